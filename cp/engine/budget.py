@@ -1,0 +1,48 @@
+"""The time that a stop may take: one budget for everything that is told to end, spent only while something is."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.engine.loop import Loop, Timer
+
+
+class Budget:
+    """Counts down while it is held by anything; `on_spent` is called once, when nothing is left.
+
+    Negative or zero seconds: spent from the beginning, and nobody is called.
+    """
+
+    __slots__ = ("_holders", "_left", "_loop", "_on_spent", "_since", "_timer")
+
+    def __init__(self, loop: Loop, seconds: float, on_spent: Callable[[], None]) -> None:
+        self._loop = loop
+        self._left = max(0.0, seconds)
+        self._on_spent = on_spent
+        self._holders: set[object] = set()
+        self._since = 0.0
+        self._timer: Timer | None = None
+
+    @property
+    def spent(self) -> bool:
+        return self._left <= 0
+
+    def hold(self, holder: object) -> None:
+        if not self._holders and not self.spent:
+            self._since = self._loop.now()
+            self._timer = self._loop.call_later(self._left, self._spend)
+        self._holders.add(holder)
+
+    def release(self, holder: object) -> None:
+        self._holders.discard(holder)
+        if not self._holders and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._left -= self._loop.now() - self._since
+
+    def _spend(self) -> None:
+        self._timer = None
+        self._left = 0.0
+        self._on_spent()

@@ -1,0 +1,92 @@
+"""What happens inside, as events that everybody sees in one order."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+else:
+    from _collections import deque  # the C type alone: `collections` is not imported before the application runs
+
+
+class Code:
+    """The kinds of events. The value is the name that configurations use."""
+
+    STARTUP = "startup"
+    SHUTDOWN = "shutdown"
+    EXIT_SUCCESS = "exitSuccess"
+    EXIT_FAILED = "exitFailed"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    CHANGED = "changed"
+    TIMER_EXPIRED = "timerExpired"
+    ENTER_MAINTENANCE = "enterMaintenance"
+    EXIT_MAINTENANCE = "exitMaintenance"
+    ERROR = "error"
+    SIGNAL = "signal"
+
+
+GLOBAL = "global"  # the source of events that belong to no job
+
+
+class Event:
+    """A code and its source; `environ` is what a job started by it gets besides its own environment."""
+
+    __slots__ = ("code", "environ", "source")
+
+    def __init__(self, code: str, source: str, environ: tuple[tuple[str, str], ...] = ()) -> None:
+        self.code = code
+        self.source = source
+        self.environ = environ
+
+    def __repr__(self) -> str:
+        return f"{{{self.code} {self.source}}}"
+
+
+class Bus:
+    """Delivers each event to every subscriber before the next one: all see the same order.
+
+    Nobody is called from inside `publish`: a publisher finishes its own move first, then the others hear of it. The
+    queue has no limit by number, and is bounded in fact: every publisher is a timer, a process or a watch of a finite
+    plan, and none of them runs before the events at hand are delivered.
+    """
+
+    __slots__ = ("_call_soon", "_queue", "_scheduled", "_subscribers", "trace")
+
+    def __init__(
+        self, call_soon: Callable[[Callable[[], None]], object], trace: Callable[[Event], None] | None = None
+    ) -> None:
+        self._call_soon = call_soon
+        self._queue: deque[Event] = deque()
+        self._subscribers: list[Callable[[Event], None]] = []
+        self._scheduled = False
+        self.trace = trace
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
+        self._subscribers.append(subscriber)
+
+    def unsubscribe(self, subscriber: Callable[[Event], None]) -> None:
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+
+    def publish(self, event: Event) -> None:
+        self._queue.append(event)
+        if not self._scheduled:
+            self._scheduled = True
+            self._call_soon(self._deliver)
+
+    def _deliver(self) -> None:
+        try:
+            while self._queue:
+                event = self._queue.popleft()
+                if self.trace is not None:
+                    self.trace(event)
+                for subscriber in tuple(self._subscribers):
+                    subscriber(event)
+        finally:  # a subscriber that fails must not keep later events from being delivered
+            self._scheduled = bool(self._queue)
+            if self._scheduled:
+                self._call_soon(self._deliver)

@@ -1,0 +1,104 @@
+"""What the engine's parts share: the seams that tests replace, and the environment of children."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Protocol
+
+    from cp import plan
+    from cp.engine.events import Bus
+    from cp.engine.loop import Loop
+    from cp.engine.output import Outputs
+    from cp.engine.process import Processes
+    from cp.engine.run import Run
+
+    class Log(Protocol):
+        def debug(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
+        def info(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
+        def warning(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
+        def error(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
+
+    class Instance(Protocol):
+        @property
+        def id(self) -> str: ...
+        @property
+        def address(self) -> str: ...
+        @property
+        def port(self) -> int: ...
+        @property
+        def tags(self) -> tuple[str, ...]: ...
+
+    Report = Callable[[list[Instance], list[Instance], list[Instance]], None]
+
+    class Watcher(Protocol):
+        """Follows one watch; reports (all, added, removed) on the loop's thread."""
+
+        @property
+        def memory(self) -> list[Instance]: ...
+        def start(self) -> None: ...
+        def pause(self) -> None: ...
+        def resume(self) -> None: ...
+        def stop(self) -> None: ...
+
+    class Discovery(Protocol):
+        """The catalogue as the engine sees it: goals go out, reports of watches come in; nothing here ever blocks."""
+
+        def start(self) -> None: ...
+        def want(self, service: plan.Service, status: str, output: str = "") -> None: ...
+        def forget(self, service: plan.Service, done: Callable[[], None]) -> None: ...
+        def watch(self, watch: plan.Watch, report: Report, memory: list[Instance]) -> Watcher: ...
+        def stop(self) -> None: ...
+
+
+class Environment:
+    """The environment of children: what we were started with, and what the engine adds. Never `os.environ` itself."""
+
+    __slots__ = ("_variables",)
+
+    def __init__(self, initial: Mapping[str, str]) -> None:
+        self._variables = dict(initial)
+
+    def set(self, name: str, value: str) -> None:
+        self._variables[name] = value
+
+    def unset(self, name: str) -> None:
+        self._variables.pop(name, None)
+
+    def get(self) -> dict[str, str]:
+        """A copy, for the templates of a configuration."""
+        return dict(self._variables)
+
+    def compose(self, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+        """The environment of a child that starts now."""
+        return {**self._variables, **dict(extra)}
+
+
+class Host:
+    """The services that jobs, checks and runs use."""
+
+    __slots__ = ("bus", "environment", "log", "loop", "outputs", "processes", "random", "run_ended", "runs", "terminate")
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        processes: Processes,
+        outputs: Outputs,
+        environment: Environment,
+        bus: Bus,
+        log: Log,
+        random: Callable[[], float],
+    ) -> None:
+        self.loop = loop
+        self.processes = processes
+        self.outputs = outputs
+        self.environment = environment
+        self.bus = bus
+        self.log = log
+        self.random = random  # a number in [0, 1), for jitter
+        self.runs: set[Run] = set()  # that have started and not ended
+        # The engine puts its own in the place of these two, for the budget of its stops.
+        self.terminate: Callable[[Run, bool], None] = lambda run, group: run.terminate(group=group)
+        self.run_ended: Callable[[Run], None] = self.runs.discard

@@ -1,0 +1,211 @@
+"""The loop: one thread, epoll, timers, signals, and calls from other threads. The only clock of the engine."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from _heapq import heapify, heappop, heappush
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections import deque
+    from collections.abc import Callable
+    from typing import Any
+else:
+    import _signal  # the C module: `signal` imports enum
+
+    from _collections import deque  # the C type alone: `collections` is not imported before the application runs
+
+# Callbacks that run before the descriptors are looked at again: a burst of calls must not starve a signal.
+READY_BATCH = 1000
+
+
+class Timer:
+    """A call that is due at a moment of the monotonic clock; cancelled timers leave the heap when their time comes."""
+
+    __slots__ = ("arguments", "callback", "deadline", "sequence")
+
+    def __init__(self, deadline: float, sequence: int, callback: Callable[..., object], arguments: tuple[Any, ...]):
+        self.deadline = deadline
+        self.sequence = sequence
+        self.callback: Callable[..., object] | None = callback
+        self.arguments = arguments
+
+    def cancel(self) -> None:
+        self.callback = None
+        self.arguments = ()
+
+    def __lt__(self, other: Timer) -> bool:
+        return (self.deadline, self.sequence) < (other.deadline, other.sequence)
+
+
+class Loop:
+    """Runs callbacks one at a time on the thread that calls `run`.
+
+    `on_error(error)` hears of a callback that raised: at PID 1 one faulty callback must not take the service down.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, on_error: Callable[[BaseException], None] | None = None
+    ) -> None:
+        self.now = clock
+        self.on_error = on_error
+        self._epoll = select.epoll(select.EPOLL_CLOEXEC)
+        self._readers: dict[int, Callable[[], object]] = {}
+        self._writers: dict[int, Callable[[], object]] = {}
+        self._timers: list[Timer] = []
+        self._cancelled_limit = 1000
+        self._sequence = 0
+        self._ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._signals: deque[int] = deque()
+        self._signal_handlers: dict[int, Callable[[int], object]] = {}
+        self._stopped = False
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._epoll.register(self._wake_read, select.EPOLLIN)
+
+    # --- timers and calls
+
+    def call_at(self, deadline: float, callback: Callable[..., object], *arguments: Any) -> Timer:
+        self._sequence += 1
+        timer = Timer(deadline, self._sequence, callback, arguments)
+        heappush(self._timers, timer)
+        if len(self._timers) > self._cancelled_limit:
+            self._drop_cancelled()
+        return timer
+
+    def call_later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> Timer:
+        return self.call_at(self.now() + delay, callback, *arguments)
+
+    def call_soon(self, callback: Callable[..., object], *arguments: Any) -> None:
+        self._ready.append((callback, arguments))
+
+    def post(self, callback: Callable[..., object], *arguments: Any) -> None:
+        """Call from another thread: the callback runs on the loop's."""
+        self._posted.append((callback, arguments))
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b"\0")
+        except BlockingIOError:
+            pass  # the pipe is full of wake-ups: one of them will do
+
+    def _drop_cancelled(self) -> None:
+        self._timers = [timer for timer in self._timers if timer.callback is not None]
+        heapify(self._timers)
+        self._cancelled_limit = max(1000, 2 * len(self._timers))
+
+    # --- descriptors
+
+    def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
+        self._readers[fd] = callback
+        self._watch(fd)
+
+    def remove_reader(self, fd: int) -> None:
+        if self._readers.pop(fd, None) is not None:
+            self._watch(fd)
+
+    def add_writer(self, fd: int, callback: Callable[[], object]) -> None:
+        self._writers[fd] = callback
+        self._watch(fd)
+
+    def remove_writer(self, fd: int) -> None:
+        if self._writers.pop(fd, None) is not None:
+            self._watch(fd)
+
+    def _watch(self, fd: int) -> None:
+        mask = (select.EPOLLIN if fd in self._readers else 0) | (select.EPOLLOUT if fd in self._writers else 0)
+        if not mask:
+            self._epoll.unregister(fd)
+            return
+        try:
+            self._epoll.modify(fd, mask)
+        except FileNotFoundError:
+            self._epoll.register(fd, mask)
+
+    # --- signals
+
+    def handle_signals(self, handlers: dict[int, Callable[[int], object]]) -> None:
+        """Install the handlers and unblock every signal: what arrived since the interpreter's start is handled now.
+
+        The handlers are called by the loop, in the order of arrival. The wake-up pipe only ends the wait; which signals
+        came is kept in a queue of its own, so that a full pipe loses none.
+        """
+        self._signal_handlers = handlers
+        _signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        for number in handlers:
+            _signal.signal(number, self._note_signal)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+
+    def _note_signal(self, number: int, frame: object) -> None:
+        if number not in self._signals:
+            self._signals.append(number)
+
+    # --- running
+
+    def stop(self) -> None:
+        self._stopped = True
+
+    def run(self) -> None:
+        """Run until `stop` is called."""
+        self._stopped = False
+        while not self._stopped:
+            self.run_once()
+
+    def run_once(self) -> None:
+        for fd, mask in self._epoll.poll(self._timeout()):
+            if fd == self._wake_read:
+                self._drain_wake()
+                continue
+            # A hang-up counts as readable and writable: the owner finds out by reading or writing.
+            if mask & ~select.EPOLLOUT and (reader := self._readers.get(fd)):
+                self._call(reader, ())
+            if mask & ~select.EPOLLIN and (writer := self._writers.get(fd)):
+                self._call(writer, ())
+        while self._signals:
+            number = self._signals.popleft()
+            self._call(self._signal_handlers[number], (number,))
+        for _ in range(len(self._posted)):
+            self._call(*self._posted.popleft())
+        self._run_timers()
+        for _ in range(READY_BATCH):
+            if not self._ready or self._stopped:
+                break
+            self._call(*self._ready.popleft())
+
+    def _timeout(self) -> float:
+        if self._ready or self._posted or self._signals:
+            return 0
+        while self._timers and self._timers[0].callback is None:
+            heappop(self._timers)
+        if not self._timers:
+            return -1
+        return max(0.0, self._timers[0].deadline - self.now())
+
+    def _run_timers(self) -> None:
+        now = self.now()
+        while self._timers and self._timers[0].deadline <= now:
+            timer = heappop(self._timers)
+            if timer.callback is not None:
+                callback, arguments = timer.callback, timer.arguments
+                timer.cancel()
+                self._call(callback, arguments)
+
+    def _drain_wake(self) -> None:
+        try:
+            while len(os.read(self._wake_read, 4096)) == 4096:
+                pass
+        except BlockingIOError:
+            pass
+
+    def _call(self, callback: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        # Whatever a callback raises is a fault of ours, and the loop is all that keeps the container alive: report, go on.
+        try:
+            callback(*arguments)
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            self.on_error(error)

@@ -1,0 +1,260 @@
+"""The one owner of children: the only place that starts, signals and waits for processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable, Mapping, Sequence
+else:
+    import _signal  # the C module: `signal` imports enum
+
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of what cannot be started, as shells have them
+REAP_BATCH = 1000  # children collected before the loop looks at anything else
+
+
+class StartError(Exception):
+    """A command that cannot be started; `code` is the exit code that stands for it."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Process:
+    """A running child, leader of a process group of its own (group id = pid)."""
+
+    __slots__ = ("on_exit", "pid", "reaped", "sweep")
+
+    def __init__(self, pid: int, on_exit: Callable[[int], None], sweep: bool) -> None:
+        self.pid = pid
+        self.on_exit = on_exit
+        self.sweep = sweep
+        self.reaped = False
+
+
+class Processes:
+    """Starts children and collects them; exits are reported through `call_soon`, one at a time."""
+
+    def __init__(self, call_soon: Callable[..., object]) -> None:
+        self._call_soon = call_soon
+        self._running: dict[int, Process] = {}
+        self._groups: set[int] = set()  # groups whose leader is gone while members may be left
+        self._null = _open_null()
+        self._all_signals = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
+        self._terminal_owner: int | None = None
+        self._sweeping = 0  # running processes whose group is swept
+        self.started = 0
+        self.orphans = 0  # children reaped that somebody else started
+
+    def start(
+        self,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        on_exit: Callable[[int], None],
+        *,
+        stdout: int = 1,
+        stderr: int = 2,
+        terminal: bool = False,
+        sweep: bool = False,
+    ) -> Process:
+        """Start a command; `on_exit(code)` is called once from `reap`, with -N for a death by signal N.
+
+        `sweep` says that what is left of the group when the leader exits gets a SIGTERM. With `terminal`, and if standard
+        input is a terminal whose foreground is ours, the child gets both until it exits. Raises StartError.
+        """
+        path = find_executable(command[0], environ.get("PATH", ""))
+        terminal = terminal and _owns_terminal()
+        actions: list[tuple[int, int, int]] = []
+        for target, fd in ((0, 0 if terminal else self._null), (1, stdout), (2, stderr)):
+            if fd != target:
+                actions.append((os.POSIX_SPAWN_DUP2, fd, target))
+        try:
+            # posix_spawn: no copy of our memory, safe with threads. The mask and the dispositions that Python and we
+            # changed (SIGPIPE ignored, signals handled) are put back in the child.
+            pid = os.posix_spawn(
+                path,
+                list(command),
+                environ,
+                file_actions=actions,
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=self._all_signals,
+            )
+        except OSError as error:
+            raise _start_error(command[0], path, error) from None
+        except ValueError as error:  # a NUL byte, or an environment name with "="
+            raise StartError(f"fork/exec {command[0]!r}: {error}", NOT_EXECUTABLE) from None
+        process = Process(pid, on_exit, sweep)
+        self._running[pid] = process
+        self._sweeping += sweep
+        self.started += 1
+        if terminal:
+            self._give_terminal(pid)
+        return process
+
+    def signal(self, process: Process, number: int, *, group: bool) -> bool:
+        """Send a signal to a process or its whole group; False if there is nobody left to get it."""
+        if not process.reaped:
+            # Not reaped yet, so the pid cannot be anybody else's. A member of the group may be gone any time.
+            try:
+                (os.killpg if group else os.kill)(process.pid, number)
+            except (ProcessLookupError, PermissionError):
+                return False
+            return True
+        return group and self._signal_left_group(process.pid, number)
+
+    def group_alive(self, process: Process) -> bool:
+        """Is anything of the group left that is ours to signal?"""
+        return not process.reaped or self._is_ours(process.pid)
+
+    def kill_left_groups(self) -> None:
+        """SIGKILL to what exited leaders left behind."""
+        for group in tuple(self._groups):
+            self._signal_left_group(group, _signal.SIGKILL)
+
+    def _signal_left_group(self, group: int, number: int) -> bool:
+        if not self._is_ours(group):
+            return False
+        try:
+            os.killpg(group, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _is_ours(self, group: int) -> bool:
+        """Whether a group whose leader was reaped still has a member that is a child of ours.
+
+        The number of a group that died out may be given to a stranger. As PID 1 or subreaper the orphans of a group are
+        our children, and the kernel answers for the group as long as there is one.
+        """
+        if group in self._running:
+            return False  # a new child of ours got the number
+        try:
+            os.waitid(os.P_PGID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            self._groups.discard(group)
+            return False
+        return True
+
+    def reap(self) -> bool:
+        """Collect exited children, ours and orphans; True if there may be more (the batch was full)."""
+        for _ in range(REAP_BATCH):
+            try:
+                # While the leader is a zombie its pid, and so its group, cannot be anybody else's: look before reaping.
+                exited = self._peek() if self._sweeping else -1
+                pid, status = os.waitpid(exited, os.WNOHANG) if exited else (0, 0)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return False
+            process = self._running.pop(pid, None)
+            if process is None:
+                self.orphans += 1
+                continue
+            process.reaped = True
+            self._sweeping -= process.sweep
+            if self._is_ours(pid):
+                self._groups.add(pid)
+            if self._terminal_owner == pid:
+                self._take_terminal()
+            self._call_soon(process.on_exit, os.waitstatus_to_exitcode(status))
+        return True
+
+    def _peek(self) -> int:
+        """The pid of an exited child that stays a zombie, its group swept if it wants that; 0 if there is none."""
+        exited = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if exited is None:
+            return 0
+        process = self._running.get(exited.si_pid)
+        if process is not None and process.sweep:
+            self._sweep(process.pid)
+        return exited.si_pid
+
+    def _sweep(self, group: int) -> None:
+        try:
+            os.killpg(group, _signal.SIGTERM)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    # --- the terminal
+
+    def _give_terminal(self, group: int) -> None:
+        try:
+            os.tcsetpgrp(0, group)
+            os.killpg(group, _signal.SIGCONT)  # it may have stopped on a read before the terminal was its own
+        except OSError:
+            return
+        self._terminal_owner = group
+
+    def _take_terminal(self) -> None:
+        self._terminal_owner = None
+        try:
+            os.tcsetpgrp(0, os.getpgrp())
+        except OSError:
+            pass  # the terminal is gone
+
+
+def _owns_terminal() -> bool:
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _open_null() -> int:
+    """A standard input that is at its end: /dev/null, or where an image has none, a pipe without a writer."""
+    try:
+        return os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.close(writer)
+        return reader
+
+
+def find_executable(name: str, path: str) -> str:
+    """The file to execute: the name itself if it has a slash, else the first executable on PATH. Raises StartError."""
+    if "/" in name:
+        return name
+    refused = ""
+    for folder in path.split(":") if path else ():
+        candidate = f"{folder or '.'}/{name}"
+        if os.path.isfile(candidate):
+            if os.access(candidate, os.X_OK):
+                return candidate
+            refused = refused or candidate
+    if refused:
+        raise StartError(f'exec: "{name}": permission denied: {refused} is not executable (chmod +x?)', NOT_EXECUTABLE)
+    raise StartError(f'exec: "{name}": executable file not found in $PATH', NOT_FOUND)
+
+
+def _start_error(name: str, path: str, error: OSError) -> StartError:
+    why = (error.strerror or str(error)).lower()
+    code = NOT_EXECUTABLE
+    if error.errno == errno.ENOENT:
+        interpreter = _interpreter(path)
+        if interpreter:
+            why += f" (its interpreter {interpreter} does not exist)"
+        code = NOT_FOUND
+    elif error.errno == errno.ENOTDIR:
+        code = NOT_FOUND
+    elif error.errno == errno.ENOEXEC:
+        why += " (a script needs a first line such as #!/bin/sh)"
+    elif error.errno == errno.EACCES and os.path.isdir(path):
+        why += " (it is a directory)"
+    return StartError(f"fork/exec {path if '/' in name else name}: {why}", code)
+
+
+def _interpreter(path: str) -> str:
+    """What the first line of a script that exists names, or of an ELF file nothing."""
+    try:
+        with open(path, "rb") as file:
+            first = file.readline(256)
+    except OSError:
+        return ""
+    if first.startswith(b"#!") and (words := first[2:].split()):
+        return words[0].decode(errors="replace")
+    return "(the dynamic loader)" if first.startswith(b"\x7fELF") else ""

@@ -1,0 +1,64 @@
+"""When things happen again: tickers that keep their phase, and the back-off between quick restarts."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.engine.loop import Loop, Timer
+
+SHORT_RUN = 1.0  # a shorter run is followed by a pause before the restart
+LONG_RUN = 10.0  # a run this long forgets the pauses before it
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10.0
+JITTER = 0.1
+
+
+class Ticker:
+    """Calls back at `first`, `first + interval`, … whatever the callback takes: the phase stays. Missed ticks are lost."""
+
+    __slots__ = ("_callback", "_interval", "_loop", "_next", "_timer")
+
+    def __init__(self, loop: Loop, interval: float, callback: Callable[[], None]) -> None:
+        self._loop = loop
+        self._interval = interval
+        self._callback = callback
+        self._next = 0.0
+        self._timer: Timer | None = None
+
+    def start(self, delay: float) -> None:
+        """The first tick comes after `delay` seconds."""
+        self.stop()
+        self._next = self._loop.now() + delay
+        self._timer = self._loop.call_at(self._next, self._tick)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        late = self._loop.now() - self._next
+        self._next += self._interval * (1 + max(0, int(late / self._interval)))
+        self._timer = self._loop.call_at(self._next, self._tick)
+        self._callback()
+
+
+class Backoff:
+    """The pause before the next restart: none at first, then for short runs 0.1 s doubling to 10 s, ±10 %."""
+
+    __slots__ = ("_pause", "_random", "_restarted")
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._pause = 0.0
+        self._restarted = False
+
+    def pause_after(self, run_seconds: float) -> float:
+        if run_seconds >= LONG_RUN:
+            self._pause, self._restarted = 0.0, False
+        if not self._restarted or run_seconds >= SHORT_RUN:
+            self._restarted = True
+            return 0.0
+        self._pause = min(max(FIRST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
+        return self._pause * (1 + JITTER * (2 * self._random() - 1))

@@ -1,0 +1,202 @@
+"""One run of a command: from its start to its exit, its output and its time limit."""
+
+from __future__ import annotations
+
+import os
+
+from cp.engine.process import NOT_EXECUTABLE, StartError
+from cp.plan import INHERIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+
+    from cp.engine.host import Host
+    from cp.engine.loop import Timer
+    from cp.engine.output import LineReader
+    from cp.engine.process import Process
+else:
+    import _signal  # the C module: `signal` imports enum
+
+OUTPUT_GRACE = 0.2  # seconds that an exit waits for output that background children hold open
+
+
+class Run:
+    """A command that runs once. `on_end(code)` is called once; the code is -N after a death by signal N.
+
+    The end is the exit of the process once its output is read to the end. Output that background children keep open is
+    waited for without limit with `wait_for_output`, else for OUTPUT_GRACE; it is read and logged all the same.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        command: tuple[str, ...],
+        label: str,
+        on_end: Callable[[int], None],
+        *,
+        output: str,
+        log_fields: tuple[tuple[str, str], ...] = (),
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        timeout_text: str = "",
+        wait_for_output: bool = False,
+        terminal: bool = False,
+        sweep: bool = False,
+    ) -> None:
+        self.command = command
+        self.label = label
+        self.timed_out = False
+        self.interrupted = False  # we sent it a signal to end
+        self._host = host
+        self._on_end = on_end
+        self._output = output
+        self._log_fields = log_fields
+        self._on_line = on_line
+        self._timeout = timeout
+        self._timeout_text = timeout_text
+        self._wait_for_output = wait_for_output
+        self._terminal = terminal
+        self._sweep = sweep
+        self._process: Process | None = None
+        self._readers: list[LineReader] = []
+        self._exit_code: int | None = None
+        self._ended = False
+        self._limit: Timer | None = None
+        self._grace: Timer | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 before the start."""
+        return self._process.pid if self._process is not None else 0
+
+    def start(self, extra_environ: tuple[tuple[str, str], ...] = ()) -> None:
+        """Raises StartError, and then nothing has happened."""
+        host = self._host
+        stdout, stderr, pipes = 1, 2, []
+        try:
+            if self._output != INHERIT:
+                for _ in range(2):
+                    try:
+                        reader, write_end = host.outputs.open(self._line, self._output_ended)
+                    except OSError as error:
+                        raise StartError(f"cannot make a pipe for its output: {error.strerror}", NOT_EXECUTABLE) from None
+                    self._readers.append(reader)
+                    pipes.append(write_end)
+                stdout, stderr = pipes
+            self._process = host.processes.start(
+                self.command,
+                host.environment.compose(extra_environ),
+                self._exited,
+                stdout=stdout,
+                stderr=stderr,
+                terminal=self._terminal,
+                sweep=self._sweep,
+            )
+        finally:
+            _close(pipes)
+            if self._process is None:
+                self._ended = True
+                for reader in self._readers:
+                    reader.close()
+        host.runs.add(self)
+        if self._timeout:
+            self._limit = host.loop.call_later(self._timeout, self._time_is_up)
+
+    def terminate(self, *, group: bool) -> None:
+        self._interrupt(_signal.SIGTERM, group=group)
+
+    def kill(self) -> None:
+        self._interrupt(_signal.SIGKILL, group=True)
+
+    def signal(self, number: int, *, group: bool) -> None:
+        """Pass on a signal that is not meant to end it."""
+        if self._process is not None:
+            self._host.processes.signal(self._process, number, group=group)
+
+    def _interrupt(self, number: int, *, group: bool) -> None:
+        self.interrupted = True
+        self.signal(number, group=group)
+        if self._exit_code is not None:
+            self._end()  # gone already: what held its output open is not waited for any longer
+
+    def _line(self, line: str) -> None:
+        if self._on_line is not None:
+            self._on_line(line)
+        self._host.log.info(line, self._log_fields)
+
+    def _time_is_up(self) -> None:
+        log = self._host.log
+        self._limit = None
+        if not self._ended:
+            self.timed_out = True
+            log.warning(f"{self.label} timeout after {self._timeout_text}: '[{' '.join(self.command[1:])}]'")
+            log.warning(f"killing command for {self.label}")
+        self.kill()
+
+    def _exited(self, code: int) -> None:
+        self._exit_code = code
+        for reader in self._readers:
+            reader.drain()
+        if not self._reading or self.interrupted:
+            self._end()
+        elif not self._wait_for_output:
+            self._grace = self._host.loop.call_later(OUTPUT_GRACE, self._end)
+
+    @property
+    def _reading(self) -> bool:
+        return any(reader.fd >= 0 for reader in self._readers)
+
+    def _output_ended(self) -> None:
+        if self._reading:
+            return
+        if self._exit_code is not None:
+            self._end()
+        if self._ended and self._limit is not None:
+            self._limit.cancel()
+
+    def _end(self) -> None:
+        if self._ended or self._exit_code is None:
+            return
+        self._ended = True
+        if self._grace is not None:
+            self._grace.cancel()
+        # The time limit also holds for what the process left in the background with its output.
+        if self._limit is not None and not self._reading:
+            self._limit.cancel()
+        for reader in self._readers:
+            self._host.outputs.linger(reader)
+        self._on_end(self._exit_code)
+        self._host.run_ended(self)
+
+
+def _close(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def describe_exit(code: int) -> str:
+    """An exit in words: `exit status 7`, `signal: killed`."""
+    if code >= 0:
+        return f"exit status {code}"
+    return f"signal: {SIGNAL_WORDS.get(-code, f'signal {-code}')}"
+
+
+SIGNAL_WORDS = {
+    1: "hangup",
+    2: "interrupt",
+    3: "quit",
+    4: "illegal instruction",
+    5: "trace/breakpoint trap",
+    6: "aborted",
+    7: "bus error",
+    8: "floating point exception",
+    9: "killed",
+    10: "user defined signal 1",
+    11: "segmentation fault",
+    12: "user defined signal 2",
+    13: "broken pipe",
+    14: "alarm clock",
+    15: "terminated",
+}

@@ -1,0 +1,46 @@
+"""The states of a job and the moves between them. The one table; the reference pages are made from it."""
+
+from __future__ import annotations
+
+
+class State:
+    WAITING = "waiting"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    ACTIVE = "active"
+    PAUSING = "pausing"
+    DRAINING = "draining"
+    TERMINATING = "terminating"
+    COMPLETE = "complete"
+
+
+MEANINGS = {
+    State.WAITING: "for the event that starts it",
+    State.SCHEDULED: "between two runs of a periodic job",
+    State.RUNNING: "its process runs",
+    State.ACTIVE: "started; it has no process, only a health check or a registration",
+    State.PAUSING: "between an exit and the restart",
+    State.DRAINING: "`stopping` is announced; the jobs that wait for it run",
+    State.TERMINATING: "its process was told to end",
+    State.COMPLETE: "done; only a reload starts it again",
+}
+
+MOVES = {
+    State.WAITING: (State.SCHEDULED, State.RUNNING, State.ACTIVE, State.DRAINING, State.COMPLETE),
+    State.SCHEDULED: (State.RUNNING, State.DRAINING, State.COMPLETE),
+    State.RUNNING: (
+        State.WAITING,
+        State.SCHEDULED,
+        State.PAUSING,
+        State.DRAINING,
+        State.TERMINATING,
+        State.COMPLETE,
+    ),
+    State.ACTIVE: (State.DRAINING, State.COMPLETE),
+    State.PAUSING: (State.RUNNING, State.DRAINING, State.COMPLETE),
+    State.DRAINING: (State.TERMINATING, State.COMPLETE),
+    State.TERMINATING: (State.COMPLETE,),
+    State.COMPLETE: (),
+}
+
+STOPPING_STATES = (State.DRAINING, State.TERMINATING, State.COMPLETE)

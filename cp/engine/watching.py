@@ -1,0 +1,102 @@
+"""The watches of a plan: from what a catalogue reports to events that jobs wait for."""
+
+from __future__ import annotations
+
+from cp.engine.events import Code, Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from json.encoder import encode_basestring_ascii as quote
+
+    from cp import plan
+    from cp.engine.host import Discovery, Host, Instance, Watcher
+else:
+    from _json import encode_basestring_ascii as quote  # the C function: `json` imports re
+
+# The kernel refuses a longer environment entry (MAX_ARG_STRLEN is 128 KiB with the name and a zero byte).
+ENVIRONMENT_LIMIT = 120_000
+
+
+class Watching:
+    """Starts, pauses and stops the watchers, and publishes `changed` and `healthy` or `unhealthy` for each report."""
+
+    def __init__(self, host: Host, discovery: Discovery) -> None:
+        self._host = host
+        self._discovery = discovery
+        self._watchers: dict[plan.Watch, Watcher] = {}
+        self._waiting: list[plan.Watch] = []
+        self._memory: dict[tuple[str, str, str], list[Instance]] = {}
+        self._paused = False
+
+    def use(self, discovery: Discovery) -> None:
+        """Follow another catalogue; all watches were stopped before."""
+        self._discovery = discovery
+
+    def apply(self, watches: tuple[plan.Watch, ...]) -> None:
+        """From now on follow these: unchanged ones go on, others stop; new ones start with their event."""
+        for watch in tuple(self._watchers):
+            if watch not in watches:
+                watcher = self._watchers.pop(watch)
+                if watch.remembers:
+                    self._memory[_key(watch)] = watcher.memory
+                watcher.stop()
+        self._waiting = [watch for watch in watches if watch not in self._watchers]
+
+    def happened(self, code: str, source: str) -> None:
+        """An event that a watch may wait for to start."""
+        for watch in tuple(self._waiting):
+            if watch.starts_on == (code, source):
+                self._waiting.remove(watch)
+                self._start(watch)
+
+    def _start(self, watch: plan.Watch) -> None:
+        memory = self._memory.get(_key(watch), []) if watch.remembers else []
+        watcher = self._discovery.watch(
+            watch, lambda instances, added, removed: self._report(watch, instances, added, removed), memory
+        )
+        self._watchers[watch] = watcher
+        watcher.start()
+        if self._paused and watch.pauses_in_maintenance:
+            watcher.pause()
+
+    def pause(self, paused: bool) -> None:
+        """Maintenance begins or ends."""
+        self._paused = paused
+        for watch, watcher in self._watchers.items():
+            if watch.pauses_in_maintenance:
+                if paused:
+                    watcher.pause()
+                else:
+                    watcher.resume()
+
+    def stop(self) -> None:
+        self.apply(())
+
+    def _report(
+        self, watch: plan.Watch, instances: list[Instance], added: list[Instance], removed: list[Instance]
+    ) -> None:
+        if watch not in self._watchers:
+            return  # stopped while the report was on its way
+        environ = [("CONTAINERPILOT_WATCH", watch.name)]
+        for name, listed in (("INSTANCES", instances), ("ADDED", added), ("REMOVED", removed)):
+            text = f"[{','.join(_to_json(instance) for instance in listed)}]"
+            if len(text) <= ENVIRONMENT_LIMIT:
+                environ.append((f"CONTAINERPILOT_WATCH_{name}", text))
+            else:
+                self._host.log.warning(
+                    f"{watch.source}: CONTAINERPILOT_WATCH_{name} is not set: "
+                    f"{len(listed)} instances do not fit into an environment variable"
+                )
+        self._host.bus.publish(Event(Code.CHANGED, watch.source, tuple(environ)))
+        self._host.bus.publish(Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, tuple(environ)))
+
+
+def _key(watch: plan.Watch) -> tuple[str, str, str]:
+    return (watch.name, watch.tag, watch.datacenter)
+
+
+def _to_json(instance: Instance) -> str:
+    tags = ",".join(quote(tag) for tag in instance.tags)
+    return (
+        f'{{"id":{quote(instance.id)},"address":{quote(instance.address)},"port":{instance.port},"tags":[{tags}]}}'
+    )

@@ -1,0 +1,64 @@
+"""Jobs as the services dialect compiles them, for tests of the engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cp.plan import INHERIT, KEEP, REPLACE, Health, Job, Service, Watch, When
+
+STARTUP = When(code="startup", source="global")
+AFTER_PRESTART = When(code="exitSuccess", source="preStart")
+
+
+def app(when: When = STARTUP, **changes: Any) -> Job:
+    fields = {
+        "name": "APP",
+        "when": when,
+        "command": ("app",),
+        "main": True,
+        "stop_group": False,
+        "stopping_on_exit": False,
+        "announces_unstarted": False,
+        "output": INHERIT,
+        "reload": KEEP,
+    }
+    return Job(**{**fields, **changes})
+
+
+def pre_start() -> Job:
+    return Job(name="preStart", when=STARTUP, command=("preStart",), fatal=True, output=INHERIT, reload=KEEP)
+
+
+def pre_stop() -> Job:
+    when = When(code="stopping", source="APP")
+    return Job(name="preStop", when=when, command=("preStop",), output=INHERIT, reload=REPLACE)
+
+
+def post_stop() -> Job:
+    when = When(code="stopped", source="APP")
+    return Job(name="postStop", when=when, command=("postStop",), fatal=True, output=INHERIT, reload=REPLACE)
+
+
+def coprocess(when: When = STARTUP, *, command: str = "coprocess", **changes: Any) -> Job:
+    fields = {"name": "coprocess", "when": when, "command": (command,), "stops_last": True, "output": INHERIT}
+    return Job(**{**fields, "reload": REPLACE, **changes})
+
+
+def task(seconds: float, **changes: Any) -> Job:
+    when = When(code="startup", source="global", interval=seconds, delay=seconds)
+    fields = {"name": "task", "when": when, "command": ("task",), "restarts": None, "output": INHERIT}
+    return Job(**{**fields, "timeout": seconds, "pauses_in_maintenance": True, "reload": REPLACE, **changes})
+
+
+def service(check: str | None = None, *, poll: float = 1, when: When = STARTUP, name: str = "web", **changes: Any) -> Job:
+    command = (check,) if check else None
+    health = Health(label=f"{name}.health", interval=poll, command=command, output=INHERIT, **changes)
+    address = Service(name=name, id=f"{name}-host", address="10.0.0.1", port=80, ttl=10)
+    return Job(name=name, when=when, health=health, service=address, pauses_in_maintenance=True, reload=REPLACE)
+
+
+def backend(name: str = "db") -> tuple[Watch, Job]:
+    watch = Watch(name=name, source=f"watch.{name}", interval=1, pauses_in_maintenance=True, remembers=True)
+    when = When(code="changed", source=watch.source, each=True)
+    job = Job(name=f"{name}.onChange", when=when, command=("onChange",), output=INHERIT, reload=REPLACE)
+    return watch, job.replace(pauses_in_maintenance=True)

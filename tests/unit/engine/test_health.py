@@ -1,0 +1,129 @@
+"""Checks, heartbeats, maintenance."""
+
+from __future__ import annotations
+
+from tests.unit.engine.plans import app, backend, service, task
+from tests.unit.engine.world import World
+
+
+def test_first_check_comes_one_interval_after_the_start() -> None:
+    world = World(app(), service("check", poll=5)).start()
+    world.advance(4.9)
+    assert world.story("start check") == []
+    world.advance(0.2)
+    assert world.story("start check") == ["start check"]
+
+
+def test_each_passing_check_is_one_heartbeat() -> None:
+    world = World(app(), service("check"))
+    world.processes.endings["check"] = (0.1, 0)
+    world.start().advance(5.5)
+    assert world.story("passing") == ["passing web"] * 5
+
+
+def test_a_failing_check_tells_the_catalogue_nothing() -> None:
+    world = World(app(), service("check"))
+    world.processes.endings["check"] = (0.1, 1)
+    world.start().advance(5.5)
+    assert world.story("passing", "critical") == []
+    assert world.engine.jobs["web"].status == "unhealthy"
+
+
+def test_so_many_failures_in_a_row_are_critical_and_one_success_is_passing() -> None:
+    world = World(app(), service("check", failures=2))
+    world.processes.endings["check"] = (0.1, 1)
+    world.start().advance(3.5)
+    assert world.story("critical") == ["critical web"] * 2
+    world.processes.endings["check"] = (0.1, 0)
+    world.advance(1)
+    assert world.happened[-1] == "passing web"
+
+
+def test_a_service_without_a_check_sends_a_heartbeat_each_interval() -> None:
+    world = World(app(), service(poll=2)).start()
+    world.advance(6.5)
+    assert world.story("passing") == ["passing web"] * 3
+
+
+def test_a_check_never_overlaps_itself_and_one_missed_tick_is_remembered() -> None:
+    world = World(app(), service("check"))
+    world.processes.endings["check"] = (2.5, 0)
+    world.start().advance(3.4)
+    assert len(world.story("start check")) == 1
+    world.advance(0.2)
+    assert len(world.story("start check")) == 2
+    assert len(world.processes.running("check")) == 1
+
+
+def test_a_check_that_hangs_is_killed_with_its_group_at_the_timeout_and_counts_as_failed() -> None:
+    world = World(app(), service("check", timeout=0.2, timeout_text="200ms"))
+    world.processes.stubborn.add("check")
+    world.start().advance(1.3)
+    (check,) = [process for process in world.processes.all if process.command[0] == "check"]
+    assert check.signals == [("SIGKILL", True)]
+    assert "warning: web.health timeout after 200ms: '[]'" in world.log.lines
+    assert world.engine.jobs["web"].status == "unhealthy"
+
+
+def test_a_check_that_cannot_be_started_fails_and_is_logged() -> None:
+    world = World(app(), service("check"))
+    world.processes.missing.add("check")
+    world.start().advance(1.1)
+    assert world.engine.jobs["web"].status == "unhealthy"
+    assert any(line.startswith("error: Unable to start web.health") for line in world.log.lines)
+
+
+def test_a_running_check_is_terminated_by_a_stop_and_its_result_does_not_count() -> None:
+    world = World(app(), service("check")).start()
+    world.advance(1.1)
+    world.terminate()
+    world.advance(0.1)
+    assert "SIGTERM check" in world.happened
+    assert world.story("passing") == []
+    assert world.over
+
+
+def test_a_check_that_ignores_a_stop_is_killed_within_the_budget() -> None:
+    world = World(app(), service("check"), stop_timeout=1.0)
+    world.processes.stubborn.add("check")
+    world.start().advance(1.1)
+    world.terminate()
+    world.advance(0.9)
+    assert not world.over
+    world.advance(0.2)
+    assert "SIGKILL check" in world.happened
+    assert world.over
+
+
+def test_maintenance_deregisters_once_and_nothing_is_polled_until_it_ends() -> None:
+    watch, handler = backend()
+    world = World(app(), service("check"), task(1), handler, watches=(watch,))
+    world.processes.endings.update({"check": (0.1, 0), "task": (0.1, 0)})
+    world.start().advance(2.5)
+    world.engine.set_maintenance(True)
+    world.happened.clear()
+    world.advance(10)
+    assert world.happened == []
+    world.engine.set_maintenance(False)
+    world.advance(1)
+    assert world.happened[0] == "resume watch db"
+    assert "passing web" in world.happened
+    assert "start task" in world.happened
+
+
+def test_maintenance_is_announced_and_marks_each_service() -> None:
+    world = World(app(), service()).start()
+    world.engine.set_maintenance(True)
+    world.engine.set_maintenance(True)
+    world.loop.settle()
+    assert world.story("deregister") == ["deregister web"]
+    assert "info: Marking for maintenance: web" in world.log.lines
+    assert "enterMaintenance global" in world.events
+
+
+def test_a_check_that_runs_when_maintenance_begins_does_not_register_again() -> None:
+    world = World(app(), service("check"))
+    world.start().advance(1.1)
+    world.engine.set_maintenance(True)
+    world.exit("check", 0)
+    assert world.story("passing") == []

@@ -1,0 +1,281 @@
+"""A world for the engine in which time stands still until a test moves it, and processes do what a test says."""
+
+from __future__ import annotations
+
+import heapq
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from cp import plan
+from cp.engine.engine import Engine
+from cp.engine.events import Bus, Event
+from cp.engine.host import Environment, Host
+from cp.engine.loop import Loop, Timer
+from cp.engine.output import Outputs
+from cp.engine.process import Process, Processes, StartError
+
+if TYPE_CHECKING:
+    from cp.engine.host import Report
+
+
+class VirtualLoop:
+    """The loop's face on a clock that only `advance` moves."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.stopped = False
+        self._timers: list[Timer] = []
+        self._sequence = 0
+        self._ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+
+    def now(self) -> float:
+        return self.time
+
+    def call_at(self, deadline: float, callback: Callable[..., object], *arguments: Any) -> Timer:
+        self._sequence += 1
+        timer = Timer(deadline, self._sequence, callback, arguments)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def call_later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> Timer:
+        return self.call_at(self.time + delay, callback, *arguments)
+
+    def call_soon(self, callback: Callable[..., object], *arguments: Any) -> None:
+        self._ready.append((callback, arguments))
+
+    post = call_soon
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def settle(self) -> None:
+        """Run all that is ready, as the loop would before it waits."""
+        while self._ready and not self.stopped:
+            callback, arguments = self._ready.popleft()
+            callback(*arguments)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; timers fire in order, each at its own moment."""
+        end = self.time + seconds
+        self.settle()
+        while not self.stopped and self._timers and self._timers[0].deadline <= end + 1e-9:
+            timer = heapq.heappop(self._timers)
+            if timer.callback is None:
+                continue
+            self.time = max(self.time, timer.deadline)
+            timer.callback(*timer.arguments)
+            self.settle()
+        self.time = max(self.time, end)
+
+
+class FakeProcess(Process):
+    """A process that ends when a test says so, or at once on SIGTERM (`polite`), or always on SIGKILL."""
+
+    def __init__(self, world: World, pid: int, command: Sequence[str], environ: Mapping[str, str], on_exit: Any) -> None:
+        super().__init__(pid, on_exit, False)
+        self.command = tuple(command)
+        self.environ = dict(environ)
+        self.signals: list[tuple[str, bool]] = []
+        self.polite = True
+        self._world = world
+
+    def exit(self, code: int) -> None:
+        assert not self.reaped, f"{self.command} has exited before"
+        self.reaped = True
+        self._world.loop.call_soon(self.on_exit, code)
+        self._world.loop.settle()
+
+
+class FakeProcesses:
+    """Starts fake processes; a command in `missing` cannot be started, one in `endings` ends after some seconds."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.all: list[FakeProcess] = []
+        self.missing: set[str] = set()
+        self.stubborn: set[str] = set()
+        self.endings: dict[str, tuple[float, int]] = {}
+
+    def start(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Any, **_: Any) -> FakeProcess:
+        name = command[0]
+        if name in self.missing:
+            raise StartError(f'exec: "{name}": executable file not found in $PATH', 127)
+        process = FakeProcess(self._world, 1000 + len(self.all), command, environ, on_exit)
+        process.polite = name not in self.stubborn
+        self.all.append(process)
+        self._world.note(f"start {name}")
+        if name in self.endings:
+            seconds, code = self.endings[name]
+            self._world.loop.call_later(seconds, self._end, process, code)
+        return process
+
+    def _end(self, process: FakeProcess, code: int) -> None:
+        if not process.reaped:
+            process.exit(code)
+
+    def signal(self, process: FakeProcess, number: int, *, group: bool) -> bool:
+        if process.reaped:
+            return False
+        name = signal.Signals(number).name
+        process.signals.append((name, group))
+        self._world.note(f"{name} {process.command[0]}")
+        if number == signal.SIGKILL or (number == signal.SIGTERM and process.polite):
+            process.reaped = True
+            self._world.loop.call_soon(process.on_exit, -number)
+        return True
+
+    def kill_left_groups(self) -> None:
+        pass
+
+    def running(self, name: str) -> list[FakeProcess]:
+        return [process for process in self.all if process.command[0] == name and not process.reaped]
+
+
+class FakeOutputs:
+    """Children of this world print nothing."""
+
+    def open(self, on_line: Any, on_end: Any) -> tuple[Any, int]:
+        raise AssertionError("plans of unit tests let their jobs inherit the output")
+
+    def linger(self, reader: Any) -> None:
+        pass
+
+
+class FakeLog:
+    """Keeps what was logged, with its level."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def _add(self, level: str, message: str) -> None:
+        self.lines.append(f"{level}: {message}")
+
+    def debug(self, message: str, fields: Any = ()) -> None:
+        self._add("debug", message)
+
+    def info(self, message: str, fields: Any = ()) -> None:
+        self._add("info", message)
+
+    def warning(self, message: str, fields: Any = ()) -> None:
+        self._add("warning", message)
+
+    def error(self, message: str, fields: Any = ()) -> None:
+        self._add("error", message)
+
+
+class FakeWatcher:
+    def __init__(self, world: World, name: str, report: Report, memory: list[Any]) -> None:
+        self._world = world
+        self.name = name
+        self.report = report
+        self.memory = memory
+
+    def start(self) -> None:
+        self._world.note(f"watch {self.name}")
+
+    def pause(self) -> None:
+        self._world.note(f"pause watch {self.name}")
+
+    def resume(self) -> None:
+        self._world.note(f"resume watch {self.name}")
+
+    def stop(self) -> None:
+        self._world.note(f"stop watch {self.name}")
+
+
+class FakeDiscovery:
+    """Notes what the engine wants of the catalogue; deregistrations are confirmed after `delay` seconds, if at all."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.delay: float | None = 0.0
+        self.watchers: dict[str, FakeWatcher] = {}
+
+    def start(self) -> None:
+        self._world.note("catalogue opened")
+
+    def want(self, service: plan.Service, status: str, output: str = "") -> None:
+        self._world.note(f"{status} {service.name}")
+
+    def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
+        self._world.note(f"deregister {service.name}")
+        if self.delay is not None:
+            self._world.loop.call_later(self.delay, done)
+
+    def watch(self, watch: plan.Watch, report: Report, memory: list[Any]) -> FakeWatcher:
+        watcher = self.watchers[watch.name] = FakeWatcher(self._world, watch.name, report, memory)
+        return watcher
+
+    def stop(self) -> None:
+        self._world.note("catalogue closed")
+
+
+class World:
+    """An engine with everything around it; `happened` is the story of a test, in order."""
+
+    def __init__(self, *jobs: plan.Job, watches: tuple[plan.Watch, ...] = (), **settings: Any) -> None:
+        self.loop = VirtualLoop()
+        self.log = FakeLog()
+        self.processes = FakeProcesses(self)
+        self.discovery = FakeDiscovery(self)
+        self.happened: list[str] = []
+        self.events: list[str] = []
+        self.bus = Bus(self.loop.call_soon, self._trace)
+        self.next_plan: plan.Plan | None = None
+        self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
+        self.host = Host(
+            loop=cast("Loop", self.loop),
+            processes=cast("Processes", self.processes),
+            outputs=cast("Outputs", FakeOutputs()),
+            environment=Environment({"PATH": "/bin"}),
+            bus=self.bus,
+            log=self.log,
+            random=lambda: 0.5,
+        )
+        self.engine = Engine(
+            self.host,
+            self.plan,
+            open_discovery=lambda _: self.discovery,
+            load=lambda: self.next_plan,
+            reopen_log=lambda: self.note("log reopened"),
+            started=lambda: None,
+        )
+
+    def _trace(self, event: Event) -> None:
+        self.events.append(f"{event.code} {event.source}")
+
+    def note(self, what: str) -> None:
+        self.happened.append(what)
+
+    def start(self) -> World:
+        self.engine.start()
+        self.loop.settle()
+        return self
+
+    def advance(self, seconds: float) -> None:
+        self.loop.advance(seconds)
+
+    def exit(self, name: str, code: int = 0) -> None:
+        """The one running process of this name exits."""
+        (process,) = self.processes.running(name)
+        process.exit(code)
+
+    def terminate(self) -> None:
+        """SIGTERM comes to ContainerPilot."""
+        self.engine.request_stop(signal.SIGTERM)
+        self.loop.settle()
+
+    def reload(self, *jobs: plan.Job, **changes: Any) -> None:
+        self.next_plan = self.plan.replace(jobs=jobs, **changes)
+        self.engine.reload()
+        self.loop.settle()
+
+    def story(self, *prefixes: str) -> list[str]:
+        """What happened, only the entries that begin so."""
+        return [entry for entry in self.happened if entry.startswith(prefixes)]
+
+    @property
+    def over(self) -> bool:
+        return self.loop.stopped
