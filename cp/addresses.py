@@ -1,0 +1,167 @@
+"""The addresses of this machine, read from the kernel without `socket`, `ipaddress` or a program such as `ip`."""
+
+from __future__ import annotations
+
+from cp.config.interfaces import Address
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+# linux/rtnetlink.h, linux/netlink.h, linux/if_addr.h, linux/sockios.h
+_RTM_NEWADDR, _RTM_GETADDR = 20, 22
+_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x10, 0x300
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL = 1, 2, 3
+_SIOCGIFCONF = 0x8912
+
+_TIMEOUT = 2.0  # seconds; the kernel answers at once, a sandbox may not
+_ATTEMPTS = 5  # at a list that changes while it is read
+_MESSAGE_LIMIT = 1 << 16  # bytes; the kernel's parts have at most 32 KiB
+
+
+def local_addresses(sources: Sequence[Callable[[], list[Address]]] | None = None) -> list[Address]:
+    """All addresses of all interfaces, those that are down included, in no particular order.
+
+    Takes the first of the `sources` that works: netlink, else what a sandbox without netlink still has.
+    Raises OSError when nothing works. Waits for the kernel for at most a few seconds.
+    """
+    failures: list[OSError] = []
+    for source in sources or (by_netlink, by_ioctl):
+        found = _attempt(source)
+        if not isinstance(found, OSError):
+            return found
+        failures.append(found)
+    reasons = "; ".join(str(failure.strerror or failure) for failure in failures)
+    raise OSError(failures[-1].errno, f"cannot read the addresses of this machine: {reasons}")
+
+
+def _attempt(source: Callable[[], list[Address]]) -> list[Address] | OSError:
+    try:
+        return source()
+    except OSError as error:
+        return error
+
+
+def by_netlink() -> list[Address]:
+    """One request to the routing socket."""
+    from errno import EAGAIN
+
+    try:
+        for _ in range(_ATTEMPTS):
+            found = _netlink_dump()
+            if found is not None:
+                return found
+    except OSError as error:
+        raise OSError(error.errno, f"netlink: {error.strerror or error}") from error
+    raise OSError(EAGAIN, "netlink: the list changes faster than it can be read")
+
+
+def by_ioctl() -> list[Address]:
+    """SIOCGIFCONF for IPv4 and /proc/net/if_inet6 for IPv6; fails only if both do."""
+    found: list[Address] = []
+    failure: OSError | None = None
+    try:
+        found += _ipv4_by_ioctl()
+    except OSError as error:
+        failure = OSError(error.errno, f"SIOCGIFCONF: {error.strerror or error}")
+    try:
+        with open("/proc/net/if_inet6", encoding="utf-8", errors="surrogateescape") as lines:
+            found += [Address(line.split()[5], bytes.fromhex(line[:32])) for line in lines]
+    except OSError as error:  # a kernel without IPv6 has no such file
+        if failure is not None:
+            raise OSError(failure.errno, f"{failure.strerror}, {error.filename}: {error.strerror}") from error
+    return found
+
+
+def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None]:
+    """The addresses of one netlink message; None marks the end of the dump.
+
+    Raises OSError with the kernel's error number, or EAGAIN if the dump was disturbed by a change and must be repeated.
+    """
+    from _struct import unpack_from
+    from errno import EAGAIN
+    from os import strerror
+
+    offset = 0
+    while offset + 16 <= len(message):
+        length, kind, flags = unpack_from("=IHH", message, offset)
+        if length < 16 or offset + length > len(message):
+            break
+        if flags & _NLM_F_DUMP_INTR:
+            raise BlockingIOError(EAGAIN, "disturbed")
+        if kind == _NLMSG_ERROR:
+            (number,) = unpack_from("=i", message, offset + 16)
+            raise OSError(-number, strerror(-number))
+        if kind == _NLMSG_DONE:
+            yield None
+            return
+        if kind == _RTM_NEWADDR:
+            (index,) = unpack_from("=I", message, offset + 20)
+            attributes = dict(_attributes(message[offset + 24 : offset + length]))
+            # On a point-to-point link IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
+            packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS, b"")
+            label = attributes.get(_IFA_LABEL, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+            if len(packed) in (4, 16):
+                yield Address(names.get(index) or label.partition(":")[0] or str(index), packed)
+        offset += (length + 3) & ~3
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    from _struct import unpack_from
+
+    offset = 0
+    while offset + 4 <= len(data):
+        length, kind = unpack_from("=HH", data, offset)
+        if length < 4:
+            return
+        yield kind, data[offset + 4 : offset + length]
+        offset += (length + 3) & ~3
+
+
+def _netlink_dump() -> list[Address] | None:
+    """None if the list changed meanwhile."""
+    import _socket
+    from _struct import pack
+
+    names = dict(_socket.if_nameindex())
+    connection = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
+    try:
+        connection.settimeout(_TIMEOUT)
+        # A header (length, type, flags, sequence, sender), then an ifaddrmsg of zeros: any family, any interface.
+        flags = _NLM_F_REQUEST | _NLM_F_DUMP
+        connection.send(pack("=IHHII", 24, _RTM_GETADDR, flags, 1, 0) + bytes(8))
+        found: list[Address] = []
+        while True:
+            for address in parse_dump(connection.recv(_MESSAGE_LIMIT), names):
+                if address is None:
+                    return found
+                found.append(address)
+    except BlockingIOError:
+        return None
+    finally:
+        connection.close()
+
+
+def _ipv4_by_ioctl() -> Iterator[Address]:
+    import _socket
+    from _struct import calcsize, pack, unpack
+    from array import array  # the kernel wants the address of a buffer
+    from fcntl import ioctl
+
+    entry = 40 if calcsize("P") == 8 else 32  # sizeof(struct ifreq)
+    connection = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    try:
+        room = 64 * entry
+        while True:
+            buffer = array("B", bytes(room))
+            used, _ = unpack("iP", ioctl(connection, _SIOCGIFCONF, pack("iP", room, buffer.buffer_info()[0])))
+            if used < room:  # else there may be more
+                break
+            room *= 2
+    finally:
+        connection.close()
+    data = buffer.tobytes()
+    for offset in range(0, used, entry):
+        label = data[offset : offset + 16].partition(b"\0")[0].decode("utf-8", "surrogateescape")
+        yield Address(label.partition(":")[0], data[offset + 20 : offset + 24])

@@ -1,0 +1,188 @@
+"""The ways bytes leave for a standard stream or a log file without ever blocking the caller.
+
+Our standard output is shared with the application: O_NONBLOCK is a property of the open file description, so setting
+it there would make the application's own writes fail. Each class avoids that in another way.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from errno import ENXIO, EPIPE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    class Timer(Protocol):
+        def cancel(self) -> None: ...
+
+    class Loop(Protocol):
+        """What a log needs of the engine's loop."""
+
+        def now(self) -> float: ...
+        def call_at(self, deadline: float, callback: Callable[[], object], /) -> Timer: ...
+        def post(self, callback: Callable[[], object], /) -> None: ...
+        def add_writer(self, fd: int, callback: Callable[[], object], /) -> None: ...
+        def remove_writer(self, fd: int, /) -> None: ...
+
+
+_OWN = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+_NULL_DEVICE = os.makedev(1, 3)
+
+
+class Channel:
+    """Somewhere to write to. This one is nowhere: /dev/null, or a stream that was closed when we started."""
+
+    __slots__ = ()
+
+    joins = True  # whether records may be written together; not where each write is a datagram
+
+    def write(self, data: bytes) -> int:
+        """How many bytes were taken; BlockingIOError when none can be now, OSError when the other end is broken."""
+        return len(data)
+
+    def take_failure(self) -> tuple[int, OSError] | None:
+        """Lines that `write` had taken and that failed later, once."""
+        return None
+
+    def busy(self) -> bool:
+        """Whether bytes that `write` took are still under way."""
+        return False
+
+    def wait(self, seconds: float) -> None:
+        """Until `write` may take something again or nothing is under way, at most so long."""
+
+    def watch(self, loop: Loop, callback: Callable[[], object]) -> None:
+        """Call back on the loop when `write` may take something again. OSError where that cannot be had."""
+
+    def unwatch(self, loop: Loop) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class DescriptorChannel(Channel):
+    """A file descriptor of our own: to a regular file, or non-blocking to anything else.
+
+    `path` is opened again whenever a FIFO has lost its reader.
+    """
+
+    __slots__ = ("_fd", "_flags", "_path")
+
+    def __init__(self, path: str, flags: int = 0, fd: int = -1) -> None:
+        self._path = path
+        self._flags = flags
+        self._fd = fd
+        if fd < 0:
+            try:
+                self._open()
+            except BrokenPipeError:
+                # Nobody reads the FIFO yet. Waiting is not for us; a socket, which can never be opened, is an error.
+                if not stat.S_ISFIFO(os.stat(path).st_mode):
+                    raise OSError(ENXIO, os.strerror(ENXIO)) from None
+
+    def _open(self) -> None:
+        try:
+            self._fd = os.open(self._path, _OWN | self._flags, 0o666)
+        except OSError as error:
+            if error.errno == ENXIO:  # a FIFO without a reader
+                raise BrokenPipeError(EPIPE, os.strerror(EPIPE)) from None
+            raise
+
+    def write(self, data: bytes) -> int:
+        if self._fd < 0:
+            self._open()
+        return os.write(self._fd, data)
+
+    def wait(self, seconds: float) -> None:
+        wait_writable(self._fd, seconds)
+
+    def watch(self, loop: Loop, callback: Callable[[], object]) -> None:
+        loop.add_writer(self._fd, callback)
+
+    def unwatch(self, loop: Loop) -> None:
+        loop.remove_writer(self._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class SocketChannel(Channel):
+    """A socket, asked for each message not to wait. `fd` stays the caller's."""
+
+    __slots__ = ("_flags", "_socket", "joins")
+
+    def __init__(self, fd: int) -> None:
+        import _socket
+
+        self._socket = _socket.socket(fileno=os.dup(fd))
+        self._flags = _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL
+        self.joins = self._socket.type == _socket.SOCK_STREAM
+
+    def write(self, data: bytes) -> int:
+        return self._socket.send(data, self._flags)
+
+    def wait(self, seconds: float) -> None:
+        wait_writable(self._socket.fileno(), seconds)
+
+    def watch(self, loop: Loop, callback: Callable[[], object]) -> None:
+        loop.add_writer(self._socket.fileno(), callback)
+
+    def unwatch(self, loop: Loop) -> None:
+        loop.remove_writer(self._socket.fileno())
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def stream_channel(fd: int) -> Channel:
+    """The channel that fits one of the standard streams. `fd` stays the caller's."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return Channel()
+    if stat.S_ISREG(status.st_mode):
+        # The very same description: its position is shared with the application's writes.
+        return DescriptorChannel("", fd=os.dup(fd))
+    if stat.S_ISSOCK(status.st_mode):
+        return SocketChannel(fd)
+    if stat.S_ISDIR(status.st_mode) or (stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL_DEVICE):
+        return Channel()
+    try:
+        return DescriptorChannel(f"/proc/self/fd/{fd}")
+    except OSError:  # no /proc, or a pipe of another user
+        from cp.threadchannel import ThreadChannel
+
+        return ThreadChannel(fd)
+
+
+def file_channel(path: str) -> Channel:
+    """A file to append to, created if need be; a FIFO or a terminal will do too. OSError if it cannot be opened."""
+    return DescriptorChannel(path, os.O_APPEND | os.O_CREAT)
+
+
+def guard_standard_streams() -> None:
+    """Opens those of the descriptors 0 to 2 that are closed on /dev/null, so that nothing else lands on them."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            try:
+                opened = os.open("/dev/null", os.O_RDWR)
+            except OSError:  # a root file system without /dev: anything that cannot be written to
+                opened = os.open("/", os.O_PATH)
+            # The lowest free number is what open() takes, and the lower ones are taken.
+            os.set_inheritable(opened, True)
+
+
+def wait_writable(fd: int, seconds: float | None) -> bool:
+    """Waits until `fd` can be written to; whether its other end is gone."""
+    from select import POLLERR, POLLHUP, POLLNVAL, POLLOUT, poll
+
+    waiter = poll()
+    waiter.register(fd, POLLOUT)
+    ready = waiter.poll(None if seconds is None else max(0, round(seconds * 1000)))
+    return any(events & (POLLERR | POLLHUP | POLLNVAL) for _, events in ready)

@@ -1,0 +1,285 @@
+"""The log: levels, formats, secrets. Lines go to a `Sink`, which never blocks."""
+
+from __future__ import annotations
+
+import time
+
+from cp.plan import Logging
+from cp.sink import lost_lines, open_sink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.channel import Loop
+    from cp.sink import Sink
+
+    Fields = tuple[tuple[str, str], ...]
+
+LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
+
+_MASK = "********"
+_RENDERED_LIMIT = 256  # levels and fields whose text is kept: those of the processes that are logging now
+_BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
+_SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+class LogError(Exception):
+    """The log cannot be written where the configuration wants it."""
+
+
+class Panic(Exception):
+    """What `Log.panic` raises."""
+
+
+class Log:
+    """Writes records of a level, a message and fields. All methods are for one thread, the loop's.
+
+    A message is text; bytes of it that are not UTF-8 are surrogates (`surrogateescape`): they leave as they came in the
+    plain and job formats, as U+FFFD in json, as `\\xNN` in text.
+    """
+
+    __slots__ = (
+        "_format",
+        "_logging",
+        "_loop",
+        "_on_pressure",
+        "_rendered",
+        "_second",
+        "_secrets",
+        "_sink",
+        "_stamp",
+        "_threshold",
+        "_wall",
+        "_zone",
+    )
+
+    def __init__(self, wall: Callable[[], float] = time.time, sink: Sink | None = None) -> None:
+        self._wall = wall
+        self._logging = Logging()
+        self._sink = open_sink(self._logging.output) if sink is None else sink
+        self._loop: Loop | None = None
+        self._on_pressure: Callable[[bool], object] | None = None
+        self._secrets: tuple[str, ...] = ()
+        self._stamp = ""
+        self._zone = ""
+        self._rendered: dict[tuple[str, Fields], tuple[str, ...]] = {}
+        self._use(self._logging)
+
+    def debug(self, message: str, fields: Fields = ()) -> None:
+        if self._threshold <= 0:
+            self._write("debug", message, fields)
+
+    def info(self, message: str, fields: Fields = ()) -> None:
+        if self._threshold <= 1:
+            self._write("info", message, fields)
+
+    def warning(self, message: str, fields: Fields = ()) -> None:
+        if self._threshold <= 2:
+            self._write("warning", message, fields)
+
+    def error(self, message: str, fields: Fields = ()) -> None:
+        if self._threshold <= 3:
+            self._write("error", message, fields)
+
+    def fatal(self, message: str, fields: Fields = ()) -> None:
+        """Only writes: to end the program is the caller's business."""
+        if self._threshold <= 4:
+            self._write("fatal", message, fields)
+
+    def panic(self, message: str, fields: Fields = ()) -> None:
+        """Writes, and raises Panic."""
+        self._write("panic", message, fields)
+        raise Panic(message)
+
+    def enabled(self, level: str) -> bool:
+        """Whether records of this level are written."""
+        return LEVELS[level] >= self._threshold
+
+    def mask(self, secret: str) -> None:
+        """From now on `********` is written wherever this text would be."""
+        if secret and secret not in self._secrets:
+            # The longest first: one secret may be part of another.
+            self._secrets = tuple(sorted((*self._secrets, secret), key=len, reverse=True))
+
+    def configure(self, logging: Logging) -> None:
+        """Take over level, format and output. LogError, and nothing has changed, if the output cannot be opened."""
+        if logging.output != self._logging.output:
+            self._replace_sink(logging.output)
+        self._use(logging)
+
+    def reopen(self) -> None:
+        """Open the log file anew by its name, after a rotation. If that fails the old file is kept, and told of it."""
+        if self._logging.output in ("stdout", "stderr"):
+            return
+        try:
+            self._replace_sink(self._logging.output)
+        except LogError as error:
+            self.error(str(error))
+
+    def attach(self, loop: Loop, on_pressure: Callable[[bool], object] | None = None) -> None:
+        """Let the loop write what cannot be written at once. `on_pressure(True)` asks to log less: see `Sink`."""
+        self._loop = loop
+        self._on_pressure = on_pressure
+        self._sink.attach(loop, on_pressure)
+
+    def flush(self, seconds: float = 0.1) -> None:
+        """Write what is kept, within so many seconds: the last act of a program."""
+        self._sink.flush(seconds)
+
+    def _use(self, logging: Logging) -> None:
+        self._logging = logging
+        self._second = -1
+        self._rendered.clear()
+        self._threshold = LEVELS[logging.level]
+        self._format = {"plain": self._plain, "job": self._job, "text": self._text, "json": self._json}[logging.format]
+        self._sink.note = lambda text: self._record("warning", text, ())
+
+    def _replace_sink(self, output: str) -> None:
+        try:
+            fresh = open_sink(output)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise LogError(
+                f"Error initializing log file '{output}': open {output}: {reason[:1].lower()}{reason[1:]}"
+            ) from None
+        old, self._sink = self._sink, fresh
+        fresh.note = old.note
+        if self._loop is not None:
+            fresh.attach(self._loop, self._on_pressure)
+        lost = old.close()
+        if lost:
+            self.warning(f"{lost_lines(lost)}: {old.name} did not take them before the log moved on")
+
+    # --- records
+
+    def _write(self, level: str, message: str, fields: Fields) -> None:
+        self._sink.write(self._record(level, message, fields))
+
+    def _record(self, level: str, message: str, fields: Fields) -> bytes:
+        if self._secrets:
+            message = self._masked(message)
+            fields = tuple((key, self._masked(value)) for key, value in fields)
+        now = self._wall()
+        second = int(now)
+        if second != self._second:
+            self._stamp, self._zone = _clock_text(second, plain=self._logging.format == "plain")
+            self._second = second
+        return self._format(level, message, fields, now - second)
+
+    def _masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, _MASK)
+        return text
+
+    def _plain(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+        return _raw(f"{self._stamp} {message}\n")
+
+    def _job(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+        job = pid = ""
+        for key, value in fields:
+            if key == "job":
+                job = f" {value}"
+            elif key == "pid":
+                pid = f" {value}"
+        return _raw(f"{self._stamp}{_fraction(fraction)}{self._zone}{job}{pid} {message}\n")
+
+    def _text(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+        tail = self._rendered.get((level, fields))
+        if tail is None:
+            tail = ("".join(f" {key}={_quoted(value)}" for key, value in sorted(fields)),)
+            self._keep_rendered(level, fields, tail)
+        text = f" msg={_quoted(message)}" if message else ""
+        return f'time="{self._stamp}{self._zone}" level={level}{text}{tail[0]}\n'.encode()
+
+    def _json(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+        parts = self._rendered.get((level, fields))
+        if parts is None:
+            parts = _json_parts(level, fields)
+            self._keep_rendered(level, fields, parts)
+        before, between, after = parts
+        stamp = f"{self._stamp}{_fraction(fraction)}{self._zone}"
+        return f'{before}"msg":{_json_string(message)},{between}"time":"{stamp}"{after}\n'.encode()
+
+    def _keep_rendered(self, level: str, fields: Fields, text: tuple[str, ...]) -> None:
+        if len(self._rendered) >= _RENDERED_LIMIT:
+            self._rendered.clear()
+        self._rendered[level, fields] = text
+
+
+def _clock_text(second: int, *, plain: bool) -> tuple[str, str]:
+    """Local date and time, and the zone as RFC 3339 writes it."""
+    moment = time.localtime(second)
+    if plain:
+        return time.strftime("%Y/%m/%d %H:%M:%S", moment), ""
+    minutes = moment.tm_gmtoff // 60
+    sign, minutes = ("-", -minutes) if minutes < 0 else ("+", minutes)
+    zone = f"{sign}{minutes // 60:02}:{minutes % 60:02}" if minutes else "Z"
+    return time.strftime("%Y-%m-%dT%H:%M:%S", moment), zone
+
+
+def _fraction(fraction: float) -> str:
+    """Parts of a second, to the microsecond, without trailing zeros; nothing for none."""
+    digits = f"{min(round(fraction * 1_000_000), 999_999):06}".rstrip("0")
+    return f".{digits}" if digits else ""
+
+
+def _raw(line: str) -> bytes:
+    try:
+        return line.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        return _readable(line).encode()
+
+
+def _readable(text: str) -> str:
+    return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
+
+
+def _quoted(text: str) -> str:
+    """A logfmt value."""
+    if _BARE.issuperset(text):
+        return text
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    return f'"{"".join(_escaped(character) for character in text)}"'
+
+
+def _escaped(character: str) -> str:
+    short = _SHORT_ESCAPES.get(character)
+    if short is not None:
+        return short
+    if character.isprintable():
+        return character
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that is not UTF-8
+        return f"\\x{number - 0xDC00:02x}"
+    if number < 0x80:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _json_parts(level: str, fields: Fields) -> tuple[str, str, str]:
+    """An object's members in the order of their keys: those before "msg", between it and "time", and after that."""
+    before = [f'"level":"{level}"']
+    between: list[str] = []
+    after: list[str] = []
+    for key, value in fields:
+        text = value if key == "pid" and value.isdecimal() and value.isascii() else _json_string(value)
+        part = before if key < "msg" else between if key < "time" else after
+        part.append(f"{_json_string(key)}:{text}")
+    return (
+        f"{{{','.join(sorted(before))},",
+        "".join(f"{member}," for member in sorted(between)),
+        "".join(f",{member}" for member in sorted(after)) + "}",
+    )
+
+
+def _json_string(text: str) -> str:
+    from _json import encode_basestring  # the C function alone: `json` imports `re`
+
+    if not text.isascii() and not text.isprintable():  # cheap, and true of every surrogate
+        text = _readable(text)
+    quoted = encode_basestring(text)
+    if "<" in quoted or ">" in quoted or "&" in quoted:
+        quoted = quoted.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return quoted

@@ -1,0 +1,285 @@
+"""Where log lines go: written at once if that is possible, else kept within a limit, else counted. Never waited for."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cp.channel import file_channel, stream_channel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+
+    from cp.channel import Channel, Loop, Timer
+else:
+    from _collections import deque  # the C type alone: `collections` is not imported before the application runs
+
+STDOUT, STDERR = "standard output", "standard error"
+
+# A pipe takes so much at once or not at all: what the application writes to it cannot land inside one of our lines.
+_PIPE_BUF = 4096
+
+
+class Sink:
+    """Records on their way to one channel. All methods are for one thread, the loop's.
+
+    While the other end does not read, up to LIMIT bytes are kept. Above HIGH_WATER `on_pressure(True)` asks that less
+    be written, below LOW_WATER `on_pressure(False)` takes that back. If nothing is read for PATIENCE seconds of
+    pressure, it is taken back and new records are dropped until the kept ones are read. How many were dropped, for
+    whatever reason, is said in one record once records pass again.
+    """
+
+    LIMIT = 1 << 20
+    HIGH_WATER = 1 << 18
+    LOW_WATER = 1 << 16
+    PATIENCE = 10.0
+
+    __slots__ = (
+        "_announced",
+        "_buffer",
+        "_buffered",
+        "_channel",
+        "_discarding",
+        "_loop",
+        "_lost",
+        "_on_pressure",
+        "_pressed",
+        "_pressed_at",
+        "_progressed",
+        "_reason",
+        "_split",
+        "_stall",
+        "_timer",
+        "_torn",
+        "_watching",
+        "name",
+        "note",
+    )
+
+    def __init__(self, channel: Channel, name: str = STDOUT) -> None:
+        self.name = name
+        self.note: Callable[[str], bytes] = lambda text: f"{text}\n".encode()  # makes a record
+        self._channel = channel
+        self._loop: Loop | None = None
+        self._on_pressure: Callable[[bool], object] | None = None
+        self._buffer: deque[bytes] = deque()
+        self._buffered = 0  # bytes
+        self._split = False  # the head of the buffer is the rest of a record whose beginning was written
+        self._torn = False  # the last record written has no end and never will
+        self._lost = 0  # records that nobody has been told of
+        self._announced = 0  # records that a note at the head of the buffer tells of
+        self._reason = ""  # why they were lost, if the channel said so
+        self._progressed = 0.0  # when the channel took something, or was first full
+        self._stall = 0.0  # seconds; the longest time without progress since the last note
+        self._watching = False
+        self._discarding = False
+        self._pressed = False
+        self._pressed_at = 0.0
+        self._timer: Timer | None = None
+
+    def attach(self, loop: Loop, on_pressure: Callable[[bool], object] | None = None) -> None:
+        """From now on what is kept is written when the loop finds that it can be."""
+        self._loop = loop
+        self._on_pressure = on_pressure
+        self._settle()
+
+    def write(self, record: bytes) -> None:
+        """Write a record, which ends in a newline, or keep it, or drop it."""
+        if not self._buffer:
+            if self._lost:
+                self._announce()
+            else:
+                taken = self._put(record)
+                if taken == len(record):
+                    return
+                if taken < 0:
+                    self._lost += 1
+                    return
+                self._split = taken > 0
+                self._progressed = self._now()
+                self._append(record[taken:])
+                self._flush()
+                return
+        if self._discarding or self._buffered + len(record) > self.LIMIT:
+            self._lost += 1
+        else:
+            self._append(record)
+        if self._watching:
+            self._settle()
+        else:
+            self._flush()
+
+    def flush(self, seconds: float = 0.1) -> None:
+        """Get rid of what is kept, within so many seconds: the last act of a program."""
+        end = time.monotonic() + seconds
+        while True:
+            self._flush()
+            left = end - time.monotonic()
+            if left <= 0 or not (self._buffer or self._channel.busy()):
+                return
+            self._channel.wait(left)
+
+    def close(self) -> int:
+        """Let go of the channel; how many records were lost and never told of."""
+        self._flush()
+        self._fail("")
+        self._channel.close()
+        return self._lost
+
+    def _now(self) -> float:
+        return time.monotonic() if self._loop is None else self._loop.now()
+
+    def _append(self, record: bytes) -> None:
+        self._buffer.append(record)
+        self._buffered += len(record)
+
+    def _announce(self) -> None:
+        """Put a note of the lost records into the empty buffer."""
+        seconds = round(self._stall)
+        reason = self._reason or (
+            f"{self.name} was not read for {seconds} s" if seconds else f"{self.name} was read too slowly"
+        )
+        lines = lost_lines(self._lost)
+        self._announced, self._lost = self._lost, 0
+        self._reason = ""
+        self._append(self.note(f"{lines}: {reason}"))
+
+    def _put(self, data: bytes) -> int:
+        """How many bytes the channel took: 0 if it is full, -1 if it is broken."""
+        failure = self._channel.take_failure()
+        if failure is not None:
+            lines, error = failure
+            self._lost += lines
+            self._reason = _words(error)
+        torn = self._torn
+        try:
+            taken = self._channel.write(b"\n" + data if torn else data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            self._reason = _words(error)
+            return -1
+        if torn and taken:
+            self._torn = False
+            taken -= 1
+        return taken
+
+    def _flush(self) -> None:
+        """Write what can be written now."""
+        while self._buffer:
+            chunk = self._chunk()
+            taken = self._put(chunk)
+            if taken < 0:
+                self._fail(self._reason)
+                break
+            if not taken:
+                break
+            now = self._now()
+            self._stall = max(self._stall, now - self._progressed)
+            self._progressed = now
+            self._consume(taken)
+            if not self._buffer:
+                self._discarding = False
+                if self._lost:
+                    self._announce()
+                self._stall = 0.0
+        self._settle()
+
+    def _chunk(self) -> bytes:
+        buffer = self._buffer
+        if len(buffer) == 1 or not self._channel.joins:
+            return buffer[0]
+        size = count = 0
+        for record in buffer:
+            size += len(record)
+            if size > _PIPE_BUF:
+                break
+            count += 1
+        return b"".join(buffer[index] for index in range(count)) if count > 1 else buffer[0]
+
+    def _consume(self, taken: int) -> None:
+        buffer = self._buffer
+        self._buffered -= taken
+        while taken:
+            head = buffer.popleft()
+            self._split = taken < len(head)
+            if self._split:
+                buffer.appendleft(head[taken:])
+                return
+            taken -= len(head)
+            self._announced = 0
+
+    def _fail(self, reason: str) -> None:
+        """The channel is broken: everything kept is lost."""
+        self._lost += self._announced + len(self._buffer) - bool(self._announced)
+        self._reason = reason
+        self._announced = 0
+        self._torn = self._torn or self._split
+        self._split = False
+        self._discarding = False
+        self._buffer.clear()
+        self._buffered = 0
+        self._settle()
+
+    def _settle(self) -> None:
+        """Make the loop's watch and the pressure fit what is kept. Calls `on_pressure` last: it may write."""
+        loop = self._loop
+        if loop is None:
+            return
+        if self._buffer and not self._watching:
+            try:
+                self._channel.watch(loop, self._flush)
+                self._watching = True
+            except OSError:  # epoll does not take every kind of file: such a one is tried again at each write
+                pass
+        elif self._watching and not self._buffer:
+            self._channel.unwatch(loop)
+            self._watching = False
+        if self._pressed:
+            if self._buffered <= self.LOW_WATER:
+                self._press(False)
+        elif self._buffered > self.HIGH_WATER and not self._discarding:
+            self._press(True)
+
+    def _press(self, on: bool) -> None:
+        self._pressed = on
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if on and self._loop is not None:
+            self._pressed_at = self._loop.now()
+            self._timer = self._loop.call_at(self._pressed_at + self.PATIENCE, self._judge)
+        if self._on_pressure is not None:
+            self._on_pressure(on)
+
+    def _judge(self) -> None:
+        """Pressure has been on for a while: has anything been read meanwhile?"""
+        if self._loop is None:
+            return
+        deadline = max(self._progressed, self._pressed_at) + self.PATIENCE
+        if self._loop.now() < deadline:
+            self._timer = self._loop.call_at(deadline, self._judge)
+            return
+        self._timer = None
+        self._discarding = True
+        self._press(False)
+
+
+def open_sink(output: str) -> Sink:
+    """The sink for "stdout", "stderr" or a path. OSError if a path cannot be opened."""
+    if output in ("stdout", "/dev/stdout"):
+        return Sink(stream_channel(1), STDOUT)
+    if output in ("stderr", "/dev/stderr"):
+        return Sink(stream_channel(2), STDERR)
+    return Sink(file_channel(output), output)
+
+
+def lost_lines(count: int) -> str:
+    return "1 log line was lost" if count == 1 else f"{count} log lines were lost"
+
+
+def _words(error: OSError) -> str:
+    text = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    return text[:1].lower() + text[1:]

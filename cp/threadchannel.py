@@ -1,0 +1,119 @@
+"""A stream that we may not open anew, such as another user's pipe: a thread writes to it, and may block."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock, start_new_thread
+from errno import EIO
+
+from cp.channel import Channel, wait_writable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from _thread import LockType
+    from collections.abc import Callable
+
+    from cp.channel import Loop
+else:
+    import _signal  # the C module: `signal` imports enum
+
+
+class ThreadChannel(Channel):
+    """One piece is under way at a time. `fd` stays the caller's."""
+
+    __slots__ = ("_broken", "_closed", "_failure", "_fd", "_idle", "_notify", "_piece", "_started", "_work")
+
+    def __init__(self, fd: int) -> None:
+        self._fd = os.dup(fd)
+        self._idle: LockType = allocate_lock()  # held while a piece is under way
+        self._work: LockType = allocate_lock()  # held while there is nothing to do
+        self._work.acquire()
+        self._piece = b""
+        self._started = False
+        self._closed = False
+        self._broken: OSError | None = None
+        self._failure: tuple[int, OSError] | None = None
+        self._notify: Callable[[], object] | None = None
+
+    def write(self, data: bytes) -> int:
+        if not self._idle.acquire(False):
+            raise BlockingIOError
+        try:
+            self._check()
+            self._start()
+        except OSError:
+            self._idle.release()
+            raise
+        self._piece = data
+        self._work.release()
+        return len(data)
+
+    def _check(self) -> None:
+        """Raises what the last write failed with, as long as the stream shows that it is still broken."""
+        if self._broken is not None:
+            if wait_writable(self._fd, 0):
+                raise self._broken
+            self._broken = None
+
+    def _start(self) -> None:
+        if not self._started:
+            try:
+                start_new_thread(self._run, ())
+            except RuntimeError as error:  # the limit of processes is reached
+                raise OSError(EIO, str(error)) from None
+            self._started = True
+
+    def _run(self) -> None:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())  # signals are the main thread's
+        while True:
+            self._work.acquire()
+            if self._closed:
+                break
+            try:
+                self._write_all(self._piece)
+            except OSError as error:
+                self._failure = (self._piece.count(b"\n"), error)
+                self._broken = error
+            self._idle.release()
+            notify = self._notify
+            if notify is not None:
+                notify()
+            if self._closed:  # meanwhile
+                break
+        os.close(self._fd)
+
+    def _write_all(self, data: bytes) -> None:
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:  # someone else made the shared description non-blocking
+                wait_writable(self._fd, None)
+
+    def take_failure(self) -> tuple[int, OSError] | None:
+        failure, self._failure = self._failure, None
+        return failure
+
+    def busy(self) -> bool:
+        return self._idle.locked()
+
+    def wait(self, seconds: float) -> None:
+        if self._idle.acquire(True, seconds):
+            self._idle.release()
+
+    def watch(self, loop: Loop, callback: Callable[[], object]) -> None:
+        self._notify = lambda: loop.post(callback)
+        if not self.busy():  # the thread finished before it could see that
+            loop.post(callback)
+
+    def unwatch(self, loop: Loop) -> None:
+        self._notify = None
+
+    def close(self) -> None:
+        self._closed = True
+        self._notify = None
+        if not self._started:
+            os.close(self._fd)
+        elif self._idle.acquire(False):
+            self._work.release()
+        # Else the thread is writing, perhaps for ever: it dies with the process.
