@@ -1,0 +1,10 @@
+"""`python -m cp`: the program from a source tree, for development."""
+
+from __future__ import annotations
+
+import sys
+
+from cp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

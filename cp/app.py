@@ -1,0 +1,200 @@
+"""Puts the program together: a configuration, an engine, and what the two need from the system."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from cp import config
+from cp.engine.engine import Engine
+from cp.engine.events import Bus, Event
+from cp.engine.host import Environment, Host
+from cp.engine.loop import Loop
+from cp.engine.output import Outputs
+from cp.engine.process import Processes
+from cp.logs import Log, LogError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+
+    from cp import plan
+    from cp.config.interfaces import Address
+    from cp.engine.host import Discovery
+else:
+    import _signal  # the C module: `signal` imports enum
+
+# Faults of our own machine code, not messages; and what Python and the kernel handle without us.
+NOT_PASSED_ON = ("SIGKILL", "SIGSTOP", "SIGCHLD", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
+IGNORED = ("SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU", "SIGTSTP")
+
+
+def run(config_argument: str, arguments: tuple[str, ...]) -> int:
+    """Run the configuration until everything has ended; the exit code of the program."""
+    environment = Environment(os.environ)
+    environment.set("CONTAINERPILOT_PID", str(os.getpid()))
+    log = Log()
+    try:
+        source = config.read(config_argument, environment.get())
+        first = _load(source, environment, arguments)
+    except config.ConfigError as error:
+        report_fatal(log, str(error))
+        return 1
+    return _supervise(source, first, environment, arguments, log)
+
+
+def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...]) -> plan.Plan:
+    return config.load(
+        source,
+        environment.get(),
+        arguments=arguments,
+        hostname=os.uname().nodename,
+        addresses=_local_addresses,
+    )
+
+
+def _local_addresses() -> list[Address]:
+    from cp.addresses import local_addresses
+
+    return local_addresses()
+
+
+def report_fatal(log: Log, message: str) -> None:
+    """Into the log, where tools look for it, and on standard error, where people do; once if both are the same."""
+    log.fatal(message)
+    log.flush()
+    if not _same_stream(1, 2):
+        sys.stderr.write(f"{message}\n")
+
+
+def _same_stream(first: int, second: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(first), os.fstat(second))
+    except OSError:
+        return False
+
+
+def _supervise(
+    source: config.Source, first: plan.Plan, environment: Environment, arguments: tuple[str, ...], log: Log
+) -> int:
+    def on_error(error: BaseException) -> None:
+        import traceback
+
+        log.error("internal error (please report it): " + "".join(traceback.format_exception(error)))
+
+    loop = Loop(on_error=on_error)
+    outputs = Outputs(loop)
+    log.attach(loop, outputs.pause)
+    processes = Processes(loop.call_soon)
+    bus = Bus(loop.call_soon)
+    host = Host(
+        loop=loop,
+        processes=processes,
+        outputs=outputs,
+        environment=environment,
+        bus=bus,
+        log=log,
+        random=_random,
+    )
+
+    def use(loaded: plan.Plan) -> None:
+        """Let the log do what the plan says, before anything else does. Raises LogError."""
+        log.configure(loaded.logging)
+        bus.trace = _trace(log) if log.enabled("debug") else None
+        for secret in ("token", "password"):
+            log.mask(getattr(loaded.catalog, secret, ""))
+        for warning in loaded.warnings:
+            log.warning(warning)
+        if log.enabled("debug"):
+            log.debug(f"Loaded config: {loaded!r}")
+
+    def load() -> plan.Plan | None:
+        try:
+            loaded = _load(source.reread(), environment, arguments)
+            use(loaded)
+        except (config.ConfigError, LogError) as error:
+            log.error(f"Error initializing config: {error}")
+            return None
+        return loaded
+
+    try:
+        use(first)
+    except LogError as error:
+        report_fatal(log, str(error))
+        return 1
+    engine = Engine(
+        host,
+        first,
+        open_discovery=lambda wanted: open_discovery(wanted, loop, log),
+        load=load,
+        reopen_log=log.reopen,
+        started=lambda: _after_start(log),
+    )
+    _handle_signals(loop, processes, engine)
+    engine.start()
+    loop.run()
+    log.flush()
+    return engine.exit_code
+
+
+def open_discovery(loaded: plan.Plan, loop: Loop, log: Log) -> Discovery:
+    """The catalogue's side of a plan; nothing is opened yet."""
+    from cp.catalog import discovery
+
+    if loaded.catalog is None:
+        return discovery.NoDiscovery(loop)
+    return discovery.Discovery(loaded.catalog, loop, log, _random)
+
+
+def _trace(log: Log) -> Callable[[Event], None]:
+    def trace(event: Event) -> None:
+        log.debug(f"event: {event!r}")
+
+    return trace
+
+
+def _handle_signals(loop: Loop, processes: Processes, engine: Engine) -> None:
+    def reap(number: int = 0) -> None:
+        if processes.reap():
+            loop.call_soon(reap)
+
+    names = {getattr(_signal, name): name for name in dir(_signal) if name.startswith("SIG") and "_" not in name}
+    left_alone = {getattr(_signal, name) for name in NOT_PASSED_ON + IGNORED}
+    for name in IGNORED:
+        _signal.signal(getattr(_signal, name), _signal.SIG_IGN)
+    handlers: dict[int, Callable[[int], object]] = {
+        int(number): (lambda number: engine.signalled(number, names.get(number, str(number))))
+        for number in _signal.valid_signals()
+        if number not in left_alone
+    }
+    handlers[_signal.SIGCHLD] = reap
+    loop.handle_signals(handlers)
+    loop.call_soon(reap)  # what exited before the handler stood
+
+
+def _after_start(log: Log) -> None:
+    """What the application's start did not need."""
+    import gc
+
+    gc.freeze()
+    if os.getpid() != 1:
+        from _thread import start_new_thread
+
+        start_new_thread(_become_subreaper, ())
+
+
+def _become_subreaper() -> None:
+    """Orphans of our children become ours. On a thread of its own: importing ctypes takes milliseconds."""
+    try:
+        import ctypes
+    except ImportError:  # a minimal Python: orphans go to PID 1, as without us
+        return
+    pr_set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def _random() -> float:
+    """A number in [0, 1) for jitter; `random` itself would cost milliseconds to import."""
+    return time.monotonic_ns() % 1_000_003 / 1_000_003

@@ -1,0 +1,83 @@
+"""The catalogue as the engine sees it: one registrar, and a watcher for each watch."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.catalog import Catalog
+    from cp.catalog.registrar import Registrar
+    from cp.catalog.watcher import Watcher
+    from cp.engine.host import Instance, Log, Report
+    from cp.engine.loop import Loop
+    from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
+
+
+class NoDiscovery:
+    """For a plan without a catalogue: it has no service and no watch, so nothing of this is asked for."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def start(self) -> None:
+        pass
+
+    def want(self, service: Service, status: str, output: str = "") -> None:
+        pass
+
+    def forget(self, service: Service, done: Callable[[], None]) -> None:
+        self._loop.call_soon(done)
+
+    def watch(self, watch: Watch, report: Report, memory: list[Instance]) -> Watcher:
+        raise RuntimeError(f"{watch.source} needs a catalogue")
+
+    def stop(self) -> None:
+        pass
+
+
+class Discovery:
+    """Opens the catalogue off the loop, once the application runs; nothing is imported for it before."""
+
+    def __init__(
+        self,
+        settings: ConsulSettings | EtcdSettings | DirectorySettings,
+        loop: Loop,
+        log: Log,
+        random: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._log = log
+        self._random = random
+        self._registrar: Registrar | None = None
+
+    def start(self) -> None:
+        self._opened().start()
+
+    def want(self, service: Service, status: str, output: str = "") -> None:
+        self._opened().want(service, status, output)
+
+    def forget(self, service: Service, done: Callable[[], None]) -> None:
+        self._opened().forget(service, done)
+
+    def watch(self, watch: Watch, report: Report, memory: list[Instance]) -> Watcher:
+        from cp.catalog.watcher import Watcher
+
+        return Watcher(watch, self._open, self._loop, self._log, report, memory=memory, random=self._random)
+
+    def stop(self) -> None:
+        if self._registrar is not None:
+            self._registrar.stop()
+
+    def _opened(self) -> Registrar:
+        if self._registrar is None:
+            from cp.catalog.registrar import Registrar
+
+            self._registrar = Registrar(self._open, self._loop, self._log, random=self._random)
+        return self._registrar
+
+    def _open(self) -> Catalog:
+        from cp.catalog.opener import open_catalog
+
+        return open_catalog(self._settings)

@@ -1,0 +1,41 @@
+"""The -template flag: the rendered configuration, unchanged otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cp import config
+
+
+def render(argument: str, out: str) -> int:
+    """Render the configuration to `-` (standard output), `file://path` or a path; the exit code."""
+    from cp.app import report_fatal
+    from cp.logs import Log
+
+    log = Log()
+    try:
+        environ = dict(os.environ)
+        text = config.render(config.read(argument, environ), environ)
+    except config.ConfigError as error:
+        report_fatal(log, str(error))
+        return 1
+    data = text.encode("utf-8", "surrogateescape")
+    try:
+        if out in ("", "-"):
+            sys.stdout.buffer.write(data)
+            sys.stdout.flush()
+        else:
+            _write(out.removeprefix("file://"), data)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        path = out.removeprefix("file://")
+        report_fatal(log, f"Could not write config file: open {path}: {why}")
+        return 1
+    return 0
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    with open(fd, "wb") as file:
+        file.write(data)

@@ -1,0 +1,198 @@
+"""The loop with real processes: starting, reaping, groups, output."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cp.engine.loop import Loop
+from cp.engine.output import LINGERING_LIMIT, Outputs
+from cp.engine.process import Process, Processes, StartError, find_executable
+
+ENVIRON = {"PATH": "/usr/bin:/bin"}
+
+
+class Scene:
+    """A loop that reaps, as the program has it."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.processes = Processes(self.loop.call_soon)
+        self.outputs = Outputs(self.loop)
+        self.exits: list[int] = []
+        self.lines: list[str] = []
+        self.loop.handle_signals({signal.SIGCHLD: self._reap})
+
+    def _reap(self, number: int = 0) -> None:
+        if self.processes.reap():
+            self.loop.call_soon(self._reap)
+
+    def start(self, *command: str, **options: bool) -> Process:
+        return self.processes.start(command, ENVIRON, self.exits.append, **options)
+
+    def run_until(self, condition: Callable[[], bool], seconds: float = 10) -> None:
+        expired: list[bool] = []
+        timer = self.loop.call_later(seconds, expired.append, True)
+        while not condition():
+            assert not expired, "the condition did not come true in time"
+            self.loop.run_once()
+        timer.cancel()
+
+    def capture(self, *command: str) -> None:
+        ended: list[bool] = []
+        reader, write_end = self.outputs.open(self.lines.append, lambda: ended.append(True))
+        self.processes.start(command, ENVIRON, self.exits.append, stdout=write_end)
+        os.close(write_end)
+        self.run_until(lambda: bool(ended and self.exits))
+        assert reader.fd < 0
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    handler, mask = signal.getsignal(signal.SIGCHLD), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    made = Scene()
+    yield made
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def test_exit_code_and_signal_are_reported_once(scene: Scene) -> None:
+    scene.start("sh", "-c", "exit 7")
+    scene.start("sh", "-c", "kill -KILL $$")
+    scene.run_until(lambda: len(scene.exits) == 2)
+    assert sorted(scene.exits) == [-9, 7]
+
+
+def test_what_cannot_be_started_says_why(scene: Scene, tmp_path: os.PathLike[str]) -> None:
+    plain = os.path.join(tmp_path, "plain")
+    with open(plain, "w") as file:
+        file.write("echo hello\n")
+    script = os.path.join(tmp_path, "script")
+    with open(script, "w") as file:
+        file.write("#!/no/such/interpreter\n")
+    os.chmod(script, 0o755)
+    for command, code, words in (
+        ("/no/such/program", 127, "fork/exec /no/such/program: no such file or directory"),
+        ("no-such-program", 127, 'exec: "no-such-program": executable file not found in $PATH'),
+        (plain, 126, "permission denied"),
+        (script, 127, "its interpreter /no/such/interpreter does not exist"),
+        (str(tmp_path), 126, "it is a directory"),
+        ("", 127, "executable file not found"),
+        ("a\0b", 127, "executable file not found"),
+    ):
+        with pytest.raises(StartError) as caught:
+            scene.start(command)
+        assert words in str(caught.value)
+        assert caught.value.code == code
+    os.chmod(plain, 0o755)
+    with pytest.raises(StartError, match="exec format error .*#!/bin/sh"):
+        scene.start(plain)
+
+
+def test_path_is_searched_in_the_environment_of_the_child(tmp_path: os.PathLike[str]) -> None:
+    program = os.path.join(tmp_path, "program")
+    with open(program, "w") as file:
+        file.write("#!/bin/sh\n")
+    with pytest.raises(StartError, match="is not executable") as caught:
+        find_executable("program", f"/nowhere:{tmp_path}")
+    assert caught.value.code == 126
+    os.chmod(program, 0o755)
+    assert find_executable("program", f"/nowhere:{tmp_path}") == program
+
+
+def test_a_signal_reaches_the_whole_group(scene: Scene) -> None:
+    scene.lines.clear()
+    ended: list[bool] = []
+    _, write_end = scene.outputs.open(scene.lines.append, lambda: ended.append(True))
+    process = scene.processes.start(("sh", "-c", "sleep 60 & echo up; wait"), ENVIRON, scene.exits.append, stdout=write_end)
+    os.close(write_end)
+    scene.run_until(lambda: scene.lines == ["up"])
+    assert scene.processes.signal(process, signal.SIGTERM, group=True)
+    scene.run_until(lambda: bool(ended and scene.exits))  # the pipe is closed when the sleep is gone, too
+
+
+def test_what_a_swept_process_leaves_behind_is_terminated(scene: Scene) -> None:
+    ended: list[bool] = []
+    _, write_end = scene.outputs.open(scene.lines.append, lambda: ended.append(True))
+    command = ("sh", "-c", "sleep 60 & exit 0")
+    scene.processes.start(command, ENVIRON, scene.exits.append, stdout=write_end, sweep=True)
+    os.close(write_end)
+    scene.run_until(lambda: bool(ended))
+    assert scene.exits == [0]
+
+
+def test_signalling_a_process_that_is_gone_is_no_error(scene: Scene) -> None:
+    process = scene.start("true")
+    scene.run_until(lambda: bool(scene.exits))
+    assert not scene.processes.signal(process, signal.SIGTERM, group=True)
+    assert not scene.processes.signal(process, signal.SIGTERM, group=False)
+
+
+def test_lines_come_whole_and_the_last_one_needs_no_end(scene: Scene) -> None:
+    scene.capture("printf", "  one\\r\\n\\ntwo\\377\\nthree")
+    assert scene.lines == ["  one", "", "two\udcff", "three"]
+
+
+def test_a_long_line_comes_in_pieces_and_nothing_is_lost(scene: Scene) -> None:
+    scene.capture("sh", "-c", "head -c 200000 /dev/zero | tr '\\0' x; echo; echo end")
+    assert scene.lines[-1] == "end"
+    assert sum(map(len, scene.lines[:-1])) == 200000
+    assert max(map(len, scene.lines)) <= 65536
+
+
+def test_a_paused_output_makes_the_child_wait_and_loses_nothing(scene: Scene) -> None:
+    ended: list[bool] = []
+    scene.outputs.pause(True)
+    _, write_end = scene.outputs.open(scene.lines.append, lambda: ended.append(True))
+    scene.processes.start(("sh", "-c", "seq 100000"), ENVIRON, scene.exits.append, stdout=write_end)
+    os.close(write_end)
+    scene.loop.call_later(0.2, scene.outputs.pause, False)
+    scene.run_until(lambda: bool(ended))
+    assert scene.lines == [str(number) for number in range(1, 100001)]
+
+
+def test_pipes_of_background_children_are_bounded(scene: Scene) -> None:
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    write_ends = []
+    for _ in range(LINGERING_LIMIT + 5):
+        reader, write_end = scene.outputs.open(scene.lines.append)
+        write_ends.append(write_end)
+        scene.outputs.linger(reader)
+    assert len(os.listdir("/proc/self/fd")) == before + 2 * LINGERING_LIMIT + 5
+    for write_end in write_ends:
+        os.close(write_end)
+    scene.run_until(lambda: len(os.listdir("/proc/self/fd")) == before)
+
+
+def test_a_callback_that_fails_is_reported_and_the_loop_goes_on() -> None:
+    errors: list[BaseException] = []
+    loop = Loop(on_error=errors.append)
+    loop.call_soon(lambda: 1 / 0)
+    loop.call_soon(loop.stop)
+    loop.run()
+    assert isinstance(errors[0], ZeroDivisionError)
+
+
+def test_a_call_from_another_thread_wakes_the_loop() -> None:
+    import threading
+
+    loop = Loop()
+    threading.Thread(target=loop.post, args=(loop.stop,)).start()
+    loop.run()
+
+
+def test_timers_fire_in_order_and_cancelled_ones_do_not() -> None:
+    loop = Loop()
+    fired: list[int] = []
+    loop.call_later(0.02, fired.append, 2)
+    loop.call_later(0.01, fired.append, 1)
+    loop.call_later(0.015, fired.append, 9).cancel()
+    loop.call_later(0.03, loop.stop)
+    loop.run()
+    assert fired == [1, 2]
