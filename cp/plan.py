@@ -28,10 +28,12 @@ else:
             for base in bases:
                 fields = getattr(base, "_fields", ()) + fields
                 defaults = {**getattr(base, "_defaults", {}), **defaults}
-            namespace["__slots__"] = tuple(f for f in namespace.get("__annotations__", ()))
+            namespace["__slots__"] = tuple(namespace.get("__annotations__", ()))
             namespace["_fields"] = fields
             namespace["_defaults"] = defaults
-            return super().__new__(mcs, name, bases, namespace)
+            cls = super().__new__(mcs, name, bases, namespace)
+            cls._setters = tuple((field, getattr(cls, field).__set__) for field in fields)
+            return cls
 
 
 class Record(metaclass=_Meta):
@@ -40,16 +42,14 @@ class Record(metaclass=_Meta):
     if not TYPE_CHECKING:
 
         def __init__(self, **values):
-            for field in self._fields:
-                if field in values:
-                    value = values.pop(field)
-                elif field in self._defaults:
-                    value = self._defaults[field]
-                else:
+            merged = {**self._defaults, **values}
+            for field, put in self._setters:
+                if field not in merged:
                     raise TypeError(f"{type(self).__name__} needs {field!r}")
-                object.__setattr__(self, field, value)
-            if values:
-                raise TypeError(f"{type(self).__name__} has no {sorted(values)[0]!r}")
+                put(self, merged[field])
+            if len(merged) != len(self._setters):
+                unknown = sorted(merged.keys() - set(self._fields))
+                raise TypeError(f"{type(self).__name__} has no {unknown[0]!r}")
 
         def __setattr__(self, name, value):
             raise AttributeError(f"{type(self).__name__} is frozen")

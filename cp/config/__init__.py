@@ -1,0 +1,84 @@
+"""From the text of a configuration to a Plan: read, render, parse, check.
+
+Nothing here opens a socket, starts a process or looks at a clock, and what is imported on the way is our own.
+"""
+
+from __future__ import annotations
+
+from cp.config.errors import ConfigError
+from cp.config.source import Source, read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cp.config.errors import Problems
+    from cp.config.interfaces import Address
+    from cp.config.json5 import Document
+    from cp.plan import Plan
+
+__all__ = ["ConfigError", "Source", "load", "read", "render"]
+
+_OTHER_LINES = " (line of the rendered configuration; see -template)"
+
+
+def render(source: Source, environ: Mapping[str, str]) -> str:
+    """The text with its template applied; ConfigError with the place in the source if it cannot be."""
+    if "{{" not in source.text:
+        return source.text
+    from cp.config import template
+
+    try:
+        return template.render(source.text, environ)
+    except template.TemplateError as error:
+        place = f"{source.name}:{error.line}:{error.column}"
+        raise ConfigError([f"{place}: Could not apply template to config: {error}"]) from None
+
+
+def load(
+    source: Source,
+    environ: Mapping[str, str],
+    *,
+    arguments: tuple[str, ...],
+    hostname: str,
+    addresses: Callable[[], list[Address]],
+) -> Plan:
+    """The plan of a configuration; ConfigError with all its faults at once.
+
+    `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
+    that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
+    needs them.
+    """
+    text = render(source, environ)
+    # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
+    note = _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
+    document, problems = _parse(source.name, text, note)
+    from cp.config import dialect, services
+
+    told = dialect.detect(document.root, problems, has_command=bool(arguments))
+    if told.name == dialect.JOBS:
+        problems.fault(told.at, "", f"the jobs dialect ({told.told_by}) is not supported yet by this version")
+        problems.check()
+    return services.compile_services(
+        document, problems, environ, arguments=arguments, hostname=hostname, addresses=addresses
+    )
+
+
+def _parse(name: str, text: str, note: str) -> tuple[Document, Problems]:
+    from cp.config.errors import Problems
+    from cp.config.fields import kind
+    from cp.config.json5 import JsonError, Value, parse
+
+    try:
+        document = parse(text)
+    except JsonError as error:
+        first, newline, rest = str(error).partition("\n")
+        raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
+    if document.root.data is None:
+        document.root = Value({}, document.root.at)  # null is the same as nothing
+    problems = Problems(document, name, note)
+    if not isinstance(document.root.data, dict):
+        what = f"Could not parse configuration: must be an object {{…}}, not {kind(document.root)}"
+        problems.fault(document.root.at, "", what)
+        problems.check()
+    return document, problems

@@ -1,0 +1,58 @@
+"""Commands as configurations write them: one string that is split at its spaces, or an array."""
+
+from __future__ import annotations
+
+from cp.config.numbers import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.json5 import Value
+
+_ZERO_LENGTH = "received zero-length argument"
+
+
+class CommandError(Exception):
+    """Not a command. `at` is the offset of what is wrong."""
+
+    def __init__(self, at: int, text: str) -> None:
+        super().__init__(text)
+        self.at = at
+
+
+def parse_command(value: Value) -> tuple[str, ...]:
+    """The executable and its arguments.
+
+    A string is trimmed and cut at every single space: there is no quoting, and two spaces make an empty argument. In an
+    array, numbers and booleans become strings.
+    """
+    data = value.data
+    if isinstance(data, str):
+        words = tuple(data.strip().split(" "))
+        if words == ("",):
+            raise CommandError(value.at, f"{_ZERO_LENGTH}: the command is empty")
+    elif isinstance(data, list):
+        if not data:
+            raise CommandError(value.at, f"{_ZERO_LENGTH}: the array is empty")
+        words = tuple(_argument(element, index) for index, element in enumerate(data))
+        if not words[0].strip():
+            raise CommandError(data[0].at, f"{_ZERO_LENGTH}: the name of the program is empty")
+    else:
+        raise CommandError(
+            value.at, f'{_ZERO_LENGTH}: write the command as a string, or as an array such as ["/bin/app", "-v"]'
+        )
+    for word in words:
+        if "\0" in word:
+            raise CommandError(value.at, "a command cannot contain a NUL character")
+    return words
+
+
+def _argument(element: Value, index: int) -> str:
+    data = element.data
+    if isinstance(data, str):
+        return data
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    if isinstance(data, int | float):
+        return plain(data)
+    what = "null" if data is None else "an array" if isinstance(data, list) else "an object"
+    raise CommandError(element.at, f'[{index}] is {what}: an argument is a string (an empty one is "")')

@@ -1,0 +1,68 @@
+"""What is wrong with a configuration: all of it at once, each fault with its place."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cp.config.json5 import Document
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `faults` are the reasons, `warnings` what else was noticed."""
+
+    def __init__(self, faults: Sequence[str], warnings: Sequence[str] = ()) -> None:
+        self.faults = tuple(faults)
+        self.warnings = tuple(warnings)
+        super().__init__("\n".join((*self.faults, *self.warnings)))
+
+
+class Problems:
+    """Collects the faults and warnings about one document, each of them once.
+
+    `name` is what messages call the document, `note` is added to each message that has a place.
+    """
+
+    __slots__ = ("_document", "_faults", "_name", "_note", "_remarks", "_warnings")
+
+    def __init__(self, document: Document, name: str, note: str = "") -> None:
+        self._document = document
+        self._name = name
+        self._note = note
+        self._faults: list[tuple[int, str]] = []
+        self._warnings: list[tuple[int, str]] = []
+        self._remarks: list[str] = []
+
+    def fault(self, at: int, path: str, text: str) -> None:
+        """Something at offset `at` that makes the configuration useless; `path` is its key path, may be empty."""
+        self._faults.append((at, self._sentence(at, path, text)))
+
+    def warning(self, at: int, path: str, text: str) -> None:
+        """Something at offset `at` that the reader should know."""
+        self._warnings.append((at, self._sentence(at, path, text)))
+
+    def remark(self, text: str) -> None:
+        """A warning about something outside of the document."""
+        self._remarks.append(text)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings, in the order of their places."""
+        return (*_in_order(self._warnings), *self._remarks)
+
+    def check(self) -> None:
+        """ConfigError with everything so far, if there is any fault."""
+        if self._faults:
+            raise ConfigError(_in_order(self._faults), self.warnings)
+
+    def _sentence(self, at: int, path: str, text: str) -> str:
+        line, column = self._document.place(at)
+        first, newline, rest = text.partition("\n")
+        return f"{self._name}:{line}:{column}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"
+
+
+def _in_order(messages: list[tuple[int, str]]) -> tuple[str, ...]:
+    # By place only, so that two messages about one place stay as they came.
+    ordered = sorted(messages, key=lambda message: message[0])
+    return tuple(dict.fromkeys(text for _, text in ordered))

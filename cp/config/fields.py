@@ -1,0 +1,256 @@
+"""The typed reader over parsed objects: every key is asked for once, with the type that it must have.
+
+The coercions are those of ContainerPilot's decoder (numbers and booleans become strings, digits become numbers, keys
+match whatever their case, null is the same as nothing); what cannot be coerced is a fault with its place and key path.
+After a fault a reader returns a harmless value, so that the rest of the file is checked as well.
+"""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.config.commands import CommandError, parse_command
+from cp.config.json5 import Value
+from cp.config.nearest import did_you_mean
+from cp.config.numbers import in_range, is_finite, parse_integer, plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.config.errors import Problems
+
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+_FALSE = ("0", "f", "F", "false", "FALSE", "False", "")
+
+
+def kind(value: Value) -> str:
+    """What a value is, with its article."""
+    data = value.data
+    if data is None:
+        return "null"
+    if isinstance(data, bool):
+        return "a boolean"
+    if isinstance(data, int | float):
+        return "a number"
+    if isinstance(data, str):
+        return "a string"
+    return "an array" if isinstance(data, list) else "an object"
+
+
+def show(text: str) -> str:
+    """A string from the configuration as messages show it: short, in double quotes, on one line."""
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return f'"{text}"' if text.isprintable() else ascii(text)
+
+
+class Fields:
+    """One object of the configuration. `path` is its key path, such as `services[0]`; empty for the whole document."""
+
+    __slots__ = ("_found", "at", "path", "problems")
+
+    def __init__(self, problems: Problems, value: Value, path: str, known: tuple[str, ...]) -> None:
+        """Read `value`, an object with these keys: any other is a fault, at top level also one in another case."""
+        self.problems = problems
+        self.path = path
+        self.at = value.at
+        self._found: dict[str, Value] = {}
+        others: list[tuple[str, Value]] = []
+        members = value.data if isinstance(value.data, dict) else {}
+        for key, member in members.items():
+            if key in known:
+                self._found[key] = member
+            else:
+                others.append((key, member))
+        for key, member in others:
+            same = next((name for name in known if path and name.lower() == key.lower()), "")
+            if same and same not in self._found:
+                self._found[same] = member
+            else:
+                self._unknown(key, value.keys[key], same, known)
+
+    def _unknown(self, key: str, at: int, same: str, known: tuple[str, ...]) -> None:
+        name = key if key.isprintable() else ascii(key)
+        if same:
+            hint = f" ('{same}' is there already)"
+        else:
+            hint = did_you_mean(key, known) or f" (the keys here are {', '.join(known)})"
+        # The words at the end are those that ContainerPilot always had and tools look for.
+        where = self.path[self.path.index("[") :] if "[" in self.path else ""
+        classic = f"'{where}' has invalid keys: {name}" if self.path else f"Unknown config keys: [{name}]"
+        self.problems.fault(at, f"{self.path}.{name}" if self.path else name, f"unknown key{hint}: {classic}")
+
+    # -- places and complaints
+
+    def has(self, key: str) -> bool:
+        """The key is there and not null."""
+        return self.value(key) is not None
+
+    def value(self, key: str) -> Value | None:
+        """The value as it stands; None if it is null or missing."""
+        value = self._found.get(key)
+        return None if value is None or value.data is None else value
+
+    def place(self, key: str) -> int:
+        """The offset of the value, or of the object that lacks it."""
+        value = self._found.get(key)
+        return self.at if value is None else value.at
+
+    def where(self, key: str) -> str:
+        """The key path of a key."""
+        return f"{self.path}.{key}" if self.path else key
+
+    def fault(self, key: str, text: str) -> None:
+        """Something wrong with a key, or with its absence."""
+        self.problems.fault(self.place(key), self.where(key), text)
+
+    def warning(self, key: str, text: str) -> None:
+        """Something odd about a key."""
+        self.problems.warning(self.place(key), self.where(key), text)
+
+    # -- values
+
+    def string(self, key: str, default: str = "") -> str:
+        """A string; a number is written plainly, a boolean is `1` or `0`."""
+        value = self.value(key)
+        return default if value is None else self._string(value, self.where(key), default)
+
+    def _string(self, value: Value, path: str, default: str = "") -> str:
+        data = value.data
+        if isinstance(data, str):
+            if "\0" in data:
+                self.problems.fault(value.at, path, "must not contain a NUL character")
+                return default
+            return data
+        if isinstance(data, bool):
+            return "1" if data else "0"
+        if isinstance(data, int | float) and is_finite(data):
+            return plain(data)
+        self.problems.fault(value.at, path, f"must be a string, not {kind(value)}")
+        return default
+
+    def integer(self, key: str, default: int = 0) -> int | None:
+        """A whole number; a fraction is dropped, a string may have the prefix 0x or 0. None after a fault."""
+        value = self.value(key)
+        if value is None:
+            return default
+        data = value.data
+        if isinstance(data, bool):
+            return int(data)
+        if isinstance(data, int | float):
+            if is_finite(data) and in_range(int(data)) is not None:
+                return int(data)
+            self.fault(key, "the number is out of range")
+        elif isinstance(data, str):
+            number = parse_integer(data)
+            if number is not None:
+                return number
+            self.fault(key, f"must be a whole number, not {show(data)}{_seconds_hint(data)}")
+        else:
+            self.fault(key, f"must be a whole number, not {kind(value)}")
+        return None
+
+    def positive(self, key: str, saying: str, example: int, default: int = 0) -> int:
+        """A whole number of at least 1; else the fault is `saying`. 0 after a fault."""
+        number = self.integer(key, default)
+        if number is None:
+            return 0
+        if number < 1:
+            self.fault(
+                key, f"{saying}: {f'it is {number}' if self.has(key) else f'add it, such as {_pair(key, example)}'}"
+            )
+            return 0
+        return number
+
+    def boolean(self, key: str, default: bool = False) -> bool:
+        """A boolean; a number is true unless 0, a string is one of Go's spellings."""
+        value = self.value(key)
+        if value is None:
+            return default
+        data = value.data
+        if isinstance(data, bool | int | float):
+            return bool(data)
+        if isinstance(data, str) and data in _TRUE + _FALSE:
+            return data in _TRUE
+        self.fault(key, f"must be true or false, not {show(data) if isinstance(data, str) else kind(value)}")
+        return default
+
+    def strings(self, key: str, *, single: bool = False) -> tuple[str, ...]:
+        """A list of strings; an empty object is an empty list. With `single`, a bare string is a list of one."""
+        value = self.value(key)
+        if value is None or value.data == {}:
+            return ()
+        if isinstance(value.data, list):
+            return tuple(
+                "" if element.data is None else self._string(element, f"{self.where(key)}[{index}]")
+                for index, element in enumerate(value.data)
+            )
+        if isinstance(value.data, str) and single:
+            return (self._string(value, self.where(key)),)
+        hint = f": write [{show(value.data)}]" if isinstance(value.data, str) else ""
+        self.fault(key, f"must be an array of strings, not {kind(value)}{hint}")
+        return ()
+
+    def duration(
+        self, key: str, saying: str = "", parse: Callable[[str], int] = durations.parse
+    ) -> tuple[int, str] | None:
+        """Nanoseconds, and their text; None if it is missing, empty, or a fault, which then begins with `saying`."""
+        text = self.string(key)
+        if not text:
+            return None
+        try:
+            return parse(text), text
+        except durations.DurationError as error:
+            self.fault(key, f"{saying}{error} ({error.hint})")
+            return None
+
+    def command(self, key: str, saying: str = "") -> tuple[str, ...] | None:
+        """An executable and its arguments; None if it is missing, or a fault, which begins with `saying`."""
+        value = self.value(key)
+        if value is None:
+            return None
+        try:
+            return parse_command(value)
+        except CommandError as error:
+            self.problems.fault(error.at, self.where(key), f"{saying}{error}")
+            return None
+
+    # -- objects inside
+
+    def object(self, key: str, known: tuple[str, ...]) -> Fields | None:
+        """The object under a key; None if it is missing, or a fault."""
+        value = self.value(key)
+        return None if value is None else self._open(value, self.where(key), known)
+
+    def objects(self, key: str, known: tuple[str, ...]) -> list[Fields]:
+        """The objects of the array under a key; templates leave nulls in it, which are dropped."""
+        value = self.value(key)
+        if value is None:
+            return []
+        if not isinstance(value.data, list):
+            self.fault(key, f"must be an array [{{…}}], not {kind(value)}")
+            return []
+        opened = [
+            self._open(element, f"{self.where(key)}[{index}]", known)
+            for index, element in enumerate(value.data)
+            if element.data is not None
+        ]
+        return [fields for fields in opened if fields is not None]
+
+    def _open(self, value: Value, path: str, known: tuple[str, ...]) -> Fields | None:
+        if isinstance(value.data, dict):
+            return Fields(self.problems, value, path, known)
+        self.problems.fault(value.at, path, f"must be an object {{…}}, not {kind(value)}")
+        return None
+
+
+def _pair(key: str, example: int) -> str:
+    return f'"{key}": {example}'
+
+
+def _seconds_hint(text: str) -> str:
+    """For those who write a duration where a number of seconds is wanted."""
+    try:
+        nanoseconds = durations.parse_go(text)
+    except durations.DurationError:
+        return ""
+    return f": it is in seconds, write {max(round(nanoseconds / durations.SECOND), 1)}"

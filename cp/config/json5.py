@@ -1,0 +1,203 @@
+"""JSON5: text becomes values that know where they stand, so that every later complaint has its place.
+
+What is read is a superset of JSON (RFC 7159) and of what ContainerPilot 3 took for JSON5: comments, one trailing
+comma, keys without quotes, single quotes, `+1`, `.5`, `5.`, hexadecimal, `Infinity`, `NaN`, escapes such as `\\x41`.
+A missing comma stays an error, and so does an escape that means nothing (`\\d`), since dropping its backslash would
+change a pattern silently. Of a repeated key the last one counts.
+"""
+
+from __future__ import annotations
+
+from cp.config.json5_errors import JsonError, place
+from cp.config.json5_scanner import AFTER_DOCUMENT, AFTER_ELEMENT, AFTER_KEY, AFTER_PAIR, KEY, VALUE, Relaxed, Scanner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Data = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+
+__all__ = ["MAX_DEPTH", "Document", "JsonError", "Relaxed", "Value", "parse"]
+
+MAX_DEPTH = 100
+EXTRA_COMMA = "Do you have an extra comma somewhere?"
+
+_LITERALS: dict[str, tuple[str, bool | None]] = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
+_NO_KEYS: dict[str, int] = {}
+
+
+class Value:
+    """A value and the offset of its first character; an object also knows the offsets of its keys."""
+
+    __slots__ = ("at", "data", "keys")
+
+    def __init__(self, data: Data, at: int, keys: dict[str, int] = _NO_KEYS) -> None:
+        self.data = data
+        self.at = at
+        self.keys = keys
+
+
+class Document:
+    """A parsed text. `repeated` are keys that come again, and offsets; `relaxed` is what strict JSON refuses first."""
+
+    __slots__ = ("relaxed", "repeated", "root", "text")
+
+    def __init__(self, text: str, root: Value, relaxed: Relaxed | None, repeated: list[tuple[str, int]]) -> None:
+        self.text = text
+        self.root = root
+        self.relaxed = relaxed
+        self.repeated = repeated
+
+    def place(self, at: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1, in characters."""
+        return place(self.text, at)
+
+
+def parse(text: str) -> Document:
+    """Read a whole text; JsonError where that cannot be."""
+    parser = _Parser(text)
+    root = parser.value(parser.skip(VALUE))
+    parser.skip(AFTER_DOCUMENT)
+    if parser.at < parser.end:
+        raise parser.refused(AFTER_DOCUMENT)
+    return Document(text, root, parser.relaxed, parser.repeated)
+
+
+class _Parser(Scanner):
+    """Recursive descent, as deep as MAX_DEPTH."""
+
+    __slots__ = ("repeated",)
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[tuple[str, int]] = []
+
+    def value(self, character: str) -> Value:
+        """The value that begins at `at` with this character."""
+        at = self.at
+        if character == '"':
+            return Value(self.string('"'), at)
+        if character == "{":
+            return self._object()
+        if character == "[":
+            return self._array()
+        if character in "-+.0123456789" or self.text.startswith(("Infinity", "NaN"), at):
+            return Value(self.number(), at)
+        if character in _LITERALS:
+            return Value(self._literal(character), at)
+        if character == "'":
+            self.relax("single quotes", VALUE)
+            return Value(self.string("'"), at)
+        raise self._refused_value(character)
+
+    def _refused_value(self, character: str) -> JsonError:
+        if character in ",]}":
+            before = self.text[: self.at].rstrip()[-1:]
+            extra = before == "," or (before == "[" and character == ",")
+            return self.refused(VALUE, EXTRA_COMMA if extra else "A value is missing before it.")
+        return self.refused(VALUE, *self._hint_for_word())
+
+    def _hint_for_word(self) -> tuple[str, ...]:
+        """What a word without quotes was meant to be."""
+        end = self.at
+        while end < self.end and (self.text[end].isalnum() or self.text[end] in "_-./:"):
+            end += 1
+        word = self.text[self.at : end]
+        constant = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}.get(word.lower())
+        if constant:
+            return (f"Write {constant}.",)
+        return ("A string stands in double quotes.",) if word else ()
+
+    def _literal(self, first: str) -> bool | None:
+        word, value = _LITERALS[first]
+        hints = self._hint_for_word()
+        for expected in word:
+            if self.text[self.at] != expected:
+                raise self.refused(f"in literal {word} (expecting '{expected}')", *hints)
+            self.at += 1
+        return value
+
+    def _object(self) -> Value:
+        start = self._enter()
+        text = self.text
+        members: dict[str, Value] = {}
+        keys: dict[str, int] = {}
+        character = self.skip(KEY)
+        while character != "}":
+            key_at = self.at
+            key = self.string('"') if character == '"' else self._key(character)
+            if key in members:
+                self.repeated.append((key, key_at))
+            keys[key] = key_at
+            # Mostly nothing stands before a colon or a comma; not to look for it halves the time of all this.
+            if text[self.at] != ":" and self.skip(AFTER_KEY) != ":":
+                raise self.refused(AFTER_KEY, "A colon stands between a key and its value.")
+            self.at += 1
+            character = self.skip(VALUE)
+            at = self.at
+            members[key] = Value(self.string('"'), at) if character == '"' else self.value(character)
+            character = text[self.at]
+            if character != ",":
+                character = self.skip(AFTER_PAIR)
+            if character == ",":
+                self.at += 1
+                character = self.skip(KEY)
+                if character == "}":
+                    self.relax("a trailing comma", KEY)
+            elif character != "}":
+                raise self.refused(AFTER_PAIR, self._hint_after_value())
+        self._leave()
+        return Value(members, start, keys)
+
+    def _array(self) -> Value:
+        start = self._enter()
+        text = self.text
+        elements: list[Value] = []
+        character = self.skip(VALUE)
+        while character != "]":
+            elements.append(self.value(character))
+            character = text[self.at]
+            if character != ",":
+                character = self.skip(AFTER_ELEMENT)
+            if character == ",":
+                self.at += 1
+                character = self.skip(VALUE)
+                if character == "]":
+                    self.relax("a trailing comma", VALUE)
+            elif character != "]":
+                raise self.refused(AFTER_ELEMENT, self._hint_after_value())
+        self._leave()
+        return Value(elements, start)
+
+    def _enter(self) -> int:
+        if len(self.open) >= MAX_DEPTH:
+            raise self.refused_because(self.at, f"objects and arrays are nested deeper than {MAX_DEPTH} levels")
+        self.open.append(self.at)
+        self.at += 1
+        return self.open[-1]
+
+    def _leave(self) -> None:
+        self.open.pop()
+        self.at += 1
+
+    def _hint_after_value(self) -> str:
+        here, before = self.text[self.at], self.text[self.at - 1]
+        if before in "0123456789" and here.isalpha():
+            return 'A number with a unit is a string and stands in double quotes, such as "10s".'
+        if here in "]}":
+            return f"It does not close the {self.text[self.open[-1]]} that is open."
+        return "Is a comma missing before it?"
+
+    def _key(self, character: str) -> str:
+        """A key that is not in double quotes."""
+        if character == "'":
+            self.relax("single quotes", KEY)
+            return self.string("'")
+        if not (character.isalpha() or character in "_$"):
+            raise self.refused(KEY, *((EXTRA_COMMA,) if character == "," else ()))
+        self.relax("a key without double quotes", KEY)
+        start = self.at
+        text = self.text
+        while text[self.at].isalnum() or text[self.at] in "_$":
+            self.at += 1
+        if text[self.at] == "-":
+            raise self.refused(AFTER_KEY, "A key with a dash stands in double quotes.")
+        return text[start : self.at]

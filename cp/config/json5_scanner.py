@@ -1,0 +1,275 @@
+"""The letters of JSON5: blanks, comments, strings and numbers."""
+
+from __future__ import annotations
+
+from cp.config.json5_errors import JsonError, place, quoted
+
+# What the parser expected, in the words of Go's parser, which users find in search engines.
+VALUE = "looking for beginning of value"
+KEY = "looking for beginning of object key string"
+AFTER_KEY = "after object key"
+AFTER_PAIR = "after object key:value pair"
+AFTER_ELEMENT = "after array element"
+AFTER_DOCUMENT = "after top-level value"
+_IN_STRING = "in string literal"
+_IN_ESCAPE = "in string escape code"
+_IN_NUMBER = "in numeric literal"
+
+_LONGEST_NUMBER = 300  # characters: beyond that no double can hold it, and int() becomes slow
+
+_DIGITS = "0123456789"
+_HEX_DIGITS = "0123456789abcdefABCDEF"
+_BLANKS = " \t\n\r"
+_OTHER_BLANKS = (
+    "\v\f\u00a0\ufeff\u2028\u2029\u1680\u2000\u2001\u2002\u2003\u2004"
+    "\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+)
+_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_OTHER_ESCAPES = {"'": "'", "v": "\v", "0": "\0", "\n": "", "\r": "", "\u2028": "", "\u2029": ""}
+
+
+class Relaxed:
+    """What strict JSON refuses first: its offset, plain words, and what a strict parser says."""
+
+    __slots__ = ("at", "reason", "what")
+
+    def __init__(self, at: int, what: str, reason: str) -> None:
+        self.at = at
+        self.what = what
+        self.reason = reason
+
+
+class Scanner:
+    """`at` is the offset of the next character; `open` are the offsets of the brackets around it."""
+
+    __slots__ = ("at", "end", "open", "relaxed", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text + "\0"  # a character that stops every loop: no bounds checks
+        self.end = len(text)
+        self.at = 0
+        self.open: list[int] = []
+        self.relaxed: Relaxed | None = None
+
+    # -- complaints
+
+    def refused(self, expected: str, *hints: str) -> JsonError:
+        """The character at `at` cannot stand there."""
+        if self.at < self.end:
+            return self.refused_because(self.at, f"invalid character {quoted(self.text[self.at])} {expected}", *hints)
+        if self.open:
+            line, column = place(self.text, self.open[-1])
+            bracket = quoted(self.text[self.open[-1]])
+            hints = (f"The {bracket} at line {line}, column {column} is never closed.",)
+        last = len(self.text[: self.end].rstrip()) - 1
+        return self.refused_because(last if last >= 0 else self.end - 1, "unexpected end of JSON input", *hints)
+
+    def refused_because(self, at: int, reason: str, *hints: str) -> JsonError:
+        """A complaint about the text from offset `at` on."""
+        return JsonError(self.text[: self.end], at, reason, hints)
+
+    def relax(self, what: str, expected: str, at: int = -1) -> None:
+        """Remember, if it is the first, that strict JSON refuses the character at `at`."""
+        if self.relaxed is None:
+            at = at if at >= 0 else self.at
+            end = at >= self.end
+            reason = "unexpected end of JSON input" if end else f"invalid character {quoted(self.text[at])} {expected}"
+            self.relaxed = Relaxed(at, what, reason)
+
+    # -- blanks and comments
+
+    def skip(self, expected: str) -> str:
+        """Step over blanks and comments; the character that follows."""
+        text = self.text
+        at = self.at
+        while True:
+            character = text[at]
+            if character in _BLANKS:
+                at += 1
+                if text[at] in _BLANKS:  # indentation: in one go
+                    run = text[at : at + 64]
+                    at += len(run) - len(run.lstrip(_BLANKS))
+            elif character == "/" or character in _OTHER_BLANKS:
+                self.at = at
+                at = self._skip_unusual(expected)
+                if at < 0:
+                    return character
+            else:
+                self.at = at
+                return character
+
+    def _skip_unusual(self, expected: str) -> int:
+        """The offset behind a comment or a blank that only JSON5 has; -1 if there is none."""
+        text = self.text
+        at = self.at
+        if text[at] != "/":
+            self.relax("a blank that JSON does not know", expected)
+            return at + 1
+        if text[at + 1] == "/":
+            self.relax("a comment", expected)
+            end = text.find("\n", at)
+            return end if end >= 0 else self.end
+        if text[at + 1] == "*":
+            self.relax("a comment", expected)
+            end = text.find("*/", at + 2)
+            if end >= 0:
+                return end + 2
+            if expected == AFTER_DOCUMENT:  # ContainerPilot 3 lets it go at the very end
+                return self.end
+            raise self.refused_because(at, "the comment that begins here is never closed", "Close it with */.")
+        return -1
+
+    # -- strings
+
+    def string(self, quote: str) -> str:
+        """The string that begins at `at`."""
+        text = self.text
+        start = self.at + 1
+        end = text.find(quote, start)
+        piece = text[start:end]
+        if end >= 0 and piece.isprintable() and "\\" not in piece:
+            self.at = end + 1
+            return piece
+        return self._unusual_string(quote)
+
+    def _unusual_string(self, quote: str) -> str:
+        """A string with escapes or control characters, or without an end."""
+        text = self.text
+        opened = self.at
+        pieces: list[str] = []
+        self.at = start = opened + 1
+        while True:
+            character = text[self.at]
+            if character == quote:
+                pieces.append(text[start : self.at])
+                self.at += 1
+                return "".join(pieces)
+            if character == "\\":
+                pieces.append(text[start : self.at])
+                pieces.append(self._escape())
+                start = self.at
+            elif character in "\n\r" or self.at >= self.end:
+                line, column = place(text, opened)
+                self.open.clear()  # the open string explains more than the open brackets
+                raise self.refused(
+                    _IN_STRING, f"The string that begins at line {line}, column {column} has no closing {quote}"
+                )
+            else:
+                if character < " ":
+                    self.relax("a control character in a string", _IN_STRING)
+                self.at += 1
+
+    def _escape(self) -> str:
+        """What the escape at `at` means."""
+        text = self.text
+        self.at += 1
+        character = text[self.at]
+        if character in _ESCAPES:
+            self.at += 1
+            return _ESCAPES[character]
+        if character == "u":
+            return self._unicode_escape()
+        if character == "x":
+            self.relax("an escape that JSON does not know", _IN_ESCAPE)
+            return chr(self._hex_digits(2))
+        is_octal = character == "0" and text[self.at + 1] in _DIGITS
+        if self.at < self.end and character in _OTHER_ESCAPES and not is_octal:
+            self.relax("an escape that JSON does not know", _IN_ESCAPE)
+            self.at += 2 if text.startswith("\r\n", self.at) else 1
+            return _OTHER_ESCAPES[character]
+        raise self.refused(_IN_ESCAPE, f"A backslash itself is written twice: \\\\{character}")
+
+    def _unicode_escape(self) -> str:
+        code = self._hex_digits(4)
+        if 0xD800 <= code < 0xDC00 and self.text.startswith("\\u", self.at):
+            after_high = self.at
+            self.at += 1
+            low = self._hex_digits(4)
+            if 0xDC00 <= low < 0xE000:
+                return chr(0x10000 + ((code - 0xD800) << 10) + low - 0xDC00)
+            self.at = after_high
+        return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
+
+    def _hex_digits(self, count: int) -> int:
+        """The number behind the letter at `at`."""
+        letter = self.text[self.at]
+        self.at += 1
+        start = self.at
+        while self.at < start + count:
+            if self.text[self.at] not in _HEX_DIGITS:
+                raise self.refused(f"in \\{letter} hexadecimal character escape")
+            self.at += 1
+        return int(self.text[start : self.at], 16)
+
+    # -- numbers
+
+    def number(self) -> int | float:
+        """The number that begins at `at`."""
+        text = self.text
+        start = self.at
+        sign = -1 if text[start] == "-" else 1
+        if text[start] in "+-":
+            if text[start] == "+":
+                self.relax("a plus sign", VALUE)
+            self.at += 1
+        for word, value in (("Infinity", float("inf")), ("NaN", float("nan"))):
+            if text.startswith(word, self.at):
+                self.relax(f"the number {word}", VALUE if self.at == start else _IN_NUMBER)
+                self.at += len(word)
+                return sign * value
+        if text[self.at] == "0" and text[self.at + 1] in "xX":
+            return sign * self._hexadecimal()
+        whole = self._digits()
+        if whole > 1 and text[self.at - whole] == "0":
+            self.at -= whole - 1
+            raise self.refused(_IN_NUMBER, "A number has no leading zeros.")
+        is_float = text[self.at] == "."
+        if is_float:
+            if not whole:
+                self.relax("a number that begins with a dot", VALUE if self.at == start else _IN_NUMBER)
+            self.at += 1
+            if not self._digits():
+                if not whole:
+                    raise self.refused(_IN_NUMBER)
+                self.relax("a number that ends with a dot", "after decimal point in numeric literal")
+        elif not whole:
+            raise self.refused(VALUE if self.at == start else _IN_NUMBER)
+        if text[self.at] in "eE":
+            is_float = True
+            self.at += 2 if text[self.at + 1] in "+-" else 1
+            if not self._digits():
+                raise self.refused("in exponent of numeric literal")
+        return self._in_range(start, is_float)
+
+    def _in_range(self, start: int, is_float: bool) -> int | float:
+        number = self.text[start : self.at]
+        if len(number) <= _LONGEST_NUMBER:
+            if not is_float:
+                return int(number)
+            value = float(number)
+            if value - value == 0:  # neither infinite nor NaN
+                return value
+        short = number if len(number) <= 30 else number[:27] + "..."
+        raise self.refused_because(start, f"the number {short} is out of range")
+
+    def _hexadecimal(self) -> int:
+        around = self.text[self.open[-1]] if self.open else ""
+        self.relax(
+            "a hexadecimal number", {"{": AFTER_PAIR, "[": AFTER_ELEMENT, "": AFTER_DOCUMENT}[around], self.at + 1
+        )
+        self.at += 2
+        start = self.at
+        while self.text[self.at] in _HEX_DIGITS:
+            self.at += 1
+        if self.at == start:
+            raise self.refused("in hex number")
+        if self.at - start > _LONGEST_NUMBER // 2:
+            raise self.refused_because(start - 2, "the hexadecimal number is out of range")
+        return int(self.text[start : self.at], 16)
+
+    def _digits(self) -> int:
+        """Step over decimal digits; how many."""
+        start = self.at
+        while self.text[self.at] in _DIGITS:
+            self.at += 1
+        return self.at - start

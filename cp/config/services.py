@@ -1,0 +1,145 @@
+"""The services dialect: what the configurations of ContainerPilot 2 mean, as a Plan."""
+
+from __future__ import annotations
+
+from cp.config.catalogs import CATALOG_KEYS, read_catalog
+from cp.config.fields import Fields
+from cp.config.json5 import EXTRA_COMMA
+from cp.config.services_backends import read_backends
+from cp.config.services_hooks import HOOK_KEYS, read_hooks, start_event
+from cp.config.services_registered import ip_variable, read_services
+from cp.config.services_scope import Scope
+from cp.config.services_tasks import read_coprocesses, read_tasks
+from cp.config.settings import read_logging, read_shutdown_timeout, read_stop_timeout
+from cp.config.telemetry import check_telemetry
+from cp.plan import MAINTENANCE, RELOAD, STOP, EtcdSettings, Job, Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cp.config.errors import Problems
+    from cp.config.interfaces import Address
+    from cp.config.json5 import Document
+
+_KEYS = (
+    "services",
+    "backends",
+    "tasks",
+    "coprocesses",
+    *HOOK_KEYS,
+    *CATALOG_KEYS,
+    "telemetry",
+    "logging",
+    "stopTimeout",
+    "shutdownTimeout",
+    "dialect",
+)
+_SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", RELOAD), ("SIGUSR1", MAINTENANCE))
+
+
+def compile_services(
+    document: Document,
+    problems: Problems,
+    environ: Mapping[str, str],
+    *,
+    arguments: tuple[str, ...],
+    hostname: str,
+    addresses: Callable[[], list[Address]],
+) -> Plan:
+    """The plan of a document; ConfigError if it has faults. `arguments` are the words of the application's command."""
+    root = Fields(problems, document.root, "", _KEYS)
+    scope = Scope(start_event(root), hostname, addresses)
+    _warn_about_json(document, problems)
+    catalog = read_catalog(root, environ)
+    logging = read_logging(root, default_format="plain", to_file=False)
+    stop_timeout = read_stop_timeout(root)
+    shutdown_timeout = read_shutdown_timeout(root)
+    pre_start, app, pre_stop, post_stop = read_hooks(root, scope, arguments)
+    services = read_services(root, scope)
+    watches, on_changes = read_backends(root, scope)
+    check_telemetry(root, scope)
+    tasks = read_tasks(root, scope)
+    coprocesses = read_coprocesses(root, scope)
+    _need_catalog(root)
+    _refuse_unsupported(root, isinstance(catalog, EtcdSettings))
+    problems.check()
+
+    variables = tuple(
+        (ip_variable(job.service.name), job.service.address)
+        for job in services
+        if job.service is not None and "=" not in job.service.name
+    )
+    if not arguments:
+        problems.remark(
+            "Unable to parse command arguments: received zero-length argument: no command follows on the command line, "
+            "so only hooks, checks, tasks and coprocesses run, until a stop is asked for",
+        )
+    app = app.replace(command=_render_arguments(arguments, {**environ, **dict(variables)}, problems) or None)
+    # In this order they start: coprocesses are there for the application, which comes last.
+    in_order: list[Job | None] = [pre_start, *coprocesses, *on_changes, *services, *tasks, app, pre_stop, post_stop]
+    return Plan(
+        dialect="services",
+        jobs=tuple(job for job in in_order if job is not None),
+        watches=tuple(watches),
+        catalog=catalog,
+        logging=logging,
+        stop_timeout=stop_timeout,
+        shutdown_timeout=shutdown_timeout,
+        environ=variables,
+        signals=_SIGNALS,
+        warnings=problems.warnings,
+    )
+
+
+def _warn_about_json(document: Document, problems: Problems) -> None:
+    """ContainerPilot 2 read strict JSON: whoever shares a file with it should know what it would refuse."""
+    relaxed = document.relaxed
+    if relaxed is not None:
+        line, column = document.place(relaxed.at)
+        hint = f" {EXTRA_COMMA}" if relaxed.what == "a trailing comma" else ""
+        problems.warning(
+            relaxed.at,
+            "",
+            f"read as JSON5, since strict JSON does not allow {relaxed.what}: "
+            f"Parse error at line:col [{line}:{column}]: {relaxed.reason}{'.' if hint else ''}{hint}",
+        )
+    for key, at in document.repeated:
+        problems.warning(at, "", f"the key '{key}' is here a second time, and only the last one counts")
+
+
+def _need_catalog(root: Fields) -> None:
+    """Services and backends are of no use without a catalogue."""
+    if any(root.has(key) for key in CATALOG_KEYS):
+        return
+    for key in ("services", "backends"):
+        value = root.value(key)
+        if value is not None and isinstance(value.data, list) and any(one.data is not None for one in value.data):
+            fix = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
+            root.fault(key, f"No discovery backend defined: {fix}")
+            return
+
+
+def _refuse_unsupported(root: Fields, etcd: bool) -> None:
+    if etcd:
+        root.fault("etcd", "the etcd catalogue is not supported yet by this version")
+    if root.has("telemetry"):
+        root.fault("telemetry", "telemetry is not supported yet by this version")
+
+
+def _render_arguments(arguments: tuple[str, ...], environ: Mapping[str, str], problems: Problems) -> tuple[str, ...]:
+    """Each argument is a template of its own; if one fails, all stay as they are."""
+    if not any("{{" in argument for argument in arguments):
+        return arguments
+    from cp.config.template import TemplateError, render
+
+    rendered: list[str] = []
+    for number, argument in enumerate(arguments, 1):
+        try:
+            rendered.append(render(argument, environ, name=f"argument {number}") if "{{" in argument else argument)
+        except TemplateError as error:
+            problems.remark(
+                f"cannot render argument {number} of the command line, so all of them are used as they are: {error}",
+            )
+            return arguments
+    return tuple(rendered)

@@ -1,0 +1,105 @@
+"""`tasks`, run again and again, and `coprocesses`, kept running beside the application."""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.config.fields import kind, show
+from cp.config.numbers import plain
+from cp.plan import REPLACE, Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.config.services_scope import Scope
+
+_TASK_KEYS = ("name", "command", "frequency", "timeout")
+_COPROCESS_KEYS = ("name", "command", "restarts")
+
+
+def read_tasks(root: Fields, scope: Scope) -> list[Job]:
+    """An interval job for each task."""
+    return [_task(fields, scope) for fields in root.objects("tasks", _TASK_KEYS)]
+
+
+def read_coprocesses(root: Fields, scope: Scope) -> list[Job]:
+    """A job with restarts for each coprocess."""
+    return [_coprocess(fields, scope) for fields in root.objects("coprocesses", _COPROCESS_KEYS)]
+
+
+def _task(fields: Fields, scope: Scope) -> Job:
+    if not fields.has("command"):
+        fields.fault("command", 'Task did not provide a command: add it, such as "command": "/bin/backup"')
+    command = fields.command("command", "Could not parse task command: ")
+    name = fields.string("name") or " ".join(command or ())
+    given = fields.value("frequency")
+    if given is None or given.data == "":
+        fields.fault(
+            "frequency",
+            "Unable to parse frequency : time: invalid duration  (`frequency` is missing or empty: say how often the "
+            'task runs, such as "30s")',
+        )
+    frequency = _at_least_a_millisecond(fields, "frequency", "frequency", "Frequency")
+    timeout = _at_least_a_millisecond(fields, "timeout", "timeout", "Timeout") or frequency
+    label = f"task[{name}]"
+    return Job(
+        name=scope.unique(label),
+        label=label,
+        when=scope.at_start(interval=durations.seconds(frequency[0]) if frequency is not None else None),
+        command=command,
+        restarts=None,
+        timeout=durations.seconds(timeout[0]) if timeout is not None else None,
+        timeout_text=timeout[1] if timeout is not None else "",
+        log_fields=(("process", "task"), ("task", name)),
+        pauses_in_maintenance=True,
+        reload=REPLACE,
+    )
+
+
+def _at_least_a_millisecond(fields: Fields, key: str, small: str, capital: str) -> tuple[int, str] | None:
+    limit = fields.duration(key, f"Unable to parse {small} {fields.string(key)}: ")
+    if limit is not None and limit[0] < durations.MILLISECOND:
+        fields.fault(key, f"{capital} {limit[1]} cannot be less that 1ms")  # sic: the words that tools look for
+    return limit
+
+
+def _coprocess(fields: Fields, scope: Scope) -> Job:
+    if not fields.has("command"):
+        fields.fault("command", 'Coprocess did not provide a command: add it, such as "command": "/bin/agent"')
+    command = fields.command("command", f"Could not parse `coprocess` command {fields.string('name')}: ")
+    name = fields.string("name") or " ".join(command or ())
+    label = f"coprocess[{name}]"
+    upper = name.upper()
+    variables = (f"CONTAINERPILOT_{upper.replace('-', '_')}_PID", f"CONTAINERPILOT_COPROCESS[{upper}]_PID")
+    return Job(
+        name=scope.unique(label),
+        label=label,
+        when=scope.at_start(),
+        command=command,
+        restarts=_restarts(fields),
+        stops_last=True,
+        log_fields=(("process", "coprocess"), ("coprocess", name)),
+        failure_level="error",
+        # With a "=" in it (from the arguments of a command) it would be a variable of another name.
+        pid_variables=() if "=" in upper else variables,
+        keep_pid_variables=True,
+        reload=REPLACE,
+    )
+
+
+def _restarts(fields: Fields) -> int | None:
+    """How often to start it again; None for ever."""
+    value = fields.value("restarts")
+    if value is None or value.data == "never":
+        return 0
+    data = value.data
+    if data == "unlimited":
+        return None
+    if isinstance(data, str) and data.isascii() and data.isdecimal() and len(data) < 10:
+        return int(data)
+    shown = show(data) if isinstance(data, str) else kind(value)
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        if 0 <= data < 10**9:
+            return int(data)
+        shown = plain(data)
+    fields.fault("restarts", f'{shown} is invalid: `restarts` accepts positive integers, "unlimited" or "never"')
+    return 0

@@ -1,0 +1,68 @@
+"""The settings that both dialects have: logging and the time limits of a stop."""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.config.fields import show
+from cp.config.nearest import did_you_mean
+from cp.plan import Logging
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+
+_LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warn": "warning",
+    "warning": "warning",
+    "error": "error",
+    "fatal": "fatal",
+    "panic": "panic",
+}
+_DEFAULT_STOP_TIMEOUT = 5
+
+
+def read_logging(root: Fields, *, default_format: str, to_file: bool) -> Logging:
+    """`logging`. `default_format` is what the format `default` means; `to_file`: the output may be a path."""
+    fields = root.object("logging", ("level", "format", "output"))
+    if fields is None:
+        return Logging(format=default_format)
+    formats = {"default": default_format, "text": "text", "json": "json"}
+    outputs = {"stdout": "stdout", "stderr": "stderr"}
+    output = fields.string("output")
+    if not (to_file and output and output.lower() not in outputs):
+        output = _choice(fields, "output", "Unknown output type", outputs, "stdout")
+    return Logging(
+        level=_choice(fields, "level", "Unknown log level", _LEVELS, "info"),
+        format=_choice(fields, "format", "Unknown log format", formats, default_format),
+        output=output,
+    )
+
+
+def _choice(fields: Fields, key: str, saying: str, choices: dict[str, str], default: str) -> str:
+    text = fields.string(key)
+    if not text:
+        return default
+    choice = choices.get(text.lower())
+    if choice is None:
+        quoted = f"'{text}'" if text.isprintable() else show(text)
+        fields.fault(key, f"{saying} {quoted}: choose one of {', '.join(choices)}{did_you_mean(text, choices)}")
+        return default
+    return choice
+
+
+def read_stop_timeout(root: Fields) -> float:
+    """`stopTimeout` in seconds: 0 is the default, less than 0 means no grace at all."""
+    number = root.integer("stopTimeout") or _DEFAULT_STOP_TIMEOUT
+    return float(number) if number > 0 else -1.0
+
+
+def read_shutdown_timeout(root: Fields) -> float | None:
+    """`shutdownTimeout` in seconds: the hard limit of a whole stop; None if there is none."""
+    limit = root.duration("shutdownTimeout")
+    if limit is None or limit[0] == 0:
+        return None
+    if limit[0] < 0:
+        root.fault("shutdownTimeout", f"must not be negative, but is {limit[1]}: leave it out for no limit")
+    return durations.seconds(limit[0])

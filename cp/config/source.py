@@ -1,0 +1,93 @@
+"""Where the text of a configuration comes from: a file, the command line, or standard input."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from cp.config.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LARGEST = 16 * 1024 * 1024  # bytes; more than any configuration, less than /dev/zero
+
+
+class Source:
+    """The text of a configuration, not yet rendered; `name` is what messages call it, such as its path."""
+
+    __slots__ = ("_path", "name", "text")
+
+    def __init__(self, name: str, text: str, path: str = "") -> None:
+        self.name = name
+        self.text = text
+        self._path = path
+
+    def reread(self) -> Source:
+        """The same source as it is now, for a reload: a regular file is read again; ConfigError if that fails."""
+        return _from_file(self._path) if self._path else self
+
+
+def read(argument: str, environ: Mapping[str, str]) -> Source:
+    """The source that `-config`, or else the variable CONTAINERPILOT, names: a path, `file://` and a path, `-` for
+    standard input, or the configuration itself. ConfigError if it cannot be read."""
+    argument = argument or environ.get("CONTAINERPILOT", "")
+    if not argument:
+        raise ConfigError(["-config flag is required"])
+    if argument == "-":
+        return Source("<stdin>", _read(0, "<stdin>")[0])
+    if argument.startswith("file://"):
+        return _from_file(argument.removeprefix("file://"))
+    # No sensible path begins like this or has a line break in it: better to say what is wrong with the text.
+    if argument.lstrip()[:1] in ("{", "[", "<", '"') or "\n" in argument:
+        return Source("<config>", argument)
+    return _from_file(argument)
+
+
+def _from_file(path: str) -> Source:
+    if not path:
+        raise ConfigError(
+            ["Could not read config file: file:// names no file, write it as file:///etc/containerpilot.json"]
+        )
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _cannot("open", path, error) from None
+    except ValueError:  # a NUL character
+        raise ConfigError([f"Could not read config file: open {path!a}: invalid argument"]) from None
+    try:
+        text, is_regular = _read(fd, path)
+    finally:
+        os.close(fd)
+    # A pipe gives its text once: what was read stands for it from then on.
+    return Source(path, text, path if is_regular else "")
+
+
+def _read(fd: int, name: str) -> tuple[str, bool]:
+    """The text behind a descriptor, and whether it is a regular file."""
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        while chunk := os.read(fd, 65536):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > _LARGEST:
+                raise ConfigError([f"Could not read config file: read {name}: it is larger than {_LARGEST >> 20} MiB"])
+        is_regular = os.fstat(fd).st_mode & 0o170000 == 0o100000
+    except OSError as error:
+        raise _cannot("read", name, error) from None
+    data = b"".join(chunks)
+    try:
+        return data.decode(), is_regular
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode()
+        line, column = before.count("\n") + 1, error.start - data.rfind(b"\n", 0, error.start)
+        what = f"{name}:{line}:{column}: the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8"
+        raise ConfigError([what]) from None
+
+
+def _cannot(what: str, name: str, error: OSError) -> ConfigError:
+    """In the words of Go, which tools look for."""
+    reason = os.strerror(error.errno or errno.EIO).lower()
+    return ConfigError([f"Could not read config file: {what} {name}: {reason}"])

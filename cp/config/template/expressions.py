@@ -1,0 +1,269 @@
+"""Tokens → pipelines: the inside of an action.
+
+Parentheses nest by recursion; how deep is limited.
+"""
+
+from __future__ import annotations
+
+from cp.config.template.errors import read_error
+from cp.config.template.lexer import (
+    ASSIGN,
+    BOOL,
+    CHAR,
+    CHARACTER,
+    DECLARE,
+    DOT,
+    EOF,
+    ERROR,
+    FIELD,
+    IDENTIFIER,
+    KEYWORDS,
+    LEFT_PAREN,
+    NUMBER,
+    PIPE,
+    RIGHT,
+    RIGHT_PAREN,
+    SPACE,
+    STRING,
+    VARIABLE,
+    tokens,
+)
+from cp.config.template.nodes import (
+    Chain,
+    Command,
+    Constant,
+    Dot,
+    Field,
+    Identifier,
+    Nil,
+    Number,
+    Pipeline,
+    Variable,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+    from typing import NoReturn
+
+    from cp.config.template.lexer import Token
+    from cp.config.template.nodes import Operand
+
+#: How deep parentheses may nest. Go allows more, but more than a few is a mistake, and Python's stack has its limit.
+MAX_PARENTHESES = 100
+
+_OPERANDS = frozenset((BOOL, CHARACTER, DOT, FIELD, IDENTIFIER, NUMBER, "nil", STRING, VARIABLE, LEFT_PAREN))
+
+
+class ExpressionParser:
+    """Reads pipelines from the tokens of a text; knows the functions, and the variables at the present place."""
+
+    __slots__ = ("action_line", "functions", "last", "name", "parentheses", "pushed", "source", "text", "variables")
+
+    def __init__(self, name: str, text: str, functions: Container[str]) -> None:
+        self.name = name
+        self.text = text
+        self.functions = functions
+        self.source: Iterator[Token] = tokens(text)
+        self.last: Token = (EOF, 0, "EOF")  # the one that the lexer gave last: its line is in every error
+        self.pushed: list[Token] = []  # given back by the parser
+        self.action_line = 0  # where the action began that the lexer may find unfinished; 0 outside actions
+        self.variables = ["$"]
+        self.parentheses = 0
+
+    # Tokens.
+
+    def next(self) -> Token:
+        if self.pushed:
+            return self.pushed.pop()
+        self.last = next(self.source, self.last)
+        return self.last
+
+    def peek(self) -> Token:
+        if not self.pushed:
+            self.pushed.append(self.next())
+        return self.pushed[-1]
+
+    def next_word(self) -> Token:
+        token = self.next()
+        return self.next() if token[0] is SPACE else token  # spaces never follow each other
+
+    def peek_word(self) -> Token:
+        token = self.next_word()
+        self.pushed.append(token)
+        return token
+
+    # Errors.
+
+    def line_of(self, token: Token) -> int:
+        return self.text.count("\n", 0, token[1]) + 1
+
+    def fail(self, message: str, at: Token | None = None, line: int = 0) -> NoReturn:
+        """Raises an error; Go counts lines by the lexer, which may be a token ahead of what is wrong (`at`)."""
+        position = (at or self.last)[1]
+        raise read_error(self.name, self.text, message, position, line or self.line_of(self.last))
+
+    def unexpected(self, token: Token, context: str) -> NoReturn:
+        kind, _, value = token
+        if kind is ERROR:
+            extra = ""
+            if self.action_line and self.action_line != self.line_of(token):
+                word = "" if value.endswith(" action") else " in action"  # "unclosed action started at"
+                extra = f"{word} started at {self.name}:{self.action_line}"
+            self.fail(value + extra, token)
+        self.fail(f"unexpected {_shown(token)} in {context}", token)
+
+    def expect(self, kind: str, context: str) -> Token:
+        token = self.next_word()
+        if token[0] is not kind:
+            self.unexpected(token, context)
+        return token
+
+    # Expressions.
+
+    def pipeline(self, context: str, end: str) -> Pipeline:
+        pipeline = Pipeline(self.peek_word()[1])
+        self.declarations(pipeline, context)
+        while True:
+            token = self.next_word()
+            if token[0] is end:
+                break
+            if token[0] not in _OPERANDS:
+                self.unexpected(token, context)
+            self.pushed.append(token)
+            pipeline.commands.append(self.command())
+        if not pipeline.commands:
+            self.fail(f"missing value for {context}", token)
+        for stage, command in enumerate(pipeline.commands[1:], 2):
+            if isinstance(command.operands[0], (Dot, Nil, Number, Constant)):
+                self.fail(f"non executable command in pipeline stage {stage}", (EOF, command.position, ""))
+        return pipeline
+
+    def declarations(self, pipeline: Pipeline, context: str) -> None:
+        """`$x :=`, `$x =`, and in a range also `$i, $x :=`."""
+        while self.peek_word()[0] is VARIABLE:
+            variable = self.next_word()
+            after = self.peek()
+            sign = self.peek_word()
+            if sign[0] is DECLARE or sign[0] is ASSIGN:
+                self.next_word()
+                pipeline.assigns = sign[0] is ASSIGN
+                self.declare(pipeline, variable)
+                return
+            if sign[0] is not CHAR or sign[2] != ",":
+                if after[0] is SPACE:
+                    self.pushed.append(after)
+                self.pushed.append(variable)
+                return
+            self.next_word()
+            self.declare(pipeline, variable)
+            if context != "range" or len(pipeline.variables) > 1:
+                self.fail(f"too many declarations in {context}", sign)
+            if self.peek_word()[0] not in (VARIABLE, RIGHT, RIGHT_PAREN):
+                self.fail("range can only initialize variables", self.peek_word())
+
+    def declare(self, pipeline: Pipeline, variable: Token) -> None:
+        pipeline.variables.append(variable[2])
+        self.variables.append(variable[2])
+
+    def command(self) -> Command:
+        """Operands with spaces between, up to a `|`, which is consumed, or the end of the pipeline, which is not."""
+        command = Command(self.peek_word()[1])
+        while True:
+            token = self.next_word()
+            if token[0] in _OPERANDS:
+                command.operands.append(self.operand(token))
+                token = self.next()
+            kind = token[0]
+            if kind is SPACE:
+                continue
+            if kind is RIGHT or kind is RIGHT_PAREN:
+                self.pushed.append(token)
+            elif kind is not PIPE:
+                self.unexpected(token, "operand")
+            return command
+
+    def operand(self, token: Token) -> Operand:
+        """A term, perhaps followed by fields: `$x.A`, `(pipeline).A.B`."""
+        term = self.term(token)
+        field = self.peek()
+        if field[0] is not FIELD:
+            return term
+        names = []
+        while self.peek()[0] is FIELD:
+            names.append(self.next()[2][1:])
+        if isinstance(term, (Dot, Nil, Number, Constant)):
+            from cp.config.template.literals import quote
+
+            self.fail(f"unexpected . after term {quote(str(term))}", field)
+        if isinstance(term, Field):
+            term.names += names
+        elif isinstance(term, Variable):
+            term.fields += names
+        else:
+            term = Chain(token[1], term)
+            term.fields += names
+        term.shown = field[1]
+        return term
+
+    def term(self, token: Token) -> Operand:
+        kind, position, text = token
+        if kind is FIELD:
+            return Field(position, [text[1:]])
+        if kind is VARIABLE:
+            if text not in self.variables:
+                self.fail(f'undefined variable "{text}"', token)
+            return Variable(position, text)
+        if kind is IDENTIFIER:
+            if text not in self.functions:
+                self.fail(f'function "{text}" not defined', token)
+            return Identifier(position, text)
+        if kind is STRING:
+            return Constant(position, text, self.string(token))
+        if kind is NUMBER or kind is CHARACTER:
+            return Number(position, text, self.number(token))
+        if kind is BOOL:
+            return Constant(position, text, text == "true")
+        if kind is LEFT_PAREN:
+            if self.parentheses >= MAX_PARENTHESES:
+                self.fail("max expression depth exceeded", token)
+            self.parentheses += 1
+            pipeline = self.pipeline("parenthesized pipeline", RIGHT_PAREN)
+            self.parentheses -= 1
+            return pipeline
+        return Dot(position) if kind == DOT else Nil(position)
+
+    def string(self, token: Token) -> str:
+        text = token[2]
+        if "\\" not in text and "\r" not in text:
+            return text[1:-1]
+        from cp.config.template.literals import LiteralError, unquote
+
+        try:
+            return unquote(text)
+        except LiteralError as error:
+            self.fail(str(error), token)
+
+    def number(self, token: Token) -> complex:
+        text = token[2]
+        if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 18:
+            return int(text)
+        from cp.config.template.literals import LiteralError, character, number
+
+        try:
+            return character(text) if token[0] is CHARACTER else number(text)
+        except LiteralError as error:
+            self.fail(str(error), token)
+
+
+def _shown(token: Token) -> str:
+    """A token as Go names it in an error."""
+    kind, _, text = token
+    if kind is EOF:
+        return "EOF"
+    if kind in KEYWORDS:
+        return f"<{text}>"
+    from cp.config.template.literals import quote
+    from cp.config.template.values import to_bytes
+
+    return quote(text) if len(to_bytes(text)) <= 10 else quote(text[:10]) + "..."

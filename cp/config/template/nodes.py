@@ -1,0 +1,219 @@
+"""What a template consists of once it is read.
+
+`position` is where a node starts in the text; `shown` is the place that Go names for it, which differs for chained
+fields. `str(node)` is the node as Go's errors quote it.
+"""
+
+from __future__ import annotations
+
+from cp.config.template.values import WHITE_SPACE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeAlias, Union
+
+    Operand: TypeAlias = Union[
+        "Dot", "Nil", "Constant", "Number", "Field", "Variable", "Identifier", "Chain", "Pipeline"
+    ]
+    Statement: TypeAlias = Union["Text", "Action", "Branch", "Jump", "Call"]
+    Body: TypeAlias = list["Statement"]
+
+
+class Node:
+    """A place in the text; the base of all that an error can point at."""
+
+    __slots__ = ("position", "shown")
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.shown = position
+
+
+class Dot(Node):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "."
+
+
+class Nil(Node):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "nil"
+
+
+class Constant(Node):
+    """A string or a bool."""
+
+    __slots__ = ("text", "value")
+
+    def __init__(self, position: int, text: str, value: str | bool) -> None:
+        super().__init__(position)
+        self.text = text
+        self.value = value
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Number(Node):
+    """A number or a character; an int may be too large to be used."""
+
+    __slots__ = ("text", "value")
+
+    def __init__(self, position: int, text: str, value: complex) -> None:
+        super().__init__(position)
+        self.text = text
+        self.value = value
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Field(Node):
+    """`.A.B`: fields of dot."""
+
+    __slots__ = ("names",)
+
+    def __init__(self, position: int, names: list[str]) -> None:
+        super().__init__(position)
+        self.names = names
+
+    def __str__(self) -> str:
+        return "".join("." + name for name in self.names)
+
+
+class Variable(Node):
+    """`$x.A.B`: a variable (its name has the dollar sign) and fields of its value."""
+
+    __slots__ = ("fields", "name")
+
+    def __init__(self, position: int, name: str) -> None:
+        super().__init__(position)
+        self.name = name
+        self.fields: list[str] = []
+
+    def __str__(self) -> str:
+        return ".".join((self.name, *self.fields))
+
+
+class Identifier(Node):
+    """The name of a function."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, position: int, name: str) -> None:
+        super().__init__(position)
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Chain(Node):
+    """`(pipeline).A.B`: fields of what a parenthesised pipeline, or a function without arguments, gives."""
+
+    __slots__ = ("fields", "operand")
+
+    def __init__(self, position: int, operand: Operand) -> None:
+        super().__init__(position)
+        self.operand = operand
+        self.fields: list[str] = []
+
+    def __str__(self) -> str:
+        return ".".join((_in_parentheses(self.operand), *self.fields))
+
+
+class Command(Node):
+    """An operand alone, or a function and its arguments."""
+
+    __slots__ = ("operands",)
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.operands: list[Operand] = []
+
+    def __str__(self) -> str:
+        return " ".join(_in_parentheses(operand) for operand in self.operands)
+
+
+class Pipeline(Node):
+    """Commands, each given the result of the one before; the last result may be kept in variables."""
+
+    __slots__ = ("assigns", "commands", "variables")
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.variables: list[str] = []
+        self.assigns = False
+        self.commands: list[Command] = []
+
+    def __str__(self) -> str:
+        shown = " | ".join(str(command) for command in self.commands)
+        if not self.variables:
+            return shown
+        return f"{', '.join(self.variables)} {'=' if self.assigns else ':='} {shown}"
+
+
+def _in_parentheses(operand: Operand) -> str:
+    return f"({operand})" if isinstance(operand, Pipeline) else str(operand)
+
+
+class Text:
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Action:
+    """A pipeline whose value is printed, unless it declares or assigns a variable."""
+
+    __slots__ = ("pipeline",)
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+
+class Branch:
+    """`if`, `with` or `range` (the `kind`), and what `else` says."""
+
+    __slots__ = ("body", "kind", "otherwise", "pipeline")
+
+    def __init__(self, kind: str, pipeline: Pipeline) -> None:
+        self.kind = kind
+        self.pipeline = pipeline
+        self.body: Body = []
+        self.otherwise: Body = []
+
+
+class Jump:
+    """`break` or `continue` (the `kind`)."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+class Call(Node):
+    """`template`, or the place where a `block` stands; without a pipeline dot is nil there."""
+
+    __slots__ = ("name", "pipeline")
+
+    def __init__(self, position: int, name: str, pipeline: Pipeline | None) -> None:
+        super().__init__(position)
+        self.name = name
+        self.pipeline = pipeline
+
+    def __str__(self) -> str:
+        from cp.config.template.literals import quote
+
+        argument = f" {self.pipeline}" if self.pipeline else ""
+        return f"{{{{template {quote(self.name)}{argument}}}}}"
+
+
+def is_empty(body: Body) -> bool:
+    """Whether a template has nothing but white space: such a definition yields to another of its name."""
+    return all(isinstance(node, Text) and not node.text.strip(WHITE_SPACE) for node in body)

@@ -1,0 +1,196 @@
+"""Tokens → templates.
+
+Blocks that are open are kept in a list, not on Python's stack: an `if` may be nested, or have `else if`, as often as a
+text can hold.
+"""
+
+from __future__ import annotations
+
+from cp.config.template.expressions import ExpressionParser
+from cp.config.template.lexer import EOF, LEFT, RIGHT, STRING, TEXT
+from cp.config.template.nodes import Action, Branch, Call, Jump, Text, is_empty
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from cp.config.template.lexer import Token
+    from cp.config.template.nodes import Body
+
+
+class _Block:
+    """A block that is open. `outer_*` is what comes back into force at its end."""
+
+    __slots__ = ("body", "branch", "call", "chained", "in_else", "kind", "line", "name", "outer_ranges", "outer_variables")
+
+    def __init__(self, kind: str, body: Body, variables: int | list[str], ranges: int) -> None:
+        self.kind = kind  # if, with, range, define or block
+        self.body = body
+        self.outer_variables = variables  # a count for a branch; the list itself for a template of its own
+        self.outer_ranges = ranges
+        self.branch: Branch | None = None
+        self.chained = False  # the `if` of an `else if`: it has no `end` of its own
+        self.in_else = False
+        self.name = ""
+        self.call: Call | None = None
+        self.line = 0
+
+
+def parse(name: str, text: str, functions: Container[str]) -> dict[str, Body]:
+    """The templates that the text defines; the text itself is the one called `name`.
+
+    Raises TemplateError. `functions` are the names that may be called.
+    """
+    return _Parser(name, text, functions).templates()
+
+
+class _Parser(ExpressionParser):
+    __slots__ = ("blocks", "body", "defined", "ranges")
+
+    def __init__(self, name: str, text: str, functions: Container[str]) -> None:
+        super().__init__(name, text, functions)
+        self.blocks: list[_Block] = []
+        self.body: Body = []  # where the next node goes
+        self.ranges = 0  # how many range bodies are open
+        self.defined: dict[str, Body] = {}
+
+    def templates(self) -> dict[str, Body]:
+        root = self.body
+        while True:
+            token = self.next()
+            kind = token[0]
+            if kind is TEXT:
+                self.body.append(Text(token[2]))
+            elif kind is LEFT:
+                self.action(token)
+            elif kind is EOF:
+                if self.blocks:
+                    self.fail("unexpected EOF", token)
+                self.define(self.name, root)
+                return self.defined
+            else:
+                self.unexpected(token, "input")
+
+    def action(self, left: Token) -> None:
+        word = self.next_word()
+        kind = word[0]
+        if kind == "define" and not self.blocks:
+            self.open_definition()
+            return
+        self.action_line = self.line_of(left)
+        if kind in ("if", "with", "range"):
+            self.open_branch(kind, chained=False)
+            return  # action_line stays until the next action: so does Go when a comment in the body is unclosed
+        if kind == "end":
+            self.expect(RIGHT, "end")
+            self.close(left)
+        elif kind == "else":
+            self.otherwise(left)
+        elif kind in ("break", "continue"):
+            token = self.next_word()
+            if token[0] is not RIGHT:
+                self.unexpected(token, f"{{{{{kind}}}}}")
+            if not self.ranges:
+                self.fail(f"{{{{{kind}}}}} outside {{{{range}}}}", word)
+            self.body.append(Jump(kind))
+        elif kind == "template":
+            self.body.append(self.call())
+        elif kind == "block":
+            self.open_block()
+        else:
+            self.pushed.append(word)
+            self.body.append(Action(self.pipeline("command", RIGHT)))
+        self.action_line = 0
+
+    def open_branch(self, kind: str, chained: bool) -> None:
+        variables = len(self.variables)
+        branch = Branch(kind, self.pipeline(kind, RIGHT))
+        block = _Block(kind, self.body, variables, self.ranges)
+        block.branch = branch
+        block.chained = chained
+        self.blocks.append(block)
+        self.body.append(branch)
+        self.body = branch.body
+        if kind == "range":
+            self.ranges += 1
+
+    def otherwise(self, left: Token) -> None:
+        word = self.peek_word()
+        if word[0] not in ("if", "with"):
+            word = self.expect(RIGHT, "else")
+        if not self.blocks:
+            self.fail("unexpected {{else}}", left)
+        block = self.blocks[-1]
+        if block.branch is None:
+            self.fail(f"unexpected {{{{else}}}} in {block.kind} clause", left, block.line)
+        if block.in_else:
+            self.fail("expected end; found {{else}}", left)
+        block.in_else = True
+        self.ranges = block.outer_ranges
+        self.body = block.branch.otherwise
+        if word[0] is not RIGHT:
+            self.action_line = 0
+            if word[0] != block.kind:
+                self.unexpected(word, "input")
+            self.next_word()
+            self.open_branch(block.kind, chained=True)
+
+    def close(self, left: Token) -> None:
+        """An `end`: closes the innermost block, with all that it has as `else if`."""
+        if not self.blocks:
+            self.fail("unexpected {{end}}", left)
+        while True:
+            block = self.blocks.pop()
+            if block.branch is None:
+                self.define(block.name, self.body)
+            self.body = block.body
+            self.ranges = block.outer_ranges
+            if isinstance(block.outer_variables, int):
+                del self.variables[block.outer_variables :]
+            else:
+                self.variables = block.outer_variables
+            if block.call is not None:
+                self.body.append(block.call)
+            if not block.chained:
+                return
+
+    def open_template(self, kind: str, name: str) -> _Block:
+        """The body that follows is a template of its own: no variables and no range of the outside are known in it."""
+        block = _Block(kind, self.body, self.variables, self.ranges)
+        block.name = name
+        self.blocks.append(block)
+        self.body = []
+        self.variables = ["$"]
+        self.ranges = 0
+        return block
+
+    def open_definition(self) -> None:
+        name = self.string(self.expect(STRING, "define clause"))
+        self.expect(RIGHT, "define clause")
+        self.open_template("define", name)
+
+    def open_block(self) -> None:
+        token = self.expect(STRING, "block clause")
+        name = self.string(token)
+        call = Call(token[1], name, self.pipeline("block clause", RIGHT))
+        line = self.line_of(self.last)
+        block = self.open_template("block", name)
+        block.call = call
+        block.line = line
+
+    def define(self, name: str, body: Body) -> None:
+        """Of two definitions of one name, one must be empty; the other holds."""
+        if is_empty(self.defined.get(name, [])):
+            self.defined[name] = body
+        elif not is_empty(body):
+            from cp.config.template.literals import quote
+
+            self.fail(f"template: multiple definition of template {quote(name)}")
+
+    def call(self) -> Call:
+        token = self.expect(STRING, "template clause")
+        name = self.string(token)
+        if self.peek_word()[0] is RIGHT:
+            self.next_word()
+            return Call(token[1], name, None)
+        return Call(token[1], name, self.pipeline("template clause", RIGHT))

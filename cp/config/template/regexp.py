@@ -1,0 +1,63 @@
+"""`regexReplaceAll`: Go's regexp (RE2), with Python's `re` doing the matching.
+
+Python's `re` looks for matches by trying, so an expression can be made that takes for ever, which Go's cannot.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cp.config.template.resyntax import Reader
+
+def replace_all(pattern: str, replacement: str, text: str) -> str:
+    """Every match replaced, with `$1`, `${1}` and `${name}` in the replacement. Raises FunctionError."""
+    reader = Reader(pattern)
+    expression = reader.read()
+    try:
+        compiled = re.compile(expression)
+    except (re.error, OverflowError, RecursionError) as error:
+        reader.fail(f"not understood by Python's re: {error}", pattern)
+    parts = _expansion(replacement, reader.names, compiled.groups)
+    out = []
+    copied = at = 0
+    while at <= len(text):
+        match = compiled.search(text, at)
+        if match is None:
+            break
+        out.append(text[copied : match.start()])
+        # An empty match right after another match is none.
+        if match.end() > copied or match.start() == 0:
+            out += [part if isinstance(part, str) else match.group(part) or "" for part in parts]
+        copied = match.end()
+        at = max(at + 1, copied)
+    out.append(text[copied:])
+    return "".join(out)
+
+
+def _expansion(template: str, names: dict[str, int], groups: int) -> list[str | int]:
+    """The replacement as texts and numbers of groups; a group that there is not is empty."""
+    parts: list[str | int] = []
+    at = 0
+    while True:
+        dollar = template.find("$", at)
+        if dollar < 0:
+            return [*parts, template[at:]]
+        parts.append(template[at:dollar])
+        at = dollar + 1
+        if template.startswith("$", at):
+            parts.append("$")
+            at += 1
+            continue
+        braced = template.startswith("{", at)
+        start = end = at + braced
+        while end < len(template) and (template[end] == "_" or template[end].isalpha() or template[end].isdecimal()):
+            end += 1
+        name = template[start:end]
+        if not name or (braced and not template.startswith("}", end)):
+            parts.append("$")
+            continue
+        at = end + braced
+        numeric = name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) < 10
+        number = int(name) if numeric else names.get(name, -1)
+        if 0 <= number <= groups:
+            parts.append(number)

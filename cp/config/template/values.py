@@ -1,0 +1,103 @@
+"""Go's values as Python's: what a template can hold, and what Go calls its type.
+
+string is `str` (bytes that are not UTF-8 are surrogate escapes, as in `os.environ`), bool, int, float64 and complex128
+are `bool`, `int`, `float` and `complex`, uint8 is `Byte`, a slice is `Slice`, the map of the environment is a `dict`,
+and nil, like a value that is not there at all, is `None`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TypeAlias, Union
+
+    Value: TypeAlias = Union[None, bool, int, float, complex, str, dict[str, str], "Slice"]
+
+#: What Go's TrimSpace removes; Python's own idea of white space is wider.
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+
+MAX_INT = 2**63 - 1
+MIN_INT = -(2**63)
+
+
+class Byte(int):
+    """Go's uint8: what indexing a string gives."""
+
+    __slots__ = ()
+
+
+class Slice:
+    """Go's slice: a window on shared items that can be widened again up to its capacity.
+
+    `element` is Go's name for the type of the items.
+    """
+
+    __slots__ = ("element", "items", "limit", "start", "stop")
+
+    def __init__(
+        self, element: str, items: Sequence[Value], start: int = 0, stop: int | None = None, limit: int | None = None
+    ) -> None:
+        self.element = element
+        self.items = items
+        self.start = start
+        self.stop = len(items) if stop is None else stop
+        self.limit = len(items) if limit is None else limit
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, index: int) -> Value:
+        return self.items[self.start + index]
+
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.items[self.start : self.stop])
+
+    @property
+    def capacity(self) -> int:
+        return self.limit - self.start
+
+    def window(self, start: int, stop: int, limit: int | None) -> Slice:
+        """The slice `[start:stop:limit]` of this one; the bounds are checked by the caller."""
+        end = self.limit if limit is None else self.start + limit
+        return Slice(self.element, self.items, self.start + start, self.start + stop, end)
+
+
+_TYPES: dict[type, str] = {
+    str: "string",
+    int: "int",
+    bool: "bool",
+    float: "float64",
+    Byte: "uint8",
+    complex: "complex128",
+    dict: "map[string]string",
+    type(None): "<nil>",
+}
+
+
+def type_name(value: Value) -> str:
+    """What Go calls the type of the value; `<nil>` for nil."""
+    if isinstance(value, Slice):
+        return "[]" + value.element
+    return _TYPES[type(value)]
+
+
+def to_bytes(text: str) -> bytes:
+    """The bytes that Go would hold for a string."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        return text.encode("utf-8", "surrogatepass")
+
+
+def from_bytes(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def sorted_items(mapping: dict[str, str]) -> list[tuple[str, str]]:
+    """The entries of a map in the order in which Go visits and prints them."""
+    return sorted(mapping.items(), key=lambda item: to_bytes(item[0]))
+
+

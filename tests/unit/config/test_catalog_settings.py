@@ -1,0 +1,251 @@
+"""`consul`, `etcd`, `directory`: what they mean, alone and with Consul's environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from cp.config.catalogs import parse_address, read_catalog
+from cp.config.errors import ConfigError, Problems
+from cp.config.fields import Fields
+from cp.config.json5 import parse
+from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
+
+Settings = ConsulSettings | EtcdSettings | DirectorySettings | None
+
+
+def settings(json: str, environ: Mapping[str, str] | None = None) -> tuple[Settings, tuple[str, ...]]:
+    """The settings, and the warnings."""
+    document = parse(json)
+    problems = Problems(document, "f")
+    read = read_catalog(Fields(problems, document.root, "", ("consul", "etcd", "directory")), environ or {})
+    problems.check()
+    return read, problems.warnings
+
+
+def consul(json: str, **environ: str) -> ConsulSettings:
+    read, warnings = settings(f'{{"consul": {json}}}', environ)
+    assert isinstance(read, ConsulSettings)
+    assert warnings == ()
+    return read
+
+
+def faults(json: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        settings(json)
+    return list(caught.value.faults)
+
+
+# -- consul
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "scheme"),
+    [
+        ("https://consul:8500", "consul:8500", "https"),
+        ("http://consul:8500", "consul:8500", "http"),
+        ("consul:8500", "consul:8500", "http"),
+        ("httpshttps://consul:8500", "httpshttps://consul:8500", "http"),
+        ("https://https://consul:8500", "https://consul:8500", "https"),
+        ("http://https://consul:8500", "https://consul:8500", "http"),
+        ("consul:8500https://", "consul:8500https://", "http"),
+        ("", "", "http"),
+    ],
+)
+def test_the_string_form(text: str, address: str, scheme: str) -> None:
+    assert parse_address(text) == (address, scheme)
+
+
+def test_a_string() -> None:
+    assert consul('"https://consul:8501"') == ConsulSettings(address="consul:8501", scheme="https")
+
+
+def test_an_object_with_every_key() -> None:
+    read = consul(
+        """{address: "consul:8501", scheme: "HTTPS", token: "t", tokenfile: "/run/token", namespace: "n",
+            partition: "p", datacenter: "d", tls: {cafile: "ca", capath: "cas", clientcert: "c", clientkey: "k",
+            servername: "s", verify: false}, connectTimeout: "500ms", readTimeout: 30}"""
+    )
+
+    assert read == ConsulSettings(
+        address="consul:8501",
+        scheme="https",
+        token="t",
+        token_file="/run/token",
+        namespace="n",
+        partition="p",
+        datacenter="d",
+        tls=Tls(ca_file="ca", ca_path="cas", client_cert="c", client_key="k", server_name="s", verify=False),
+        connect_timeout=0.5,
+        read_timeout=30.0,
+    )
+
+
+@pytest.mark.parametrize("json", ['""', "{}", '{"address": ""}'])
+def test_what_is_not_said_is_taken_from_the_environment(json: str) -> None:
+    assert consul(json) == ConsulSettings(address="127.0.0.1:8500")
+    assert consul(json, CONSUL_HTTP_ADDR="there:1", CONSUL_HTTP_SSL="true") == ConsulSettings(
+        address="there:1", scheme="https"
+    )
+
+
+def test_an_address_with_a_scheme_is_honoured() -> None:
+    assert consul('{"address": "https://consul:8501"}') == ConsulSettings(address="consul:8501", scheme="https")
+    assert consul('""', CONSUL_HTTP_ADDR="https://there:1") == ConsulSettings(address="there:1", scheme="https")
+    assert consul('"unix:///run/consul.sock"') == ConsulSettings(address="unix:///run/consul.sock")
+
+
+def test_the_environment_wins_for_the_token_and_tls() -> None:
+    read = consul(
+        '{"address": "c:1", "token": "file", "tls": {"cafile": "file", "verify": true}}',
+        CONSUL_HTTP_TOKEN="env",
+        CONSUL_HTTP_TOKEN_FILE="/env",
+        CONSUL_CACERT="1",
+        CONSUL_CAPATH="2",
+        CONSUL_CLIENT_CERT="3",
+        CONSUL_CLIENT_KEY="4",
+        CONSUL_TLS_SERVER_NAME="5",
+        CONSUL_HTTP_SSL_VERIFY="False",
+    )
+
+    assert (read.token, read.token_file) == ("env", "/env")
+    assert read.tls == Tls(ca_file="1", ca_path="2", client_cert="3", client_key="4", server_name="5", verify=False)
+
+
+def test_empty_and_odd_variables_change_nothing() -> None:
+    read = consul('{"address": "c:1", "token": "file"}', CONSUL_HTTP_TOKEN="", CONSUL_HTTP_SSL_VERIFY="no")
+
+    assert (read.token, read.tls.verify) == ("file", True)
+
+
+def test_certificates_are_verified_unless_that_is_switched_off() -> None:
+    assert consul('"https://c:1"').tls.verify
+    assert not consul('{"address": "c:1", "tls": {"verify": "false"}}').tls.verify
+    assert consul('{"address": "c:1", "tls": {"verify": false}}', CONSUL_HTTP_SSL_VERIFY="1").tls.verify
+
+
+@pytest.mark.parametrize(("value", "what"), [("5", "a number"), ("[]", "an array"), ("true", "a boolean")])
+def test_another_type_is_refused(value: str, what: str) -> None:
+    assert faults(f'{{"consul": {value}}}') == [
+        f"f:1:12: consul: Unexpected Consul config structure: must be a string or an object, not {what}, "
+        'such as "localhost:8500"'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("json", "fault"),
+    [
+        ('{"scheme": "ftp"}', "f:1:23: consul.scheme: must be http or https, not 'ftp'"),
+        ('{"tls": "yes"}', "f:1:20: consul.tls: must be an object {…}, not a string"),
+        ('{"readTimeout": "0"}', "f:1:28: consul.readTimeout: must be more than 0, but is 0"),
+        (
+            '{"tls": {"ca_file": "x"}}',
+            "f:1:21: consul.tls.ca_file: unknown key (did you mean 'cafile'?): '' has invalid keys: ca_file",
+        ),
+        ('{"token": ["s3cret"]}', "f:1:22: consul.token: must be a string, not an array"),
+    ],
+)
+def test_what_is_wrong_inside_is_named(json: str, fault: str) -> None:
+    assert faults(f'{{"consul": {json}}}') == [fault]
+
+
+@pytest.mark.parametrize(
+    ("json", "environ", "warning"),
+    [
+        ('"consul"', {}, "consul: the address names no port, so port 80 is used; Consul itself listens on 8500"),
+        ('"[::1]"', {}, "consul: the address names no port"),
+        ('{"address": "consul"}', {}, "consul.address: the address names no port"),
+        ('"httpshttps://user:s3cret@c:1"', {}, "consul: the address does not look like host:port"),
+        ('""', {"CONSUL_HTTP_ADDR": "c"}, "the address (in the environment variable CONSUL_HTTP_ADDR) names no port"),
+    ],
+)
+def test_an_address_that_will_not_be_reached_is_warned_about(json: str, environ: dict[str, str], warning: str) -> None:
+    _, (text,) = settings(f'{{"consul": {json}}}', environ)
+
+    assert warning in text
+    assert "s3cret" not in text
+
+
+# -- directory
+
+
+def test_directory() -> None:
+    assert settings('{"directory": "/var/lib/catalog"}')[0] == DirectorySettings(path="/var/lib/catalog")
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [('""', "an empty string"), ('" "', "an empty string"), ("{}", "an object")]
+)
+def test_directory_must_be_a_path(value: str, what: str) -> None:
+    assert faults(f'{{"directory": {value}}}') == [
+        f'f:1:15: directory: must be the path of a folder, such as "/var/lib/catalog", not {what}'
+    ]
+
+
+# -- etcd
+
+
+@pytest.mark.parametrize("endpoints", ['"http://etcd:2379"', '["http://etcd:2379", 5, null]'])
+def test_etcd(endpoints: str) -> None:
+    read, _ = settings(f'{{"etcd": {{"endpoints": {endpoints}, "prefix": ""}}}}', {"CONSUL_CACERT": "not for etcd"})
+
+    assert read == EtcdSettings(endpoints=("http://etcd:2379",), prefix="/containerpilot")
+
+
+def test_etcd_with_every_key() -> None:
+    read, _ = settings(
+        """{etcd: {endpoints: ["https://a:1", "https://b:1"], prefix: "/p", api: "v2", username: "u", password: "p",
+            tls: {cafile: "ca"}, connectTimeout: 1, readTimeout: "2s"}}"""
+    )
+
+    assert read == EtcdSettings(
+        endpoints=("https://a:1", "https://b:1"),
+        prefix="/p",
+        api="v2",
+        username="u",
+        password="p",
+        tls=Tls(ca_file="ca"),
+        connect_timeout=1.0,
+        read_timeout=2.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("{}", "etcd.endpoints: Must provide etcd endpoints"),
+        ('{"endpoints": null}', "etcd.endpoints: Must provide etcd endpoints"),
+        ('{"endpoints": 5}', "etcd.endpoints: Must provide etcd endpoints"),
+        ('{"endpoints": []}', "etcd.endpoints: client: no endpoints available"),
+        ('{"endpoints": "etcd:2379"}', "etcd.endpoints: must be a URL such as http://etcd:2379"),
+        ('{"endpoints": "http://e:1", "api": "v4"}', 'etcd.api: must be "v2" or "v3", not \'v4\''),
+        ('"http://e:1"', "etcd: must be an object {…}, not a string"),
+    ],
+)
+def test_what_is_wrong_with_etcd(value: str, text: str) -> None:
+    (fault,) = faults(f'{{"etcd": {value}}}')
+
+    assert text in fault
+
+
+# -- one of them
+
+
+def test_null_is_none() -> None:
+    assert settings('{"consul": null, "etcd": null, "directory": null}')[0] is None
+    assert settings('{"consul": null, "directory": "/d"}')[0] == DirectorySettings(path="/d")
+
+
+def test_only_one_of_them() -> None:
+    assert faults('{"directory": "/d",\n "consul": "c:1"}') == [
+        "f:2:12: consul: More than one discovery backend defined: 'directory' is there already, keep one of them"
+    ]
+
+
+def test_settings_compare_by_value() -> None:
+    one: Any = consul('"c:1"')
+
+    assert one == consul('{"address": "c:1"}')
+    assert one != consul('"c:2"')

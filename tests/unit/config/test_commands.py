@@ -1,0 +1,64 @@
+"""Commands as configurations write them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cp.config.commands import CommandError, parse_command
+from cp.config.json5 import parse
+
+
+def command(value: Any) -> tuple[str, ...]:
+    return parse_command(parse(json.dumps(value)).root)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("/testdata/test.sh arg1", ("/testdata/test.sh", "arg1")),
+        (["/testdata/test.sh", "arg1"], ("/testdata/test.sh", "arg1")),
+        ("  app  \n", ("app",)),
+        ("a  b", ("a", "", "b")),
+        ("a\tb\nc d", ("a\tb\nc", "d")),
+        ("echo 'hello world!'", ("echo", "'hello", "world!'")),
+        (["a b", ""], ("a b", "")),
+        (["x", 5, 1.5, 1000000, 1234567, 1e21, 0.00001, -3, True, False], None),
+    ],
+)
+def test_command(value: Any, words: tuple[str, ...] | None) -> None:
+    plainly = ("x", "5", "1.5", "1000000", "1234567", "1000000000000000000000", "0.00001", "-3", "true", "false")
+
+    assert command(value) == (words or plainly)
+
+
+@pytest.mark.parametrize("value", [None, "", "   ", [], 5, True, {}, {"a": 1}, [""], [" ", "x"]])
+def test_what_has_no_executable_is_refused(value: Any) -> None:
+    with pytest.raises(CommandError, match=r"^received zero-length argument"):
+        command(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (["a", None], '[1] is null: an argument is a string (an empty one is "")'),
+        (["a", ["b"]], '[1] is an array: an argument is a string (an empty one is "")'),
+        (["a", "b", {}], '[2] is an object: an argument is a string (an empty one is "")'),
+        ("a\0b", "a command cannot contain a NUL character"),
+        (["a", "\0"], "a command cannot contain a NUL character"),
+    ],
+)
+def test_what_cannot_be_an_argument_is_refused(value: Any, message: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        command(value)
+
+    assert str(caught.value) == message
+
+
+def test_the_refusal_points_at_the_argument() -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_command(parse('["a", null]').root)
+
+    assert caught.value.at == 6

@@ -1,0 +1,377 @@
+"""What a person reads whose configuration cannot be used: all faults, each with place, key path, reason and fix."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cp.config import ConfigError, Source
+from tests.unit.config.loading import faults, load_text, refused
+
+SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}
+
+
+# -- all at once, in the order of the file
+
+
+def test_all_faults_of_a_file_are_told_at_once_with_line_column_and_key_path() -> None:
+    text = """{
+  "consul": "consul:8500",
+  "services": [
+    {"name": "web", "port": "http", "pol": 3, "ttl": 5, "health": ""},
+    {"name": "api", "port": 1, "poll": 1, "ttl": 5, "tags": "a"}
+  ],
+  "tasks": [{"command": "x", "frequency": "1d"}],
+  "backnds": []
+}"""
+
+    assert refused(text).faults == (
+        'app.json:4:5: services[0].poll: `poll` must be > 0 in service web: add it, such as "poll": 10',
+        'app.json:4:29: services[0].port: must be a whole number, not "http"',
+        "app.json:4:37: services[0].pol: unknown key (did you mean 'poll'?): '[0]' has invalid keys: pol",
+        "app.json:4:67: services[0].health: Could not parse `health` in service web: "
+        "received zero-length argument: the command is empty",
+        'app.json:5:61: services[1].tags: must be an array of strings, not a string: write ["a"]',
+        "app.json:7:43: tasks[0].frequency: Unable to parse frequency 1d: time: unknown unit d in duration 1d "
+        "(units are ns, us, ms, s, m and h)",
+        "app.json:8:3: backnds: unknown key (did you mean 'backends'?): Unknown config keys: [backnds]",
+    )
+
+
+def test_warnings_are_told_with_the_faults_for_who_fixes_the_file() -> None:
+    error = refused('{"consul": "x:1", "preStart": 5, "onStart": "x",}')
+
+    assert len(error.faults) == 1
+    assert [warning.partition(": ")[0] for warning in error.warnings] == ["app.json:1:45", "app.json:1:49"]
+    assert str(error).splitlines() == [*error.faults, *error.warnings]
+
+
+# -- services
+
+
+@pytest.mark.parametrize(
+    ("service", "text"),
+    [
+        ({"name": ""}, "`name` must not be blank"),
+        ({"name": "  "}, "`name` must not be blank"),
+        ({"name": "myName"}, "`poll` must be > 0 in service myName"),
+        ({"name": "myName", "poll": 1}, "`ttl` must be > 0 in service myName"),
+        ({"name": "myName", "poll": 1, "ttl": 1}, "`port` must be > 0 in service myName"),
+        ({**SERVICE, "poll": 0}, "`poll` must be > 0 in service myName: it is 0"),
+        ({**SERVICE, "ttl": -5}, "`ttl` must be > 0 in service myName: it is -5"),
+        (
+            {**SERVICE, "health": "/bin/true", "timeout": "xx"},
+            "Could not parse `health` in service myName: time: invalid duration xx",
+        ),
+        (
+            {**SERVICE, "health": "/bin/true", "timeout": "-1s"},
+            "Could not parse `health` in service myName: the timeout -1s is negative",
+        ),
+        ({**SERVICE, "health": 5}, "Could not parse `health` in service myName: received zero-length argument"),
+        ({**SERVICE, "failures": -1}, "`failures` must be >= 0 in service myName, but is -1"),
+        ({**SERVICE, "poll": "30s"}, 'services[0].poll: must be a whole number, not "30s": it is in seconds, write 30'),
+        (
+            {**SERVICE, "consul": {"enableTagOverride": "nope"}},
+            'services[0].consul.enableTagOverride: must be true or false, not "nope"',
+        ),
+        (
+            {**SERVICE, "consul": {"deregisterCriticalServiceAfter": "nope"}},
+            "Could not parse consul `deregisterCriticalServiceAfter` in service myName: time: invalid duration nope",
+        ),
+        (
+            {**SERVICE, "consul": {"deregisterCriticalServiceAfter": "10"}},
+            "time: missing unit in duration 10",
+        ),
+        ({**SERVICE, "interfaces": ["xxxx"]}, "None of the interface specifications were able to match"),
+        ({**SERVICE, "interfaces": ["eth0", "eth0:inet5"]}, "Unable to parse interface spec: eth0:inet5"),
+        ({**SERVICE, "interfaces": {"a": 1}}, "services[0].interfaces: must be an array of strings, not an object"),
+    ],
+)
+def test_service(service: dict[str, Any], text: str) -> None:
+    assert text in faults({"services": [service]})
+
+
+def test_the_default_interface_that_is_not_there_is_explained() -> None:
+    from cp.config import load
+
+    text = '{"consul": "c:1", "services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5}]}'
+    with pytest.raises(ConfigError) as caught:
+        load(Source("f", text), {}, arguments=("app",), hostname="h", addresses=list)
+
+    assert str(caught.value).startswith(
+        "f:1:32: services[0].interfaces: None of the interface specifications were able to match"
+    )
+    assert str(caught.value).endswith('The default is eth0; name another, such as "interfaces": ["inet"].')
+
+
+def test_addresses_that_cannot_be_read_are_an_ordinary_error() -> None:
+    from cp.config import load
+
+    def addresses() -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    text = '{"consul": "c:1", "services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5}]}'
+    with pytest.raises(ConfigError, match="interfaces: cannot read the network addresses: Permission denied"):
+        load(Source("f", text), {}, arguments=("app",), hostname="h", addresses=addresses)
+
+
+# -- backends
+
+
+@pytest.mark.parametrize(
+    ("backend", "text"),
+    [
+        ({"name": ""}, "`name` must not be blank"),
+        ({"name": "myName"}, "`onChange` is required in backend myName"),
+        (
+            {"name": "myName", "onChange": "x", "timeout": "xx"},
+            "Could not parse `onChange` in backend myName: time: invalid duration xx",
+        ),
+        ({"name": "myName", "onChange": "x", "timeout": ""}, "`poll` must be > 0 in backend myName"),
+        (
+            {"name": "myName", "onChange": [], "poll": 1},
+            "Could not parse `onChange` in backend myName: received zero-length argument",
+        ),
+        ({"name": "myName", "onChange": "x", "poll": 1, "timeout": -1}, "the timeout -1 is negative"),
+        (
+            {"name": "myName", "onChange": "x", "poll": 1, "mode": "pull"},
+            '`mode` must be "push" or "poll" in backend myName, not \'pull\'',
+        ),
+        ({"name": "myName", "onChange": "x", "poll": 1, "dc": "x"}, "'[0]' has invalid keys: dc"),
+    ],
+)
+def test_backend(backend: dict[str, Any], text: str) -> None:
+    assert text in faults({"backends": [backend]})
+
+
+# -- hooks
+
+
+@pytest.mark.parametrize("hook", ["preStart", "onStart", "preStop", "postStop"])
+@pytest.mark.parametrize("value", ["", "  ", [], 5, True, {}])
+def test_a_hook_without_a_command(hook: str, value: Any) -> None:
+    assert f"{hook}: Could not parse `{hook}`: received zero-length argument" in faults({hook: value})
+
+
+def test_a_hook_with_a_null_argument_points_at_it() -> None:
+    assert refused('{"preStop": ["/bin/x",\n  null]}').faults == (
+        'app.json:2:3: preStop: Could not parse `preStop`: [1] is null: an argument is a string (an empty one is "")',
+    )
+
+
+# -- tasks and coprocesses
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ({"frequency": "1s"}, "Task did not provide a command"),
+        (
+            {"command": "", "frequency": "1s"},
+            "tasks[0].command: Could not parse task command: received zero-length argument",
+        ),
+        ({"command": "x"}, "tasks[0].frequency: Unable to parse frequency : time: invalid duration"),
+        ({"command": "x", "frequency": "xx"}, "Unable to parse frequency xx: time: invalid duration xx"),
+        ({"command": "x", "frequency": "-1ms"}, "Frequency -1ms cannot be less that 1ms"),
+        ({"command": "x", "frequency": "1ns"}, "Frequency 1ns cannot be less that 1ms"),
+        ({"command": "x", "frequency": 0}, "Frequency 0 cannot be less that 1ms"),
+        ({"command": "x", "frequency": "1s", "timeout": "-1ms"}, "Timeout -1ms cannot be less that 1ms"),
+        ({"command": "x", "frequency": "1s", "timeout": "1ns"}, "Timeout 1ns cannot be less that 1ms"),
+        ({"command": "x", "frequency": "1s", "timeout": "xx"}, "Unable to parse timeout xx: time: invalid duration xx"),
+        ({"command": "x", "frequency": ["1s"]}, "tasks[0].frequency: must be a string, not an array"),
+    ],
+)
+def test_task(task: dict[str, Any], text: str) -> None:
+    assert text in faults({"tasks": [task]})
+
+
+@pytest.mark.parametrize(
+    ("restarts", "shown"),
+    [
+        ("invalid", '"invalid"'),
+        ("-1", '"-1"'),
+        ("1.5", '"1.5"'),
+        ("", '""'),
+        ("Never", '"Never"'),
+        (-1, "-1"),
+        (-0.5, "-0.5"),
+        (1e12, "1000000000000"),
+        (True, "a boolean"),
+        ([], "an array"),
+    ],
+)
+def test_restarts(restarts: Any, shown: str) -> None:
+    text = f'coprocesses[0].restarts: {shown} is invalid: `restarts` accepts positive integers, "unlimited" or "never"'
+
+    assert text in faults({"coprocesses": [{"command": "x", "restarts": restarts}]})
+
+
+@pytest.mark.parametrize(
+    ("coprocess", "text"),
+    [
+        ({}, "Coprocess did not provide a command"),
+        ({"name": "n", "command": ""}, "Could not parse `coprocess` command n: received zero-length argument"),
+        ({"command": "x", "timeout": 5}, "coprocesses[0].timeout: unknown key"),
+    ],
+)
+def test_coprocess(coprocess: dict[str, Any], text: str) -> None:
+    assert text in faults({"coprocesses": [coprocess]})
+
+
+# -- telemetry: checked, and refused
+
+SENSOR = {"name": "requests", "help": "h", "type": "counter", "check": "/bin/measure"}
+
+
+@pytest.mark.parametrize(
+    "telemetry",
+    [
+        {"port": 9090},
+        {"port": 8000, "interfaces": "eth0", "tags": ["a"], "sensors": [SENSOR, None]},
+        {"servicename": "me", "url": "/m", "ttl": 15, "poll": 5},
+        {
+            "sensors": [
+                {**SENSOR, "type": kind, "name": kind, "poll": 10}
+                for kind in ("counter", "gauge", "histogram", "summary")
+            ]
+        },
+        {"sensors": [{**SENSOR, "namespace": "telemetry", "subsystem": "sensors", "timeout": "5s", "poll": 0}]},
+    ],
+)
+def test_telemetry_that_is_right_is_refused_in_one_line(telemetry: dict[str, Any]) -> None:
+    assert faults({"telemetry": telemetry}).endswith(": telemetry: telemetry is not supported yet by this version")
+    assert "\n" not in faults({"telemetry": telemetry})
+
+
+@pytest.mark.parametrize(
+    ("telemetry", "text"),
+    [
+        ({"port": 0}, "`port` must be > 0 in service containerpilot: it is 0"),
+        ({"ttl": -1, "servicename": "me"}, "`ttl` must be > 0 in service me"),
+        ({"interfaces": ["xxxx"]}, "None of the interface"),
+        ({"sensors": {}}, "telemetry.sensors: must be an array"),
+        ({"sensors": [{"check": "x"}]}, "telemetry.sensors[0].type: invalid sensor type ''"),
+        (
+            {"sensors": [{**SENSOR, "type": "gage"}]},
+            "invalid sensor type 'gage': choose one of counter, gauge, histogram",
+        ),
+        ({"sensors": [{**SENSOR, "type": "Gauge"}]}, "(did you mean 'gauge'?)"),
+        ({"sensors": [{**SENSOR, "name": "Test.Sensor.Bad.Name"}]}, "'Test.Sensor.Bad.Name' is not a metric name"),
+        ({"sensors": [{**SENSOR, "name": "1st"}]}, "'1st' is not a metric name"),
+        ({"sensors": [{**SENSOR, "help": ""}]}, "telemetry.sensors[0].help: empty help string"),
+        (
+            {"sensors": [{**SENSOR, "check": ""}]},
+            "could not parse check in sensor requests: received zero-length argument",
+        ),
+        ({"sensors": [{**SENSOR, "timeout": "-1s"}]}, "the timeout -1s is negative"),
+        ({"sensors": [{**SENSOR, "poll": -1}]}, "telemetry.sensors[0].poll: must be at least 1"),
+        ({"sensors": [SENSOR, SENSOR]}, "the metric requests is fed by telemetry.sensors[0] already"),
+    ],
+)
+def test_telemetry(telemetry: dict[str, Any], text: str) -> None:
+    assert text in faults({"telemetry": telemetry})
+
+
+# -- the whole document
+
+
+@pytest.mark.parametrize(
+    ("configuration", "text"),
+    [
+        ({"foo": 1}, "foo: unknown key (the keys here are services, backends"),
+        ({"Services": []}, "Services: unknown key (did you mean 'services'?): Unknown config keys: [Services]"),
+        ({"services": {}}, "services: must be an array [{…}], not an object"),
+        ({"backends": "x"}, "backends: must be an array [{…}], not a string"),
+        ({"tasks": 5}, "tasks: must be an array [{…}], not a number"),
+        ({"coprocesses": True}, "coprocesses: must be an array [{…}], not a boolean"),
+        ({"services": ["x"]}, "services[0]: must be an object {…}, not a string"),
+        ({"logging": "debug"}, "logging: must be an object {…}, not a string"),
+        ({"logging": {"level": "verbose"}}, "logging.level: Unknown log level 'verbose': choose one of debug, info"),
+        ({"logging": {"format": "xml"}}, "logging.format: Unknown log format 'xml': choose one of default, text, json"),
+        ({"logging": {"output": "/var/log/x"}}, "logging.output: Unknown output type '/var/log/x'"),
+        ({"logging": {"raw": True}}, "logging.raw: unknown key"),
+        ({"stopTimeout": "5s"}, 'stopTimeout: must be a whole number, not "5s": it is in seconds, write 5'),
+        ({"shutdownTimeout": "-1s"}, "shutdownTimeout: must not be negative, but is -1s"),
+        ({"etcd": {"endpoints": "http://e:1"}}, "etcd: More than one discovery backend defined"),
+    ],
+)
+def test_top_level(configuration: dict[str, Any], text: str) -> None:
+    assert text in faults(configuration)
+
+
+def test_etcd_is_refused_in_one_line() -> None:
+    assert refused('{"etcd": {"endpoints": "http://etcd:2379"}}').faults == (
+        "app.json:1:10: etcd: the etcd catalogue is not supported yet by this version",
+    )
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        '{"services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5}]}',
+        '{"services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5}], "consul": null}',
+    ],
+)
+def test_a_service_needs_a_catalogue(configuration: str) -> None:
+    assert refused(configuration).faults == (
+        "app.json:1:14: services: No discovery backend defined: "
+        'add one of consul, etcd or directory, such as "consul": "localhost:8500"',
+    )
+
+
+def test_a_backend_needs_a_catalogue() -> None:
+    (fault,) = refused('{"backends": [{"name": "web", "poll": 1, "onChange": "x"}]}').faults
+
+    assert "backends: No discovery backend defined" in fault
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [("[]", "an array"), ('"x"', "a string"), ("5", "a number"), ("true", "a boolean")]
+)
+def test_a_document_that_is_no_object(text: str, what: str) -> None:
+    assert refused(text).faults == (
+        f"app.json:1:1: Could not parse configuration: must be an object {{…}}, not {what}",
+    )
+
+
+# -- whatever is written
+
+any_value: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["1s", "/bin/x", "never", "eth0"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+keys_of = {
+    "services": ["name", "port", "poll", "ttl", "health", "timeout", "failures", "interfaces", "tags", "consul"],
+    "backends": ["name", "poll", "onChange", "timeout", "tag", "mode"],
+    "tasks": ["name", "command", "frequency", "timeout"],
+    "coprocesses": ["name", "command", "restarts"],
+}
+any_array = st.sampled_from(sorted(keys_of)).flatmap(
+    lambda key: st.lists(st.dictionaries(st.sampled_from(keys_of[key]), any_value) | any_value, max_size=3).map(
+        lambda elements: {key: elements}
+    )
+)
+any_object = st.dictionaries(
+    st.sampled_from(
+        ["consul", "etcd", "directory", "logging", "telemetry", "preStart", "preStop", "stopTimeout", "shutdownTimeout"]
+    ),
+    any_value
+    | st.dictionaries(st.sampled_from(["address", "tls", "endpoints", "level", "port", "sensors"]), any_value),
+)
+
+
+@given(any_array, any_object)
+def test_any_configuration_loads_or_is_refused_and_nothing_else(array: dict[str, Any], others: dict[str, Any]) -> None:
+    with contextlib.suppress(ConfigError):
+        load_text(json.dumps({**others, **array}), "app")

@@ -1,0 +1,154 @@
+"""Where a configuration is read from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cp.config import ConfigError, read
+
+ROOT = Path(__file__).parents[3]
+
+
+def error_of(argument: str, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(argument, environ or {})
+    return str(caught.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "cp.json"
+    path.write_text('{"stopTimeout": 1}')
+    return path
+
+
+def test_nothing_given() -> None:
+    assert error_of("") == "-config flag is required"
+    assert error_of("", {"CONTAINERPILOT": ""}) == "-config flag is required"
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_file(file: Path, prefix: str) -> None:
+    source = read(f"{prefix}{file}", {})
+
+    assert (source.name, source.text) == (str(file), '{"stopTimeout": 1}')
+
+
+def test_a_relative_path(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+
+    assert read("cp.json", {}).text == read("file://cp.json", {}).text == '{"stopTimeout": 1}'
+
+
+def test_the_variable_stands_in_for_the_flag(file: Path) -> None:
+    assert read("", {"CONTAINERPILOT": f"file://{file}"}).text == '{"stopTimeout": 1}'
+    assert read("{}", {"CONTAINERPILOT": f"file://{file}"}).text == "{}"
+
+
+@pytest.mark.parametrize("text", ["{}", '  {"a": 1}', "{{ if .A }}{}{{ end }}", "<>", "[]", '"x"', "\n\n", "// c\n{}"])
+def test_the_configuration_itself(text: str) -> None:
+    source = read(text, {})
+
+    assert (source.name, source.text) == ("<config>", text)
+
+
+@pytest.mark.parametrize("argument", ["/xxxx", "file:///xxxx"])
+def test_a_file_that_is_not_there(argument: str) -> None:
+    assert error_of(argument) == "Could not read config file: open /xxxx: no such file or directory"
+
+
+def test_a_word_is_the_name_of_a_file() -> None:
+    assert error_of("invalid") == "Could not read config file: open invalid: no such file or directory"
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert error_of(str(tmp_path)) == f"Could not read config file: read {tmp_path}: is a directory"
+
+
+def test_a_path_below_a_file(file: Path) -> None:
+    assert error_of(f"{file}/x") == f"Could not read config file: open {file}/x: not a directory"
+
+
+def test_no_path_at_all() -> None:
+    assert "file:// names no file" in error_of("file://")
+
+
+def test_a_path_that_cannot_be(tmp_path: Path) -> None:
+    assert "invalid argument" in error_of("a\0b")
+
+
+def test_a_file_without_an_end() -> None:
+    assert error_of("/dev/zero") == "Could not read config file: read /dev/zero: it is larger than 16 MiB"
+
+
+def test_a_file_that_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "latin1.json"
+    path.write_bytes(b'{\n  "a": "caf\xe9"}')
+
+    assert error_of(str(path)) == f"{path}:2:12: the byte 0xe9 is not UTF-8: save the file as UTF-8"
+
+
+def test_a_file_is_read_again_for_a_reload(file: Path) -> None:
+    source = read(str(file), {})
+    file.write_text("{}")
+
+    assert source.reread().text == "{}"
+
+    file.unlink()
+    with pytest.raises(ConfigError, match="no such file or directory"):
+        source.reread()
+
+
+def test_inline_text_stays_for_a_reload() -> None:
+    source = read('{"a": 1}', {})
+
+    assert source.reread().text == '{"a": 1}'
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"{}")
+    os.close(writer)
+    try:
+        source = read(f"/dev/fd/{reader}", {})
+    finally:
+        os.close(reader)
+
+    assert source.text == "{}"
+    assert source.reread().text == "{}"
+
+
+def test_standard_input() -> None:
+    program = "from cp.config import read; s = read('-', {}); print(s.name, s.text, s.reread().text)"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], input="{}", capture_output=True, text=True, cwd=ROOT, check=True
+    )
+
+    assert done.stdout == "<stdin> {} {}\n"
+
+
+def test_loading_imports_nothing_but_our_own_modules_and_c_modules() -> None:
+    program = """
+import sys
+sys.path.insert(0, ".")
+before = set(sys.modules)
+from cp.config import load, read
+source = read('{"consul": "c:1", "preStart": "x", "services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5,'
+              '"interfaces": ["static:127.0.0.1"]}], "tasks": [{"command": "x", "frequency": "1s"}]}', {})
+load(source, {}, arguments=("app",), hostname="h", addresses=list)
+print(*sorted(name for name in set(sys.modules) - before if not name.startswith("cp")))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+
+    own = {"__future__", "errno", "_socket"}
+    os_needs = {"os", "os.path", "posixpath", "genericpath", "stat", "_stat", "_collections_abc"}
+    assert set(done.stdout.split()) <= own | os_needs
