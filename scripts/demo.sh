@@ -1,0 +1,11 @@
+#!/bin/sh
+# Builds dist/containerpilot.pyz and plays a small live scene with it: about ten seconds, in a temporary folder.
+# Usage: scripts/demo.sh
+# Environment: PYTHON  the Python that builds and plays (default: python3)
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+python=$(choose_python)
+echo "== 0. Building dist/containerpilot.pyz"
+PYTHON=$python scripts/build-zipapp.sh
+exec "$python" examples/demo/scene.py dist/containerpilot.pyz

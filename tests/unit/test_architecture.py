@@ -1,0 +1,167 @@
+"""The import arrows of docs/architecture.md: which room may know which."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "architecture.md"
+LONGEST_MODULE = 400  # lines
+
+EVERYTHING = "everything"
+
+# What each room may import of ours, besides itself. A module belongs to the room with the longest name that fits.
+ROOMS: dict[str, tuple[str, ...]] = {
+    "plan": (),
+    "config": ("plan", "config/template", "config/json5"),
+    "config/template": (),
+    "config/json5": (),
+    "engine": ("plan", "engine/loop"),
+    "engine/loop": (),
+    "catalog": ("plan",),
+    "logs": ("plan", "sink", "channel"),
+    "sink": ("channel",),
+    "channel": (),
+    "addresses": ("config",),
+    "version": ("cp",),
+    "cp": (),
+    "app": (EVERYTHING,),
+    "cli": (EVERYTHING,),
+    "render": (EVERYTHING,),
+}
+
+# What a room may name in annotations only, under `if TYPE_CHECKING:`.
+ROOMS_FOR_TYPES: dict[str, tuple[str, ...]] = {"catalog": ("engine", "engine/loop")}
+
+# Modules whose room is not the one of their own name.
+MEMBERS = {
+    "cp": "cp",
+    "cp.__main__": "cli",
+    "cp.threadchannel": "channel",
+    "cp.config.json5_errors": "config/json5",
+    "cp.config.json5_scanner": "config/json5",
+}
+
+
+class Import(NamedTuple):
+    module: str
+    line: int
+    for_types: bool
+
+
+def modules() -> dict[str, Path]:
+    """All modules of the program, by name."""
+    found: dict[str, Path] = {}
+    for path in sorted((ROOT / "cp").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def room_of(module: str) -> str:
+    if module in MEMBERS:
+        return MEMBERS[module]
+    name = module.removeprefix("cp.").replace(".", "/")
+    fits = [room for room in ROOMS if name == room or name.startswith(f"{room}/")]
+    assert fits, f"{module} is in no room: name one in this test and in docs/architecture.md"
+    return max(fits, key=len)
+
+
+def imports(path: Path) -> list[Import]:
+    """What a file imports of ours, at its top or inside of functions."""
+    return list(_imports(ast.parse(path.read_text()), for_types=False))
+
+
+def _imports(node: ast.AST, *, for_types: bool) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        for name in node.names:
+            if name.name.partition(".")[0] == "cp":
+                yield Import(name.name, node.lineno, for_types)
+    elif isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: a relative import"
+        if node.module is not None and node.module.partition(".")[0] == "cp":
+            for name in node.names:
+                inner = f"{node.module}.{name.name}"
+                yield Import(inner if inner in MODULES else node.module, node.lineno, for_types)
+    elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        for inside in node.body:
+            yield from _imports(inside, for_types=True)
+        for inside in node.orelse:
+            yield from _imports(inside, for_types=for_types)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _imports(child, for_types=for_types)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_what_its_room_may_know(module: str) -> None:
+    room = room_of(module)
+    allowed = {room, *ROOMS[room]}
+    forbidden = [
+        f"{MODULES[module].relative_to(ROOT)}:{each.line} imports {each.module}"
+        for each in imports(MODULES[module])
+        if EVERYTHING not in allowed
+        and room_of(each.module) not in (allowed | set(ROOMS_FOR_TYPES.get(room, ())) if each.for_types else allowed)
+    ]
+    assert not forbidden
+
+
+def test_the_two_dialects_do_not_know_each_other() -> None:
+    readers = {"services": re.compile(r"cp\.config\.services(_|$)"), "jobs": re.compile(r"cp\.config\.jobs(_|$)")}
+    for module, path in MODULES.items():
+        for dialect, other in (("services", "jobs"), ("jobs", "services")):
+            if readers[dialect].match(module):
+                assert not [each for each in imports(path) if readers[other].match(each.module)], module
+
+
+def test_no_engine_code_asks_for_the_dialect() -> None:
+    asking = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for module, path in MODULES.items()
+        if room_of(module).partition("/")[0] == "engine"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "dialect"
+    ]
+    assert not asking
+
+
+def test_only_the_one_owner_starts_and_reaps_processes() -> None:
+    doors = {"posix_spawn", "posix_spawnp", "fork", "waitpid", "waitid", "wait4", "execv", "execve", "system", "popen"}
+    users = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr in doors
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+    assert users == {"cp.engine.process"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_short_enough_to_be_read_at_once(module: str) -> None:
+    assert len(MODULES[module].read_text().splitlines()) <= LONGEST_MODULE
+
+
+def test_the_page_has_the_same_table() -> None:
+    """docs/architecture.md is what people read: it must say what is enforced here."""
+    rows: dict[str, set[str]] = {}
+    for line in PAGE.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[0].startswith("`cp/"):
+            may_import = {EVERYTHING} if cells[2] == EVERYTHING else set(re.findall(r"`([^`]+)`", cells[2]))
+            for name in re.findall(r"`cp/([^`]*)`", cells[0]):
+                rows[name.removesuffix(".py").rstrip("/") or "cp"] = may_import
+    assert rows == {room: set(allowed) for room, allowed in ROOMS.items()}
