@@ -1,0 +1,67 @@
+"""What this program is to keep to, and whether it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.peers import PILOT, PILOT_SERVICE, PYTHON
+from benchmarks.samples import Key, Samples, quantile
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit, and the figure that is held against it.
+
+    The figure is the median (or another quantile) of `key`; with a `base`, its ratio to the median of that.
+    `unit` follows the numbers in the table. `stretch` is what would be better than asked.
+    """
+
+    what: str
+    key: Key
+    limit: float
+    stretch: float
+    unit: str = " ms"
+    base: Key | None = None
+    share: float = 0.5
+
+    def figure(self, samples: Samples) -> float | None:
+        """None: not measured."""
+        values = samples.values.get(self.key)
+        base = samples.median(*self.base) if self.base else 1.0
+        return quantile(values, self.share) / base if values and base else None
+
+    def verdict(self, samples: Samples) -> str:
+        """`MISSED` beyond the limit or where a run failed, `not measured`, `within`, or `stretch`."""
+        figure, failed = self.figure(samples), samples.failures.get(self.key, 0)
+        if failed:
+            return f"MISSED, {failed} failed"
+        if figure is None:
+            return "not measured"
+        if figure > self.limit:
+            return "MISSED"
+        return "stretch" if figure <= self.stretch else "within"
+
+
+BARE = ("start", PYTHON)
+
+BUDGETS = (
+    Budget("exec → app, to bare Python", ("start", PILOT), 2.2, 1.7, "x", BARE),
+    Budget("… as PID 1", ("start as PID 1", PILOT), 2.2, 1.7, "x", BARE),
+    Budget("… one service", ("start", PILOT_SERVICE), 2.2, 1.7, "x", BARE),
+    Budget("… one service, as PID 1", ("start as PID 1", PILOT_SERVICE), 2.2, 1.7, "x", BARE),
+    Budget("exec → app, no bytecode", ("start without bytecode", PILOT), 90, 70),
+    Budget("… one service", ("start without bytecode", PILOT_SERVICE), 90, 70),
+    Budget("app's exit → ours", ("exit", PILOT), 2, 1),
+    Budget("… as PID 1", ("exit as PID 1", PILOT), 2, 1),
+    Budget("… of an app that ends at once", ("exit at once", PILOT), 2, 1),
+    Budget("SIGTERM → app", ("term", PILOT), 1, 0.5),
+    Budget("… as PID 1", ("term as PID 1", PILOT), 1, 0.5),
+    Budget("2000 orphans, to tini", ("orphans", PILOT), 1.3, 1.1, "x", ("orphans", "tini")),
+    Budget("memory, no catalogue", ("rss", PILOT), 13, 12, " MB"),
+    Budget("memory, 1 service, 1 watch, http", ("rss", PILOT_SERVICE), 18, 16.5, " MB"),
+    Budget("own CPU a minute, 1 service, 1 watch", ("cpu", PILOT_SERVICE), 20, 10),
+    Budget("requests a minute, 1 service, 3 watches", ("requests", PILOT_SERVICE), 14, 13, ""),
+    Budget("catalogue change → process, median", ("watch", PILOT_SERVICE), 10, 6),
+    Budget("catalogue change → process, p99", ("watch", PILOT_SERVICE), 30, 30, share=0.99),
+    Budget("size of the .pyz", ("size", PILOT), 4, 3.6, " MB"),
+)
