@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from cp import config
@@ -66,7 +65,10 @@ def report_fatal(log: Log, message: str) -> None:
     log.fatal(message)
     log.flush()
     if not _same_stream(1, 2):
-        sys.stderr.write(f"{message}\n")
+        try:
+            os.write(2, f"{message}\n".encode(errors="surrogateescape"))  # sys.stderr is None if it was closed
+        except OSError:
+            pass
 
 
 def _same_stream(first: int, second: int) -> bool:
@@ -130,7 +132,7 @@ def _supervise(
         open_discovery=lambda wanted: open_discovery(wanted, loop, log),
         load=load,
         reopen_log=log.reopen,
-        started=lambda: _after_start(log),
+        started=_after_start,
     )
     _handle_signals(loop, processes, engine)
     engine.start()
@@ -174,25 +176,15 @@ def _handle_signals(loop: Loop, processes: Processes, engine: Engine) -> None:
     loop.call_soon(reap)  # what exited before the handler stood
 
 
-def _after_start(log: Log) -> None:
+def _after_start() -> None:
     """What the application's start did not need."""
     import gc
 
     gc.freeze()
     if os.getpid() != 1:
-        from _thread import start_new_thread
+        from cp.subreaper import become_subreaper
 
-        start_new_thread(_become_subreaper, ())
-
-
-def _become_subreaper() -> None:
-    """Orphans of our children become ours. On a thread of its own: importing ctypes takes milliseconds."""
-    try:
-        import ctypes
-    except ImportError:  # a minimal Python: orphans go to PID 1, as without us
-        return
-    pr_set_child_subreaper = 36
-    ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+        become_subreaper()
 
 
 def _random() -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 
@@ -85,7 +84,7 @@ def main(argv: list[str]) -> int:
     try:
         options = parse(argv)
     except FlagError as error:
-        sys.stderr.write(f"{error}\n{USAGE}")
+        _complain(f"{error}\n{USAGE}")
         return 2
     if options.help:
         return _print(USAGE)
@@ -101,12 +100,28 @@ def main(argv: list[str]) -> int:
 
     code = run(options.config, options.arguments)
     # Threads may hang in a call to a catalogue: the interpreter's own end would wait for what they hold.
-    sys.stdout.flush()
-    sys.stderr.flush()
     os._exit(code)
 
 
 def _print(text: str) -> int:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        _write(1, text)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        _complain(f"containerpilot: cannot write to standard output: {why}\n")
+        return 1
     return 0
+
+
+def _complain(text: str) -> None:
+    try:
+        _write(2, text)
+    except OSError:
+        pass  # nobody is left to be told
+
+
+def _write(fd: int, text: str) -> None:
+    """Straight to the descriptor: where it was closed at the start, Python has no stream for it."""
+    data = text.encode(errors="surrogateescape")
+    while data:
+        data = data[os.write(fd, data) :]

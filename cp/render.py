@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from cp import config
 
@@ -23,8 +22,7 @@ def render(argument: str, out: str) -> int:
     data = text.encode("utf-8", "surrogateescape")
     try:
         if out in ("", "-"):
-            sys.stdout.buffer.write(data)
-            sys.stdout.flush()
+            _write_all(1, data)
         else:
             _write(out.removeprefix("file://"), data)
     except OSError as error:
@@ -37,5 +35,12 @@ def render(argument: str, out: str) -> int:
 
 def _write(path: str, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    with open(fd, "wb") as file:
-        file.write(data)
+    try:
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

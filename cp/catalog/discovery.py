@@ -80,4 +80,4 @@ class Discovery:
     def _open(self) -> Catalog:
         from cp.catalog.opener import open_catalog
 
-        return open_catalog(self._settings)
+        return open_catalog(self._settings, warn=lambda text: self._loop.post(self._log.warning, text))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
 KILL_LIMIT = 2.0  # seconds that killed processes get to disappear; then we leave without them
+OLD_CATALOG_LIMIT = 15.0  # seconds that a catalogue that a reload replaced is still told what is gone
+SIGKILL = 9
 CATALOG = "catalog"  # holder of the budget while services are deregistered
 HOOK_KILLED = 255  # exit code for a hook that a signal killed
 
@@ -56,6 +58,7 @@ class Engine:
         self._happened: dict[tuple[str, str], Event] = {}
         self._budget = Budget(host.loop, first.stop_timeout, self._budget_spent)
         self._stop_requests = 0
+        self._announced: set[str] = set()  # services that the catalogue has been told of
         self._deregistering: set[str] = set()
         self._stopping_jobs = False  # the services are gone, or have had their time
         self._retiring: set[str] = set()
@@ -126,11 +129,13 @@ class Engine:
     # --- what jobs ask of their supervisor
 
     def wanted(self, service: plan.Service, status: str, output: str) -> None:
+        self._announced.add(service.id)
         self._discovery.want(service, status, output)
 
     def unwanted(self, service: plan.Service) -> None:
         if service.id not in self._deregistering and not self._stopping_jobs:  # a stop deregisters all, first of all
             self._deregistering.add(service.id)
+            self._announced.discard(service.id)
             self._discovery.forget(service, lambda: self._deregistered(service.id))
 
     def dependents(self, job: Job) -> list[Job]:
@@ -220,7 +225,8 @@ class Engine:
                 self._happened[(Code.EXIT_SUCCESS, job.name)] = Event(Code.EXIT_SUCCESS, job.name)
         if loaded.catalog != self.plan.catalog:
             self._watching.stop()
-            self._discovery.stop()
+            # What was deregistered a moment ago may still be on its way to the old catalogue.
+            self._host.loop.call_later(OLD_CATALOG_LIMIT, self._discovery.stop)
             self._discovery = self._open_discovery(loaded)
             self._watching.use(self._discovery)
             self._discovery.start()
@@ -244,8 +250,8 @@ class Engine:
             for job in self.jobs.values():
                 if job.is_hook:
                     job.interrupt()
-        else:
-            self._leave()
+        elif self._stop_requests == 3:
+            self._leave("asked to stop for the third time")
 
     def stop(self) -> None:
         """Deregister, let hooks run, terminate what runs, and end the loop when the last process is gone."""
@@ -255,13 +261,16 @@ class Engine:
         self._host.log.debug("stopping")
         self._budget = Budget(self._host.loop, self.plan.stop_timeout, self._budget_spent)
         if self.plan.shutdown_timeout:
-            self._host.loop.call_later(self.plan.shutdown_timeout, self._leave)
+            self._host.loop.call_later(
+                self.plan.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout"
+            )
         self._host.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
         self._watching.stop()
         self._deregistering.clear()
         for job in self.jobs.values():
             job.quiesce()
-            if job.plan.service is not None:
+            # An application that ends before its first check need not wait for a catalogue that never heard of it.
+            if job.plan.service is not None and (self._stop_requests or job.plan.service.id in self._announced):
                 self.unwanted(job.plan.service)
         if self._deregistering:
             self._budget.hold(CATALOG)
@@ -332,14 +341,24 @@ class Engine:
     def _leave_the_killed(self) -> None:
         """A process that survives SIGKILL hangs in the kernel: waiting for it may take for ever."""
         if self.stopping and all(run.interrupted for run in self._host.runs):
-            self._leave()
+            self._finish()
 
-    def _leave(self) -> None:
+    def _leave(self, why: str) -> None:
+        """Kill everything, and end as soon as it is gone: nothing is waited for any more, hooks included."""
+        self._host.log.warning(f"killing everything: {why}")
+        self._budget = Budget(self._host.loop, 0.0, _nothing)
+        self._host.loop.call_later(KILL_LIMIT, self._finish)
+        for job in tuple(self.jobs.values()):
+            if job.is_hook and job.state == State.WAITING:
+                job.stop()
         for run in tuple(self._host.runs):
             run.kill()
-        self._finish()
+        self._stop_jobs()
 
     def _finish(self) -> None:
+        for job in self.jobs.values():
+            if job.plan.main and job.pid:
+                self.exit_code = 128 + SIGKILL  # it has not even died of that yet
         self._discovery.stop()
         self._host.processes.kill_left_groups()
         self._host.loop.stop()

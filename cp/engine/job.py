@@ -191,7 +191,9 @@ class Job:
 
     def _report_failure(self, run: Run, code: int, start_error: str) -> None:
         message = f"{run.label} exited ({code if code >= 0 else -1}): {start_error or describe_exit(code)}"
-        getattr(self._host.log, self.plan.failure_level)(message, self.plan.log_fields)
+        ended_by_us = run.interrupted and not run.timed_out and not self.plan.main
+        level = "debug" if ended_by_us else self.plan.failure_level
+        getattr(self._host.log, level)(message, self.plan.log_fields)
 
     def _after_run(self, seconds: float) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""

@@ -138,6 +138,23 @@ def test_a_catalogue_that_never_answers_delays_a_stop_by_a_second_at_most() -> N
     assert world.over
 
 
+def test_app_that_ends_before_the_first_check_waits_for_no_catalogue() -> None:
+    world = World(app(), service())
+    world.discovery.delay = None
+    world.start().exit("app", 3)
+    assert world.over
+    assert world.story("deregister") == []
+
+
+def test_app_that_ends_by_itself_leaves_no_registration_behind() -> None:
+    world = World(app(), service()).start()
+    world.advance(1.5)
+    world.exit("app", 3)
+    world.advance(0)
+    assert world.story("deregister") == ["deregister web"]
+    assert world.over
+
+
 def test_negative_stop_timeout_kills_without_sigterm() -> None:
     world = World(app(), service(), stop_timeout=-1.0).start()
     world.terminate()
@@ -173,15 +190,19 @@ def test_third_sigterm_kills_everything_and_leaves() -> None:
         world.terminate()
     assert world.over
     assert world.story("SIGKILL") != []
+    assert world.engine.exit_code == 137
 
 
 def test_a_stop_has_a_hard_limit_where_one_is_configured() -> None:
-    world = World(app(), pre_stop(), shutdown_timeout=30.0)
+    world = World(app(), pre_stop(), post_stop(), coprocess(), shutdown_timeout=30.0)
     world.start().terminate()
     world.advance(29)
     assert not world.over
     world.advance(2)
     assert world.over
+    assert world.story("start postStop") == []
+    assert world.engine.exit_code == 137
+    assert "warning: killing everything: the stop took longer than shutdownTimeout" in world.log.lines
 
 
 def test_app_that_ends_while_pre_stop_runs_waits_for_it() -> None:
@@ -214,6 +235,7 @@ def test_coprocesses_live_until_post_stop_has_ended() -> None:
     world.exit("postStop", 0)
     assert world.story("SIGTERM") == ["SIGTERM coprocess"]
     assert world.over
+    assert not any(line.startswith("error: coprocess exited") for line in world.log.lines)
 
 
 def test_coprocess_that_ignores_sigterm_is_killed_within_the_budget() -> None:
