@@ -44,13 +44,13 @@ from cp.config.template.nodes import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
-    from typing import NoReturn
 
+    from cp.config.template.errors import TemplateError
     from cp.config.template.lexer import Token
     from cp.config.template.nodes import Operand
 
 #: How deep parentheses may nest. Go allows more, but more than a few is a mistake, and Python's stack has its limit.
-MAX_PARENTHESES = 100
+MAX_PARENTHESES = 50
 
 _OPERANDS = frozenset((BOOL, CHARACTER, DOT, FIELD, IDENTIFIER, NUMBER, "nil", STRING, VARIABLE, LEFT_PAREN))
 
@@ -58,7 +58,7 @@ _OPERANDS = frozenset((BOOL, CHARACTER, DOT, FIELD, IDENTIFIER, NUMBER, "nil", S
 class ExpressionParser:
     """Reads pipelines from the tokens of a text; knows the functions, and the variables at the present place."""
 
-    __slots__ = ("action_line", "functions", "last", "name", "parentheses", "pushed", "source", "text", "variables")
+    __slots__ = ("action", "functions", "last", "name", "parentheses", "pushed", "source", "text", "variables")
 
     def __init__(self, name: str, text: str, functions: Container[str]) -> None:
         self.name = name
@@ -67,7 +67,7 @@ class ExpressionParser:
         self.source: Iterator[Token] = tokens(text)
         self.last: Token = (EOF, 0, "EOF")  # the one that the lexer gave last: its line is in every error
         self.pushed: list[Token] = []  # given back by the parser
-        self.action_line = 0  # where the action began that the lexer may find unfinished; 0 outside actions
+        self.action: Token | None = None  # the start of the one that the lexer may find unfinished
         self.variables = ["$"]
         self.parentheses = 0
 
@@ -98,25 +98,25 @@ class ExpressionParser:
     def line_of(self, token: Token) -> int:
         return self.text.count("\n", 0, token[1]) + 1
 
-    def fail(self, message: str, at: Token | None = None, line: int = 0) -> NoReturn:
-        """Raises an error; Go counts lines by the lexer, which may be a token ahead of what is wrong (`at`)."""
+    def error(self, message: str, at: Token | None = None, line: int = 0) -> TemplateError:
+        """Go counts lines by the lexer, which may be a token ahead of what is wrong (`at`)."""
         position = (at or self.last)[1]
-        raise read_error(self.name, self.text, message, position, line or self.line_of(self.last))
+        return read_error(self.name, self.text, message, position, line or self.line_of(self.last))
 
-    def unexpected(self, token: Token, context: str) -> NoReturn:
+    def unexpected(self, token: Token, context: str) -> TemplateError:
         kind, _, value = token
         if kind is ERROR:
             extra = ""
-            if self.action_line and self.action_line != self.line_of(token):
+            if self.action and self.line_of(self.action) != self.line_of(token):
                 word = "" if value.endswith(" action") else " in action"  # "unclosed action started at"
-                extra = f"{word} started at {self.name}:{self.action_line}"
-            self.fail(value + extra, token)
-        self.fail(f"unexpected {_shown(token)} in {context}", token)
+                extra = f"{word} started at {self.name}:{self.line_of(self.action)}"
+            return self.error(value + extra, (value == "unclosed action" and self.action) or token)
+        return self.error(f"unexpected {_shown(token)} in {context}", token)
 
     def expect(self, kind: str, context: str) -> Token:
         token = self.next_word()
         if token[0] is not kind:
-            self.unexpected(token, context)
+            raise self.unexpected(token, context)
         return token
 
     # Expressions.
@@ -129,14 +129,14 @@ class ExpressionParser:
             if token[0] is end:
                 break
             if token[0] not in _OPERANDS:
-                self.unexpected(token, context)
+                raise self.unexpected(token, context)
             self.pushed.append(token)
             pipeline.commands.append(self.command())
         if not pipeline.commands:
-            self.fail(f"missing value for {context}", token)
+            raise self.error(f"missing value for {context}", token)
         for stage, command in enumerate(pipeline.commands[1:], 2):
             if isinstance(command.operands[0], (Dot, Nil, Number, Constant)):
-                self.fail(f"non executable command in pipeline stage {stage}", (EOF, command.position, ""))
+                raise self.error(f"non executable command in pipeline stage {stage}", (EOF, command.position, ""))
         return pipeline
 
     def declarations(self, pipeline: Pipeline, context: str) -> None:
@@ -158,9 +158,9 @@ class ExpressionParser:
             self.next_word()
             self.declare(pipeline, variable)
             if context != "range" or len(pipeline.variables) > 1:
-                self.fail(f"too many declarations in {context}", sign)
+                raise self.error(f"too many declarations in {context}", sign)
             if self.peek_word()[0] not in (VARIABLE, RIGHT, RIGHT_PAREN):
-                self.fail("range can only initialize variables", self.peek_word())
+                raise self.error("range can only initialize variables", self.peek_word())
 
     def declare(self, pipeline: Pipeline, variable: Token) -> None:
         pipeline.variables.append(variable[2])
@@ -180,7 +180,7 @@ class ExpressionParser:
             if kind is RIGHT or kind is RIGHT_PAREN:
                 self.pushed.append(token)
             elif kind is not PIPE:
-                self.unexpected(token, "operand")
+                raise self.unexpected(token, "operand")
             return command
 
     def operand(self, token: Token) -> Operand:
@@ -195,7 +195,7 @@ class ExpressionParser:
         if isinstance(term, (Dot, Nil, Number, Constant)):
             from cp.config.template.literals import quote
 
-            self.fail(f"unexpected . after term {quote(str(term))}", field)
+            raise self.error(f"unexpected . after term {quote(str(term))}", field)
         if isinstance(term, Field):
             term.names += names
         elif isinstance(term, Variable):
@@ -212,11 +212,11 @@ class ExpressionParser:
             return Field(position, [text[1:]])
         if kind is VARIABLE:
             if text not in self.variables:
-                self.fail(f'undefined variable "{text}"', token)
+                raise self.error(f'undefined variable "{text}"', token)
             return Variable(position, text)
         if kind is IDENTIFIER:
             if text not in self.functions:
-                self.fail(f'function "{text}" not defined', token)
+                raise self.error(f'function "{text}" not defined', token)
             return Identifier(position, text)
         if kind is STRING:
             return Constant(position, text, self.string(token))
@@ -226,7 +226,7 @@ class ExpressionParser:
             return Constant(position, text, text == "true")
         if kind is LEFT_PAREN:
             if self.parentheses >= MAX_PARENTHESES:
-                self.fail("max expression depth exceeded", token)
+                raise self.error("max expression depth exceeded", token)
             self.parentheses += 1
             pipeline = self.pipeline("parenthesized pipeline", RIGHT_PAREN)
             self.parentheses -= 1
@@ -242,7 +242,7 @@ class ExpressionParser:
         try:
             return unquote(text)
         except LiteralError as error:
-            self.fail(str(error), token)
+            raise self.error(str(error), token) from None
 
     def number(self, token: Token) -> complex:
         text = token[2]
@@ -253,7 +253,7 @@ class ExpressionParser:
         try:
             return character(text) if token[0] is CHARACTER else number(text)
         except LiteralError as error:
-            self.fail(str(error), token)
+            raise self.error(str(error), token) from None
 
 
 def _shown(token: Token) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cp.config.template.compare import equal, equal_any, less, less_or_equal
 from cp.config.template.errors import FunctionError
 from cp.config.template.values import (
     MAX_INT,
@@ -93,10 +94,12 @@ def _slice(item: Value, *indexes: Value) -> Value:
 def _bounds(indexes: tuple[Value, ...], length: int, capacity: int) -> tuple[int, int, int | None]:
     given = [_position(index, capacity) for index in indexes]
     bounds = given + [0, length, capacity][len(given) :]
-    for low, high in zip(bounds, bounds[1:]):
-        if low > high:
-            raise FunctionError(f"invalid slice index: {low} > {high}")
-    return bounds[0], bounds[1], given[2] if len(given) == 3 else None
+    start, stop, limit = bounds
+    if start > stop:
+        raise FunctionError(f"invalid slice index: {start} > {stop}")
+    if stop > limit:
+        raise FunctionError(f"invalid slice index: {stop} > {limit}")
+    return start, stop, limit if len(given) == 3 else None
 
 
 def _len(item: Value) -> Value:
@@ -118,52 +121,6 @@ def _never(*arguments: Value) -> Value:
     raise AssertionError("the evaluator does `and` and `or` itself, for they need not evaluate all arguments")
 
 
-# Comparison.
-
-
-def _eq(first: Value, *others: Value) -> Value:
-    if not others:
-        raise FunctionError("missing argument for comparison")
-    return any(_equal(first, other) for other in others)
-
-
-def _equal(first: Value, other: Value) -> bool:
-    kind, other_kind = _kind(first), _kind(other)
-    if kind != other_kind:
-        if first is None or other is None:
-            return False
-        raise FunctionError(f"incompatible types for comparison: {type_name(first)} and {type_name(other)}")
-    if kind or first is None or other is None:
-        return first == other
-    # Go shows the values, too; but the environment has secrets, and an error goes to a log.
-    if type(first) is not type(other):
-        raise FunctionError(f"non-comparable types {type_name(first)} and {type_name(other)}")
-    raise FunctionError(f"non-comparable type {type_name(other)}")
-
-
-def _kind(value: Value) -> str:
-    """Values of one kind can be compared; empty for lists, maps and nil."""
-    if isinstance(value, (Slice, dict)) or value is None:
-        return ""
-    return "int" if isinstance(value, Byte) else type_name(value)
-
-
-def _lt(first: Value, second: Value) -> bool:
-    kind, second_kind = _kind(first), _kind(second)
-    if not kind or not second_kind or (kind == second_kind and kind in ("bool", "complex128")):
-        raise FunctionError("invalid type for comparison")
-    if kind != second_kind:
-        raise FunctionError(f"incompatible types for comparison: {type_name(first)} and {type_name(second)}")
-    if isinstance(first, str) and isinstance(second, str):
-        return to_bytes(first) < to_bytes(second)
-    assert isinstance(first, (int, float)) and isinstance(second, (int, float))
-    return first < second
-
-
-def _le(first: Value, second: Value) -> bool:
-    return _lt(first, second) or _equal(first, second)
-
-
 # Text.
 
 
@@ -180,7 +137,7 @@ def _println(*arguments: Value) -> Value:
 
 
 def _printf(form: str, *arguments: Value) -> Value:
-    from cp.config.template.fmt import sprintf
+    from cp.config.template.printf import sprintf
 
     return sprintf(form, arguments)
 
@@ -291,12 +248,12 @@ _FUNCTIONS = {
     "html": Function(_html, (), ""),
     "js": Function(_js, (), ""),
     "urlquery": Function(_urlquery, (), ""),
-    "eq": Function(_eq, ("",), ""),
-    "ne": Function(lambda first, second: not _equal(first, second), ("", "")),
-    "lt": Function(_lt, ("", "")),
-    "le": Function(_le, ("", "")),
-    "gt": Function(lambda first, second: not _le(first, second), ("", "")),
-    "ge": Function(lambda first, second: not _lt(first, second), ("", "")),
+    "eq": Function(equal_any, ("",), ""),
+    "ne": Function(lambda first, second: not equal(first, second), ("", "")),
+    "lt": Function(less, ("", "")),
+    "le": Function(less_or_equal, ("", "")),
+    "gt": Function(lambda first, second: not less_or_equal(first, second), ("", "")),
+    "ge": Function(lambda first, second: not less(first, second), ("", "")),
     "default": Function(_default, ("", "")),
     "split": Function(_split, ("string", "string")),
     "join": Function(_join, ("string", "[]string")),

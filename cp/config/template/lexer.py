@@ -98,17 +98,17 @@ def _action(text: str, at: int) -> Generator[Token, None, int]:
     depth = 0
     size = len(text)
     while True:
-        closed = _right_delimiter(text, at)
-        if closed:
-            if depth:
-                yield ERROR, at, "unclosed left paren"
-                return -1
-            yield RIGHT, at if text[at] == "}" else at + 2, "}}"
-            return closed
         if at >= size:
             yield ERROR, at, "unclosed action"
             return -1
         start, c = at, text[at]
+        closed = _right_delimiter(text, at) if c == "}" or c in SPACES else 0
+        if closed:
+            if depth:
+                yield ERROR, at, "unclosed left paren"
+                return -1
+            yield RIGHT, at if c == "}" else at + 2, "}}"
+            return closed
         at += 1
         kind = ""
         if c in SPACES:

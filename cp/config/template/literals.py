@@ -140,15 +140,10 @@ def _float(text: str) -> float | None:
 def _complex(text: str) -> complex:
     """`1+2i`, or an imaginary number alone."""
     body = text[:-1]
-    split = max(
-        (at for at, c in enumerate(body) if c in "+-" and at and body[at - 1] not in "eEpP"),
-        default=0,
-    )
+    split = max((at for at, c in enumerate(body) if c in "+-" and body[at - 1 : at] not in ("", *"eEpP")), default=0)
     real = _float(body[:split]) if split else 0.0
     imaginary = _float(body[split:])
     if real is None or imaginary is None:
-        if split:
-            raise LiteralError("syntax error scanning complex number")
         raise LiteralError(f"illegal number syntax: {quote(text)}")
     return complex(real, imaginary)
 

@@ -10,12 +10,10 @@ from cp.config.template.values import WHITE_SPACE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TypeAlias, Union
+    from typing import TypeAlias
 
-    Operand: TypeAlias = Union[
-        "Dot", "Nil", "Constant", "Number", "Field", "Variable", "Identifier", "Chain", "Pipeline"
-    ]
-    Statement: TypeAlias = Union["Text", "Action", "Branch", "Jump", "Call"]
+    Operand: TypeAlias = "Dot | Nil | Constant | Number | Field | Variable | Identifier | Chain | Pipeline"
+    Statement: TypeAlias = "Text | Action | Branch | Jump | Call"
     Body: TypeAlias = list["Statement"]
 
 

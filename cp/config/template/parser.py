@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 class _Block:
-    """A block that is open. `outer_*` is what comes back into force at its end."""
+    """A block that is open, and what comes back into force at its end."""
 
-    __slots__ = ("body", "branch", "call", "chained", "in_else", "kind", "line", "name", "outer_ranges", "outer_variables")
+    __slots__ = ("body", "branch", "call", "chained", "in_else", "kind", "left", "line", "name", "ranges", "variables")
 
-    def __init__(self, kind: str, body: Body, variables: int | list[str], ranges: int) -> None:
+    def __init__(self, kind: str, left: Token, body: Body, variables: int | list[str], ranges: int) -> None:
         self.kind = kind  # if, with, range, define or block
+        self.left = left  # where it was opened
         self.body = body
-        self.outer_variables = variables  # a count for a branch; the list itself for a template of its own
-        self.outer_ranges = ranges
+        self.variables = variables  # a count for a branch; the list itself for a template of its own
+        self.ranges = ranges
         self.branch: Branch | None = None
         self.chained = False  # the `if` of an `else if`: it has no `end` of its own
         self.in_else = False
@@ -62,25 +63,25 @@ class _Parser(ExpressionParser):
             if kind is TEXT:
                 self.body.append(Text(token[2]))
             elif kind is LEFT:
-                self.action(token)
+                self.statement(token)
             elif kind is EOF:
                 if self.blocks:
-                    self.fail("unexpected EOF", token)
+                    raise self.error("unexpected EOF", self.blocks[-1].left)
                 self.define(self.name, root)
                 return self.defined
             else:
-                self.unexpected(token, "input")
+                raise self.unexpected(token, "input")
 
-    def action(self, left: Token) -> None:
+    def statement(self, left: Token) -> None:
         word = self.next_word()
         kind = word[0]
         if kind == "define" and not self.blocks:
-            self.open_definition()
+            self.open_definition(left)
             return
-        self.action_line = self.line_of(left)
+        self.action = left
         if kind in ("if", "with", "range"):
-            self.open_branch(kind, chained=False)
-            return  # action_line stays until the next action: so does Go when a comment in the body is unclosed
+            self.open_branch(kind, left, chained=False)
+            return  # `action` stays: Go, too, names it for a comment in the body that is not closed
         if kind == "end":
             self.expect(RIGHT, "end")
             self.close(left)
@@ -89,23 +90,23 @@ class _Parser(ExpressionParser):
         elif kind in ("break", "continue"):
             token = self.next_word()
             if token[0] is not RIGHT:
-                self.unexpected(token, f"{{{{{kind}}}}}")
+                raise self.unexpected(token, f"{{{{{kind}}}}}")
             if not self.ranges:
-                self.fail(f"{{{{{kind}}}}} outside {{{{range}}}}", word)
+                raise self.error(f"{{{{{kind}}}}} outside {{{{range}}}}", word)
             self.body.append(Jump(kind))
         elif kind == "template":
             self.body.append(self.call())
         elif kind == "block":
-            self.open_block()
+            self.open_block(left)
         else:
             self.pushed.append(word)
             self.body.append(Action(self.pipeline("command", RIGHT)))
-        self.action_line = 0
+        self.action = None
 
-    def open_branch(self, kind: str, chained: bool) -> None:
+    def open_branch(self, kind: str, left: Token, chained: bool) -> None:
         variables = len(self.variables)
         branch = Branch(kind, self.pipeline(kind, RIGHT))
-        block = _Block(kind, self.body, variables, self.ranges)
+        block = _Block(kind, left, self.body, variables, self.ranges)
         block.branch = branch
         block.chained = chained
         self.blocks.append(block)
@@ -119,44 +120,44 @@ class _Parser(ExpressionParser):
         if word[0] not in ("if", "with"):
             word = self.expect(RIGHT, "else")
         if not self.blocks:
-            self.fail("unexpected {{else}}", left)
+            raise self.error("unexpected {{else}}", left)
         block = self.blocks[-1]
         if block.branch is None:
-            self.fail(f"unexpected {{{{else}}}} in {block.kind} clause", left, block.line)
+            raise self.error(f"unexpected {{{{else}}}} in {block.kind} clause", left, block.line)
         if block.in_else:
-            self.fail("expected end; found {{else}}", left)
+            raise self.error("expected end; found {{else}}", left)
         block.in_else = True
-        self.ranges = block.outer_ranges
+        self.ranges = block.ranges
         self.body = block.branch.otherwise
         if word[0] is not RIGHT:
-            self.action_line = 0
+            self.action = None
             if word[0] != block.kind:
-                self.unexpected(word, "input")
+                raise self.unexpected(word, "input")
             self.next_word()
-            self.open_branch(block.kind, chained=True)
+            self.open_branch(block.kind, left, chained=True)
 
     def close(self, left: Token) -> None:
         """An `end`: closes the innermost block, with all that it has as `else if`."""
         if not self.blocks:
-            self.fail("unexpected {{end}}", left)
+            raise self.error("unexpected {{end}}", left)
         while True:
             block = self.blocks.pop()
             if block.branch is None:
                 self.define(block.name, self.body)
             self.body = block.body
-            self.ranges = block.outer_ranges
-            if isinstance(block.outer_variables, int):
-                del self.variables[block.outer_variables :]
+            self.ranges = block.ranges
+            if isinstance(block.variables, int):
+                del self.variables[block.variables :]
             else:
-                self.variables = block.outer_variables
+                self.variables = block.variables
             if block.call is not None:
                 self.body.append(block.call)
             if not block.chained:
                 return
 
-    def open_template(self, kind: str, name: str) -> _Block:
+    def open_template(self, kind: str, left: Token, name: str) -> _Block:
         """The body that follows is a template of its own: no variables and no range of the outside are known in it."""
-        block = _Block(kind, self.body, self.variables, self.ranges)
+        block = _Block(kind, left, self.body, self.variables, self.ranges)
         block.name = name
         self.blocks.append(block)
         self.body = []
@@ -164,17 +165,17 @@ class _Parser(ExpressionParser):
         self.ranges = 0
         return block
 
-    def open_definition(self) -> None:
+    def open_definition(self, left: Token) -> None:
         name = self.string(self.expect(STRING, "define clause"))
         self.expect(RIGHT, "define clause")
-        self.open_template("define", name)
+        self.open_template("define", left, name)
 
-    def open_block(self) -> None:
+    def open_block(self, left: Token) -> None:
         token = self.expect(STRING, "block clause")
         name = self.string(token)
         call = Call(token[1], name, self.pipeline("block clause", RIGHT))
         line = self.line_of(self.last)
-        block = self.open_template("block", name)
+        block = self.open_template("block", left, name)
         block.call = call
         block.line = line
 
@@ -185,7 +186,7 @@ class _Parser(ExpressionParser):
         elif not is_empty(body):
             from cp.config.template.literals import quote
 
-            self.fail(f"template: multiple definition of template {quote(name)}")
+            raise self.error(f"template: multiple definition of template {quote(name)}")
 
     def call(self) -> Call:
         token = self.expect(STRING, "template clause")

@@ -9,14 +9,15 @@ import re
 
 from cp.config.template.resyntax import Reader
 
+
 def replace_all(pattern: str, replacement: str, text: str) -> str:
     """Every match replaced, with `$1`, `${1}` and `${name}` in the replacement. Raises FunctionError."""
-    reader = Reader(pattern)
+    reader = Reader(pattern, text)
     expression = reader.read()
     try:
         compiled = re.compile(expression)
     except (re.error, OverflowError, RecursionError) as error:
-        reader.fail(f"not understood by Python's re: {error}", pattern)
+        raise reader.error(f"not understood by Python's re: {error}", pattern) from None
     parts = _expansion(replacement, reader.names, compiled.groups)
     out = []
     copied = at = 0

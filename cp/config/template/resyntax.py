@@ -7,62 +7,23 @@ Python knows nothing about.
 
 from __future__ import annotations
 
-import re
-
-from cp.config.template.errors import FunctionError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import NoReturn, TypeAlias
-
-    Ranges: TypeAlias = list[tuple[int, int]]
+from cp.config.template.reclasses import ClassReader, written
 
 #: How deep groups may nest: Go allows 1000, but Python's `re` works by recursion.
 _MAX_DEPTH = 60
 _MAX_REPEAT = 1000
-_MAX_CODE = 0x10FFFF
-_ESCAPES = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
-_OCTAL = "01234567"
-_HEX = "0123456789abcdefABCDEF"
-# Classes as pairs of first and last character.
-_PERL = {"d": "09", "s": "\t\n\f\r  ", "w": "09AZ__az"}
-_POSIX = {
-    "alnum": "09AZaz",
-    "alpha": "AZaz",
-    "ascii": "\x00\x7f",
-    "blank": "\t\t  ",
-    "cntrl": "\x00\x1f\x7f\x7f",
-    "digit": "09",
-    "graph": "!~",
-    "lower": "az",
-    "print": " ~",
-    "punct": "!/:@[`{~",
-    "space": "\t\r  ",
-    "upper": "AZ",
-    "word": "09AZ__az",
-    "xdigit": "09AFaf",
-}
-_CATEGORIES = frozenset(
-    "L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po S Sm Sc Sk So Z Zs Zl Zp C Cc Cf Cs Co Cn".split()
-)
 
 
-class Reader:
+class Reader(ClassReader):
     """Reads one expression; knows afterwards the numbers of its named groups (`names`)."""
 
-    __slots__ = ("at", "flags", "names", "groups", "out", "pattern", "scopes")
+    __slots__ = ("groups", "names", "scopes")
 
-    def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
-        self.at = 0
-        self.flags: frozenset[str] = frozenset()  # of `imsU`, those that hold at the present place
+    def __init__(self, pattern: str, text: str) -> None:
+        super().__init__(pattern, text)
         self.groups = 0
         self.names: dict[str, int] = {}
-        self.out: list[str] = []
         self.scopes: list[frozenset[str]] = []  # the flags that come back at the end of each open group
-
-    def fail(self, problem: str, part: str) -> NoReturn:
-        raise FunctionError(f"error parsing regexp: {problem}: `{part}`")
 
     def read(self) -> str:
         """The expression for `re`. Raises FunctionError in Go's words."""
@@ -76,24 +37,25 @@ class Reader:
             if repetition:
                 shown = pattern[start : self.at]
                 if repeated:
-                    self.fail("invalid nested repetition operator", repeated + shown)
+                    raise self.error("invalid nested repetition operator", repeated + shown)
                 if not atom:
-                    self.fail("missing argument to repetition operator", shown)
+                    raise self.error("missing argument to repetition operator", shown)
                 self.out.append(repetition)
                 repeated = shown
                 continue
-            repeated = ""
             self.at = start + 1
             if c == "(":
-                atom = not self.open_group(start) and atom
+                if self.open_group(start):
+                    repeated, atom = "", False
                 continue
+            repeated = ""
             if c == "|":
                 self.out.append("|")
                 atom = False
                 continue
             if c == ")":
                 if not self.scopes:
-                    self.fail("unexpected )", pattern)
+                    raise self.error("unexpected )", pattern)
                 self.out.append(")")
                 self.flags = self.scopes.pop()
             elif c == "[":
@@ -105,15 +67,8 @@ class Reader:
                 self.special(c)
             atom = True
         if self.scopes:
-            self.fail("missing closing )", pattern)
+            raise self.error("missing closing )", pattern)
         return "".join(self.out)
-
-    def write(self, single: str) -> None:
-        """Writes what matches one character."""
-        self.out.append(f"(?i:{single})" if "i" in self.flags else single)
-
-    def literal(self, char: str) -> None:
-        self.write(re.escape(char))
 
     def special(self, char: str) -> None:
         if char == "^":
@@ -144,12 +99,12 @@ class Reader:
     def counted(self) -> str:
         end = self.pattern.find("}", self.at) + 1
         shown = self.pattern[self.at : end]
-        low, comma, high = shown[1:-1].partition(",")
+        low, _, high = shown[1:-1].partition(",")
         if not _is_count(low) or not (_is_count(high) or high == ""):
             return ""
         counts = [int(count) if len(count) < 9 else _MAX_REPEAT + 1 for count in (low, high) if count]
         if max(counts) > _MAX_REPEAT or counts[-1] < counts[0]:
-            self.fail("invalid repeat count", shown)
+            raise self.error("invalid repeat count", shown)
         self.at = end
         return shown
 
@@ -159,7 +114,7 @@ class Reader:
         """What follows a parenthesis; False if that only sets flags."""
         pattern = self.pattern
         if len(self.scopes) >= _MAX_DEPTH:
-            self.fail("expression nests too deeply", pattern)
+            raise self.error("expression nests too deeply", pattern)
         outer = self.flags
         capturing = True
         if pattern.startswith(("?P<", "?<"), self.at) and len(pattern) > pattern.index("<", self.at) + 1:
@@ -178,10 +133,10 @@ class Reader:
         pattern = self.pattern
         end = pattern.find(">", start)
         if end < 0:
-            self.fail("invalid named capture", pattern[start:])
+            raise self.error("invalid named capture", pattern[start:])
         name = pattern[pattern.index("<", start) + 1 : end]
         if not name.replace("_", "a").isalnum() or not name.isascii():
-            self.fail("invalid named capture", pattern[start : end + 1])
+            raise self.error("invalid named capture", pattern[start : end + 1])
         self.names.setdefault(name, self.groups + 1)
         self.at = end + 1
 
@@ -205,9 +160,7 @@ class Reader:
                 return c == ":"
             else:
                 break
-        self.fail("invalid or unsupported Perl syntax", self.pattern[start : max(self.at, start + 2)])
-
-    # Escapes and classes.
+        raise self.error("invalid or unsupported Perl syntax", self.pattern[start : max(self.at, start + 2)])
 
     def escape(self, start: int) -> bool:
         """What follows a backslash; False if that is nothing that could be repeated."""
@@ -227,159 +180,11 @@ class Reader:
         else:
             ranges = self.named_class(start)
             if ranges is not None:
-                self.write(_written(ranges))
+                self.write(written(ranges))
             else:
                 self.literal(chr(self.code(start)))
         return True
 
-    def named_class(self, start: int) -> Ranges | None:
-        """`\\d`, `\\pL` and their like, after the backslash; None if there is none."""
-        c = self.pattern[self.at : self.at + 1]
-        if c in ("p", "P"):
-            return self.unicode_class(start)
-        if c == "" or c not in "dDsSwW":
-            return None
-        self.at += 1
-        ranges = _ranges(_PERL[c.lower()])
-        return ranges if c.islower() else _complement(ranges)
-
-    def unicode_class(self, start: int) -> Ranges:
-        pattern = self.pattern
-        negative = pattern[self.at] == "P"
-        self.at += 1
-        if pattern.startswith("{", self.at):
-            end = pattern.find("}", self.at)
-            if end < 0:
-                self.fail("invalid character class range", pattern[start:])
-            name = pattern[self.at + 1 : end]
-            self.at = end + 1
-        else:
-            name = pattern[self.at : self.at + 1]
-            self.at += 1
-        if name.startswith("^"):
-            name = name[1:]
-            negative = not negative
-        if name == "Any":
-            ranges = [(0, _MAX_CODE)]
-        elif name in _CATEGORIES:
-            ranges = _category(name)
-        else:
-            known = "" if len(name) < 3 else " (Unicode's scripts are not known here, its general categories are)"
-            self.fail(f"invalid character class range{known}", pattern[start : self.at])
-        return _complement(ranges) if negative else ranges
-
-    def code(self, start: int) -> int:
-        """The character that an escape stands for, after the backslash."""
-        pattern = self.pattern
-        c = pattern[self.at : self.at + 1]
-        if not c:
-            self.fail("trailing backslash at end of expression", "")
-        self.at += 1
-        if c in _ESCAPES:
-            return _ESCAPES[c]
-        if c < "\x80" and not c.isalnum():
-            return ord(c)
-        if c in _OCTAL and (c == "0" or pattern[self.at : self.at + 1] in tuple(_OCTAL)):
-            digits = c
-            while len(digits) < 3 and pattern[self.at : self.at + 1] in tuple(_OCTAL):
-                digits += pattern[self.at]
-                self.at += 1
-            return int(digits, 8)
-        if c == "x":
-            braced = pattern.startswith("{", self.at)
-            end = pattern.find("}", self.at) if braced else self.at + 2
-            digits = pattern[self.at + braced : end] if end >= 0 else ""
-            self.at = max(end + braced, self.at)
-            if digits and not digits.strip(_HEX) and (braced or len(digits) == 2):
-                code = int(digits, 16) if len(digits.lstrip("0")) < 7 else _MAX_CODE + 1
-                if code <= _MAX_CODE:
-                    return code
-        self.fail("invalid escape sequence", pattern[start : self.at])
-
-    def bracket(self, start: int) -> None:
-        """A class in brackets, after the first of them."""
-        pattern = self.pattern
-        negative = pattern.startswith("^", self.at)
-        self.at += negative
-        first = self.at
-        ranges: Ranges = []
-        while not pattern.startswith("]", self.at) or self.at == first:
-            at = self.at
-            if pattern.startswith("[:", at) and pattern.find(":]", at + 2) >= 0:
-                ranges += self.posix_class(at)
-                continue
-            if pattern.startswith("\\", at):
-                self.at += 1
-                named = self.named_class(at)
-                if named is not None:
-                    ranges += named
-                    continue
-                self.at = at
-            low = high = self.class_character(start)
-            if pattern.startswith("-", self.at) and pattern[self.at + 1 : self.at + 2] not in ("", "]"):
-                self.at += 1
-                high = self.class_character(start)
-                if high < low:
-                    self.fail("invalid character class range", pattern[at : self.at])
-            ranges.append((low, high))
-        self.at += 1
-        self.write(_written(ranges, negative))
-
-    def posix_class(self, start: int) -> Ranges:
-        end = self.pattern.index(":]", start + 2) + 2
-        shown = self.pattern[start:end]
-        name = shown[2:-2]
-        negative = name.startswith("^")
-        pairs = _POSIX.get(name[negative:])
-        if pairs is None:
-            self.fail("invalid character class range", shown)
-        self.at = end
-        return _complement(_ranges(pairs)) if negative else _ranges(pairs)
-
-    def class_character(self, start: int) -> int:
-        if self.at >= len(self.pattern):
-            self.fail("missing closing ]", self.pattern[start:])
-        c = self.pattern[self.at]
-        self.at += 1
-        return self.code(self.at - 1) if c == "\\" else ord(c)
-
 
 def _is_count(digits: str) -> bool:
     return digits.isascii() and digits.isdigit() and (digits[0] != "0" or digits == "0")
-
-
-def _ranges(pairs: str) -> Ranges:
-    return [(ord(low), ord(high)) for low, high in zip(pairs[::2], pairs[1::2])]
-
-
-def _complement(ranges: Ranges) -> Ranges:
-    rest = []
-    free = 0
-    for low, high in sorted(ranges):
-        if free < low:
-            rest.append((free, low - 1))
-        free = max(free, high + 1)
-    if free <= _MAX_CODE:
-        rest.append((free, _MAX_CODE))
-    return rest
-
-
-def _category(name: str) -> Ranges:
-    from unicodedata import category
-
-    ranges: Ranges = []
-    for code in range(_MAX_CODE + 1):
-        if category(chr(code)).startswith(name):
-            if ranges and ranges[-1][1] == code - 1:
-                ranges[-1] = (ranges[-1][0], code)
-            else:
-                ranges.append((code, code))
-    return ranges
-
-
-def _written(ranges: Ranges, negative: bool = False) -> str:
-    """A class for `re`; every character is written by its number, so that none is special."""
-    inside = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)
-    if not inside:
-        return "(?!)"
-    return f"[{'^' * negative}{inside}]"

@@ -10,13 +10,14 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import TypeAlias, Union
+    from typing import TypeAlias
 
-    Value: TypeAlias = Union[None, bool, int, float, complex, str, dict[str, str], "Slice"]
+    Value: TypeAlias = "bool | int | float | complex | str | dict[str, str] | Slice | None"
 
 #: What Go's TrimSpace removes; Python's own idea of white space is wider.
 WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+    "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
 
 MAX_INT = 2**63 - 1
@@ -99,5 +100,3 @@ def from_bytes(data: bytes) -> str:
 def sorted_items(mapping: dict[str, str]) -> list[tuple[str, str]]:
     """The entries of a map in the order in which Go visits and prints them."""
     return sorted(mapping.items(), key=lambda item: to_bytes(item[0]))
-
-

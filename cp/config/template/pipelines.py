@@ -1,0 +1,209 @@
+"""Pipelines → values.
+
+What is in parentheses is evaluated by recursion, and the parser limits that.
+"""
+
+from __future__ import annotations
+
+from cp.config.template.errors import FunctionError, TemplateError, place
+from cp.config.template.nodes import Chain, Constant, Field, Identifier, Nil, Number, Pipeline, Variable
+from cp.config.template.values import MAX_INT, MIN_INT, to_bytes, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from cp.config.template.functions import Function
+    from cp.config.template.nodes import Command, Node, Operand
+    from cp.config.template.values import Value
+
+    Variables: TypeAlias = list[tuple[str, Value]]
+
+
+class _Absent:
+    """Stands for the value that no earlier command of the pipeline has given; nil would be a value."""
+
+
+_ABSENT = _Absent()
+
+
+class PipelineEvaluator:
+    """Knows the functions, the variables and what is being evaluated, which errors name."""
+
+    __slots__ = ("functions", "name", "node", "template", "text", "variables")
+
+    def __init__(self, name: str, text: str, functions: dict[str, Function]) -> None:
+        self.name = name
+        self.text = text
+        self.functions = functions
+        self.template = name  # the one that is being executed
+        self.variables: Variables = []
+        self.node: Node | None = None  # what is being evaluated
+
+    def pipeline(self, dot: Value, pipeline: Pipeline) -> Value:
+        self.node = pipeline
+        value: Value | _Absent = _ABSENT
+        for command in pipeline.commands:
+            value = self.command(dot, command, value)
+        assert not isinstance(value, _Absent)  # the parser lets no pipeline be empty
+        for name in pipeline.variables:
+            if pipeline.assigns:
+                self.assign(name, value)
+            else:
+                self.variables.append((name, value))
+        return value
+
+    def command(self, dot: Value, command: Command, final: Value | _Absent) -> Value:
+        operand = command.operands[0]
+        if isinstance(operand, Identifier):
+            return self.call(dot, operand, command, command.operands[1:], final)
+        has_arguments = len(command.operands) > 1 or final is not _ABSENT
+        if isinstance(operand, Pipeline):
+            if has_arguments:
+                raise self.not_a_function(operand)
+            return self.pipeline(dot, operand)
+        self.node = operand
+        if isinstance(operand, Field):
+            return self.fields(dot, operand.names, has_arguments)
+        if isinstance(operand, Chain):
+            return self.fields(self.argument(dot, "", operand.operand), operand.fields, has_arguments)
+        if isinstance(operand, Variable):
+            value = self.variable(operand.name)
+            if operand.fields:
+                return self.fields(value, operand.fields, has_arguments)
+        if has_arguments:
+            raise self.not_a_function(operand)
+        if isinstance(operand, Variable):
+            return value
+        if isinstance(operand, Nil):
+            raise self.error("nil is not a command")
+        return self.constant(operand) if isinstance(operand, (Constant, Number)) else dot
+
+    def not_a_function(self, operand: Operand) -> TemplateError:
+        return self.error(f"can't give argument to non-function {operand}")
+
+    def constant(self, node: Constant | Number) -> Value:
+        value = node.value
+        if type(value) is int and not MIN_INT <= value <= MAX_INT:
+            raise self.error(f"{node} overflows int")
+        return value
+
+    def variable(self, name: str) -> Value:
+        for known, value in reversed(self.variables):
+            if known == name:
+                return value
+        raise self.error(f"undefined variable: {name}")
+
+    def assign(self, name: str, value: Value) -> None:
+        for at in range(len(self.variables) - 1, -1, -1):
+            if self.variables[at][0] == name:
+                self.variables[at] = (name, value)
+                return
+        raise self.error(f"undefined variable: {name}")
+
+    def fields(self, value: Value, names: list[str], has_arguments: bool) -> Value:
+        for at, name in enumerate(names, 1):
+            if value is None:
+                continue
+            if not isinstance(value, dict):
+                raise self.error(f"can't evaluate field {name} in type {type_name(value)}")
+            if has_arguments and at == len(names):
+                raise self.error(f"{name} is not a method but has arguments")
+            value = value.get(name, "")
+        return value
+
+    def call(
+        self,
+        dot: Value,
+        identifier: Identifier,
+        node: Command | Identifier,
+        operands: list[Operand],
+        final: Value | _Absent,
+    ) -> Value:
+        """Calls a function; `node` is what an error of the function itself is said to be at."""
+        self.node = identifier
+        name = identifier.name
+        function = self.functions[name]
+        parameters = function.parameters
+        count = len(operands) + (final is not _ABSENT)
+        if function.rest is None:
+            if count != len(parameters):
+                raise self.error(f"wrong number of args for {name}: want {len(parameters)} got {count}")
+        elif count < len(parameters):
+            raise self.error(f"wrong number of args for {name}: want at least {len(parameters)} got {len(operands)}")
+        if name == "and" or name == "or":
+            return self.logic(dot, name, operands, final)
+        kinds = (*parameters, *(function.rest or "" for _ in range(count - len(parameters))))
+        arguments = [self.argument(dot, kind, operand) for kind, operand in zip(kinds, operands, strict=False)]
+        if not isinstance(final, _Absent):
+            arguments.append(self.checked(final, kinds[-1]))
+        if name == "call":
+            arguments.insert(0, _callee(operands, final))
+        try:
+            return function.call(*arguments)
+        except FunctionError as error:
+            self.node = node
+            raise self.error(f"error calling {name}: {error}") from None
+
+    def logic(self, dot: Value, name: str, operands: Iterable[Operand], final: Value | _Absent) -> Value:
+        """`and` and `or` evaluate only as many arguments as they need."""
+        value: Value = None
+        for operand in operands:
+            value = self.argument(dot, "", operand)
+            if bool(value) == (name == "or"):
+                return value
+        return value if isinstance(final, _Absent) else final
+
+    def argument(self, dot: Value, kind: str, operand: Operand) -> Value:
+        """The value of an argument; `kind` is Go's type of the parameter, or empty for any."""
+        self.node = operand
+        if isinstance(operand, (Constant, Number)):
+            if kind == "string" and not isinstance(operand.value, str):
+                raise self.error(f"expected string; found {operand}")
+            if kind == "[]string":
+                raise self.error(f"can't handle {operand} for arg of type []string")
+            return self.constant(operand)
+        if isinstance(operand, Nil):
+            if kind == "string":
+                raise self.error("cannot assign nil to string")
+            return None
+        if isinstance(operand, Identifier):
+            value = self.call(dot, operand, operand, [], _ABSENT)
+        elif isinstance(operand, Pipeline):
+            value = self.pipeline(dot, operand)
+        elif isinstance(operand, Field):
+            value = self.fields(dot, operand.names, False)
+        elif isinstance(operand, Variable):
+            value = self.fields(self.variable(operand.name), operand.fields, False)
+        elif isinstance(operand, Chain):
+            value = self.fields(self.argument(dot, "", operand.operand), operand.fields, False)
+        else:
+            value = dot
+        return self.checked(value, kind)
+
+    def checked(self, value: Value, kind: str) -> Value:
+        if not kind or (value is None and kind != "string"):
+            return value
+        if value is None:
+            raise self.error("invalid value; expected string")
+        if type_name(value) != kind:
+            raise self.error(f"wrong type for value; expected {kind}; got {type_name(value)}")
+        return value
+
+    def error(self, message: str) -> TemplateError:
+        from cp.config.template.literals import quote
+
+        assert self.node is not None  # nothing can fail before something is evaluated
+        shown = self.node.shown
+        line, column = place(self.text, shown)
+        column = len(to_bytes(self.text[shown - column + 1 : shown]))
+        where = f"{self.name}:{line}:{column}: executing {quote(self.template)} at <{self.node}>"
+        return TemplateError(message, *place(self.text, self.node.position), f"template: {where}: {message}")
+
+
+def _callee(operands: list[Operand], final: Value | _Absent) -> str:
+    """What the error of `call` names, which takes functions only: no value here is one."""
+    if operands:
+        return str(operands[0])
+    return "<invalid Value>" if final is None or isinstance(final, _Absent) else f"<{type_name(final)} Value>"

@@ -1,0 +1,174 @@
+"""Go's Sprintf for the values of templates."""
+
+from __future__ import annotations
+
+from cp.config.template.fmt import Printer
+from cp.config.template.values import Byte, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cp.config.template.values import Value
+
+#: Widths and precisions beyond this are no numbers for Go.
+_TOO_LARGE = 1_000_000
+_FLAGS = "#0+- "
+
+
+def sprintf(form: str, values: Sequence[Value]) -> str:
+    """The values as the verbs of the form say; what is wrong with it is said in the text, as `%!d(MISSING)`."""
+    return _Format(form, values).run()
+
+
+class _Format:
+    """A form that is being read: where it is read, and which value is next."""
+
+    __slots__ = ("at", "form", "good_index", "indexed", "next", "reordered", "values")
+
+    def __init__(self, form: str, values: Sequence[Value]) -> None:
+        self.form = form
+        self.values = values
+        self.at = 0
+        self.next = 0
+        self.reordered = False  # an index was given: then values that are left over are no mistake
+        self.indexed = False  # the index stands directly before
+        self.good_index = True
+
+    def run(self) -> str:
+        parts = []
+        form = self.form
+        while True:
+            percent = form.find("%", self.at)
+            if percent < 0:
+                parts.append(form[self.at :])
+                break
+            parts.append(form[self.at : percent])
+            self.at = percent + 1
+            printer = Printer()
+            parts += self.flags(printer)
+            if self.at >= len(form):
+                parts.append("%!(NOVERB)")
+                break
+            verb = form[self.at]
+            self.at += 1
+            parts.append(self.verb(printer, verb))
+        if not self.reordered and self.next < len(self.values):
+            printer = Printer()
+            extra = [
+                "<nil>" if value is None else f"{type_name(value)}={printer.show(value, 'v')}"
+                for value in self.values[self.next :]
+            ]
+            parts.append(f"%!(EXTRA {', '.join(extra)})")
+        return "".join(parts)
+
+    def verb(self, printer: Printer, verb: str) -> str:
+        if verb == "%":
+            return "%"
+        if 0xD800 <= ord(verb) <= 0xDFFF:
+            verb = "\ufffd"
+        if not self.good_index:
+            return f"%!{verb}(BADINDEX)"
+        if self.next >= len(self.values):
+            return f"%!{verb}(MISSING)"
+        if verb in "vw":
+            printer.go_syntax, printer.sharp = printer.sharp, False
+            printer.plus = False
+        value = self.values[self.next]
+        self.next += 1
+        return printer.show(value, verb)
+
+    def flags(self, printer: Printer) -> list[str]:
+        """Reads what stands between `%` and the verb; gives what is wrong with it."""
+        wrong = []
+        form = self.form
+        while self.at < len(form) and form[self.at] in _FLAGS:
+            flag = form[self.at]
+            self.at += 1
+            if flag == "#":
+                printer.sharp = True
+            elif flag == "0":
+                printer.zero = True
+            elif flag == "+":
+                printer.plus = True
+            elif flag == "-":
+                printer.minus = True
+            else:
+                printer.space = True
+        self.good_index = True
+        self.index()
+        if form.startswith("*", self.at):
+            printer.width = self.star()
+            if printer.width is None:
+                wrong.append("%!(BADWIDTH)")
+            elif printer.width < 0:
+                printer.width = -printer.width
+                printer.minus = True
+                printer.zero = False
+        else:
+            printer.width = self.number()
+            if self.indexed and printer.width is not None:  # %[3]2d
+                self.good_index = False
+        if form.startswith(".", self.at) and self.at + 1 < len(form):
+            self.at += 1
+            if self.indexed:  # %[3].2d
+                self.good_index = False
+            self.index()
+            if form.startswith("*", self.at):
+                printer.precision = self.star()
+                if printer.precision is not None and printer.precision < 0:
+                    printer.precision = None
+                if printer.precision is None:
+                    wrong.append("%!(BADPREC)")
+            else:
+                printer.precision = self.number() or 0
+        if not self.indexed:
+            self.index()
+        return wrong
+
+    def number(self) -> int | None:
+        start = self.at
+        while self.at < len(self.form) and self.form[self.at] in "0123456789":
+            self.at += 1
+        value = _decimal(self.form[start : self.at])
+        if value is None and self.at > start:
+            self.at = len(self.form)  # Go gives the rest of the form up
+        return value
+
+    def star(self) -> int | None:
+        self.at += 1
+        self.indexed = False
+        value = self.values[self.next] if self.next < len(self.values) else None
+        if self.next < len(self.values):
+            self.next += 1
+        if (type(value) is int or type(value) is Byte) and -_TOO_LARGE <= value <= _TOO_LARGE:
+            return int(value)
+        return None
+
+    def index(self) -> None:
+        """Reads `[n]`: the value that is next, counted from 1."""
+        self.indexed = False
+        if not self.form.startswith("[", self.at):
+            return
+        self.reordered = True
+        end = self.form.find("]", self.at)
+        if end < 0 or len(self.form) < self.at + 3:
+            self.good_index = False
+            self.at += 1
+            return
+        digits = self.form[self.at + 1 : end]
+        self.at = end + 1
+        number = _decimal(digits) if not digits.strip("0123456789") else None
+        self.indexed = number is not None
+        if number is not None and 1 <= number <= len(self.values):
+            self.next = number - 1
+        else:
+            self.good_index = False
+
+
+def _decimal(digits: str) -> int | None:
+    """A number of a form; None if there are no digits, or it is too large for a width."""
+    if not digits or len(digits.lstrip("0")) > 8:
+        return None
+    number = int(digits)
+    return number if number // 10 <= _TOO_LARGE else None
