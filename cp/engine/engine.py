@@ -291,9 +291,7 @@ class Engine:
         self._deregistering.clear()
         self._budget.release(CATALOG)
         for job in tuple(self.jobs.values()):
-            if not job.is_hook and not job.plan.stops_last:
-                job.stop()
-            elif job.is_hook and self._never_comes(job):
+            if (not job.is_hook and not job.plan.stops_last) or (job.is_hook and self._never_comes(job)):
                 job.stop()
         self._progress()
 

@@ -78,7 +78,18 @@ class Environment:
 class Host:
     """The services that jobs, checks and runs use."""
 
-    __slots__ = ("bus", "environment", "log", "loop", "outputs", "processes", "random", "run_ended", "runs", "terminate")
+    __slots__ = (
+        "bus",
+        "environment",
+        "log",
+        "loop",
+        "outputs",
+        "processes",
+        "random",
+        "run_ended",
+        "runs",
+        "terminate",
+    )
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 else:
     import _signal  # the C module: `signal` imports enum
-
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
 # Callbacks that run before the descriptors are looked at again: a burst of calls must not starve a signal.
@@ -202,7 +201,7 @@ class Loop:
             pass
 
     def _call(self, callback: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        # Whatever a callback raises is a fault of ours, and the loop is all that keeps the container alive: report, go on.
+        # Whatever a callback raises is a fault of ours, and the loop keeps the container alive: report it, and go on.
         try:
             callback(*arguments)
         except Exception as error:

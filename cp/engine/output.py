@@ -77,7 +77,7 @@ class LineReader:
 
 
 class Outputs:
-    """All pipes of children. While our own output is under pressure none is read, so that children wait, not lines drop."""
+    """All pipes of children. Under pressure on our own output none is read: children wait, and no line is lost."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop

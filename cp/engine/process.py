@@ -63,8 +63,8 @@ class Processes:
     ) -> Process:
         """Start a command; `on_exit(code)` is called once from `reap`, with -N for a death by signal N.
 
-        `sweep` says that what is left of the group when the leader exits gets a SIGTERM. With `terminal`, and if standard
-        input is a terminal whose foreground is ours, the child gets both until it exits. Raises StartError.
+        `sweep`: what is left of the group when the leader exits gets a SIGTERM. With `terminal`, and if standard input
+        is a terminal whose foreground is ours, the child gets both until it exits. Raises StartError.
         """
         path = find_executable(command[0], environ.get("PATH", ""))
         terminal = terminal and _owns_terminal()

@@ -15,7 +15,7 @@ JITTER = 0.1
 
 
 class Ticker:
-    """Calls back at `first`, `first + interval`, … whatever the callback takes: the phase stays. Missed ticks are lost."""
+    """Calls back at `first`, `first + interval`, …: the phase stays. Missed ticks are lost."""
 
     __slots__ = ("_callback", "_interval", "_loop", "_next", "_timer")
 

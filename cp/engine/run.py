@@ -81,7 +81,8 @@ class Run:
                     try:
                         reader, write_end = host.outputs.open(self._line, self._output_ended)
                     except OSError as error:
-                        raise StartError(f"cannot make a pipe for its output: {error.strerror}", NOT_EXECUTABLE) from None
+                        why = f"cannot make a pipe for its output: {error.strerror}"
+                        raise StartError(why, NOT_EXECUTABLE) from None
                     self._readers.append(reader)
                     pipes.append(write_end)
                 stdout, stderr = pipes

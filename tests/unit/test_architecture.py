@@ -31,6 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sink": ("channel",),
     "channel": (),
     "addresses": ("config",),
+    "subreaper": (),
     "version": ("cp",),
     "cp": (),
     "app": (EVERYTHING,),

@@ -90,7 +90,7 @@ def test_what_cannot_be_started_says_why(scene: Scene, tmp_path: os.PathLike[str
         assert words in str(caught.value)
         assert caught.value.code == code
     os.chmod(plain, 0o755)
-    with pytest.raises(StartError, match="exec format error .*#!/bin/sh"):
+    with pytest.raises(StartError, match=r"exec format error .*#!/bin/sh"):
         scene.start(plain)
 
 
@@ -109,7 +109,8 @@ def test_a_signal_reaches_the_whole_group(scene: Scene) -> None:
     scene.lines.clear()
     ended: list[bool] = []
     _, write_end = scene.outputs.open(scene.lines.append, lambda: ended.append(True))
-    process = scene.processes.start(("sh", "-c", "sleep 60 & echo up; wait"), ENVIRON, scene.exits.append, stdout=write_end)
+    command = ("sh", "-c", "sleep 60 & echo up; wait")
+    process = scene.processes.start(command, ENVIRON, scene.exits.append, stdout=write_end)
     os.close(write_end)
     scene.run_until(lambda: scene.lines == ["up"])
     assert scene.processes.signal(process, signal.SIGTERM, group=True)

@@ -50,11 +50,11 @@ def task(seconds: float, **changes: Any) -> Job:
     return Job(**{**fields, "timeout": seconds, "pauses_in_maintenance": True, "reload": REPLACE, **changes})
 
 
-def service(check: str | None = None, *, poll: float = 1, when: When = STARTUP, name: str = "web", **changes: Any) -> Job:
+def service(check: str | None = None, *, poll: float = 1, name: str = "web", **changes: Any) -> Job:
     command = (check,) if check else None
     health = Health(label=f"{name}.health", interval=poll, command=command, output=INHERIT, **changes)
     address = Service(name=name, id=f"{name}-host", address="10.0.0.1", port=80, ttl=10)
-    return Job(name=name, when=when, health=health, service=address, pauses_in_maintenance=True, reload=REPLACE)
+    return Job(name=name, when=STARTUP, health=health, service=address, pauses_in_maintenance=True, reload=REPLACE)
 
 
 def backend(name: str = "db") -> tuple[Watch, Job]:

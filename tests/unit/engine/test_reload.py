@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.unit.engine.plans import AFTER_PRESTART, app, backend, coprocess, post_stop, pre_start, pre_stop, service, task
+from tests.unit.engine.plans import (
+    AFTER_PRESTART,
+    app,
+    backend,
+    coprocess,
+    post_stop,
+    pre_start,
+    pre_stop,
+    service,
+    task,
+)
 from tests.unit.engine.world import World
 
 

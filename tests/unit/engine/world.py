@@ -73,7 +73,9 @@ class VirtualLoop:
 class FakeProcess(Process):
     """A process that ends when a test says so, or at once on SIGTERM (`polite`), or always on SIGKILL."""
 
-    def __init__(self, world: World, pid: int, command: Sequence[str], environ: Mapping[str, str], on_exit: Any) -> None:
+    def __init__(
+        self, world: World, pid: int, command: Sequence[str], environ: Mapping[str, str], on_exit: Any
+    ) -> None:
         super().__init__(pid, on_exit, False)
         self.command = tuple(command)
         self.environ = dict(environ)
