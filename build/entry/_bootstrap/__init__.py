@@ -1,0 +1,28 @@
+"""The start without bytecode for this Python: from the sources if it is a newer one than the archive knows.
+
+Python 2.7 must be able to read this file.
+"""
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from zipimport import zipimporter
+
+
+def start(loader):  # type: (zipimporter) -> None
+    """Run the program. `loader` is the one of the archive's `__main__`. Does not return."""
+    if sys.version_info < (3, 10):
+        version = "%d.%d" % sys.version_info[:2]
+        why = "Python 3.10 or newer is needed, and %s is Python %s" % (sys.executable, version)
+        sys.exit("containerpilot: cannot start: " + why)
+    from . import importer
+
+    try:
+        loader.get_data("_bootstrap/code/start-%d.bin" % importer.magic_number())
+    except ImportError:
+        pass
+    except OSError:
+        importer.start_from_sources(loader.archive, loader.get_data)
+    # There is bytecode, and __main__ did not like it.
+    importer.refuse(importer.DamagedArchive(loader.archive))

@@ -1,0 +1,219 @@
+"""Imports `cp` and `urllib3` from the archive. Nothing is unpacked and nothing is written.
+
+The archive has, for each CPython that it was built for, several files of bytecode: `start`, which `__main__` has read
+already, and one for each of PACKAGES, read when a module of it is imported first. Other Pythons take `sources.tar`.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+import zipimport
+from _frozen_importlib import ModuleSpec
+from _frozen_importlib_external import MAGIC_NUMBER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import CodeType, ModuleType
+    from typing import NoReturn
+
+    # name -> (is it a package, what to execute: code, marshalled code, a source, or None once it has been executed)
+    Modules = dict[str, tuple[bool, CodeType | bytes | str | None]]
+
+# Who imports this module means to run an application.
+APPLICATION = "cp.app"
+# The packages with a file of bytecode of their own; a package stands before the one that it is in.
+PACKAGES = ("cp.config.template", "cp", "urllib3")
+SOURCES = "_bootstrap/sources.tar"
+TAR_BLOCK = 512
+ZIP_LOCAL_HEADER = 30
+
+
+class DamagedArchive(ImportError):
+    """The archive is not as it was built. The text is one line for people."""
+
+    def __init__(self, archive: str) -> None:
+        super().__init__(f"{archive} is damaged; copy it anew")
+
+
+class OpenArchive:
+    """Reads files of the archive by a descriptor that stays open: the archive may be moved or replaced while the
+    program runs, and the working directory may change. OSError if it cannot be opened."""
+
+    __slots__ = ("_descriptor", "_directory", "path")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        # As the interpreter read it: name -> (path, compression, packed size, size, place of the local header, time,
+        # date, CRC). The same in all Pythons that the archive has bytecode for; with others this class is not used.
+        self._directory = zipimport._zip_directory_cache[path]  # type: ignore[attr-defined]
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if descriptor < 3:
+            # A standard stream is closed: what is written to it must fail as ever, not meet the archive there.
+            from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+            standard, descriptor = descriptor, fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+            os.close(standard)
+        self._descriptor = descriptor
+
+    def read(self, name: str) -> bytes:
+        """The content of one file. OSError where there is none, DamagedArchive where it is not what was written."""
+        if name not in self._directory:
+            raise FileNotFoundError(2, "no such file in the archive", name)
+        _, compression, size, _, place, _, _, checksum = self._directory[name]
+        header = os.pread(self._descriptor, ZIP_LOCAL_HEADER, place)
+        place += ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        data = os.pread(self._descriptor, size, place)
+        import zlib
+
+        try:
+            if compression:
+                data = zlib.decompress(data, -zlib.MAX_WBITS)
+        except zlib.error:
+            raise DamagedArchive(self.path) from None
+        if zlib.crc32(data) != checksum:
+            raise DamagedArchive(self.path)
+        return data
+
+
+class Importer:
+    """Finds and loads the archive's modules, as importlib and linecache ask for them. `later` are the packages whose
+    file of bytecode is read when a module of them is not in `modules`; without it, `modules` are all."""
+
+    __slots__ = ("_archive", "_later", "_magic", "_modules", "_start", "read")
+
+    def __init__(
+        self, archive: str, read: Callable[[str], bytes], magic: int, modules: Modules, later: tuple[str, ...]
+    ) -> None:
+        self.read = read
+        self._archive = os.path.abspath(archive)
+        self._magic = magic
+        self._modules = modules
+        self._later = later
+        # Who wants to see the time of each import gets them one by one.
+        self._start = tuple(modules) if later and "importtime" not in sys._xoptions else ()
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        for package in self._later:
+            if name in self._modules:
+                break
+            if f"{name}.".startswith(f"{package}."):
+                more = marshal.loads(self.read(f"_bootstrap/code/{package}-{self._magic}.bin"))
+                # Two threads may come here at once: the second one then does the same again, and nothing is lost.
+                self._modules = {**more, **self._modules}
+                self._later = tuple(each for each in self._later if each != package)
+        if name not in self._modules:
+            return None
+        origin, is_package = f"{self._archive}/{self._file(name)}", self._modules[name][0]
+        return ModuleSpec(name, self, origin=origin, is_package=is_package)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """The modules are ordinary ones."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = module.__name__
+        if name == APPLICATION:
+            self._load_start()
+        code = self.get_code(name)
+        self._modules[name] = self._modules[name][0], None
+        module.__file__ = f"{self._archive}/{self._file(name)}"
+        exec(code, module.__dict__)
+
+    def _load_start(self) -> None:
+        """Import what a start needs in one go: its modules stand in an order in which each needs only those before it.
+        Asked for them one by one, importlib would take a millisecond more."""
+        modules = []
+        for name in self._start:
+            if name not in sys.modules and (spec := self.find_spec(name)):
+                module = sys.modules[name] = type(sys)(name)
+                module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
+                if spec.submodule_search_locations is not None:
+                    module.__path__ = spec.submodule_search_locations
+                modules.append(module)
+        for module in modules:
+            package, _, name = module.__name__.rpartition(".")
+            setattr(sys.modules[package], name, module)
+        for module in modules:
+            self.exec_module(module)
+
+    def get_code(self, name: str) -> CodeType:
+        code = self._modules[name][1]
+        if code is None:
+            code = self.get_source(name)
+        if isinstance(code, str):
+            return compile(code, f"containerpilot.pyz/{self._file(name)}", "exec", dont_inherit=True)
+        return marshal.loads(code) if isinstance(code, bytes) else code
+
+    def get_source(self, name: str) -> str:
+        return sources(self.read)[self._file(name)]
+
+    def _file(self, name: str) -> str:
+        return name.replace(".", "/") + ("/__init__.py" if self._modules[name][0] else ".py")
+
+
+def sources(read: Callable[[str], bytes]) -> dict[str, str]:
+    """The sources in the archive: path -> text."""
+    tar = read(SOURCES)
+    texts = {}
+    place = 0
+    while name := tar[place : place + 100].rstrip(b"\0"):
+        size = int(tar[place + 124 : place + 135], 8)
+        place += TAR_BLOCK
+        texts[name.decode()] = tar[place : place + size].decode()
+        place += -(-size // TAR_BLOCK) * TAR_BLOCK
+    return texts
+
+
+def modules_of(texts: dict[str, str]) -> Modules:
+    modules: Modules = {}
+    for path, text in texts.items():
+        name = path.removesuffix(".py").replace("/", ".")
+        package = name.removesuffix(".__init__")
+        modules[package] = package != name, text
+    return modules
+
+
+def magic_number() -> int:
+    """What tells the bytecode of this Python from that of others."""
+    return int.from_bytes(MAGIC_NUMBER[:2], "little")
+
+
+def start(archive: str, magic: int, modules: Modules) -> None:
+    """Run the program with the bytecode of this Python; `modules` are those of `start`. Does not return."""
+    run(Importer(archive, OpenArchive(archive).read, magic, modules, PACKAGES))
+
+
+def start_from_sources(archive: str, read: Callable[[str], bytes]) -> None:
+    """Run the program on a Python for which there is no bytecode. Does not return."""
+    import zlib
+
+    try:
+        modules = modules_of(sources(read))
+    except (ImportError, OSError, ValueError, zlib.error):
+        refuse(DamagedArchive(archive))
+    run(Importer(archive, read, 0, modules, ()))
+
+
+def run(importer: Importer) -> NoReturn:
+    # The archive is on no path any more: every import from the standard library would look into it first.
+    del sys.path[0]
+    # PYTHONPATH is meant for the application. What it names like a module of the standard library is not for us.
+    if theirs := os.environ.get("PYTHONPATH"):
+        named = [os.path.abspath(each) for each in theirs.split(os.pathsep)]
+        sys.path.sort(key=named.__contains__)
+    sys.meta_path.insert(0, importer)
+    try:
+        from cp.cli import main
+
+        status = main(sys.argv[1:])
+    except DamagedArchive as error:
+        refuse(error)
+    sys.exit(status)
+
+
+def refuse(why: object) -> NoReturn:
+    sys.exit(f"containerpilot: cannot start: {why}")

@@ -1,0 +1,78 @@
+"""Finds the CPythons of this machine that the archive gets bytecode for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+OLDEST, NEWEST = (3, 10), (3, 14)
+PROBE_SECONDS = 20
+
+PROBE = """
+import sys
+from _frozen_importlib_external import MAGIC_NUMBER
+print(sys.implementation.name, sys.version_info.releaselevel, "%d.%d.%d" % sys.version_info[:3],
+      int.from_bytes(MAGIC_NUMBER[:2], "little"), sys.executable, sep="\\n")
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Python:
+    version: tuple[int, ...]
+    executable: str
+    magic: int
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.version))} ({self.executable})"
+
+
+def candidates(environ: Mapping[str, str]) -> list[Path]:
+    """Files that may be such a Python: the one that runs this, what PYTHONS names (names or paths, separated by spaces
+    or colons), and those on PATH and under a pyenv root. What they are only `probe` tells."""
+    path = environ.get("PATH") or os.defpath
+    names = ["python3", "python", *(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))]
+    named = environ.get("PYTHONS", "").replace(":", " ").split()
+    # A virtual environment may be gone tomorrow, and its Python is another's.
+    found = [Path(getattr(sys, "_base_executable", sys.executable))]
+    found += [Path(each) for name in named if (each := shutil.which(name, path=path))]
+    found += [Path(folder, name) for folder in path.split(os.pathsep) if folder for name in names]
+    roots = [Path(root) for root in [environ.get("PYENV_ROOT")] if root]
+    if home := environ.get("HOME"):
+        roots.append(Path(home, ".pyenv"))
+    for root in roots:
+        found += sorted(root.glob("versions/*/bin/python3"))
+    # A pyenv shim only starts one of the Pythons that are found under the root.
+    shims = [root / "shims" for root in roots]
+    return [each for each in dict.fromkeys(found) if os.access(each, os.X_OK) and each.parent not in shims]
+
+
+def probe(executable: Path) -> Python | None:
+    """What this executable is, or None where it is no CPython that the archive is built for."""
+    try:
+        answer = subprocess.run(
+            [executable, "-I", "-S", "-c", PROBE], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True
+        )
+        name, level, version, magic, real = answer.stdout.splitlines()
+        found = Python(tuple(map(int, version.split("."))), real, int(magic))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    if name != "cpython" or level != "final" or not OLDEST <= found.version[:2] <= NEWEST:
+        return None
+    return found
+
+
+def choose(found: Iterable[Python]) -> list[Python]:
+    """One for each form of bytecode, the newest, whatever the order in which they were found."""
+    return sorted({each.magic: each for each in sorted(found)}.values())
+
+
+def find(environ: Mapping[str, str]) -> list[Python]:
+    return choose(each for each in map(probe, candidates(environ)) if each)

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Writes the lock files anew: the newest versions that pyproject.toml allows, with their hashes.
+# Usage: scripts/lock.sh
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+python=$(choose_python)
+tools=$cache/lock-$(version_of "$python")
+[ -x "$tools/bin/uv" ] || {
+    make_venv "$python" "$tools"
+    environment_pip "$tools" install uv
+}
+
+# lock FILE ARGUMENTS: the header is ours, because uv's has the paths of this machine in it.
+lock() {
+    file=$1
+    shift
+    say "Locking $file"
+    {
+        printf '# Made by scripts/lock.sh from pyproject.toml. Do not edit.\n'
+        "$tools/bin/uv" pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-python-downloads \
+            --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@"
+    } >"$file.new"
+    mv "$file.new" "$file"
+}
+
+lock build/requirements.lock pyproject.toml
+lock build/tools.lock --group build
+lock tests/requirements.lock pyproject.toml --extra dev

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Passes all tests, on a machine with nothing but Python 3.10 or newer and a network to the package registries.
+# Usage: scripts/test.sh [arguments of pytest]
+# Environment: PYTHON  the Python to test on (default: python3)
+#              CHECKS  0 leaves out ruff and mypy
+# It makes what it needs in .cache/: the test tools, a Consul (the one on PATH, if there is one), and the archive in dist/.
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+python=$(choose_python)
+tests=$cache/tests-$(version_of "$python")
+say "Testing on Python $(version_of "$python"), $python"
+
+make_environment "$python" "$tests" "$root/tests/requirements.lock"
+
+# A server that cannot be had is a failure: tests that nobody ran say nothing.
+CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
+export CONSUL
+
+PYTHON=$python scripts/build-zipapp.sh >&2
+
+if [ "${CHECKS:-1}" != 0 ]; then
+    say "ruff"
+    "$tests/bin/python" -m ruff check .
+    say "mypy"
+    "$tests/bin/python" -m mypy
+fi
+
+cores=$(getconf _NPROCESSORS_ONLN)
+[ "$cores" -ge 2 ] || cores=2
+export HYPOTHESIS_STORAGE_DIRECTORY="$cache/hypothesis"
+say "pytest, $cores at a time"
+exec "$tests/bin/python" -m pytest -n "$cores" "$@"

@@ -1,0 +1,307 @@
+"""The one file itself: what is in it, that it can be built again, how it starts where things are not as usual."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.pilot import PATH, ROOT, interpreter
+from tests.system.test_start_imports import MISSING, SERVICE, TO_STDERR, imported
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OLD_PYTHONS = ("2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9")
+SECONDS = 20
+
+
+def run(
+    archive: Path | str,
+    *arguments: str,
+    python: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    cwd: Path | str = "/",
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*(python or [interpreter()]), str(archive), *arguments],
+        env={"PATH": PATH, **(env or {})},
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def magic() -> int:
+    """The number of the bytecode of the Python under test, which need not be the one that runs this."""
+    show = "from _frozen_importlib_external import MAGIC_NUMBER as n; print(int.from_bytes(n[:2], 'little'))"
+    done = subprocess.run([interpreter(), "-c", show], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+def rewritten(archive: Path, copy: Path, replace: Mapping[str, bytes | None]) -> Path:
+    """A copy of the archive, in which some files have another content, or (None) are missing."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(copy, "w") as new:
+        for entry in old.infolist():
+            data = replace.get(entry.filename, old.read(entry))
+            if data is not None:
+                new.writestr(entry, data)
+    return copy
+
+
+def with_a_hole(archive: Path, copy: Path, name: str) -> Path:
+    """A copy of the archive, in which 4 KiB in the middle of one file are zeros."""
+    shutil.copy(archive, copy)
+    with zipfile.ZipFile(archive) as opened:
+        entry = opened.getinfo(name)
+    with copy.open("r+b") as file:
+        file.seek(entry.header_offset + entry.compress_size // 2)
+        file.write(bytes(min(4096, entry.compress_size // 4)))
+    return copy
+
+
+# --- contents
+
+
+def test_every_source_and_licence_is_inside_and_nothing_of_the_build_machine(built_archive: Path) -> None:
+    with zipfile.ZipFile(built_archive) as archive:
+        names = archive.namelist()
+        content = b"".join(map(archive.read, names))
+        sources = archive.read("_bootstrap/sources.tar")
+
+    assert [name for name in names if name.endswith((".pyc", "direct_url.json", "RECORD", "INSTALLER"))] == []
+    assert {name.split("/")[0] for name in names} == {"__main__.py", "_bootstrap", "environment.json", "site-packages"}
+    for distribution in ("containerpilot", "urllib3"):
+        assert any(re.fullmatch(rf"site-packages/{distribution}-.*/licenses/LICENSE.*", name) for name in names)
+    for path in (ROOT / "cp").rglob("*.py"):
+        assert f"{path.relative_to(ROOT)}\0".encode() in sources
+    assert str(ROOT).encode() not in content
+
+
+def test_every_file_has_the_same_time_and_an_ordinary_mode(built_archive: Path) -> None:
+    with zipfile.ZipFile(built_archive) as archive:
+        entries = archive.infolist()
+
+    assert len({entry.date_time for entry in entries}) == 1
+    assert {entry.external_attr >> 16 & 0o777 for entry in entries} <= {0o600, 0o644}
+    assert os.access(built_archive, os.X_OK)
+
+
+def test_same_sources_in_two_directories_give_the_same_bytes(built_archive: Path, tmp_path: Path) -> None:
+    surroundings = [
+        {"TZ": "UTC", "PYTHONHASHSEED": "1", "UMASK": "022"},
+        {"TZ": "Asia/Tokyo", "PYTHONHASHSEED": "2", "UMASK": "077"},
+    ]
+    build = [sys.executable, "-m", "build.archive", str(ROOT / ".cache" / "packages"), "dist/built.pyz"]
+    built = []
+    for number, environ in enumerate(surroundings):
+        tree = tmp_path / ("x" * (1 + 20 * number)) / "tree"
+        for folder in ("cp", "build"):
+            shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "LICENSE", tree)
+        subprocess.run(
+            ["sh", "-c", 'umask $UMASK; exec "$@"', "sh", *build],
+            env={"PATH": PATH, "PYTHONS": sys.executable, **environ},
+            cwd=tree,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        built.append((tree / "dist" / "built.pyz").read_bytes())
+
+    assert built[0] == built[1]
+
+
+def test_bytecode_of_the_start_is_that_of_what_a_start_imports(built_archive: Path) -> None:
+    """What is missing in build/start_modules.txt costs every start milliseconds, what is too much costs it less."""
+    services = [{**SERVICE, "interfaces": ["lo:inet"]}]
+    config = json.dumps({"logging": TO_STDERR, "consul": "127.0.0.1:1", "services": services})
+    lines = (ROOT / "build" / "start_modules.txt").read_text().splitlines()
+
+    names = imported([str(built_archive), "-config", config, MISSING], until=f"fork/exec {MISSING}")
+
+    listed = [line for line in lines if not line.startswith("#")]
+    assert sorted(name for name in names if name.partition(".")[0] == "cp") == sorted(listed)
+
+
+# --- the first statement
+
+
+def test_all_signals_are_blocked_before_anything_else_happens(built_archive: Path, tmp_path: Path) -> None:
+    """In a copy of the archive whose bytecode does nothing but show what is blocked."""
+    make = textwrap.dedent(
+        f"""
+        import _imp, marshal, sys
+        shows = compile("print(open('/proc/self/status').read())", "shows", "exec")
+        packed = marshal.dumps((shows, {{}}))
+        sys.stdout.buffer.write(packed + _imp.source_hash({magic()}, packed[::61]))
+        """
+    )
+    start = subprocess.run([interpreter(), "-c", make], capture_output=True, check=True).stdout
+    copy = rewritten(built_archive, tmp_path / "copy.pyz", {f"_bootstrap/code/start-{magic()}.bin": start})
+
+    shown = re.search(r"^SigBlk:\s*([0-9a-f]+)$", run(copy).stdout, re.MULTILINE)
+
+    assert shown is not None
+    blocked = {number for number in range(1, 65) if int(shown[1], 16) >> (number - 1) & 1}
+    assert signal.valid_signals() - blocked == {signal.SIGKILL, signal.SIGSTOP}
+
+
+# --- where it runs
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("options", [["-I"], ["-S", "-E"], ["-O"], ["-OO", "-B"], ["-W", "error"]], ids=" ".join)
+def test_options_of_python_make_no_difference(built_archive: Path, options: list[str]) -> None:
+    done = run(built_archive, "/bin/sh", "-c", "exit 7", python=[interpreter(), *options], env=inline())
+
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+def inline() -> dict[str, str]:
+    return {"CONTAINERPILOT": "{}"}
+
+
+def test_relative_path(built_archive: Path) -> None:
+    done = run(built_archive.name, "/bin/sh", "-c", "exit 7", cwd=built_archive.parent, env=inline())
+
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_nothing_is_unpacked_and_nothing_is_written(built_archive: Path, tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "cwd", "bin")}
+    for folder in folders.values():
+        folder.mkdir()
+    copy = shutil.copy(built_archive, folders.pop("bin"))
+    before = {str(path) for path in tmp_path.rglob("*")}
+    config = json.dumps({"consul": "127.0.0.1:1", "services": [SERVICE]})
+
+    done = run(
+        copy,
+        *("-config", config, "/bin/sleep", "0.5"),
+        env={name: str(folder) for name, folder in folders.items()},
+        cwd=folders["cwd"],
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {str(path) for path in tmp_path.rglob("*")} == before
+
+
+def test_closed_standard_streams(built_archive: Path) -> None:
+    command = shlex.join([interpreter(), str(built_archive), "/bin/sh", "-c", "exit 7"])
+    done = subprocess.run(
+        ["sh", "-c", f"exec {command} <&- >&- 2>&-"], env={"PATH": PATH, **inline()}, timeout=SECONDS, check=False
+    )
+
+    assert done.returncode == 7
+
+
+def test_python_path_of_the_application_is_not_ours(built_archive: Path, tmp_path: Path) -> None:
+    """An application may have modules that are called like those of the standard library, or like ours."""
+    trap = f"open({str(tmp_path / 'trapped')!r}, 'a').write(__name__ + ' ')\nraise OSError\n"
+    for name in ("cp", "urllib3", "json", "http", "socket", "queue", "logging", "random", "ssl", "hashlib", "uuid"):
+        (tmp_path / f"{name}.py").write_text(trap)
+    config = json.dumps({"consul": "127.0.0.1:1", "services": [SERVICE]})
+
+    done = run(
+        built_archive,
+        *("-config", config, "/bin/sh", "-c", 'sleep 1; echo "path $PYTHONPATH"'),
+        env={"PYTHONPATH": str(tmp_path)},
+    )
+
+    assert not (tmp_path / "trapped").exists(), (tmp_path / "trapped").read_text()
+    assert done.returncode == 0
+    assert f"path {tmp_path}\n" in done.stdout
+
+
+# --- other Pythons
+
+
+def old_pythons() -> dict[str, str]:
+    """Interpreters that are too old, on PATH or under a pyenv root, by version."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"))
+    found = {}
+    for version in OLD_PYTHONS:
+        on_path = shutil.which(f"python{version}", path=PATH)
+        of_pyenv = map(str, pyenv.glob(f"versions/{version}.*/bin/python"))
+        for python in filter(None, [on_path, *of_pyenv]):
+            found[version] = python
+    return found
+
+
+@pytest.mark.skipif(not old_pythons(), reason="there is no Python older than 3.10 on this machine")
+@pytest.mark.parametrize("version", old_pythons())
+def test_older_python_gets_one_clear_line(built_archive: Path, version: str) -> None:
+    python = old_pythons()[version]
+
+    done = run(built_archive, "-version", python=[python])
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    why = f"Python 3.10 or newer is needed, and {python} is Python {version}"
+    assert done.stderr == f"containerpilot: cannot start: {why}\n"
+
+
+@pytest.mark.smoke
+def test_python_without_bytecode_in_the_archive_runs_the_sources(built_archive: Path, tmp_path: Path) -> None:
+    copy = rewritten(built_archive, tmp_path / "copy.pyz", {f"_bootstrap/code/start-{magic()}.bin": None})
+    config = json.dumps({"consul": "127.0.0.1:1", "services": [SERVICE]})
+
+    done = run(copy, "-config", config, "/bin/sh", "-c", "sleep 0.5; exit 7")
+
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+# --- damage
+
+
+@pytest.mark.parametrize("kept", [0.001, 0.2, 0.5, 0.99], ids="{:.1%}".format)
+def test_truncated_archive_is_refused(built_archive: Path, tmp_path: Path, kept: float) -> None:
+    """Python itself refuses it, in its own words: without its end the file is no archive."""
+    content = built_archive.read_bytes()
+    copy = tmp_path / "copy.pyz"
+    copy.write_bytes(content[: int(len(content) * kept)])
+
+    assert run(copy, "-version").returncode == 1
+
+
+def test_archive_that_lacks_its_last_byte_is_refused(built_archive: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.pyz"
+    copy.write_bytes(built_archive.read_bytes()[:-1])
+
+    assert run(copy, "-version").returncode == 1
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("part", ["start", "cp"])
+def test_damaged_archive_says_so_in_one_line(built_archive: Path, tmp_path: Path, part: str) -> None:
+    copy = with_a_hole(built_archive, tmp_path / "copy.pyz", f"_bootstrap/code/{part}-{magic()}.bin")
+
+    assert_reported_as_damaged(run(copy, "-version"), copy)
+
+
+def test_damaged_sources_say_so_in_one_line(built_archive: Path, tmp_path: Path) -> None:
+    without_bytecode = {f"_bootstrap/code/start-{magic()}.bin": None}
+    rewritten(built_archive, tmp_path / "sources.pyz", without_bytecode)
+    copy = with_a_hole(tmp_path / "sources.pyz", tmp_path / "copy.pyz", "_bootstrap/sources.tar")
+
+    assert_reported_as_damaged(run(copy, "-version"), copy)
+
+
+def assert_reported_as_damaged(done: subprocess.CompletedProcess[str], archive: Path) -> None:
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"containerpilot: cannot start: {archive} is damaged; copy it anew\n"

@@ -1,0 +1,148 @@
+"""The importer of the archive, on archives of a few files."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import tarfile
+import zipfile
+import zipimport
+from typing import TYPE_CHECKING
+
+import pytest
+
+from build.entry._bootstrap.importer import DamagedArchive, Importer, OpenArchive, modules_of, sources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+TEXTS = {
+    "example/__init__.py": "NAME = __name__\n",
+    "example/inner.py": "from example import NAME\n\n\ndef fail():\n    raise ValueError('é')  # here\n",
+    "empty.py": "",
+}
+
+
+def tar(texts: dict[str, str]) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for path, text in texts.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return data.getvalue()
+
+
+def read_only_sources(name: str) -> bytes:
+    assert name == "_bootstrap/sources.tar"
+    return tar(TEXTS)
+
+
+@pytest.fixture
+def importer() -> Iterator[Importer]:
+    """One that has only sources, in force for the test."""
+    found = Importer("relative/containerpilot.pyz", read_only_sources, 0, modules_of(TEXTS), ())
+    before = set(sys.modules)
+    sys.meta_path.insert(0, found)
+    yield found
+    sys.meta_path.remove(found)
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def make_archive(tmp_path: Path) -> Iterator[Callable[[dict[str, bytes]], OpenArchive]]:
+    opened: list[OpenArchive] = []
+
+    def make(files: dict[str, bytes]) -> OpenArchive:
+        path = tmp_path / "archive.pyz"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data, zipfile.ZIP_DEFLATED if name.startswith("packed") else zipfile.ZIP_STORED)
+        zipimport.zipimporter(str(path))
+        opened.append(OpenArchive(str(path)))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        os.close(each._descriptor)
+
+
+def test_all_sources_are_found_again() -> None:
+    assert sources(read_only_sources) == TEXTS
+
+
+def test_packages_and_modules_are_imported_from_sources(importer: Importer) -> None:
+    import example.inner  # type: ignore[import-not-found]
+
+    assert (example.NAME, example.inner.NAME) == ("example", "example")
+    assert example.inner.__file__ == f"{os.getcwd()}/relative/containerpilot.pyz/example/inner.py"
+    assert example.inner.__package__ == "example"
+
+
+def test_module_that_is_not_there_is_reported_as_ever(importer: Importer) -> None:
+    import example
+
+    assert example.NAME == "example"
+    with pytest.raises(ModuleNotFoundError, match=r"example\.missing"):
+        importlib.import_module("example.missing")
+
+
+def test_module_can_be_imported_anew(importer: Importer) -> None:
+    import example
+
+    del sys.modules["example"]
+    import example as again
+
+    assert again is not example
+
+
+def test_traceback_shows_the_text_of_the_line(importer: Importer) -> None:
+    import traceback
+
+    from example import inner
+
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - any
+        inner.fail()
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert 'File "containerpilot.pyz/example/inner.py", line 5, in fail' in shown
+    assert "raise ValueError('é')  # here" in shown
+
+
+def test_files_are_read_after_the_archive_was_replaced(
+    make_archive: Callable[[dict[str, bytes]], OpenArchive], tmp_path: Path
+) -> None:
+    archive = make_archive({"stored": b"one", "packed": b"two" * 1000})
+    (tmp_path / "new").write_bytes(b"something else")
+    (tmp_path / "new").replace(archive.path)
+
+    assert archive.read("stored") == b"one"
+    assert archive.read("packed") == b"two" * 1000
+
+
+def test_damage_is_noticed(make_archive: Callable[[dict[str, bytes]], OpenArchive]) -> None:
+    archive = make_archive({"stored": b"one" * 1000, "packed": os.urandom(5000)})
+    size = os.path.getsize(archive.path)
+    with open(archive.path, "r+b") as file:
+        file.seek(200)
+        file.write(bytes(size - 400))
+
+    for name in ("stored", "packed"):
+        with pytest.raises(DamagedArchive, match=f"^{archive.path} is damaged; copy it anew$"):
+            archive.read(name)
+
+
+def test_file_that_the_archive_does_not_have(make_archive: Callable[[dict[str, bytes]], OpenArchive]) -> None:
+    with pytest.raises(FileNotFoundError):
+        make_archive({}).read("nothing")
+
+
+def test_archive_is_not_inherited_by_children(make_archive: Callable[[dict[str, bytes]], OpenArchive]) -> None:
+    archive = make_archive({"stored": b"one"})
+
+    assert archive._descriptor > 2
+    assert not os.get_inheritable(archive._descriptor)
