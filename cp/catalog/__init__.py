@@ -1,0 +1,117 @@
+"""Catalogues: where services are registered and where their instances are found.
+
+A `Catalog` is a set of blocking calls for the catalogue threads; `registrar` and `watcher` own those threads and are
+what the rest of the program speaks to. This page has only what both sides share, so that importing it costs nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    from cp.plan import Service, Watch
+
+    class Timer(Protocol):
+        def cancel(self) -> None: ...
+
+    class Loop(Protocol):
+        """The part of the engine's loop that this package uses; only `post` is called on other threads."""
+
+        def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer: ...
+        def post(self, callback: Callable[..., object], *args: Any) -> None: ...
+
+    class Log(Protocol):
+        def debug(self, message: str) -> None: ...
+        def info(self, message: str) -> None: ...
+        def warning(self, message: str) -> None: ...
+        def error(self, message: str) -> None: ...
+
+    class Catalog(Protocol):
+        """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.
+
+        All times are in seconds. Every call ends within the client's own time limits, and fails with a
+        `CatalogError` only. A cursor says what of a watch has been seen; it means something to the client that made
+        it and to nobody else. A cursor of None says that this catalogue cannot push this watch.
+        """
+
+        def register(self, service: Service, status: str) -> None:
+            """Enters the service, or replaces its entry; `status` is passing, warning, critical or "" (unknown)."""
+
+        def heartbeat(self, service: Service, status: str, output: str) -> None:
+            """Renews a registered service; CatalogForgotten if the catalogue does not know it (any more)."""
+
+        def deregister(self, service: Service) -> None:
+            """Removes the service; one that is not there is a success."""
+
+        def instances(self, watch: Watch) -> tuple[list[Instance], object]:
+            """The healthy instances now, and a cursor for `wait_for_change`."""
+
+        def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
+            """The healthy instances and a new cursor, as soon as they may differ from what the cursor saw."""
+
+        def interrupt(self) -> None:
+            """Makes the call under way fail now; the client stays usable."""
+
+        def close(self) -> None:
+            """Makes the call under way and all later ones fail, and frees all that it holds. Any number of times."""
+
+
+PASSING = "passing"
+WARNING = "warning"
+CRITICAL = "critical"
+
+
+class CatalogError(Exception):
+    """A call that did not do its work; str() says why, in one line, without secrets.
+
+    `operation` begins the message where it is not the usual one of the caller ("Check registration").
+    """
+
+    def __init__(self, message: str, operation: str = "") -> None:
+        super().__init__(message)
+        self.operation = operation
+
+
+class CatalogUnreachable(CatalogError):
+    """No answer, or the answer of a server in trouble: nothing about this one service; it may work later."""
+
+
+class CatalogClosed(CatalogUnreachable):
+    """The client was closed, or its call interrupted, by our own side."""
+
+
+class CatalogRefused(CatalogError):
+    """The catalogue answered, and said no: permission denied, an entry that it does not accept."""
+
+
+class CatalogForgotten(CatalogError):
+    """The catalogue has no such registration: it must be made again."""
+
+
+class CatalogGarbage(CatalogError):
+    """The answer is not what a catalogue says."""
+
+
+class Instance:
+    """A healthy instance of a service. Made once, never changed; plain slots because there may be thousands."""
+
+    __slots__ = ("address", "id", "port", "tags")
+
+    def __init__(self, id: str, address: str, port: int, tags: tuple[str, ...] = ()) -> None:
+        self.id = id
+        self.address = address
+        self.port = port
+        self.tags = tags
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Instance):
+            return NotImplemented
+        return (self.id, self.address, self.port, self.tags) == (other.id, other.address, other.port, other.tags)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.address, self.port, self.tags))
+
+    def __repr__(self) -> str:
+        return f"Instance({self.id!r}, {self.address!r}, {self.port!r}, {self.tags!r})"

@@ -1,0 +1,287 @@
+"""The embedded catalogue: a folder with a file per instance, for one machine or a shared volume. It needs no server.
+
+An instance is alive while the deadline in its file, on the wall clock, lies ahead; every heartbeat moves it on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import allocate_lock
+
+from cp.catalog import (
+    PASSING,
+    CatalogClosed,
+    CatalogForgotten,
+    CatalogRefused,
+    CatalogUnreachable,
+    Instance,
+    records,
+)
+from cp.catalog.bell import Bell
+from cp.catalog.inotify import Inotify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.plan import DirectorySettings, Service, Watch
+
+    Sight = tuple[tuple[int, int, int], records.Record | None]  # inode, time and size of a file, and what it says
+
+# Dead entries are removed this long after their deadline, and looked for as often: late enough that nobody's clock
+# or slow renewal makes them alive again.
+SWEEP_AFTER = 60.0
+LONGEST_NAME = 255  # bytes; what file systems take
+
+
+class Directory:
+    """A client of one folder; see `cp.catalog.Catalog`. `warn` hears once of each file that is none of ours."""
+
+    def __init__(
+        self,
+        settings: DirectorySettings,
+        warn: Callable[[str], object],
+        *,
+        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+        inotify: Callable[[str], Inotify] = Inotify,
+    ) -> None:
+        self._path = settings.path
+        self._warn = warn
+        self._wall = wall
+        self._clock = clock
+        self._open_inotify = inotify
+        self._seen: dict[str, Sight] = {}
+        self._warned: set[str] = set()
+        self._swept_at: float | None = None
+        self._inotify: Inotify | None = None
+        self._inode: tuple[int, int] | None = None  # of the folder that inotify looks at
+        self._guard = allocate_lock()  # over the rest
+        self._bell: Bell | None = None
+        self._calling = False
+        self._interrupted = False
+        self._closed = False
+
+    # --- registration
+
+    def register(self, service: Service, status: str) -> None:
+        self._write(service, status, "")
+
+    def heartbeat(self, service: Service, status: str, output: str) -> None:
+        path = os.path.join(self._path, self._name(service))
+        if not os.path.lexists(path):
+            raise CatalogForgotten(f"{path} is gone")
+        self._write(service, status, output)
+
+    def deregister(self, service: Service) -> None:
+        path = os.path.join(self._path, self._name(service))
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise CatalogUnreachable(f"cannot remove {path}: {_why(error)}") from None
+
+    def _write(self, service: Service, status: str, output: str) -> None:
+        name = self._name(service)
+        self._make_folder()
+        try:
+            records.write(self._path, name, records.encode(service, status, output, self._wall() + service.ttl))
+        except OSError as error:
+            raise CatalogUnreachable(f"cannot write {os.path.join(self._path, name)}: {_why(error)}") from None
+        now = self._clock()
+        if self._swept_at is None or now - self._swept_at >= SWEEP_AFTER:
+            self._swept_at = now
+            try:
+                self._sweep()
+            except (OSError, CatalogUnreachable):
+                pass  # a folder that can be written and not listed is no reason to fail
+
+    def _name(self, service: Service) -> str:
+        name = records.file_name(service.id)
+        if len(name) > LONGEST_NAME:
+            raise CatalogRefused(f"the id of service {service.name} is too long for the name of a file")
+        return name
+
+    def _make_folder(self) -> None:
+        try:
+            os.makedirs(self._path, exist_ok=True)
+        except OSError as error:
+            raise CatalogUnreachable(f"cannot make the folder {self._path}: {_why(error)}") from None
+
+    def _sweep(self) -> None:
+        """Removes entries that are long dead, and what writers that were killed left behind."""
+        dead = self._wall() - SWEEP_AFTER
+        for name, record in self._records().items():
+            if record.deadline < dead:
+                self._remove(name)
+        for name in os.listdir(self._path):
+            if name.startswith(records.TEMPORARY):
+                try:
+                    old = os.lstat(os.path.join(self._path, name)).st_mtime < dead
+                except OSError:
+                    continue
+                if old:
+                    self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        try:
+            os.unlink(os.path.join(self._path, name))
+        except OSError:
+            pass  # somebody else was faster, or owns it: it is dead either way
+
+    # --- watches
+
+    def instances(self, watch: Watch) -> tuple[list[Instance], object]:
+        self._enter()
+        try:
+            self._make_folder()
+            pushed = self._follow()  # before the look: what changes in between is then heard of
+            found, _ = self._look(watch)
+            return found, _cursor(found) if pushed else None
+        finally:
+            self._leave()
+
+    def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
+        # Where inotify is blind, on volumes that others write to over a network, the interval is what counts.
+        limit = self._clock() + min(max_wait, watch.interval)
+        self._enter()
+        try:
+            while True:
+                pushed = self._follow()
+                found, next_death = self._look(watch)
+                left = limit - self._clock()
+                if _cursor(found) != cursor or left <= 0 or not pushed:
+                    return found, _cursor(found) if pushed else None
+                self._wait(min(left, next_death - self._wall()))
+        finally:
+            self._leave()
+
+    def _look(self, watch: Watch) -> tuple[list[Instance], float]:
+        """The instances, and when the first of them will die if nothing happens."""
+        now = self._wall()
+        alive = [
+            record
+            for record in self._records().values()
+            if record.name == watch.name
+            and record.status == PASSING
+            and record.deadline > now
+            and (not watch.tag or watch.tag in record.tags)
+        ]
+        alive.sort(key=lambda record: record.id)
+        found = [Instance(record.id, record.address, record.port, record.tags) for record in alive]
+        return found, min((record.deadline for record in alive), default=float("inf"))
+
+    def _records(self) -> dict[str, records.Record]:
+        """What is in the folder, by file name. Only files that are new or replaced are read."""
+        seen: dict[str, Sight] = {}
+        try:
+            with os.scandir(self._path) as entries:
+                for entry in entries:
+                    if entry.name.endswith(records.SUFFIX) and not entry.name.startswith("."):
+                        self._see(entry, seen)
+        except OSError as error:
+            raise CatalogUnreachable(f"cannot read the folder {self._path}: {_why(error)}") from None
+        self._seen = seen
+        self._warned &= seen.keys()
+        return {name: record for name, (_, record) in seen.items() if record is not None}
+
+    def _see(self, entry: os.DirEntry[str], seen: dict[str, Sight]) -> None:
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return  # deregistered while we look
+        signature = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._seen.get(entry.name)
+        if known is not None and known[0] == signature:
+            seen[entry.name] = known
+            return
+        record: records.Record | None = None
+        try:
+            record = records.read(entry.path)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            why = _why(error) if isinstance(error, OSError) else str(error)
+            if entry.name not in self._warned:
+                self._warned.add(entry.name)
+                self._warn(f"{entry.path} is ignored, it is no entry of the catalogue: {why}")
+        seen[entry.name] = (signature, record)
+
+    # --- waiting
+
+    def _follow(self) -> bool:
+        """Has inotify look at the folder that is there now; false if it cannot."""
+        try:
+            status = os.stat(self._path)
+            inode = (status.st_dev, status.st_ino)
+            if self._inotify is None or self._inode != inode:
+                self._unfollow()
+                self._inotify = self._open_inotify(self._path)
+                self._inode = inode
+        except OSError:
+            return False
+        return True
+
+    def _unfollow(self) -> None:
+        if self._inotify is not None:
+            self._inotify.close()
+            self._inotify = None
+
+    def _wait(self, seconds: float) -> None:
+        bell, inotify = self._bell, self._inotify
+        assert bell is not None
+        assert inotify is not None
+        bell.wait(seconds, (inotify.fd,))
+        with self._guard:
+            if self._closed or self._interrupted:
+                raise CatalogClosed("the wait was broken off")
+        inotify.drain()
+
+    def _enter(self) -> None:
+        with self._guard:
+            if self._closed:
+                raise CatalogClosed("the catalogue is closed")
+            if self._bell is None:
+                try:
+                    self._bell = Bell()
+                except OSError as error:
+                    raise CatalogUnreachable(f"cannot wait for changes of {self._path}: {_why(error)}") from None
+            self._calling = True
+            self._interrupted = False
+
+    def _leave(self) -> None:
+        with self._guard:
+            self._calling = False
+            if self._closed:
+                self._free()
+
+    def _free(self) -> None:
+        """With the guard held, and no call under way: so no descriptor is closed twice, or under its reader."""
+        self._unfollow()
+        if self._bell is not None:
+            self._bell.close()
+
+    def interrupt(self) -> None:
+        with self._guard:
+            self._interrupted = True
+            if self._bell is not None:
+                self._bell.ring()
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+            if not self._calling:
+                self._free()
+            elif self._bell is not None:
+                self._bell.ring()
+
+
+def _cursor(found: list[Instance]) -> tuple[Instance, ...]:
+    return tuple(found)
+
+
+def _why(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

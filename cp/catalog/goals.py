@@ -1,0 +1,269 @@
+"""What should be true in the catalogue, and the next call that brings it nearer. Pure: no thread, no clock, no socket.
+
+A `Goal` is what the program wishes for one service id; the latest wish wins, so the table never holds more than the
+services there are. `Goals.next` names the call to make, and `Goals.ended` takes in how it went.
+
+A goal moves through calls like these (an attempt is what stands on one line):
+
+    present, not registered      REGISTER, HEARTBEAT
+    ... and it was unknown       REGISTER, HEARTBEAT (forgotten), REGISTER, HEARTBEAT
+    present, registered          HEARTBEAT
+    ... and was forgotten        HEARTBEAT (forgotten), REGISTER, HEARTBEAT
+    announced, no check yet      REGISTER
+    absent                       DEREGISTER
+"""
+
+from __future__ import annotations
+
+from cp.catalog import PASSING, CatalogClosed, CatalogForgotten, CatalogRefused
+from cp.catalog.trouble import Trouble, span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.catalog import CatalogError
+    from cp.plan import Service
+
+REGISTER, HEARTBEAT, DEREGISTER = "register", "heartbeat", "deregister"
+
+
+class Goal:
+    """The wish for one service id, and what is known of the catalogue's side."""
+
+    __slots__ = (
+        "asked_at", "attempting", "due", "forgotten", "fresh", "output", "present", "purge",
+        "registered", "registered_now", "service", "status", "trouble", "version", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, service: Service, random: Callable[[], float]) -> None:
+        self.service = service
+        self.present = False
+        self.status = ""  # "" = announced only: no check has run yet
+        self.output = ""
+        self.asked_at = 0.0
+        self.version = 0  # of the wish
+        self.due = False  # something is to be done
+        self.fresh = False  # the wish has not been tried yet
+        self.purge = False  # a removal was wished for and has not been tried: it comes first, whatever was wished since
+        self.registered = False
+        self.registered_now = False  # and nobody has been told
+        self.attempting = False  # between two calls of one attempt
+        self.forgotten = 0  # how often in this attempt
+        self.trouble = Trouble(random)
+        self.waiting: list[Callable[[], None]] = []
+
+
+class Action:
+    """One call to make, with the wish that it comes from."""
+
+    __slots__ = ("goal", "output", "service", "status", "verb", "version")
+
+    def __init__(self, verb: str, goal: Goal) -> None:
+        self.verb = verb
+        self.goal = goal
+        self.service = goal.service
+        self.status = goal.status or goal.service.initial_status
+        self.output = goal.output
+        self.version = goal.version
+
+
+class Goals:
+    """The table of wishes.
+
+    `notice(level, text)` is told what a person should read; `release(done)` gets each callback of `forget` when its
+    removal was done or has failed for the first time.
+    """
+
+    def __init__(
+        self,
+        random: Callable[[], float],
+        notice: Callable[[str, str], None],
+        release: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._random = random
+        self._notice = notice
+        self._release = release
+        self._goals: dict[str, Goal] = {}
+        self.outage = Trouble(random)  # of the catalogue as a whole, not of one service
+
+    def __len__(self) -> int:
+        return len(self._goals)
+
+    # --- wishes
+
+    def want(self, service: Service, status: str, output: str, now: float) -> None:
+        """Present with this status; "" = present, and no check has run yet."""
+        goal = self._goal(service)
+        if not status and goal.present and goal.service == service:
+            return
+        if goal.service != service:
+            goal.registered = False
+        goal.service = service
+        goal.present = True
+        goal.status = status
+        goal.output = output
+        self._ask(goal, now)
+
+    def forget(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
+        """Absent."""
+        goal = self._goal(service)
+        if goal.present or not goal.due:
+            self._notice("info", f"Deregistering service: {service.name}")
+        if not goal.present:
+            goal.service = service
+        goal.present = False
+        goal.purge = True
+        if done is not None:
+            goal.waiting.append(done)
+        self._ask(goal, now)
+
+    def _goal(self, service: Service) -> Goal:
+        goal = self._goals.get(service.id)
+        if goal is None:
+            goal = self._goals[service.id] = Goal(service, self._random)
+        return goal
+
+    def _ask(self, goal: Goal, now: float) -> None:
+        goal.asked_at = now
+        goal.version += 1
+        goal.due = goal.fresh = True
+
+    def removal_waits(self) -> bool:
+        """Is there a removal that has not been tried?"""
+        return any(goal.purge for goal in self._goals.values())
+
+    # --- what to do
+
+    def next(self, now: float) -> Action | float | None:
+        """The call to make now, or in how many seconds to ask again; None = not before the next wish."""
+        chosen: tuple[bool, float, Goal] | None = None
+        earliest: float | None = None
+        for goal in self._goals.values():
+            if not goal.due or self._stale(goal, now):
+                continue
+            ready_at = self._ready_at(goal)
+            if ready_at > now:
+                earliest = ready_at if earliest is None else min(earliest, ready_at)
+                continue
+            stays = goal.present and not goal.purge
+            if chosen is None or (stays, goal.asked_at) < chosen[:2]:  # removals first: somebody waits for them
+                chosen = (stays, goal.asked_at, goal)
+        if chosen is None:
+            return None if earliest is None else earliest - now
+        goal = chosen[2]
+        goal.fresh = False
+        if goal.purge or not goal.present:
+            goal.purge = False
+            return Action(DEREGISTER, goal)
+        return Action(HEARTBEAT if goal.registered and goal.status else REGISTER, goal)
+
+    def _stale(self, goal: Goal, now: float) -> bool:
+        """A passing check counts for one ttl: later it would be a lie, and the next check wakes the goal again."""
+        if not goal.present or goal.purge or goal.status != PASSING or now < goal.asked_at + goal.service.ttl:
+            return False
+        goal.due = goal.attempting = False
+        goal.forgotten = 0
+        return True
+
+    def _ready_at(self, goal: Goal) -> float:
+        if goal.attempting or (goal.fresh and goal.purge):
+            return 0.0
+        if goal.fresh:
+            return max(self.outage.news_at, goal.trouble.news_at)
+        return max(self.outage.retry_at, goal.trouble.retry_at)
+
+    # --- how it went
+
+    def ended(self, action: Action, error: CatalogError | None, now: float) -> None:
+        """Takes in the outcome of a call; the wish may have changed meanwhile."""
+        goal = action.goal
+        goal.attempting = False
+        if error is None:
+            self._reachable(now)
+            if action.verb == DEREGISTER:
+                self._removed(goal)
+            elif action.verb == REGISTER:
+                self._registered(goal, action)
+            else:
+                self._renewed(goal, action, now)
+        elif isinstance(error, CatalogClosed):
+            return  # our own side broke it off, for something more urgent: it is still due
+        elif isinstance(error, CatalogForgotten) and action.verb == HEARTBEAT:
+            self._unknown(goal, error, now)
+        else:
+            self._failed(goal, action, error, now)
+        if action.verb == DEREGISTER and not goal.purge:
+            self._release_all(goal)
+
+    def _reachable(self, now: float) -> None:
+        since = self.outage.since
+        if self.outage.over():
+            self._notice("info", f"Catalogue reachable again after {span(now - since)}")
+
+    def _removed(self, goal: Goal) -> None:
+        goal.registered = goal.registered_now = False
+        goal.forgotten = 0
+        goal.trouble.over()
+        if not goal.present:
+            goal.due = goal.purge = False
+            self._goals.pop(goal.service.id, None)
+
+    def _registered(self, goal: Goal, action: Action) -> None:
+        if goal.service != action.service:
+            return
+        goal.registered = goal.registered_now = True
+        if goal.status:
+            goal.attempting = True  # the heartbeat follows at once
+        elif action.version == goal.version:
+            self._settled(goal)
+
+    def _renewed(self, goal: Goal, action: Action, now: float) -> None:
+        since = goal.trouble.since
+        if goal.trouble.over():
+            self._notice("info", f"Service registration works again: {goal.service.name}, after {span(now - since)}")
+        if action.version == goal.version:
+            self._settled(goal)
+
+    def _settled(self, goal: Goal) -> None:
+        goal.due = False
+        goal.forgotten = 0
+        name, initial = goal.service.name, goal.service.initial_status
+        if goal.registered_now and not goal.status and initial:
+            self._notice("info", f"Registering service {name} with initial status set to {initial}")
+        elif goal.registered_now:
+            self._notice("info", f"Service registered: {name}")
+        goal.registered_now = False
+
+    def _unknown(self, goal: Goal, error: CatalogError, now: float) -> None:
+        # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
+        level = "debug" if goal.registered_now else "info"
+        goal.registered = goal.registered_now = False
+        goal.forgotten += 1
+        if goal.forgotten == 1:
+            self._notice(level, f"Service not registered: {error}")
+            goal.attempting = True
+            return
+        goal.forgotten = 0
+        if goal.trouble.failed(now):
+            self._notice("error", f"Failed to write heartbeat: {error}")
+
+    def _failed(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
+        goal.forgotten = 0
+        of_one = isinstance(error, CatalogRefused)
+        if of_one:
+            self._reachable(now)
+        first = (goal.trouble if of_one else self.outage).failed(now)
+        if action.verb == DEREGISTER:
+            if goal.waiting or first:
+                self._notice("info", f"Deregistering failed: {error}")
+            if not of_one:  # the others would fail as well, and those who wait have no time
+                for other in self._goals.values():
+                    self._release_all(other)
+        elif first:
+            self._notice("warning", f"{error.operation or 'Service registration'} failed: {error}")
+
+    def _release_all(self, goal: Goal) -> None:
+        waiting, goal.waiting = goal.waiting, []
+        for done in waiting:
+            self._release(done)

@@ -1,0 +1,250 @@
+"""HTTP for catalogues: one kept-alive connection, hard time limits, and a call that another thread can break off."""
+
+from __future__ import annotations
+
+import os
+import socket
+from _thread import allocate_lock
+
+from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
+from cp.catalog.lean import urllib3_connection
+from cp.catalog.proxy import proxy_for
+from cp.catalog.sockets import Patience, open_tcp, open_unix, origin, reason, tls_context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from cp.catalog.address import Address
+    from cp.plan import Tls
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+READ_SIZE = 256 * 1024
+
+
+class Answer:
+    """Status, headers (names in lower case), body."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class Http:
+    """A client of one server, for one thread at a time; `interrupt` and `close` may come from any.
+
+    `name` is what messages call the server. Times in seconds: to connect and shake hands; and from the request to the
+    last byte of its answer. `environ` may name a proxy. A call on a kept connection that turns out to be closed is
+    made once more on a new one; nothing else is tried twice.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Address,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
+        tls: Tls,
+        environ: Mapping[str, str],
+        largest_answer: int = LARGEST_ANSWER,
+    ) -> None:
+        self._name = f"{name} at {address}"
+        self._address = address
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._largest = largest_answer
+        https = address.scheme == "https"
+        self._module: Any = urllib3_connection(https)
+        self._context = tls_context(tls, self._name) if https else None
+        self._server_name = tls.server_name
+        self._proxy = None
+        if not address.path:
+            try:
+                self._proxy = proxy_for(address.scheme, address.host, address.port, environ)
+            except ValueError as error:
+                raise CatalogError(f"cannot reach {self._name}: {error}") from None
+        self._patience = Patience()
+        self._connection: Any = None  # if there is one, it has carried a call
+        self._guard = (
+            allocate_lock()
+        )  # over the rest, and for dropping a connection; never held while anything can block
+        self._socket: socket.socket | None = None
+        self._calling = False
+        self._interrupted = False
+        self._closed = False
+
+    # --- on the calling thread
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        read_timeout: float | None = None,
+    ) -> Answer:
+        """Whatever its status. CatalogUnreachable, CatalogClosed or CatalogGarbage if there is none."""
+        limit = self._read_timeout if read_timeout is None else read_timeout
+        with self._guard:
+            if self._closed:
+                raise CatalogClosed(f"the connection to {self._name} is closed")
+            self._calling = True
+            self._interrupted = False
+        whole = False
+        try:
+            answer = self._request(method, target, headers, body, limit)
+            whole = True
+            return answer
+        finally:
+            with self._guard:
+                self._calling = False
+                whole = whole and not self._closed
+            if not whole:
+                self._drop()
+
+    def _request(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, limit: float
+    ) -> Answer:
+        from http.client import BadStatusLine, HTTPException
+
+        from urllib3.exceptions import HTTPError
+
+        while True:
+            kept = self._connection is not None
+            connecting = not kept
+            try:
+                if connecting:
+                    self._patience.restart(self._connect_timeout)
+                    self._connect()
+                    connecting = False
+                self._patience.restart(limit)
+                return self._exchange(method, target, headers, body, limit)
+            except (OSError, HTTPException, HTTPError, ValueError) as error:
+                # ValueError is what http.client raises for some malformed answers, and for a socket closed under it.
+                if self._is_broken_off():
+                    raise CatalogClosed(f"the call to {self._name} was broken off") from None
+                if not kept or not isinstance(error, (ConnectionError, BadStatusLine)):
+                    raise self._failure(error, connecting, limit) from None
+                self._drop()
+
+    def _exchange(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, limit: float
+    ) -> Answer:
+        connection = self._connection
+        connection.timeout = limit
+        sent = {"User-Agent": "containerpilot", **headers}
+        if self._proxy is not None and self._context is None:
+            target = f"{self._address}{target}"
+            sent.update(self._proxy.headers)
+        for header, value in sent.items():
+            if not value.isprintable():  # http.client would say so, and quote it, were it a secret or not
+                raise CatalogError(f"cannot send the header {header}: it has characters that are not printable")
+        connection.request(method, target, body=body, headers=sent, preload_content=False)
+        response = connection.getresponse()
+        try:
+            content = self._read(response)
+        finally:
+            response.close()
+        if connection.sock is None:  # the server keeps no connections
+            self._drop()
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
+
+    def _read(self, response: Any) -> bytes:
+        pieces = []
+        size = 0
+        while piece := response.read(READ_SIZE, decode_content=False):
+            size += len(piece)
+            if size > self._largest:
+                raise CatalogGarbage(f"{self._name} answered with more than {self._largest >> 20} MiB")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _failure(self, error: Exception, connecting: bool, limit: float) -> CatalogError:
+        cause = origin(error)
+        if isinstance(cause, TimeoutError) and cause.errno is None:
+            if connecting:
+                limit = self._connect_timeout
+                return CatalogUnreachable(f"cannot reach {self._name}: no connection within {limit:g} s")
+            return CatalogUnreachable(f"{self._name} did not answer within {limit:g} s")
+        if isinstance(cause, OSError):
+            return CatalogUnreachable(f"cannot reach {self._name}: {reason(cause)}")
+        return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause)}")
+
+    # --- the connection
+
+    def _connect(self) -> None:
+        options: dict[str, Any] = {"timeout": self._connect_timeout}
+        make = self._module.HTTPConnection
+        if self._context is not None:
+            make = self._module.HTTPSConnection
+            options["ssl_context"] = self._context
+            options["server_hostname"] = self._server_name or None
+        place = self._address if self._proxy is None else self._proxy
+        connection = self._connection = make(place.host, place.port, **options)
+        connection._new_conn = self._new_socket
+        if self._proxy is not None and self._context is not None:
+            connection.set_tunnel(self._address.host, self._address.port, self._proxy.headers, scheme="http")
+        connection.connect()
+        connection.sock.patience = self._patience  # of the TLS socket, if it was wrapped
+        self._watch(connection.sock)
+
+    def _new_socket(self) -> socket.socket:
+        if self._address.path:
+            return open_unix(self._address.path, self._patience, self._watch)
+        place = self._address if self._proxy is None else self._proxy
+        return open_tcp(place.host, place.port, self._patience, self._watch)
+
+    def _watch(self, current: socket.socket) -> None:
+        """Lets other threads break off what happens on this socket."""
+        with self._guard:
+            if self._closed or self._interrupted:
+                raise ConnectionAbortedError("broken off")
+            self._socket = current
+
+    def _drop(self) -> None:
+        with self._guard:  # nobody may shut down a number that already belongs to another file
+            current, self._socket = self._socket, None
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        if current is not None and current.fileno() >= 0:
+            # An answer that made no sense to the library is still held, and keeps the descriptor open.
+            os.close(current.detach())
+
+    # --- on any thread
+
+    def interrupt(self) -> None:
+        """Makes the call under way fail now with CatalogClosed."""
+        with self._guard:
+            self._interrupted = True
+            if self._calling:
+                self._shut_down()
+
+    def close(self) -> None:
+        """Makes the call under way and all later ones fail. Any number of times."""
+        with self._guard:
+            self._closed = True
+            calling = self._calling
+            if calling:
+                self._shut_down()  # and the calling thread closes it
+        if not calling:
+            self._drop()
+
+    def _shut_down(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            # Not SSLSocket.shutdown, which takes the TLS state away from under the reading thread.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        except OSError:
+            pass  # not connected yet, or no longer
+
+    def _is_broken_off(self) -> bool:
+        with self._guard:
+            return self._closed or self._interrupted

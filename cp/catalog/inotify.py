@@ -1,0 +1,51 @@
+"""inotify: the kernel tells when a folder's entries change. Needs ctypes; the standard library has no binding."""
+
+from __future__ import annotations
+
+import os
+
+# <sys/inotify.h>; the flags for inotify_init1 are those of open().
+CLOSE_WRITE, MOVED_FROM, MOVED_TO, DELETE = 0x008, 0x040, 0x080, 0x200
+DELETE_SELF, MOVE_SELF, ONLYDIR = 0x400, 0x800, 0x01000000
+
+BUFFER = 65536  # bytes of events read at a time; what they say does not matter, only that there are some
+
+
+class Inotify:
+    """Readable (`fd`) when an entry of the folder came, went or was written. OSError if that cannot be had."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, folder: str) -> None:
+        try:
+            import ctypes
+        except ImportError as error:
+            raise OSError(f"no inotify: {error}") from None
+        libc = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(libc, "inotify_init1"):
+            raise OSError("no inotify in this C library")
+        self.fd: int = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self.fd < 0:
+            raise _last_error(ctypes.get_errno(), folder)
+        mask = CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF | MOVE_SELF | ONLYDIR
+        if libc.inotify_add_watch(self.fd, os.fsencode(folder), ctypes.c_uint32(mask)) < 0:
+            error_number = ctypes.get_errno()
+            self.close()
+            raise _last_error(error_number, folder)
+
+    def drain(self) -> None:
+        """Takes all events that have come."""
+        try:
+            while os.read(self.fd, BUFFER):
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def _last_error(number: int, folder: str) -> OSError:
+    return OSError(number, os.strerror(number), folder)

@@ -1,0 +1,37 @@
+"""From settings to a catalogue's client."""
+
+from __future__ import annotations
+
+import os
+
+from cp.catalog import CatalogError
+from cp.plan import ConsulSettings, DirectorySettings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cp.catalog import Catalog
+    from cp.plan import EtcdSettings
+
+
+def open_catalog(
+    settings: ConsulSettings | EtcdSettings | DirectorySettings,
+    *,
+    warn: Callable[[str], object] = lambda text: None,
+    environ: Mapping[str, str] = os.environ,
+) -> Catalog:
+    """A client for one thread; nothing is contacted yet. CatalogError if the settings can never work.
+
+    `warn` hears what a person should know and is no error; it is called on the client's thread. `environ` may name an
+    HTTP proxy. Imports what this catalogue needs and no other: call it on the thread that will use the client.
+    """
+    if isinstance(settings, ConsulSettings):
+        from cp.catalog.consul import Consul
+
+        return Consul(settings, environ)
+    if isinstance(settings, DirectorySettings):
+        from cp.catalog.directory import Directory
+
+        return Directory(settings, warn)
+    raise CatalogError("cannot use the catalogue 'etcd': this build has no client for it; use 'consul' or 'directory'")

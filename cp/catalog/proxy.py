@@ -1,0 +1,92 @@
+"""Which proxy the environment names for an address: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, read as Go reads them."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Proxy:
+    """Where it listens, and the headers that it wants."""
+
+    __slots__ = ("headers", "host", "port")
+
+    def __init__(self, host: str, port: int, headers: dict[str, str]) -> None:
+        self.host = host
+        self.port = port
+        self.headers = headers
+
+
+def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:
+    """None = go there directly. ValueError for a senseless variable; it never quotes it, as there may be a password."""
+    variable = "HTTPS_PROXY" if scheme == "https" else "HTTP_PROXY"
+    value = (environ.get(variable) or environ.get(variable.lower()) or "").strip()
+    if not value or _is_local(host) or _is_exempt(host, port, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):
+        return None
+    from base64 import b64encode
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        proxy_port = parts.port or 80
+    except ValueError:
+        raise ValueError(f"{variable} is not the address of a proxy") from None
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"{variable} is not the address of a plain http proxy")
+    headers = {}
+    if parts.username is not None:
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
+    return Proxy(parts.hostname, proxy_port, headers)
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or (host.startswith("127.") and _address(host) is not None) or host == "::1"
+
+
+def _is_exempt(host: str, port: int, exceptions: str) -> bool:
+    host = host.lower().rstrip(".")
+    address = _address(host)
+    for exception in exceptions.lower().split(","):
+        name, exact_port = _split_port(exception.strip())
+        if not name or exact_port not in ("", str(port)):
+            continue
+        if name == "*":
+            return True
+        if address is not None:
+            if _contains(name, host):
+                return True
+        elif host == name or host.endswith("." + name.lstrip("*.")):  # .name is for what is below it, name for both
+            return True
+    return False
+
+
+def _split_port(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        return name, rest.lstrip(":")
+    name, colon, port = text.rpartition(":")
+    if colon and ":" not in name and port.isdecimal():
+        return name, port
+    return text, ""
+
+
+def _address(host: str) -> bytes | None:
+    import socket
+
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _contains(network: str, host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False

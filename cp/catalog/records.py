@@ -1,0 +1,110 @@
+"""The files of the directory catalogue: one JSON object per instance, in one folder.
+
+    {"id": "web-box1", "name": "web", "address": "10.0.0.1", "port": 80, "tags": ["a"],
+     "status": "passing", "output": "", "ttl": 10, "deadline": 1767225600.5}
+
+`deadline` is the wall clock, in seconds since 1970, at which the entry is dead unless it was renewed. A file is only
+ever replaced as a whole, by renaming another over it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from math import isfinite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.plan import Service
+
+SUFFIX = ".json"
+TEMPORARY = ".containerpilot-"  # how files that are being written begin
+LARGEST = 65536  # bytes of a file
+PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+class Record:
+    """What one file says."""
+
+    __slots__ = ("address", "deadline", "id", "name", "port", "status", "tags")
+
+    def __init__(self, fields: dict[str, object]) -> None:
+        """ValueError if a field is missing or not what it should be."""
+        self.id = _text(fields, "id")
+        self.name = _text(fields, "name")
+        self.address = _text(fields, "address")
+        self.status = _text(fields, "status")
+        port, tags, deadline = fields.get("port"), fields.get("tags"), fields.get("deadline")
+        if not isinstance(port, int) or isinstance(port, bool):
+            raise ValueError("port is not a number")
+        if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+            raise ValueError("tags is not a list of strings")
+        if not isinstance(deadline, (int, float)) or isinstance(deadline, bool) or not isfinite(deadline):
+            raise ValueError("deadline is not a time")
+        self.port = port
+        self.tags = tuple(tags)
+        self.deadline = float(deadline)
+
+
+def file_name(id: str) -> str:
+    """A name that is nothing but a name, whatever the id holds: no separator, no dot in front."""
+    return "".join(chr(byte) if byte in PLAIN else f"%{byte:02X}" for byte in os.fsencode(id)) + SUFFIX
+
+
+def encode(service: Service, status: str, output: str, deadline: float) -> bytes:
+    fields = {
+        "id": service.id,
+        "name": service.name,
+        "address": service.address,
+        "port": service.port,
+        "tags": list(service.tags),
+        "status": status,
+        "output": output[:1000],
+        "ttl": service.ttl,
+        "deadline": round(deadline, 3),
+    }
+    return json.dumps(fields).encode() + b"\n"
+
+
+def read(path: str) -> Record:
+    """OSError, or ValueError with the reason, if the file is none of ours. Never waits, not for a pipe either."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError("not a regular file")
+        content = os.read(fd, LARGEST + 1)
+    finally:
+        os.close(fd)
+    if len(content) > LARGEST:
+        raise ValueError("too long")
+    try:
+        fields = json.loads(content)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(fields, dict):
+        raise ValueError("not a JSON object")
+    return Record(fields)
+
+
+def write(folder: str, name: str, content: bytes) -> None:
+    """Puts the whole content under that name, or leaves what was there. OSError."""
+    temporary = os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            if os.write(fd, content) != len(content):
+                raise OSError("short write")  # the next attempt will hear why
+        finally:
+            os.close(fd)
+        os.rename(temporary, os.path.join(folder, name))
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _text(fields: dict[str, object], key: str) -> str:
+    value = fields.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is not a string")
+    return value

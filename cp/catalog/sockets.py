@@ -1,0 +1,138 @@
+"""Connections with one deadline for all that happens on them."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from cp.catalog import CatalogError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from typing import Any
+
+    from cp.plan import Tls
+
+# A peer that is gone without a word is noticed after 15 + 3 x 5 seconds of silence, even in the middle of a long poll.
+KEEP_ALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+
+
+class Patience:
+    """When the work under way has to be over. One recv() may not take longer, nor may a thousand short ones."""
+
+    __slots__ = ("deadline",)
+
+    def __init__(self) -> None:
+        self.deadline = 0.0
+
+    def restart(self, seconds: float) -> None:
+        self.deadline = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds; TimeoutError if there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+
+class PatientSocket(socket.socket):
+    """A socket whose reads share a deadline. (One sendall() has one deadline anyway.)"""
+
+    patience: Patience
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(self.patience.left())
+        return super().recv_into(*args, **kwargs)
+
+
+def open_unix(path: str, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
+    """Connected, or OSError. `watched` gets the socket before it is connected, and may raise."""
+    return _connected(socket.AF_UNIX, 0, path, patience, patience.left(), watched)
+
+
+def open_tcp(host: str, port: int, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
+    """Connected to the first address of the host that answers; each gets its share of the time. Or OSError."""
+    name = host.encode() if host.isascii() else host  # as bytes it does not import the tables of idna
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    failure: OSError = OSError("its name has no address")
+    for index, (family, _, protocol, _, peer) in enumerate(found):
+        try:
+            return _connected(family, protocol, peer, patience, patience.left() / (len(found) - index), watched)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _connected(
+    family: int, protocol: int, peer: Any, patience: Patience, limit: float, watched: Callable[[socket.socket], None]
+) -> PatientSocket:
+    connected = PatientSocket(family, socket.SOCK_STREAM, protocol)
+    connected.patience = patience
+    try:
+        connected.settimeout(limit)
+        if family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in KEEP_ALIVE:
+                if hasattr(socket, option):
+                    connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        watched(connected)
+        connected.connect(peer)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+def tls_context(tls: Tls, server: str) -> ssl.SSLContext:
+    """For the client side. CatalogError, which names the files, if they cannot be used."""
+    import ssl
+
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    class PatientTlsSocket(ssl.SSLSocket):
+        patience: Patience
+
+        def recv_into(self, *args: Any, **kwargs: Any) -> int:
+            self.settimeout(self.patience.left())
+            return super().recv_into(*args, **kwargs)
+
+    context = create_urllib3_context()
+    context.sslsocket_class = PatientTlsSocket
+    try:
+        if tls.ca_file or tls.ca_path:
+            context.load_verify_locations(tls.ca_file or None, tls.ca_path or None)
+        else:
+            context.load_default_certs()
+        if tls.client_cert:
+            # Without a password at hand OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(tls.client_cert, tls.client_key or None, lambda: "")
+    except (OSError, ValueError) as error:
+        files = ", ".join(name for name in (tls.ca_file, tls.ca_path, tls.client_cert, tls.client_key) if name)
+        raise CatalogError(f"cannot set up TLS for {server} with {files}: {reason(error)}") from None
+    if not tls.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def origin(error: BaseException) -> BaseException:
+    """What really happened: urllib3 wraps what it caught."""
+    while True:
+        inner = error.__cause__ or (error.args[-1] if error.args else None)
+        if not isinstance(inner, Exception):
+            return error
+        error = inner
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, for a person: the system's words if there are any, on one line, and no more of a library's."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    if type(error).__name__ == "IncompleteRead":
+        return "the answer ends too early"
+    text = " ".join(str(error).split())[:200] or type(error).__name__
+    return "".join(c if c.isprintable() else "?" for c in text)

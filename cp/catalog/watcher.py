@@ -1,0 +1,194 @@
+"""Follows one watch and reports what changed: the thread and the clock around `changes`."""
+
+from __future__ import annotations
+
+import time
+from _thread import start_new_thread
+
+from cp.catalog import CatalogError
+from cp.catalog.bell import Bell
+from cp.catalog.changes import Sighting
+from cp.catalog.trouble import LONGEST, SHORTEST, Trouble, span
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from cp.catalog import Catalog, Log, Loop
+    from cp.plan import Watch
+
+    # All, added and removed instances. Any, because the engine names an instance by a protocol of its own.
+    Report = Callable[[list[Any], list[Any], list[Any]], None]
+
+PUSH_WAIT = 300.0  # seconds that one question to a catalogue that pushes stays open
+GATHER = 0.25  # seconds between two reports
+HASTE = 10  # answers without a change that may come at once, one after another
+
+
+class Watcher:
+    """All methods are for the loop's thread, where `report` is called too; none of them blocks.
+
+    The first look comes one interval after the start, later ones when the catalogue says that something changed, or
+    every interval if it cannot say so. A failed query changes nothing. `memory` is what was reported last.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        open: Callable[[], Catalog],
+        loop: Loop,
+        log: Log,
+        report: Report,
+        *,
+        memory: Iterable[Any] = (),
+        random: Callable[[], float],
+        clock: Callable[[], float] = time.monotonic,
+        start_thread: Callable[[Callable[[], None], tuple[()]], object] = start_new_thread,
+    ) -> None:
+        self._watch = watch
+        self._open = open
+        self._loop = loop
+        self._log = log
+        self._report = report
+        self._clock = clock
+        self._start_thread = start_thread
+        # The loop's thread only.
+        self._reported = Sighting(memory, None)
+        self._latest = self._reported
+        self._paused = False
+        # The watcher's thread only.
+        self._seen = self._reported
+        self._cursor: object = None
+        self._trouble = Trouble(random)
+        self._hasty = 0
+        self._begin = 0.0
+        # Both: written once, or by one side.
+        self._bell: Bell | None = None
+        self._catalog: Catalog | None = None
+        self._stopped = False
+
+    # --- on the loop's thread
+
+    @property
+    def memory(self) -> list[Any]:
+        return self._reported.instances
+
+    def start(self) -> None:
+        """Starts the thread; a second call does nothing."""
+        if self._bell is not None or self._stopped:
+            return
+        self._begin = self._clock() + self._watch.interval
+        bell = None
+        try:
+            bell = self._bell = Bell()
+            self._start_thread(self._run, ())
+        except (OSError, RuntimeError) as error:  # no descriptor, no thread
+            if bell is not None:
+                bell.close()
+            self._bell = None
+            if self._trouble.failed(self._clock()):
+                self._log.warning(f"Failed to query {self._watch.name}: cannot start a thread: {error}")
+            self._loop.call_later(LONGEST, self.start)
+
+    def pause(self) -> None:
+        """Reports nothing from now on."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Reports again, at once if things are not as they were last reported."""
+        self._paused = False
+        self._compare()
+
+    def stop(self) -> None:
+        """Reports nothing any more, and breaks off the question that is open. Nobody waits for the thread."""
+        self._stopped = True
+        catalog, bell = self._catalog, self._bell
+        if catalog is not None:
+            catalog.close()
+        if bell is not None:
+            bell.ring()
+
+    def _saw(self, sighting: Sighting) -> None:
+        self._latest = sighting
+        self._compare()
+
+    def _compare(self) -> None:
+        latest = self._latest
+        if self._paused or self._stopped or not latest.differs_from(self._reported):
+            return
+        if latest.number != self._reported.number + 1:  # what came in between was not reported
+            latest.compare_with(self._reported)
+        self._reported = latest
+        self._report(list(latest.instances), latest.added, latest.removed)
+
+    # --- on the watcher's thread
+
+    def _run(self) -> None:
+        bell = self._bell
+        assert bell is not None
+        try:
+            self._warm_up()
+            pause = self._begin - self._clock()
+            while not self._stopped:
+                bell.wait(pause)
+                if not self._stopped:
+                    pause = self.step()
+        finally:
+            if self._catalog is not None:
+                self._catalog.close()
+            bell.close()
+
+    def _warm_up(self) -> None:
+        try:
+            self._opened()
+        except Exception:  # whatever it is, the first look meets it again and reports it
+            return
+
+    def step(self) -> float:
+        """One question to the catalogue; returns how many seconds to let pass before the next."""
+        asked_at = self._clock()
+        try:
+            found, self._cursor = self._ask()
+            sighting = Sighting(found, self._seen)
+        except CatalogError as error:
+            return self._failed(str(error))
+        except Exception as error:  # a fault of ours or of a library must not end the watch for good
+            return self._failed(f"unexpected {type(error).__name__}: {error}")
+        since = self._trouble.since
+        if self._trouble.over():
+            self._loop.post(
+                self._log.info, f"{self._watch.name} can be queried again after {span(self._clock() - since)}"
+            )
+        pushes = self._watch.push and self._cursor is not None
+        if sighting.differs_from(self._seen):
+            self._seen = sighting
+            self._loop.post(self._saw, sighting)
+            self._hasty = 0
+            return GATHER if pushes else self._watch.interval
+        if not pushes:
+            return self._watch.interval
+        # Something of no interest changed. A catalogue that answers at once for ever must not keep us busy.
+        self._hasty = self._hasty + 1 if self._clock() - asked_at < SHORTEST else 0
+        return GATHER if self._hasty > HASTE else 0.0
+
+    def _ask(self) -> tuple[list[Any], object]:
+        catalog = self._opened()
+        if self._cursor is None or not self._watch.push:
+            return catalog.instances(self._watch)
+        return catalog.wait_for_change(self._watch, self._cursor, PUSH_WAIT)
+
+    def _failed(self, why: str) -> float:
+        self._cursor = None  # look at everything again
+        if self._stopped:
+            return 0.0
+        if self._trouble.failed(self._clock()):
+            self._loop.post(self._log.warning, f"Failed to query {self._watch.name}: {why}")
+        return self._trouble.retry_at - self._clock() if self._watch.push else self._watch.interval
+
+    def _opened(self) -> Catalog:
+        if self._catalog is None:
+            self._catalog = self._open()
+            if self._stopped:  # `stop` may have looked before the catalogue was here
+                self._catalog.close()
+        return self._catalog

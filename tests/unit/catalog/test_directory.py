@@ -1,0 +1,408 @@
+"""The directory catalogue, on a wall clock that the test sets; inotify is the kernel's."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable, records
+from cp.catalog.directory import SWEEP_AFTER, Directory
+from cp.catalog.inotify import Inotify
+from cp.plan import DirectorySettings
+from tests.unit.catalog.fakes import service, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+LONG = 10.0
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.time = 1_767_225_600.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def no_inotify(folder: str) -> Any:
+    raise OSError("no inotify")
+
+
+class Scene:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.wall = Wall()
+        self.warnings: list[str] = []
+        self.opened: list[Directory] = []
+
+    def open(self, **options: Any) -> Directory:
+        options = {"wall": self.wall, **options}
+        self.opened.append(Directory(DirectorySettings(path=str(self.folder)), self.warnings.append, **options))
+        return self.opened[-1]
+
+    def names(self) -> list[str]:
+        return sorted(os.listdir(self.folder))
+
+    def seen(self, **fields: Any) -> list[str]:
+        """The ids of the instances of `web`."""
+        found, _ = self.open().instances(watch(**fields))
+        return [instance.id for instance in found]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = Scene(tmp_path / "catalogue")
+    yield scene
+    for each in scene.opened:
+        each.close()
+
+
+def test_a_registered_service_has_a_file_that_says_all(scene: Scene) -> None:
+    scene.open().register(service(tags=("a", "b")), "passing")
+    assert json.loads((scene.folder / "web-box.json").read_text()) == {
+        "id": "web-box",
+        "name": "web",
+        "address": "10.0.0.1",
+        "port": 80,
+        "tags": ["a", "b"],
+        "status": "passing",
+        "output": "",
+        "ttl": 10,
+        "deadline": scene.wall.time + 10,
+    }
+
+
+def test_an_instance_is_found_by_name_and_tag(scene: Scene) -> None:
+    scene.open().register(service(tags=("a",)), "passing")
+    assert scene.seen() == ["web-box"]
+    assert scene.seen(tag="a") == ["web-box"]
+    assert scene.seen(tag="b") == []
+    assert scene.seen(name="other") == []
+
+
+@pytest.mark.parametrize("status", ["", "warning", "critical"])
+def test_only_passing_instances_are_found(scene: Scene, status: str) -> None:
+    scene.open().register(service(), status)
+    assert scene.seen() == []
+
+
+def test_an_instance_dies_at_its_deadline_and_a_heartbeat_moves_that_on(scene: Scene) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    scene.wall.time += 9
+    directory.heartbeat(service(), "passing", "")
+    scene.wall.time += 9
+    assert scene.seen() == ["web-box"]
+    scene.wall.time += 1
+    assert scene.seen() == []
+
+
+def test_a_heartbeat_can_say_that_things_are_bad(scene: Scene) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    directory.heartbeat(service(), "critical", "disk full")
+    assert scene.seen() == []
+    assert json.loads((scene.folder / "web-box.json").read_text())["output"] == "disk full"
+
+
+def test_a_heartbeat_notices_that_its_file_is_gone(scene: Scene) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    (scene.folder / "web-box.json").unlink()
+    with pytest.raises(CatalogForgotten, match=r"web-box\.json is gone"):
+        directory.heartbeat(service(), "passing", "")
+
+
+def test_a_removed_service_leaves_nothing(scene: Scene) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    directory.deregister(service())
+    directory.deregister(service())
+    assert scene.names() == []
+
+
+@pytest.mark.parametrize("id", ["../../etc/passwd", "/absolute", "..", ".", ".hidden", "a/b", "a\0b", "é", "a%b"])
+def test_no_id_leads_out_of_the_folder(scene: Scene, tmp_path: Path, id: str) -> None:
+    scene.open().register(service(id=id), "passing")
+    assert len(scene.names()) == 1
+    assert scene.names()[0].endswith(".json")
+    assert os.listdir(tmp_path) == ["catalogue"]
+    assert scene.seen() == [id]
+
+
+def test_ids_that_differ_have_files_that_differ() -> None:
+    ids = ["a", "A", "a.b", "a%2Eb", "a/b", "a b", "a-b", "a_b"]
+    assert len({records.file_name(id) for id in ids}) == len(ids)
+
+
+def test_an_id_that_is_too_long_is_refused(scene: Scene) -> None:
+    with pytest.raises(CatalogRefused, match="too long"):
+        scene.open().register(service(id="x" * 251), "passing")
+
+
+def test_nobody_ever_reads_half_an_entry(scene: Scene) -> None:
+    """It is replaced as a whole: who opened the old file goes on reading the old file."""
+    directory = scene.open()
+    directory.register(service(), "passing")
+    with (scene.folder / "web-box.json").open() as before:
+        directory.register(service(address="10.0.0.2"), "passing")
+        assert json.load(before)["address"] == "10.0.0.1"
+    assert json.loads((scene.folder / "web-box.json").read_text())["address"] == "10.0.0.2"
+
+
+GOOD = {"id": "x", "name": "web", "address": "1.2.3.4", "port": 1, "tags": [], "status": "passing", "deadline": 9e12}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 60_000, "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b"{}", "id is not a string"),
+        (json.dumps({**GOOD, "name": None}).encode(), "name is not a string"),
+        (json.dumps({**GOOD, "port": "80"}).encode(), "port is not a number"),
+        (json.dumps({**GOOD, "port": True}).encode(), "port is not a number"),
+        (json.dumps({**GOOD, "tags": "a"}).encode(), "tags is not a list of strings"),
+        (json.dumps({**GOOD, "tags": [1]}).encode(), "tags is not a list of strings"),
+        (json.dumps({**GOOD, "deadline": "soon"}).encode(), "deadline is not a time"),
+        (b'{"deadline": NaN,' + json.dumps({**GOOD, "deadline": 0}).encode()[1:].replace(b"0}", b"NaN}"), "deadline"),
+        (b" " * 70_000, "too long"),
+    ],
+)
+def test_files_of_others_are_ignored_and_told_once(scene: Scene, content: bytes, why: str) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    (scene.folder / "foreign.json").write_bytes(content)
+    for _ in range(3):
+        found, _ = directory.instances(watch())
+        assert [instance.id for instance in found] == ["web-box"]
+    assert len(scene.warnings) == 1
+    assert scene.warnings[0].startswith(f"{scene.folder}/foreign.json is ignored, it is no entry of the catalogue: ")
+    assert why in scene.warnings[0]
+
+
+def test_a_foreign_file_that_comes_back_is_told_again(scene: Scene) -> None:
+    scene.folder.mkdir()
+    directory = scene.open()
+    for _ in range(2):
+        (scene.folder / "foreign.json").write_text("not ours")
+        directory.instances(watch())
+        (scene.folder / "foreign.json").unlink()
+        directory.instances(watch())
+    assert len(scene.warnings) == 2
+
+
+def test_a_foreign_file_that_becomes_an_entry_counts(scene: Scene) -> None:
+    scene.folder.mkdir()
+    (scene.folder / "x.json").write_text("not yet")
+    directory = scene.open()
+    assert directory.instances(watch())[0] == []
+    (scene.folder / "x.json").write_text(json.dumps(GOOD))
+    assert [instance.id for instance in directory.instances(watch())[0]] == ["x"]
+
+
+def test_what_is_no_file_is_ignored(scene: Scene, tmp_path: Path) -> None:
+    scene.folder.mkdir()
+    (tmp_path / "elsewhere.json").write_text(json.dumps(GOOD))
+    os.mkfifo(scene.folder / "pipe.json")
+    (scene.folder / "folder.json").mkdir()
+    (scene.folder / "link.json").symlink_to(tmp_path / "elsewhere.json")
+    (scene.folder / "README").write_text("hello")
+    assert scene.seen() == []
+    assert len(scene.warnings) == 3
+
+
+def test_a_missing_folder_is_made(scene: Scene) -> None:
+    scene.folder = scene.folder / "a" / "b"
+    assert scene.seen() == []
+    assert scene.folder.is_dir()
+
+
+def test_a_folder_that_cannot_be_made_is_named(scene: Scene) -> None:
+    scene.folder.write_text("a file")
+    with pytest.raises(CatalogUnreachable, match=f"cannot make the folder {scene.folder}: file exists"):
+        scene.open().register(service(), "passing")
+
+
+def test_a_file_that_cannot_be_written_is_named(scene: Scene) -> None:
+    (scene.folder / "web-box.json").mkdir(parents=True)
+    with pytest.raises(CatalogUnreachable, match=f"cannot write {scene.folder}/web-box.json: is a directory"):
+        scene.open().register(service(), "passing")
+    assert scene.names() == ["web-box.json"]
+
+
+def test_the_long_dead_and_what_killed_writers_left_are_swept(scene: Scene) -> None:
+    directory = scene.open()
+    directory.register(service("dead"), "passing")
+    directory.register(service("dying"), "passing")
+    leftover = scene.folder / f"{records.TEMPORARY}123-abc"
+    leftover.write_text("half")
+    os.utime(leftover, (scene.wall.time, scene.wall.time))
+    (scene.folder / "foreign.json").write_text("not ours")
+    scene.wall.time += SWEEP_AFTER
+    scene.open().heartbeat(service("dying"), "passing", "")
+    scene.wall.time += 11
+    scene.open().register(service("new"), "passing")
+    assert scene.names() == ["dying-box.json", "foreign.json", "new-box.json"]
+
+
+# --- waiting for a change
+
+
+def in_background(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Starts it on another thread; what is returned waits for what it returns or raises."""
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def wait() -> Any:
+        thread.join(LONG)
+        assert outcome, "the wait does not end"
+        return outcome[0]
+
+    return wait
+
+
+def test_a_change_ends_the_wait(scene: Scene) -> None:
+    follower, writer = scene.open(), scene.open()
+    _, cursor = follower.instances(watch())
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    writer.register(service(), "passing")
+    found, cursor = end()
+    assert [instance.id for instance in found] == ["web-box"]
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    writer.deregister(service())
+    assert end()[0] == []
+
+
+def test_a_change_between_two_questions_is_not_missed(scene: Scene) -> None:
+    follower, writer = scene.open(), scene.open()
+    _, cursor = follower.instances(watch())
+    writer.register(service(), "passing")
+    found, _ = follower.wait_for_change(watch(interval=600), cursor, 300)
+    assert [instance.id for instance in found] == ["web-box"]
+
+
+def test_heartbeats_and_other_services_do_not_end_the_wait(scene: Scene) -> None:
+    follower, writer = scene.open(), scene.open()
+    writer.register(service(), "passing")
+    _, cursor = follower.instances(watch())
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    for _ in range(20):
+        writer.heartbeat(service(), "passing", "")
+        writer.register(service("other"), "passing")
+    writer.register(service(port=81), "passing")
+    assert [instance.port for instance in end()[0]] == [81]
+
+
+def test_a_death_ends_the_wait_though_no_file_changes(scene: Scene) -> None:
+    looks = threading.Event()
+
+    def wall() -> float:
+        looks.set()
+        return scene.wall()
+
+    follower = scene.open(wall=wall)
+    follower.register(service(), "passing")
+    scene.wall.time += 9.99
+    _, cursor = follower.instances(watch())
+    looks.clear()
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    assert looks.wait(LONG)
+    scene.wall.time += 0.02
+    assert end()[0] == []
+
+
+def test_inotify_tells_of_changes_that_were_not_taken_yet(tmp_path: Path) -> None:
+    inotify = Inotify(str(tmp_path))
+    ready = select.poll()
+    ready.register(inotify.fd, select.POLLIN)
+    assert ready.poll(0) == []
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    assert ready.poll(0) != []
+    inotify.drain()
+    assert ready.poll(0) == []
+    inotify.close()
+
+
+def test_inotify_of_what_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError):
+        Inotify(str(tmp_path / "file"))
+    with pytest.raises(FileNotFoundError):
+        Inotify(str(tmp_path / "nothing"))
+
+
+def test_the_wait_ends_after_the_interval(scene: Scene) -> None:
+    """Over a network inotify does not hear what others write."""
+    follower = scene.open()
+    found, cursor = follower.instances(watch())
+    assert follower.wait_for_change(watch(interval=0.05), cursor, 300) == (found, cursor)
+
+
+def test_without_inotify_there_is_nothing_to_wait_for(scene: Scene) -> None:
+    follower = scene.open(inotify=no_inotify)
+    follower.register(service(), "passing")
+    found, cursor = follower.instances(watch())
+    assert len(found) == 1
+    assert cursor is None
+
+
+def test_a_folder_that_is_replaced_is_followed(scene: Scene) -> None:
+    follower = scene.open()
+    _, cursor = follower.instances(watch())
+    scene.folder.rename(scene.folder.with_name("old"))
+    scene.open().register(service(), "passing")
+    found, cursor = follower.wait_for_change(watch(interval=600), cursor, 300)
+    assert len(found) == 1
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    scene.open().register(service("web", id="second"), "passing")
+    assert len(end()[0]) == 2
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_a_wait_can_be_broken_off(scene: Scene, for_good: bool) -> None:
+    looks = threading.Event()
+
+    def wall() -> float:
+        looks.set()
+        return scene.wall()
+
+    follower = scene.open(wall=wall)
+    _, cursor = follower.instances(watch())
+    looks.clear()
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    assert looks.wait(LONG)
+    if for_good:
+        follower.close()
+    else:
+        follower.interrupt()
+    assert isinstance(end(), CatalogClosed)
+
+
+def test_nothing_stays_open_after_the_close(scene: Scene) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    follower = scene.open()
+    _, cursor = follower.instances(watch())
+    follower.wait_for_change(watch(interval=0.01), cursor, 300)
+    assert len(os.listdir("/proc/self/fd")) == before + 2
+    follower.close()
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -1,0 +1,522 @@
+"""What the registrar calls, when, and what it says: on a virtual clock, without threads."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
+from cp.catalog.registrar import GRACE, Registrar
+from tests.unit.catalog.fakes import DOWN, Clock, FakeCatalog, FakeLog, FakeLoop, service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.catalog import Catalog
+    from cp.plan import Service
+
+
+class Scene:
+    """A registrar whose thread is the test: `run` lets time pass and makes the calls that come due."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.loop = FakeLoop(self.clock)
+        self.log = FakeLog()
+        self.catalog = FakeCatalog()
+        self.open_error: Exception | None = None
+        self.registrar = Registrar(
+            self.open,
+            self.loop,
+            self.log,
+            random=lambda: 1.0,
+            clock=self.clock,
+            start_thread=lambda run, arguments: None,
+        )
+
+    def open(self) -> Catalog:
+        if self.open_error is not None:
+            raise self.open_error
+        return self.catalog
+
+    def run(self, seconds: float = 0.0) -> list[str]:
+        """The calls that were made."""
+        end = self.clock.time + seconds
+        while True:
+            pause = self.registrar.step()
+            self.loop.turn()
+            if pause is None or self.clock.time + pause > end:
+                self.clock.time = end
+                return self.catalog.new_calls()
+            self.clock.time += pause
+
+    def passes(self, one: Service | None = None, seconds: float = 0.0) -> list[str]:
+        """A check has passed."""
+        self.registrar.want(one or service(), "passing")
+        return self.run(seconds)
+
+    def said(self) -> list[str]:
+        lines, self.log.lines = self.log.lines, []
+        return [line for line in lines if not line.startswith("debug")]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_the_first_passing_check_registers_and_each_later_one_is_one_heartbeat(scene: Scene) -> None:
+    assert scene.passes() == ["register web-box passing", "passing web-box"]
+    assert scene.said() == ["info: Service registered: web"]
+    for _ in range(3):
+        assert scene.passes(seconds=5) == ["passing web-box"]
+    assert scene.said() == []
+
+
+def test_nothing_is_sent_between_checks(scene: Scene) -> None:
+    scene.passes()
+    assert scene.run(3600) == []
+
+
+def test_a_service_with_an_initial_status_is_registered_before_its_first_check(scene: Scene) -> None:
+    slow = service(initial_status="critical")
+    scene.registrar.want(slow, "")
+    assert scene.run(60) == ["register web-box critical"]
+    assert scene.said() == ["info: Registering service web with initial status set to critical"]
+    assert scene.passes(slow) == ["passing web-box"]
+
+
+def test_the_first_registration_is_tried_until_it_succeeds(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.registrar.want(service(initial_status="critical"), "")
+    assert 100 < len(scene.run(1800)) < 200
+    scene.catalog.error = None
+    assert scene.run(15) == ["register web-box critical"]
+
+
+def test_an_announcement_that_is_repeated_or_comes_late_changes_nothing(scene: Scene) -> None:
+    slow = service(initial_status="critical")
+    scene.registrar.want(slow, "")
+    scene.run()
+    scene.registrar.want(slow, "")
+    assert scene.run() == []
+    scene.passes(slow)
+    scene.registrar.want(slow, "")
+    assert scene.run() == []
+    assert scene.catalog.known == {"web-box": "passing"}
+
+
+def test_an_announcement_after_a_removal_that_failed_registers_anew(scene: Scene) -> None:
+    slow = service(initial_status="critical")
+    scene.passes(slow)
+    scene.catalog.error = DOWN
+    scene.registrar.forget(slow)
+    scene.run(60)
+    scene.catalog.error = None
+    scene.registrar.want(slow, "")
+    assert scene.run() == ["register web-box critical"]
+
+
+def test_failed_checks_are_reported_with_their_output(scene: Scene) -> None:
+    scene.passes()
+    scene.registrar.want(service(), "critical", "disk full")
+    assert scene.run() == ["critical web-box disk full"]
+    assert scene.passes() == ["passing web-box"]
+
+
+def test_a_catalogue_that_forgot_us_has_us_again_at_the_next_heartbeat(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    scene.catalog.known.clear()
+    assert scene.passes() == ["passing web-box", "register web-box passing", "passing web-box"]
+    assert scene.said() == [
+        "info: Service not registered: Unexpected response code: 500 (unknown check)",
+        "info: Service registered: web",
+    ]
+
+
+def test_a_new_address_is_registered(scene: Scene) -> None:
+    scene.passes()
+    assert scene.passes(service(address="10.0.0.2")) == ["register web-box passing", "passing web-box"]
+
+
+def test_an_address_that_changes_during_the_registration_is_registered(scene: Scene) -> None:
+    moved = service(address="10.0.0.2")
+    once = iter([lambda: scene.registrar.want(moved, "passing")])
+    scene.catalog.on_call = lambda verb: next(once, lambda: None)()
+    assert scene.passes() == ["register web-box passing", "register web-box passing", "passing web-box"]
+
+
+def test_a_catalogue_that_restarted_behind_our_back_has_us_again_at_once(scene: Scene) -> None:
+    """Its first answer says only that it does not know us: the outage is not over, and yet nothing waits."""
+    scene.passes()
+    scene.catalog.error = DOWN
+    for _ in range(20):
+        scene.passes(seconds=5)
+    scene.catalog.error = None
+    scene.catalog.known.clear()
+    assert scene.passes() == ["passing web-box", "register web-box passing", "passing web-box"]
+
+
+def test_an_outage_is_told_at_its_start_and_at_its_end(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    scene.catalog.error = DOWN
+    for _ in range(100):
+        scene.passes(seconds=5)
+    assert scene.said() == [f"warning: Service registration failed: {DOWN}"]
+    scene.catalog.error = None
+    scene.passes()
+    assert scene.said() == ["info: Catalogue reachable again after 8 min 20 s"]
+
+
+def test_an_outage_is_told_once_for_all_services(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    for name in "abcdefgh":
+        scene.passes(service(name), seconds=1)
+    assert len(scene.said()) == 1
+
+
+def test_a_new_passing_check_is_tried_at_once_during_an_outage(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.passes(service(ttl=600), seconds=300)  # so long that the pauses have grown
+    scene.catalog.error = None
+    assert scene.passes() == ["register web-box passing", "passing web-box"]
+
+
+def test_after_an_outage_all_services_come_back_together(scene: Scene) -> None:
+    services = [service(name, ttl=600) for name in "abc"]
+    scene.catalog.error = DOWN
+    for each in services:
+        scene.passes(each, seconds=60)
+    scene.catalog.error = None
+    scene.passes(services[0])
+    assert set(scene.catalog.known) == {"a-box", "b-box", "c-box"}
+
+
+def test_the_attempts_of_an_outage_are_spaced_from_a_quarter_of_a_second_to_fifteen(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    times: list[float] = []
+    scene.catalog.on_call = lambda verb: times.append(scene.clock.time)
+    scene.passes(service(ttl=1000), seconds=100)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert [round(pause, 2) for pause in pauses[:7]] == [0.5, 1, 2, 4, 8, 15, 15]
+
+
+def test_chance_shortens_a_pause_by_up_to_half(scene: Scene) -> None:
+    scene.registrar = Registrar(
+        scene.open, scene.loop, scene.log, random=lambda: 0.0, clock=scene.clock, start_thread=lambda run, args: None
+    )
+    scene.catalog.error = DOWN
+    times: list[float] = []
+    scene.catalog.on_call = lambda verb: times.append(scene.clock.time)
+    scene.passes(service(ttl=1000), seconds=100)
+    assert round(times[1] - times[0], 2) == 0.25
+    assert round(times[-1] - times[-2], 2) == 7.5
+
+
+def test_many_services_together_do_not_flood_a_catalogue_that_is_down(scene: Scene) -> None:
+    services = [service(f"s{number}", ttl=30) for number in range(200)]
+    scene.catalog.error = DOWN
+    for _ in range(10):
+        for each in services:
+            scene.registrar.want(each, "passing")
+        scene.run(10)
+    # Each new check may try, but never more often than four times a second.
+    assert len(scene.run(0)) == 0
+    for each in services:
+        scene.registrar.want(each, "passing")
+    assert len(scene.run(10)) <= 41
+
+
+def test_a_passing_check_older_than_the_ttl_is_never_sent(scene: Scene) -> None:
+    scene.passes()
+    scene.catalog.error = DOWN
+    scene.passes(seconds=9)
+    scene.run(2)
+    scene.catalog.error = None
+    assert scene.run(3600) == []
+    assert scene.passes() == ["passing web-box"]
+
+
+def test_removal_of_a_service(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    gone: list[str] = []
+    scene.registrar.forget(service(), lambda: gone.append("web"))
+    scene.registrar.forget(service(), lambda: gone.append("web again"))
+    assert scene.run(3600) == ["deregister web-box"]
+    assert gone == ["web", "web again"]
+    assert scene.said() == ["info: Deregistering service: web"]
+    assert len(scene.registrar._goals) == 0
+
+
+def test_a_service_that_was_never_registered_is_removed_all_the_same(scene: Scene) -> None:
+    scene.registrar.forget(service())
+    assert scene.run() == ["deregister web-box"]
+
+
+def test_a_removal_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    gone: list[str] = []
+    scene.catalog.error = DOWN
+    scene.registrar.forget(service(), lambda: gone.append("web"))
+    scene.run()
+    assert gone == ["web"]
+    assert scene.said() == ["info: Deregistering service: web", f"info: Deregistering failed: {DOWN}"]
+    scene.run(3600)
+    assert scene.said() == []
+    scene.catalog.error = None
+    assert scene.run(15) == ["deregister web-box"]
+    assert gone == ["web"]
+
+
+def test_all_who_wait_for_a_removal_go_on_when_the_first_finds_the_catalogue_down(scene: Scene) -> None:
+    gone: list[str] = []
+    known_by_then: list[list[str]] = []
+
+    def call(verb: str) -> None:
+        scene.loop.turn()
+        known_by_then.append(list(gone))
+
+    scene.catalog.error = DOWN
+    scene.catalog.on_call = call
+    scene.registrar.forget(service("a"), lambda: gone.append("a"))
+    scene.registrar.forget(service("b"), lambda: gone.append("b"))
+    scene.run()
+    assert known_by_then == [[], ["a", "b"]]
+
+
+def test_removals_come_before_everything_else(scene: Scene) -> None:
+    scene.registrar.want(service("a"), "passing")
+    scene.registrar.want(service("b"), "passing")
+    scene.registrar.forget(service("c"))
+    assert scene.run()[0] == "deregister c-box"
+
+
+def test_a_removal_does_not_wait_for_the_end_of_an_outage_pause(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.passes(service("a", ttl=600), seconds=300)
+    scene.registrar.forget(service("b"))
+    assert scene.run() == ["deregister b-box"]
+
+
+def test_a_service_that_is_wanted_again_is_registered_after_its_removal(scene: Scene) -> None:
+    old, new = service(port=80), service(port=81)
+    scene.passes(old)
+    scene.registrar.forget(old)
+    scene.registrar.want(new, "passing")
+    assert scene.run() == ["deregister web-box", "register web-box passing", "passing web-box"]
+
+
+def test_a_removal_that_could_not_be_done_is_given_up_when_the_service_is_wanted_again(scene: Scene) -> None:
+    scene.passes()
+    scene.catalog.error = DOWN
+    scene.registrar.forget(service())
+    scene.run(60)
+    scene.catalog.error = None
+    assert scene.passes() == ["passing web-box"]
+
+
+def test_a_wish_that_changes_during_a_call_is_fulfilled_after_it(scene: Scene) -> None:
+    once = iter([lambda: scene.registrar.forget(service())])
+    scene.catalog.on_call = lambda verb: next(once, lambda: None)()
+    scene.registrar.want(service(), "passing")
+    assert scene.run() == ["register web-box passing", "deregister web-box"]
+    assert scene.catalog.known == {}
+
+
+def test_wishes_do_not_pile_up_behind_a_call_that_hangs(scene: Scene) -> None:
+    def many(verb: str) -> None:
+        scene.catalog.on_call = lambda verb: None
+        for _ in range(1000):
+            scene.registrar.want(service(), "passing")
+
+    scene.passes()
+    scene.catalog.on_call = many
+    assert scene.passes() == ["passing web-box", "passing web-box"]
+
+
+def test_a_removal_breaks_off_a_call_that_hangs(scene: Scene) -> None:
+    """The call of one service hangs, another is to go: after a short grace the call is cut, and repeated later."""
+    scene.passes(service("slow"))
+
+    def hang(verb: str) -> None:
+        scene.catalog.on_call = lambda verb: None
+        scene.registrar.forget(service("gone"))
+        scene.loop.turn()
+        assert scene.catalog.interrupted == 0
+        scene.clock.time += GRACE
+        scene.loop.turn()
+        assert scene.catalog.interrupted == 1
+        raise CatalogClosed("broken off")
+
+    scene.catalog.on_call = hang
+    assert scene.passes(service("slow")) == ["passing slow-box", "deregister gone-box", "passing slow-box"]
+    assert "warning" not in "".join(scene.said())
+
+
+def test_a_call_that_ends_by_itself_is_not_broken_off(scene: Scene) -> None:
+    scene.passes(service("slow"))
+    once = iter([lambda: scene.registrar.forget(service("gone"))])
+    scene.catalog.on_call = lambda verb: next(once, lambda: None)()
+    scene.passes(service("slow"))
+    scene.clock.time += GRACE
+    scene.loop.turn()
+    assert scene.catalog.interrupted == 0
+
+
+def test_a_removal_is_not_broken_off_for_another_removal(scene: Scene) -> None:
+    scene.passes(service("slow"))
+
+    def heartbeat(verb: str) -> None:
+        scene.registrar.forget(service("first"))
+        scene.catalog.on_call = removal
+
+    def removal(verb: str) -> None:
+        scene.catalog.on_call = lambda verb: None
+        scene.registrar.forget(service("second"))
+        scene.clock.time += GRACE
+        scene.loop.turn()
+
+    scene.catalog.on_call = heartbeat
+    calls = scene.passes(service("slow"))
+    assert calls == ["passing slow-box", "deregister first-box", "deregister second-box"]
+    assert scene.catalog.interrupted == 0
+
+
+def test_a_refusal_shows_that_the_catalogue_is_there_again(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.passes()
+    scene.catalog.error = CatalogRefused("Unexpected response code: 403 (Permission denied)")
+    scene.passes(seconds=5)
+    assert [line.partition(" after")[0] for line in scene.said()[1:]] == [
+        "info: Catalogue reachable again",
+        "warning: Service registration failed: Unexpected response code: 403 (Permission denied)",
+    ]
+
+
+def test_what_one_service_is_refused_does_not_hold_up_another(scene: Scene) -> None:
+    def refuse(verb: str) -> None:
+        if "bad" in verb:
+            raise CatalogRefused("Unexpected response code: 403 (Permission denied)")
+
+    scene.catalog.on_call = refuse
+    for _ in range(20):
+        scene.passes(service("bad"), seconds=1)
+        scene.passes(service("good"), seconds=1)
+    assert scene.catalog.known == {"good-box": "passing"}
+    assert scene.said() == [
+        "warning: Service registration failed: Unexpected response code: 403 (Permission denied)",
+        "info: Service registered: good",
+    ]
+    scene.catalog.on_call = lambda verb: None
+    scene.passes(service("bad"))
+    assert scene.said() == [
+        "info: Service registration works again: bad, after 40.0 s",
+        "info: Service registered: bad",
+    ]
+
+
+def test_a_check_that_cannot_be_registered_is_named(scene: Scene) -> None:
+    scene.catalog.error = CatalogRefused("Unexpected response code: 400 (Invalid check)", "Check registration")
+    scene.passes()
+    assert scene.said() == ["warning: Check registration failed: Unexpected response code: 400 (Invalid check)"]
+
+
+def test_a_catalogue_that_forgets_at_once_is_told_once_and_not_asked_in_a_circle(scene: Scene) -> None:
+    def forget(verb: str) -> None:
+        if verb.startswith("passing"):
+            raise CatalogForgotten("Unexpected response code: 500 (unknown check)")
+
+    scene.catalog.on_call = forget
+    for _ in range(10):
+        assert len(scene.passes(seconds=1)) <= 12
+    assert scene.said() == ["error: Failed to write heartbeat: Unexpected response code: 500 (unknown check)"]
+
+
+def test_each_attempt_may_register_twice(scene: Scene) -> None:
+    """In the services dialect the first registration brings no check; that must also work after failed attempts."""
+
+    def forget(verb: str) -> None:
+        if verb.startswith("passing"):
+            raise CatalogForgotten("Unexpected response code: 500 (unknown check)")
+
+    scene.catalog.on_call = forget
+    scene.passes(seconds=5)
+    answers = iter([forget])
+    scene.catalog.on_call = lambda verb: [answer(verb) for answer in answers] if verb.startswith("passing") else None
+    scene.passes()
+    assert scene.catalog.known == {"web-box": "passing"}
+    assert scene.said()[1:] == [
+        "info: Service registration works again: web, after 5.0 s",
+        "info: Service registered: web",
+    ]
+
+
+def test_a_catalogue_that_answers_500_to_everything_is_one_outage(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    scene.catalog.known.clear()
+
+    def answer(verb: str) -> None:
+        if not verb.startswith("passing"):
+            raise CatalogUnreachable("Unexpected response code: 500 (No cluster leader)")
+
+    scene.catalog.on_call = answer
+    for _ in range(50):
+        scene.passes(seconds=5)
+    assert scene.said() == [
+        "info: Service not registered: Unexpected response code: 500 (unknown check)",
+        "warning: Service registration failed: Unexpected response code: 500 (No cluster leader)",
+    ]
+
+
+def test_a_catalogue_that_cannot_be_opened_is_an_outage(scene: Scene) -> None:
+    scene.open_error = CatalogUnreachable("cannot use consul.address 'x y'")
+    scene.passes(seconds=5)
+    assert scene.said() == ["warning: Service registration failed: cannot use consul.address 'x y'"]
+    scene.open_error = None
+    scene.passes()
+    assert scene.catalog.known == {"web-box": "passing"}
+
+
+def test_a_fault_in_a_library_does_not_end_registration(scene: Scene) -> None:
+    scene.catalog.error = ZeroDivisionError("oops")
+    scene.passes(seconds=1)
+    assert scene.said() == ["warning: Service registration failed: unexpected ZeroDivisionError: oops"]
+    scene.catalog.error = None
+    scene.passes()
+    assert scene.catalog.known == {"web-box": "passing"}
+
+
+def test_nothing_is_done_after_the_stop(scene: Scene) -> None:
+    scene.passes()
+    scene.registrar.stop()
+    gone: list[str] = []
+    scene.registrar.want(service(), "passing")
+    scene.registrar.forget(service(), lambda: gone.append("web"))
+    assert scene.run(60) == []
+    assert gone == ["web"]
+    assert scene.catalog.closed
+
+
+def test_without_a_thread_a_removal_is_not_waited_for(scene: Scene) -> None:
+    """The container may have no process left to give; the next wish tries again."""
+
+    def refuse(run: Callable[[], None], arguments: tuple[()]) -> None:
+        raise RuntimeError("can't start new thread")
+
+    registrar = Registrar(scene.open, scene.loop, scene.log, random=lambda: 0.5, clock=scene.clock, start_thread=refuse)
+    gone: list[str] = []
+    registrar.start()
+    registrar.want(service(), "passing")
+    registrar.forget(service(), lambda: gone.append("web"))
+    scene.loop.turn()
+    assert gone == ["web"]
+    assert [line for line in scene.said() if "thread" in line] == [
+        "warning: Service registration failed: cannot start a thread: can't start new thread"
+    ]

@@ -1,0 +1,262 @@
+"""What a watcher asks, when, and what it reports: on a virtual clock, without threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cp.catalog import CatalogError, Instance
+from cp.catalog.watcher import GATHER, HASTE, Watcher
+from tests.unit.catalog.fakes import DOWN, Clock, FakeCatalog, FakeLog, FakeLoop, instance, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.catalog import Catalog
+
+A, B, C = instance("a", 1), instance("b", 2), instance("c", 3)
+
+
+class Scene:
+    """A watcher whose thread is the test: `look` asks once."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.loop = FakeLoop(self.clock)
+        self.log = FakeLog()
+        self.catalog = FakeCatalog()
+        self.reports: list[list[Instance]] = []
+        self.differences: list[tuple[list[Instance], list[Instance]]] = []
+        self.watcher = self.make()
+
+    def make(self, **options: Any) -> Watcher:
+        fields = {name: options.pop(name) for name in ("push", "tag") if name in options}
+        options = {"random": lambda: 1.0, "clock": self.clock, **options}
+        return Watcher(watch(**fields), self.open, self.loop, self.log, self.report, **options)
+
+    def open(self) -> Catalog:
+        return self.catalog
+
+    def report(self, instances: list[Instance], added: list[Instance], removed: list[Instance]) -> None:
+        self.reports.append(instances)
+        self.differences.append((added, removed))
+
+    def look(self, *found: Instance) -> float:
+        """One look, which finds these; the seconds to the next."""
+        self.catalog.found = list(found)
+        pause = self.watcher.step()
+        self.loop.turn()
+        return pause
+
+    def new_reports(self) -> list[list[str]]:
+        """Ids, since this was last asked."""
+        reports, self.reports = self.reports, []
+        return [[each.id for each in report] for report in reports]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_what_counts_as_a_change(scene: Scene) -> None:
+    """The sequence that the Go program was observed with."""
+    steps: list[tuple[str, list[Instance], bool]] = [
+        ("nothing at first", [], False),
+        ("the first instance", [A], True),
+        ("the same again", [A], False),
+        ("another id at the same place", [instance("z", 1)], False),
+        ("another port", [instance("z", 9)], True),
+        ("other tags", [Instance("z", "10.0.0.1", 9, ("new",))], False),
+        ("one more", [instance("z", 9), B], True),
+        ("in another order", [B, instance("z", 9)], False),
+        ("all gone", [], True),
+        ("back", [A], True),
+        ("another address", [instance("a", 1, "10.0.0.9")], True),
+    ]
+    for what, found, changed in steps:
+        scene.look(*found)
+        assert len(scene.new_reports()) == int(changed), what
+
+
+def test_instances_that_are_there_at_the_first_look_are_a_change(scene: Scene) -> None:
+    scene.look(A)
+    assert scene.new_reports() == [["a"]]
+
+
+def test_a_report_says_what_came_and_what_went(scene: Scene) -> None:
+    scene.look(A, B)
+    scene.look(B, C)
+    assert scene.differences == [([A, B], []), ([C], [A])]
+
+
+def test_two_instances_at_one_place_are_two(scene: Scene) -> None:
+    twin = instance("twin", 1)
+    scene.look(A, twin)
+    scene.look(A)
+    assert scene.differences == [([A, twin], []), ([], [twin])]
+
+
+def test_reports_come_on_the_loops_thread_only(scene: Scene) -> None:
+    scene.catalog.found = [A]
+    scene.watcher.step()
+    assert scene.new_reports() == []
+    scene.loop.turn()
+    assert scene.new_reports() == [["a"]]
+
+
+def test_a_pushing_catalogue_is_asked_once_for_all_and_then_for_changes(scene: Scene) -> None:
+    assert scene.look(A) == GATHER
+    scene.catalog.cursor = 2
+    assert scene.look(A) == 0
+    scene.catalog.cursor = 3
+    assert scene.look(A) == 0
+    assert scene.catalog.calls == ["instances", "wait_for_change 1", "wait_for_change 2"]
+
+
+def test_changes_in_a_burst_are_gathered(scene: Scene) -> None:
+    """The first is reported at once; then the catalogue collects for a moment, and the final state is what counts."""
+    assert scene.look(A) == GATHER
+    assert scene.look(A, B, C) == GATHER
+    assert scene.new_reports() == [["a"], ["a", "b", "c"]]
+
+
+def test_a_catalogue_that_cannot_push_is_asked_every_interval(scene: Scene) -> None:
+    scene.catalog.cursor = None
+    assert scene.look(A) == 5.0
+    assert scene.look(A) == 5.0
+    assert scene.catalog.calls == ["instances", "instances"]
+
+
+def test_plain_polling_on_request(scene: Scene) -> None:
+    scene.watcher = scene.make(push=False)
+    assert [scene.look(A), scene.look(A), scene.look(B)] == [5.0, 5.0, 5.0]
+    assert scene.catalog.calls == ["instances"] * 3
+
+
+def test_a_catalogue_that_always_answers_at_once_does_not_keep_us_busy(scene: Scene) -> None:
+    scene.look(A)
+    pauses = [scene.look(A) for _ in range(HASTE + 5)]
+    assert pauses[:HASTE] == [0.0] * HASTE
+    assert pauses[HASTE:] == [GATHER] * 5
+
+
+def test_a_failed_query_changes_nothing_and_is_told_once(scene: Scene) -> None:
+    scene.look(A)
+    scene.new_reports()
+    scene.catalog.error = DOWN
+    for _ in range(10):
+        scene.clock.time += scene.look(A, B)
+    assert scene.new_reports() == []
+    assert scene.watcher.memory == [A]
+    assert scene.log.lines == [f"warning: Failed to query web: {DOWN}"]
+    scene.catalog.error = None
+    scene.look(A)
+    assert scene.new_reports() == []
+    assert scene.log.lines[1:] == ["info: web can be queried again after 1 min 30 s"]
+
+
+def test_the_attempts_of_an_outage_are_spaced(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    assert [scene.look() for _ in range(8)] == [0.5, 1, 2, 4, 8, 15, 15, 15]
+
+
+def test_after_an_outage_everything_is_read_again_and_compared(scene: Scene) -> None:
+    scene.look(A)
+    scene.catalog.error = DOWN
+    scene.look(A)
+    scene.catalog.error = None
+    scene.catalog.new_calls()
+    scene.look(B)
+    assert scene.catalog.calls == ["instances"]
+    assert scene.new_reports() == [["a"], ["b"]]
+
+
+def test_a_catalogue_that_cannot_be_opened_is_tried_again(scene: Scene) -> None:
+    errors = iter([CatalogError("cannot use consul.address")])
+
+    def open() -> Catalog:
+        for error in errors:
+            raise error
+        return scene.catalog
+
+    scene.watcher = Watcher(watch(), open, scene.loop, scene.log, scene.report, random=lambda: 1.0, clock=scene.clock)
+    scene.look(A)
+    assert scene.log.lines == ["warning: Failed to query web: cannot use consul.address"]
+    scene.look(A)
+    assert scene.new_reports() == [["a"]]
+
+
+def test_a_fault_in_a_library_does_not_end_the_watch(scene: Scene) -> None:
+    scene.catalog.error = ZeroDivisionError("oops")
+    assert scene.look() == 0.5
+    assert scene.log.lines == ["warning: Failed to query web: unexpected ZeroDivisionError: oops"]
+    scene.catalog.error = None
+    scene.look(A)
+    assert scene.new_reports() == [["a"]]
+
+
+def test_maintenance_reports_nothing_and_its_end_reports_the_difference(scene: Scene) -> None:
+    scene.look(A)
+    scene.watcher.pause()
+    scene.look(A, B)
+    scene.look(B, C)
+    assert scene.new_reports() == [["a"]]
+    scene.watcher.resume()
+    assert scene.new_reports() == [["b", "c"]]
+    assert scene.differences[-1] == ([B, C], [A])
+
+
+def test_what_came_and_went_during_maintenance_is_no_change(scene: Scene) -> None:
+    scene.look(A)
+    scene.watcher.pause()
+    scene.look(A, B)
+    scene.look(A)
+    scene.watcher.resume()
+    assert scene.new_reports() == [["a"]]
+    scene.look(A, B)
+    assert scene.differences[-1] == ([B], [])
+
+
+def test_memory_of_an_earlier_watch_makes_the_first_look_no_change(scene: Scene) -> None:
+    scene.look(A, B)
+    scene.new_reports()
+    scene.watcher = scene.make(memory=scene.watcher.memory)
+    scene.look(B, A)
+    assert scene.new_reports() == []
+    scene.look(A)
+    assert scene.differences[-1] == ([], [B])
+
+
+def test_the_stop_ends_reports_and_the_open_question(scene: Scene) -> None:
+    scene.look(A)
+    scene.catalog.found = [B]
+    scene.watcher.step()
+    scene.watcher.stop()
+    scene.loop.turn()
+    assert scene.new_reports() == [["a"]]
+    assert scene.catalog.closed
+
+
+def test_a_question_that_the_stop_broke_off_is_no_failure(scene: Scene) -> None:
+    scene.look(A)
+    scene.catalog.on_call = lambda verb: scene.watcher.stop()
+    scene.catalog.error = DOWN
+    scene.look(A)
+    assert scene.log.lines == []
+
+
+def test_without_a_thread_the_watch_is_started_later(scene: Scene) -> None:
+    attempts: list[str] = []
+
+    def refuse(run: Callable[[], None], arguments: tuple[()]) -> None:
+        attempts.append("start")
+        raise RuntimeError("can't start new thread")
+
+    scene.watcher = scene.make(start_thread=refuse)
+    scene.watcher.start()
+    scene.clock.time += 15
+    scene.loop.turn()
+    assert len(attempts) == 2
+    assert scene.log.lines == ["warning: Failed to query web: cannot start a thread: can't start new thread"]
