@@ -1,0 +1,295 @@
+"""Flags, and where the configuration comes from."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.pilot import archive
+from tests.system.scripts import mark, service, sh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.system.pilot_fixtures import StartPilot
+
+HELLO = json.dumps({"preStart": "echo hello"})
+
+
+@pytest.mark.smoke
+def test_version(pilot: StartPilot) -> None:
+    done = pilot.run("-version", "-config", "/no/such/file")
+
+    assert (done.code, done.stderr) == (0, "")
+    assert re.fullmatch(r"Version: \d\S*\nGitHash: \S*\n", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "flags", [["-version"], ["-nope"], ["-help"], ["-config", "{"], ["-config", "{}", "-template"]]
+)
+def test_closed_or_full_streams_give_no_traceback(pilot: StartPilot, flags: list[str]) -> None:
+    closed = pilot(None, flags, prefix=["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
+    with open("/dev/full", "wb") as full:
+        unwritable = pilot(None, flags, stdout=full)
+        unheard = pilot(None, flags, stderr=full)
+
+    codes = [started.wait_exit() for started in (closed, unwritable, unheard)]
+
+    assert set(codes) <= {0, 1, 2}
+    assert all("Traceback" not in started.output() + started.errors() for started in (closed, unwritable, unheard))
+
+
+@pytest.mark.parametrize("flag", ["-help", "--help", "-h"])
+def test_help(pilot: StartPilot, flag: str) -> None:
+    done = pilot.run(flag)
+
+    assert "-config" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-nope", "true"], ["--nope=1"], ["-config"], ["-template=maybe"], ["-=x"], ["---config", "{}"]],
+)
+def test_flag_that_is_not_understood_gives_2_and_a_usage(pilot: StartPilot, arguments: list[str]) -> None:
+    done = pilot.run(*arguments)
+
+    assert (done.code, done.stdout) == (2, "")
+    assert "Usage" in done.stderr
+    assert "-template" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["-config", "--config"])
+@pytest.mark.parametrize("equals", [True, False])
+def test_configuration_as_text(pilot: StartPilot, flag: str, equals: bool) -> None:
+    flags = [f"{flag}={HELLO}"] if equals else [flag, HELLO]
+
+    assert pilot.run(*flags, "echo", "app").stdout == "hello\napp\n"
+
+
+@pytest.mark.parametrize("argument", ["{path}", "file://{path}", "config.json", "file://config.json"])
+def test_configuration_as_a_file(pilot: StartPilot, argument: str) -> None:
+    path = pilot.folder() / "config.json"
+    path.write_text(HELLO)
+
+    done = pilot.run("-config", argument.format(path=path), "echo", "app")
+
+    assert (done.code, done.stdout) == (0, "hello\napp\n")
+
+
+def test_configuration_on_standard_input(pilot: StartPilot) -> None:
+    done = pilot.run("-config", "-", "cat", stdin=HELLO)
+
+    assert (done.code, done.stdout) == (0, "hello\n")
+
+
+@pytest.mark.parametrize("flags", [[], ["-config", ""], ["-config="]])
+def test_configuration_in_the_environment(pilot: StartPilot, flags: list[str]) -> None:
+    done = pilot.run(*flags, "echo", "app", env={"CONTAINERPILOT": HELLO})
+
+    assert (done.code, done.stdout) == (0, "hello\napp\n")
+
+
+def test_file_named_in_the_environment(pilot: StartPilot) -> None:
+    path = pilot.folder() / "config.json"
+    path.write_text(HELLO)
+
+    assert pilot.run("echo", "app", env={"CONTAINERPILOT": f"file://{path}"}).stdout == "hello\napp\n"
+
+
+def test_flag_wins_over_the_environment(pilot: StartPilot) -> None:
+    done = pilot.run("-config", HELLO, "true", env={"CONTAINERPILOT": "{"})
+
+    assert (done.code, done.stdout) == (0, "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "-config flag is required"),
+        (["-config", "file:///xxxx"], "Could not read config file: open /xxxx: no such file or directory"),
+        (["-config", "/xxxx"], "Could not read config file: open /xxxx: no such file or directory"),
+        (["-config", "<>"], "Parse error at line:col [1:1]"),
+        (["-config", "[]"], "Could not parse configuration: "),
+        (["-config", "{{ .X "], "Could not apply template to config: "),
+    ],
+)
+def test_configuration_that_cannot_be_used_gives_1(pilot: StartPilot, arguments: list[str], complaint: str) -> None:
+    done = pilot.run(*arguments, "true")
+
+    assert done.code == 1
+    # Tools look for it on standard output, people on standard error.
+    assert complaint in done.stdout
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_error_is_written_once_where_both_streams_are_one(pilot: StartPilot) -> None:
+    started = pilot(None, ["-config", "file:///xxxx", "true"], stderr=subprocess.STDOUT)
+
+    assert started.wait_exit() == 1
+    assert started.output().count("open /xxxx") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{\n    "test": {{ .NO_SUCH_KEY }},\n    "test2": "hello"\n}', "[2:13]"),
+        ('{\n    "a": 1,\n    "b": 2,\n    "c": 3,\n    "d" 4\n}', "[5:9]"),
+        ("{\n" + "\n" * 10 + '  "preStart": "true" "x"\n' + "\n" * 27 + "}", "[12:22]"),
+    ],
+)
+def test_syntax_error_is_reported_at_its_true_place(pilot: StartPilot, text: str, place: str) -> None:
+    done = pilot.run("-config", text, "true")
+
+    assert done.code == 1
+    assert f"Parse error at line:col {place}" in done.stdout
+    assert re.search(r"^-+\^$", done.stdout, re.MULTILINE), "a caret below the place"
+
+
+def test_all_faults_are_reported_at_once(pilot: StartPilot) -> None:
+    path = pilot.folder() / "config.json"
+    path.write_text(
+        '{"directory": "/x",\n "services": [{"name": ""}],\n "tasks": [{"frequency": "1s"}],\n "bakends": []}'
+    )
+
+    done = pilot.run("-config", str(path), "true")
+
+    assert done.code == 1
+    for complaint in ("`name`", "Task did not provide a command", "bakends"):
+        assert complaint in done.stdout
+    assert re.search(rf"{re.escape(str(path))}:2:\d+: ", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ({"services": [{"name": "", "port": 1, "poll": 1, "ttl": 1}]}, "`name`"),
+        ({"services": [{"name": "a1", "port": 1, "ttl": 1}]}, "`poll`"),
+        ({"services": [{"name": "a1", "port": 1, "poll": 1}]}, "`ttl`"),
+        ({"services": [{"name": "a1", "poll": 1, "ttl": 1}]}, "`port`"),
+        ({"backends": [{"name": "", "poll": 1, "onChange": "true"}]}, "`name`"),
+        ({"backends": [{"name": "a1", "onChange": "true"}]}, "`poll`"),
+        ({"backends": [{"name": "a1", "poll": 1}]}, "`onChange`"),
+        ({"coprocesses": [{"name": "a1"}]}, "Coprocess did not provide a command"),
+        ({"coprocesses": [{"command": "true", "restarts": "invalid"}]}, 'positive integers, "unlimited" or "never"'),
+        ({"coprocesses": [{"command": "true", "restarts": "-1"}]}, 'positive integers, "unlimited" or "never"'),
+        ({"coprocesses": [{"command": "true", "restarts": -1}]}, 'positive integers, "unlimited" or "never"'),
+        ({"tasks": [{"frequency": "1s"}]}, "Task did not provide a command"),
+        ({"tasks": [{"command": "true", "frequency": "-1ms"}]}, "Frequency -1ms cannot be less that 1ms"),
+        ({"tasks": [{"command": "true", "frequency": "1ns"}]}, "Frequency 1ns cannot be less that 1ms"),
+        (
+            {"tasks": [{"command": "true", "frequency": "1s", "timeout": "-1ms"}]},
+            "Timeout -1ms cannot be less that 1ms",
+        ),
+        ({"tasks": [{"command": "true", "frequency": "1s", "timeout": "1ns"}]}, "Timeout 1ns cannot be less that 1ms"),
+        ({"tasks": [{"command": "true", "frequency": "xx"}]}, "invalid duration xx"),
+        ({"preStart": 5}, "received zero-length argument"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(pilot: StartPilot, entry: dict[str, object], complaint: str) -> None:
+    done = pilot.run("-config", json.dumps({"directory": "/x", **entry}), "true")
+
+    assert done.code == 1
+    assert complaint in done.stdout
+
+
+def test_service_without_a_catalogue_is_refused(pilot: StartPilot) -> None:
+    config = {"services": [{"name": "a1", "port": 1, "poll": 1, "ttl": 2}]}
+
+    done = pilot.run("-config", json.dumps(config), "true")
+
+    assert done.code == 1
+    assert "No discovery backend defined" in done.stdout
+
+
+def test_arguments_of_the_app_are_taken_as_they_are(pilot: StartPilot) -> None:
+    done = pilot.run("-config", "{}", "printf", "<%s>", "-config", "a  b", "", "--", "-version", "*")
+
+    assert (done.code, done.stdout) == (0, "<-config><a  b><><--><-version><*>")
+
+
+def test_two_dashes_end_the_flags(pilot: StartPilot) -> None:
+    assert pilot.run("-config", "{}", "--", "echo", "-n", "x").stdout == "x"
+
+
+def test_arguments_of_the_app_are_templates(pilot: StartPilot) -> None:
+    env = {"GREETING": "hello world"}
+
+    done = pilot.run("-config", "{}", "printf", "<%s>", "{{ .GREETING }}", "{{ .UNSET }}", "x{{ 1 }}", env=env)
+
+    assert done.stdout == "<hello world><><x1>"
+
+
+def test_arguments_of_the_app_see_the_address_of_services(pilot: StartPilot) -> None:
+    config = {
+        "directory": "shelf",
+        "services": [{"name": "my-app", "port": 1, "poll": 1, "ttl": 2, "interfaces": "static:10.1.2.3"}],
+    }
+
+    done = pilot.run("-config", json.dumps(config), "printf", "%s", "http://{{ .CONTAINERPILOT_MY_APP_IP }}:80")
+
+    assert done.stdout.startswith("http://10.1.2.3:80")
+
+
+def test_broken_argument_leaves_all_of_them_as_they_are(pilot: StartPilot) -> None:
+    done = pilot.run("-config", "{}", "echo", "{{ .HOME }}", "{{ .HOME }", env={"HOME": "/home/pilot"})
+
+    assert done.code == 0
+    assert done.stdout.endswith("{{ .HOME }} {{ .HOME }\n")
+    assert "cannot render argument" in done.stdout
+
+
+def test_our_pid_can_be_used_in_the_configuration(pilot: StartPilot) -> None:
+    started = pilot({"preStart": mark("pid:{{ .CONTAINERPILOT_PID }}")}, sh("exit 0"))
+
+    started.wait_exit()
+
+    assert started.words() == [f"pid:{started.pid}"]
+
+
+def test_archive_may_go_while_the_program_runs(
+    pilot: StartPilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy.pyz"
+    copy.write_bytes(archive().read_bytes())
+    monkeypatch.setenv("CONTAINERPILOT_PYZ", str(copy))
+    started = pilot({}, sh("mark app; until [ -e go ]; do sleep 0.02; done; exit 3"))
+    started.wait_for_mark("app")
+    copy.unlink()
+
+    started.reload({"directory": "shelf", "services": [service()], "postStop": mark("postStop")})
+    started.wait_for(lambda: list(started.folder.glob("shelf/app-*.json")), what="the registration")
+    (started.folder / "go").touch()
+
+    assert started.wait_exit() == 3
+    assert started.words() == ["app", "postStop"]
+
+
+def test_full_configuration_of_containerpilot_2_loads(pilot: StartPilot) -> None:
+    config = {
+        "consul": "127.0.0.1:1",
+        "preStart": "/bin/echo preStart args",
+        "preStop": ["/bin/echo", "preStop"],
+        "postStop": ["/bin/true"],
+        "stopTimeout": 5,
+        "services": [
+            service(
+                "serviceA", ttl="19", tags=["tag1", "tag2"], health="/bin/true a b", interfaces=["static:10.1.2.3"]
+            ),
+            service("serviceB", ttl=103, health=["/bin/true", "x"], timeout="5s"),
+        ],
+        "backends": [
+            {"name": "upstreamA", "poll": 11, "onChange": "/bin/true {{.TEST}}", "tag": "dev"},
+            {"name": "upstreamB", "poll": 79, "onChange": ["/bin/true"]},
+        ],
+    }
+
+    done = pilot.run("-config", json.dumps(config), "/bin/echo", "valid1", "--debug", env={"TEST": "HELLO"})
+
+    assert done.code == 0
+    assert done.stdout.startswith("preStart args\nvalid1 --debug\n")
