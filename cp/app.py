@@ -26,7 +26,8 @@ else:
     import _signal  # the C module: `signal` imports enum
 
 # Faults of our own machine code, not messages; and what Python and the kernel handle without us.
-NOT_PASSED_ON = ("SIGKILL", "SIGSTOP", "SIGCHLD", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
+FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
+NOT_PASSED_ON = ("SIGKILL", "SIGSTOP", "SIGCHLD", *FAULTS)
 IGNORED = ("SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU", "SIGTSTP")
 
 
@@ -86,6 +87,7 @@ def _supervise(
 
         log.error("internal error (please report it): " + "".join(traceback.format_exception(error)))
 
+    _keep_descriptors()
     loop = Loop(on_error=on_error)
     outputs = Outputs(loop)
     log.attach(loop, outputs.pause)
@@ -150,6 +152,20 @@ def open_discovery(loaded: plan.Plan, loop: Loop, log: Log) -> Discovery:
     return discovery.Discovery(loaded.catalog, loop, log, _random)
 
 
+def _keep_descriptors() -> None:
+    """Whatever we were given besides the standard streams is not for the children."""
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:  # no /proc here
+        return
+    for name in names:
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)
+            except OSError:
+                pass  # the one that read the folder
+
+
 def _trace(log: Log) -> Callable[[Event], None]:
     def trace(event: Event) -> None:
         log.debug(f"event: {event!r}")
@@ -182,7 +198,7 @@ def _after_start() -> None:
 
     gc.freeze()
     if os.getpid() != 1:
-        from cp.subreaper import become_subreaper
+        from cp.libc import become_subreaper
 
         become_subreaper()
 

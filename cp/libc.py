@@ -1,4 +1,4 @@
-"""prctl(PR_SET_CHILD_SUBREAPER): the orphans of our children become ours, as they would at PID 1."""
+"""A call of the C library that the standard library has no binding for."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def become_subreaper() -> bool:
-    """False where it cannot be had: orphans then go to PID 1, as without us.
+    """The orphans of our children become ours, as they would at PID 1; False where that cannot be had.
 
-    The standard library has no binding. The C half of ctypes is enough for a call with integers only, and saves the
-    half a megabyte and the milliseconds that importing `ctypes` costs.
+    The C half of ctypes is enough for a call with integers only, and saves the half a megabyte and the milliseconds that
+    importing `ctypes` costs.
     """
     try:
         import _ctypes

@@ -42,6 +42,13 @@ class Budget:
             self._timer = None
             self._left -= self._loop.now() - self._since
 
+    def close(self) -> None:
+        """Count no more."""
+        self._holders.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _spend(self) -> None:
         self._timer = None
         self._left = 0.0

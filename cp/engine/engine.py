@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.engine.budget import Budget
+from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.job import Job
 from cp.engine.states import State
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.host import Discovery, Host
-    from cp.engine.run import Run
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
-KILL_LIMIT = 2.0  # seconds that killed processes get to disappear; then we leave without them
 OLD_CATALOG_LIMIT = 15.0  # seconds that a catalogue that a reload replaced is still told what is gone
 SIGKILL = 9
 CATALOG = "catalog"  # holder of the budget while services are deregistered
@@ -56,7 +54,7 @@ class Engine:
         self._watching = Watching(host, self._discovery)
         self._triggers: dict[tuple[str, str], list[Job]] = {}
         self._happened: dict[tuple[str, str], Event] = {}
-        self._budget = Budget(host.loop, first.stop_timeout, self._budget_spent)
+        self._endings = Endings(host, first.stop_timeout, self._progress)
         self._stop_requests = 0
         self._announced: set[str] = set()  # services that the catalogue has been told of
         self._deregistering: set[str] = set()
@@ -64,8 +62,9 @@ class Engine:
         self._retiring: set[str] = set()
         self._next: plan.Plan | None = None  # to be installed when all of `_retiring` are complete
         self._reload_again = False
-        host.terminate = self._terminate
-        host.run_ended = self._run_ended
+        self._missed: dict[tuple[str, str], Event] = {}  # changes that a reload left nobody to hear of
+        host.terminate = self._endings.terminate
+        host.run_ended = self._endings.ended
         host.bus.subscribe(self._heard)
 
     # --- starting
@@ -77,8 +76,8 @@ class Engine:
 
     def _after_start(self) -> None:
         """What can wait until the first process runs: the catalogue's thread, and what the caller has put off."""
-        self._discovery.start()
         self._on_started()
+        self._discovery.start()
 
     def _install(self, installed: plan.Plan, fresh: tuple[plan.Job, ...]) -> None:
         self.plan = installed
@@ -91,7 +90,7 @@ class Engine:
         self._watching.apply(installed.watches)
         for job in jobs:
             job.arm()
-        for event in tuple(self._happened.values()):
+        for event in (*self._happened.values(), *self._missed.values()):
             self._watching.happened(event.code, event.source)
             for job in jobs:
                 if (job.plan.when.code, job.plan.when.source) == (event.code, event.source):
@@ -103,6 +102,8 @@ class Engine:
         key = (event.code, event.source)
         if event.code in (Code.STARTUP, Code.EXIT_SUCCESS, Code.EXIT_FAILED):
             self._happened[key] = event
+        if event.code == Code.CHANGED and self._next is not None:
+            self._missed[key] = event
         for job in tuple(self._triggers.get(key, ())):
             job.triggered(event)
         if not self.stopping:
@@ -178,6 +179,9 @@ class Engine:
                     self._host.log.info(f"Marking for maintenance: {job.plan.service.name}")
                     self._discovery.forget(job.plan.service, _nothing)
         self._host.bus.publish(Event(Code.ENTER_MAINTENANCE if maintenance else Code.EXIT_MAINTENANCE, GLOBAL))
+        if not maintenance:
+            for job in self.jobs.values():
+                self._host.loop.call_soon(job.resume)  # after the news of the watches
 
     # --- reload
 
@@ -193,21 +197,35 @@ class Engine:
         if loaded is None:
             return
         self._next = loaded
-        self._budget = Budget(self._host.loop, loaded.stop_timeout, self._budget_spent)
+        self._endings.renew(loaded.stop_timeout)
         new = {job.name: job for job in loaded.jobs}
         for job in tuple(self.jobs.values()):
             policy = job.plan.reload
             if policy == KEEP or (policy == WHEN_CHANGED and new.get(job.name) == job.plan):
                 continue
             self._retiring.add(job.name)
+            if job.pending is not None and job.pending.code == Code.CHANGED:
+                self._missed[(job.pending.code, job.pending.source)] = job.pending
         for name in tuple(self._retiring):
             job = self.jobs[name]
             if job.state == State.COMPLETE:
                 self._retiring.discard(name)
                 self._forget_job(job)
-            elif not job.is_hook or job.plan.when.source not in self._retiring:
+            elif not job.is_hook or (job.state != State.WAITING and job.plan.when.source not in self._retiring):
                 job.stop()
         self._progress()
+
+    def _retired(self) -> bool:
+        """Whether all that a reload replaces is gone. Waiting hooks go last: a stop may come before, and need them."""
+        jobs = [self.jobs[name] for name in self._retiring]
+        if not all(job.is_hook and job.state == State.WAITING for job in jobs):
+            return False
+        for job in jobs:
+            job.stop()
+            if job.state == State.COMPLETE:
+                self._retiring.discard(job.name)
+                self._forget_job(job)
+        return not self._retiring
 
     def _forget_job(self, job: Job) -> None:
         if self.jobs.get(job.name) is job:
@@ -232,6 +250,7 @@ class Engine:
             self._discovery.start()
         self._deregistering.clear()
         self._install(loaded, fresh)
+        self._missed.clear()
         if self._reload_again:
             self._reload_again = False
             self._host.loop.call_soon(self.reload)
@@ -243,7 +262,7 @@ class Engine:
         self._stop_requests += 1
         if self._stop_requests == 1:
             for job in self.jobs.values():
-                if job.plan.main and job.plan.command is not None and job.runs == 0:
+                if job.plan.main and job.plan.command is not None and job.runs == 0 and not self.stopping:
                     self.exit_code = 128 + number
             self.stop()
         elif self._stop_requests == 2:
@@ -259,7 +278,10 @@ class Engine:
             return
         self.stopping = True
         self._host.log.debug("stopping")
-        self._budget = Budget(self._host.loop, self.plan.stop_timeout, self._budget_spent)
+        self._endings.renew(self.plan.stop_timeout)
+        # Armed first: whatever goes wrong on the catalogue's side, the stop goes on.
+        limit = min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
+        self._host.loop.call_later(limit, self._stop_jobs)
         if self.plan.shutdown_timeout:
             self._host.loop.call_later(
                 self.plan.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout"
@@ -273,9 +295,7 @@ class Engine:
             if job.plan.service is not None and (self._stop_requests or job.plan.service.id in self._announced):
                 self.unwanted(job.plan.service)
         if self._deregistering:
-            self._budget.hold(CATALOG)
-            limit = min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
-            self._host.loop.call_later(limit, self._stop_jobs)
+            self._endings.hold(CATALOG)
         else:
             self._stop_jobs()
 
@@ -289,7 +309,7 @@ class Engine:
             return
         self._stopping_jobs = True
         self._deregistering.clear()
-        self._budget.release(CATALOG)
+        self._endings.release(CATALOG)
         for job in tuple(self.jobs.values()):
             if (not job.is_hook and not job.plan.stops_last) or (job.is_hook and self._never_comes(job)):
                 job.stop()
@@ -301,7 +321,7 @@ class Engine:
 
     def _progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
-        if self._next is not None and not self._retiring and not self.stopping:
+        if self._next is not None and not self.stopping and self._retired():
             self._finish_reload(self._next)
         unfinished = [job for job in self.jobs.values() if job.state != State.COMPLETE]
         if not unfinished and not self.stopping and self._next is None:
@@ -314,43 +334,14 @@ class Engine:
         elif not unfinished and not self._host.runs:
             self._finish()
 
-    def _terminate(self, run: Run, group: bool) -> None:
-        if run not in self._host.runs:
-            return
-        self._budget.hold(run)
-        if self.plan.stop_timeout >= 0:
-            run.terminate(group=group)
-        if self._budget.spent:
-            run.kill()
-            self._host.loop.call_later(KILL_LIMIT, self._leave_the_killed)
-
-    def _run_ended(self, run: Run) -> None:
-        self._host.runs.discard(run)
-        self._budget.release(run)
-        self._host.loop.call_soon(self._progress)
-
-    def _budget_spent(self) -> None:
-        for run in tuple(self._host.runs):
-            if run.interrupted:
-                self._host.log.info(f"Killing Process {run.pid}: {run.label} did not end within stopTimeout")
-                run.kill()
-        self._host.loop.call_later(KILL_LIMIT, self._leave_the_killed)
-
-    def _leave_the_killed(self) -> None:
-        """A process that survives SIGKILL hangs in the kernel: waiting for it may take for ever."""
-        if self.stopping and all(run.interrupted for run in self._host.runs):
-            self._finish()
-
     def _leave(self, why: str) -> None:
         """Kill everything, and end as soon as it is gone: nothing is waited for any more, hooks included."""
         self._host.log.warning(f"killing everything: {why}")
-        self._budget = Budget(self._host.loop, 0.0, _nothing)
         self._host.loop.call_later(KILL_LIMIT, self._finish)
         for job in tuple(self.jobs.values()):
             if job.is_hook and job.state == State.WAITING:
                 job.stop()
-        for run in tuple(self._host.runs):
-            run.kill()
+        self._endings.kill_everything()
         self._stop_jobs()
 
     def _finish(self) -> None:

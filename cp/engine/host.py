@@ -58,7 +58,8 @@ class Environment:
     __slots__ = ("_variables",)
 
     def __init__(self, initial: Mapping[str, str]) -> None:
-        self._variables = dict(initial)
+        # An entry such as "=C:=C:\\" has no name, and no child could be started with it.
+        self._variables = {name: value for name, value in initial.items() if name}
 
     def set(self, name: str, value: str) -> None:
         self._variables[name] = value

@@ -68,7 +68,7 @@ class Job:
         """From now on the trigger counts."""
         service, when = self.plan.service, self.plan.when
         if service is not None and service.initial_status:
-            self._supervisor.wanted(service, service.initial_status, "")
+            self._supervisor.wanted(service, "", "")
         if when.timeout:
             self._timer = self._host.loop.call_later(when.timeout, self._waited_too_long)
 
@@ -76,6 +76,11 @@ class Job:
     def is_hook(self) -> bool:
         """A job on another's `stopping` or `stopped`: a stop does not end it, but makes it run."""
         return self.plan.when.code in (Code.STOPPING, Code.STOPPED)
+
+    @property
+    def pending(self) -> Event | None:
+        """The trigger that is remembered, if there is one."""
+        return self._pending
 
     @property
     def pid(self) -> int:
@@ -94,11 +99,11 @@ class Job:
             return
         if self._supervisor.stopping and not self.is_hook:
             return
-        if self._supervisor.maintenance and self.plan.pauses_in_maintenance and self.plan.when.each:
-            return
-        if self.state in (State.RUNNING, State.PAUSING):
+        paused = self._supervisor.maintenance and self.plan.pauses_in_maintenance and self.plan.when.each
+        if paused or self.state in (State.RUNNING, State.PAUSING):
             self._pending = event
             return
+        self._pending = None
         if self._starts_left is not None:
             self._starts_left -= 1
         self._cancel_timer()
@@ -110,6 +115,12 @@ class Job:
             self._move(State.SCHEDULED)
         else:
             self._start(event)
+
+    def resume(self) -> None:
+        """Maintenance is over: a trigger that came meanwhile counts now."""
+        event, self._pending = self._pending, None
+        if event is not None:
+            self.triggered(event)
 
     def ticked(self) -> None:
         """The next run of a periodic job is due."""

@@ -19,6 +19,7 @@ else:
 
 # Callbacks that run before the descriptors are looked at again: a burst of calls must not starve a signal.
 READY_BATCH = 1000
+LONGEST_WAIT = 86400.0  # seconds; epoll refuses more than 24 days
 
 
 class Timer:
@@ -182,7 +183,7 @@ class Loop:
             heappop(self._timers)
         if not self._timers:
             return -1
-        return max(0.0, self._timers[0].deadline - self.now())
+        return min(max(0.0, self._timers[0].deadline - self.now()), LONGEST_WAIT)
 
     def _run_timers(self) -> None:
         now = self.now()

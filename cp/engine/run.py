@@ -122,6 +122,11 @@ class Run:
         if self._exit_code is not None:
             self._end()  # gone already: what held its output open is not waited for any longer
 
+    def give_up(self) -> None:
+        """Go on as if SIGKILL had ended it: a process that hangs in the kernel may not die for a long time."""
+        self._exit_code = -_signal.SIGKILL
+        self._end()
+
     def _line(self, line: str) -> None:
         if self._on_line is not None:
             self._on_line(line)

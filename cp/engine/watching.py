@@ -97,6 +97,4 @@ def _key(watch: plan.Watch) -> tuple[str, str, str]:
 
 def _to_json(instance: Instance) -> str:
     tags = ",".join(quote(tag) for tag in instance.tags)
-    return (
-        f'{{"id":{quote(instance.id)},"address":{quote(instance.address)},"port":{instance.port},"tags":[{tags}]}}'
-    )
+    return f'{{"id":{quote(instance.id)},"address":{quote(instance.address)},"port":{instance.port},"tags":[{tags}]}}'

@@ -31,7 +31,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "sink": ("channel",),
     "channel": (),
     "addresses": ("config",),
-    "subreaper": (),
+    "libc": (),
     "version": ("cp",),
     "cp": (),
     "app": (EVERYTHING,),

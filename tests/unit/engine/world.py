@@ -98,6 +98,7 @@ class FakeProcesses:
         self.all: list[FakeProcess] = []
         self.missing: set[str] = set()
         self.stubborn: set[str] = set()
+        self.unkillable: set[str] = set()
         self.endings: dict[str, tuple[float, int]] = {}
 
     def start(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Any, **_: Any) -> FakeProcess:
@@ -123,6 +124,8 @@ class FakeProcesses:
         name = signal.Signals(number).name
         process.signals.append((name, group))
         self._world.note(f"{name} {process.command[0]}")
+        if process.command[0] in self.unkillable:
+            return True
         if number == signal.SIGKILL or (number == signal.SIGTERM and process.polite):
             process.reaped = True
             self._world.loop.call_soon(process.on_exit, -number)
