@@ -8,8 +8,8 @@ PR_SET_CHILD_SUBREAPER = 36
 def become_subreaper() -> bool:
     """The orphans of our children become ours, as they would at PID 1; False where that cannot be had.
 
-    The C half of ctypes is enough for a call with integers only, and saves the half a megabyte and the milliseconds that
-    importing `ctypes` costs.
+    The C half of ctypes is enough for a call with integers only, and saves the half a megabyte and the milliseconds
+    that importing `ctypes` costs.
     """
     try:
         import _ctypes

@@ -157,6 +157,9 @@ class Engine:
         self._host.loop.call_soon(self._after_completion, job)
 
     def _after_completion(self, job: Job) -> None:
+        if self.stopping and job.runs and job.plan.when.code == Code.STOPPING:
+            # What waited for the hook has its full time: others may have spent it meanwhile.
+            self._endings.renew(self.plan.stop_timeout)
         for other in tuple(self.jobs.values()):
             other.completed(job)
             if other.is_hook and other.plan.when.source == job.name and other.state == State.WAITING:

@@ -13,6 +13,7 @@ else:
     import _signal  # the C module: `signal` imports enum
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of what cannot be started, as shells have them
+GROUPS_LIMIT = 64  # groups without a leader that are kept before the dead ones among them are looked for
 REAP_BATCH = 1000  # children collected before the loop looks at anything else
 
 
@@ -43,6 +44,7 @@ class Processes:
         self._call_soon = call_soon
         self._running: dict[int, Process] = {}
         self._groups: set[int] = set()  # groups whose leader is gone while members may be left
+        self._groups_limit = GROUPS_LIMIT
         self._null = _open_null()
         self._all_signals = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
         self._terminal_owner: int | None = None
@@ -157,12 +159,19 @@ class Processes:
                 continue
             process.reaped = True
             self._sweeping -= process.sweep
-            if self._is_ours(pid):
-                self._groups.add(pid)
+            self._keep_group(pid)
             if self._terminal_owner == pid:
                 self._take_terminal()
             self._call_soon(process.on_exit, os.waitstatus_to_exitcode(status))
         return True
+
+    def _keep_group(self, group: int) -> None:
+        if self._is_ours(group):
+            self._groups.add(group)
+        if len(self._groups) > self._groups_limit:  # most of them have died out since
+            for each in tuple(self._groups):
+                self._is_ours(each)
+            self._groups_limit = max(GROUPS_LIMIT, 2 * len(self._groups))
 
     def _peek(self) -> int:
         """The pid of an exited child that stays a zombie, its group swept if it wants that; 0 if there is none."""

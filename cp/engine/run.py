@@ -107,6 +107,7 @@ class Run:
 
     def terminate(self, *, group: bool) -> None:
         self._interrupt(_signal.SIGTERM, group=group)
+        self.signal(_signal.SIGCONT, group=group)  # one that is stopped, say by Ctrl-Z, hears nothing else
 
     def kill(self) -> None:
         self._interrupt(_signal.SIGKILL, group=True)

@@ -9,9 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from cp.engine.events import Bus
+from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
 from cp.engine.output import LINGERING_LIMIT, Outputs
-from cp.engine.process import Process, Processes, StartError, find_executable
+from cp.engine.process import GROUPS_LIMIT, Process, Processes, StartError, find_executable
+from cp.engine.run import Run
+from cp.libc import become_subreaper
+from cp.logs import Log
+from cp.plan import INHERIT
 
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 
@@ -125,6 +131,32 @@ def test_what_a_swept_process_leaves_behind_is_terminated(scene: Scene) -> None:
     os.close(write_end)
     scene.run_until(lambda: bool(ended))
     assert scene.exits == [0]
+
+
+def test_a_stopped_process_can_be_terminated(scene: Scene) -> None:
+    host = Host(
+        loop=scene.loop,
+        processes=scene.processes,
+        outputs=scene.outputs,
+        environment=Environment(ENVIRON),
+        bus=Bus(scene.loop.call_soon),
+        log=Log(),
+        random=lambda: 0.5,
+    )
+    run = Run(host, ("sleep", "60"), "sleeper", scene.exits.append, output=INHERIT)
+    run.start()
+    run.signal(signal.SIGSTOP, group=True)
+    run.terminate(group=False)
+    scene.run_until(lambda: scene.exits == [-signal.SIGTERM])
+
+
+def test_groups_that_have_died_out_are_not_kept(scene: Scene) -> None:
+    assert become_subreaper()  # as the program does: what a leader leaves behind becomes ours
+    for count in range(GROUPS_LIMIT, 6 * GROUPS_LIMIT, GROUPS_LIMIT):
+        for _ in range(GROUPS_LIMIT):
+            scene.start("sh", "-c", "sleep 0.01 & exit 0")
+        scene.run_until(lambda count=count: len(scene.exits) == scene.processes.orphans == count)  # type: ignore[misc]
+    assert len(scene.processes._groups) <= 2 * GROUPS_LIMIT
 
 
 def test_signalling_a_process_that_is_gone_is_no_error(scene: Scene) -> None:

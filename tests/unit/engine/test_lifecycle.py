@@ -258,6 +258,20 @@ def test_one_budget_for_all_groups_together() -> None:
     assert world.story("SIG") == ["SIGTERM app", "SIGKILL app", "SIGTERM coprocess", "SIGKILL coprocess"]
 
 
+def test_a_task_that_ignores_sigterm_during_pre_stop_costs_the_app_none_of_its_time() -> None:
+    world = World(app(), pre_stop(), task(1, timeout=None), stop_timeout=5.0)
+    world.processes.stubborn.update(("app", "task"))
+    world.start().advance(1.5)
+    world.terminate()
+    world.advance(30)
+    assert world.story("SIGKILL") == ["SIGKILL task"]
+    world.exit("preStop", 0)
+    world.advance(4.9)
+    assert world.story("SIGTERM app", "SIGKILL app") == ["SIGTERM app"]
+    world.advance(0.2)
+    assert world.over
+
+
 def test_coprocess_runs_once_more_for_each_restart() -> None:
     for restarts, runs in ((3, 4), (1, 2), (0, 1)):
         world = World(app(), coprocess(restarts=restarts))

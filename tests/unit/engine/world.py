@@ -121,6 +121,8 @@ class FakeProcesses:
     def signal(self, process: FakeProcess, number: int, *, group: bool) -> bool:
         if process.reaped:
             return False
+        if number == signal.SIGCONT:
+            return True  # wakes what is stopped, and nothing is stopped here
         name = signal.Signals(number).name
         process.signals.append((name, group))
         self._world.note(f"{name} {process.command[0]}")
