@@ -20,7 +20,7 @@ from cp.catalog.http import Http
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from cp.catalog.http import Answer
@@ -42,6 +42,7 @@ class Consul:
             read_timeout=settings.read_timeout,
             tls=settings.tls,
             environ=environ,
+            masked=self._token.masked,
         )
         # Services whose TTL check the agent turned out not to have: the next registration brings it along.
         self._without_check: set[str] = set()
@@ -103,7 +104,7 @@ class Consul:
         answer = self._call("GET", path, {**parameters, **query}, limit=limit)
         if answer.status != 200:
             raise self._unexpected(answer)
-        return parse_instances(answer.body), _index(answer.headers.get("x-consul-index", ""))
+        return parse_instances(answer.body, self._token.masked), _index(answer.headers.get("x-consul-index", ""))
 
     # --- both
 
@@ -232,8 +233,8 @@ def _index(text: str) -> int | None:
     return index if index > 0 else None
 
 
-def parse_instances(body: bytes) -> list[Instance]:
-    """Of an answer to /v1/health/service; CatalogGarbage if it is none."""
+def parse_instances(body: bytes, masked: Callable[[str], str] = str) -> list[Instance]:
+    """Of an answer to /v1/health/service; CatalogGarbage, which quotes it without secrets, if it is none."""
     try:
         found = []
         for entry in json.loads(body):
@@ -241,7 +242,7 @@ def parse_instances(body: bytes) -> list[Instance]:
             address = service["Address"] or entry["Node"]["Address"]
             found.append(_instance(service["ID"], address, service["Port"], service.get("Tags") or ()))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        quoted = " ".join(body[:60].decode(errors="replace").split())
+        quoted = " ".join(masked(body[: 4 * QUOTED_BODY].decode(errors="replace")).split())[:60]
         raise CatalogGarbage(f"Consul's answer is not a list of service instances: {quoted!r}") from None
     return found
 

@@ -13,7 +13,7 @@ from cp.catalog.sockets import Patience, open_tcp, open_unix, origin, reason, tl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from cp.catalog.address import Address
@@ -39,7 +39,7 @@ class Http:
 
     `name` is what messages call the server. Times in seconds: to connect and shake hands; and from the request to the
     last byte of its answer. `environ` may name a proxy. A call on a kept connection that turns out to be closed is
-    made once more on a new one; nothing else is tried twice.
+    made once more on a new one; nothing else is tried twice. `masked` takes secrets out of what messages quote.
     """
 
     def __init__(
@@ -51,12 +51,14 @@ class Http:
         read_timeout: float,
         tls: Tls,
         environ: Mapping[str, str],
+        masked: Callable[[str], str] = str,
         largest_answer: int = LARGEST_ANSWER,
     ) -> None:
         self._name = f"{name} at {address}"
         self._address = address
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._masked = masked
         self._largest = largest_answer
         https = address.scheme == "https"
         self._module: Any = urllib3_connection(https)
@@ -156,11 +158,12 @@ class Http:
         return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
 
     def _read(self, response: Any) -> bytes:
-        pieces = []
+        pieces: list[bytes] = []
         size = 0
         while piece := response.read(READ_SIZE, decode_content=False):
             size += len(piece)
             if size > self._largest:
+                pieces.clear()  # the error's traceback would keep them
                 raise CatalogGarbage(f"{self._name} answered with more than {self._largest >> 20} MiB")
             pieces.append(piece)
         return b"".join(pieces)
@@ -174,7 +177,7 @@ class Http:
             return CatalogUnreachable(f"{self._name} did not answer within {limit:g} s")
         if isinstance(cause, OSError):
             return CatalogUnreachable(f"cannot reach {self._name}: {reason(cause)}")
-        return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause)}")
+        return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause, self._masked)}")
 
     # --- the connection
 

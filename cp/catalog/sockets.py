@@ -128,11 +128,14 @@ def origin(error: BaseException) -> BaseException:
         error = inner
 
 
-def reason(error: BaseException) -> str:
-    """What went wrong, for a person: the system's words if there are any, on one line, and no more of a library's."""
+def reason(error: BaseException, masked: Callable[[str], str] = str) -> str:
+    """What went wrong, for a person: the system's words if there are any, on one line, and no more of a library's.
+
+    `masked` takes secrets out of what may quote the other side.
+    """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[:1].lower() + error.strerror[1:]
     if type(error).__name__ == "IncompleteRead":
         return "the answer ends too early"
-    text = " ".join(str(error).split())[:200] or type(error).__name__
+    text = masked(" ".join(str(error).split()))[:200] or type(error).__name__
     return "".join(c if c.isprintable() else "?" for c in text)

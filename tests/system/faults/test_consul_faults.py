@@ -1,0 +1,352 @@
+"""A Consul that goes wrong in every way: nobody notices but the log, and everything heals."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cp.catalog import CatalogGarbage
+from cp.catalog.address import parse_address
+from cp.catalog.http import Http
+from cp.plan import Tls
+from tests.system.faults import lying
+from tests.system.faults.lying import Call, LyingAgent
+from tests.system.pilot import Pilot, now, settle
+from tests.system.scripts import forever, mark, python, service, sh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.system.faults.lying import Lie
+    from tests.system.pilot_fixtures import StartPilot
+
+HOST = os.uname().nodename
+ID = f"app-{HOST}"
+NEW = ["register", "pass", "register", "check", "pass"]  # the calls that enter a service which Consul has never seen
+LOST = ["pass", "register", "check", "pass"]  # those that enter one again which it had
+
+# Says ten times a second that it runs; on SIGTERM it exits with 3.
+STEADY = python(
+    "signal.signal(signal.SIGTERM, lambda *_: os._exit(3))\nwhile True:\n    mark('beat')\n    time.sleep(0.1)"
+)
+
+
+@pytest.fixture
+def agent() -> Iterator[LyingAgent]:
+    agent = LyingAgent()
+    try:
+        yield agent
+    finally:
+        agent.close()
+
+
+def verbs(calls: list[Call]) -> list[str]:
+    return [call.name.partition(" ")[0] for call in calls]
+
+
+def serving(agent: LyingAgent, *services: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"consul": {"address": agent.address, "readTimeout": "400ms"}, "services": list(services), **more}
+
+
+# --- the calls, in order
+
+
+def test_calls_of_new_services_and_of_steady_ones(pilot: StartPilot, agent: LyingAgent) -> None:
+    one = service("one", interfaces="static:10.0.0.1", tags=["t1", "t2"], consul={"enableTagOverride": True})
+    two = service("two", health="/bin/true", ttl=5, consul={"deregisterCriticalServiceAfter": "90m"})
+    started = pilot(serving(agent, one, two), forever())
+
+    started.wait_for(lambda: len(agent.registrations()) >= 14, what="two heartbeats after the registrations")
+
+    for name in ("one", "two"):
+        calls = agent.registrations(f"{name}-{HOST}")
+        assert verbs(calls)[:6] == [*NEW, "pass"]
+        assert set(verbs(calls)[6:]) <= {"pass"}
+    register, beat, again, check, _ = agent.registrations(f"one-{HOST}")[:5]
+    assert register.json() == again.json() == {
+        "ID": f"one-{HOST}", "Name": "one", "Tags": ["t1", "t2"], "Port": 8000, "Address": "10.0.0.1",
+        "EnableTagOverride": True, "Check": None, "Checks": None,
+    }  # fmt: skip
+    assert check.json() == {
+        "ID": f"one-{HOST}", "Name": f"one-{HOST}", "Notes": "TTL for one set by containerpilot",
+        "ServiceID": f"one-{HOST}", "TTL": "10s",
+    }  # fmt: skip
+    assert (beat.path, beat.query, beat.body) == (f"/v1/agent/check/pass/one-{HOST}", {"note": "ok"}, b"")
+    assert "x-consul-token" not in beat.headers
+    checks = [call.json() for call in agent.registrations(f"two-{HOST}") if call.name.startswith("check ")]
+    assert [(check["TTL"], check["DeregisterCriticalServiceAfter"]) for check in checks] == [("5s", "90m")]
+
+
+def test_a_steady_service_is_one_call_a_poll_on_one_connection(pilot: StartPilot, agent: LyingAgent) -> None:
+    started = pilot(serving(agent, service(health=mark("check"))), forever())
+    started.wait_for(lambda: agent.passing(ID))
+    before = len(agent.registrations())
+
+    started.wait_for(lambda: len(agent.registrations()) >= before + 3, what="three more heartbeats")
+
+    calls = agent.registrations()[before:]
+    assert set(verbs(calls)) == {"pass"}
+    assert len(calls) <= started.count("check") - 1
+    assert len({call.connection for call in agent.calls}) == 1
+    assert all(0.5 < later.at - earlier.at < 1.8 for earlier, later in itertools.pairwise(calls))
+
+
+def test_a_check_that_survived_is_used_again(pilot: StartPilot, agent: LyingAgent) -> None:
+    """v2 7.2: the first registration refreshes the address, and no check is registered anew."""
+    first = pilot(serving(agent, service(interfaces="static:10.0.0.1")), forever())
+    first.wait_for(lambda: agent.passing(ID))
+    first.close()
+    before = len(agent.registrations())
+
+    second = pilot(serving(agent, service(interfaces="static:10.0.0.2")), forever())
+    second.wait_for(lambda: len(agent.registrations()) >= before + 3)
+
+    calls = agent.registrations()[before:]
+    assert verbs(calls)[:3] == ["register", "pass", "pass"]
+    assert calls[0].json()["Address"] == "10.0.0.2"
+
+
+def test_a_consul_restarted_empty_gets_everything_with_the_next_heartbeat(pilot: StartPilot, agent: LyingAgent) -> None:
+    started = pilot(serving(agent, service()), forever())
+    started.wait_for(lambda: agent.passing(ID))
+    before = len(agent.registrations())
+
+    agent.forget()
+
+    started.wait_for(lambda: agent.passing(ID), timeout=4)
+    assert verbs(agent.registrations()[before:])[:4] == LOST
+
+
+def test_maintenance_is_one_deregistration_per_service_and_then_silence(pilot: StartPilot, agent: LyingAgent) -> None:
+    ids = [f"{name}-{HOST}" for name in ("one", "two")]
+    started = pilot(serving(agent, service("one"), service("two")), forever())
+    started.wait_for(lambda: all(map(agent.passing, ids)))
+    begin = len(agent.registrations())
+
+    started.signal("USR1")
+    started.wait_for(lambda: not any(map(agent.knows, ids)))
+    settle(1.3)
+
+    names = [call.name for call in agent.registrations()[begin:] if not call.name.startswith("pass")]
+    assert sorted(names) == [f"deregister {id}" for id in ids]
+    assert verbs(agent.registrations())[-2:] == ["deregister"] * 2, "there were calls after them"
+    silent = len(agent.registrations())
+
+    started.signal("USR1")
+    started.wait_for(lambda: all(map(agent.passing, ids)), timeout=5)
+    for id in ids:
+        assert verbs([call for call in agent.registrations()[silent:] if call.name.endswith(id)])[0] == "register"
+
+
+# --- what goes wrong
+
+# Fault -> does each of the two notice it at once? A body says nothing in the answer to a registration. A query that
+# waits for a change has no reason to mistrust a Consul that says nothing for minutes.
+REGISTRATION, WATCH = "registration", "watch"
+FAULTS: dict[str, tuple[Lie, set[str]]] = {
+    "500": (lying.says(500, b"rpc error: No cluster leader"), {REGISTRATION, WATCH}),
+    "redirect": (lying.says(301, b"", ("Location", "/elsewhere")), {REGISTRATION, WATCH}),
+    "garbage": (lying.says(200, b"<html>\x00\xff welcome"), {WATCH}),
+    "no http": (lying.speaks_no_http, {REGISTRATION, WATCH}),
+    "truncated": (lying.cuts_short, {REGISTRATION, WATCH}),
+    "dropped unread": (lying.drops_unread, {REGISTRATION, WATCH}),
+    "dropped": (lying.drops, {REGISTRATION, WATCH}),
+    "late": (lying.delays(1.5), {REGISTRATION}),
+    "silent": (lying.is_silent, {REGISTRATION}),
+    "endless body": (lying.drips, {REGISTRATION}),
+    "endless headers": (lying.drips_headers, {REGISTRATION, WATCH}),
+    "flood": (lying.floods, {REGISTRATION, WATCH}),
+    "huge header": (lying.has_a_huge_header, {REGISTRATION, WATCH}),
+}
+
+BEGINS = {REGISTRATION: r"registration failed: ", WATCH: r"Failed to query web: "}
+ENDS = {REGISTRATION: r"Catalogue reachable again after |registration works again: app", WATCH: r"web can be queried"}
+
+
+def lines(started: Pilot, patterns: dict[str, str], side: str, since: int) -> list[str]:
+    return re.findall(f"^.*(?:{patterns[side]}).*$", started.output()[since:], re.MULTILINE)
+
+
+def kinds(started: Pilot) -> list[str]:
+    return sorted(target.partition("[")[0] for target in started.descriptors().values())
+
+
+def steady(started: Pilot, word: str, begin: float, end: float, longest: float) -> bool:
+    """Did the marks between two times never stop for longer?"""
+    times = [begin, *(mark.at for mark in started.marks() if mark.word == word and begin < mark.at < end), end]
+    return all(later - earlier < longest for earlier, later in itertools.pairwise(times))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, agent: LyingAgent, fault: str) -> None:
+    lie, noticed_by = FAULTS[fault]
+    agent.enter("web", 1)
+    tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
+    config = serving(
+        agent,
+        service(health=mark("check")),
+        backends=[{"name": "web", "poll": 1, "onChange": tell}],
+    )
+    started = pilot(config, STEADY)
+    started.wait_for(lambda: agent.passing(ID) and agent.waiting() and last_ports(started) == [1])
+    started.wait_for(lambda: len(started.children()) == 1, what="quiet")
+    threads, descriptors = started.threads(), kinds(started)
+
+    # It begins, and lasts for a while.
+    before = len(started.output())
+    began_at, checks = now(), started.count("check")
+    agent.lie(lie)
+    for side in noticed_by:
+        started.wait_for(lambda side=side: lines(started, BEGINS, side, before))  # type: ignore[misc]
+    ended_at = started.wait_for_mark("check", checks + 2).at
+    assert steady(started, "beat", began_at, ended_at, 0.8)
+    assert steady(started, "check", began_at, ended_at, 1.9)
+    assert last_ports(started) == [1]
+    for side in noticed_by:
+        assert len(lines(started, BEGINS, side, before)) == 1
+        assert lines(started, ENDS, side, before) == []
+
+    # It ends; meanwhile all was lost, and others changed.
+    agent.forget()
+    agent.enter("web", 2)
+    healed_at = now()
+    agent.tell_truth()
+    started.wait_for(lambda: agent.passing(ID) and verbs(agent.registrations())[-1] == "pass", timeout=5)
+    started.wait_for(lambda: last_ports(started) == [2], timeout=10)
+    assert any(call.at > healed_at for call in agent.registrations(ID))
+    for side in noticed_by:
+        started.wait_for(lambda side=side: lines(started, ENDS, side, before))  # type: ignore[misc]
+        assert len(lines(started, ENDS, side, before)) == 1
+        assert len(lines(started, BEGINS, side, before)) == 1
+    assert len(started.output()[before:].splitlines()) <= 8
+    assert "Traceback" not in started.output() + started.errors()
+    started.wait_for(lambda: (started.threads(), kinds(started)) == (threads, descriptors), what="nothing leaked")
+
+    # And it does not delay a stop.
+    agent.lie(lie)
+    asked_at = now()
+    assert started.stop() == 3
+    assert now() - asked_at < 3
+    assert all(call.path != "/elsewhere" for call in agent.calls)
+
+
+def last_ports(started: Pilot) -> list[int] | None:
+    """What onChange was told last."""
+    told = [mark.word.removeprefix("web ") for mark in started.marks() if mark.word.startswith("web ")]
+    return [instance["port"] for instance in json.loads(told[-1])] if told else None
+
+
+def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent) -> None:
+    agent.lie(lying.floods)
+    http = Http(
+        "Consul",
+        parse_address(agent.address, "http", "consul.address"),
+        connect_timeout=2,
+        read_timeout=20,
+        tls=Tls(),
+        environ={},
+        largest_answer=16 << 20,
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(CatalogGarbage, match="more than 16 MiB") as caught:
+            http.request("GET", "/", headers={})
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        http.close()
+
+    assert caught.value.__traceback__ is not None, "which the registrar holds until its next call"
+    assert held < 8 << 20
+
+
+# --- indexes
+
+
+@pytest.mark.parametrize("index", [None, "1"], ids=str)
+def test_a_useless_index_of_queries_neither_hides_a_change_nor_causes_a_storm(
+    pilot: StartPilot, agent: LyingAgent, index: str | None
+) -> None:
+    """None at all, and one that is always older than what there is."""
+    agent.enter("web", 1)
+    agent.lie(lying.says_index(index))
+    tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
+    watching = {"consul": agent.address, "backends": [{"name": "web", "poll": 1, "onChange": tell}]}
+    started = pilot(watching, forever())
+    started.wait_for(lambda: last_ports(started) == [1])
+
+    agent.enter("web", 2)
+    started.wait_for(lambda: last_ports(started) == [2])
+    settle(1)
+
+    assert len(agent.queries()) < 40
+    assert "Failed to query" not in started.output()
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize("place", ["variable", "configuration", "file"])
+def test_a_token_that_is_refused_is_told_to_nobody(
+    pilot: StartPilot, agent: LyingAgent, tmp_path: Path, place: str
+) -> None:
+    token = "b1gs05f0-77ef-secret"
+    file = tmp_path / "token"
+    file.write_text(f"{token}\n")
+    own = {"configuration": {"token": token}, "file": {"tokenfile": str(file)}}.get(place, {})
+    config = {
+        "consul": {"address": agent.address, **own},
+        "services": [service()],
+        "backends": [{"name": "web", "poll": 1, "onChange": "/bin/true"}],
+        "logging": {"level": "DEBUG"},
+    }
+    agent.lie(lying.denies)
+    started = pilot(config, STEADY, env={"CONSUL_HTTP_TOKEN": token} if place == "variable" else None)
+
+    started.wait_for_line(r"Service registration failed: .*403.*see consul\.token")
+    started.wait_for_line(r"Failed to query web: .*403.*see consul\.token")
+    started.wait_for(lambda: len(agent.registrations()) >= 2 and len(agent.queries()) >= 2)
+    assert started.stop() == 3
+
+    assert {call.headers.get("x-consul-token") for call in agent.calls} == {token}
+    assert verbs(agent.registrations())[-1] == "deregister"
+    assert len(re.findall("registration failed", started.output())) == 1
+    assert token not in started.output() + started.errors()
+
+
+@pytest.mark.parametrize("lie", [lying.echoes, lying.echoes_without_http])
+def test_a_token_of_a_file_that_comes_back_as_an_answer_is_told_to_nobody(
+    pilot: StartPilot, agent: LyingAgent, tmp_path: Path, lie: Lie
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("b1gs05f0-77ef-secret\n")
+    config = {
+        "consul": {"address": agent.address, "tokenfile": str(file)},
+        "backends": [{"name": "web", "poll": 1, "onChange": "/bin/true"}],
+        "logging": {"level": "DEBUG"},
+    }
+    agent.lie(lie)
+    started = pilot(config, STEADY)
+
+    started.wait_for_line("Failed to query web: .*X-Consul-Token: ")
+    started.stop()
+
+    assert "secret" not in started.output() + started.errors()
+
+
+def test_a_token_that_is_accepted_later_heals_everything(pilot: StartPilot, agent: LyingAgent) -> None:
+    agent.lie(lying.denies)
+    started = pilot(serving(agent, service()), forever(), env={"CONSUL_HTTP_TOKEN": "s3cr3t"})
+    started.wait_for_line("Service registration failed")
+
+    agent.tell_truth()
+
+    started.wait_for(lambda: agent.passing(ID), timeout=5)
+    started.wait_for_line("Service registration works again: app, after ")
