@@ -184,7 +184,9 @@ class Watcher:
             return 0.0
         if self._trouble.failed(self._clock()):
             self._loop.post(self._log.warning, f"Failed to query {self._watch.name}: {why}")
-        return self._trouble.retry_at - self._clock() if self._watch.push else self._watch.interval
+        pause = self._trouble.retry_at - self._clock()
+        # The interval is the longest a change may stay unseen, also after an outage.
+        return min(pause, self._watch.interval) if self._watch.push else self._watch.interval
 
     def _opened(self) -> Catalog:
         if self._catalog is None:

@@ -154,12 +154,12 @@ def test_a_failed_query_changes_nothing_and_is_told_once(scene: Scene) -> None:
     scene.catalog.error = None
     scene.look(A)
     assert scene.new_reports() == []
-    assert scene.log.lines[1:] == ["info: web can be queried again after 1 min 30 s"]
+    assert scene.log.lines[1:] == ["info: web can be queried again after 37.5 s"]
 
 
-def test_the_attempts_of_an_outage_are_spaced(scene: Scene) -> None:
+def test_the_attempts_of_an_outage_are_spaced_and_never_further_than_the_interval(scene: Scene) -> None:
     scene.catalog.error = DOWN
-    assert [scene.look() for _ in range(8)] == [0.5, 1, 2, 4, 8, 15, 15, 15]
+    assert [scene.look() for _ in range(7)] == [0.5, 1, 2, 4, 5, 5, 5]
 
 
 def test_after_an_outage_everything_is_read_again_and_compared(scene: Scene) -> None:
