@@ -236,8 +236,8 @@ def git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """The commit that is built, with `-dirty` behind it if the work tree differs from it."""
-    return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+    """The commit that is built, shortened, with `-dirty` behind it if the work tree differs from it."""
+    return git("describe", "--always", "--abbrev=12", "--exclude=*", "--dirty")
 
 
 def commit_time() -> int:
