@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: How deep templates may call each other; Go's limit.
 MAX_DEPTH = 100_000
+# Go has no such limits, and a few characters can keep it busy for ever; no configuration comes near them.
+MAX_STEPS = 1_000_000  # rounds of `range` and calls of templates, together
+MAX_OUTPUT = 64 * 1024 * 1024  # characters
 
 
 class _Frame:
@@ -45,12 +48,14 @@ class _Frame:
 class Evaluator(PipelineEvaluator):
     """Executes templates that were read from `text`; `name` is the one to begin with, and the text's name in errors."""
 
-    __slots__ = ("depth", "out", "templates")
+    __slots__ = ("depth", "out", "size", "steps", "templates")
 
     def __init__(self, name: str, text: str, templates: dict[str, Body], functions: dict[str, Function]) -> None:
         super().__init__(name, text, functions)
         self.templates = templates
         self.depth = 0
+        self.steps = 0
+        self.size = 0  # of the output of actions, in characters
         self.out: list[str] = []
 
     def render(self, data: Value) -> str:
@@ -65,7 +70,9 @@ class Evaluator(PipelineEvaluator):
                 elif isinstance(node, Action):
                     value = self.pipeline(frame.dot, node.pipeline)
                     if not node.pipeline.variables:
-                        self.out.append(value if isinstance(value, str) else _printed(value))
+                        shown = value if isinstance(value, str) else _printed(value)
+                        self.size += len(shown)
+                        self.out.append(shown)
                 elif isinstance(node, Branch):
                     frames.append(self.branch(frame.dot, node))
                     break
@@ -117,6 +124,7 @@ class Evaluator(PipelineEvaluator):
             return False
         del self.variables[frame.round_mark :]
         for index, element in frame.loop:
+            self.step()
             names = frame.branch.pipeline.variables
             given = (index, element)[-len(names) :] if names else ()
             if frame.branch.pipeline.assigns:
@@ -131,6 +139,7 @@ class Evaluator(PipelineEvaluator):
 
     def invocation(self, dot: Value, node: Call) -> _Frame:
         self.node = node
+        self.step()
         body = self.templates.get(node.name)
         if body is None:
             from cp.config.template.literals import quote
@@ -145,6 +154,14 @@ class Evaluator(PipelineEvaluator):
         self.variables = [("$", value)]
         self.depth += 1
         return frame
+
+    def step(self) -> None:
+        """One more round of a range, or call of a template."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise self.error(f"more than {MAX_STEPS} rounds and template calls: does it ever end?")
+        if self.size > MAX_OUTPUT:
+            raise self.error(f"more than {MAX_OUTPUT} characters of output")
 
     def jump(self, frames: list[_Frame], node: Jump) -> None:
         """`break` and `continue`; the parser has seen that there is a range around."""

@@ -202,11 +202,16 @@ def _regex_replace_all(pattern: str, replacement: str, text: str) -> Value:
     return replace_all(pattern, replacement, text)
 
 
+MAX_LOOP = 1_000_000  # numbers; printing more takes seconds and gigabytes
+
+
 def _loop(*bounds: Value) -> Value:
     if len(bounds) not in (1, 2):
         raise FunctionError(f"loop: wrong number of arguments, expected 1 or 2, but got {len(bounds)}")
     numbers = [_integer(bound) for bound in bounds]
     start, stop = (0, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
+    if abs(stop - start) > MAX_LOOP:
+        raise FunctionError(f"loop: {abs(stop - start)} numbers are too many, {MAX_LOOP} is the limit")
     return Slice("int", range(start, stop, 1 if start <= stop else -1))
 
 

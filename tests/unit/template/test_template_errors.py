@@ -283,3 +283,21 @@ def test_a_deep_expression_is_shown_in_an_error() -> None:
     error = error_of("{{index 1 " + "(print " * 50 + "1" + ")" * 50 + "}}")
 
     assert error.message == "error calling index: can't index item of type int"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ loop 1000000000 }}", "loop: 1000000000 numbers are too many, 1000000 is the limit"),
+        ("{{ range 1000000000 }}{{ end }}", "more than 1000000 rounds and template calls"),
+        ('{{ define "x" }}{{ template "x" }}{{ template "x" }}{{ end }}{{ template "x" }}', "template depth (100000)"),
+        ('{{ range 2000 }}{{ printf "%100000d" 1 }}{{ end }}', "more than 67108864 characters of output"),
+    ],
+)
+def test_a_template_that_would_never_end_is_an_error(text: str, words: str) -> None:
+    assert words in str(error_of(text))
+
+
+def test_rounds_in_rounds_are_counted_together() -> None:
+    text = "{{ range 200 }}{{ range 200 }}{{ range 200 }}{{ end }}{{ end }}{{ end }}"
+    assert "more than 1000000 rounds and template calls" in str(error_of(text))
