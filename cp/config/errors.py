@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from cp.config.json5 import Document
 
 
+SHOWN = 50  # faults, and as many warnings; nobody reads more, and finding their places takes time
+
+
 class ConfigError(Exception):
     """The configuration cannot be used. `faults` are the reasons, `warnings` what else was noticed."""
 
@@ -30,17 +33,17 @@ class Problems:
         self._document = document
         self._name = name
         self._note = note
-        self._faults: list[tuple[int, str]] = []
-        self._warnings: list[tuple[int, str]] = []
+        self._faults: list[tuple[int, str, str]] = []
+        self._warnings: list[tuple[int, str, str]] = []
         self._remarks: list[str] = []
 
     def fault(self, at: int, path: str, text: str) -> None:
         """Something at offset `at` that makes the configuration useless; `path` is its key path, may be empty."""
-        self._faults.append((at, self._sentence(at, path, text)))
+        self._faults.append((at, path, text))
 
     def warning(self, at: int, path: str, text: str) -> None:
         """Something at offset `at` that the reader should know."""
-        self._warnings.append((at, self._sentence(at, path, text)))
+        self._warnings.append((at, path, text))
 
     def remark(self, text: str) -> None:
         """A warning about something outside of the document."""
@@ -49,20 +52,23 @@ class Problems:
     @property
     def warnings(self) -> tuple[str, ...]:
         """All warnings, in the order of their places."""
-        return (*_in_order(self._warnings), *self._remarks)
+        return (*self._told(self._warnings, "warnings"), *self._remarks)
 
     def check(self) -> None:
         """ConfigError with everything so far, if there is any fault."""
         if self._faults:
-            raise ConfigError(_in_order(self._faults), self.warnings)
+            raise ConfigError(self._told(self._faults, "faults"), self.warnings)
+
+    def _told(self, messages: list[tuple[int, str, str]], what: str) -> tuple[str, ...]:
+        """In the order of their places, each once, the first SHOWN of them."""
+        # By place only, so that two messages about one place stay as they came.
+        ordered = list(dict.fromkeys(sorted(messages, key=lambda message: message[0])))
+        told = tuple(self._sentence(*message) for message in ordered[:SHOWN])
+        left = len(ordered) - SHOWN
+        return told if left <= 0 else (*told, f"{self._name}: and {left} more {what}")
 
     def _sentence(self, at: int, path: str, text: str) -> str:
         line, column = self._document.place(at)
         first, newline, rest = text.partition("\n")
         return f"{self._name}:{line}:{column}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"
 
-
-def _in_order(messages: list[tuple[int, str]]) -> tuple[str, ...]:
-    # By place only, so that two messages about one place stay as they came.
-    ordered = sorted(messages, key=lambda message: message[0])
-    return tuple(dict.fromkeys(text for _, text in ordered))

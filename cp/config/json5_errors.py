@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+EXCERPT = 200  # characters of a line that are shown
+
 
 class JsonError(Exception):
     """The text is not JSON5. `str()` has the reason, an excerpt with a pointer, and hints, on several lines."""
@@ -12,8 +14,10 @@ class JsonError(Exception):
         lines = [f"Parse error at line:col [{self.line}:{self.column}]: {reason}"]
         source = _without_secrets(text).split("\n")
         shown = range(max(self.line - 1, 1), self.line + 1)
-        lines += [f"{number:5d}: {source[number - 1].rstrip()}" for number in shown]
-        lines.append("-" * (7 + self.column - 1) + "^")
+        # Of a long line only what is around the place.
+        start = max(0, self.column - EXCERPT // 2) if len(source[self.line - 1]) > EXCERPT else 0
+        lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in shown]
+        lines.append("-" * (7 + self.column - start - 1) + "^")
         lines += hints
         super().__init__("\n".join(lines))
 

@@ -76,6 +76,6 @@ def read_name(fields: Fields, *, kind: str) -> str:
         fields.warning(
             "name",
             "deprecated: service names must be alphanumeric with dashes to comply with service discovery "
-            f"(a small letter, then letters, digits or dashes), '{name}' is not",
+            f"(a small letter, then one or more letters, digits or dashes), '{name}' is not",
         )
     return name

@@ -264,6 +264,10 @@ def _interpreter(path: str) -> str:
             first = file.readline(256)
     except OSError:
         return ""
-    if first.startswith(b"#!") and (words := first[2:].split()):
-        return words[0].decode(errors="replace")
+    if first.startswith(b"#!"):
+        line = first[2:].rstrip(b"\n").strip(b" \t")
+        name = line.replace(b"\t", b" ").split(b" ")[0].decode(errors="replace")
+        if name.endswith("\r"):
+            return f"{name!r}, with a Windows line end: save the script with Unix line ends;"
+        return name
     return "(the dynamic loader)" if first.startswith(b"\x7fELF") else ""

@@ -1,13 +1,25 @@
 """`regexReplaceAll`: Go's regexp (RE2), with Python's `re` doing the matching.
 
-Python's `re` looks for matches by trying, so an expression can be made that takes for ever, which Go's cannot.
+Python's `re` looks for matches by trying, so an expression can be made that takes for ever, which Go's cannot: a time
+limit ends it.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 
+from cp.config.template.errors import FunctionError
 from cp.config.template.resyntax import Reader
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Iterator
+else:
+    import _signal  # the C module: `signal` imports enum
+
+TIME_LIMIT = 1.0  # seconds for all matches of one call
 
 
 def replace_all(pattern: str, replacement: str, text: str) -> str:
@@ -19,7 +31,34 @@ def replace_all(pattern: str, replacement: str, text: str) -> str:
     except (re.error, OverflowError, RecursionError) as error:
         raise reader.error(f"not understood by Python's re: {error}", pattern) from None
     parts = _expansion(replacement, reader.names, compiled.groups)
-    out = []
+    with _time_limit(pattern):
+        return _replaced(compiled, parts, text)
+
+
+@contextmanager
+def _time_limit(pattern: str) -> Iterator[None]:
+    """FunctionError after TIME_LIMIT. The matcher is C code that lets nothing else run, and only looks for signals."""
+
+    def too_long(number: int, frame: object) -> None:
+        raise FunctionError(f"regexReplaceAll: {pattern!r} takes more than {TIME_LIMIT:g} s: too many ways to match")
+
+    try:
+        before = _signal.signal(_signal.SIGALRM, too_long)
+    except ValueError:  # not the main thread: signals are not ours to use
+        yield
+        return
+    mask = _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))
+    _signal.setitimer(_signal.ITIMER_REAL, TIME_LIMIT)
+    try:
+        yield
+    finally:
+        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+        _signal.signal(_signal.SIGALRM, before)
+
+
+def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> str:
+    out: list[str] = []
     copied = at = 0
     while at <= len(text):
         match = compiled.search(text, at)

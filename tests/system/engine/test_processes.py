@@ -95,6 +95,10 @@ def test_what_cannot_be_started_says_why(scene: Scene, tmp_path: os.PathLike[str
             scene.start(command)
         assert words in str(caught.value)
         assert caught.value.code == code
+    with open(script, "w") as file:
+        file.write("#!/bin/sh\r\n")
+    with pytest.raises(StartError, match="Windows line end"):
+        scene.start(script)
     os.chmod(plain, 0o755)
     with pytest.raises(StartError, match=r"exec format error .*#!/bin/sh"):
         scene.start(plain)

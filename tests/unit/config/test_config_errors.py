@@ -375,3 +375,20 @@ any_object = st.dictionaries(
 def test_any_configuration_loads_or_is_refused_and_nothing_else(array: dict[str, Any], others: dict[str, Any]) -> None:
     with contextlib.suppress(ConfigError):
         load_text(json.dumps({**others, **array}), "app")
+
+
+def test_thousands_of_faults_are_told_as_fifty_and_their_number() -> None:
+    tasks = ",\n".join('{"command": "true", "frequncy": "1h"}' for _ in range(3000))
+    with pytest.raises(ConfigError) as caught:
+        load_text(f'{{"tasks": [{tasks}]}}')
+    assert len(caught.value.faults) == 51
+    assert caught.value.faults[-1].endswith("and 5950 more faults")
+
+
+def test_of_a_long_line_only_what_is_around_the_place_is_shown() -> None:
+    text = '{"services": [' + " " * 100_000 + "}]}"
+    with pytest.raises(ConfigError) as caught:
+        load_text(text)
+    assert len(str(caught.value)) < 1000
+    shown, pointer = str(caught.value).split("\n")[1:3]
+    assert shown[pointer.index("^")] == "}"

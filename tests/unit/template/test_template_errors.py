@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from cp.config.template import TemplateError, render
@@ -301,3 +303,11 @@ def test_a_template_that_would_never_end_is_an_error(text: str, words: str) -> N
 def test_rounds_in_rounds_are_counted_together() -> None:
     text = "{{ range 200 }}{{ range 200 }}{{ range 200 }}{{ end }}{{ end }}{{ end }}"
     assert "more than 1000000 rounds and template calls" in str(error_of(text))
+
+
+def test_an_expression_that_matches_for_ever_is_an_error_and_the_clock_is_put_back() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    text = '{{ regexReplaceAll "(a+)+$" "x" "' + "a" * 40 + '!" }}'
+    assert "takes more than 1 s" in str(error_of(text))
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
