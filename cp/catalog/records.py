@@ -98,7 +98,7 @@ def write(folder: str, name: str, content: bytes) -> None:
         finally:
             os.close(fd)
         os.rename(temporary, os.path.join(folder, name))
-    except BaseException:
+    except BaseException:  # whatever it is, it goes on from here, and the half-written file must not stay
         os.unlink(temporary)
         raise
 

@@ -81,7 +81,7 @@ def _connected(
                     connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
         watched(connected)
         connected.connect(peer)
-    except BaseException:
+    except BaseException:  # whatever it is, it goes on from here, and the descriptor must not stay open
         connected.close()
         raise
     return connected
