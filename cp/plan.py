@@ -108,6 +108,8 @@ class Health(Record):
     timeout_text: str = ""  # as the configuration wrote it
     output: str = LOG
     log_fields: tuple[tuple[str, str], ...] = ()
+    log_pid: bool = False  # its lines in the log have the field `pid`
+    source: str = ""  # of the events that its exits are; "" = they are none
     failures: int = 0  # so many in a row are reported as critical; 0 = never
 
 
@@ -147,12 +149,15 @@ class Job(Record):
     output: str = LOG
     wait_for_output: bool = False  # an exit counts once all holders of the output have closed it
     log_fields: tuple[tuple[str, str], ...] = ()
+    log_pid: bool = False  # its lines in the log have the field `pid`
     failure_level: str = "debug"  # at which a failed run is logged
+    failure_text: str = "exited ({code}): {reason}"  # and in which words, after its label
     pid_variables: tuple[str, ...] = ()  # set in the environment of what starts later
     keep_pid_variables: bool = False  # also after the process is gone
     pauses_in_maintenance: bool = False  # triggers are ignored meanwhile
     health: Health | None = None
     service: Service | None = None
+    metric: str = ""  # what it prints is a value of this metric; then `output` is only about its standard error
     reload: str = WHEN_CHANGED
 
 
@@ -161,7 +166,8 @@ class Watch(Record):
 
     name: str
     source: str  # of its events
-    interval: float  # until the first look, and between looks where the catalogue cannot push
+    interval: float  # between looks, where the catalogue cannot push
+    delay: float = 0.0  # from its start to the first look
     tag: str = ""
     datacenter: str = ""
     push: bool = True  # False: plain polling
@@ -186,6 +192,7 @@ class ConsulSettings(Record):
     scheme: str = "http"
     token: str = ""
     token_file: str = ""
+    http_auth: str = ""  # user:password, for a proxy that asks for them
     namespace: str = ""
     partition: str = ""
     datacenter: str = ""
@@ -217,6 +224,35 @@ class Logging(Record):
     output: str = "stdout"  # stdout, stderr or a path
 
 
+class Control(Record):
+    """The socket on which a running ContainerPilot takes orders."""
+
+    socket: str = ""  # a path that must be had; "" = the first of the usual places that can be had, or none
+    announced: bool = True  # in the log at level info, else debug
+
+
+class Metric(Record):
+    """A metric of the configuration."""
+
+    name: str  # as it is exposed
+    kind: str  # counter, gauge, histogram, summary
+    help: str
+    lookups: tuple[str, ...] = ()  # names besides its own that values may come under
+    rounds_up: bool = True  # a summary's rank is the rounded up share of its values, not the rounded down one
+
+
+class Telemetry(Record):
+    """Where metrics, status and health of ContainerPilot itself are served over HTTP."""
+
+    address: str  # IPv4 or IPv6
+    port: int
+    job: str = ""  # the name of the job that stands for it, which is always healthy
+    path: str = "/metrics"
+    metrics: tuple[Metric, ...] = ()
+    keeps_unchanged: bool = True  # a metric that a reload does not change keeps its values
+    announcement: str = "telemetry: serving at {address}"  # in the log, once it serves
+
+
 class Plan(Record):
     """Everything a configuration says."""
 
@@ -225,6 +261,8 @@ class Plan(Record):
     watches: tuple[Watch, ...] = ()
     catalog: ConsulSettings | EtcdSettings | DirectorySettings | None = None
     logging: Logging = Logging()
+    control: Control = Control()
+    telemetry: Telemetry | None = None
     stop_timeout: float = 5.0  # the one budget of a stop; negative: SIGKILL at once
     shutdown_timeout: float | None = None  # hard limit of a whole stop, hooks included
     environ: tuple[tuple[str, str], ...] = ()  # added to the environment of all children

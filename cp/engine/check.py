@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from cp.engine.events import Code, Event
 from cp.engine.process import StartError
 from cp.engine.rhythm import Ticker
-from cp.engine.run import Run
+from cp.engine.run import Run, describe_exit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Check:
     A check without a command passes at every tick. A tick that comes while a check runs is remembered once.
     """
 
-    __slots__ = ("_host", "_last_line", "_missed", "_on_result", "_plan", "_run", "_ticker", "_wanted")
+    __slots__ = ("_host", "_last_line", "_missed", "_on_result", "_plan", "_run", "_ticker", "_wanted", "began")
 
     def __init__(
         self, host: Host, health: plan.Health, wanted: Callable[[], bool], on_result: Callable[[bool, str], None]
@@ -33,6 +34,7 @@ class Check:
         self._run: Run | None = None
         self._missed = False
         self._last_line = ""
+        self.began = 0.0  # when the last check did
 
     def start(self) -> None:
         """The first check comes one interval from now."""
@@ -58,6 +60,7 @@ class Check:
 
     def _start(self, command: tuple[str, ...]) -> None:
         self._last_line = ""
+        self.began = self._host.loop.now()
         run = Run(
             self._host,
             command,
@@ -69,14 +72,23 @@ class Check:
             timeout=self._plan.timeout,
             timeout_text=self._plan.timeout_text,
             sweep=True,
+            log_pid=self._plan.log_pid,
         )
         try:
             run.start()
         except StartError as error:
             self._host.log.error(f"Unable to start {self._plan.label}: {error}", self._plan.log_fields)
+            self._publish(error.code, str(error))
             self._on_result(False, str(error))
             return
         self._run = run
+
+    def _publish(self, code: int, error: str) -> None:
+        source = self._plan.source
+        if source:
+            self._host.bus.publish(Event(Code.EXIT_FAILED if code else Code.EXIT_SUCCESS, source))
+            if code:
+                self._host.bus.publish(Event(Code.ERROR, error))
 
     def _remember_line(self, line: str) -> None:
         self._last_line = line
@@ -85,6 +97,7 @@ class Check:
         if run is not self._run:
             return  # stopped meanwhile
         self._run = None
+        self._publish(code, f"{self._plan.label}: {describe_exit(code)}")
         self._on_result(code == 0, self._last_line or ("timeout" if run.timed_out else ""))
         if self._missed:
             self._missed = False

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from cp.engine.changes import Changes
 from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.job import Job
+from cp.engine.roster import Roster
 from cp.engine.states import State
 from cp.engine.watching import Watching
-from cp.plan import EVENT, KEEP, MAINTENANCE, RELOAD, REOPEN_LOG, STOP, WHEN_CHANGED
+from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
+    from cp.engine.changes import Change
     from cp.engine.host import Discovery, Host
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
@@ -24,10 +27,11 @@ HOOK_KILLED = 255  # exit code for a hook that a signal killed
 
 
 class Engine:
-    """Owns the jobs of a plan and takes them through start, maintenance, reload and stop.
+    """Owns the jobs of a plan and takes them through start, maintenance, changes and stop.
 
-    `load()` gives the next plan for a reload, or None after having said why there is none. `open_discovery` makes the
-    catalogue's side for a plan. The engine never blocks: `loop.run()` is over when `exit_code` is final.
+    `load()` gives the next plan for a reload; it raises changes.Refused after having logged why there is none.
+    `open_discovery` makes the catalogue's side for a plan. The engine never blocks: `loop.run()` is over when
+    `exit_code` is final.
     """
 
     def __init__(
@@ -36,41 +40,51 @@ class Engine:
         first: plan.Plan,
         *,
         open_discovery: Callable[[plan.Plan], Discovery],
-        load: Callable[[], plan.Plan | None],
+        load: Callable[[], plan.Plan],
         reopen_log: Callable[[], None],
         started: Callable[[], None],
     ) -> None:
         self.plan = first
-        self.jobs: dict[str, Job] = {}
         self.stopping = False
         self.maintenance = False
         self.exit_code = 0
         self._host = host
         self._open_discovery = open_discovery
-        self._load = load
         self._reopen_log = reopen_log
         self._on_started = started
         self._discovery = open_discovery(first)
         self._watching = Watching(host, self._discovery)
-        self._triggers: dict[tuple[str, str], list[Job]] = {}
-        self._happened: dict[tuple[str, str], Event] = {}
-        self._endings = Endings(host, first.stop_timeout, self._progress)
+        self._roster = Roster(self._watching.seen)
+        self._endings = Endings(host, first.stop_timeout, self.progress)
+        self.changes = Changes(self, self._roster, self._endings, load, host)
         self._stop_requests = 0
-        self._announced: set[str] = set()  # services that the catalogue has been told of
+        self._stop_began = 0.0
+        self._announced: dict[str, tuple[plan.Service, str, str]] = {}  # what the catalogue was told last, by id
         self._deregistering: set[str] = set()
         self._stopping_jobs = False  # the services are gone, or have had their time
-        self._retiring: set[str] = set()
-        self._next: plan.Plan | None = None  # to be installed when all of `_retiring` are complete
-        self._reload_again = False
-        self._missed: dict[tuple[str, str], Event] = {}  # changes that a reload left nobody to hear of
         host.terminate = self._endings.terminate
         host.run_ended = self._endings.ended
         host.bus.subscribe(self._heard)
 
+    @property
+    def jobs(self) -> dict[str, Job]:
+        return self._roster.jobs
+
+    def watched(self) -> list[tuple[str, int]]:
+        """The services that are watched, and how many instances of each there are."""
+        return self._watching.counts()
+
+    def registered(self, service: plan.Service) -> str:
+        """The status that the catalogue was told last; empty if it does not know the service."""
+        if service.id not in self._announced:
+            return ""
+        _, status, _ = self._announced[service.id]
+        return status or service.initial_status
+
     # --- starting
 
     def start(self) -> None:
-        self._install(self.plan, self.plan.jobs)
+        self._install(self.plan.jobs, None)
         self._host.bus.publish(Event(Code.STARTUP, GLOBAL))
         self._host.loop.call_soon(self._after_start)
 
@@ -79,33 +93,56 @@ class Engine:
         self._on_started()
         self._discovery.start()
 
-    def _install(self, installed: plan.Plan, fresh: tuple[plan.Job, ...]) -> None:
-        self.plan = installed
-        for name, value in installed.environ:
+    def _install(self, fresh: list[plan.Job] | tuple[plan.Job, ...], change: Change | None) -> None:
+        for name, value in self.plan.environ:
             self._host.environment.set(name, value)
         jobs = [Job(self._host, self, job) for job in fresh]
         for job in jobs:
-            self.jobs[job.name] = job
-            self._triggers.setdefault((job.plan.when.code, job.plan.when.source), []).append(job)
-        self._watching.apply(installed.watches)
+            self._roster.add(job)
+        self._watching.apply(self.plan.watches)
         for job in jobs:
-            job.arm()
-        for event in (*self._happened.values(), *self._missed.values()):
-            self._watching.happened(event.code, event.source)
-            for job in jobs:
-                if (job.plan.when.code, job.plan.when.source) == (event.code, event.source):
-                    job.triggered(event)
+            if change is not None and job.name == change.held:
+                job.hold()
+            else:
+                job.arm()
+        if change is None:
+            return
+        for key in self._roster.happened():
+            self._watching.happened(*key)
+        for job in jobs:
+            if job.name == change.started:
+                job.start_now()
+            elif job.name != change.held:
+                self._roster.catch_up(job, change.missed)
+
+    def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Change) -> None:
+        """A change is made up to here: what it replaces is gone, and `fresh` takes its place."""
+        old, self.plan = self.plan, loaded
+        if loaded.catalog != old.catalog:
+            self._change_catalog()
+        self._deregistering.clear()
+        self._install(fresh, change)
+        self._host.loop.call_soon(self.progress)
+
+    def _change_catalog(self) -> None:
+        self._watching.stop()
+        left = self._discovery
+        self._discovery = self._open_discovery(self.plan)
+        for service, status, output in self._announced.values():
+            left.forget(service, _nothing)
+            self._discovery.want(service, status, output)
+        # What was deregistered a moment ago may still be on its way to the old catalogue.
+        self._host.loop.call_later(OLD_CATALOG_LIMIT, left.stop)
+        self._watching.use(self._discovery)
+        self._discovery.start()
 
     # --- events and signals
 
     def _heard(self, event: Event) -> None:
-        key = (event.code, event.source)
-        if event.code in (Code.STARTUP, Code.EXIT_SUCCESS, Code.EXIT_FAILED):
-            self._happened[key] = event
-        if event.code == Code.CHANGED and self._next is not None:
-            self._missed[key] = event
-        for job in tuple(self._triggers.get(key, ())):
-            job.triggered(event)
+        change = self.changes.current
+        if event.code == Code.CHANGED and change is not None:
+            change.missed[event.code, event.source] = event
+        self._roster.hear(event)
         if not self.stopping:
             self._watching.happened(event.code, event.source)
 
@@ -115,7 +152,7 @@ class Engine:
         if action == STOP:
             self.request_stop(number)
         elif action == RELOAD:
-            self.reload()
+            self.changes.reload(_nobody_waits)
         elif action == MAINTENANCE:
             self.set_maintenance(not self.maintenance)
         elif action == EVENT:
@@ -125,23 +162,28 @@ class Engine:
         else:
             for job in self.jobs.values():
                 if job.plan.main:
-                    job.signal(number)
+                    job.signal(number, group=job.plan.stop_group)
 
     # --- what jobs ask of their supervisor
 
     def wanted(self, service: plan.Service, status: str, output: str) -> None:
-        self._announced.add(service.id)
+        if self.maintenance or self.stopping:
+            return
+        if status or service.id not in self._announced:
+            self._announced[service.id] = service, status, output
         self._discovery.want(service, status, output)
 
     def unwanted(self, service: plan.Service) -> None:
         if service.id not in self._deregistering and not self._stopping_jobs:  # a stop deregisters all, first of all
             self._deregistering.add(service.id)
-            self._announced.discard(service.id)
+            self._announced.pop(service.id, None)
             self._discovery.forget(service, lambda: self._deregistered(service.id))
 
     def dependents(self, job: Job) -> list[Job]:
-        waiting = self._triggers.get((Code.STOPPING, job.name), [])
-        return [other for other in waiting if other.state != State.COMPLETE and other is not job]
+        return self._roster.dependents(job)
+
+    def comes_too_late(self, job: Job) -> bool:
+        return self._roster.comes_too_late(job)
 
     def failed(self, job: Job, code: int) -> None:
         """A job on which everything depends has failed: its code is ours."""
@@ -149,12 +191,16 @@ class Engine:
         self.stop()
 
     def completed(self, job: Job) -> None:
-        if job.plan.main:
-            if job.exit_code is not None:
-                self.exit_code = job.exit_code if job.exit_code >= 0 else 128 - job.exit_code
+        change = self.changes.current
+        if job.plan.main and (change is None or job.name not in change.retiring):
+            self._take_code(job)
             self.stop()
         # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
         self._host.loop.call_soon(self._after_completion, job)
+
+    def _take_code(self, main: Job) -> None:
+        if main.exit_code is not None:
+            self.exit_code = main.exit_code if main.exit_code >= 0 else 128 - main.exit_code
 
     def _after_completion(self, job: Job) -> None:
         if self.stopping and job.runs and job.plan.when.code == Code.STOPPING:
@@ -164,99 +210,30 @@ class Engine:
             other.completed(job)
             if other.is_hook and other.plan.when.source == job.name and other.state == State.WAITING:
                 other.stop()  # what it waits for will not come any more
-        if job.name in self._retiring:
-            self._retiring.discard(job.name)
-            self._forget_job(job)
-        self._progress()
+        self.changes.retired(job)
+        self.progress()
 
     # --- maintenance
 
-    def set_maintenance(self, maintenance: bool) -> None:
+    def set_maintenance(self, maintenance: bool) -> bool:
+        """Enter or leave it; was that a change?"""
         if maintenance == self.maintenance or self.stopping:
-            return
+            return False
         self.maintenance = maintenance
         self._watching.pause(maintenance)
         if maintenance:
             for job in self.jobs.values():
+                job.forget_status()
                 if job.plan.service is not None:
                     self._host.log.info(f"Marking for maintenance: {job.plan.service.name}")
+                    self._announced.pop(job.plan.service.id, None)
                     self._discovery.forget(job.plan.service, _nothing)
         self._host.bus.publish(Event(Code.ENTER_MAINTENANCE if maintenance else Code.EXIT_MAINTENANCE, GLOBAL))
         if not maintenance:
             for job in self.jobs.values():
                 self._host.loop.call_soon(job.resume)  # after the news of the watches
-
-    # --- reload
-
-    def reload(self) -> None:
-        """Load the configuration again and act on the difference; one that does not load changes nothing."""
-        if self.stopping:
-            return
-        if self._next is not None:
-            self._reload_again = True
-            return
-        self._host.log.info("Reloading configuration.")
-        loaded = self._load()
-        if loaded is None:
-            return
-        self._next = loaded
-        self._endings.renew(loaded.stop_timeout)
-        new = {job.name: job for job in loaded.jobs}
-        for job in tuple(self.jobs.values()):
-            policy = job.plan.reload
-            if policy == KEEP or (policy == WHEN_CHANGED and new.get(job.name) == job.plan):
-                continue
-            self._retiring.add(job.name)
-            if job.pending is not None and job.pending.code == Code.CHANGED:
-                self._missed[(job.pending.code, job.pending.source)] = job.pending
-        for name in tuple(self._retiring):
-            job = self.jobs[name]
-            if job.state == State.COMPLETE:
-                self._retiring.discard(name)
-                self._forget_job(job)
-            elif not job.is_hook or (job.state != State.WAITING and job.plan.when.source not in self._retiring):
-                job.stop()
-        self._progress()
-
-    def _retired(self) -> bool:
-        """Whether all that a reload replaces is gone. Waiting hooks go last: a stop may come before, and need them."""
-        jobs = [self.jobs[name] for name in self._retiring]
-        if not all(job.is_hook and job.state == State.WAITING for job in jobs):
-            return False
-        for job in jobs:
-            job.stop()
-            if job.state == State.COMPLETE:
-                self._retiring.discard(job.name)
-                self._forget_job(job)
-        return not self._retiring
-
-    def _forget_job(self, job: Job) -> None:
-        if self.jobs.get(job.name) is job:
-            del self.jobs[job.name]
-        self._triggers[(job.plan.when.code, job.plan.when.source)].remove(job)
-        for key in [key for key in self._happened if key[1] == job.name]:
-            del self._happened[key]
-
-    def _finish_reload(self, loaded: plan.Plan) -> None:
-        self._next = None
-        fresh = tuple(job for job in loaded.jobs if job.name not in self.jobs and job.reload != KEEP)
-        for job in loaded.jobs:
-            if job.reload == KEEP and job.name not in self.jobs:
-                # A preStart that a reload adds comes too late to run, and what waits for it must not wait for ever.
-                self._happened[(Code.EXIT_SUCCESS, job.name)] = Event(Code.EXIT_SUCCESS, job.name)
-        if loaded.catalog != self.plan.catalog:
-            self._watching.stop()
-            # What was deregistered a moment ago may still be on its way to the old catalogue.
-            self._host.loop.call_later(OLD_CATALOG_LIMIT, self._discovery.stop)
-            self._discovery = self._open_discovery(loaded)
-            self._watching.use(self._discovery)
-            self._discovery.start()
-        self._deregistering.clear()
-        self._install(loaded, fresh)
-        self._missed.clear()
-        if self._reload_again:
-            self._reload_again = False
-            self._host.loop.call_soon(self.reload)
+                job.announce()
+        return True
 
     # --- stopping
 
@@ -265,8 +242,11 @@ class Engine:
         self._stop_requests += 1
         if self._stop_requests == 1:
             for job in self.jobs.values():
-                if job.plan.main and job.plan.command is not None and job.runs == 0 and not self.stopping:
-                    self.exit_code = 128 + number
+                if job.plan.main and job.plan.command is not None and not self.stopping:
+                    if job.state == State.COMPLETE:
+                        self._take_code(job)  # it was about to be replaced
+                    elif job.runs == 0:
+                        self.exit_code = 128 + number
             self.stop()
         elif self._stop_requests == 2:
             for job in self.jobs.values():
@@ -280,7 +260,9 @@ class Engine:
         if self.stopping:
             return
         self.stopping = True
+        self._stop_began = self._host.loop.now()
         self._host.log.debug("stopping")
+        self.changes.abandon()
         self._endings.renew(self.plan.stop_timeout)
         # Armed first: whatever goes wrong on the catalogue's side, the stop goes on.
         limit = min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
@@ -313,21 +295,27 @@ class Engine:
         self._stopping_jobs = True
         self._deregistering.clear()
         self._endings.release(CATALOG)
-        for job in tuple(self.jobs.values()):
-            if (not job.is_hook and not job.plan.stops_last) or (job.is_hook and self._never_comes(job)):
-                job.stop()
-        self._progress()
+        # All are asked before any is stopped: hooks may wait for each other.
+        for job in [job for job in self.jobs.values() if self._ends_now(job)]:
+            job.stop()
+        self.progress()
 
-    def _never_comes(self, hook: Job) -> bool:
-        source = self.jobs.get(hook.plan.when.source)
-        return hook.state == State.WAITING and (source is None or source is hook)
+    def _ends_now(self, job: Job) -> bool:
+        """Whether a stop ends it at once: not a hook that will be needed, or on which something waits."""
+        if not job.is_hook:
+            return not job.plan.stops_last
+        if job.state in (State.WAITING, State.HELD):
+            return self._roster.waits_in_vain(job)
+        if job.state == State.PAUSING:
+            return True  # nothing is restarted any more
+        # A hook on `stopped` that runs for a job that ended by itself, long ago perhaps, is work like any other.
+        return job.plan.when.code == Code.STOPPED and job.since < self._stop_began
 
-    def _progress(self) -> None:
+    def progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
-        if self._next is not None and not self.stopping and self._retired():
-            self._finish_reload(self._next)
+        self.changes.advance()
         unfinished = [job for job in self.jobs.values() if job.state != State.COMPLETE]
-        if not unfinished and not self.stopping and self._next is None:
+        if self.jobs and not unfinished and not self.stopping and self.changes.current is None:
             self.stop()
         if not self._stopping_jobs:
             return
@@ -335,14 +323,14 @@ class Engine:
             for job in unfinished:
                 job.stop()
         elif not unfinished and not self._host.runs:
-            self._finish()
+            self._host.loop.call_soon(self._finish)  # everybody hears of the last event before
 
     def _leave(self, why: str) -> None:
         """Kill everything, and end as soon as it is gone: nothing is waited for any more, hooks included."""
         self._host.log.warning(f"killing everything: {why}")
         self._host.loop.call_later(KILL_LIMIT, self._finish)
         for job in tuple(self.jobs.values()):
-            if job.is_hook and job.state == State.WAITING:
+            if job.is_hook and job.state in (State.WAITING, State.HELD):
                 job.stop()
         self._endings.kill_everything()
         self._stop_jobs()
@@ -358,3 +346,7 @@ class Engine:
 
 def _nothing() -> None:
     """For a deregistration that nobody waits for."""
+
+
+def _nobody_waits(outcome: str) -> None:
+    """For a change that a signal asked for: the log tells its outcome."""

@@ -27,8 +27,11 @@ class Code:
     EXIT_MAINTENANCE = "exitMaintenance"
     ERROR = "error"
     SIGNAL = "signal"
+    METRIC = "metric"
 
 
+# As logs and metrics have always written them, where that is not the name with a capital.
+CLASSIC = {Code.HEALTHY: "StatusHealthy", Code.UNHEALTHY: "StatusUnhealthy", Code.CHANGED: "StatusChanged"}
 GLOBAL = "global"  # the source of events that belong to no job
 
 
@@ -42,8 +45,13 @@ class Event:
         self.source = source
         self.environ = environ
 
+    @property
+    def classic_code(self) -> str:
+        """The code as logs and metrics write it: `ExitSuccess`."""
+        return CLASSIC.get(self.code) or self.code[:1].upper() + self.code[1:]
+
     def __repr__(self) -> str:
-        return f"{{{self.code} {self.source}}}"
+        return f"{{{self.classic_code} {self.source}}}"
 
 
 class Bus:

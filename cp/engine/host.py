@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.events import Bus
+    from cp.engine.job import Job
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
     from cp.engine.process import Processes
@@ -19,6 +20,33 @@ if TYPE_CHECKING:
         def info(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
         def warning(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
         def error(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
+
+    class Supervisor(Protocol):
+        """What a job asks of the engine that owns it."""
+
+        @property
+        def stopping(self) -> bool: ...
+        @property
+        def maintenance(self) -> bool: ...
+        def wanted(self, service: plan.Service, status: str, output: str) -> None: ...
+        def unwanted(self, service: plan.Service) -> None: ...
+        def dependents(self, job: Job) -> list[Job]: ...
+        def comes_too_late(self, job: Job) -> bool: ...
+        def failed(self, job: Job, code: int) -> None: ...
+        def completed(self, job: Job) -> None: ...
+
+    class Observer(Protocol):
+        """Who counts what happens; there is none unless telemetry is wanted."""
+
+        def job_started(self, job: str) -> None: ...
+        def job_restarted(self, job: str) -> None: ...
+        def job_ended(self, job: str, code: int, seconds: float) -> None: ...
+        def check_ended(self, job: str, seconds: float) -> None: ...
+        def control_answered(self, path: str, status: int) -> None: ...
+        def catalog_called(self, verb: str, seconds: float, failed: bool) -> None: ...
+
+        def record(self, values: list[tuple[str, str]]) -> str:
+            """Take values for metrics, or none of them: then why not."""
 
     class Instance(Protocol):
         @property
@@ -84,6 +112,7 @@ class Host:
         "environment",
         "log",
         "loop",
+        "observer",
         "outputs",
         "processes",
         "random",
@@ -111,6 +140,17 @@ class Host:
         self.log = log
         self.random = random  # a number in [0, 1), for jitter
         self.runs: set[Run] = set()  # that have started and not ended
+        self.observer: Observer | None = None
         # The engine puts its own in the place of these two, for the budget of its stops.
         self.terminate: Callable[[Run, bool], None] = lambda run, group: run.terminate(group=group)
         self.run_ended: Callable[[Run], None] = self.runs.discard
+
+    def control_answered(self, path: str, status: int) -> None:
+        """The control plane has answered a request."""
+        if self.observer is not None:
+            self.observer.control_answered(path, status)
+
+    def catalog_called(self, verb: str, seconds: float, failed: bool) -> None:
+        """A call to the catalogue is over. Also for other threads."""
+        if self.observer is not None:
+            self.loop.post(self.observer.catalog_called, verb, seconds, failed)

@@ -6,30 +6,16 @@ from cp.engine.check import Check
 from cp.engine.events import Code, Event
 from cp.engine.process import StartError
 from cp.engine.rhythm import Backoff, Ticker
-from cp.engine.run import Run, describe_exit
+from cp.engine.run import describe_exit
 from cp.engine.states import MOVES, STOPPING_STATES, State
+from cp.engine.work import new_run, report_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from cp import plan
-    from cp.engine.host import Host
+    from cp.engine.host import Host, Supervisor
     from cp.engine.loop import Timer
-
-    class Supervisor(Protocol):
-        """What a job asks of the engine that owns it."""
-
-        @property
-        def stopping(self) -> bool: ...
-        @property
-        def maintenance(self) -> bool: ...
-        def wanted(self, service: plan.Service, status: str, output: str) -> None: ...
-        def unwanted(self, service: plan.Service) -> None: ...
-        def dependents(self, job: Job) -> list[Job]: ...
-        def failed(self, job: Job, code: int) -> None: ...
-        def completed(self, job: Job) -> None: ...
-
+    from cp.engine.run import Run
 
 UNKNOWN, HEALTHY, UNHEALTHY = "unknown", "healthy", "unhealthy"
 
@@ -48,16 +34,22 @@ class Job:
         self.since = host.loop.now()
         self.status = UNKNOWN
         self.exit_code: int | None = None  # of the last run; -N after a death by signal N
+        self.exited_at = 0.0
+        self.start_error = ""  # why the last run could not begin
         self.runs = 0
+        self.restarts = 0
+        self.failures = 0  # of the health check, in a row
+        self.checked_at: float | None = None
+        self.check_output = ""  # last line of the last check
         self._host = host
         self._supervisor = supervisor
         self._run: Run | None = None
         self._started = False
-        self._starts_left: int | None = None if job_plan.when.each else 1
+        # What a hook waits for comes once: a job has one end.
+        self._starts_left: int | None = None if job_plan.when.each and not self.is_hook else 1
         self._restarts_left = job_plan.restarts
-        self._pending: Event | None = None  # a trigger that came while the process ran; one is remembered
-        self._failures = 0  # of the health check, in a row
-        self._awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
+        self.pending: Event | None = None  # a trigger that came while the process ran; one is remembered
+        self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._backoff = Backoff(host.random)
         self._timer: Timer | None = None
         self._ticker = Ticker(host.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
@@ -66,46 +58,83 @@ class Job:
 
     def arm(self) -> None:
         """From now on the trigger counts."""
-        service, when = self.plan.service, self.plan.when
-        if service is not None and service.initial_status:
+        self.announce()
+        if self.plan.when.timeout:
+            self._timer = self._host.loop.call_later(self.plan.when.timeout, self._waited_too_long)
+
+    def announce(self) -> None:
+        """Register a service that is to be in the catalogue before its first check."""
+        service = self.plan.service
+        if service is not None and service.initial_status and self.state not in (State.HELD, *STOPPING_STATES):
             self._supervisor.wanted(service, "", "")
-        if when.timeout:
-            self._timer = self._host.loop.call_later(when.timeout, self._waited_too_long)
 
     @property
     def is_hook(self) -> bool:
-        """A job on another's `stopping` or `stopped`: a stop does not end it, but makes it run."""
-        return self.plan.when.code in (Code.STOPPING, Code.STOPPED)
+        """A command on a job's `stopping` or `stopped`, or on the shutdown: a stop does not end it, it runs it."""
+        return self.plan.command is not None and self.plan.when.code in (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)
 
     @property
-    def pending(self) -> Event | None:
-        """The trigger that is remembered, if there is one."""
-        return self._pending
+    def restarts_left(self) -> int | None:
+        return self._restarts_left
 
     @property
     def pid(self) -> int:
         return self._run.pid if self._run is not None else 0
 
-    def signal(self, number: int) -> None:
-        """Pass a signal on to the process, or to its group where that is what its stop does."""
+    def signal(self, number: int, *, group: bool) -> None:
+        """Send a signal to the process, or to its group."""
         if self._run is not None:
-            self._run.signal(number, group=self.plan.stop_group)
+            self._run.signal(number, group=group)
 
     # --- starting
 
+    def hold(self) -> None:
+        """Let nothing start it but `start_now`."""
+        self._cancel_timer()
+        self._move(State.HELD)
+
+    def start_now(self) -> None:
+        """Start it by hand, whatever it waits for; a running one goes on."""
+        event = Event(Code.STARTUP, self.name)
+        if self.state == State.PAUSING:
+            self._cancel_timer()
+            self._restart()
+        elif self.state == State.SCHEDULED:
+            self._start(event)
+        elif self.state in (State.WAITING, State.HELD):
+            starts_left = self._starts_left
+            self._begin(event)
+            if self.is_hook:
+                self._starts_left = starts_left  # what it waits for is still to come
+
+    def forbid_restarts(self) -> None:
+        """The run that goes on, or the next one, is the last."""
+        self._restarts_left = 0
+
+    def renew_restarts(self) -> None:
+        """All restarts that the plan allows may be made again."""
+        self._restarts_left = self.plan.restarts
+
     def triggered(self, event: Event) -> None:
         """The event of `when` has come."""
-        if self.state in STOPPING_STATES or self._starts_left == 0:
+        if self.state in STOPPING_STATES or self.state == State.HELD or self._starts_left == 0:
             return
         if self._supervisor.stopping and not self.is_hook:
             return
+        if event.source == self.name and event.code in (Code.EXIT_SUCCESS, Code.EXIT_FAILED):
+            return  # its own end does not start it
         paused = self._supervisor.maintenance and self.plan.pauses_in_maintenance and self.plan.when.each
         if paused or self.state in (State.RUNNING, State.PAUSING):
-            self._pending = event
-            return
-        self._pending = None
+            self.pending = event
+        elif self.state == State.ACTIVE:
+            self.status = UNKNOWN
+        else:
+            self._begin(event)
+
+    def _begin(self, event: Event) -> None:
+        self.pending = None
         if self._starts_left is not None:
-            self._starts_left -= 1
+            self._starts_left = 0
         self._cancel_timer()
         self._start_check()
         when = self.plan.when
@@ -118,7 +147,7 @@ class Job:
 
     def resume(self) -> None:
         """Maintenance is over: a trigger that came meanwhile counts now."""
-        event, self._pending = self._pending, None
+        event, self.pending = self.pending, None
         if event is not None:
             self.triggered(event)
 
@@ -128,7 +157,7 @@ class Job:
             return
         tick = Event(Code.TIMER_EXPIRED, self.name)
         if self.state == State.RUNNING:
-            self._pending = tick
+            self.pending = tick
         elif self.state == State.SCHEDULED:
             if self._may_restart(self.runs > 0):
                 self._start(tick)
@@ -148,19 +177,7 @@ class Job:
         if job.command is None:
             self._move(State.ACTIVE)
             return
-        run = Run(
-            self._host,
-            job.command,
-            job.label or job.name,
-            self.ended,
-            output=job.output,
-            log_fields=job.log_fields,
-            timeout=job.timeout,
-            timeout_text=job.timeout_text,
-            wait_for_output=job.wait_for_output,
-            terminal=job.main,
-            sweep=job.sweeps_group,
-        )
+        run = new_run(self._host, job, job.command, self.ended)
         self._run_started_at = self._host.loop.now()
         self._move(State.RUNNING)
         self._run = run
@@ -173,6 +190,8 @@ class Job:
             return
         for name in job.pid_variables:
             self._host.environment.set(name, str(run.pid))
+        if self._host.observer is not None:
+            self._host.observer.job_started(self.name)
 
     # --- ending
 
@@ -181,16 +200,17 @@ class Job:
         run, self._run = self._run, None
         if run is None:
             return
-        self.exit_code = code
+        self.exit_code, self.start_error = code, start_error
+        self.exited_at = self._host.loop.now()
         job = self.plan
         if not job.keep_pid_variables:
             for name in job.pid_variables:
                 self._host.environment.unset(name)
         if code == 0:
-            self._host.log.debug(f"{run.label} exited without error", job.log_fields)
+            self._host.log.debug(f"{run.label} exited without error", run.log_fields)
             self._publish(Code.EXIT_SUCCESS)
         else:
-            self._report_failure(run, code, start_error)
+            report_failure(self._host.log, job, run, code, start_error)
             self._publish(Code.EXIT_FAILED)
             self._host.bus.publish(Event(Code.ERROR, start_error or f"{run.label}: {describe_exit(code)}"))
             if job.fatal and (run.timed_out or not run.interrupted):
@@ -200,42 +220,52 @@ class Job:
         elif self.state != State.DRAINING:
             self._after_run(self._host.loop.now() - self._run_started_at)
 
-    def _report_failure(self, run: Run, code: int, start_error: str) -> None:
-        message = f"{run.label} exited ({code if code >= 0 else -1}): {start_error or describe_exit(code)}"
-        ended_by_us = run.interrupted and not run.timed_out and not self.plan.main
-        level = "debug" if ended_by_us else self.plan.failure_level
-        getattr(self._host.log, level)(message, self.plan.log_fields)
-
     def _after_run(self, seconds: float) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
         stopping = self._supervisor.stopping
         if self._ticker is not None and not stopping:
             self._move(State.SCHEDULED)
-            if self._pending is not None:
-                self._pending = None
+            if self.pending is not None:
+                self.pending = None
                 self.ticked()
         elif not stopping and self._may_restart(True):
             self._move(State.PAUSING)
             pause = self._backoff.pause_after(seconds)
             self._timer = self._host.loop.call_later(pause, self._restart)
-        elif self._pending is not None and not stopping:
-            event, self._pending = self._pending, None
-            self._move(State.WAITING)
-            self.triggered(event)
-        elif self._starts_left != 0 and not stopping:
-            self._move(State.WAITING)
+        elif not stopping and self._waits_again():
+            # Jobs that cannot be started, each on the failure of another, must not keep us busy without a rest.
+            pause = self._backoff.pause_after(seconds) if self.start_error else 0.0
+            if pause:
+                self._move(State.PAUSING)
+                self._timer = self._host.loop.call_later(pause, self._wait_again)
+            else:
+                self._wait_again()
         else:
             self._host.log.debug(f"job exited but restart not permitted: {self.name}")
             self._halt()
 
+    def _waits_again(self) -> bool:
+        too_late = self.is_hook and self._supervisor.comes_too_late(self)
+        return self.pending is not None or (self._starts_left != 0 and not too_late)
+
+    def _wait_again(self) -> None:
+        event, self.pending = self.pending, None
+        self._move(State.WAITING)
+        if event is not None:
+            self.triggered(event)
+
     def _restart(self) -> None:
-        event, self._pending = self._pending, None
+        self.restarts += 1
+        if self._host.observer is not None:
+            self._host.observer.job_restarted(self.name)
+        event, self.pending = self.pending, None
         self._start(event or Event(Code.TIMER_EXPIRED, self.name))
 
     def _may_restart(self, counts: bool) -> bool:
         """Take one of the restarts, if there is one left."""
         if self._restarts_left is None or not counts:
-            return True
+            # Somebody waits for the end of a hook on `stopping`, which would never come.
+            return not (self.is_hook and self.plan.when.code == Code.STOPPING)
         if self._restarts_left == 0:
             return False
         self._restarts_left -= 1
@@ -245,7 +275,12 @@ class Job:
         self._timer = None
         if self.state == State.WAITING and not self._started:
             self._publish(Code.TIMER_EXPIRED)
-            self._host.loop.call_soon(self.stop)
+            if not self.is_hook:  # what it waits for comes at the latest at the end
+                self._host.loop.call_soon(self._give_up_waiting)
+
+    def _give_up_waiting(self) -> None:
+        if not self._started:  # its event may have been on its way
+            self.stop()
 
     # --- stopping
 
@@ -256,7 +291,7 @@ class Job:
             self._ticker.stop()
         if self._check is not None:
             self._check.stop()
-        self._pending = None
+        self.pending = None
 
     def stop(self) -> None:
         """Announce it, let the jobs on our `stopping` run, then terminate the process."""
@@ -270,9 +305,9 @@ class Job:
 
     def completed(self, other: Job) -> None:
         """A job on our `stopping` has completed."""
-        if other.name in self._awaited:
-            self._awaited.discard(other.name)
-            if not self._awaited and self.state == State.DRAINING:
+        if other.name in self.awaited:
+            self.awaited.discard(other.name)
+            if not self.awaited and self.state == State.DRAINING:
                 self._terminate()
 
     def _halt(self, *, asked: bool = False) -> None:
@@ -287,15 +322,15 @@ class Job:
             return
         self._move(State.DRAINING)
         self._publish(Code.STOPPING)
-        self._awaited = {job.name for job in self._supervisor.dependents(self)}
-        if not self._awaited:
+        self.awaited = {job.name for job in self._supervisor.dependents(self)}
+        if not self.awaited:
             self._terminate()
         elif self.plan.stop_timeout:
             self._timer = self._host.loop.call_later(self.plan.stop_timeout, self._waited_for_dependents)
 
     def _waited_for_dependents(self) -> None:
         self._timer = None
-        self._awaited.clear()
+        self.awaited.clear()
         if self.state == State.DRAINING:
             self._terminate()
 
@@ -318,6 +353,10 @@ class Job:
 
     # --- health
 
+    def forget_status(self) -> None:
+        """Maintenance begins: what a check found before says nothing about what comes after it."""
+        self.status, self.failures = UNKNOWN, 0
+
     def _checking(self) -> bool:
         return not (self._supervisor.stopping or self._supervisor.maintenance)
 
@@ -327,15 +366,18 @@ class Job:
         service, health = self.plan.service, self.plan.health
         if health is None:
             return
-        self._failures = 0 if passed else self._failures + 1
+        self.failures = 0 if passed else self.failures + 1
+        self.checked_at, self.check_output = self._host.loop.now(), output
         if health.command is not None:
+            if self._host.observer is not None and self._check is not None:
+                self._host.observer.check_ended(self.name, self.checked_at - self._check.began)
             self.status = HEALTHY if passed else UNHEALTHY
             self._publish(Code.HEALTHY if passed else Code.UNHEALTHY)
         if service is None:
             return
         if passed:
             self._supervisor.wanted(service, "passing", output)
-        elif health.failures and self._failures >= health.failures:
+        elif health.failures and self.failures >= health.failures:
             self._supervisor.wanted(service, "critical", output)
 
     # --- moving

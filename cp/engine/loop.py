@@ -19,6 +19,9 @@ else:
 
 # Callbacks that run before the descriptors are looked at again: a burst of calls must not starve a signal.
 READY_BATCH = 1000
+# Descriptors that are served before signals and timers have their turn. The kernel returns ready ones in rotation, so
+# that those which are left out come first the next time.
+EVENTS_BATCH = 4
 LONGEST_WAIT = 86400.0  # seconds; epoll refuses more than 24 days
 
 
@@ -156,7 +159,7 @@ class Loop:
             self.run_once()
 
     def run_once(self) -> None:
-        for fd, mask in self._epoll.poll(self._timeout()):
+        for fd, mask in self._epoll.poll(self._timeout(), EVENTS_BATCH):
             if fd == self._wake_read:
                 self._drain_wake()
                 continue

@@ -44,6 +44,8 @@ class Run:
         wait_for_output: bool = False,
         terminal: bool = False,
         sweep: bool = False,
+        log_pid: bool = False,
+        on_printed: Callable[[str], None] | None = None,
     ) -> None:
         self.command = command
         self.label = label
@@ -52,13 +54,15 @@ class Run:
         self._host = host
         self._on_end = on_end
         self._output = output
-        self._log_fields = log_fields
+        self.log_fields = log_fields
         self._on_line = on_line
         self._timeout = timeout
         self._timeout_text = timeout_text
         self._wait_for_output = wait_for_output
         self._terminal = terminal
         self._sweep = sweep
+        self._log_pid = log_pid
+        self._on_printed = on_printed  # gets the lines of the standard output; they go nowhere else
         self._process: Process | None = None
         self._readers: list[LineReader] = []
         self._exit_code: int | None = None
@@ -74,18 +78,15 @@ class Run:
     def start(self, extra_environ: tuple[tuple[str, str], ...] = ()) -> None:
         """Raises StartError, and then nothing has happened."""
         host = self._host
-        stdout, stderr, pipes = 1, 2, []
+        stdout, stderr = 1, 2
+        pipes: list[int] = []
         try:
+            if self._on_printed is not None:
+                stdout = self._pipe(pipes, self._on_printed)
+            elif self._output != INHERIT:
+                stdout = self._pipe(pipes, self._line)
             if self._output != INHERIT:
-                for _ in range(2):
-                    try:
-                        reader, write_end = host.outputs.open(self._line, self._output_ended)
-                    except OSError as error:
-                        why = f"cannot make a pipe for its output: {error.strerror}"
-                        raise StartError(why, NOT_EXECUTABLE) from None
-                    self._readers.append(reader)
-                    pipes.append(write_end)
-                stdout, stderr = pipes
+                stderr = self._pipe(pipes, self._line)
             self._process = host.processes.start(
                 self.command,
                 host.environment.compose(extra_environ),
@@ -93,7 +94,8 @@ class Run:
                 stdout=stdout,
                 stderr=stderr,
                 terminal=self._terminal,
-                sweep=self._sweep,
+                # Where its output is waited for, a background child that holds it is a part of the run.
+                sweep=self._sweep and not self._wait_for_output,
             )
         finally:
             _close(pipes)
@@ -101,9 +103,20 @@ class Run:
                 self._ended = True
                 for reader in self._readers:
                     reader.close()
+        if self._log_pid:
+            self.log_fields = (*self.log_fields, ("pid", str(self._process.pid)))
         host.runs.add(self)
         if self._timeout:
             self._limit = host.loop.call_later(self._timeout, self._time_is_up)
+
+    def _pipe(self, pipes: list[int], on_line: Callable[[str], None]) -> int:
+        try:
+            reader, write_end = self._host.outputs.open(on_line, self._output_ended)
+        except OSError as error:
+            raise StartError(f"cannot make a pipe for its output: {error.strerror}", NOT_EXECUTABLE) from None
+        self._readers.append(reader)
+        pipes.append(write_end)
+        return write_end
 
     def terminate(self, *, group: bool) -> None:
         self._interrupt(_signal.SIGTERM, group=group)
@@ -120,7 +133,7 @@ class Run:
     def _interrupt(self, number: int, *, group: bool) -> None:
         self.interrupted = True
         self.signal(number, group=group)
-        if self._exit_code is not None:
+        if self._exit_code is not None and (number == _signal.SIGKILL or not self._has_background()):
             self._end()  # gone already: what held its output open is not waited for any longer
 
     def give_up(self) -> None:
@@ -131,25 +144,32 @@ class Run:
     def _line(self, line: str) -> None:
         if self._on_line is not None:
             self._on_line(line)
-        self._host.log.info(line, self._log_fields)
+        self._host.log.info(line, self.log_fields)
 
     def _time_is_up(self) -> None:
         log = self._host.log
         self._limit = None
         if not self._ended:
             self.timed_out = True
-            log.warning(f"{self.label} timeout after {self._timeout_text}: '[{' '.join(self.command[1:])}]'")
-            log.warning(f"killing command for {self.label}")
+            log.warning(
+                f"{self.label} timeout after {self._timeout_text}: '[{' '.join(self.command[1:])}]'", self.log_fields
+            )
+            log.warning(f"killing command for {self.label}", self.log_fields)
         self.kill()
 
     def _exited(self, code: int) -> None:
         self._exit_code = code
         for reader in self._readers:
             reader.drain()
-        if not self._reading or self.interrupted:
+        if not self._reading or (self.interrupted and not self._has_background()):
             self._end()
         elif not self._wait_for_output:
             self._grace = self._host.loop.call_later(OUTPUT_GRACE, self._end)
+
+    def _has_background(self) -> bool:
+        """Whether a child of it that was left in the background, and was told to end too, is waited for."""
+        process = self._process
+        return self._wait_for_output and process is not None and self._host.processes.group_alive(process)
 
     @property
     def _reading(self) -> bool:
@@ -174,6 +194,8 @@ class Run:
             self._limit.cancel()
         for reader in self._readers:
             self._host.outputs.linger(reader)
+        if self._sweep and self._wait_for_output:
+            self.signal(_signal.SIGTERM, group=True)  # to what is left of it without its output
         self._on_end(self._exit_code)
         self._host.run_ended(self)
 

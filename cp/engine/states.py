@@ -5,6 +5,7 @@ from __future__ import annotations
 
 class State:
     WAITING = "waiting"
+    HELD = "held"
     SCHEDULED = "scheduled"
     RUNNING = "running"
     ACTIVE = "active"
@@ -16,17 +17,19 @@ class State:
 
 MEANINGS = {
     State.WAITING: "for the event that starts it",
+    State.HELD: "stopped on request; only a request, or a reload that changes it, starts it again",
     State.SCHEDULED: "between two runs of a periodic job",
     State.RUNNING: "its process runs",
     State.ACTIVE: "started; it has no process, only a health check or a registration",
-    State.PAUSING: "between an exit and the restart",
+    State.PAUSING: "between an exit, or a start that failed, and the next start",
     State.DRAINING: "`stopping` is announced; the jobs that wait for it run",
     State.TERMINATING: "its process was told to end",
-    State.COMPLETE: "done; only a reload starts it again",
+    State.COMPLETE: "done; only a request, or a reload that changes it, starts it again",
 }
 
 MOVES = {
-    State.WAITING: (State.SCHEDULED, State.RUNNING, State.ACTIVE, State.DRAINING, State.COMPLETE),
+    State.WAITING: (State.HELD, State.SCHEDULED, State.RUNNING, State.ACTIVE, State.DRAINING, State.COMPLETE),
+    State.HELD: (State.SCHEDULED, State.RUNNING, State.ACTIVE, State.DRAINING, State.COMPLETE),
     State.SCHEDULED: (State.RUNNING, State.DRAINING, State.COMPLETE),
     State.RUNNING: (
         State.WAITING,
@@ -37,7 +40,7 @@ MOVES = {
         State.COMPLETE,
     ),
     State.ACTIVE: (State.DRAINING, State.COMPLETE),
-    State.PAUSING: (State.RUNNING, State.DRAINING, State.COMPLETE),
+    State.PAUSING: (State.WAITING, State.RUNNING, State.DRAINING, State.COMPLETE),
     State.DRAINING: (State.TERMINATING, State.COMPLETE),
     State.TERMINATING: (State.COMPLETE,),
     State.COMPLETE: (),

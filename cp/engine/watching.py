@@ -26,6 +26,7 @@ class Watching:
         self._watchers: dict[plan.Watch, Watcher] = {}
         self._waiting: list[plan.Watch] = []
         self._memory: dict[tuple[str, str, str], list[Instance]] = {}
+        self._reports: dict[str, tuple[Event, Event]] = {}  # the last one of each source
         self._paused = False
 
     def use(self, discovery: Discovery) -> None:
@@ -39,6 +40,7 @@ class Watching:
                 watcher = self._watchers.pop(watch)
                 if watch.remembers:
                     self._memory[_key(watch)] = watcher.memory
+                self._reports.pop(watch.source, None)
                 watcher.stop()
         self._waiting = [watch for watch in watches if watch not in self._watchers]
 
@@ -87,8 +89,21 @@ class Watching:
                     f"{watch.source}: CONTAINERPILOT_WATCH_{name} is not set: "
                     f"{len(listed)} instances do not fit into an environment variable"
                 )
-        self._host.bus.publish(Event(Code.CHANGED, watch.source, tuple(environ)))
-        self._host.bus.publish(Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, tuple(environ)))
+        changed = Event(Code.CHANGED, watch.source, tuple(environ))
+        status = Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, tuple(environ))
+        if not watch.remembers:
+            self._reports[watch.source] = changed, status
+        self._host.bus.publish(changed)
+        self._host.bus.publish(status)
+
+    def counts(self) -> list[tuple[str, int]]:
+        """The names of the watches that have begun, and how many instances each has reported."""
+        return [(watch.name, len(watcher.memory)) for watch, watcher in self._watchers.items()]
+
+    def seen(self, key: tuple[str, str]) -> Event | None:
+        """The event of this code and source, if it was in the last report of its watch and still holds."""
+        code, source = key
+        return next((event for event in self._reports.get(source, ()) if event.code == code), None)
 
 
 def _key(watch: plan.Watch) -> tuple[str, str, str]:

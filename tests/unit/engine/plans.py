@@ -1,4 +1,4 @@
-"""Jobs as the services dialect compiles them, for tests of the engine."""
+"""Jobs as the two dialects compile them, for tests of the engine."""
 
 from __future__ import annotations
 
@@ -62,3 +62,53 @@ def backend(name: str = "db") -> tuple[Watch, Job]:
     when = When(code="changed", source=watch.source, each=True)
     job = Job(name=f"{name}.onChange", when=when, command=("onChange",), output=INHERIT, reload=REPLACE)
     return watch, job.replace(pauses_in_maintenance=True)
+
+
+# --- the jobs dialect
+
+
+def job(name: str, when: When = STARTUP, **changes: Any) -> Job:
+    """A job whose command is its name; `command=None` for one without a process."""
+    fields = {
+        "name": name,
+        "label": name,
+        "when": when,
+        "command": (name,),
+        "sweeps_group": True,
+        "wait_for_output": True,
+        "output": INHERIT,
+        "log_fields": (("job", name),),
+        "log_pid": True,
+        "failure_level": "error",
+        "failure_text": "exited with error: {reason}",
+        "pid_variables": (f"CONTAINERPILOT_{name.upper()}_PID",),
+    }
+    return Job(**{**fields, **changes})
+
+
+def once(code: str, source: str, timeout: float | None = None) -> When:
+    return When(code=code, source=source, timeout=timeout)
+
+
+def each(code: str, source: str) -> When:
+    return When(code=code, source=source, each=True)
+
+
+def every(seconds: float) -> When:
+    return When(code="startup", source="global", interval=seconds)
+
+
+def check(name: str, command: str | None = "check", interval: float = 1, **changes: Any) -> Health:
+    """The health check of the job of this name."""
+    source = f"check.{name}" if command else ""
+    words = (command,) if command else None
+    return Health(label=f"check.{name}", source=source, interval=interval, command=words, output=INHERIT, **changes)
+
+
+def advertised(name: str, initial_status: str = "") -> Service:
+    address = "10.0.0.1"
+    return Service(name=name, id=f"{name}-host", address=address, port=80, ttl=10, initial_status=initial_status)
+
+
+def watch(name: str = "db", **changes: Any) -> Watch:
+    return Watch(name=name, source=f"watch.{name}", interval=1, **changes)

@@ -48,7 +48,7 @@ def test_a_configuration_that_does_not_load_changes_nothing() -> None:
     world.advance(1.1)
     world.happened.clear()
     world.next_plan = None
-    world.engine.reload()
+    world.engine.changes.reload(world.outcomes.append)
     world.advance(1)
     assert world.happened == ["passing web"]
     assert len(world.processes.running("coprocess")) == 1

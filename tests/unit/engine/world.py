@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
+from cp.engine.changes import Refused
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.host import Environment, Host
@@ -52,9 +53,12 @@ class VirtualLoop:
 
     def settle(self) -> None:
         """Run all that is ready, as the loop would before it waits."""
-        while self._ready and not self.stopped:
+        for _ in range(100_000):
+            if not self._ready or self.stopped:
+                return
             callback, arguments = self._ready.popleft()
             callback(*arguments)
+        raise AssertionError("the loop never comes to rest")
 
     def advance(self, seconds: float) -> None:
         """Let time pass; timers fire in order, each at its own moment."""
@@ -229,6 +233,7 @@ class World:
         self.discovery = FakeDiscovery(self)
         self.happened: list[str] = []
         self.events: list[str] = []
+        self.outcomes: list[str] = []  # of reloads
         self.bus = Bus(self.loop.call_soon, self._trace)
         self.next_plan: plan.Plan | None = None
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
@@ -245,13 +250,18 @@ class World:
             self.host,
             self.plan,
             open_discovery=lambda _: self.discovery,
-            load=lambda: self.next_plan,
+            load=self._load,
             reopen_log=lambda: self.note("log reopened"),
             started=lambda: None,
         )
 
     def _trace(self, event: Event) -> None:
         self.events.append(f"{event.code} {event.source}")
+
+    def _load(self) -> plan.Plan:
+        if self.next_plan is None:
+            raise Refused("the configuration does not load")
+        return self.next_plan
 
     def note(self, what: str) -> None:
         self.happened.append(what)
@@ -276,7 +286,7 @@ class World:
 
     def reload(self, *jobs: plan.Job, **changes: Any) -> None:
         self.next_plan = self.plan.replace(jobs=jobs, **changes)
-        self.engine.reload()
+        self.engine.changes.reload(self.outcomes.append)
         self.loop.settle()
 
     def story(self, *prefixes: str) -> list[str]:

@@ -1,0 +1,254 @@
+"""Changes of a running engine: a reload, and the starts and stops that an operator asks for.
+
+All are of one kind: some jobs end as at a shutdown, with their hooks, and when they are gone others take their place.
+One change is made at a time; the next waits for its turn.
+"""
+
+from __future__ import annotations
+
+from cp.engine.events import Code, Event
+from cp.engine.states import STOPPING_STATES, State
+from cp.plan import KEEP, WHEN_CHANGED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from cp.engine.endings import Endings
+    from cp.engine.host import Host
+    from cp.engine.job import Job
+    from cp.engine.roster import Key, Roster
+    from cp.plan import Job as JobPlan
+    from cp.plan import Plan
+
+    Done = Callable[[str], object]
+
+    class Changing(Protocol):
+        """What a change asks of the engine."""
+
+        plan: Plan
+
+        @property
+        def stopping(self) -> bool: ...
+        def adopt(self, loaded: Plan, fresh: list[JobPlan], change: Change) -> None: ...
+        def progress(self) -> None: ...
+else:
+    from _collections import deque  # the C type alone: `collections` is not imported before the application runs
+
+STOPPING = "ContainerPilot is stopping"
+WAITING_LIMIT = 1000  # changes that may wait for their turn
+
+
+class Refused(Exception):
+    """A configuration that does not load; the text says why."""
+
+
+class Change:
+    """`replaced` are the names of the jobs that end, `retiring` those of them that have not ended yet; `started` and
+    `held` tell what becomes of one that comes after them."""
+
+    __slots__ = ("done", "held", "missed", "plan", "replaced", "retiring", "started")
+
+    def __init__(self, to: Plan, replaced: set[str], *, started: str = "", held: str = "") -> None:
+        self.plan = to
+        self.replaced = frozenset(replaced)
+        self.retiring = replaced
+        self.started = started
+        self.held = held
+        self.done: list[Done] = []
+        self.missed: dict[Key, Event] = {}  # changes that nobody was there to hear of
+
+
+class Changes:
+    """Makes changes one after the other. `done("")` of each is called when it is made, `done(why)` if it is refused."""
+
+    def __init__(
+        self,
+        engine: Changing,
+        roster: Roster,
+        endings: Endings,
+        load: Callable[[], Plan],
+        host: Host,
+    ) -> None:
+        self.current: Change | None = None
+        self._engine = engine
+        self._roster = roster
+        self._endings = endings
+        self._load = load
+        self._host = host
+        self._waiting: deque[tuple[Callable[[list[Done]], None], list[Done]]] = deque()
+        self._next_reload: list[Done] | None = None  # who waits for the reload that comes next
+
+    # --- what can be asked for
+
+    def reload(self, done: Done) -> None:
+        """Load the configuration again and act on the difference; one that does not load changes nothing."""
+        if self.current is not None and self._next_reload is not None:
+            self._next_reload.append(done)  # it will load what is there by then
+            return
+        waiting = [done]
+        if self.current is not None:
+            self._next_reload = waiting
+        self._ask(self._begin_reload, waiting)
+
+    def start(self, name: str, done: Done) -> None:
+        """Start a job now, whatever it waits for; one that runs goes on."""
+
+        def begin(dones: list[Done]) -> None:
+            job = self._roster.jobs.get(name)
+            if job is None:
+                self._tell(dones, f"there is no job '{name}'")
+            elif job.state == State.COMPLETE:
+                self._replace(name, dones, started=name)
+            elif job.state in STOPPING_STATES:
+                self._tell(dones, f"{name} is about to end: start it when it has")
+            else:
+                job.start_now()
+                self._tell(dones, "")
+
+        self._ask(begin, [done])
+
+    def stop(self, name: str, done: Done) -> None:
+        """End a job with its hooks, and let nothing but a request start it again."""
+
+        def begin(dones: list[Done]) -> None:
+            job = self._roster.jobs.get(name)
+            if job is not None and job.state in (State.HELD, State.COMPLETE):
+                self._tell(dones, "")
+            else:
+                self._replace(name, dones, held=name)
+
+        self._ask(begin, [done])
+
+    def restart(self, name: str, done: Done) -> None:
+        """End a job with its hooks, if it runs, and start it anew."""
+
+        def begin(dones: list[Done]) -> None:
+            job = self._roster.jobs.get(name)
+            if job is not None and job.state in (State.WAITING, State.HELD):
+                job.start_now()
+                self._tell(dones, "")
+            else:
+                self._replace(name, dones, started=name)
+
+        self._ask(begin, [done])
+
+    def abandon(self) -> None:
+        """A stop wins over every change."""
+        dones = [done for _, waiting in self._waiting for done in waiting]
+        if self.current is not None:
+            dones = self.current.done + dones
+        self._waiting.clear()
+        self._next_reload = None
+        self.current = None
+        self._tell(dones, STOPPING)
+
+    # --- one at a time
+
+    def _ask(self, begin: Callable[[list[Done]], None], dones: list[Done]) -> None:
+        if self._engine.stopping:
+            self._tell(dones, STOPPING)
+        elif self.current is None:
+            begin(dones)
+        elif len(self._waiting) >= WAITING_LIMIT:
+            self._tell(dones, f"{WAITING_LIMIT} changes are waiting for their turn already")
+        else:
+            self._waiting.append((begin, dones))
+
+    def _tell(self, dones: list[Done], text: str) -> None:
+        for done in dones:
+            done(text)
+
+    def _begin_reload(self, dones: list[Done]) -> None:
+        if self._next_reload is dones:
+            self._next_reload = None
+        self._host.log.info("Reloading configuration.")
+        try:
+            loaded = self._load()
+        except Refused as refusal:
+            self._tell(dones, str(refusal))
+            return
+        new = {job.name: job for job in loaded.jobs}
+        replaced = [
+            job.name
+            for job in self._roster.jobs.values()
+            if job.plan.reload != KEEP and not (job.plan.reload == WHEN_CHANGED and new.get(job.name) == job.plan)
+        ]
+        self._begin(Change(loaded, self._roster.with_hooks(replaced)), dones)
+
+    def _replace(self, name: str, dones: list[Done], *, started: str = "", held: str = "") -> None:
+        if name not in self._roster.jobs:
+            self._tell(dones, f"there is no job '{name}'")
+            return
+        self._begin(Change(self._engine.plan, self._roster.with_hooks([name]), started=started, held=held), dones)
+
+    def _begin(self, change: Change, dones: list[Done]) -> None:
+        self.current = change
+        change.done = dones
+        self._endings.renew(change.plan.stop_timeout)
+        jobs = [job for job in self._roster.jobs.values() if job.name in change.replaced]
+        ending = {job.name for job in jobs if job.state != State.COMPLETE}
+        for job in jobs:
+            if job.pending is not None and job.pending.code == Code.CHANGED:
+                change.missed[job.pending.code, job.pending.source] = job.pending
+            if job.state == State.COMPLETE:
+                self._host.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
+            elif not job.is_hook:
+                job.stop()
+            else:
+                job.forbid_restarts()  # the hooks of a job that ends are waited for
+                asked_for = job.name in (change.started, change.held)
+                if job.state != State.WAITING and (asked_for or job.plan.when.source not in ending):
+                    job.stop()
+        self._engine.progress()
+
+    def _ended_before(self, job: Job) -> None:
+        self.retired(job)
+        self._engine.progress()
+
+    def retired(self, job: Job) -> None:
+        """A job has ended, and everybody has heard of it."""
+        if self.current is not None and self._roster.jobs.get(job.name) is job:
+            self.current.retiring.discard(job.name)
+
+    def advance(self) -> None:
+        """Finish the change if all that it replaces is gone. Waiting hooks go last: a stop may come before, and need
+        them."""
+        change = self.current
+        if change is None:
+            return
+        jobs = [self._roster.jobs[name] for name in change.retiring]
+        if all(job.is_hook and job.state in (State.WAITING, State.HELD) for job in jobs):
+            for job in jobs:
+                job.stop()
+        if not jobs:
+            self._finish(change)
+
+    def _finish(self, change: Change) -> None:
+        self.current = None
+        for name in change.replaced:
+            self._roster.remove(self._roster.jobs[name])
+        for job in change.plan.jobs:
+            asked_for = job.name in (change.started, change.held)
+            if job.reload == KEEP and job.name not in self._roster.jobs and not asked_for:
+                # A preStart that a reload adds comes too late to run, and what waits for it must not wait for ever.
+                self._roster.pretend(Code.EXIT_SUCCESS, job.name)
+        fresh = [
+            job
+            for job in change.plan.jobs
+            if job.name not in self._roster.jobs and (job.reload != KEEP or job.name in (change.started, change.held))
+        ]
+        if not change.started and not change.held:
+            for kept in self._roster.jobs.values():
+                kept.renew_restarts()
+        self._engine.adopt(change.plan, fresh, change)
+        self._tell(change.done, "")
+        self._host.loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        if self._waiting and self.current is None:
+            begin, dones = self._waiting.popleft()
+            begin(dones)
+            self._host.loop.call_soon(self._next)

@@ -1,0 +1,102 @@
+"""What people and programs may ask of a running engine, whatever way they come in. Nothing here blocks."""
+
+from __future__ import annotations
+
+from cp.engine.events import Code, Event
+from cp.engine.history import History
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cp.engine.engine import Engine
+    from cp.engine.host import Host
+
+    Done = Callable[[str], object]
+
+
+class Operator:
+    """The engine's face for its users. `done("")` is called when what was asked for is done, else `done(why not)`."""
+
+    def __init__(
+        self, host: Host, engine: Engine, history: History, suggest: Callable[[str, Iterable[str]], str]
+    ) -> None:
+        """`suggest(name, names)` is a hint at the name that was perhaps meant, or nothing."""
+        self.history = history
+        self._suggest = suggest
+        self._host = host
+        self._engine = engine
+
+    # --- to see
+
+    def overview(self) -> dict[str, object]:
+        """All jobs, in the order of the plan."""
+        names = [job.name for job in self._engine.plan.jobs]
+        return {
+            "maintenance": self._engine.maintenance,
+            "stopping": self._engine.stopping,
+            "reloading": self._engine.changes.current is not None,
+            "jobs": [found for found in map(self.job, names) if found is not None],
+        }
+
+    def job(self, name: str) -> dict[str, object] | None:
+        from cp.engine.report import describe
+
+        job = self._engine.jobs.get(name)
+        return None if job is None else describe(self._engine, job, self._host.loop.now())
+
+    def nearest(self, name: str) -> str:
+        """A hint at the job that was perhaps meant."""
+        return self._suggest(name, self._engine.jobs)
+
+    # --- to act on a job
+
+    def start_job(self, name: str, done: Done) -> None:
+        """Start it now, whatever it waits for; one that runs goes on."""
+        self._engine.changes.start(name, done)
+
+    def stop_job(self, name: str, done: Done) -> None:
+        """End it, with its hooks; nothing but a request, or a reload that changes it, starts it again."""
+        self._engine.changes.stop(name, done)
+
+    def restart_job(self, name: str, done: Done) -> None:
+        """End it, with its hooks, and start it anew."""
+        self._engine.changes.restart(name, done)
+
+    def signal_job(self, name: str, number: int) -> str:
+        """Send a signal to the process of a job, not to its group; empty, or why it cannot be."""
+        job = self._engine.jobs.get(name)
+        if job is None:
+            return f"there is no job '{name}'"
+        if not job.pid:
+            return f"{name} has no process: it is {job.state}"
+        job.signal(number, group=False)
+        return ""
+
+    # --- to act on all
+
+    def reload(self, done: Done) -> None:
+        """Load the configuration again, and act on the difference."""
+        self._engine.changes.reload(done)
+
+    def set_maintenance(self, wanted: bool) -> bool:
+        """Enter or leave maintenance; was that a change?"""
+        return self._engine.set_maintenance(wanted)
+
+    def change_environment(self, changes: dict[str, str | None]) -> None:
+        """Of processes that start from now on, and of the next reload; None removes a variable."""
+        for name, value in changes.items():
+            if value is None:
+                self._host.environment.unset(name)
+            else:
+                self._host.environment.set(name, value)
+
+    def record_metrics(self, values: list[tuple[str, str]]) -> str:
+        """Record these values and tell everybody; empty, or why none was. Without telemetry nothing is recorded."""
+        observer = self._host.observer
+        fault = observer.record(values) if observer is not None else ""
+        if fault:
+            return fault
+        for name, value in values:
+            self._host.bus.publish(Event(Code.METRIC, f"{name}|{value}"))
+        return ""

@@ -1,0 +1,93 @@
+"""What a job looks like from outside: plain data for people and their tools. Nothing here acts."""
+
+from __future__ import annotations
+
+import time
+
+from cp.engine.history import moment_text
+from cp.engine.run import describe_exit
+from cp.engine.states import MEANINGS, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.engine.engine import Engine
+    from cp.engine.job import Job
+
+MAINTENANCE = "maintenance"
+OUTPUT_SHOWN = 1000  # characters of what a check said
+# Shorter than in the reference, since they stand in a table.
+IN_SHORT = {
+    State.HELD: "stopped on request",
+    State.ACTIVE: "started",
+    State.RUNNING: "runs",
+    State.PAUSING: "is about to be restarted",
+    State.DRAINING: "is about to end",
+    State.TERMINATING: "was told to end",
+    State.COMPLETE: "done",
+}
+
+
+def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
+    """All that there is to say about a job; `now` is the loop's time."""
+    wall = time.time() - now  # what lies between the loop's clock and the wall's
+    when, service = job.plan.when, job.plan.service
+    waits = job.state == State.WAITING
+    return {
+        "name": job.name,
+        "main": job.plan.main,
+        "state": job.state,
+        "about": _about(job),
+        "waitsFor": {"event": when.code, "source": when.source, "each": when.each} if waits and when.code else None,
+        "blockedBy": sorted(job.awaited) if job.state == State.DRAINING else [],
+        "pid": job.pid or None,
+        "since": moment_text(wall + job.since),
+        "seconds": round(max(0.0, now - job.since), 3),
+        "starts": job.runs,
+        "restarts": job.restarts,
+        "restartsLeft": job.restarts_left,
+        "lastExit": _last_exit(job, wall),
+        "health": _health(engine, job, wall),
+        "service": service
+        and {
+            "name": service.name,
+            "id": service.id,
+            "address": service.address,
+            "port": service.port,
+            "registered": engine.registered(service),
+        },
+    }
+
+
+def _about(job: Job) -> str:
+    when = job.plan.when
+    if job.state == State.WAITING:
+        if not when.code:
+            return "nothing ever starts it"
+        return f"waits for {when.code}" if when.source in ("global", when.code) else _waits_for(when.code, when.source)
+    if job.state == State.DRAINING and job.awaited:
+        return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
+    if job.state == State.SCHEDULED and when.interval:
+        return f"runs every {when.interval:g} s"
+    return IN_SHORT.get(job.state, MEANINGS[job.state])
+
+
+def _waits_for(code: str, source: str) -> str:
+    return f"waits for {source}" if code == "signal" else f"waits for {code} of {source}"
+
+
+def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
+    if job.exit_code is None:
+        return None
+    text = job.start_error or describe_exit(job.exit_code)
+    return {"code": job.exit_code, "text": text, "at": moment_text(wall + job.exited_at)}
+
+
+def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
+    if job.plan.health is None:
+        return None
+    return {
+        "status": MAINTENANCE if engine.maintenance else job.status,
+        "output": job.check_output[:OUTPUT_SHOWN],
+        "failures": job.failures,
+        "at": None if job.checked_at is None else moment_text(wall + job.checked_at),
+    }

@@ -1,0 +1,76 @@
+"""The command of a job: how a run of it begins, and how its failure is told."""
+
+from __future__ import annotations
+
+from cp.engine.run import Run, describe_exit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp import plan
+    from cp.engine.host import Host, Log
+
+
+LONGEST_VALUE = 1000  # characters of what is printed as a metric's value; whatever is longer is none
+
+
+class Printed:
+    """What a run prints on its standard output, bounded: the rest of a flood is read and forgotten."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def line(self, line: str) -> None:
+        if len(self._text) <= LONGEST_VALUE:
+            self._text = f"{self._text}\n{line[: LONGEST_VALUE + 1]}" if self._text else line[: LONGEST_VALUE + 1]
+
+    @property
+    def text(self) -> str:
+        text = self._text.strip()
+        return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int], None]) -> Run:
+    """A run of a job's command, not yet started."""
+    began = host.loop.now()
+    printed = Printed() if job.metric else None
+
+    def ended(code: int) -> None:
+        observer = host.observer
+        if observer is not None:
+            observer.job_ended(job.name, code, host.loop.now() - began)
+            if printed is not None and code == 0 and not run.interrupted:
+                fault = observer.record([(job.metric, printed.text)])
+                if fault:
+                    host.log.error(f"{run.label}: {fault}", run.log_fields)
+        on_end(code)
+
+    run = Run(
+        host,
+        command,
+        job.label or job.name,
+        ended,
+        output=job.output,
+        log_fields=job.log_fields,
+        timeout=job.timeout,
+        timeout_text=job.timeout_text,
+        wait_for_output=job.wait_for_output,
+        terminal=job.main,
+        sweep=job.sweeps_group,
+        log_pid=job.log_pid,
+        on_printed=printed.line if printed is not None else None,
+    )
+    return run
+
+
+def report_failure(log: Log, job: plan.Job, run: Run, code: int, start_error: str) -> None:
+    """Log a run that failed, or could not be started, as loudly as the plan wants it."""
+    reason = start_error or describe_exit(code)
+    message = f"{run.label} {job.failure_text.format(code=code if code >= 0 else -1, reason=reason)}"
+    ended_by_us = run.interrupted and not run.timed_out and not job.main
+    told_before = start_error and job.failure_level == "error"
+    level = "debug" if ended_by_us or told_before else job.failure_level
+    getattr(log, level)(message, run.log_fields)

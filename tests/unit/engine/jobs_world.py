@@ -1,0 +1,71 @@
+"""The world of the engine for plans of the jobs dialect, with an operator at the controls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cp import plan
+from cp.engine.events import Event
+from cp.engine.history import History
+from cp.engine.operator import Operator
+from cp.plan import EVENT, REOPEN_LOG, STOP
+from tests.unit.engine.world import World
+
+SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", EVENT), ("SIGUSR1", REOPEN_LOG))
+
+
+class JobsWorld(World):
+    def __init__(self, *jobs: plan.Job, **settings: Any) -> None:
+        super().__init__(*jobs, signals=SIGNALS, **settings)
+        self.operator = Operator(self.host, self.engine, History(lambda: 0.0), lambda name, names: "")
+
+    def start(self) -> JobsWorld:
+        super().start()
+        return self
+
+    def ask(self, request: str, name: str) -> list[str]:
+        """Ask to `start`, `stop` or `restart` a job; what comes back is filled once there is an outcome."""
+        outcomes: list[str] = []
+        getattr(self.operator, f"{request}_job")(name, outcomes.append)
+        self.loop.settle()
+        return outcomes
+
+    def signal(self, number: int, name: str) -> None:
+        """A signal comes to ContainerPilot."""
+        self.engine.signalled(number, name)
+        self.loop.settle()
+
+    def publish(self, code: str, source: str) -> None:
+        self.bus.publish(Event(code, source))
+        self.loop.settle()
+
+    def maintenance(self, wanted: bool) -> bool:
+        changed = self.operator.set_maintenance(wanted)
+        self.loop.settle()
+        return changed
+
+    def report(self, name: str, *instances: Any) -> None:
+        """A watch tells of these instances."""
+        self.discovery.watchers[name].report(list(instances), list(instances), [])
+        self.loop.settle()
+
+    def seen(self, name: str) -> dict[str, Any]:
+        """What an operator is shown of a job."""
+        described = self.operator.job(name)
+        assert described is not None
+        return described
+
+    def state(self, name: str) -> str:
+        return self.engine.jobs[name].state
+
+    def pid(self, name: str) -> int:
+        return self.engine.jobs[name].pid
+
+    def count(self, event: str) -> int:
+        """How often an event of this code and source was published."""
+        return self.events.count(event)
+
+    def starts(self, *names: str) -> list[str]:
+        """Which commands were started, in order; only these, if any are named."""
+        started = [entry.removeprefix("start ") for entry in self.story("start ")]
+        return [name for name in started if not names or name in names]

@@ -1,0 +1,142 @@
+"""Requests of an operator that wait for each other, and those that act on processes and on all jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cp.plan import Job
+from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.plans import each, every, job, once
+
+DONE = [""]
+
+
+def hooked(**changes: Any) -> tuple[Job, Job, Job]:
+    return (
+        job("app", **changes),
+        job("pre", once("stopping", "app")),
+        job("post", once("stopped", "app")),
+    )
+
+
+def test_requests_wait_for_their_turn_and_each_has_one_outcome() -> None:
+    world = JobsWorld(*hooked()).start()
+    stopped = world.ask("stop", "app")
+    started = world.ask("start", "app")
+    restarted = world.ask("restart", "app")
+    assert stopped == started == restarted == []
+    for name in ("pre", "post"):
+        world.exit(name)
+    assert stopped == started == DONE
+    for name in ("pre", "post"):
+        world.exit(name)
+    assert restarted == DONE
+    assert world.starts("app") == ["app"] * 3
+
+
+def test_a_stop_of_the_program_refuses_what_is_asked_for() -> None:
+    world = JobsWorld(*hooked()).start()
+    stopped = world.ask("stop", "app")
+    started = world.ask("start", "app")
+    world.terminate()
+    assert stopped == started == ["ContainerPilot is stopping"]
+    assert world.ask("restart", "app") == ["ContainerPilot is stopping"]
+    world.exit("pre")
+    for process in world.processes.running("post"):
+        process.exit(0)
+    assert world.over
+    assert stopped == started == ["ContainerPilot is stopping"]
+
+
+def test_main_job_that_was_being_restarted_gives_its_code_to_a_stop() -> None:
+    world = JobsWorld(job("app", main=True), job("post", once("stopped", "app"))).start()
+    world.ask("restart", "app")
+    assert world.state("app") == "complete"
+    world.advance(1)
+    world.terminate()
+    assert world.over
+    assert world.engine.exit_code == 143
+
+
+def test_a_job_can_be_seen_while_it_is_replaced() -> None:
+    world = JobsWorld(*hooked()).start()
+    world.ask("restart", "app")
+    world.exit("pre")
+    assert world.seen("app")["state"] == "complete"
+    overview: dict[str, Any] = world.operator.overview()
+    assert [seen["name"] for seen in overview["jobs"]] == ["app", "pre", "post"]
+
+
+def test_a_thousand_requests_may_wait_and_no_more() -> None:
+    world = JobsWorld(*hooked()).start()
+    world.ask("stop", "app")
+    outcomes: list[str] = []
+    for _ in range(1001):
+        world.operator.start_job("app", outcomes.append)
+    assert outcomes == ["1000 changes are waiting for their turn already"]
+    world.exit("pre")
+    world.exit("post")
+    assert outcomes[1:] == DONE * 1000
+
+
+# --- signals
+
+
+def test_signal_goes_to_the_process_alone() -> None:
+    world = JobsWorld(job("app"), job("none", command=None), job("held")).start()
+    assert world.operator.signal_job("app", 10) == ""
+    assert world.processes.all[0].signals == [("SIGUSR1", False)]
+    world.ask("stop", "held")
+    assert world.operator.signal_job("none", 10) == "none has no process: it is active"
+    assert world.operator.signal_job("held", 10) == "held has no process: it is held"
+
+
+def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None:
+    world = JobsWorld(
+        job("app", restarts=None),
+        job("task", every(5), restarts=None),
+        job("hook", once("stopping", "app")),
+        job("late", once("healthy", "app")),
+        job("short"),
+    )
+    world.processes.endings |= {"app": (0.0, 1), "task": (0.0, 0), "short": (0.0, 0)}
+    world.start().advance(0.05)
+    for name, state in (
+        ("app", "pausing"),
+        ("task", "scheduled"),
+        ("hook", "waiting"),
+        ("late", "waiting"),
+        ("short", "complete"),
+    ):
+        assert world.operator.signal_job(name, 1) == f"{name} has no process: it is {state}"
+
+
+def test_signal_reaches_a_hook_that_runs_and_the_job_that_waits_for_it() -> None:
+    world = JobsWorld(*hooked()).start()
+    world.ask("stop", "app")
+    assert world.operator.signal_job("pre", 1) == world.operator.signal_job("app", 1) == ""
+    assert world.happened[-2:] == ["SIGHUP pre", "SIGHUP app"]
+
+
+def test_a_signal_that_ends_the_process_is_an_exit_like_any_other() -> None:
+    world = JobsWorld(job("app", restarts=1)).start()
+    world.operator.signal_job("app", 15)
+    world.advance(0)
+    assert world.starts() == ["app"] * 2
+    assert "error: app exited with error: signal: terminated" in world.log.lines
+
+
+def test_an_environment_changed_by_the_operator_is_that_of_processes_to_come() -> None:
+    world = JobsWorld(job("app", each("signal", "SIGHUP"))).start()
+    world.operator.change_environment({"GREETING": "a=b", "PATH": None})
+    world.signal(1, "SIGHUP")
+    (process,) = world.processes.running("app")
+    assert process.environ["GREETING"] == "a=b"
+    assert "PATH" not in process.environ
+
+
+def test_metrics_are_events() -> None:
+    world = JobsWorld(job("app")).start()
+    assert world.operator.record_metrics([("zed", "1.5"), ("other", "2")]) == ""
+    world.loop.settle()
+    assert world.events[-2:] == ["metric zed|1.5", "metric other|2"]
