@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.config.json5 import Document
     from cp.plan import Plan
 
-__all__ = ["ConfigError", "Source", "load", "read", "render"]
+__all__ = ["ConfigError", "Source", "control_socket", "load", "read", "render"]
 
 _OTHER_LINES = " (line of the rendered configuration; see -template)"
 
@@ -42,31 +42,61 @@ def load(
     arguments: tuple[str, ...],
     hostname: str,
     addresses: Callable[[], list[Address]],
+    version: str = "",
 ) -> Plan:
     """The plan of a configuration; ConfigError with all its faults at once.
 
     `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
     that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
-    needs them.
+    needs them; `version` is that of ContainerPilot.
     """
     text = render(source, environ)
     # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
     note = _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
     document, problems = _parse(source.name, text, note)
-    from cp.config import dialect, services
+    from cp.config import dialect
 
     told = dialect.detect(document.root, problems, has_command=bool(arguments))
     if told.name == dialect.JOBS:
-        problems.fault(told.at, "", f"the jobs dialect ({told.told_by}) is not supported yet by this version")
-        problems.check()
+        if arguments:
+            why = f"this is the jobs dialect ({told.told_by}), in which jobs are all that runs"
+            problems.warning(told.at, "", f"the command that follows on the command line is not run: {why}")
+        from cp.config import jobs
+
+        return jobs.compile_jobs(document, problems, environ, hostname=hostname, addresses=addresses, version=version)
+    from cp.config import services
+
     return services.compile_services(
-        document, problems, environ, arguments=arguments, hostname=hostname, addresses=addresses
+        document, problems, environ, arguments=arguments, hostname=hostname, addresses=addresses, version=version
     )
+
+
+def control_socket(source: Source, environ: Mapping[str, str]) -> str:
+    """The path of the control socket, for clients; empty: one of the usual places. Faults elsewhere do not matter to
+    them; ConfigError if the text cannot be rendered or parsed, or if `control` has faults."""
+    text = render(source, environ)
+    document, problems = _parse(source.name, text, _OTHER_LINES if text.count("\n") != source.text.count("\n") else "")
+    root = document.root
+    control = root.data.get("control") if isinstance(root.data, dict) else None
+    if control is None or control.data is None:
+        return ""
+    if isinstance(control.data, dict) and list(control.data) == ["socket"]:
+        path = control.data["socket"].data
+        # The usual case. The reader would say the same; importing it takes as long as asking the server.
+        if isinstance(path, str) and 0 < len(path) < 100 and path.isascii() and path.isprintable() and path[0] == "/":
+            return path
+    from cp.config.control import read_control
+    from cp.config.fields import Fields
+    from cp.config.json5 import Value
+
+    part = Value({"control": control}, root.at, root.keys)
+    path = read_control(Fields(problems, part, "", ("control",)), announced=True).socket
+    problems.check()
+    return path
 
 
 def _parse(name: str, text: str, note: str) -> tuple[Document, Problems]:
     from cp.config.errors import Problems
-    from cp.config.fields import kind
     from cp.config.json5 import JsonError, Value, parse
 
     try:
@@ -78,6 +108,8 @@ def _parse(name: str, text: str, note: str) -> tuple[Document, Problems]:
         document.root = Value({}, document.root.at)  # null is the same as nothing
     problems = Problems(document, name, note)
     if not isinstance(document.root.data, dict):
+        from cp.config.fields import kind
+
         what = f"Could not parse configuration: must be an object {{…}}, not {kind(document.root)}"
         problems.fault(document.root.at, "", what)
         problems.check()

@@ -100,6 +100,7 @@ def _consul_settings(
         scheme=scheme,
         token=setting("token", "CONSUL_HTTP_TOKEN"),
         token_file=setting("tokenfile", "CONSUL_HTTP_TOKEN_FILE"),
+        http_auth=environ.get("CONSUL_HTTP_AUTH", ""),
         namespace=setting("namespace", ""),
         partition=setting("partition", ""),
         datacenter=setting("datacenter", ""),

@@ -14,7 +14,7 @@ SERVICES, JOBS = "services", "jobs"
 
 SERVICES_KEYS = ("services", "backends", "tasks", "coprocesses", "preStart", "onStart", "preStop", "postStop")
 JOBS_KEYS = ("jobs", "watches", "control")
-_SHARED_KEYS = ("dialect", "consul", "etcd", "directory", "logging", "stopTimeout", "telemetry")
+_SHARED_KEYS = ("dialect", "consul", "etcd", "directory", "logging", "stopTimeout", "shutdownTimeout", "telemetry")
 
 
 class Dialect:

@@ -71,4 +71,3 @@ class Problems:
         line, column = self._document.place(at)
         first, newline, rest = text.partition("\n")
         return f"{self._name}:{line}:{column}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"
-

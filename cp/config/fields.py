@@ -46,12 +46,18 @@ def show(text: str) -> str:
 class Fields:
     """One object of the configuration. `path` is its key path, such as `services[0]`; empty for the whole document."""
 
-    __slots__ = ("_found", "at", "path", "problems")
+    __slots__ = ("_found", "_verbatim", "at", "path", "problems")
 
-    def __init__(self, problems: Problems, value: Value, path: str, known: tuple[str, ...]) -> None:
-        """Read `value`, an object with these keys: any other is a fault, at top level also one in another case."""
+    def __init__(
+        self, problems: Problems, value: Value, path: str, known: tuple[str, ...], *, verbatim: bool = False
+    ) -> None:
+        """Read `value`, an object with these keys: any other is a fault, at top level also one in another case.
+
+        With `verbatim`, faults end with what ContainerPilot 3 said, word for word: tools look for it.
+        """
         self.problems = problems
         self.path = path
+        self._verbatim = verbatim
         self.at = value.at
         self._found: dict[str, Value] = {}
         others: list[tuple[str, Value]] = []
@@ -75,9 +81,18 @@ class Fields:
         else:
             hint = did_you_mean(key, known) or f" (the keys here are {', '.join(known)})"
         # The words at the end are those that ContainerPilot always had and tools look for.
-        where = self.path[self.path.index("[") :] if "[" in self.path else ""
-        classic = f"'{where}' has invalid keys: {name}" if self.path else f"Unknown config keys: [{name}]"
+        if self.path:
+            classic = f"'{_decoded(self.path)}' has invalid keys: {name}"
+        else:
+            classic = f"{'unknown' if self._verbatim else 'Unknown'} config keys: [{name}]"
         self.problems.fault(at, f"{self.path}.{name}" if self.path else name, f"unknown key{hint}: {classic}")
+
+    def _parsing(self, key: str, as_what: str, how: str, text: str) -> str:
+        """What a failed conversion of a string was told as."""
+        if not self._verbatim:
+            return ""
+        where = _decoded(self.where(key))
+        return f": cannot parse '{where}' as {as_what}: strconv.{how}: parsing {show(text)}: invalid syntax"
 
     # -- places and complaints
 
@@ -144,7 +159,8 @@ class Fields:
             number = parse_integer(data)
             if number is not None:
                 return number
-            self.fault(key, f"must be a whole number, not {show(data)}{_seconds_hint(data)}")
+            classic = self._parsing(key, "int", "ParseInt", data)
+            self.fault(key, f"must be a whole number, not {show(data)}{_seconds_hint(data)}{classic}")
         else:
             self.fault(key, f"must be a whole number, not {kind(value)}")
         return None
@@ -171,11 +187,12 @@ class Fields:
             return bool(data)
         if isinstance(data, str) and data in _TRUE + _FALSE:
             return data in _TRUE
-        self.fault(key, f"must be true or false, not {show(data) if isinstance(data, str) else kind(value)}")
+        classic = self._parsing(key, "bool", "ParseBool", data) if isinstance(data, str) else ""
+        self.fault(key, f"must be true or false, not {show(data) if isinstance(data, str) else kind(value)}{classic}")
         return default
 
     def strings(self, key: str, *, single: bool = False) -> tuple[str, ...]:
-        """A list of strings; an empty object is an empty list. With `single`, a bare string is a list of one."""
+        """A list of strings; an empty object is an empty list. With `single`, what is no list is a list of one."""
         value = self.value(key)
         if value is None or value.data == {}:
             return ()
@@ -184,7 +201,7 @@ class Fields:
                 "" if element.data is None else self._string(element, f"{self.where(key)}[{index}]")
                 for index, element in enumerate(value.data)
             )
-        if isinstance(value.data, str) and single:
+        if isinstance(value.data, str | bool | int | float) and single:
             return (self._string(value, self.where(key)),)
         hint = f": write [{show(value.data)}]" if isinstance(value.data, str) else ""
         self.fault(key, f"must be an array of strings, not {kind(value)}{hint}")
@@ -237,10 +254,27 @@ class Fields:
         return [fields for fields in opened if fields is not None]
 
     def _open(self, value: Value, path: str, known: tuple[str, ...]) -> Fields | None:
-        if isinstance(value.data, dict):
-            return Fields(self.problems, value, path, known)
-        self.problems.fault(value.at, path, f"must be an object {{…}}, not {kind(value)}")
+        if isinstance(value.data, dict) or value.data == []:  # the decoder takes an empty array for an empty object
+            return Fields(self.problems, value, path, known, verbatim=self._verbatim)
+        classic = f": '{_decoded(path)}' expected a map, got '{_go_type(value)}'" if self._verbatim else ""
+        self.problems.fault(value.at, path, f"must be an object {{…}}, not {kind(value)}{classic}")
         return None
+
+
+def _decoded(path: str) -> str:
+    """A key path as the decoder told it: it saw each element of an array, and each other top-level value, alone."""
+    if "[" in path:
+        return path[path.index("[") :]
+    return path.partition(".")[2]
+
+
+def _go_type(value: Value) -> str:
+    data = value.data
+    if isinstance(data, bool):
+        return "bool"
+    if isinstance(data, int | float):
+        return "float64"
+    return "string" if isinstance(data, str) else "slice"
 
 
 def _pair(key: str, example: int) -> str:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from cp.config.catalogs import CATALOG_KEYS, read_catalog
+from cp.config.control import read_control
 from cp.config.fields import Fields
 from cp.config.json5 import EXTRA_COMMA
+from cp.config.machine import Machine
+from cp.config.names import ip_variable
 from cp.config.services_backends import read_backends
 from cp.config.services_hooks import HOOK_KEYS, read_hooks, start_event
-from cp.config.services_registered import ip_variable, read_services
+from cp.config.services_registered import read_services
 from cp.config.services_scope import Scope
 from cp.config.services_tasks import read_coprocesses, read_tasks
-from cp.config.settings import read_logging, read_shutdown_timeout, read_stop_timeout
-from cp.config.telemetry import check_telemetry
-from cp.plan import MAINTENANCE, RELOAD, STOP, EtcdSettings, Job, Plan
+from cp.config.services_telemetry import read_telemetry
+from cp.config.settings import (
+    ADD_A_CATALOG,
+    read_logging,
+    read_shutdown_timeout,
+    read_stop_timeout,
+    warn_about_repeated_keys,
+)
+from cp.plan import MAINTENANCE, RELOAD, STOP, Job, Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +39,7 @@ _KEYS = (
     *HOOK_KEYS,
     *CATALOG_KEYS,
     "telemetry",
+    "control",
     "logging",
     "stopTimeout",
     "shutdownTimeout",
@@ -46,23 +56,25 @@ def compile_services(
     arguments: tuple[str, ...],
     hostname: str,
     addresses: Callable[[], list[Address]],
+    version: str,
 ) -> Plan:
     """The plan of a document; ConfigError if it has faults. `arguments` are the words of the application's command."""
     root = Fields(problems, document.root, "", _KEYS)
-    scope = Scope(start_event(root), hostname, addresses)
+    scope = Scope(start_event(root), Machine(hostname, addresses, version))
     _warn_about_json(document, problems)
+    warn_about_repeated_keys(document, problems)
     catalog = read_catalog(root, environ)
+    control = read_control(root, announced=False)
     logging = read_logging(root, default_format="plain", to_file=False)
     stop_timeout = read_stop_timeout(root)
     shutdown_timeout = read_shutdown_timeout(root)
     pre_start, app, pre_stop, post_stop = read_hooks(root, scope, arguments)
     services = read_services(root, scope)
     watches, on_changes = read_backends(root, scope)
-    check_telemetry(root, scope)
+    telemetry = read_telemetry(root, scope, services, has_catalog=catalog is not None)
     tasks = read_tasks(root, scope)
     coprocesses = read_coprocesses(root, scope)
     _need_catalog(root)
-    _refuse_unsupported(root, isinstance(catalog, EtcdSettings))
     problems.check()
 
     variables = tuple(
@@ -70,6 +82,9 @@ def compile_services(
         for job in services
         if job.service is not None and "=" not in job.service.name
     )
+    if telemetry is not None:
+        variables = (*variables, telemetry.variable)
+        services = [*services, telemetry.job, *telemetry.sensors]
     if not arguments:
         problems.remark(
             "Unable to parse command arguments: received zero-length argument: no command follows on the command line, "
@@ -84,6 +99,8 @@ def compile_services(
         watches=tuple(watches),
         catalog=catalog,
         logging=logging,
+        control=control,
+        telemetry=None if telemetry is None else telemetry.telemetry,
         stop_timeout=stop_timeout,
         shutdown_timeout=shutdown_timeout,
         environ=variables,
@@ -104,8 +121,6 @@ def _warn_about_json(document: Document, problems: Problems) -> None:
             f"read as JSON5, since strict JSON does not allow {relaxed.what}: "
             f"Parse error at line:col [{line}:{column}]: {relaxed.reason}{'.' if hint else ''}{hint}",
         )
-    for key, at in document.repeated:
-        problems.warning(at, "", f"the key '{key}' is here a second time, and only the last one counts")
 
 
 def _need_catalog(root: Fields) -> None:
@@ -115,16 +130,8 @@ def _need_catalog(root: Fields) -> None:
     for key in ("services", "backends"):
         value = root.value(key)
         if value is not None and isinstance(value.data, list) and any(one.data is not None for one in value.data):
-            fix = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
-            root.fault(key, f"No discovery backend defined: {fix}")
+            root.fault(key, f"No discovery backend defined: {ADD_A_CATALOG}")
             return
-
-
-def _refuse_unsupported(root: Fields, etcd: bool) -> None:
-    if etcd:
-        root.fault("etcd", "the etcd catalogue is not supported yet by this version")
-    if root.has("telemetry"):
-        root.fault("telemetry", "telemetry is not supported yet by this version")
 
 
 def _render_arguments(arguments: tuple[str, ...], environ: Mapping[str, str], problems: Problems) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ def read_backends(root: Fields, scope: Scope) -> tuple[list[Watch], list[Job]]:
                 source=source,
                 tag=tag,
                 interval=float(poll),
+                delay=float(poll),
                 push=_is_push(fields, name),
                 starts_on=scope.start,
                 pauses_in_maintenance=True,

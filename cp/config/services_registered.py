@@ -25,7 +25,7 @@ def read_services(root: Fields, scope: Scope) -> list[Job]:
     ids: dict[str, int] = {}
     for fields in root.objects("services", _KEYS):
         name = read_name(fields, kind="service")
-        service_id = f"{name}-{scope.hostname}"
+        service_id = f"{name}-{scope.machine.hostname}"
         ids[service_id] = ids.get(service_id, 0) + 1
         if name and ids[service_id] > 1:
             first, service_id = service_id, f"{service_id}-{ids[service_id]}"
@@ -35,11 +35,6 @@ def read_services(root: Fields, scope: Scope) -> list[Job]:
             )
         jobs.append(_service_job(fields, scope, name, service_id))
     return jobs
-
-
-def ip_variable(name: str) -> str:
-    """The environment variable in which children find the address of a service."""
-    return f"CONTAINERPILOT_{name.upper().replace('-', '_')}_IP"
 
 
 def _service_job(fields: Fields, scope: Scope, name: str, service_id: str) -> Job:
@@ -62,7 +57,7 @@ def _service_job(fields: Fields, scope: Scope, name: str, service_id: str) -> Jo
         service=Service(
             name=name,
             id=service_id,
-            address=scope.address(fields, single=True),
+            address=scope.address(fields),
             port=port,
             ttl=ttl,
             tags=fields.strings("tags"),

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from cp.config import interfaces
+from cp.config.names import SERVICE_NAME_RULE, is_service_name
 from cp.plan import When
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cp.config.fields import Fields
-    from cp.config.interfaces import Address
+    from cp.config.machine import Machine
 
-_LOWER = "abcdefghijklmnopqrstuvwxyz"
-_NAME = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-" + _LOWER)
+_DEFAULT_INTERFACES = ("eth0:inet",)
+_ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"].'
 
 
 class Scope:
-    """`start` is the event (code and source) on which everything begins; `hostname` is part of each service's id.
+    """`start` is the event (code and source) on which everything begins; `machine` is the one that this is for."""
 
-    `addresses` reads the addresses of this machine; it is called at most once, and only if a choice depends on them.
-    """
+    __slots__ = ("_at_start", "_names", "machine", "start")
 
-    __slots__ = ("_addresses", "_at_start", "_known", "_names", "hostname", "start")
-
-    def __init__(self, start: tuple[str, str], hostname: str, addresses: Callable[[], list[Address]]) -> None:
+    def __init__(self, start: tuple[str, str], machine: Machine) -> None:
         self.start = start
         self._at_start = When(code=start[0], source=start[1])
-        self.hostname = hostname
-        self._addresses = addresses
-        self._known: list[Address] | None = None
+        self.machine = machine
         self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
@@ -48,23 +41,9 @@ class Scope:
         code, source = self.start
         return When(code=code, source=source, interval=interval, delay=interval)
 
-    def address(self, fields: Fields, *, single: bool) -> str:
+    def address(self, fields: Fields) -> str:
         """The address that `interfaces` chooses; a fault, and an empty text, if there is none."""
-        specs = fields.strings("interfaces", single=single) or ("eth0:inet",)
-        try:
-            if self._known is None and interfaces.needs_addresses(specs):
-                self._known = self._addresses()
-            return interfaces.choose(specs, self._known or [])
-        except interfaces.InterfaceError as error:
-            fix = (
-                ""
-                if fields.has("interfaces")
-                else '\nThe default is eth0; name another, such as "interfaces": ["inet"].'
-            )
-            fields.fault("interfaces", f"{error}{fix}")
-        except OSError as error:
-            fields.fault("interfaces", f"cannot read the network addresses: {error.strerror or error}")
-        return ""
+        return self.machine.address(fields, _DEFAULT_INTERFACES, _ON_DEFAULT)
 
 
 def read_name(fields: Fields, *, kind: str) -> str:
@@ -72,10 +51,10 @@ def read_name(fields: Fields, *, kind: str) -> str:
     name = fields.string("name")
     if not name.strip():
         fields.fault("name", f"`name` must not be blank: it is what the {kind} is called in the catalogue")
-    elif not (len(name) > 1 and name[0] in _LOWER and _NAME.issuperset(name)):
+    elif not is_service_name(name):
         fields.warning(
             "name",
-            "deprecated: service names must be alphanumeric with dashes to comply with service discovery "
+            f"deprecated: {SERVICE_NAME_RULE} "
             f"(a small letter, then one or more letters, digits or dashes), '{name}' is not",
         )
     return name

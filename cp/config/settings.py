@@ -9,7 +9,11 @@ from cp.plan import Logging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cp.config.errors import Problems
     from cp.config.fields import Fields
+    from cp.config.json5 import Document
+
+ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
 
 _LEVELS = {
     "debug": "debug",
@@ -66,3 +70,9 @@ def read_shutdown_timeout(root: Fields) -> float | None:
     if limit[0] < 0:
         root.fault("shutdownTimeout", f"must not be negative, but is {limit[1]}: leave it out for no limit")
     return durations.seconds(limit[0])
+
+
+def warn_about_repeated_keys(document: Document, problems: Problems) -> None:
+    """Of a repeated key the last one counts, which few who repeat one want."""
+    for key, at in document.repeated:
+        problems.warning(at, "", f"the key '{key}' is here a second time, and only the last one counts")

@@ -53,3 +53,24 @@ def job(plan: Plan, name: str) -> Job:
 def names(plan: Plan) -> list[str]:
     """The names of all jobs, in order."""
     return [job.name for job in plan.jobs]
+
+
+def load_jobs(*jobs: Mapping[str, Any], **others: Any) -> Plan:
+    """The plan of a configuration in the jobs dialect that has a catalogue."""
+    return load_text(json.dumps({"consul": "consul:8500", "jobs": jobs, **others}))
+
+
+def load_job(**keys: Any) -> Job:
+    """The one job of such a configuration, called `app` unless the keys say otherwise."""
+    (one,) = load_jobs({"name": "app", **keys}).jobs
+    return one
+
+
+def faults_of_jobs(*jobs: Any, **others: Any) -> str:
+    """All faults of such a configuration."""
+    return "\n".join(refused(json.dumps({"consul": "consul:8500", "jobs": jobs, **others})).faults)
+
+
+def warnings_of_jobs(*jobs: Any, **others: Any) -> str:
+    """All warnings of such a configuration."""
+    return "\n".join(load_jobs(*jobs, **others).warnings)

@@ -102,6 +102,7 @@ def test_the_environment_wins_for_the_token_and_tls() -> None:
         '{"address": "c:1", "token": "file", "tls": {"cafile": "file", "verify": true}}',
         CONSUL_HTTP_TOKEN="env",
         CONSUL_HTTP_TOKEN_FILE="/env",
+        CONSUL_HTTP_AUTH="user:password",
         CONSUL_CACERT="1",
         CONSUL_CAPATH="2",
         CONSUL_CLIENT_CERT="3",
@@ -110,7 +111,7 @@ def test_the_environment_wins_for_the_token_and_tls() -> None:
         CONSUL_HTTP_SSL_VERIFY="False",
     )
 
-    assert (read.token, read.token_file) == ("env", "/env")
+    assert (read.token, read.token_file, read.http_auth) == ("env", "/env", "user:password")
     assert read.tls == Tls(ca_file="1", ca_path="2", client_cert="3", client_key="4", server_name="5", verify=False)
 
 
@@ -142,7 +143,7 @@ def test_another_type_is_refused(value: str, what: str) -> None:
         ('{"readTimeout": "0"}', "f:1:28: consul.readTimeout: must be more than 0, but is 0"),
         (
             '{"tls": {"ca_file": "x"}}',
-            "f:1:21: consul.tls.ca_file: unknown key (did you mean 'cafile'?): '' has invalid keys: ca_file",
+            "f:1:21: consul.tls.ca_file: unknown key (did you mean 'cafile'?): 'tls' has invalid keys: ca_file",
         ),
         ('{"token": ["s3cret"]}', "f:1:22: consul.token: must be a string, not an array"),
     ],

@@ -223,35 +223,19 @@ def test_coprocess(coprocess: dict[str, Any], text: str) -> None:
     assert text in faults({"coprocesses": [coprocess]})
 
 
-# -- telemetry: checked, and refused
+# -- telemetry: what it means is in test_telemetry.py
 
 SENSOR = {"name": "requests", "help": "h", "type": "counter", "check": "/bin/measure"}
-
-
-@pytest.mark.parametrize(
-    "telemetry",
-    [
-        {"port": 9090},
-        {"port": 8000, "interfaces": "eth0", "tags": ["a"], "sensors": [SENSOR, None]},
-        {"servicename": "me", "url": "/m", "ttl": 15, "poll": 5},
-        {
-            "sensors": [
-                {**SENSOR, "type": kind, "name": kind, "poll": 10}
-                for kind in ("counter", "gauge", "histogram", "summary")
-            ]
-        },
-        {"sensors": [{**SENSOR, "namespace": "telemetry", "subsystem": "sensors", "timeout": "5s", "poll": 0}]},
-    ],
-)
-def test_telemetry_that_is_right_is_refused_in_one_line(telemetry: dict[str, Any]) -> None:
-    assert faults({"telemetry": telemetry}).endswith(": telemetry: telemetry is not supported yet by this version")
-    assert "\n" not in faults({"telemetry": telemetry})
 
 
 @pytest.mark.parametrize(
     ("telemetry", "text"),
     [
         ({"port": 0}, "`port` must be > 0 in service containerpilot: it is 0"),
+        ({"port": 65536}, "telemetry.port: must be from 1 to 65535, but is 65536"),
+        ({"servicename": " "}, "telemetry.servicename: must not be blank"),
+        ({"servicename": "a=b"}, "telemetry.servicename: must not have '=' in it"),
+        ({"url": "metrics"}, "telemetry.url: must begin with a slash"),
         ({"ttl": -1, "servicename": "me"}, "`ttl` must be > 0 in service me"),
         ({"interfaces": ["xxxx"]}, "None of the interface"),
         ({"sensors": {}}, "telemetry.sensors: must be an array"),
@@ -302,12 +286,6 @@ def test_telemetry(telemetry: dict[str, Any], text: str) -> None:
 )
 def test_top_level(configuration: dict[str, Any], text: str) -> None:
     assert text in faults(configuration)
-
-
-def test_etcd_is_refused_in_one_line() -> None:
-    assert refused('{"etcd": {"endpoints": "http://etcd:2379"}}').faults == (
-        "app.json:1:10: etcd: the etcd catalogue is not supported yet by this version",
-    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cp.config import ConfigError
+from cp.plan import Control
 from tests.unit.config.loading import load_text, refused
 
 
@@ -23,36 +24,43 @@ def test_without_such_a_key_a_command_tells() -> None:
 
 
 def test_sensors_tell_the_services_dialect() -> None:
-    (fault,) = refused('{"telemetry": {"Sensors": [], "interfaces": ["lo"]}}').faults
+    plan = load_text('{"telemetry": {"Sensors": [], "interfaces": ["lo"]}}', "app")
 
-    assert fault == "app.json:1:15: telemetry: telemetry is not supported yet by this version"
+    assert plan.dialect == "services"
+
+
+@pytest.mark.parametrize("configuration", [{"jobs": []}, {"watches": []}, {"control": {}}, {"dialect": "jobs"}])
+def test_one_key_of_the_jobs_dialect_is_enough(configuration: dict[str, Any]) -> None:
+    assert load_text(json.dumps(configuration)).dialect == "jobs"
+
+
+def test_metrics_tell_the_jobs_dialect() -> None:
+    plan = load_text('{"telemetry": {"Metrics": [], "interfaces": ["lo"], "tags": "no array"}}')
+
+    assert plan.dialect == "jobs"
 
 
 @pytest.mark.parametrize(
     ("configuration", "why"),
     [
         ({"jobs": []}, "it has the key 'jobs'"),
-        ({"watches": []}, "it has the key 'watches'"),
-        ({"control": {}}, "it has the key 'control'"),
-        ({"telemetry": {"metrics": []}}, "it has the key 'telemetry.metrics'"),
+        ({"telemetry": None, "control": {}}, "it has the key 'control'"),
         ({"dialect": "jobs"}, 'it says "dialect": "jobs"'),
-        ({"dialect": "jobs", "services": []}, 'it says "dialect": "jobs"'),
     ],
 )
-def test_the_jobs_dialect_is_recognised_and_refused(configuration: dict[str, Any], why: str) -> None:
-    (fault,) = refused(json.dumps(configuration)).faults
+def test_in_the_jobs_dialect_a_command_is_not_run_and_a_warning_says_why(
+    configuration: dict[str, Any], why: str
+) -> None:
+    warnings = load_text(json.dumps(configuration), "app").warnings
 
-    assert fault.endswith(f": the jobs dialect ({why}) is not supported yet by this version")
+    assert [warning.partition(": ")[2] for warning in warnings if "command line" in warning] == [
+        f"the command that follows on the command line is not run: this is the jobs dialect ({why}), "
+        "in which jobs are all that runs"
+    ]
 
 
 def test_with_no_key_and_no_command_it_is_the_jobs_dialect() -> None:
-    with pytest.raises(ConfigError) as caught:
-        load_text('{"consul": "x:1"}')
-
-    assert str(caught.value) == (
-        "app.json:1:1: the jobs dialect (no key tells its dialect, and no command follows on the command line) "
-        "is not supported yet by this version"
-    )
+    assert load_text('{"consul": "x:1"}').dialect == "jobs"
 
 
 def test_a_misspelt_key_is_reported_as_that() -> None:
@@ -92,3 +100,13 @@ def test_another_dialect_is_refused(value: str, what: str) -> None:
     (fault,) = refused(f'{{"dialect": {value}}}').faults
 
     assert fault == f'app.json:1:13: dialect: must be "services" or "jobs", not {what}'
+
+
+def test_a_declared_services_dialect_may_have_a_control_socket() -> None:
+    plan = load_text('{"dialect": "services", "control": {"socket": "/run/c.socket"}}', "app")
+
+    assert plan.control == Control(socket="/run/c.socket", announced=False)
+
+
+def test_without_a_word_about_it_the_services_dialect_does_not_announce_its_control_socket() -> None:
+    assert load_text('{"services": []}', "app").control == Control(announced=False)

@@ -194,6 +194,7 @@ def test_a_backend_is_a_watch_and_a_job() -> None:
             source="watch.db",
             tag="dev",
             interval=7.0,
+            delay=7.0,
             starts_on=("startup", "global"),
             pauses_in_maintenance=True,
             remembers=True,

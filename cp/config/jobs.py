@@ -1,0 +1,109 @@
+"""The jobs dialect: what the configurations of ContainerPilot 3 mean, as a Plan."""
+
+from __future__ import annotations
+
+from cp.config.catalogs import CATALOG_KEYS, read_catalog
+from cp.config.control import read_control
+from cp.config.fields import Fields
+from cp.config.jobs_cycles import warn_about_cycles
+from cp.config.jobs_job import read_jobs
+from cp.config.jobs_sources import check_sources
+from cp.config.jobs_telemetry import read_telemetry
+from cp.config.jobs_watches import read_watches
+from cp.config.machine import Machine
+from cp.config.names import ip_variable
+from cp.config.settings import (
+    ADD_A_CATALOG,
+    read_logging,
+    read_shutdown_timeout,
+    read_stop_timeout,
+    warn_about_repeated_keys,
+)
+from cp.plan import EVENT, REOPEN_LOG, STOP, Plan
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cp.config.errors import Problems
+    from cp.config.interfaces import Address
+    from cp.config.jobs_job import ReadJob
+    from cp.config.json5 import Document
+
+_KEYS = (
+    "jobs",
+    "watches",
+    *CATALOG_KEYS,
+    "control",
+    "telemetry",
+    "logging",
+    "stopTimeout",
+    "shutdownTimeout",
+    "dialect",
+)
+_SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", EVENT), ("SIGUSR1", REOPEN_LOG))
+
+
+def compile_jobs(
+    document: Document,
+    problems: Problems,
+    environ: Mapping[str, str],
+    *,
+    hostname: str,
+    addresses: Callable[[], list[Address]],
+    version: str,
+) -> Plan:
+    """The plan of a document; ConfigError if it has faults."""
+    root = Fields(problems, document.root, "", _KEYS, verbatim=True)
+    machine = Machine(hostname, addresses, version)
+    warn_about_repeated_keys(document, problems)
+    catalog = read_catalog(root, environ)
+    control = read_control(root, announced=True)
+    logging = read_logging(root, default_format="job", to_file=True)
+    stop_timeout = read_stop_timeout(root)
+    shutdown_timeout = read_shutdown_timeout(root)
+    has_telemetry = root.has("telemetry")
+    telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
+    jobs = read_jobs(root, machine, has_telemetry=has_telemetry)
+    watches = read_watches(root)
+    check_sources(jobs, watches, has_telemetry=has_telemetry)
+    warn_about_cycles(jobs)
+    _need_catalog(root, jobs)
+    if not jobs and not has_telemetry:
+        root.warning("jobs", "there are no jobs, so nothing is run")
+    problems.check()
+
+    services = [read.job.service for read in jobs if read.job.service is not None]
+    variables = [(ip_variable(service.name), service.address) for service in services]
+    in_order = [read.job for read in jobs]
+    if telemetry is not None:
+        variables.append(telemetry.variable)
+        in_order.append(telemetry.job)
+    return Plan(
+        dialect="jobs",
+        jobs=tuple(in_order),
+        watches=tuple(watches),
+        catalog=catalog,
+        logging=logging,
+        control=control,
+        telemetry=None if telemetry is None else telemetry.telemetry,
+        stop_timeout=stop_timeout,
+        shutdown_timeout=shutdown_timeout,
+        environ=tuple(variables),
+        signals=_SIGNALS,
+        warnings=problems.warnings,
+    )
+
+
+def _need_catalog(root: Fields, jobs: list[ReadJob]) -> None:
+    """What is advertised or watched is so in a catalogue."""
+    if any(root.has(key) for key in CATALOG_KEYS):
+        return
+    advertised = next((read for read in jobs if read.job.service is not None), None)
+    if advertised is not None:
+        advertised.fields.fault(
+            "port", f"no discovery backend defined, and a `port` is what is told to it: {ADD_A_CATALOG}"
+        )
+    watches = root.value("watches")
+    if watches is not None and isinstance(watches.data, list) and any(one.data is not None for one in watches.data):
+        root.fault("watches", f"no discovery backend defined that could be watched: {ADD_A_CATALOG}")

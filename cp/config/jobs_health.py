@@ -1,0 +1,56 @@
+"""`health` of a job: the check that is repeated, and the heartbeat that it allows."""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.plan import INHERIT, LOG, Health
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+
+_KEYS = ("exec", "interval", "ttl", "timeout", "failures", "logging")
+
+
+def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
+    """The health check of a job, and the seconds for which a passed one counts; None and 0 without `health`.
+
+    Beyond what ContainerPilot 3 knew there is `failures`: so many failed checks in a row are reported as critical,
+    instead of letting the time to live run out.
+    """
+    fields = job.object("health", _KEYS)
+    if fields is None:
+        return None, 0
+    interval = fields.positive("interval", f"job[{name}].health.interval must be > 0", 10)
+    ttl = fields.positive("ttl", f"job[{name}].health.ttl must be > 0", 25)
+    if 0 < ttl <= interval and job.integer("port"):
+        fields.warning(
+            "ttl",
+            f"a `ttl` of {ttl} s is not more than the `interval` of {interval} s: '{name}' lapses between two checks",
+        )
+    failures = fields.integer("failures")
+    if failures is not None and failures < 0:
+        fields.fault("failures", f"job[{name}].health.failures must be >= 0, but is {failures}")
+    command = fields.command("exec", f"unable to create job[{name}].health.exec: ")
+    timeout = fields.duration("timeout", f"could not parse job[{name}].health.timeout '{fields.string('timeout')}': ")
+    if timeout is None:
+        timeout = interval * durations.SECOND, f"{interval}s"
+    label = f"check.{name}"
+    return Health(
+        label=label,
+        interval=float(interval),
+        command=command,
+        timeout=durations.seconds(timeout[0]) if timeout[0] > 0 else None,
+        timeout_text=timeout[1] if timeout[0] > 0 else "",
+        output=INHERIT if is_raw(fields) else LOG,
+        log_fields=(("check", label),),
+        log_pid=True,
+        source=label if command is not None else "",
+        failures=failures or 0,
+    ), ttl
+
+
+def is_raw(fields: Fields) -> bool:
+    """`logging.raw` of a job or of its check: the output goes past the log."""
+    logging = fields.object("logging", ("raw",))
+    return logging is not None and logging.boolean("raw")

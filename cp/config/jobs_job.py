@@ -1,0 +1,144 @@
+"""`jobs`: each of them as a job of the plan."""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.config.jobs_health import is_raw, read_health
+from cp.config.jobs_restarts import read_restarts, refuse_unlimited_each
+from cp.config.jobs_service import read_service
+from cp.config.jobs_triggers import SIGNAL_EVENT, read_trigger
+from cp.config.names import pid_variable
+from cp.plan import INHERIT, LOG, Health, Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.config.jobs_triggers import Trigger
+    from cp.config.machine import Machine
+
+TELEMETRY_JOB = "containerpilot"  # the name under which telemetry is a job; whoever has it is always healthy
+
+_KEYS = (
+    "name",
+    "exec",
+    "main",
+    "when",
+    "restarts",
+    "timeout",
+    "stopTimeout",
+    "health",
+    "port",
+    "initial_status",
+    "interfaces",
+    "tags",
+    "consul",
+    "logging",
+)
+TELEMETRY_HEARTBEAT, TELEMETRY_TTL = 5.0, 15  # seconds
+
+
+class ReadJob:
+    """A job as it was read: the `job` of the plan, the object that it comes from, and its trigger."""
+
+    __slots__ = ("fields", "job", "trigger")
+
+    def __init__(self, job: Job, fields: Fields, trigger: Trigger) -> None:
+        self.job = job
+        self.fields = fields
+        self.trigger = trigger
+
+
+def read_jobs(root: Fields, machine: Machine, *, has_telemetry: bool) -> list[ReadJob]:
+    """The jobs in their order.
+
+    Beyond what ContainerPilot 3 knew there is `main`: when this job completes, everything is stopped, and its exit
+    code is ContainerPilot's.
+    """
+    jobs = [_read_job(fields, machine) for fields in root.objects("jobs", _KEYS)]
+    _refuse_equal_names(jobs, has_telemetry=has_telemetry)
+    mains = [read for read in jobs if read.job.main]
+    for read in mains[1:]:
+        read.fields.fault("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
+    return jobs
+
+
+def _read_job(fields: Fields, machine: Machine) -> ReadJob:
+    name = fields.string("name")
+    if not name.strip():
+        fields.fault("name", "'name' must not be blank")
+    shown = name if name.isprintable() else ascii(name)[1:-1]  # in messages, which are lines
+    health, ttl = read_health(fields, shown)
+    if health is None and fields.integer("port"):
+        if name == TELEMETRY_JOB:
+            label = f"check.{name}"
+            health, ttl = Health(label=label, interval=TELEMETRY_HEARTBEAT), TELEMETRY_TTL
+        else:
+            fields.fault(
+                "health",
+                f"job[{shown}].health must be set if 'port' is set: "
+                'add it, such as "health": {"exec": "/bin/check", "interval": 10, "ttl": 25}',
+            )
+    service = read_service(fields, name, ttl, machine)
+    trigger = read_trigger(fields, shown)
+    restarts = read_restarts(fields, shown, default=None if trigger.interval else 0)
+    if restarts is None and trigger.when.each and trigger.when.code != SIGNAL_EVENT:
+        refuse_unlimited_each(fields, shown)
+    timeout, timeout_text = _timeout(fields, shown, trigger)
+    command = fields.command("exec", f"unable to create job[{shown}].exec: ")
+    raw = is_raw(fields)
+    job = Job(
+        name=name,
+        label=name,
+        when=trigger.when,
+        command=command,
+        main=_is_main(fields),
+        restarts=restarts,
+        timeout=timeout,
+        timeout_text=timeout_text,
+        stop_timeout=_stop_timeout(fields, shown),
+        sweeps_group=True,
+        output=INHERIT if raw else LOG,
+        wait_for_output=not raw,
+        log_fields=(("job", name),),
+        log_pid=True,
+        failure_level="error",
+        failure_text="exited with error: {reason}",
+        pid_variables=(pid_variable(name),) if command is not None else (),
+        health=health,
+        service=service,
+    )
+    return ReadJob(job, fields, trigger)
+
+
+def _timeout(fields: Fields, name: str, trigger: Trigger) -> tuple[float | None, str]:
+    """Seconds that one run may take, and their text; a periodic job is done when the next run is due."""
+    text = fields.string("timeout")
+    limit = fields.duration("timeout", f"unable to parse job[{name}].timeout '{text}': ")
+    if limit is None:
+        return trigger.when.interval, trigger.interval
+    if limit[0] < durations.MILLISECOND:
+        fields.fault("timeout", f"job[{name}].timeout '{text}' cannot be less than 1ms")
+    return durations.seconds(limit[0]), limit[1]
+
+
+def _stop_timeout(fields: Fields, name: str) -> float | None:
+    text = fields.string("stopTimeout")
+    limit = fields.duration("stopTimeout", f"unable to parse job[{name}].stopTimeout '{text}': ")
+    return durations.seconds(limit[0]) if limit is not None and limit[0] > 0 else None
+
+
+def _is_main(fields: Fields) -> bool:
+    main = fields.boolean("main")
+    if main and not fields.has("exec"):
+        fields.fault("main", "the main job is the one with whose process everything ends: it needs an `exec`")
+    return main
+
+
+def _refuse_equal_names(jobs: list[ReadJob], *, has_telemetry: bool) -> None:
+    """Jobs of one name would share their events."""
+    paths = {TELEMETRY_JOB: "telemetry"} if has_telemetry else {}
+    for read in jobs:
+        name = read.job.name
+        if name and name in paths:
+            read.fields.fault("name", f"{paths[name]} has the name '{name}' already, and events come by that name")
+        paths.setdefault(name, read.fields.path)

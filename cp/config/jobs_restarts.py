@@ -1,0 +1,46 @@
+"""`restarts` of a job: how often it is started again."""
+
+from __future__ import annotations
+
+from cp.config.fields import kind, show
+from cp.config.numbers import plain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+
+_DIGITS = 9  # so many restarts are for ever
+
+
+def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | None:
+    """The number of restarts; None for no limit. `default` counts if there is nothing about it."""
+    value = fields.value("restarts")
+    if value is None:
+        return default
+    data = value.data
+    why = 'accepts positive integers, "unlimited", or "never"'
+    shown = data if isinstance(data, str) and data.isprintable() else kind(value)
+    if isinstance(data, bool):
+        shown = "true" if data else "false"
+    elif isinstance(data, int | float):
+        if 0 <= data < 10**_DIGITS:
+            return int(data)
+        shown = plain(data)
+        why = "number must be positive integer"
+    elif isinstance(data, str):
+        if data == "unlimited":
+            return None
+        if data == "never":
+            return 0
+        digits = data.removeprefix("+")
+        if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS:
+            return int(digits)
+        shown = show(data)[1:-1]
+    fields.fault("restarts", f"job[{name}].restarts field '{shown}' invalid: {why}")
+    return 0
+
+
+def refuse_unlimited_each(fields: Fields, name: str) -> None:
+    """Each event would start one more process that never ends for good."""
+    why = "may not be used when 'job.when.each' is set because it may result in infinite processes"
+    fields.fault("restarts", f"job[{name}].restarts field 'unlimited' invalid: {why}")

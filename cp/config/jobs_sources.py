@@ -1,0 +1,105 @@
+"""Who sends which events: a job must wait for something that can happen."""
+
+from __future__ import annotations
+
+from cp.config.jobs_job import TELEMETRY_JOB
+from cp.config.jobs_triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS
+from cp.config.nearest import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.config.jobs_job import ReadJob
+    from cp.plan import Job, Watch, When
+
+_COMPARISONS = 5_000  # of names, for hints; more would keep the reader of a huge file waiting
+_EXITS = ("exitSuccess", "exitFailed")
+_STATUSES = ("healthy", "unhealthy")
+_COME_OF = {
+    "exitSuccess": "exec",
+    "exitFailed": "exec",
+    "healthy": "health.exec",
+    "unhealthy": "health.exec",
+    "timerExpired": "when.timeout",
+}
+
+
+def check_sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) -> None:
+    """A fault for each trigger whose source is not there, a warning for each event that its source never sends."""
+    sources = _sources(jobs, watches, has_telemetry=has_telemetry)
+    names = {read.job.name for read in jobs}
+    missing = 0
+    for read in jobs:
+        trigger = read.trigger
+        if trigger.fields is None or not trigger.checked:
+            continue
+        if trigger.when.code == "error":
+            _check_error(trigger.fields, trigger.when, sources)
+        elif trigger.when.source not in sources:
+            missing += 1
+            has_time = missing * len(sources) <= _COMPARISONS
+            trigger.fields.fault("source", _no_such_source(trigger.when.source, sources, names, has_time=has_time))
+        elif trigger.when.code not in sources[trigger.when.source]:
+            trigger.fields.warning("source", _never_sent(trigger.when, sources))
+
+
+def _sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) -> dict[str, tuple[str, ...]]:
+    """The events of each source."""
+    sources: dict[str, tuple[str, ...]] = {GLOBAL: GLOBAL_EVENTS}
+    for signal in SIGNALS:
+        sources[signal] = (SIGNAL_EVENT,)
+    for watch in watches:
+        sources[watch.source] = ("changed", *_STATUSES)
+    for read in jobs:
+        if read.job.health is not None and read.job.health.source:
+            sources[read.job.health.source] = _EXITS
+    others = set(sources)
+    for read in jobs:
+        name = read.job.name
+        if not name:
+            continue  # a fault by itself
+        if name in others:
+            read.fields.warning("name", f"'{name}' is the source of other events too: give the job another name")
+        sources[name] = sources.get(name, ()) + _events_of(read.job)
+    if has_telemetry:
+        sources.setdefault(TELEMETRY_JOB, ("stopping", "stopped"))
+    return sources
+
+
+def _events_of(job: Job) -> tuple[str, ...]:
+    return (
+        *(_EXITS if job.command is not None else ()),
+        "stopping",
+        "stopped",
+        *(_STATUSES if job.health is not None and job.health.source else ()),
+        *(("timerExpired",) if job.when.timeout is not None else ()),
+    )
+
+
+def _check_error(fields: Fields, when: When, sources: dict[str, tuple[str, ...]]) -> None:
+    if when.source in sources:
+        fields.warning(
+            "source",
+            f"the source of an `error` is its text, such as '{when.source}: exit status 1', so this one never comes: "
+            "`exitFailed` has the job as its source",
+        )
+
+
+def _no_such_source(source: str, sources: dict[str, tuple[str, ...]], jobs: set[str], *, has_time: bool) -> str:
+    known = "a source is the name of a job, check.JOB, watch.NAME, global, SIGHUP or SIGUSR2"
+    if source.startswith("check.") and source.removeprefix("check.") in jobs:
+        return f"the job '{source.removeprefix('check.')}' has no `health.exec`, so there are no events of '{source}'"
+    shown = source if source.isprintable() else ascii(source)[1:-1]
+    watch = f"watch.{source}"
+    hint = f" (did you mean '{watch}'?)" if watch in sources else did_you_mean(source, sources) if has_time else ""
+    return f"there is no source '{shown}'{hint}: {known}"
+
+
+def _never_sent(when: When, sources: dict[str, tuple[str, ...]]) -> str:
+    events = [event for event in sources[when.source] if event != SIGNAL_EVENT]
+    hint = f" (a job with `{_COME_OF[when.code]}` would)" if when.code in _COME_OF and "stopped" in events else ""
+    for other in (f"watch.{when.source}", when.source.partition(".")[2]):
+        if when.code in sources.get(other, ()):  # the job is meant, not its check; or the watch, not a job
+            hint = f" (did you mean '{other}'?)"
+    what = f"sends only {', '.join(events)}" if events else "is a signal"
+    return f"'{when.source}' never sends `{when.code}`{hint}: it {what}"

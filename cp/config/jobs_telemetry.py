@@ -1,0 +1,77 @@
+"""`telemetry` of the jobs dialect: the metrics that it defines, and the job `containerpilot` that stands for it."""
+
+from __future__ import annotations
+
+from cp.config.jobs_job import TELEMETRY_HEARTBEAT, TELEMETRY_JOB, TELEMETRY_TTL
+from cp.config.jobs_service import DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES
+from cp.config.telemetry import (
+    NAME_PARTS,
+    NAME_RULE,
+    TYPES,
+    ReadTelemetry,
+    full_name,
+    is_metric_name,
+    one_of_the_types,
+    read_port,
+)
+from cp.plan import Health, Job, Metric, Service, Telemetry, When
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.config.machine import Machine
+
+_KEYS = ("port", "interfaces", "tags", "metrics")
+_METRIC_KEYS = (*NAME_PARTS, "help", "type")
+
+
+def read_telemetry(root: Fields, machine: Machine, *, has_catalog: bool) -> ReadTelemetry | None:
+    """`telemetry`; None without it. With a catalogue it is told to that, too."""
+    fields = root.object("telemetry", _KEYS)
+    if fields is None:
+        return None
+    port = read_port(fields, "telemetry validation error: `port` must be > 0")
+    tags = fields.strings("tags", single=True)
+    address = machine.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES)
+    telemetry = Telemetry(address=address, port=port, job=TELEMETRY_JOB, metrics=_read_metrics(fields))
+    service = Service(
+        name=TELEMETRY_JOB,
+        id=f"{TELEMETRY_JOB}-{machine.hostname}",
+        address=address,
+        port=port,
+        ttl=TELEMETRY_TTL,
+        tags=(*tags, machine.version) if machine.version else tags,
+    )
+    job = Job(
+        name=TELEMETRY_JOB,
+        label=TELEMETRY_JOB,
+        when=When(code="startup", source="global"),
+        log_fields=(("job", TELEMETRY_JOB),),
+        health=Health(label=f"check.{TELEMETRY_JOB}", interval=TELEMETRY_HEARTBEAT) if has_catalog else None,
+        service=service if has_catalog else None,
+    )
+    return ReadTelemetry(telemetry, job, TELEMETRY_JOB)
+
+
+def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
+    """The metrics; of one name the last counts."""
+    metrics: dict[str, Metric] = {}
+    paths: dict[str, str] = {}
+    for metric in fields.objects("metrics", _METRIC_KEYS):
+        kind = metric.string("type")
+        if kind not in TYPES:
+            metric.fault("type", f"invalid metric type: {kind}{one_of_the_types(kind)}")
+        name = full_name(metric)
+        if not is_metric_name(metric, name):
+            metric.fault("name", f'"{name}" is not a valid metric name: {NAME_RULE}')
+        elif name in paths:
+            metric.warning("name", f"replaces the metric {name} of {paths[name]}: keep one of them")
+        joined = "_".join(map(metric.string, NAME_PARTS))  # what ContainerPilot 3 wanted of those who send values
+        metrics[name] = Metric(
+            name=name,
+            kind=kind,
+            help=metric.string("help").strip() or f"{kind} {name}",
+            lookups=(joined,) if joined != name else (),
+        )
+        paths.setdefault(name, metric.path)
+    return tuple(metrics.values())

@@ -1,0 +1,118 @@
+"""`when` of a job: the event that starts it, or its rhythm."""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.config.nearest import did_you_mean
+from cp.plan import When
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+
+GLOBAL = "global"
+GLOBAL_EVENTS = ("startup", "shutdown", "enterMaintenance", "exitMaintenance")
+SIGNALS = ("SIGHUP", "SIGUSR2")
+SIGNAL_EVENT = "signal"
+
+_JOB_EVENTS = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired")
+_EVENTS = (*_JOB_EVENTS, "changed", *GLOBAL_EVENTS, "error", "quit", *SIGNALS)
+_KEYS = ("interval", "source", "once", "each", "timeout")
+_AT_START = When(code="startup", source=GLOBAL)
+
+
+class Trigger:
+    """What was read: `when`, and the object it was read from, if there is one.
+
+    `interval` is the rhythm as it was written, empty if there is none; `checked` says that the source is to be there.
+    """
+
+    __slots__ = ("checked", "fields", "interval", "when")
+
+    def __init__(self, when: When, fields: Fields | None = None, *, interval: str = "", checked: bool = False) -> None:
+        self.when = when
+        self.fields = fields
+        self.interval = interval
+        self.checked = checked
+
+
+def read_trigger(job: Fields, name: str) -> Trigger:
+    """What starts a job; without a word about it the start of ContainerPilot does, once."""
+    fields = job.object("when", _KEYS)
+    if fields is None:
+        return Trigger(_AT_START)
+    given = [key for key in ("interval", "once", "each") if fields.string(key)]
+    if len(given) > 1:
+        job.fault("when", f"job[{name}].when can have only one of 'interval', 'once', or 'each'")
+        return Trigger(_AT_START, fields)
+    if given == ["interval"]:
+        return _periodic(fields, name)
+    source = fields.string("source")
+    if source in SIGNALS:
+        return Trigger(_signal(fields, name, source), fields)
+    if not given:
+        job.warning(
+            "when", "has none of 'interval', 'once' and 'each', so the job is started at once, as without `when`"
+        )
+        return Trigger(_AT_START, fields)
+    return _on_event(fields, name, given[0], source)
+
+
+def _periodic(fields: Fields, name: str) -> Trigger:
+    text = fields.string("interval")
+    limit = fields.duration("interval", f"unable to parse job[{name}].when.interval '{text}': ")
+    for key in ("source", "timeout"):
+        if fields.has(key):
+            fields.warning(key, "has no effect beside `interval`")
+    if limit is None:
+        return Trigger(_AT_START, fields)
+    if limit[0] < durations.MILLISECOND:
+        fields.fault("interval", f"job[{name}].when.interval '{text}' cannot be less than 1ms")
+    when = When(code="startup", source=GLOBAL, interval=durations.seconds(limit[0]))
+    return Trigger(when, fields, interval=limit[1])
+
+
+def _signal(fields: Fields, name: str, source: str) -> When:
+    return When(code=SIGNAL_EVENT, source=source, each=True, timeout=_timeout(fields, name))
+
+
+def _on_event(fields: Fields, name: str, key: str, source: str) -> Trigger:
+    event = fields.string(key)
+    if event not in _EVENTS:
+        fields.fault(
+            key,
+            f"unable to parse job[{name}].when.event: {event} is not a valid event code"
+            f"{did_you_mean(event, _EVENTS) or ': choose one of ' + ', '.join(_EVENTS)}",
+        )
+        return Trigger(_AT_START, fields)
+    if not source:
+        if event in SIGNALS:
+            return Trigger(_signal(fields, name, event), fields)
+        if event not in GLOBAL_EVENTS:
+            fields.fault("source", f"is missing: {_who_sends(event)}")
+            return Trigger(_AT_START, fields)
+        source = GLOBAL
+    when = When(
+        code=SIGNAL_EVENT if event in SIGNALS else event,
+        source=source,
+        each=key == "each",
+        timeout=_timeout(fields, name),
+    )
+    if when.timeout is not None and event in ("stopping", "stopped"):
+        # ContainerPilot 3 let the time run out without effect; otherwise the hook would be gone when it is needed.
+        fields.warning("timeout", f"has no effect: a job on `{event}` waits until a stop, however late that is")
+        when = when.replace(timeout=None)
+    return Trigger(when, fields, checked=True)
+
+
+def _timeout(fields: Fields, name: str) -> float | None:
+    limit = fields.duration("timeout", f"unable to parse job[{name}].when.timeout: ")
+    return durations.seconds(limit[0]) if limit is not None and limit[0] > 0 else None
+
+
+def _who_sends(event: str) -> str:
+    if event == "changed":
+        return 'name the watch, such as "source": "watch.upstream"'
+    if event == "error":
+        return "the source of an `error` is its text"
+    return f"name the job whose `{event}` this one waits for"

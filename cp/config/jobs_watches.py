@@ -1,0 +1,48 @@
+"""`watches`: other services whose instances are followed in the catalogue."""
+
+from __future__ import annotations
+
+from cp.config.jobs_service import check_service_name
+from cp.plan import Watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+
+_KEYS = ("name", "interval", "tag", "dc", "mode")
+
+
+def read_watches(root: Fields) -> list[Watch]:
+    """The watches. Those of one name, though of another tag or datacenter, share the source of their events.
+
+    Beyond what ContainerPilot 3 knew there is `mode`: `"poll"` looks every `interval` seconds and at no other time;
+    `"push"`, the default, has the catalogue tell of changes where it can.
+    """
+    watches: list[Watch] = []
+    paths: dict[tuple[str, str, str], str] = {}
+    for fields in root.objects("watches", _KEYS):
+        name = fields.string("name")
+        check_service_name(fields, name)
+        tag, datacenter = fields.string("tag"), fields.string("dc")
+        interval = fields.positive("interval", f"watch[{name}].interval must be > 0", 10)
+        watch = Watch(
+            name=name,
+            source=f"watch.{name}",
+            interval=float(interval),
+            tag=tag,
+            datacenter=datacenter,
+            push=_is_push(fields, name),
+        )
+        first = paths.setdefault((name, tag, datacenter), fields.path)
+        if first == fields.path:
+            watches.append(watch)
+        elif name:
+            fields.warning("name", f"has no effect: {first} watches '{name}' with the same tag and datacenter already")
+    return watches
+
+
+def _is_push(fields: Fields, name: str) -> bool:
+    mode = fields.string("mode", "push")
+    if mode not in ("push", "poll"):
+        fields.fault("mode", f'watch[{name}].mode must be "push" or "poll", not \'{mode}\'')
+    return mode != "poll"

@@ -1,0 +1,42 @@
+"""What a configuration needs to know of the machine it is for: its name and its addresses."""
+
+from __future__ import annotations
+
+from cp.config import interfaces
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.config.fields import Fields
+    from cp.config.interfaces import Address
+
+
+class Machine:
+    """`hostname` is part of each service's id, `version` is that of ContainerPilot. `addresses` reads the addresses of
+    this machine; it is called at most once, and only if a choice depends on them."""
+
+    __slots__ = ("_addresses", "_known", "hostname", "version")
+
+    def __init__(self, hostname: str, addresses: Callable[[], list[Address]], version: str = "") -> None:
+        self.hostname = hostname
+        self.version = version
+        self._addresses = addresses
+        self._known: list[Address] | None = None
+
+    def address(self, fields: Fields, default: tuple[str, ...], advice: str) -> str:
+        """The address that `interfaces` chooses, or without it `default`; a fault, and an empty text, if there is none.
+
+        `advice` is added to the fault if the default is what did not match.
+        """
+        specs = fields.strings("interfaces", single=True) or default
+        try:
+            if self._known is None and interfaces.needs_addresses(specs):
+                self._known = self._addresses()
+            return interfaces.choose(specs, self._known or [])
+        except interfaces.InterfaceError as error:
+            fix = "" if fields.has("interfaces") else f"\n{advice}"
+            fields.fault("interfaces", f"{error}{fix}")
+        except OSError as error:
+            fields.fault("interfaces", f"cannot read the network addresses: {error.strerror or error}")
+        return ""

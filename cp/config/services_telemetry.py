@@ -1,0 +1,134 @@
+"""`telemetry` of the services dialect: its sensors, and the service `containerpilot` that stands for it."""
+
+from __future__ import annotations
+
+from cp.config import durations
+from cp.config.telemetry import (
+    NAME_PARTS,
+    NAME_RULE,
+    TYPES,
+    ReadTelemetry,
+    full_name,
+    is_metric_name,
+    one_of_the_types,
+    read_port,
+)
+from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, Telemetry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.config.services_scope import Scope
+
+_KEYS = ("port", "interfaces", "tags", "sensors", "servicename", "url", "ttl", "poll")
+_SENSOR_KEYS = (*NAME_PARTS, "help", "type", "check", "poll", "timeout")
+_DEFAULT_POLL = 10  # seconds between two values of a sensor that does not say
+
+
+def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catalog: bool) -> ReadTelemetry | None:
+    """`telemetry`; None without it. With a catalogue it is told to that, as one service more than `services`."""
+    fields = root.object("telemetry", _KEYS)
+    if fields is None:
+        return None
+    name = fields.string("servicename", "containerpilot")
+    port = read_port(fields, f"`port` must be > 0 in service {name}")
+    ttl = fields.positive("ttl", f"`ttl` must be > 0 in service {name}", 15, 15)
+    poll = fields.positive("poll", f"`poll` must be > 0 in service {name}", 5, 5)
+    url = fields.string("url", "/metrics")
+    tags = fields.strings("tags")
+    address = scope.address(fields)
+    if not name.strip():
+        fields.fault("servicename", "must not be blank: leave it out for 'containerpilot'")
+    elif "=" in name:
+        fields.fault("servicename", "must not have '=' in it: the name is part of an environment variable's")
+    elif any(job.service is not None and job.service.name == name for job in services):
+        fields.fault("servicename", f"there is a service '{name}' already: give one of the two another name")
+    if not url.startswith("/"):
+        fields.fault("url", "must begin with a slash, such as /metrics")
+    metrics, sensors = _read_sensors(fields, scope)
+    service_id = f"{name}-{scope.machine.hostname}"
+    job = Job(
+        name=scope.unique(name),
+        label=name,
+        when=scope.at_start(),
+        health=Health(label=f"{name}.health", interval=float(poll)) if has_catalog else None,
+        service=Service(name=name, id=service_id, address=address, port=port, ttl=ttl, tags=tags, separate_check=True)
+        if has_catalog
+        else None,
+        pauses_in_maintenance=True,
+        reload=REPLACE,
+    )
+    telemetry = Telemetry(
+        address=address,
+        port=port,
+        job=job.name,
+        path=url,
+        metrics=tuple(metrics),
+        keeps_unchanged=False,
+        announcement="telemetry: Listening on {address}",
+    )
+    return ReadTelemetry(telemetry, job, name, tuple(sensors))
+
+
+def _read_sensors(fields: Fields, scope: Scope) -> tuple[list[Metric], list[Job]]:
+    metrics: list[Metric] = []
+    jobs: list[Job] = []
+    paths: dict[str, str] = {}
+    for sensor in fields.objects("sensors", _SENSOR_KEYS):
+        metric = _metric(sensor)
+        if metric.name in paths:
+            sensor.fault("name", f"the metric {metric.name} is fed by {paths[metric.name]} already")
+        paths.setdefault(metric.name, sensor.path)
+        metrics.append(metric)
+        jobs.append(_sensor_job(sensor, scope, metric))
+    return metrics, jobs
+
+
+def _metric(sensor: Fields) -> Metric:
+    kind = sensor.string("type")
+    if kind not in TYPES:
+        sensor.fault("type", f"invalid sensor type '{kind}'{one_of_the_types(kind)}")
+    if not sensor.string("help").strip():
+        sensor.fault("help", "empty help string: say in a few words what the metric counts")
+    name = full_name(sensor)
+    if not is_metric_name(sensor, name):
+        sensor.fault("name", f"'{name}' is not a metric name: {NAME_RULE}")
+    return Metric(name=name, kind=kind, help=sensor.string("help"), rounds_up=False)
+
+
+def _sensor_job(sensor: Fields, scope: Scope, metric: Metric) -> Job:
+    """A periodic job; what it prints on its standard output is a value, and its standard error is ours."""
+    name = sensor.string("name")
+    saying = f"could not parse check in sensor {name}: "
+    if not sensor.has("check"):
+        sensor.fault("check", f"{saying}received zero-length argument: add the command that prints the value")
+    command = sensor.command("check", saying)
+    limit = sensor.duration("timeout", saying)
+    if limit is not None and limit[0] < 0:
+        sensor.fault("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+    label = f"{name}.sensor"
+    return Job(
+        name=scope.unique(label),
+        label=label,
+        when=scope.at_start(interval=float(_poll(sensor))),
+        command=command,
+        metric=metric.name,
+        restarts=None,
+        timeout=durations.seconds(limit[0]) if limit is not None and limit[0] > 0 else None,
+        timeout_text=limit[1] if limit is not None and limit[0] > 0 else "",
+        output=INHERIT,
+        sweeps_group=False,
+        failure_level="error",
+        pauses_in_maintenance=True,
+        reload=REPLACE,
+    )
+
+
+def _poll(sensor: Fields) -> int:
+    """Seconds. A sensor without it was accepted, and brought ContainerPilot 2 down at its start."""
+    poll = sensor.integer("poll")
+    if poll is not None and poll < 0:
+        sensor.fault("poll", f"must be at least 1 (seconds), but is {poll}")
+    if poll == 0:
+        sensor.warning("poll", f"says how many seconds lie between two values: without it, {_DEFAULT_POLL}")
+    return poll if poll is not None and poll > 0 else _DEFAULT_POLL
