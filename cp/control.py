@@ -1,0 +1,90 @@
+"""The control plane put together: the socket that the plan names, the server on it, and whom it asks."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cp.engine.loop import Loop
+    from cp.engine.operator import Operator
+    from cp.logs import Log
+    from cp.plan import Control as Settings
+    from cp.server.control import Control, OnAnswer
+
+REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload replaced finishes its answers
+
+
+class ServeError(Exception):
+    """What the plan wants to be served cannot be; a sentence for people."""
+
+
+class ControlError(ServeError):
+    """The socket that the plan names cannot be had."""
+
+
+class ControlPlane:
+    """Serves the control socket of the plan that runs."""
+
+    def __init__(
+        self, loop: Loop, log: Log, operator: Operator, environ: Mapping[str, str], on_answer: OnAnswer | None = None
+    ) -> None:
+        """`on_answer` hears of each answer on a known path."""
+        self._loop = loop
+        self._log = log
+        self._operator = operator
+        self._environ = environ
+        self._on_answer = on_answer
+        self._settings: Settings | None = None
+        self._server: Control | None = None
+
+    def use(self, settings: Settings, accept: Callable[[], object] = lambda: None) -> None:
+        """From now on serve where these settings say. ControlError if a path that they name cannot be had.
+
+        `accept` is called once it is clear that it can be had. If it raises, or there is a ControlError, nothing has
+        changed.
+        """
+        if self._settings is not None and settings.socket == self._settings.socket:
+            accept()
+            if self._server is not None:
+                self._server.announce()
+            return
+        from cp.server.control import Control
+        from cp.server.listener import ListenError, open_first, open_listener
+        from cp.server.places import usual_places
+
+        listener, fault = None, ""
+        try:
+            listener = open_listener(settings.socket) if settings.socket else open_first(usual_places(self._environ))
+        except ListenError as error:
+            if settings.socket:
+                raise ControlError(str(error)) from None
+            fault = str(error)
+        try:
+            accept()
+        except BaseException:  # whatever it is: nobody may find a socket that is not served
+            if listener is not None:
+                listener.close()
+            raise
+        if fault:
+            self._log.warning(f"{fault}: going on without it")
+        self._close(REPLACED_GRACE)
+        self._settings = settings
+        if listener is not None:
+            self._server = Control(
+                self._loop,
+                listener,
+                self._operator,
+                self._log,
+                announced=settings.announced,
+                on_answer=self._on_answer,
+            )
+
+    def close(self) -> None:
+        """The last act: the file is gone when this returns."""
+        self._close(0.0)
+
+    def _close(self, grace: float) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close(grace=grace)

@@ -1,0 +1,153 @@
+"""What may stand in the body of a request to the control plane."""
+
+from __future__ import annotations
+
+import signal
+from json import JSONDecodeError, loads
+from math import isinf
+
+LONGEST_SHOWN = 100  # letters of a name or a value in an error
+
+_KINDS = {
+    str: "a string",
+    float: "a number",
+    bool: "a boolean",
+    type(None): "null",
+    dict: "an object",
+    list: "an array",
+}
+
+
+class Unprocessable(Exception):
+    """The body cannot be what it is meant to be; says why."""
+
+
+def read_object(body: bytes) -> dict[str, object]:
+    """A JSON object; all its numbers are floats. Of a key that is there twice the last counts."""
+    try:
+        found = loads(body.decode(), parse_int=_number, parse_float=_number, parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise Unprocessable(f"the body is not UTF-8: see byte {error.start}") from None
+    except JSONDecodeError as error:
+        raise Unprocessable(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise Unprocessable("the body is nested too deeply") from None
+    if not isinstance(found, dict):
+        raise Unprocessable(f"the body must be a JSON object, not {_KINDS[type(found)]}")
+    for key in found:
+        _check_text(key, "a key")
+    return found
+
+
+def environment_changes(body: bytes) -> dict[str, str | None]:
+    """Values by name; None is to unset it. All are good, or Unprocessable is raised."""
+    changes: dict[str, str | None] = {}
+    for name, value in read_object(body).items():
+        if not name:
+            raise Unprocessable("the name of a variable must not be empty")
+        if "=" in name or "\0" in name:
+            what = "'='" if "=" in name else "a NUL character"
+            raise Unprocessable(f"the name {_shown(name)} must not have {what} in it")
+        if value is not None and not isinstance(value, str):
+            raise Unprocessable(f"the value of {_shown(name)} must be a string or null, not {_KINDS[type(value)]}")
+        if value is not None:
+            _check_text(value, f"the value of {_shown(name)}")
+            if "\0" in value:
+                raise Unprocessable(f"the value of {_shown(name)} must not have a NUL character in it")
+        changes[name] = value
+    return changes
+
+
+def metric_values(body: bytes) -> list[tuple[str, str]]:
+    """(name, value) in the body's order, a value being text that is a number."""
+    values = []
+    for name, value in read_object(body).items():
+        if isinstance(value, float):
+            text = go_float(value)
+        elif isinstance(value, str):
+            text = value
+            if not _is_number(text):
+                raise Unprocessable(f"the value of {_shown(name)} must be a number, not '{_shown(text)}'")
+        else:
+            raise Unprocessable(f"the value of {_shown(name)} must be a number, not {_KINDS[type(value)]}")
+        values.append((name, text))
+    return values
+
+
+def signal_number(body: bytes) -> int:
+    """What `{"signal": "HUP"}` means: a name with or without SIG, a real-time signal such as RTMIN+3, or a number."""
+    fields = read_object(body)
+    wanted = fields.get("signal")
+    if wanted is None:
+        raise Unprocessable('name a signal: {"signal": "HUP"}')
+    if isinstance(wanted, float):
+        number = int(wanted) if wanted.is_integer() else 0
+        text = go_float(wanted)
+    elif isinstance(wanted, str):
+        number = _named_signal(wanted.strip().upper())
+        text = _shown(wanted)
+    else:
+        raise Unprocessable(f"the signal must be a name or a number, not {_KINDS[type(wanted)]}")
+    if number not in signal.valid_signals():
+        raise Unprocessable(f"there is no signal {text}: name one as HUP, SIGHUP, 1 or RTMIN+3")
+    return number
+
+
+def _named_signal(name: str) -> int:
+    """0 if there is none."""
+    if name.isascii() and name.isdecimal():
+        return int(name) if len(name) < 4 else 0
+    name = name.removeprefix("SIG")
+    for anchor, sign in (("RTMIN", "+"), ("RTMAX", "-")):
+        base, found, offset = name.partition(sign)
+        if found and base == anchor and offset.isascii() and offset.isdecimal() and len(offset) < 4:
+            number = int(getattr(signal, f"SIG{anchor}")) + int(f"{sign}{offset}")
+            return number if signal.SIGRTMIN <= number <= signal.SIGRTMAX else 0
+    if not name.isalnum():  # SIG_BLOCK is a number too
+        return 0
+    return int(getattr(signal, f"SIG{name}", 0))
+
+
+def go_float(value: float) -> str:
+    """As Go prints a number with `%v`: the fewest digits that mean it; 0.0001 and 100000, but 1e-05 and 1e+06."""
+    text, digits = "", 0
+    for digits in range(17):
+        text = f"{value:.{digits}e}"
+        if float(text) == value:
+            break
+    exponent = int(text.partition("e")[2])
+    return f"{value:.{max(digits - exponent, 0)}f}" if -4 <= exponent < 6 else text
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise Unprocessable(f"the number {_shown(text)} is out of range")
+    return value
+
+
+def _no_constant(text: str) -> float:
+    raise Unprocessable(f"the body is not JSON: {text} is none of its numbers")
+
+
+def _is_number(text: str) -> bool:
+    if "_" in text or not text.isascii():  # what Python takes beyond that, nobody else does
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_text(text: str, what: str) -> None:
+    """Half of a surrogate pair is no text, and no process could be given it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Unprocessable(f"{what} is not Unicode text") from None
+
+
+def _shown(text: str) -> str:
+    short = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return short if short.isprintable() else ascii(short)

@@ -1,0 +1,239 @@
+"""The client's side of the control socket: one HTTP request, in as little time as a process can take.
+
+Sensors send a metric each second by a process of its own, so nothing is imported here but what C gives. Whatever the
+other side does, an exchange ends: there is a deadline for all of it, and a limit to what is read.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+from time import monotonic
+
+from cp.server.places import USUAL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+TIMEOUT = 10.0  # seconds for a whole exchange
+LARGEST_ANSWER = 16 * 1024 * 1024  # bytes
+LARGEST_HEAD = 64 * 1024  # bytes; also of a line of a chunked body
+_PIECE = 65536
+
+
+class ClientError(Exception):
+    """The exchange failed; the text is a sentence for people."""
+
+
+class Connection:
+    """A connection to the first of `paths` that takes one. `deadline` is of the monotonic clock, None is for ever."""
+
+    __slots__ = ("_buffer", "_read", "_socket", "before_waiting", "deadline", "path")
+
+    def __init__(self, paths: Sequence[str], deadline: float | None, hint: str = "") -> None:
+        """ClientError, which ends with the hint, if there is nobody to connect to."""
+        self.deadline = deadline
+        self.before_waiting: Callable[[], None] | None = None  # called where nothing limits the wait for more
+        self._buffer = b""
+        self._read = 0
+        tried = []
+        for path in paths:
+            # In a folder that all may write to, a socket of somebody else may be there to listen to our secrets.
+            if len(paths) > 1 and path != USUAL and _is_foreign(path):
+                tried.append(f"{_shown(path)}: it belongs to another user")
+                continue
+            try:
+                self._socket = self._connect(path)
+            except (OSError, ValueError) as error:
+                tried.append(f"{_shown(path)}: {_reason(error)}")
+                continue
+            self.path = _shown(path)
+            return
+        raise ClientError(f"cannot connect to {', nor to '.join(tried)}{hint}")
+
+    def _connect(self, path: str) -> _socket.socket:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+        if self.deadline is not None:
+            # A non-blocking connect() does not wait for a place in the queue of a busy server: it fails at once.
+            rest = max(int((self.deadline - monotonic()) * 1e6), 1)
+            limit = b"".join(part.to_bytes(8, sys.byteorder) for part in divmod(rest, 1_000_000))
+            connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, limit)
+        try:
+            connection.connect(path)
+        except (OSError, ValueError):
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, data: bytes) -> None:
+        """Send a request. One that the server does not read to its end is no error: perhaps it has answered already."""
+        try:
+            while data:
+                self._limit()
+                data = data[self._socket.send(data) :]
+        except TimeoutError:
+            raise self._silent() from None
+        except OSError:
+            return
+
+    def receive(self) -> bytes:
+        """Some bytes more of the answer; empty at its end."""
+        if self._read > LARGEST_ANSWER and self.deadline is not None:
+            raise ClientError(f"the answer at {self.path} is longer than {LARGEST_ANSWER >> 20} MiB")
+        try:
+            self._limit()
+            data = self._socket.recv(_PIECE)
+        except TimeoutError:
+            raise self._silent() from None
+        except OSError:
+            return b""  # reset by a server that is gone: what is there must do
+        self._read += len(data)
+        return data
+
+    def _limit(self) -> None:
+        if self.deadline is None:
+            self._socket.settimeout(None)
+            if self.before_waiting:
+                self.before_waiting()
+            return
+        rest = self.deadline - monotonic()
+        if rest <= 0:
+            raise TimeoutError
+        self._socket.settimeout(rest)
+
+    def _silent(self) -> ClientError:
+        return ClientError(f"no answer at {self.path} in time: ContainerPilot is stuck, stopped, or still starting")
+
+    # -- the answer
+
+    def head(self) -> tuple[int, dict[str, str]]:
+        """Status and headers (names in lower case) of the answer."""
+        while True:
+            lines = self._until(b"\r\n\r\n").split(b"\r\n")
+            version, _, rest = lines[0].partition(b" ")
+            if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit() or len(rest[:3]) < 3:
+                raise self._strange(lines[0])
+            headers = {}
+            for line in lines[1:]:
+                name, _, value = line.decode("latin-1").partition(":")
+                headers[name.strip().lower()] = value.strip()
+            if (status := int(rest[:3])) >= 200:
+                return status, headers
+
+    def body(self, headers: dict[str, str]) -> Iterator[bytes]:
+        """The body of the answer, piece by piece as it comes."""
+        if "chunked" in headers.get("transfer-encoding", "").lower():
+            yield from self._chunks()
+            return
+        length = headers.get("content-length")
+        if length is None:
+            while piece := self._buffer or self.receive():
+                self._buffer = b""
+                yield piece
+            return
+        if not (length.isascii() and length.isdigit() and len(length) < 16):
+            raise self._strange(f"Content-Length: {length}".encode("latin-1"))
+        yield from self._exactly(int(length))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            line = self._until(b"\r\n")
+            try:
+                size = int(line.partition(b";")[0], 16)
+            except ValueError:
+                raise self._strange(line) from None
+            if size <= 0:
+                return
+            yield from self._exactly(size)
+            self._until(b"\r\n")
+
+    def _until(self, end: bytes) -> bytes:
+        """What comes before `end`."""
+        while end not in self._buffer:
+            if len(self._buffer) > LARGEST_HEAD:
+                raise self._strange(self._buffer)
+            self._more()
+        found, _, self._buffer = self._buffer.partition(end)
+        return found
+
+    def _exactly(self, size: int) -> Iterator[bytes]:
+        while size > 0:
+            if not self._buffer:
+                self._more()
+            piece, self._buffer = self._buffer[:size], self._buffer[size:]
+            size -= len(piece)
+            yield piece
+
+    def _more(self) -> None:
+        data = self.receive()
+        if not data:
+            if self._read:
+                raise ClientError(f"the answer at {self.path} was cut off: ContainerPilot may have ended meanwhile")
+            raise ClientError(f"{self.path} closed the connection without an answer: ContainerPilot may be stopping")
+        self._buffer += data
+
+    def _strange(self, line: bytes) -> ClientError:
+        return ClientError(f"what answers at {self.path} is not ContainerPilot: its answer has {line[:60]!r}")
+
+
+def exchange(
+    path: str | Sequence[str], method: str, target: str, body: bytes = b"", timeout: float = TIMEOUT, hint: str = ""
+) -> tuple[int, bytes]:
+    """One HTTP request over the socket at `path`, or at the first of several; status and body of the answer.
+
+    `target` is percent-encoded; a body is JSON; `timeout` is in seconds, for all of it. ClientError has the reason if
+    there is no answer; where it is that nobody is there, `hint` is added.
+    """
+    connection = Connection((path,) if isinstance(path, str) else path, monotonic() + timeout, hint)
+    try:
+        connection.send(request(method, target, body))
+        status, headers = connection.head()
+        pieces = connection.body(headers) if method != "HEAD" and status not in (204, 304) else ()
+        return status, b"".join(pieces)
+    finally:
+        connection.close()
+
+
+def request(method: str, target: str, body: bytes = b"", headers: str = "") -> bytes:
+    """The bytes of a request; each of `headers` ends with a line break."""
+    kind = "Content-Type: application/json\r\n" if body else ""
+    length = f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
+    head = f"{method} {target} HTTP/1.1\r\nHost: control\r\nConnection: close\r\n{kind}{length}{headers}\r\n"
+    return head.encode("ascii") + body
+
+
+def _shown(path: str) -> str:
+    return path if path.isprintable() else ascii(path)
+
+
+def _is_foreign(path: str) -> bool:
+    try:
+        return os.lstat(path).st_uid not in (0, os.getuid())
+    except (OSError, ValueError):
+        return False  # connecting will tell why
+
+
+def _reason(error: OSError | ValueError) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if code is None:  # a path that is too long, or that has a NUL character in it
+        return str(error)
+    import errno
+
+    told = {
+        errno.ENOENT: "no such file",
+        errno.ENOTDIR: "no such file",
+        errno.ECONNREFUSED: "nobody listens there",
+        errno.EACCES: "permission denied",
+        errno.EPERM: "permission denied",
+        errno.EAGAIN: "it takes no more connections",
+        errno.EPROTOTYPE: "it is a socket of another kind",
+    }
+    return told.get(code) or os.strerror(code).lower()

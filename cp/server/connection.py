@@ -1,0 +1,300 @@
+"""One client: what is read and written when, and for how long.
+
+Imported when the first client comes: h11 takes 30 ms.
+"""
+
+from __future__ import annotations
+
+from _socket import MSG_NOSIGNAL, SHUT_WR
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+
+import h11
+
+from cp.server.incoming import Gone, Incoming, Refused
+from cp.server.messages import REASONS, Request, Response, refusal
+from cp.server.stream import Exchange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+    from cp.server.http import Server
+
+READ_SIZE = 65536  # bytes read from one client before others have their turn
+NEVER = float("inf")
+
+# What a connection does.
+READING = "reading"  # waits for a request, or for the rest of one
+IDLE = "idle"  # was answered, and may ask again
+HANDLING = "handling"  # waits for the handler
+ANSWERING = "answering"  # the answer is complete and not yet all written
+STREAMING = "streaming"  # the answer goes on
+LINGERING = "lingering"  # was refused; what it still sends is forgotten
+CLOSED = "closed"
+
+
+class Connection:
+    """All methods are for the loop's thread. `deadline`: when `expire` is to be called."""
+
+    __slots__ = (
+        *("_discarded", "_exchange", "_incoming", "_interest", "_lingers", "_outbox", "_server", "_socket", "_wire"),
+        *("deadline", "fd", "state"),
+    )
+
+    def __init__(self, server: Server, client: _socket.socket) -> None:
+        self._server = server
+        self._socket = client
+        self.fd = client.fileno()
+        self.state = READING
+        self.deadline = server.now() + server.limits.request_seconds
+        self._incoming = Incoming(server.limits)
+        self._wire = self._incoming.wire
+        self._exchange: Exchange | None = None
+        self._outbox = bytearray()
+        self._lingers = False
+        self._discarded = 0
+        self._interest = EPOLLIN
+        server.poller.register(self.fd, EPOLLIN)
+
+    @property
+    def evictable(self) -> bool:
+        """Whether nothing is lost but the client's patience if it has to make room for another."""
+        return self.state in (READING, IDLE, LINGERING)
+
+    # --- what the server calls
+
+    def turn(self, events: int) -> None:
+        """Do one bounded piece of work: the descriptor is ready."""
+        if events & (EPOLLHUP | EPOLLERR) and self.state not in (READING, IDLE):
+            self.close()  # nobody is there to read an answer
+        elif self._outbox:
+            self._flush()
+        elif self.state is LINGERING:
+            self._discard()
+        elif self.evictable:
+            self._take_in()
+        self._settle()
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self.state is READING:
+            self._refuse(Refused(408, f"no complete request came within {self._server.limits.request_seconds:g} s"))
+        elif self.state not in (ANSWERING, STREAMING) or not self._is_read():
+            self.close()
+        self._settle()
+
+    def turn_away(self) -> None:
+        """There is no room for this client."""
+        self._refuse(Refused(503, "all connections are busy, try again later"))
+        self._settle()
+
+    def wind_up(self) -> None:
+        """The server closes: only an answer that is owed is still given."""
+        if self.state in (READING, IDLE) and not self._outbox:
+            self.turn(EPOLLIN)  # a request that is there is still answered
+        if self.state is STREAMING:
+            self.end_stream()
+        elif self.evictable:
+            self.close()
+
+    def close(self) -> None:
+        if self.state is CLOSED:
+            return
+        self.state = CLOSED
+        self.deadline = NEVER
+        self._server.poller.unregister(self.fd)
+        self._socket.close()
+        self._server.forget(self)
+        self._end_exchange()
+
+    # --- what the exchange calls
+
+    def answer(self, response: Response) -> None:
+        limit = self._server.limits.response
+        if len(response.body) > limit:
+            response = refusal(500, f"the answer is larger than {limit} bytes")
+        self.state = ANSWERING
+        self._end_exchange()
+        data = self._headers(response.status, response.content_type, response.headers, len(response.body))
+        body = b"" if self._incoming.is_head else self._wire.send(h11.Data(data=response.body))
+        self._write(data + body + self._wire.send(h11.EndOfMessage()))
+        self._settle()
+
+    def begin_stream(self, status: int, content_type: str) -> bool:
+        if self._incoming.is_head:
+            self.answer(Response(status, b"", content_type))
+            return False
+        self.state = STREAMING
+        self._write(self._headers(status, content_type, (("Cache-Control", "no-cache"),), None))
+        self._settle()
+        return self.state is STREAMING
+
+    def send_piece(self, data: bytes) -> bool:
+        if self.state is STREAMING and len(self._outbox) > self._server.limits.stream:
+            self.close()
+        if self.state is STREAMING and data:
+            self._write(self._wire.send(h11.Data(data=data)))
+            self._settle()
+        return self.state is STREAMING
+
+    def end_stream(self) -> None:
+        if self.state is STREAMING:
+            self.state = ANSWERING
+            self._end_exchange()
+            self._write(self._wire.send(h11.EndOfMessage()))
+            self._settle()
+
+    # --- reading
+
+    def _take_in(self) -> None:
+        """Read, or look at what was read before, until a request is complete: the next one is for another turn."""
+        try:
+            if not self._incoming.unparsed:
+                data = self._socket.recv(READ_SIZE)
+                if data and self.state is IDLE:
+                    self._begin_request()
+                self._incoming.feed(data)
+            request = self._incoming.next()
+        except BlockingIOError:
+            return
+        except (OSError, Gone):
+            self.close()
+        except Refused as refused:
+            self._refuse(refused)
+        else:
+            if request is not None:
+                self._hand_over(request)
+            elif self._incoming.wants_continue:
+                self._write(self._wire.send(h11.InformationalResponse(status_code=100, headers=[])))
+
+    def _begin_request(self) -> None:
+        self.state = READING
+        self.deadline = self._server.now() + self._server.limits.request_seconds
+
+    def _hand_over(self, request: Request) -> None:
+        self.state = HANDLING
+        self.deadline = NEVER
+        exchange = self._exchange = Exchange(self)
+        try:
+            self._server.handle(request, exchange)
+        except Exception as error:  # a fault of ours: the loop reports it, and the client is not left waiting
+            self._server.report(error)
+            if not exchange.answered:
+                exchange.reply(refusal(500, "internal error: see the log"))
+
+    def _discard(self) -> None:
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self._discarded += len(data)
+        if not data or self._discarded > self._server.limits.linger:
+            self.close()
+
+    # --- writing
+
+    def _headers(self, status: int, content_type: str, more: tuple[tuple[str, str], ...], length: int | None) -> bytes:
+        headers = [("Content-Type", content_type), *more]
+        if length is not None:
+            headers.append(("Content-Length", str(length)))
+        if self._lingers or self._server.closing:
+            headers.append(("Connection", "close"))
+        return self._wire.send(h11.Response(status_code=status, headers=headers, reason=REASONS.get(status, "")))
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer what is no proper request, and have done with the client."""
+        if self._wire.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._lingers = True
+            self.answer(refusal(refused.status, str(refused)))
+        else:
+            self.close()
+
+    def _write(self, data: bytes) -> None:
+        if not self._outbox:
+            try:
+                data = data[self._socket.send(data, MSG_NOSIGNAL) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.close()
+                return
+            if data:
+                self._await_reader()
+        self._outbox += data
+        if not self._outbox:
+            self._written()
+
+    def _flush(self) -> None:
+        try:
+            del self._outbox[: self._socket.send(self._outbox, MSG_NOSIGNAL)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        self._await_reader()
+        if not self._outbox:
+            self._written()
+
+    def _is_read(self) -> bool:
+        """Whether the client reads at all: the kernel calls a unix socket writable only once most of it was read."""
+        before = len(self._outbox)
+        self._flush()
+        return len(self._outbox) < before
+
+    def _await_reader(self) -> None:
+        if self.state in (ANSWERING, STREAMING):
+            self.deadline = self._server.now() + self._server.limits.stalled_seconds
+
+    def _written(self) -> None:
+        """Nothing is left to write."""
+        if self.state is STREAMING:
+            self.deadline = NEVER
+        elif self.state is not ANSWERING:
+            return
+        elif self._lingers:
+            self._linger()
+        elif self._server.closing or self._wire.our_state is not h11.DONE or self._wire.their_state is not h11.DONE:
+            self.close()
+        else:
+            self._next_request()
+
+    def _linger(self) -> None:
+        try:
+            self._socket.shutdown(SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self.state = LINGERING
+        self.deadline = self._server.now() + self._server.limits.linger_seconds
+
+    def _next_request(self) -> None:
+        self.state = IDLE
+        self.deadline = self._server.now() + self._server.limits.idle_seconds
+        try:
+            if self._incoming.restart():
+                self._begin_request()
+        except Refused as refused:
+            self._refuse(refused)
+
+    def _end_exchange(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.ended()
+
+    def _settle(self) -> None:
+        """Make the poller's interest fit the state. A writable socket is one whose next request may be looked at."""
+        if self.state is CLOSED:
+            return
+        if self._outbox or (self._incoming.unparsed and self.evictable):
+            interest = EPOLLOUT
+        elif self.evictable:
+            interest = EPOLLIN
+        else:
+            interest = 0  # a hang-up is reported nevertheless
+        if interest != self._interest:
+            self._interest = interest
+            self._server.poller.modify(self.fd, interest)
+        self._server.note_deadline(self.deadline)

@@ -1,0 +1,122 @@
+"""The control plane: a running ContainerPilot takes orders on a unix socket.
+
+On the way to the application's start: what answers is imported when the first client comes.
+"""
+
+from __future__ import annotations
+
+from cp.server.http import DEFAULT_LIMITS, GRACE, Server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Protocol
+
+    from cp.engine.loop import Loop
+    from cp.server.http import Limits, Request
+    from cp.server.listener import Listener
+    from cp.server.messages import Log
+    from cp.server.routes import Routes
+    from cp.server.stream import Exchange
+
+    Done = Callable[[str], object]
+
+    class Entry(Protocol):
+        @property
+        def number(self) -> int: ...
+        @property
+        def at(self) -> str: ...
+        @property
+        def code(self) -> str: ...
+        @property
+        def source(self) -> str: ...
+
+    class History(Protocol):
+        """What happened last, and what happens from now on."""
+
+        def entries(self) -> Sequence[Entry]: ...
+        def follow(self, callback: Callable[[Entry], None], /) -> Callable[[], None]: ...
+
+    class Operator(Protocol):
+        """What may be asked of a running engine; nothing of it blocks. Texts say why not, "" is yes."""
+
+        @property
+        def history(self) -> History: ...
+        def overview(self) -> dict[str, object]: ...
+        def job(self, name: str, /) -> dict[str, object] | None: ...
+        def nearest(self, name: str, /) -> str: ...
+        def start_job(self, name: str, done: Done, /) -> None: ...
+        def stop_job(self, name: str, done: Done, /) -> None: ...
+        def restart_job(self, name: str, done: Done, /) -> None: ...
+        def signal_job(self, name: str, number: int, /) -> str: ...
+        def reload(self, done: Done, /) -> None: ...
+        def set_maintenance(self, wanted: bool, /) -> bool: ...
+        def change_environment(self, changes: dict[str, str | None], /) -> None: ...
+        def record_metrics(self, values: list[tuple[str, str]], /) -> str: ...
+
+    # Hears of each answer on a known path: its pattern, as in `/v3/jobs/<name>`, and the status.
+    OnAnswer = Callable[[str, int], object]
+
+
+class Control:
+    """Serves `operator` on a listener, which it closes. `announced`: say so at level info, else debug."""
+
+    __slots__ = ("_announced", "_listener", "_log", "_loop", "_on_answer", "_operator", "_routes", "_server")
+
+    def __init__(
+        self,
+        loop: Loop,
+        listener: Listener,
+        operator: Operator,
+        log: Log,
+        *,
+        announced: bool = True,
+        on_answer: OnAnswer | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._operator = operator
+        self._log = log
+        self._announced = announced
+        self._on_answer = on_answer
+        self._routes: Routes | None = None
+        self._server = Server(loop, listener.socket, self._handle, log, limits=limits, prepare=self._prepare)
+        self.announce()
+
+    @property
+    def path(self) -> str:
+        return self._listener.path
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected now."""
+        return self._server.connections
+
+    def announce(self) -> None:
+        """Tell the log where; again after a reload, for those who wait for the line."""
+        write = self._log.info if self._announced else self._log.debug
+        write(f"control: serving at {self.path}")
+
+    def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
+        """Remove the socket's file, give the answers that are owed, for so many seconds at most, and call back.
+
+        The file goes first: whoever is told that this has ended may make a new one.
+        """
+
+        def finished() -> None:
+            self._log.debug(f"control: stopped serving at {self.path}")
+            if done is not None:
+                done()
+
+        self._listener.unlink()
+        self._server.close(finished, grace)
+
+    def _prepare(self) -> None:
+        from cp.server.routes import Routes
+
+        self._routes = Routes(self._loop, self._operator, self._log, self._on_answer)
+
+    def _handle(self, request: Request, exchange: Exchange) -> None:
+        assert self._routes is not None  # the server calls `_prepare` before
+        self._routes.handle(request, exchange)

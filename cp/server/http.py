@@ -1,0 +1,275 @@
+"""An HTTP/1.1 server on the loop. Nothing in it blocks, and no client can take more than its share of the loop.
+
+The clients have a poller of their own, which is one descriptor to the loop: a crowd of them is served in turns of a few
+milliseconds, and between two turns the loop sees to everything else. What speaks HTTP is imported on a thread when the
+first client comes; until then clients wait in the listener's queue.
+"""
+
+from __future__ import annotations
+
+import _socket
+import select
+from _thread import start_new_thread
+from errno import ECONNABORTED, EINTR, EPERM, EPROTO
+
+from cp.server.messages import DEFAULT_LIMITS, Limits, Request, Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.engine.loop import Loop, Timer
+    from cp.server.connection import Connection
+    from cp.server.messages import Log
+    from cp.server.stream import Exchange
+
+__all__ = ["DEFAULT_LIMITS", "Limits", "Request", "Response", "Server"]
+
+ACCEPTED_PER_TURN = 16
+SERVED_AT_ONCE = 4  # clients asked from the kernel in one go, which returns them in rotation
+TURN = 0.004  # seconds of the loop's time that clients get before others have their turn
+ACCEPT_PAUSE = 0.1  # seconds without accepting, after the system refused to
+GRACE = 0.6  # seconds for answers that are owed when the server closes
+
+
+class Server:
+    """Serves clients of `listener`, which is bound, listening and non-blocking, and which it closes.
+
+    `handle(request, exchange)` is called on the loop's thread for each complete request. `prepare` is called once, on
+    another thread, before that: to import what the handler needs. `name` stands in front of the log's lines.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        listener: _socket.socket,
+        handle: Callable[[Request, Exchange], object],
+        log: Log,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        name: str = "control",
+        prepare: Callable[[], object] | None = None,
+    ) -> None:
+        self.handle = handle
+        self.limits = limits
+        self.now = loop.now
+        self.closing = False
+        self.poller = select.epoll(select.EPOLL_CLOEXEC)
+        self._loop = loop
+        self._listener = listener
+        self._log = log
+        self._name = name
+        self._prepare = prepare
+        self._open: type[Connection] | None = None
+        self._connections: dict[int, Connection] = {}  # by descriptor, the oldest first
+        self._timer: Timer | None = None  # of the earliest deadline
+        self._resume: Timer | None = None  # while the system refuses to accept
+        self._refused = ""  # why it did, until it accepts again
+        self._fault = ""  # why HTTP could not be imported, the last time
+        self._finished = False
+        self._done: list[Callable[[], object]] = []
+        self._closer: Timer | None = None
+        loop.add_reader(listener.fileno(), self._first_client)
+
+    @property
+    def connections(self) -> int:
+        """How many there are now."""
+        return len(self._connections)
+
+    def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
+        """Accept nobody any more, give the answers that are owed, for so many seconds at most, and call back."""
+        if done is not None:
+            self._done.append(done)
+        if not self.closing:
+            self.closing = True
+            self._last_clients()
+            self._loop.remove_reader(self._listener.fileno())
+            self._listener.close()
+            if self._resume is not None:
+                self._resume.cancel()
+            for connection in list(self._connections.values()):
+                connection.wind_up()
+            self._closer = self._loop.call_later(grace, self._abort)
+        if not self._connections:
+            self._finish()
+
+    def _last_clients(self) -> None:
+        """Whoever was in the queue when the server was told to close came in time."""
+        if self._open is not None and self._resume is None:
+            self._accept()
+
+    def _abort(self) -> None:
+        for connection in list(self._connections.values()):
+            connection.close()
+
+    def _finish(self) -> None:
+        if not self._finished:
+            self._finished = True
+            for timer in (self._timer, self._closer):
+                if timer is not None:
+                    timer.cancel()
+            if self._open is not None:
+                self._loop.remove_reader(self.poller.fileno())
+            self.poller.close()
+        while self._done:
+            self._done.pop(0)()
+
+    # --- what connections call
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed."""
+        del self._connections[connection.fd]
+        if self.closing and not self._connections:
+            # Not at once: it may be in the middle of its turn.
+            self._loop.call_soon(self._finish)
+
+    def report(self, error: BaseException) -> None:
+        """A handler failed: let the loop say so, as of any callback."""
+        self._loop.call_soon(_raise, error)
+
+    def note_deadline(self, deadline: float) -> None:
+        if deadline == float("inf") or self._finished:
+            return
+        if self._timer is not None and self._timer.callback is not None:
+            if self._timer.deadline <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        now = self.now()
+        for connection in list(self._connections.values()):
+            if connection.deadline <= now:
+                connection.expire()
+        self.note_deadline(min((each.deadline for each in self._connections.values()), default=float("inf")))
+
+    # --- the first client
+
+    def _first_client(self) -> None:
+        self._loop.remove_reader(self._listener.fileno())
+        try:
+            start_new_thread(self._import, ())
+        except RuntimeError as error:  # no more threads
+            self._not_imported(str(error))
+
+    def _import(self) -> None:
+        try:
+            from cp.server.connection import Connection
+
+            if self._prepare is not None:
+                self._prepare()
+        except Exception as error:  # an import can fail in every way, and the application is to run on all the same
+            self._loop.post(self._not_imported, f"{type(error).__name__}: {error}")
+        else:
+            self._loop.post(self._imported, Connection)
+
+    def _imported(self, connection: type[Connection]) -> None:
+        if self._finished:
+            return
+        self._open = connection
+        self._loop.add_reader(self.poller.fileno(), self._serve)
+        if not self.closing:
+            self._loop.add_reader(self._listener.fileno(), self._accept)
+
+    def _not_imported(self, fault: str) -> None:
+        """Nobody can be served now. The next client is a new attempt: it may only have been out of descriptors."""
+        if self.closing:
+            return
+        if fault != self._fault:
+            self._fault = fault
+            self._log.error(f"{self._name}: cannot serve clients: {fault}")
+        for _ in range(ACCEPTED_PER_TURN):
+            client = self._next_client()
+            if client is None:
+                break
+            client.close()
+        if self._resume is None:
+            self._loop.add_reader(self._listener.fileno(), self._first_client)
+
+    # --- clients
+
+    def _serve(self) -> None:
+        """Give some clients a turn. Those that are left out are reported again, ahead of those that were not."""
+        end = self.now() + TURN
+        for _ in range(ACCEPTED_PER_TURN):
+            ready = self.poller.poll(0, SERVED_AT_ONCE)
+            for fd, events in ready:
+                connection = self._connections.get(fd)
+                if connection is not None:
+                    connection.turn(events)
+            if len(ready) < SERVED_AT_ONCE or self._finished or self.now() >= end:
+                return
+
+    def _accept(self) -> None:
+        """Take some clients from the queue, in which there is one at least."""
+        assert self._open is not None  # nobody is accepted before
+        end = self.now() + TURN
+        has_room = self._make_room(end)
+        if has_room is None:
+            return
+        for _ in range(ACCEPTED_PER_TURN):
+            client = self._next_client()
+            if client is None:
+                return
+            connection = self._open(self, client)
+            self._connections[connection.fd] = connection
+            self.note_deadline(connection.deadline)
+            if not has_room:
+                connection.turn_away()
+            if len(self._connections) >= self.limits.connections or self.now() >= end:
+                return
+
+    def _make_room(self, end: float) -> bool | None:
+        """Close the oldest connection that is owed no answer, if need be. None: the time is over, try again.
+
+        False: all are owed one. Then there is one more than the limit, for as long as it takes to tell a client.
+        """
+        if len(self._connections) < self.limits.connections:
+            return True
+        for connection in list(self._connections.values()):
+            if connection.evictable:
+                connection.turn(select.EPOLLIN)  # its request may be there, and only its turn not yet
+            if connection.evictable:
+                connection.close()
+            if len(self._connections) < self.limits.connections:
+                return True
+            if self.now() >= end:
+                return None
+        return False
+
+    def _next_client(self) -> _socket.socket | None:
+        listener = self._listener
+        while True:
+            try:
+                fd, _ = listener._accept()  # type: ignore[attr-defined]
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in (ECONNABORTED, EINTR, EPERM, EPROTO):
+                    continue  # that client has left, or is kept out by the system
+                self._pause(error)
+                return None
+            self._refused = ""
+            client = _socket.socket(listener.family, listener.type, listener.proto, fd)
+            client.setblocking(False)
+            return client
+
+    def _pause(self, error: OSError) -> None:
+        """The system does not let us accept: too many open files, or no memory. Clients wait in the queue meanwhile."""
+        reason = error.strerror or str(error)
+        if reason != self._refused:
+            self._refused = reason
+            self._log.error(f"{self._name}: cannot accept clients: {reason}; they wait until it can")
+        if self.closing or self._resume is not None:
+            return
+        callback = self._first_client if self._open is None else self._accept
+        self._loop.remove_reader(self._listener.fileno())
+        self._resume = self._loop.call_later(ACCEPT_PAUSE, self._accept_again, callback)
+
+    def _accept_again(self, callback: Callable[[], object]) -> None:
+        self._resume = None
+        self._loop.add_reader(self._listener.fileno(), callback)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

@@ -1,0 +1,195 @@
+"""The control socket's file: made so that nobody else's is touched, and removed only while it is ours.
+
+On the way to the application's start: C modules and our own only.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LONGEST_PATH = 107  # bytes: what the kernel's sockaddr_un holds, and the zero byte after it
+BACKLOG = 512  # clients that may wait while the loop is busy; the kernel cuts it to net.core.somaxconn
+ATTEMPTS = 3  # a file may come and go while we look
+MODE = 0o600  # who may connect may start processes: only the user that we run as
+
+
+class ListenError(Exception):
+    """The socket cannot be served there; one sentence that says why, and what would help."""
+
+
+class Listener:
+    """A listening, non-blocking unix socket and its file."""
+
+    __slots__ = ("_file", "_identity", "path", "socket")
+
+    def __init__(self, path: str, socket: _socket.socket, identity: tuple[int, int]) -> None:
+        self.path = path
+        self.socket = socket
+        self._file = os.path.abspath(path)
+        self._identity = identity
+
+    def unlink(self) -> None:
+        """Remove the file, unless somebody else has put another there; nobody new can connect then."""
+        try:
+            if _identity(self._file) == self._identity:
+                os.unlink(self._file)
+        except OSError:
+            pass  # it is gone, or no longer ours to remove
+
+    def close(self) -> None:
+        self.unlink()
+        self.socket.close()
+
+
+def open_listener(path: str) -> Listener:
+    """Listen at `path`, in place of a socket that nobody serves any more. Raises ListenError."""
+    try:
+        return _open(path)
+    except _Refused as refused:
+        raise ListenError(f"cannot serve the control socket {_shown(path)}: {refused}") from None
+
+
+def open_first(paths: Iterable[str]) -> Listener:
+    """Listen at the first of the paths where that can be had. Raises ListenError that tells of all of them."""
+    reasons = []
+    for path in paths:
+        try:
+            return _open(path)
+        except _Refused as refused:
+            reasons.append(f"{_shown(path)}: {refused}")
+    raise ListenError(f"cannot serve a control socket in any of the usual places: {'; '.join(reasons)}")
+
+
+class _Refused(Exception):
+    """Why a path cannot be had."""
+
+
+def _open(path: str) -> Listener:
+    if not path:
+        raise _Refused("the path is empty")
+    if "\0" in path:
+        raise _Refused("the path has a NUL character in it")
+    length = len(os.fsencode(path))
+    if length > LONGEST_PATH:
+        raise _Refused(f"the path has {length} bytes, and a socket's at most {LONGEST_PATH}: name a shorter one")
+    for _ in range(ATTEMPTS):
+        _clear(path)
+        server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        try:
+            server.setblocking(False)
+            if _bind(server, path):
+                return Listener(path, server, _listen(server, path))
+        except BaseException:  # whatever it is: the descriptor is not left behind
+            server.close()
+            raise
+        server.close()
+    raise _Refused("another program keeps putting a file there: name another path")
+
+
+def _clear(path: str) -> None:
+    """Remove a socket that nobody serves. Anything else stays, and is refused."""
+    try:
+        is_socket = stat.S_ISSOCK(os.stat(path).st_mode)
+        identity = _identity(path)
+    except FileNotFoundError:
+        if os.path.islink(path):
+            raise _Refused("a symbolic link to nothing is there: remove it, or name another path") from None
+        return
+    except OSError as error:
+        raise _Refused(_why(error, path)) from None
+    if not is_socket:
+        raise _Refused(f"{_kind(path)} is there, not a socket: remove it, or name another path")
+    if _is_served(path):
+        raise _Refused("another instance listens there: stop it, or name another path")
+    try:
+        if _identity(path) == identity:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _Refused(f"an old socket is there and cannot be removed: {_why(error, path)}") from None
+
+
+def _is_served(path: str) -> bool:
+    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        probe.setblocking(False)
+        probe.connect(path)
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    except BlockingIOError:  # its queue is full
+        return True
+    except OSError as error:
+        if error.errno == errno.EPROTOTYPE:  # served, though not as a stream
+            return True
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise _Refused("a socket of another user is there: remove it, or name another path") from None
+        raise _Refused(f"a socket is there that cannot be tried: {_why(error, path)}") from None
+    finally:
+        probe.close()
+    return True
+
+
+def _bind(server: _socket.socket, path: str) -> bool:
+    """False if a file has come there meanwhile."""
+    try:
+        server.bind(path)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise _Refused(_why(error, path)) from None
+    return True
+
+
+def _listen(server: _socket.socket, path: str) -> tuple[int, int]:
+    """Until this listens nobody can connect, so that nobody does before the mode is right."""
+    try:
+        identity = _identity(path)
+        os.chmod(path, MODE)
+        server.listen(BACKLOG)
+        if _identity(path) != identity:  # to one that started in the same instant, ours looked like nobody's
+            raise _Refused("another instance has just put its own socket there: stop it, or name another path")
+    except OSError as error:
+        raise _Refused(_why(error, path)) from None
+    return identity
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Of the file itself, be it a symbolic link."""
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino
+
+
+def _kind(path: str) -> str:
+    mode = os.stat(path).st_mode
+    kind = "a directory" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else "something else"
+    return f"a symbolic link to {kind}" if os.path.islink(path) else kind
+
+
+def _why(error: OSError, path: str) -> str:
+    folder = _shown(os.path.dirname(path) or ".")
+    if error.errno == errno.ENOENT:
+        return f"there is no directory {folder}: create it, or name another path"
+    if error.errno == errno.ENOTDIR:
+        return f"{folder} is not a directory: name another path"
+    if error.errno == errno.EROFS:
+        return f"the file system of {folder} is read-only: mount a volume there, or name a path that can be written"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            f"no permission for user {os.geteuid()} to write to {folder}: "
+            "change its owner or mode, or name another path"
+        )
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _shown(path: str) -> str:
+    """As it is printed: no line breaks, no control characters."""
+    return path if path.isprintable() and path else repr(path)

@@ -1,0 +1,233 @@
+"""The control plane's paths: each request becomes a call of the operator, and its outcome an answer.
+
+Imported when the first client comes.
+"""
+
+from __future__ import annotations
+
+from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
+from cp.server.events import Follower, kept_after, shape, wants_stream
+from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.engine.loop import Loop, Timer
+    from cp.server.control import Done, OnAnswer, Operator
+    from cp.server.messages import Log, Request
+    from cp.server.stream import Exchange
+
+PATIENCE = 8.0  # seconds until a client hears that what it asked for is still going on; the subcommands wait for 10
+
+_DONE = Response(200, b"\n", TEXT)
+
+
+class Call:
+    """One request on a known path, and the answer that is owed to it."""
+
+    __slots__ = ("_exchange", "_on_answer", "_pattern", "request")
+
+    def __init__(self, request: Request, exchange: Exchange, pattern: str, on_answer: OnAnswer | None) -> None:
+        self.request = request
+        self._exchange = exchange
+        self._pattern = pattern
+        self._on_answer = on_answer
+
+    def reply(self, response: Response) -> None:
+        self._count(response.status)
+        self._exchange.reply(response)
+
+    def follow(self, loop: Loop, operator: Operator) -> None:
+        self._count(200)
+        if self.request.method == "HEAD":
+            self._exchange.reply(Response(200, b"", EVENT_STREAM))
+            return
+        kept = kept_after(operator.history, self.request.headers.get("last-event-id", ""))
+        Follower(loop, operator.history, self._exchange.stream(200, EVENT_STREAM), kept)
+
+    def on_gone(self, callback: Callable[[], object]) -> None:
+        """Call back if the client leaves before its answer."""
+        self._exchange.on_gone = callback
+
+    def _count(self, status: int) -> None:
+        if self._on_answer is not None and status != 404:
+            self._on_answer(self._pattern, status)
+
+
+class Routes:
+    """Answers requests. All methods are for the loop's thread."""
+
+    def __init__(self, loop: Loop, operator: Operator, log: Log, on_answer: OnAnswer | None) -> None:
+        self._loop = loop
+        self._operator = operator
+        self._log = log
+        self._on_answer = on_answer
+        self._fixed: dict[str, tuple[str, Callable[[Call], None]]] = {
+            "/v3/environ": ("POST", self._environ),
+            "/v3/env": ("POST", self._environ),
+            "/v3/metric": ("POST", self._metric),
+            "/v3/reload": ("POST", self._reload),
+            "/v3/maintenance/enable": ("POST", lambda call: self._maintenance(call, wanted=True)),
+            "/v3/maintenance/disable": ("POST", lambda call: self._maintenance(call, wanted=False)),
+            "/v3/ping": ("", lambda call: call.reply(_DONE)),
+            "/v3/jobs": ("GET", lambda call: call.reply(answer(200, operator.overview()))),
+            "/v3/events": ("GET", self._events),
+        }
+        self._of_a_job: dict[str, tuple[str, Callable[[Call, str], None]]] = {
+            "": ("GET", self._job),
+            "/start": ("POST", lambda call, name: self._move(call, name, operator.start_job)),
+            "/stop": ("POST", lambda call, name: self._move(call, name, operator.stop_job)),
+            "/restart": ("POST", lambda call, name: self._move(call, name, operator.restart_job)),
+            "/signal": ("POST", self._signal),
+        }
+
+    def handle(self, request: Request, exchange: Exchange) -> None:
+        path = request.path
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            method, run = fixed
+            call = Call(request, exchange, path, self._on_answer)
+            if _is_allowed(call, method):
+                self._run(call, run)
+            return
+        if path.startswith("/v3/jobs/"):
+            name, slash, verb = path[len("/v3/jobs/") :].partition("/")
+            of_a_job = self._of_a_job.get(slash + verb)
+            if name and of_a_job is not None:
+                method, act = of_a_job
+                call = Call(request, exchange, f"/v3/jobs/<name>{slash}{verb}", self._on_answer)
+                if _is_allowed(call, method):
+                    self._run(call, lambda call: act(call, percent_decoded(name)))
+                return
+        exchange.reply(refusal(404, f"404 page not found: there is no '{path[:200]}'"))
+
+    def _run(self, call: Call, run: Callable[[Call], None]) -> None:
+        try:
+            run(call)
+        except Unprocessable as error:
+            call.reply(_unprocessable(str(error)))
+
+    # --- the whole
+
+    def _environ(self, call: Call) -> None:
+        self._operator.change_environment(environment_changes(call.request.body))
+        call.reply(_DONE)
+
+    def _metric(self, call: Call) -> None:
+        fault = self._operator.record_metrics(metric_values(call.request.body))
+        call.reply(_unprocessable(fault) if fault else _DONE)
+
+    def _reload(self, call: Call) -> None:
+        self._log.debug("control: reloading app via control plane")
+
+        def begin(done: Done) -> None:
+            def finished(fault: str) -> None:
+                if not fault:
+                    self._log.debug("control: reloaded app via control plane")
+                done(fault)
+
+            self._operator.reload(finished)
+
+        self._wait(
+            call,
+            begin,
+            lambda fault: refusal(422, fault) if fault else _DONE,
+            lambda: answer(202, {"state": "reloading"}),
+        )
+
+    def _maintenance(self, call: Call, *, wanted: bool) -> None:
+        call.reply(answer(200, {"updated": self._operator.set_maintenance(wanted)}))
+
+    def _events(self, call: Call) -> None:
+        if wants_stream(call.request):
+            call.follow(self._loop, self._operator)
+        else:
+            call.reply(answer(200, {"events": [shape(entry) for entry in self._operator.history.entries()]}))
+
+    # --- one job
+
+    def _job(self, call: Call, name: str) -> None:
+        call.reply(self._shown(name))
+
+    def _move(self, call: Call, name: str, act: Callable[[str, Done], None]) -> None:
+        if self._operator.job(name) is None:
+            call.reply(self._shown(name))
+            return
+        self._wait(
+            call,
+            lambda done: act(name, done),
+            lambda fault: refusal(409, fault) if fault else self._shown(name),
+            lambda: self._shown(name, 202),
+        )
+
+    def _signal(self, call: Call, name: str) -> None:
+        if self._operator.job(name) is None:
+            call.reply(self._shown(name))
+            return
+        fault = self._operator.signal_job(name, signal_number(call.request.body))
+        call.reply(refusal(409, fault) if fault else self._shown(name))
+
+    def _shown(self, name: str, status: int = 200) -> Response:
+        job = self._operator.job(name)
+        if job is None:
+            return refusal(404, f"there is no job '{name}'{self._operator.nearest(name)}")
+        return answer(status, job)
+
+    # --- answers that take their time
+
+    def _wait(
+        self,
+        call: Call,
+        begin: Callable[[Done], None],
+        outcome: Callable[[str], Response],
+        meanwhile: Callable[[], Response],
+    ) -> None:
+        """Begin something and answer with its outcome, or after PATIENCE seconds with what there is."""
+        is_owed = True
+        timer: Timer | None = None
+
+        def settle() -> bool:
+            nonlocal is_owed
+            was_owed, is_owed = is_owed, False
+            if timer is not None:
+                timer.cancel()
+            return was_owed
+
+        def done(fault: str) -> None:
+            if settle():
+                call.reply(outcome(fault))
+
+        def late() -> None:
+            if settle():
+                call.reply(meanwhile())
+
+        call.on_gone(settle)
+        begin(done)
+        if is_owed:
+            timer = self._loop.call_later(PATIENCE, late)
+
+
+def percent_decoded(text: str) -> str:
+    """`a%2Fb` is `a/b`; what is no escape stays."""
+    first, *rest = text.encode("latin-1").split(b"%")
+    parts = [first]
+    for part in rest:
+        try:
+            parts += (bytes([int(part[:2].decode("ascii"), 16)]), part[2:]) if part[:2].isalnum() else (b"%", part)
+        except ValueError:
+            parts += (b"%", part)
+    return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _is_allowed(call: Call, method: str) -> bool:
+    """`method` is the one that the path takes, GET includes HEAD, "" is any. If it is another the client is told."""
+    if call.request.method == method or not method or (method == "GET" and call.request.method == "HEAD"):
+        return True
+    allowed = "GET, HEAD" if method == "GET" else method
+    call.reply(refusal(405, f"Method Not Allowed: use {method}", headers=(("Allow", allowed),)))
+    return False
+
+
+def _unprocessable(why: str) -> Response:
+    return refusal(422, f"Unprocessable Entity: {why}")

@@ -1,0 +1,83 @@
+"""What a handler holds while it owes an answer: the exchange, and the stream that an answer can be."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.server.connection import Connection
+    from cp.server.messages import Response
+
+
+class Stream:
+    """An answer that goes on. `on_close` is called once, when it has ended, whoever ended it."""
+
+    __slots__ = ("_connection", "on_close")
+
+    def __init__(self, connection: Connection | None) -> None:
+        self._connection = connection
+        self.on_close: Callable[[], object] | None = None
+
+    def send(self, data: bytes) -> bool:
+        """Send it now or as the client reads; False if the stream has ended, be it because the client lagged behind."""
+        return self._connection is not None and self._connection.send_piece(data)
+
+    def close(self) -> None:
+        """End it in order; what was sent before is still delivered."""
+        if self._connection is not None:
+            self._connection.end_stream()
+
+    def ended(self) -> None:
+        """The connection tells."""
+        self._connection = None
+        callback, self.on_close = self.on_close, None
+        if callback is not None:
+            callback()
+
+
+class Exchange:
+    """The answer that is owed to one request: given once, at once or later, with `reply` or with `stream`.
+
+    `on_gone` is called if the client leaves before that; an answer given then goes nowhere.
+    """
+
+    __slots__ = ("_answered", "_connection", "_stream", "on_gone")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection: Connection | None = connection
+        self._stream: Stream | None = None
+        self._answered = False
+        self.on_gone: Callable[[], object] | None = None
+
+    def reply(self, response: Response) -> None:
+        connection = self._claim()
+        if connection is not None:
+            connection.answer(response)
+
+    def stream(self, status: int, content_type: str) -> Stream:
+        """Begin an answer of unknown length. To HEAD it is over at once."""
+        connection = self._claim()
+        if connection is None or not connection.begin_stream(status, content_type):
+            return Stream(None)
+        self._stream = Stream(connection)
+        return self._stream
+
+    @property
+    def answered(self) -> bool:
+        return self._answered
+
+    def _claim(self) -> Connection | None:
+        if self._answered:
+            raise RuntimeError("a request was answered twice")
+        self._answered = True
+        return self._connection
+
+    def ended(self) -> None:
+        """The connection tells: the answer is under way to the client, or there is no client any more."""
+        self._connection = None
+        callback, self.on_gone = self.on_gone, None
+        if self._stream is not None:
+            self._stream.ended()
+        elif not self._answered and callback is not None:
+            callback()

@@ -1,0 +1,226 @@
+"""Many clients at once, the first one, and the last."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from cp.server.http import Limits
+from tests.unit.server.serving import DEADLINE, World, request
+
+PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
+Serve = Callable[..., World]
+
+
+# --- many
+
+
+def test_the_oldest_idle_connection_makes_room(serve: Serve) -> None:
+    world = serve(Limits(connections=3))
+    silent, asked, half = world.client(), world.client(), world.client()
+    asked.send(PING)
+    asked.answer()
+    half.send(b"GET /v3")
+    world.pump(lambda: world.control.connections == 3)
+    assert world.ask("GET", "/v3/ping").status == 200
+    assert silent.until_closed() == b""
+    asked.send(PING)
+    assert asked.answer().status == 200
+
+
+def test_a_request_that_was_not_looked_at_yet_is_answered_before_it_makes_room(serve: Serve) -> None:
+    world = serve(Limits(connections=2))
+    world.ask("GET", "/v3/ping")  # HTTP is there
+    clients = [world.client() for _ in range(40)]
+    for client in clients:
+        client.send(PING)
+    for client in clients:
+        assert client.answer().status == 200
+
+
+def test_whoever_waits_for_an_answer_is_never_put_out(serve: Serve) -> None:
+    world = serve(Limits(connections=2))
+    world.operator.waits = True
+    reloading, following, third = world.client(), world.client(), world.client()
+    reloading.send(request("POST", "/v3/reload"))
+    following.send(request("GET", "/v3/events?follow=1"))
+    world.pump(lambda: world.operator.asked and world.history.followers)
+    third.send(PING)
+    answer = third.answer()
+    assert (answer.status, answer.error) == (503, "Service Unavailable: all connections are busy, try again later")
+    assert third.until_closed() == b""
+    world.operator.finish()
+    assert reloading.answer().status == 200
+    assert world.ask("GET", "/v3/ping").status == 200
+
+
+@pytest.fixture
+def many_descriptors() -> object:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
+def test_a_thousand_connections_keep_nobody_else_waiting(world: World) -> None:
+    running = True
+
+    def run() -> None:
+        while running:
+            world.turn()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    crowd: list[socket.socket] = []
+    waited: list[float] = []
+
+    def connect() -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(DEADLINE)
+        client.connect(world.path)
+        return client
+
+    try:
+        for number in range(1000):
+            crowd.append(connect())
+            crowd[-1].send(b"GET /v3/p" if number % 2 else b"P")
+            if number % 20 == 0:
+                began = time.monotonic()
+                with connect() as client:
+                    client.send(PING)
+                    assert client.recv(4096).startswith(b"HTTP/1.1 200 OK")
+                waited.append(time.monotonic() - began)
+    finally:
+        running = False
+        thread.join()
+        for client in crowd:
+            client.close()
+    assert statistics.median(waited) < 0.1
+    assert world.control.connections <= 128
+
+
+def test_without_descriptors_clients_wait_and_the_log_says_so_once(world: World) -> None:
+    world.ask("GET", "/v3/ping")  # HTTP is there
+    client = world.client()
+    client.send(PING)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+    try:
+        for _ in range(5):
+            world.advance(0.11)
+        assert world.log.errors() == [
+            "error control: cannot accept clients: Too many open files; they wait until it can"
+        ]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    world.advance(0.11)
+    assert client.answer().status == 200
+    assert len(world.log.errors()) == 1
+
+
+# --- before HTTP is there
+
+
+def test_what_speaks_http_is_imported_for_the_first_client_and_not_on_the_loop(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr("cp.server.routes.Routes.__init__", lambda *_: threads.append(threading.get_ident()))
+    monkeypatch.setattr(
+        "cp.server.routes.Routes.handle", lambda _, request, exchange: exchange.stream(200, "x").close()
+    )
+    world = serve()
+    world.settle()
+    assert threads == []
+    client = world.client()
+    client.send(PING)
+    client.read(lambda data: data.endswith(b"0\r\n\r\n"))
+    assert len(threads) == 1
+    assert threads != [threading.get_ident()]
+
+
+def test_if_http_cannot_be_imported_clients_are_sent_away_and_the_next_one_is_a_new_attempt(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = serve()
+    with monkeypatch.context() as broken:
+        broken.setitem(sys.modules, "cp.server.routes", None)
+        for _ in range(2):
+            assert world.client().until_closed() == b""
+        (line,) = world.log.errors()
+        assert line.startswith("error control: cannot serve clients: ModuleNotFoundError: ")
+    assert world.ask("GET", "/v3/ping").status == 200
+
+
+def test_a_server_that_closes_while_http_is_imported_lets_its_clients_go(world: World) -> None:
+    client = world.client()
+    closed: list[bool] = []
+    world.loop.run_once()  # the first client is noticed
+    world.control.close(lambda: closed.append(True))
+    world.pump(lambda: closed)
+    assert client.until_closed() == b""
+
+
+# --- the end
+
+
+def test_closing_gives_the_answers_that_are_owed(world: World) -> None:
+    world.operator.waits = True
+    client, silent = world.client(), world.client()
+    client.send(request("POST", "/v3/reload"))
+    world.pump(lambda: world.operator.asked)
+    closed: list[bool] = []
+    world.control.close(lambda: closed.append(True))
+    assert not os.path.lexists(world.path)
+    assert silent.until_closed() == b""
+    assert not closed
+    world.operator.finish()
+    answer = client.answer()
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
+    world.pump(lambda: closed)
+
+
+def test_closing_answers_who_came_just_before(world: World) -> None:
+    world.ask("GET", "/v3/ping")
+    accepted, queued = world.client(), world.client()
+    accepted.send(PING)
+    queued.send(PING)
+    world.control.close()
+    assert accepted.answer().status == 200
+    assert queued.answer().status == 200
+
+
+def test_closing_waits_for_nobody_beyond_the_grace(world: World) -> None:
+    world.operator.waits = True
+    world.operator.jobs["app"]["output"] = "x" * 1_000_000
+    reloading, not_reading, following = world.client(), world.client(), world.client()
+    reloading.send(request("POST", "/v3/reload"))
+    not_reading.send(request("GET", "/v3/jobs/app"))
+    following.send(request("GET", "/v3/events?follow=1"))
+    world.pump(lambda: world.operator.asked and world.counted and world.history.followers)
+    closed: list[bool] = []
+    world.control.close(lambda: closed.append(True))
+    world.settle()
+    assert not closed
+    assert following.until_closed().endswith(b"0\r\n\r\n")
+    world.advance(0.61)
+    assert closed == [True]
+    assert reloading.until_closed() == b""
+
+
+def test_closing_twice_calls_back_twice(world: World) -> None:
+    closed: list[int] = []
+    world.control.close(lambda: closed.append(1))
+    world.control.close(lambda: closed.append(2))
+    assert closed == [1, 2]

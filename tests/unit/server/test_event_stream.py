@@ -1,0 +1,137 @@
+"""Who follows the events: with what it begins, what it gets, and when it is let go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from cp.server.http import Limits
+from tests.unit.server.serving import Client, World, request
+
+Serve = Callable[..., World]
+
+
+def follow(world: World, headers: str = "", target: str = "/v3/events?follow=1") -> Client:
+    client = world.client()
+    client.send(request("GET", target, headers=headers))
+    head = client.read(lambda data: b"\r\n\r\n" in data)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"), head
+    client.first = head.partition(b"\r\n\r\n")[2]
+    return client
+
+
+def events(data: bytes) -> list[tuple[str, str, dict[str, object]]]:
+    """(id, event, data) of each in a chunked stream."""
+    body = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        body += data[: int(size, 16)]
+        data = data[int(size, 16) + 2 :]
+    found = []
+    for block in body.decode().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("headers", "target"),
+    [
+        ("", "/v3/events?follow=1"),
+        ("Accept: text/event-stream\r\n", "/v3/events"),
+        ("Accept: text/html;q=0.5, Text/Event-Stream;q=0.9\r\n", "/v3/events?x=1"),
+    ],
+)
+def test_a_follower_gets_what_was_kept_and_what_happens(world: World, headers: str, target: str) -> None:
+    world.history.happen("startup", "global")
+    client = follow(world, headers, target)
+    world.pump(lambda: world.history.followers)
+    world.history.happen("healthy")
+    data = client.first + client.read(lambda data: b"healthy" in data and data.endswith(b"\n\n\r\n"))
+    assert events(data) == [
+        ("1", "startup", {"number": 1, "at": "2026-11-22T16:50:01.000Z", "code": "startup", "source": "global"}),
+        ("2", "healthy", {"number": 2, "at": "2026-11-22T16:50:02.000Z", "code": "healthy", "source": "app"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("last", "numbers"),
+    [("2", ["3"]), ("3", []), ("0", ["1", "2", "3"]), ("999", ["1", "2", "3"]), ("nonsense", ["1", "2", "3"])],
+)
+def test_who_was_there_before_gets_what_it_missed(world: World, last: str, numbers: list[str]) -> None:
+    for _ in range(3):
+        world.history.happen("healthy")
+    client = follow(world, f"Last-Event-ID: {last}\r\n")
+    data = client.first + client.read(lambda data: data.endswith(b"\n\n\r\n") or client.first)
+    assert [number for number, _, _ in events(data)] == numbers
+
+
+def test_an_old_client_gets_the_events_bare(world: World) -> None:
+    client = world.client()
+    client.send(b"GET /v3/events?follow=1 HTTP/1.0\r\n\r\n")
+    assert client.read(lambda data: data.endswith(b"\r\n\r\n:\n\n"))
+    world.history.happen("healthy")
+    data = '{"number": 1, "at": "2026-11-22T16:50:01.000Z", "code": "healthy", "source": "app"}'
+    assert client.read(lambda read: read.endswith(b"\n\n")) == f"id: 1\nevent: healthy\ndata: {data}\n\n".encode()
+
+
+def test_a_quiet_stream_is_kept_alive_by_comments(world: World) -> None:
+    client = follow(world)
+    world.settle()
+    client.read(lambda data: data or client.first)
+    for _ in range(3):
+        world.advance(15.1)
+        assert client.read(len) == b"3\r\n:\n\n\r\n"
+
+
+def test_a_follower_that_leaves_is_forgotten(world: World) -> None:
+    client = follow(world)
+    assert len(world.history.followers) == 1
+    client.close()
+    world.pump(lambda: not world.history.followers)
+    assert world.control.connections == 0
+
+
+def test_a_follower_that_stops_reading_is_let_go_after_a_while(world: World) -> None:
+    follow(world)
+    while world.control.connections:
+        world.history.happen("healthy", "x" * 1000)
+        world.settle()
+        if len(world.history.kept) > 200:  # the kernel's buffer is full, ours is not
+            world.advance(5.1)
+            break
+    assert world.control.connections == 0
+    assert world.history.followers == []
+
+
+def test_a_follower_that_lags_too_far_behind_is_let_go_at_once(serve: Serve) -> None:
+    world = serve(Limits(stream=100_000))
+    follow(world)
+    while world.history.followers:
+        world.history.happen("healthy", "x" * 10_000)
+        assert len(world.history.kept) < 100
+    assert world.control.connections == 0
+
+
+def test_a_follower_that_reads_slowly_loses_nothing(world: World) -> None:
+    client = follow(world)
+    data = client.first
+    for number in range(1, 1001):
+        world.history.happen("healthy", "x" * 1000)
+        if number % 100 == 0:
+            data += client.read(lambda data: len(data) > 100_000)
+            world.advance(3)
+    data += client.read(lambda read: b"id: 1000\n" in read and read.endswith(b"\n\n\r\n"))
+    assert [int(number) for number, _, _ in events(data)] == list(range(1, 1001))
+
+
+def test_head_does_not_follow(world: World) -> None:
+    client = world.client()
+    client.send(request("HEAD", "/v3/events?follow=1", headers="Connection: close\r\n"))
+    head, _, body = client.until_closed().partition(b"\r\n\r\n")
+    assert b"Content-Type: text/event-stream" in head
+    assert body == b""
+    assert world.history.followers == []
