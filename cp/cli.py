@@ -6,24 +6,73 @@ import os
 
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 
-Runs the command under supervision: health checks, registration in a catalogue, watches, hooks, periodic tasks and
-coprocesses, as the configuration says. Its exit code becomes ours. Flags may have one dash or two; the first argument
-that is no flag, or what follows `--`, is the command.
+Runs the command, and the jobs that the configuration says, under supervision: health checks, registration in a
+catalogue, watches, hooks, periodic tasks and coprocesses. Its exit code becomes ours. Flags may have one dash or two;
+the first argument that is no flag, or what follows `--`, is the command.
 
   -config string
         the configuration: a path, file://path, inline text that begins with {, or - for standard input
         (default: the environment variable CONTAINERPILOT)
+
+Flags that print something and exit:
+
   -help
-        print this and exit
+        this text
   -out string
         where -template writes: - for standard output, or file://path (default "-")
   -template
-        apply the configuration's template, write the result and exit
+        the configuration with its template applied
   -version
-        print version and commit and exit
+        version and commit
+
+Flags that ask a running ContainerPilot; -config says where its control socket is. The first one of these counts:
+
+  -reload
+        reload the configuration, and wait until it is done; a faulty one is refused and changes nothing
+  -maintenance enable|disable
+        enter or leave maintenance
+  -putenv KEY=VALUE
+        set a variable for what is started from now on, or unset it (KEY alone); may be repeated
+  -putmetric KEY=VALUE
+        record the value of a metric; may be repeated
+  -ping
+        print ok if it answers
+  -jobs
+        print all jobs: what runs, what waits for what, what failed and why
+  -job NAME
+        print all about one job
+  -start NAME, -stop NAME, -restart NAME
+        start, stop or restart a job
+  -signal NAME=SIGNAL
+        send a signal, such as HUP or 1, to the process of a job
+  -events
+        print the last events
+  -follow
+        with -events: go on and print new ones as they come
+  -json
+        with -jobs, -job or -events: print JSON
 """
 
-BOOLEANS = ("template", "version", "help", "h")
+# What a command line may ask for; the first one of these counts. Nothing of it: run the application.
+COMMANDS = (
+    "version",
+    "template",
+    "reload",
+    "maintenance",
+    "putenv",
+    "putmetric",
+    "ping",
+    "jobs",
+    "job",
+    "start",
+    "stop",
+    "restart",
+    "signal",
+    "events",
+)
+BOOLEANS = ("template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
+STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")
+PAIRS = ("putenv", "putmetric", "signal")
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
@@ -34,15 +83,33 @@ class FlagError(Exception):
 class Options:
     """What the command line says."""
 
-    __slots__ = ("arguments", "config", "help", "out", "template", "version")
+    __slots__ = ("arguments", "config", "follow", "help", "json", "out", *COMMANDS)
 
     def __init__(self) -> None:
         self.config = ""
         self.out = "-"
-        self.template = False
-        self.version = False
-        self.help = False
         self.arguments: tuple[str, ...] = ()
+        self.help = False
+        self.version = False
+        self.template = False
+        self.reload = False
+        self.maintenance = ""
+        self.putenv: dict[str, str | None] = {}  # None: to be unset
+        self.putmetric: dict[str, str] = {}
+        self.ping = False
+        self.jobs = False
+        self.job = ""
+        self.start = ""
+        self.stop = ""
+        self.restart = ""
+        self.signal = ("", "")  # the job and the signal
+        self.events = False
+        self.follow = False
+        self.json = False
+
+    def command(self) -> str:
+        """The one of COMMANDS that is asked for; empty to run the application."""
+        return next((each for each in COMMANDS if getattr(self, each) not in (False, "", {}, ("", ""))), "")
 
 
 def parse(argv: list[str]) -> Options:
@@ -63,39 +130,80 @@ def parse(argv: list[str]) -> Options:
             if equals and value not in TRUE + FALSE:
                 raise FlagError(f'invalid boolean value "{value}" for -{name}: use true or false')
             setattr(options, "help" if name == "h" else name, value not in FALSE or not equals)
-        elif name in ("config", "out"):
+        elif name in STRINGS or name in PAIRS:
             if not equals:
                 if position == len(argv):
                     raise FlagError(f"flag needs an argument: -{name}")
                 value = argv[position]
                 position += 1
-            setattr(options, name, value)
+            _set(options, name, value)
         else:
             raise FlagError(f"flag provided but not defined: -{name}")
     options.arguments = tuple(argv[position:])
+    _check(options)
     return options
+
+
+def _set(options: Options, name: str, value: str) -> None:
+    """Take the value of a flag that has one."""
+    key, equals, rest = value.partition("=")
+    if name == "putenv":
+        options.putenv[key] = rest if equals else None
+    elif name == "putmetric":
+        if not equals:
+            raise _invalid(name, value, f"flag value '{value}' was not in the format 'key=val'")
+        options.putmetric[key] = rest
+    elif name == "signal":
+        job, _, sent = value.rpartition("=")  # no signal has a = in its name, but a job may
+        if not job or not sent:
+            raise _invalid(name, value, f"flag value '{value}' was not in the format 'name=signal'")
+        options.signal = (job, sent)
+    elif name == "maintenance" and value not in ("enable", "disable"):
+        raise _invalid(name, value, "use enable or disable")
+    elif not value and name not in ("config", "out"):
+        raise _invalid(name, value, "it must name a job")
+    else:
+        setattr(options, name, value)
+
+
+def _check(options: Options) -> None:
+    """Refuse flags that mean nothing without another."""
+    command = options.command()
+    if options.help or command in ("version", "template"):
+        return
+    if options.follow and command != "events":
+        raise FlagError("-follow goes with -events")
+    if options.json and command not in ("jobs", "job", "events"):
+        raise FlagError("-json goes with -jobs, -job or -events")
+
+
+def _invalid(name: str, value: str, why: str) -> FlagError:
+    return FlagError(f'invalid value "{value}" for flag -{name}: {why}')
 
 
 def main(argv: list[str]) -> int:
     """Run the program; the exit code."""
-    from cp.channel import guard_standard_streams
-
-    guard_standard_streams()
+    _guard_standard_streams()
     try:
         options = parse(argv)
     except FlagError as error:
-        _complain(f"{error}\n{USAGE}")
+        complain(f"{error}\n{USAGE}")
         return 2
     if options.help:
-        return _print(USAGE)
-    if options.version:
+        return show(USAGE.encode())
+    command = options.command()
+    if command == "version":
         from cp.version import describe
 
-        return _print(describe())
-    if options.template:
+        return show(describe().encode())
+    if command == "template":
         from cp.render import render
 
         return render(options.config, options.out)
+    if command:
+        from cp import subcommands
+
+        return subcommands.run(command, options)
     from cp.app import run
 
     code = run(options.config, options.arguments)
@@ -103,25 +211,37 @@ def main(argv: list[str]) -> int:
     os._exit(code)
 
 
-def _print(text: str) -> int:
+def _guard_standard_streams() -> None:
+    """What they guard against is rare, and a subcommand has no time to load what it needs for that."""
     try:
-        _write(1, text)
+        for fd in range(3):
+            os.fstat(fd)
+    except OSError:
+        from cp.channel import guard_standard_streams
+
+        guard_standard_streams()
+
+
+def show(data: bytes) -> int:
+    """Print to standard output; the exit code, which is 1, with a word why, if that cannot be."""
+    try:
+        write(1, data)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        _complain(f"containerpilot: cannot write to standard output: {why}\n")
+        complain(f"containerpilot: cannot write to standard output: {why}\n")
         return 1
     return 0
 
 
-def _complain(text: str) -> None:
+def complain(text: str) -> None:
+    """Print to standard error."""
     try:
-        _write(2, text)
+        write(2, text.encode(errors="surrogateescape"))
     except OSError:
         pass  # nobody is left to be told
 
 
-def _write(fd: int, text: str) -> None:
+def write(fd: int, data: bytes) -> None:
     """Straight to the descriptor: where it was closed at the start, Python has no stream for it."""
-    data = text.encode(errors="surrogateescape")
     while data:
         data = data[os.write(fd, data) :]

@@ -1,0 +1,82 @@
+"""What the server answers, for people: its refusals, and the jobs and events that it tells about."""
+
+from __future__ import annotations
+
+import os
+
+from cp.config.json5 import JsonError, parse
+from cp.server.client import ClientError
+from cp.tables import events_lines, job_details, jobs_table, printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.json5 import Data
+    from cp.tables import Data as Plain
+
+_LONGEST_WORDS = 8192  # bytes shown of an answer that is none of ours
+
+
+def shown(command: str, answer: bytes) -> bytes:
+    """What -jobs, -job or -events prints of an answer. ClientError if it is not what was asked for."""
+    data = read(answer)
+    if not isinstance(data, dict):
+        raise ClientError("what it answered is no JSON object")
+    from time import time
+
+    if command == "jobs":
+        width, colours = _terminal()
+        text = jobs_table(data, time(), width=width, colours=colours)
+    else:
+        text = job_details(data, time()) if command == "job" else events_lines(data)
+    return text.encode("utf-8", "replace")
+
+
+def refusal(status: int, answer: bytes) -> str:
+    """The server's words, each line without anything that a terminal would obey."""
+    text = _said(answer, "error")
+    if not text:
+        # Not one of our servers, or an old one.
+        words = " ".join(answer[:_LONGEST_WORDS].decode("utf-8", "replace").split())
+        text = f"HTTP status {status}" + (f": {words}" if words else "")
+    return "\n".join(map(printable, text.rstrip("\n").split("\n")))
+
+
+def still_going_on(answer: bytes) -> str:
+    """What the server has not finished yet."""
+    return printable(_said(answer, "about", "state") or "it takes longer than the server lets a client wait")
+
+
+def read(answer: bytes) -> Plain:
+    """The values of a JSON answer; ClientError if it is none."""
+    try:
+        return _plain(parse(answer.decode()).root.data)
+    except (JsonError, UnicodeDecodeError):
+        raise ClientError("what it answered is no JSON") from None
+
+
+def _plain(data: Data) -> Plain:
+    """Parsed values without their places in the text."""
+    if isinstance(data, dict):
+        return {key: _plain(value.data) for key, value in data.items()}
+    return [_plain(value.data) for value in data] if isinstance(data, list) else data
+
+
+def _said(answer: bytes, *keys: str) -> str:
+    """The first of these members of an answer that is a text; empty if there is none."""
+    try:
+        data = read(answer)
+    except ClientError:
+        return ""
+    found = [data.get(key) for key in keys] if isinstance(data, dict) else []
+    return next((each for each in found if isinstance(each, str) and each), "")
+
+
+def _terminal() -> tuple[int, bool]:
+    """The width of the terminal that standard output is, 0 if it is none, and whether colours may be used."""
+    try:
+        if not os.isatty(1):
+            return 0, False
+        width = os.get_terminal_size(1).columns
+    except OSError:
+        width = 0
+    return width, not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")

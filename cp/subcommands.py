@@ -1,0 +1,128 @@
+"""The flags that ask a running ContainerPilot for something: one request over its control socket.
+
+Only the `control` part of the configuration is read, to know where the socket is. What is not needed for the two
+commands that health checks and sensors run every second (-ping and -putmetric) is imported where it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cp.cli import complain, show
+from cp.server.client import ClientError, exchange
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Mapping
+
+    from cp.cli import Options
+else:
+    import _signal  # the C module: `signal` imports enum
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+Ask = tuple[str, str, bytes]  # method, target, body
+
+
+def run(command: str, options: Options) -> int:
+    """Carry out the subcommand with this name; the exit code."""
+    _take_signals()
+    from cp.config.errors import ConfigError
+
+    failed = f"-{command}: failed" if command == "ping" else f"-{command}: failed to run subcommand"
+    try:
+        paths, hint = places(options.config, os.environ)
+        if options.follow:
+            from cp.following import follow
+
+            return follow(paths, hint, options.json)
+        method, target, body = _ask(command, options)
+        status, answer = exchange(paths, method, target, body, hint=hint)
+        if 200 <= status < 300 and status != 202:
+            return _succeed(command, options, answer)
+        from cp.answers import refusal, still_going_on
+
+        if status == 202:
+            complain(f"-{command}: still going on: {still_going_on(answer)}\n")
+            return 0
+        complain(f"{failed}: {refusal(status, answer)}\n")
+    except (ClientError, ConfigError) as error:
+        complain(f"{failed}: {error}\n")
+    return 1
+
+
+def _succeed(command: str, options: Options, answer: bytes) -> int:
+    if command == "ping":
+        return show(b"ok\n")
+    if command not in ("jobs", "job", "events"):
+        return 0
+    if options.json:
+        return show(answer)
+    from cp.answers import shown
+
+    return show(shown(command, answer))
+
+
+def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
+    """The paths at which the socket may be, the best first, and what to do if nobody is there. ConfigError if the
+    configuration cannot be read."""
+    from cp.server.places import usual_places
+
+    if not argument and not environ.get("CONTAINERPILOT"):
+        return usual_places(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
+    from cp import config
+
+    path = config.control_socket(config.read(argument, environ), environ)
+    hint = ": is ContainerPilot running, and does -config name its configuration?"
+    return [path] if path else usual_places(environ), hint
+
+
+def encoded(name: str) -> str:
+    """A name as a part of a path in a URL."""
+    if _UNRESERVED.issuperset(name):
+        return name
+    data = name.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in data)
+
+
+def object_of(values: Mapping[str, str | None]) -> bytes:
+    """JSON of an object of strings and nulls."""
+    members = [f"{_quoted(key)}: {'null' if value is None else _quoted(value)}" for key, value in values.items()]
+    return f"{{{', '.join(members)}}}".encode("ascii")
+
+
+def _quoted(text: str) -> str:
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    from _json import encode_basestring_ascii
+
+    return encode_basestring_ascii(text)
+
+
+def _ask(command: str, options: Options) -> Ask:
+    """The request that a subcommand makes."""
+    if command == "putmetric":
+        return "POST", "/v3/metric", object_of(options.putmetric)
+    if command == "putenv":
+        return "POST", "/v3/environ", object_of(options.putenv)
+    if command in ("ping", "jobs", "events"):
+        return "GET", f"/v3/{command}", b""
+    if command == "reload":
+        return "POST", "/v3/reload", b""
+    if command == "maintenance":
+        return "POST", f"/v3/maintenance/{options.maintenance}", b""
+    if command == "job":
+        return "GET", f"/v3/jobs/{encoded(options.job)}", b""
+    if command == "signal":
+        name, sent = options.signal
+        body = f'{{"signal": {int(sent)}}}'.encode() if sent.isdecimal() else object_of({"signal": sent})
+        return "POST", f"/v3/jobs/{encoded(name)}/signal", body
+    name = {"start": options.start, "stop": options.stop, "restart": options.restart}[command]
+    return "POST", f"/v3/jobs/{encoded(name)}/{command}", b""
+
+
+def _take_signals() -> None:
+    """The archive's entry has blocked all signals, for the sake of an application at PID 1."""
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _signal.valid_signals())

@@ -1,0 +1,199 @@
+"""What the server says about jobs and events, put into words for people.
+
+Names, reasons and the output of checks come from elsewhere: whatever could drive a terminal is shown escaped. Nothing
+here trusts the shape of an answer either: what is not there or of another type is a dash.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Data = None | bool | int | float | str | list["Data"] | dict[str, "Data"]
+
+NOTHING = "-"
+HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
+_RIGHT = ("PID", "SINCE", "RESTARTS")  # aligned to the right
+_RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
+_ON_THE_WAY = ("waiting", "pausing", "draining", "terminating")  # states that say what comes next
+_SHORTEST = 10  # characters that the last column has at least
+_GAP = "  "
+
+
+def printable(text: str) -> str:
+    """The text without anything that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def age(seconds: float) -> str:
+    """A time span as `3m12s`: its two largest units."""
+    whole = max(int(seconds), 0)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600}h"
+
+
+def jobs_table(answer: Data, now: float, *, width: int = 0, colours: bool = False) -> str:
+    """All jobs, one a line. `now` is in seconds since 1970; `width` is that of the terminal, 0 if there is none."""
+    overview = _object(answer)
+    listed = overview.get("jobs")
+    jobs = [_object(each) for each in listed] if isinstance(listed, list) else []
+    said = [("maintenance", "in maintenance"), ("reloading", "reloading"), ("stopping", "stopping")]
+    above = ", ".join(words for key, words in said if overview.get(key) is True)
+    rows = [_row(job, now) for job in jobs]
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    lines = [_line(HEADINGS, widths, width)]
+    for job, row in zip(jobs, rows, strict=True):
+        line = _line(row, widths, width)
+        colour = _colour(job) if colours else ""
+        lines.append(f"{colour}{line}{_PLAIN}" if colour else line)
+    if not jobs:
+        lines = ["there are no jobs"]
+    return "".join(f"{line}\n" for line in ([above] if above else []) + lines)
+
+
+def job_details(answer: Data, now: float) -> str:
+    """All about one job, as lines `key: value`."""
+    job = _object(answer)
+    health, service, last = (_object(job.get(key)) for key in ("health", "service", "lastExit"))
+    left = "any number" if job.get("restartsLeft") is None else _text(job, "restartsLeft")
+    lines = [
+        ("name", _text(job, "name")),
+        ("state", f"{_text(job, 'state')} ({_text(job, 'about').replace('`', '')})"),
+        ("since", f"{_text(job, 'since')} ({_span(job)})"),
+        ("main", "yes" if job.get("main") is True else "no"),
+        ("pid", _text(job, "pid")),
+    ]
+    if blocked := _names(job.get("blockedBy")):
+        lines.append(("held up by", blocked))
+    lines += [("starts", _text(job, "starts")), ("restarts", f"{_text(job, 'restarts')} ({left} left)")]
+    if last:
+        lines.append(("last exit", f"{_exit(last, now)} ({_text(last, 'at')})"))
+    if health:
+        failures = f" ({health['failures']} failures in a row)" if health.get("failures") else ""
+        lines.append(("health", _text(health, "status") + printable(failures)))
+        checked = _ago(health.get("at"), now)
+        lines.append(("last check", f"{_text(health, 'at')}{f' ({checked})' if checked else ''}"))
+        lines.append(("its output", _text(health, "output")))
+    if service:
+        where = f"{_text(service, 'address')}:{_text(service, 'port')}"
+        lines.append(("service", f"{_text(service, 'name')} at {where} (id {_text(service, 'id')})"))
+        lines.append(("registered", _text(service, "registered")))
+    return "".join(f"{key}: {value}\n" for key, value in lines)
+
+
+def event_line(answer: Data) -> str:
+    """One event: when, what, of what."""
+    event = _object(answer)
+    return f"{_text(event, 'at'):<24}  {_text(event, 'code'):<16}  {_text(event, 'source')}\n"
+
+
+def events_lines(answer: Data) -> str:
+    listed = _object(answer).get("events")
+    return "".join(map(event_line, listed)) if isinstance(listed, list) else ""
+
+
+def seconds_of(text: str) -> float | None:
+    """Seconds since 1970 of a time such as `2026-11-22T16:50:00.123Z`; None if it is not like that."""
+    if len(text) > 40 or not text.isascii():
+        return None
+    try:
+        date, _, clock = text.removesuffix("Z").partition("T")
+        year, month, day = map(int, date.split("-"))
+        hours, minutes, rest = clock.split(":")
+        seconds = float(rest)
+        if not 0 <= seconds < 62:  # infinite, or no number at all
+            return None
+        # Years begin in March here, so that the leap day is the last one: the months before it then need no exception.
+        year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+        days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 719469
+        return days * 86400 + int(hours) * 3600 + int(minutes) * 60 + seconds
+    except ValueError:
+        return None
+
+
+# -- one job
+
+
+def _row(job: dict[str, Data], now: float) -> tuple[str, ...]:
+    health = _object(job.get("health"))
+    pid, restarts = _text(job, "pid"), _text(job, "restarts")
+    return _text(job, "name"), _text(job, "state"), pid, _span(job), restarts, _text(health, "status"), _about(job, now)
+
+
+def _about(job: dict[str, Data], now: float) -> str:
+    """What a reader wants to know first: what is wrong, or what it waits for, or else what its state means."""
+    health, last = _object(job.get("health")), _object(job.get("lastExit"))
+    about = _text(job, "about").replace("`", "")
+    parts = []
+    if health.get("status") == "unhealthy" and health.get("output"):
+        parts.append(f"check: {_text(health, 'output')}")
+    if job.get("state") in _ON_THE_WAY:
+        parts.append(about)
+    if _failed(last):
+        parts.append(_exit(last, now))
+    return "; ".join(parts) or about
+
+
+def _exit(last: dict[str, Data], now: float) -> str:
+    code = last.get("code")
+    killed = isinstance(code, int) and code < 0
+    what = f"killed by signal {str(code)[1:]}" if killed else f"exited {_text(last, 'code')}"
+    when = _ago(last.get("at"), now)
+    return f"{what} ({_text(last, 'text')}){f' {when}' if when else ''}"
+
+
+def _failed(last: dict[str, Data]) -> bool:
+    return bool(last) and last.get("code") != 0
+
+
+def _colour(job: dict[str, Data]) -> str:
+    if _object(job.get("health")).get("status") == "unhealthy" or _failed(_object(job.get("lastExit"))):
+        return _RED
+    return _DIM if job.get("state") == "complete" else ""
+
+
+# -- pieces
+
+
+def _line(cells: Sequence[str], widths: list[int], limit: int) -> str:
+    padded = [
+        cell.rjust(width) if heading in _RIGHT else cell.ljust(width)
+        for heading, cell, width in zip(HEADINGS[:-1], cells[:-1], widths[:-1], strict=True)
+    ]
+    before = _GAP.join(padded) + _GAP
+    room = max(limit - len(before), _SHORTEST)
+    last = cells[-1]
+    return before + (f"{last[: room - 1]}…" if limit and len(last) > room else last)
+
+
+def _object(value: Data) -> dict[str, Data]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(holder: dict[str, Data], key: str) -> str:
+    value = holder.get(key)
+    if isinstance(value, str):
+        return printable(value) or NOTHING
+    return str(value) if isinstance(value, int | float) else NOTHING
+
+
+def _names(value: Data) -> str:
+    return ", ".join(printable(each) for each in value if isinstance(each, str)) if isinstance(value, list) else ""
+
+
+def _span(job: dict[str, Data]) -> str:
+    seconds = job.get("seconds")
+    return age(seconds) if isinstance(seconds, int | float) and abs(seconds) < 1e12 else NOTHING
+
+
+def _ago(at: Data, now: float) -> str:
+    seconds = seconds_of(at) if isinstance(at, str) else None
+    return "" if seconds is None else f"{age(now - seconds)} ago"
