@@ -66,12 +66,14 @@ CRITICAL = "critical"
 class CatalogError(Exception):
     """A call that did not do its work; str() says why, in one line, without secrets.
 
-    `operation` begins the message where it is not the usual one of the caller ("Check registration").
+    `operation` begins the message where it is not the usual one of the caller ("Check registration"). For
+    `retry_after` seconds the catalogue does not want to be asked again; 0 = it did not say.
     """
 
-    def __init__(self, message: str, operation: str = "") -> None:
+    def __init__(self, message: str, operation: str = "", retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.operation = operation
+        self.retry_after = retry_after
 
 
 class CatalogUnreachable(CatalogError):

@@ -26,7 +26,10 @@ class Address:
 
 
 def parse_address(text: str, scheme: str, key: str) -> Address:
-    """host, host:port, [IPv6]:port or unix:///path; `key` is the configuration's, for the CatalogError."""
+    """host, host:port, [IPv6]:port or unix:///path; `key` is the configuration's, for the CatalogError.
+
+    That does not quote what somebody has written before an @: it may be a password.
+    """
     if text.startswith("unix://"):
         if text == "unix://":
             raise CatalogError(f"cannot use {key} '{text}': the path of the socket is missing")
@@ -41,5 +44,6 @@ def parse_address(text: str, scheme: str, key: str) -> Address:
     fair_name = bool(host) and (":" in host) == bracketed and not any(c <= " " or c in "/?#@[]\x7f" for c in host)
     fair_port = port.isascii() and port.isdecimal() and 0 < int(port) < 65536
     if not fair_name or not fair_port:
-        raise CatalogError(f"cannot use {key} '{text}': expected host:port, [IPv6 address]:port or unix:///path")
+        shown = text if "@" not in text else f"********@{text.rpartition('@')[2]}"
+        raise CatalogError(f"cannot use {key} '{shown}': expected host:port, [IPv6 address]:port or unix:///path")
     return Address(scheme, host, int(port))

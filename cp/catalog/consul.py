@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
 from urllib.parse import quote, urlencode
 
 from cp.catalog import (
     PASSING,
     CatalogError,
     CatalogForgotten,
-    CatalogGarbage,
     CatalogRefused,
     CatalogUnreachable,
-    Instance,
 )
 from cp.catalog.address import parse_address
+from cp.catalog.credentials import Authorization, Token
 from cp.catalog.http import Http
+from cp.catalog.instances import parse_instances
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
+    from cp.catalog import Instance
     from cp.catalog.http import Answer
     from cp.plan import ConsulSettings, Service, Watch
 
 QUOTED_BODY = 500  # characters of an answer in a message
+LARGEST_WRITE_ANSWER = 1 << 20  # bytes; in truth it is empty, or one sentence
+
+# What an agent says, in an answer of status 500, about itself and its servers, and not about what it was asked.
+IN_TROUBLE = ("no cluster leader", "no known consul servers", "rpc error", "leadership", "not ready to serve")
+UNKNOWN = ("unknown service",)  # to a removal; Consul from 1.11 on says 404
+DENIED = ("permission denied", "acl not found")
 
 
 class Consul:
@@ -35,6 +41,7 @@ class Consul:
     def __init__(self, settings: ConsulSettings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._token = Token(settings.token, settings.token_file)
+        self._authorization = Authorization(settings.http_auth)
         self._http = Http(
             "Consul",
             parse_address(settings.address, settings.scheme, "consul.address"),
@@ -42,7 +49,7 @@ class Consul:
             read_timeout=settings.read_timeout,
             tls=settings.tls,
             environ=environ,
-            masked=self._token.masked,
+            masked=self._masked,
         )
         # Services whose TTL check the agent turned out not to have: the next registration brings it along.
         self._without_check: set[str] = set()
@@ -70,30 +77,46 @@ class Consul:
             answer = self._call("PUT", f"/v1/agent/check/update/{quote(check, safe=':')}", body=body)
         if answer.status == 200:
             self._without_check.discard(service.id)
-        elif answer.status in (401, 403, 429):
-            raise self._unexpected(answer)
-        else:  # 500 up to Consul 1.10 and 404 later mean an unknown check, as may anything else
+            return
+        # An unknown check is 500 up to Consul 1.10 and 404 later, in words that differ: so any 500 counts that is not
+        # about the agent's own trouble. To register again harms nobody.
+        if answer.status == 404 or (answer.status == 500 and not _says(answer, (*IN_TROUBLE, *DENIED))):
             self._without_check.add(service.id)
             raise CatalogForgotten(self._text(answer))
+        raise self._unexpected(answer)
 
     def deregister(self, service: Service) -> None:
         answer = self._call("PUT", f"/v1/agent/service/deregister/{quote(service.id, safe='')}")
-        if answer.status not in (200, 404):
+        # A 404 without these words is not from Consul: of something before it, which does not know the path.
+        unknown = answer.status in (404, 500) and _says(answer, UNKNOWN)
+        if answer.status != 200 and not unknown:
             raise self._unexpected(answer)
         self._without_check.discard(service.id)
 
     # --- watches
 
     def instances(self, watch: Watch) -> tuple[list[Instance], object]:
-        return self._health(watch, {}, None)
+        return self._healthy(watch, self._query(watch))
 
     def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
         wait = max(1, int(max_wait))
         # The agent adds up to a sixteenth of the wait at random, so that its clients do not all come back at once.
         limit = wait * 17 / 16 + self._settings.read_timeout
-        return self._health(watch, {"index": str(cursor), "wait": f"{wait}s"}, limit)
+        answer = self._query(watch, {"index": str(cursor), "wait": f"{wait}s", "stale": ""}, limit)
+        # `stale` lets any server answer, not the leader alone, which is what Consul's documentation advises for reads
+        # that many clients make all the time. It costs nothing here: a server that lags behind the index of the
+        # question waits until it has got there. Only an answer without news may come from one that lags (its index is
+        # lower) or that has lost the others (it knows no leader); and after a restore of the servers, or a restart of
+        # a single one, indexes begin anew. All of that says the same: forget the index, and ask the leader.
+        index = _index(answer)
+        went_back = index is None or (isinstance(cursor, int) and index < cursor)
+        if went_back or answer.headers.get("x-consul-knownleader") == "false":
+            answer.body = b""  # it may be large
+            answer = self._query(watch)
+        return self._healthy(watch, answer)
 
-    def _health(self, watch: Watch, query: dict[str, str], limit: float | None) -> tuple[list[Instance], object]:
+    def _query(self, watch: Watch, more: dict[str, str] | None = None, limit: float | None = None) -> Answer:
+        """The answer to a question for the healthy instances; CatalogError if it is not one of success."""
         parameters = {"passing": "1"}
         if watch.tag:
             parameters["tag"] = watch.tag
@@ -101,10 +124,13 @@ class Consul:
         if datacenter:
             parameters["dc"] = datacenter
         path = f"/v1/health/service/{quote(watch.name, safe='')}"
-        answer = self._call("GET", path, {**parameters, **query}, limit=limit)
+        answer = self._call("GET", path, {**parameters, **(more or {})}, limit=limit)
         if answer.status != 200:
             raise self._unexpected(answer)
-        return parse_instances(answer.body, self._token.masked), _index(answer.headers.get("x-consul-index", ""))
+        return answer
+
+    def _healthy(self, watch: Watch, answer: Answer) -> tuple[list[Instance], object]:
+        return parse_instances(answer.body, self._masked), _index(answer)
 
     # --- both
 
@@ -131,6 +157,8 @@ class Consul:
         token = self._token.value()
         if token:
             headers["X-Consul-Token"] = token
+        if self._authorization.header:
+            headers["Authorization"] = self._authorization.header
         parameters = {**(query or {}), **self._tenancy}
         return self._http.request(
             method,
@@ -138,55 +166,25 @@ class Consul:
             headers=headers,
             body=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
             read_timeout=limit,
+            largest=LARGEST_WRITE_ANSWER if method == "PUT" else None,
         )
 
     def _unexpected(self, answer: Answer) -> CatalogError:
+        """What an answer means that is not one of success."""
+        text = self._text(answer)
+        if answer.status in (401, 403) or (answer.status == 500 and _says(answer, DENIED)):
+            return CatalogRefused(f"{text}; see {self._token.key}")
         if answer.status == 429 or answer.status >= 500:
-            return CatalogUnreachable(self._text(answer))
-        hint = "; see consul.token" if answer.status in (401, 403) else ""
-        return CatalogRefused(self._text(answer) + hint)
+            return CatalogUnreachable(text, retry_after=answer.retry_after())
+        return CatalogRefused(text)
 
     def _text(self, answer: Answer) -> str:
         body = " ".join(answer.body[: 4 * QUOTED_BODY].decode(errors="replace").split())
         body = "".join(c if c.isprintable() else "?" for c in body)
-        return f"Unexpected response code: {answer.status} ({self._token.masked(body)[:QUOTED_BODY]})"
+        return f"Unexpected response code: {answer.status} ({self._masked(body)[:QUOTED_BODY]})"
 
-
-class Token:
-    """The ACL token: what its file says, which is read again when it changes, or else what is configured."""
-
-    def __init__(self, token: str, file: str) -> None:
-        self._token = token
-        self._file = file
-        self._seen: tuple[int, int, int] | None = None  # of the file, when it was read
-        self._read = ""
-
-    def value(self) -> str:
-        """Empty if there is none. CatalogRefused if it cannot be had."""
-        token = (self._from_file() if self._file else "") or self._token
-        if not token.isascii() or not all(c.isprintable() for c in token):
-            key = "consul.tokenfile" if self._file else "consul.token"
-            raise CatalogRefused(f"cannot use {key}: a token is one line of printable ASCII characters")
-        return token
-
-    def masked(self, text: str) -> str:
-        """The text without the token: an agent may quote what it was sent."""
-        for secret in (self._token, self._read):
-            if secret:
-                text = text.replace(secret, "********")
-        return text
-
-    def _from_file(self) -> str:
-        try:
-            with open(self._file, encoding="latin-1") as file:
-                status = os.fstat(file.fileno())
-                seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-                if seen != self._seen:
-                    self._read = file.read(4096).strip()
-                    self._seen = seen
-        except OSError as error:
-            raise CatalogRefused(f"cannot read consul.tokenfile '{self._file}': {error.strerror}") from None
-        return self._read
+    def _masked(self, text: str) -> str:
+        return self._authorization.masked(self._token.masked(text))
 
 
 def _entry(service: Service, status: str) -> dict[str, Any]:
@@ -227,27 +225,13 @@ def _notes(service: Service) -> str:
     return f"TTL for {service.name} set by containerpilot"
 
 
-def _index(text: str) -> int | None:
+def _says(answer: Answer, phrases: tuple[str, ...]) -> bool:
+    text = answer.body[: 4 * QUOTED_BODY].decode(errors="replace").lower()
+    return any(phrase in text for phrase in phrases)
+
+
+def _index(answer: Answer) -> int | None:
     """What to wait from; None, and the watch is polled, if there is nothing to wait from."""
+    text = answer.headers.get("x-consul-index", "")
     index = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
     return index if index > 0 else None
-
-
-def parse_instances(body: bytes, masked: Callable[[str], str] = str) -> list[Instance]:
-    """Of an answer to /v1/health/service; CatalogGarbage, which quotes it without secrets, if it is none."""
-    try:
-        found = []
-        for entry in json.loads(body):
-            service = entry["Service"]
-            address = service["Address"] or entry["Node"]["Address"]
-            found.append(_instance(service["ID"], address, service["Port"], service.get("Tags") or ()))
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        quoted = " ".join(masked(body[: 4 * QUOTED_BODY].decode(errors="replace")).split())[:60]
-        raise CatalogGarbage(f"Consul's answer is not a list of service instances: {quoted!r}") from None
-    return found
-
-
-def _instance(id: object, address: object, port: object, tags: Any) -> Instance:
-    if not isinstance(id, str) or not isinstance(address, str) or not isinstance(port, int):
-        raise TypeError
-    return Instance(id, address, port, tuple(map(str, tags)))

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog import Catalog
+    from cp.catalog.observed import Observe
     from cp.catalog.registrar import Registrar
     from cp.catalog.watcher import Watcher
     from cp.engine.host import Instance, Log, Report
@@ -45,11 +46,14 @@ class Discovery:
         loop: Loop,
         log: Log,
         random: Callable[[], float],
+        observe: Observe | None = None,
     ) -> None:
+        """`observe` hears of each call to the catalogue, on the thread that made it."""
         self._settings = settings
         self._loop = loop
         self._log = log
         self._random = random
+        self._observe = observe
         self._registrar: Registrar | None = None
 
     def start(self) -> None:
@@ -80,4 +84,9 @@ class Discovery:
     def _open(self) -> Catalog:
         from cp.catalog.opener import open_catalog
 
-        return open_catalog(self._settings, warn=lambda text: self._loop.post(self._log.warning, text))
+        catalog = open_catalog(self._settings, warn=lambda text: self._loop.post(self._log.warning, text))
+        if self._observe is None:
+            return catalog
+        from cp.catalog.observed import Observed
+
+        return Observed(catalog, self._observe)

@@ -32,8 +32,8 @@ class Goal:
     """The wish for one service id, and what is known of the catalogue's side."""
 
     __slots__ = (
-        "asked_at", "attempting", "due", "forgotten", "fresh", "output", "present", "purge",
-        "registered", "registered_now", "service", "status", "trouble", "version", "waiting",
+        "asked_at", "busy", "due", "forgotten", "fresh", "output", "present", "purge",
+        "registered", "registered_now", "service", "status", "trouble", "version", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(self, service: Service, random: Callable[[], float]) -> None:
@@ -48,20 +48,23 @@ class Goal:
         self.purge = False  # a removal was wished for and has not been tried: it comes first, whatever was wished since
         self.registered = False
         self.registered_now = False  # and nobody has been told
-        self.attempting = False  # between two calls of one attempt
+        self.busy = False  # a call of it is under way
+        self.worker: object = None  # between two calls of one attempt: who makes it, and goes on with it
         self.forgotten = 0  # how often in this attempt
         self.trouble = Trouble(random)
         self.waiting: list[Callable[[], None]] = []
 
 
 class Action:
-    """One call to make, with the wish that it comes from."""
+    """One call to make, with the wish that it comes from; `begun` is when, `worker` who makes it."""
 
-    __slots__ = ("goal", "output", "service", "status", "verb", "version")
+    __slots__ = ("begun", "goal", "output", "service", "status", "verb", "version", "worker")
 
-    def __init__(self, verb: str, goal: Goal) -> None:
+    def __init__(self, verb: str, goal: Goal, worker: object, now: float) -> None:
         self.verb = verb
         self.goal = goal
+        self.worker = worker
+        self.begun = now
         self.service = goal.service
         self.status = goal.status or goal.service.initial_status
         self.output = goal.output
@@ -69,7 +72,7 @@ class Action:
 
 
 class Goals:
-    """The table of wishes.
+    """The table of wishes. There is never more than one call under way for one goal.
 
     `notice(level, text)` is told what a person should read; `release(done)` gets each callback of `forget` when its
     removal was done or has failed for the first time.
@@ -114,6 +117,8 @@ class Goals:
             goal.service = service
         goal.present = False
         goal.purge = True
+        if not goal.busy:
+            goal.worker = None  # whoever has time
         if done is not None:
             goal.waiting.append(done)
         self._ask(goal, now)
@@ -129,45 +134,68 @@ class Goals:
         goal.version += 1
         goal.due = goal.fresh = True
 
-    def removal_waits(self) -> bool:
-        """Is there a removal that has not been tried?"""
-        return any(goal.purge for goal in self._goals.values())
+    def untried_removals(self) -> list[Goal]:
+        return [goal for goal in self._goals.values() if goal.purge]
 
     # --- what to do
 
-    def next(self, now: float) -> Action | float | None:
-        """The call to make now, or in how many seconds to ask again; None = not before the next wish."""
-        chosen: tuple[bool, float, Goal] | None = None
-        earliest: float | None = None
+    def waits_for_worker(self, now: float) -> bool:
+        """Is there something to do now that nobody does?"""
+        return any(
+            goal.due and not goal.busy and goal.worker is None and self._ready_at(goal) <= now
+            for goal in self._goals.values()
+        )
+
+    def next(self, now: float, worker: object = None) -> Action | float | None:
+        """The call that this worker should make now, or in how many seconds to ask again; None = not before the next
+        wish, or the end of a call of somebody else's."""
+        self._tell_ends(now)
+        chosen: tuple[bool, bool, float, Goal] | None = None
+        earliest: float | None = self.outage.over_at
         for goal in self._goals.values():
-            if not goal.due or self._stale(goal, now):
+            over_at = goal.trouble.over_at
+            if over_at is not None:
+                earliest = over_at if earliest is None else min(earliest, over_at)
+            if goal.busy or goal.worker not in (None, worker) or not goal.due or self._stale(goal, now):
                 continue
             ready_at = self._ready_at(goal)
             if ready_at > now:
                 earliest = ready_at if earliest is None else min(earliest, ready_at)
                 continue
-            stays = goal.present and not goal.purge
-            if chosen is None or (stays, goal.asked_at) < chosen[:2]:  # removals first: somebody waits for them
-                chosen = (stays, goal.asked_at, goal)
+            # Removals first: somebody waits for them. Then the rest of an attempt: no other worker will go on with it.
+            order = (goal.present and not goal.purge, goal.worker is None, goal.asked_at)
+            if chosen is None or order < chosen[:3]:
+                chosen = (*order, goal)
         if chosen is None:
             return None if earliest is None else earliest - now
-        goal = chosen[2]
+        goal = chosen[3]
         goal.fresh = False
+        goal.busy = True
         if goal.purge or not goal.present:
             goal.purge = False
-            return Action(DEREGISTER, goal)
-        return Action(HEARTBEAT if goal.registered and goal.status else REGISTER, goal)
+            return Action(DEREGISTER, goal, worker, now)
+        return Action(HEARTBEAT if goal.registered and goal.status else REGISTER, goal, worker, now)
+
+    def _tell_ends(self, now: float) -> None:
+        lasted = self.outage.over(now)
+        if lasted is not None:
+            self._notice("info", f"Catalogue reachable again after {span(lasted)}")
+        for goal in self._goals.values():
+            lasted = goal.trouble.over(now)
+            if lasted is not None and goal.present:
+                self._notice("info", f"Service registration works again: {goal.service.name}, after {span(lasted)}")
 
     def _stale(self, goal: Goal, now: float) -> bool:
         """A passing check counts for one ttl: later it would be a lie, and the next check wakes the goal again."""
         if not goal.present or goal.purge or goal.status != PASSING or now < goal.asked_at + goal.service.ttl:
             return False
-        goal.due = goal.attempting = False
+        goal.due = False
+        goal.worker = None
         goal.forgotten = 0
         return True
 
     def _ready_at(self, goal: Goal) -> float:
-        if goal.attempting or (goal.fresh and goal.purge):
+        if goal.worker is not None or (goal.fresh and goal.purge):
             return 0.0
         if goal.fresh:
             return max(self.outage.news_at, goal.trouble.news_at)
@@ -178,11 +206,14 @@ class Goals:
     def ended(self, action: Action, error: CatalogError | None, now: float) -> None:
         """Takes in the outcome of a call; the wish may have changed meanwhile."""
         goal = action.goal
-        goal.attempting = False
+        goal.busy = False
+        goal.worker = None
         if error is None:
-            self._reachable(now)
+            # To remove what was never there may succeed without any work, as in a folder that cannot be had.
+            if action.verb != DEREGISTER or goal.registered:
+                self.outage.worked(now)
             if action.verb == DEREGISTER:
-                self._removed(goal)
+                self._removed(goal, now)
             elif action.verb == REGISTER:
                 self._registered(goal, action)
             else:
@@ -190,22 +221,20 @@ class Goals:
         elif isinstance(error, CatalogClosed):
             return  # our own side broke it off, for something more urgent: it is still due
         elif isinstance(error, CatalogForgotten) and action.verb == HEARTBEAT:
-            self._unknown(goal, error, now)
+            self._unknown(goal, action, error, now)
         else:
             self._failed(goal, action, error, now)
         if action.verb == DEREGISTER and not goal.purge:
             self._release_all(goal)
 
-    def _reachable(self, now: float) -> None:
-        since = self.outage.since
-        if self.outage.over():
-            self._notice("info", f"Catalogue reachable again after {span(now - since)}")
-
-    def _removed(self, goal: Goal) -> None:
+    def _removed(self, goal: Goal, now: float) -> None:
         goal.registered = goal.registered_now = False
         goal.forgotten = 0
-        goal.trouble.over()
+        goal.trouble.worked(now)
         if not goal.present:
+            if goal.trouble.under_way:  # nobody will look at this goal again to tell its end
+                lasted = span(now - goal.trouble.since)
+                self._notice("info", f"Service deregistered: {goal.service.name}, after {lasted}")
             goal.due = goal.purge = False
             self._goals.pop(goal.service.id, None)
 
@@ -214,14 +243,12 @@ class Goals:
             return
         goal.registered = goal.registered_now = True
         if goal.status:
-            goal.attempting = True  # the heartbeat follows at once
+            goal.worker = action.worker  # the heartbeat follows at once
         elif action.version == goal.version:
             self._settled(goal)
 
     def _renewed(self, goal: Goal, action: Action, now: float) -> None:
-        since = goal.trouble.since
-        if goal.trouble.over():
-            self._notice("info", f"Service registration works again: {goal.service.name}, after {span(now - since)}")
+        goal.trouble.worked(now)
         if action.version == goal.version:
             self._settled(goal)
 
@@ -231,29 +258,31 @@ class Goals:
         name, initial = goal.service.name, goal.service.initial_status
         if goal.registered_now and not goal.status and initial:
             self._notice("info", f"Registering service {name} with initial status set to {initial}")
+        elif goal.registered_now and goal.status not in ("", PASSING):
+            self._notice("warning", f"Service registered as {goal.status}: {name}")
         elif goal.registered_now:
             self._notice("info", f"Service registered: {name}")
         goal.registered_now = False
 
-    def _unknown(self, goal: Goal, error: CatalogError, now: float) -> None:
+    def _unknown(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
         # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
         level = "debug" if goal.registered_now else "info"
         goal.registered = goal.registered_now = False
         goal.forgotten += 1
         if goal.forgotten == 1:
             self._notice(level, f"Service not registered: {error}")
-            goal.attempting = True
+            goal.worker = action.worker
             return
         goal.forgotten = 0
-        if goal.trouble.failed(now):
+        if goal.trouble.failed(now, error.retry_after):
             self._notice("error", f"Failed to write heartbeat: {error}")
 
     def _failed(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
         goal.forgotten = 0
         of_one = isinstance(error, CatalogRefused)
         if of_one:
-            self._reachable(now)
-        first = (goal.trouble if of_one else self.outage).failed(now)
+            self.outage.worked(now)
+        first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after)
         if action.verb == DEREGISTER:
             if goal.waiting or first:
                 self._notice("info", f"Deregistering failed: {error}")

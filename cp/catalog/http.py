@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from _thread import allocate_lock
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.address import Address
+    from cp.catalog.stream import Stream
     from cp.plan import Tls
 
 LARGEST_ANSWER = 64 * 1024 * 1024
@@ -32,6 +34,20 @@ class Answer:
         self.status = status
         self.headers = headers
         self.body = body
+
+    def retry_after(self) -> float:
+        """For how many seconds the server does not want to be asked again; 0 = it does not say."""
+        text = self.headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdecimal():
+            return float(text[:9])
+        if not text:
+            return 0.0
+        from email.utils import parsedate_to_datetime
+
+        try:
+            return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        except (ValueError, TypeError, OverflowError):
+            return 0.0
 
 
 class Http:
@@ -55,13 +71,15 @@ class Http:
         largest_answer: int = LARGEST_ANSWER,
     ) -> None:
         self._name = f"{name} at {address}"
+        self._hint = f"; see {name.lower()}.tls"
         self._address = address
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._masked = masked
-        self._largest = largest_answer
+        self._largest = self._most = largest_answer  # bytes of any answer, and of the one that comes
         https = address.scheme == "https"
         self._module: Any = urllib3_connection(https)
+        self._tls = tls
         self._context = tls_context(tls, self._name) if https else None
         self._server_name = tls.server_name
         self._proxy = None
@@ -90,9 +108,16 @@ class Http:
         headers: Mapping[str, str],
         body: bytes | None = None,
         read_timeout: float | None = None,
+        largest: int | None = None,
+        stream: Stream | None = None,
     ) -> Answer:
-        """Whatever its status. CatalogUnreachable, CatalogClosed or CatalogGarbage if there is none."""
+        """Whatever its status. CatalogUnreachable, CatalogClosed or CatalogGarbage if there is none.
+
+        `largest` is how many bytes its body may have, if not as many as that of any answer.
+        With a stream, which listens to an answer of status 200, such an answer's body is empty.
+        """
         limit = self._read_timeout if read_timeout is None else read_timeout
+        self._most = self._largest if largest is None else largest
         with self._guard:
             if self._closed:
                 raise CatalogClosed(f"the connection to {self._name} is closed")
@@ -100,8 +125,8 @@ class Http:
             self._interrupted = False
         whole = False
         try:
-            answer = self._request(method, target, headers, body, limit)
-            whole = True
+            answer = self._request(method, target, headers, body, limit, stream)
+            whole = stream is None or answer.status != 200
             return answer
         finally:
             with self._guard:
@@ -111,7 +136,13 @@ class Http:
                 self._drop()
 
     def _request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, limit: float
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: float,
+        stream: Stream | None,
     ) -> Answer:
         from http.client import BadStatusLine, HTTPException
 
@@ -126,17 +157,24 @@ class Http:
                     self._connect()
                     connecting = False
                 self._patience.restart(limit)
-                return self._exchange(method, target, headers, body, limit)
+                return self._exchange(method, target, headers, body, limit, stream)
             except (OSError, HTTPException, HTTPError, ValueError) as error:
                 # ValueError is what http.client raises for some malformed answers, and for a socket closed under it.
                 if self._is_broken_off():
                     raise CatalogClosed(f"the call to {self._name} was broken off") from None
-                if not kept or not isinstance(error, (ConnectionError, BadStatusLine)):
+                begun = stream is not None and stream.begun
+                if not kept or begun or not isinstance(error, (ConnectionError, BadStatusLine)):
                     raise self._failure(error, connecting, limit) from None
                 self._drop()
 
     def _exchange(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, limit: float
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        limit: float,
+        stream: Stream | None,
     ) -> Answer:
         connection = self._connection
         connection.timeout = limit
@@ -149,22 +187,29 @@ class Http:
                 raise CatalogError(f"cannot send the header {header}: it has characters that are not printable")
         connection.request(method, target, body=body, headers=sent, preload_content=False)
         response = connection.getresponse()
+        if response.status < 200:  # the true answer would follow, and be taken for that to the next question
+            raise CatalogGarbage(f"{self._name} announces an answer with status {response.status}, which nobody asked for")
+        received = {name.lower(): value for name, value in response.headers.items()}
+        content = b""
         try:
-            content = self._read(response)
+            if stream is not None and response.status == 200:
+                stream.follow(response, self._patience, received)
+            else:
+                content = self._read(response)
         finally:
             response.close()
         if connection.sock is None:  # the server keeps no connections
             self._drop()
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, content)
+        return Answer(response.status, received, content)
 
     def _read(self, response: Any) -> bytes:
         pieces: list[bytes] = []
         size = 0
         while piece := response.read(READ_SIZE, decode_content=False):
             size += len(piece)
-            if size > self._largest:
+            if size > self._most:
                 pieces.clear()  # the error's traceback would keep them
-                raise CatalogGarbage(f"{self._name} answered with more than {self._largest >> 20} MiB")
+                raise CatalogGarbage(f"{self._name} answered with more than {self._most >> 20} MiB")
             pieces.append(piece)
         return b"".join(pieces)
 
@@ -176,7 +221,9 @@ class Http:
                 return CatalogUnreachable(f"cannot reach {self._name}: no connection within {limit:g} s")
             return CatalogUnreachable(f"{self._name} did not answer within {limit:g} s")
         if isinstance(cause, OSError):
-            return CatalogUnreachable(f"cannot reach {self._name}: {reason(cause)}")
+            # By their names, since ssl may not be here: certificates that do not fit, and no TLS at the other side.
+            hint = self._hint if type(cause).__name__ in ("SSLCertVerificationError", "SSLError") else ""
+            return CatalogUnreachable(f"cannot reach {self._name}: {reason(cause)}{hint}")
         return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause, self._masked)}")
 
     # --- the connection
@@ -186,7 +233,7 @@ class Http:
         make = self._module.HTTPConnection
         if self._context is not None:
             make = self._module.HTTPSConnection
-            options["ssl_context"] = self._context
+            options["ssl_context"] = self._context = tls_context(self._tls, self._name)
             options["server_hostname"] = self._server_name or None
         place = self._address if self._proxy is None else self._proxy
         connection = self._connection = make(place.host, place.port, **options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from cp.catalog import CatalogError
 from cp.plan import ConsulSettings, DirectorySettings
 
 TYPE_CHECKING = False
@@ -34,4 +33,6 @@ def open_catalog(
         from cp.catalog.directory import Directory
 
         return Directory(settings, warn)
-    raise CatalogError("cannot use the catalogue 'etcd': this build has no client for it; use 'consul' or 'directory'")
+    from cp.catalog.etcd import Etcd
+
+    return Etcd(settings, environ, warn)

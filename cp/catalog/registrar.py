@@ -1,34 +1,37 @@
-"""Keeps the catalogue as the program wishes it: the thread and the clock around `goals`."""
+"""Keeps the catalogue as the program wishes it: the threads and the clock around `goals`."""
 
 from __future__ import annotations
 
 import time
 from _thread import allocate_lock, start_new_thread
 
-from cp.catalog import CatalogError, CatalogUnreachable
-from cp.catalog.bell import Bell
-from cp.catalog.goals import DEREGISTER, HEARTBEAT, REGISTER, Goals
-from cp.catalog.trouble import LONGEST
+from cp.catalog.goals import DEREGISTER, Goals
+from cp.catalog.worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog, Log, Loop
+    from cp.catalog import Catalog, CatalogError, Log, Loop
     from cp.catalog.goals import Action
+    from cp.catalog.worker import StartThread
     from cp.plan import Service
 
 # A removal waits this long for another service's call to end by itself before that call is broken off: the engine
 # gives all removals together one second.
 GRACE = 0.2
+SLOW = 1.0  # seconds; a call that takes longer must not hold up other services: they get a worker more
+MOST_WORKERS = 4
+IDLE = 30.0  # seconds without work, after which a worker goes; the first one stays
 
 
 class Registrar:
     """Told what should be true, and makes it true for as long as it takes.
 
     `start`, `want`, `forget` and `stop` are for the loop's thread and never block. All calls to the catalogue are made
-    on one thread of the registrar's own, which opens the catalogue as soon as it is started, so that its first
-    call finds all modules imported. `open` may raise CatalogError: that is an outage like any other.
+    on threads of the registrar's own: one, which opens the catalogue as soon as it is started, so that its first call
+    finds all modules imported; and up to three more while calls are slow. `open` makes a client for one thread; it may
+    raise CatalogError: that is an outage like any other.
     """
 
     def __init__(
@@ -39,38 +42,39 @@ class Registrar:
         *,
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
-        start_thread: Callable[[Callable[[], None], tuple[()]], object] = start_new_thread,
+        start_thread: StartThread = start_new_thread,
+        idle: float = IDLE,
     ) -> None:
         self._open = open
         self._loop = loop
         self._log = log
         self._clock = clock
         self._start_thread = start_thread
-        self._goals = Goals(random, self._notice, loop.post)
-        self._lock = allocate_lock()  # over the goals and the call; held for microseconds, never during a call
-        self._bell: Bell | None = None
-        self._catalog: Catalog | None = None
-        self._action: Action | None = None  # the call under way
+        self._idle = idle
+        self._goals = Goals(random, self.notice, loop.post)
+        self._lock = allocate_lock()  # over goals, workers and their calls; for microseconds, never during a call
+        self._first = Worker(self, open)
+        self._workers = [self._first]
+        self._watched = False  # somebody will look whether calls are slow
         self._stopped = False
         self._complained = False
 
     # --- on the loop's thread
 
     def start(self) -> None:
-        """Starts the thread; a second call does nothing."""
-        if self._bell is not None or self._stopped:
-            return
-        bell = None
+        """Starts the first thread; a second call does nothing."""
+        if not self._stopped:
+            self._start_first()
+
+    def _start_first(self) -> bool:
         try:
-            bell = self._bell = Bell()
-            self._start_thread(self._run, ())
+            self._first.start(self._start_thread)
         except (OSError, RuntimeError) as error:  # no descriptor, no thread: the next wish tries again
-            if bell is not None:
-                bell.close()
-            self._bell = None
             if not self._complained:
                 self._complained = True
                 self._log.warning(f"Service registration failed: cannot start a thread: {error}")
+            return False
+        return True
 
     def want(self, service: Service, status: str, output: str = "") -> None:
         """Present with this status, as a check has just found: each call is one heartbeat, and heals what is broken.
@@ -93,101 +97,122 @@ class Registrar:
             if done is not None:
                 self._loop.post(done)
             return
-        self.start()
-        if self._bell is None and done is not None:  # there is nobody to wait for
+        if not self._start_first() and done is not None:  # there is nobody to wait for
             self._loop.post(done)
             done = None
         with self._lock:
             self._goals.forget(service, done, self._clock())
-            action = self._action
-        if action is not None and action.verb != DEREGISTER:
-            self._loop.call_later(GRACE, self._hurry, action)
+            calls = [worker.action for worker in self._workers if worker.action is not None]
+        if calls:
+            self._loop.call_later(GRACE, self._hurry, [call for call in calls if call.verb != DEREGISTER])
         self._wake()
 
     def stop(self) -> None:
-        """No more work. The thread ends by itself; nobody waits for it."""
+        """No more work. The threads end by themselves; nobody waits for them."""
         self._stopped = True
-        catalog, bell = self._catalog, self._bell
-        if catalog is not None:
-            catalog.close()
-        if bell is not None:
-            bell.ring()
+        with self._lock:
+            workers = list(self._workers)
+        for worker in workers:
+            worker.stop()
 
     def _wake(self) -> None:
-        self.start()
-        if self._bell is not None:
-            self._bell.ring()
+        self._start_first()
+        self._ring()
+        if len(self._goals) > 1:  # nobody waits for the slow call of a single service
+            self._watch()
 
-    def _hurry(self, action: Action) -> None:
-        """Breaks off the call that was under way when a removal was wished for, if it still is."""
-        with self._lock:
-            if self._action is action and self._goals.removal_waits():
-                catalog = self._catalog
-                if catalog is not None:
-                    catalog.interrupt()
+    def _hurry(self, actions: list[Action]) -> None:
+        """Breaks off those of the calls that removals wait for, if they are still under way.
 
-    # --- on the registrar's thread
-
-    def _run(self) -> None:
-        bell = self._bell
-        assert bell is not None
-        try:
-            self._warm_up()
-            while not self._stopped:
-                try:
-                    pause = self.step()
-                except Exception as error:  # a fault of ours: without this thread nothing would ever heal again
-                    self._notice("error", f"Service registration: unexpected {type(error).__name__}: {error}")
-                    pause = LONGEST
-                if not self._stopped:
-                    bell.wait(pause)
-        finally:
-            if self._catalog is not None:
-                self._catalog.close()
-            bell.close()
-
-    def _warm_up(self) -> None:
-        try:
-            self._opened()
-        except Exception:  # whatever it is, the first call meets it again and reports it
+        A removal is not broken off for another one; then there is a worker more.
+        """
+        if self._stopped:
             return
+        with self._lock:
+            waiting = self._goals.untried_removals()
+            old = [each for each in self._workers if each.action in actions and each.catalog is not None]
+            old.sort(key=lambda worker: worker.action is None or worker.action.goal not in waiting)
+            own = sum(worker.action is not None and worker.action.goal in waiting for worker in old)
+            missing = len(waiting) - sum(worker.action is None for worker in self._workers)
+            broken_off = old[: max(own, missing)]
+            for worker in broken_off:
+                if worker.catalog is not None:
+                    worker.catalog.interrupt()
+            missing -= len(broken_off)
+        for _ in range(missing):
+            self._hire()
+
+    def _relieve(self) -> None:
+        """If all workers have had the same call for long, and there is more to do: one worker more."""
+        self._watched = False
+        if self._stopped:
+            return
+        now = self._clock()
+        with self._lock:
+            calls = [worker.action for worker in self._workers]
+            busy = any(calls)
+            slow = all(call is not None and now - call.begun >= SLOW for call in calls)
+            waits = self._goals.waits_for_worker(now)
+        if waits and slow:
+            self._hire()
+        elif waits:
+            self._ring()  # the first one knows when to try again, and it may be busy
+        if busy:
+            self._watch()
+
+    def _hire(self) -> None:
+        worker = Worker(self, self._open, self._idle)
+        with self._lock:
+            if len(self._workers) >= MOST_WORKERS:
+                return
+            self._workers.append(worker)
+        try:
+            worker.start(self._start_thread)
+        except (OSError, RuntimeError):  # then the others have to do
+            with self._lock:
+                self._workers.remove(worker)
+
+    def _ring(self) -> None:
+        with self._lock:
+            resting = [worker for worker in self._workers if worker.action is None]
+        for worker in resting:
+            worker.ring()
+
+    def _watch(self) -> None:
+        if not self._watched:
+            self._watched = True
+            self._loop.call_later(SLOW, self._relieve)
+
+    # --- on the workers' threads
 
     def step(self) -> float | None:
-        """Makes all calls that are due; returns in how many seconds to ask again, None = after the next wish."""
-        while not self._stopped:
-            with self._lock:
-                chosen = self._goals.next(self._clock())
-                if chosen is None or isinstance(chosen, float):
-                    return chosen
-                self._action = chosen
-            error = self._attempt(chosen)
-            with self._lock:
-                self._action = None
-                if not self._stopped:
-                    self._goals.ended(chosen, error, self._clock())
-        return None
+        """Of the first worker."""
+        return self._first.step()
 
-    def _attempt(self, action: Action) -> CatalogError | None:
-        try:
-            catalog = self._opened()
-            if action.verb == REGISTER:
-                catalog.register(action.service, action.status)
-            elif action.verb == HEARTBEAT:
-                catalog.heartbeat(action.service, action.status, action.output)
-            else:
-                catalog.deregister(action.service)
-        except CatalogError as error:
-            return error
-        except Exception as error:  # a fault of ours or of a library must not end registration for good
-            return CatalogUnreachable(f"unexpected {type(error).__name__}: {error}")
-        return None
+    def take(self, worker: Worker) -> Action | float | None:
+        """The next call for this worker; else in how many seconds to ask again, None = after the next wish."""
+        with self._lock:
+            chosen = self._goals.next(self._clock(), worker)
+            if chosen is not None and not isinstance(chosen, float):
+                worker.action = chosen
+            return chosen
 
-    def _opened(self) -> Catalog:
-        if self._catalog is None:
-            self._catalog = self._open()
-            if self._stopped:  # `stop` may have looked before the catalogue was here
-                self._catalog.close()
-        return self._catalog
+    def give_back(self, worker: Worker, action: Action, error: CatalogError | None) -> None:
+        """How the call went."""
+        with self._lock:
+            worker.action = None
+            if not self._stopped:
+                self._goals.ended(action, error, self._clock())
+            alone = len(self._workers) == 1
+        if worker is not self._first and not alone:
+            self._first.ring()  # it is the one that waits for the time of the next attempt
 
-    def _notice(self, level: str, text: str) -> None:
+    def dismiss(self, worker: Worker) -> None:
+        """Nothing was to be done for long."""
+        with self._lock:
+            if worker in self._workers:
+                self._workers.remove(worker)
+        worker.stop()
+
+    def notice(self, level: str, text: str) -> None:
         self._loop.post(getattr(self._log, level), text)

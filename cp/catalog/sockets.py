@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
+from _thread import allocate_lock
 
 from cp.catalog import CatalogError
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 # A peer that is gone without a word is noticed after 15 + 3 x 5 seconds of silence, even in the middle of a long poll.
 KEEP_ALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
+
+MOST_CONTEXTS = 4
+
+_contexts_guard = allocate_lock()
+_contexts: dict[Tls, tuple[object, ssl.SSLContext]] = {}
 
 
 class Patience:
@@ -88,7 +95,36 @@ def _connected(
 
 
 def tls_context(tls: Tls, server: str) -> ssl.SSLContext:
-    """For the client side. CatalogError, which names the files, if they cannot be used."""
+    """For the client side; CatalogError, which names the files, if they cannot be used.
+
+    All connections with the same settings share one: each holds the certificates of all authorities, which is half a
+    megabyte. It is made anew when a file has changed; while the new files do not fit together the old one is used.
+    """
+    with _contexts_guard:
+        files = tuple(_state(name) for name in (tls.ca_file, tls.ca_path, tls.client_cert, tls.client_key))
+        known = _contexts.pop(tls, None)
+        if known is None or known[0] != files:
+            try:
+                known = (files, _new_tls_context(tls, server))
+            except CatalogError:
+                if known is None:
+                    raise
+        _contexts[tls] = known
+        while len(_contexts) > MOST_CONTEXTS:  # of earlier configurations
+            del _contexts[next(iter(_contexts))]
+        return known[1]
+
+
+def _state(path: str) -> tuple[int, int, int] | None:
+    """What changes when the file does."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):  # not there: to read it will say why
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _new_tls_context(tls: Tls, server: str) -> ssl.SSLContext:
     import ssl
 
     from urllib3.util.ssl_ import create_urllib3_context

@@ -8,7 +8,7 @@ from _thread import start_new_thread
 from cp.catalog import CatalogError
 from cp.catalog.bell import Bell
 from cp.catalog.changes import Sighting
-from cp.catalog.trouble import LONGEST, SHORTEST, Trouble, span
+from cp.catalog.trouble import CALM, LONGEST, SHORTEST, Trouble, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 PUSH_WAIT = 300.0  # seconds that one question to a catalogue that pushes stays open
 GATHER = 0.25  # seconds between two reports
+LONGEST_GATHER = 4.0  # the same, while changes keep coming
+AT_ONCE = 0.025  # seconds; an answer that comes sooner tells of a change during the pause before the question
 HASTE = 10  # answers without a change that may come at once, one after another
 
 
 class Watcher:
     """All methods are for the loop's thread, where `report` is called too; none of them blocks.
 
-    The first look comes one interval after the start, later ones when the catalogue says that something changed, or
+    The first look comes `delay` after the start, later ones when the catalogue says that something changed, or
     every interval if it cannot say so. A failed query changes nothing. `memory` is what was reported last.
     """
 
@@ -51,6 +53,7 @@ class Watcher:
         self._loop = loop
         self._log = log
         self._report = report
+        self._random = random
         self._clock = clock
         self._start_thread = start_thread
         # The loop's thread only.
@@ -62,6 +65,7 @@ class Watcher:
         self._cursor: object = None
         self._trouble = Trouble(random)
         self._hasty = 0
+        self._rush = 0  # pauses during which something changed, since it was calm
         self._begin = 0.0
         # Both: written once, or by one side.
         self._bell: Bell | None = None
@@ -78,7 +82,7 @@ class Watcher:
         """Starts the thread; a second call does nothing."""
         if self._bell is not None or self._stopped:
             return
-        self._begin = self._clock() + self._watch.interval
+        self._begin = self._clock() + self._watch.delay
         bell = None
         try:
             bell = self._bell = Bell()
@@ -148,45 +152,68 @@ class Watcher:
     def step(self) -> float:
         """One question to the catalogue; returns how many seconds to let pass before the next."""
         asked_at = self._clock()
+        first = self._cursor is None  # it is answered at once, whatever happens
         try:
             found, self._cursor = self._ask()
             sighting = Sighting(found, self._seen)
         except CatalogError as error:
-            return self._failed(str(error))
+            return self._failed(str(error), error.retry_after)
         except Exception as error:  # a fault of ours or of a library must not end the watch for good
             return self._failed(f"unexpected {type(error).__name__}: {error}")
-        since = self._trouble.since
-        if self._trouble.over():
-            self._loop.post(
-                self._log.info, f"{self._watch.name} can be queried again after {span(self._clock() - since)}"
-            )
+        now = self._clock()
+        self._trouble.worked(now)
+        lasted = self._trouble.over(now)
+        if lasted is not None:
+            self._loop.post(self._log.info, f"{self._watch.name} can be queried again after {span(lasted)}")
+        return self._took(sighting, asked_at, first)
+
+    def _took(self, sighting: Sighting, asked_at: float, first: bool) -> float:
         pushes = self._watch.push and self._cursor is not None
+        lasted = self._clock() - asked_at
         if sighting.differs_from(self._seen):
             self._seen = sighting
             self._loop.post(self._saw, sighting)
             self._hasty = 0
-            return GATHER if pushes else self._watch.interval
+            return self._gather(lasted, first) if pushes else self._watch.interval
         if not pushes:
             return self._watch.interval
         # Something of no interest changed. A catalogue that answers at once for ever must not keep us busy.
-        self._hasty = self._hasty + 1 if self._clock() - asked_at < SHORTEST else 0
+        self._hasty = self._hasty + 1 if lasted < SHORTEST else 0
         return GATHER if self._hasty > HASTE else 0.0
+
+    def _gather(self, lasted: float, first: bool) -> float:
+        """The pause after a change, during which others may come.
+
+        A service of which many instances come or go has all its watches ask again after each of them, which can be
+        more than a catalogue takes. So the pauses grow while each one misses something, up to the interval: then a
+        watch asks as often as one that polls. Half of a longer pause is chance: all of them heard of it at one moment.
+        """
+        if lasted >= CALM:
+            self._rush = 0
+        elif lasted < AT_ONCE and not first:
+            self._rush += 1
+        pause = min(GATHER * 4.0 ** min(self._rush - 1, 5), LONGEST_GATHER, self._watch.interval)
+        return max(GATHER, pause * (0.5 + 0.5 * self._random()))
 
     def _ask(self) -> tuple[list[Any], object]:
         catalog = self._opened()
         if self._cursor is None or not self._watch.push:
             return catalog.instances(self._watch)
-        return catalog.wait_for_change(self._watch, self._cursor, PUSH_WAIT)
+        # After an outage ask again soon: somebody is to be told when it is over.
+        return catalog.wait_for_change(self._watch, self._cursor, CALM if self._trouble.under_way else PUSH_WAIT)
 
-    def _failed(self, why: str) -> float:
+    def _failed(self, why: str, asked: float = 0.0) -> float:
         self._cursor = None  # look at everything again
+        self._rush = max(self._rush, 2)  # after an outage many things change at the same time
         if self._stopped:
             return 0.0
-        if self._trouble.failed(self._clock()):
+        # The interval is the longest a change may stay unseen, also after an outage.
+        if self._trouble.failed(self._clock(), asked, longest=min(self._watch.interval, LONGEST)):
             self._loop.post(self._log.warning, f"Failed to query {self._watch.name}: {why}")
         pause = self._trouble.retry_at - self._clock()
-        # The interval is the longest a change may stay unseen, also after an outage.
-        return min(pause, self._watch.interval) if self._watch.push else self._watch.interval
+        if asked > 0:
+            return max(pause, self._watch.interval)
+        return pause if self._watch.push else self._watch.interval
 
     def _opened(self) -> Catalog:
         if self._catalog is None:

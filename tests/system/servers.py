@@ -59,11 +59,16 @@ def free_port() -> int:
 
 
 class Consul:
-    """A Consul of its own. Its ports and its unix socket stay the same over a restart; what it knew does not."""
+    """A Consul of its own. Its ports and its unix socket stay the same over a restart; what it knew does not.
 
-    def __init__(self, xprocess: XProcess, name: str) -> None:
+    `more` is more of its configuration, in its own language; with `token` the methods here ask what it knows.
+    """
+
+    def __init__(self, xprocess: XProcess, name: str, more: str = "", token: str = "") -> None:
         self._xprocess = xprocess
         self._name = name
+        self._more = more
+        self._token = token
         self._ports = [free_port() for _ in range(3)]
         self._folder = Path(str(xprocess.getinfo(name).controldir))
         self.address = f"127.0.0.1:{self._ports[0]}"
@@ -85,7 +90,7 @@ class Consul:
     def start(self) -> None:
         """Empty, and ready to answer."""
         http, server, serf = self._ports
-        socket_path = self.socket
+        socket_path, more = self.socket, self._more
         ready = self._is_ready
 
         class Starter(ProcessStarter):  # type: ignore[misc]
@@ -95,7 +100,7 @@ class Consul:
                 find_consul(), "agent", "-dev", "-node", "test", "-log-level", "warn", "-disable-host-node-id",
                 "-bind", "127.0.0.1", "-http-port", http, "-server-port", server, "-serf-lan-port", serf,
                 "-serf-wan-port", "-1", "-dns-port", "-1", "-grpc-port", "-1",
-                "-hcl", f'addresses {{ http = "127.0.0.1 unix://{socket_path}" }} disable_update_check = true',
+                "-hcl", f'addresses {{ http = "127.0.0.1 unix://{socket_path}" }} disable_update_check = true {more}',
             ]  # fmt: skip
 
             def startup_check(self) -> bool:
@@ -136,15 +141,18 @@ class Consul:
 
     def get(self, path: str) -> Any:
         """The answer, from JSON; OSError without one."""
-        with _direct.open(f"http://{self.address}{path}", timeout=10) as answer:
+        with _direct.open(self._request(path), timeout=10) as answer:
             return json.load(answer)
 
     def put(self, path: str, body: Any = None) -> None:
         """Raises if the answer is not 200."""
         content = b"" if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://{self.address}{path}", content, method="PUT")
-        with _direct.open(request, timeout=10):
+        with _direct.open(self._request(path, content, "PUT"), timeout=10):
             pass
+
+    def _request(self, path: str, content: bytes | None = None, method: str = "GET") -> urllib.request.Request:
+        headers = {"X-Consul-Token": self._token} if self._token else {}
+        return urllib.request.Request(f"http://{self.address}{path}", content, headers, method=method)
 
     def passing(self, service: str) -> list[dict[str, Any]]:
         """The healthy instances of a service, as `Service` objects of Consul's answer."""
@@ -180,8 +188,8 @@ class StartConsul:
         self._xprocess = xprocess
         self._started: list[Consul] = []
 
-    def __call__(self) -> Consul:
-        consul = Consul(self._xprocess, f"consul-{os.getpid()}-{random.getrandbits(32):x}")
+    def __call__(self, more: str = "", token: str = "") -> Consul:
+        consul = Consul(self._xprocess, f"consul-{os.getpid()}-{random.getrandbits(32):x}", more, token)
         self._started.append(consul)
         return consul
 

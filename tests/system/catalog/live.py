@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog.opener import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
-from cp.plan import ConsulSettings, DirectorySettings, Service, Watch
+from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,13 +92,15 @@ class Party:
         self.live = Live()
         self._members: list[Registrar | Watcher] = []
 
-    def registrar(self, settings: ConsulSettings | DirectorySettings) -> Registrar:
+    def registrar(self, settings: ConsulSettings | EtcdSettings | DirectorySettings) -> Registrar:
         registrar = Registrar(lambda: open_catalog(settings, environ={}), self.live, self.live, random=random.random)
         registrar.start()
         self._members.append(registrar)
         return registrar
 
-    def watcher(self, settings: ConsulSettings | DirectorySettings, followed: Watch) -> tuple[Watcher, Reports]:
+    def watcher(
+        self, settings: ConsulSettings | EtcdSettings | DirectorySettings, followed: Watch
+    ) -> tuple[Watcher, Reports]:
         reports = Reports()
         watcher = Watcher(
             followed,
@@ -197,6 +199,10 @@ class Relay:
 
 def consul_at(address: str, **fields: Any) -> ConsulSettings:
     return ConsulSettings(address=address, **fields)
+
+
+def etcd_at(*urls: str, **fields: Any) -> EtcdSettings:
+    return EtcdSettings(endpoints=urls, **fields)
 
 
 def directory_at(path: Path) -> DirectorySettings:

@@ -101,6 +101,7 @@ def test_a_restart_of_consul_is_one_outage_and_what_was_lost_is_reported(
     party.live.until(lambda: reports.last == [])
     register(consul, name, 2)
     party.live.until(lambda: reports.last == [2])
+    party.live.until(lambda: len(party.live.lines) == 2)
     assert [line.split(":")[0] for line in party.live.lines] == ["warning", "info"]
     assert party.live.lines[0].startswith(f"warning: Failed to query {name}: ")
     assert party.live.lines[1].startswith(f"info: {name} can be queried again after ")

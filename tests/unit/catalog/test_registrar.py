@@ -9,57 +9,12 @@ import pytest
 
 from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.catalog.registrar import GRACE, Registrar
-from tests.unit.catalog.fakes import DOWN, Clock, FakeCatalog, FakeLog, FakeLoop, service
+from cp.catalog.trouble import CALM
+from tests.unit.catalog.fakes import DOWN, service
+from tests.unit.catalog.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from cp.catalog import Catalog
-    from cp.plan import Service
-
-
-class Scene:
-    """A registrar whose thread is the test: `run` lets time pass and makes the calls that come due."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.loop = FakeLoop(self.clock)
-        self.log = FakeLog()
-        self.catalog = FakeCatalog()
-        self.open_error: Exception | None = None
-        self.registrar = Registrar(
-            self.open,
-            self.loop,
-            self.log,
-            random=lambda: 1.0,
-            clock=self.clock,
-            start_thread=lambda run, arguments: None,
-        )
-
-    def open(self) -> Catalog:
-        if self.open_error is not None:
-            raise self.open_error
-        return self.catalog
-
-    def run(self, seconds: float = 0.0) -> list[str]:
-        """The calls that were made."""
-        end = self.clock.time + seconds
-        while True:
-            pause = self.registrar.step()
-            self.loop.turn()
-            if pause is None or self.clock.time + pause > end:
-                self.clock.time = end
-                return self.catalog.new_calls()
-            self.clock.time += pause
-
-    def passes(self, one: Service | None = None, seconds: float = 0.0) -> list[str]:
-        """A check has passed."""
-        self.registrar.want(one or service(), "passing")
-        return self.run(seconds)
-
-    def said(self) -> list[str]:
-        lines, self.log.lines = self.log.lines, []
-        return [line for line in lines if not line.startswith("debug")]
 
 
 @pytest.fixture
@@ -169,6 +124,8 @@ def test_an_outage_is_told_at_its_start_and_at_its_end(scene: Scene) -> None:
     assert scene.said() == [f"warning: Service registration failed: {DOWN}"]
     scene.catalog.error = None
     scene.passes()
+    assert scene.said() == []
+    scene.run(CALM)
     assert scene.said() == ["info: Catalogue reachable again after 8 min 20 s"]
 
 
@@ -206,9 +163,7 @@ def test_the_attempts_of_an_outage_are_spaced_from_a_quarter_of_a_second_to_fift
 
 
 def test_chance_shortens_a_pause_by_up_to_half(scene: Scene) -> None:
-    scene.registrar = Registrar(
-        scene.open, scene.loop, scene.log, random=lambda: 0.0, clock=scene.clock, start_thread=lambda run, args: None
-    )
+    scene.set_random(lambda: 0.0)
     scene.catalog.error = DOWN
     times: list[float] = []
     scene.catalog.on_call = lambda verb: times.append(scene.clock.time)
@@ -392,10 +347,10 @@ def test_a_refusal_shows_that_the_catalogue_is_there_again(scene: Scene) -> None
     scene.catalog.error = DOWN
     scene.passes()
     scene.catalog.error = CatalogRefused("Unexpected response code: 403 (Permission denied)")
-    scene.passes(seconds=5)
-    assert [line.partition(" after")[0] for line in scene.said()[1:]] == [
-        "info: Catalogue reachable again",
+    scene.passes(seconds=CALM + 1)
+    assert scene.said()[1:] == [
         "warning: Service registration failed: Unexpected response code: 403 (Permission denied)",
+        "info: Catalogue reachable again after 0.2 s",
     ]
 
 
@@ -414,10 +369,10 @@ def test_what_one_service_is_refused_does_not_hold_up_another(scene: Scene) -> N
         "info: Service registered: good",
     ]
     scene.catalog.on_call = lambda verb: None
-    scene.passes(service("bad"))
+    scene.passes(service("bad"), seconds=CALM)
     assert scene.said() == [
-        "info: Service registration works again: bad, after 40.0 s",
         "info: Service registered: bad",
+        "info: Service registration works again: bad, after 40.0 s",
     ]
 
 
@@ -449,11 +404,11 @@ def test_each_attempt_may_register_twice(scene: Scene) -> None:
     scene.passes(seconds=5)
     answers = iter([forget])
     scene.catalog.on_call = lambda verb: [answer(verb) for answer in answers] if verb.startswith("passing") else None
-    scene.passes()
+    scene.passes(seconds=CALM)
     assert scene.catalog.known == {"web-box": "passing"}
     assert scene.said()[1:] == [
-        "info: Service registration works again: web, after 5.0 s",
         "info: Service registered: web",
+        "info: Service registration works again: web, after 5.0 s",
     ]
 
 

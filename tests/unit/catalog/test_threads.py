@@ -77,13 +77,13 @@ def test_the_catalogue_is_opened_and_called_on_the_registrars_own_thread() -> No
     assert catalog.known == {}
 
 
-def test_the_first_look_of_a_watch_comes_one_interval_after_its_start() -> None:
+def test_the_first_look_of_a_watch_comes_after_its_delay() -> None:
     loop, catalog, reports = LiveLoop(), HangingCatalog(), []
     catalog.found = [instance("a")]
     looked_at: list[float] = []
     catalog.on_call = lambda verb: looked_at.append(time.monotonic())
     watcher = Watcher(
-        watch(interval=0.2), lambda: catalog, loop, FakeLog(), lambda *lists: reports.append(lists), random=lambda: 0.5
+        watch(delay=0.2), lambda: catalog, loop, FakeLog(), lambda *lists: reports.append(lists), random=lambda: 0.5
     )
     started_at = time.monotonic()
     watcher.start()

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError, Instance
-from cp.catalog.watcher import GATHER, HASTE, Watcher
+from cp.catalog import CatalogError, CatalogUnreachable, Instance
+from cp.catalog.trouble import CALM
+from cp.catalog.watcher import GATHER, HASTE, PUSH_WAIT, Watcher
 from tests.unit.catalog.fakes import DOWN, Clock, FakeCatalog, FakeLog, FakeLoop, instance, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog import Catalog
+    from cp.plan import Watch
 
 A, B, C = instance("a", 1), instance("b", 2), instance("c", 3)
 
@@ -154,7 +156,51 @@ def test_a_failed_query_changes_nothing_and_is_told_once(scene: Scene) -> None:
     scene.catalog.error = None
     scene.look(A)
     assert scene.new_reports() == []
+    assert scene.log.lines[1:] == []
+    scene.clock.time += CALM
+    scene.look(A)
     assert scene.log.lines[1:] == ["info: web can be queried again after 37.5 s"]
+
+
+def test_a_catalogue_that_fails_every_second_time_is_one_outage(scene: Scene) -> None:
+    scene.look(A)
+    for error in [DOWN, None] * 30:
+        scene.catalog.error = error
+        scene.look(A)
+        scene.clock.time += 1
+    assert scene.log.lines == [f"warning: Failed to query web: {DOWN}"]
+    scene.clock.time += CALM
+    scene.look(A)
+    assert scene.log.lines[1:] == ["info: web can be queried again after 59.0 s"]
+
+
+def test_after_an_outage_the_first_questions_are_short_ones(scene: Scene) -> None:
+    """Else nobody would be told of its end for minutes."""
+    waits: list[float] = []
+    ask = scene.catalog.wait_for_change
+
+    def wait_for_change(watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
+        waits.append(max_wait)
+        return ask(watch, cursor, max_wait)
+
+    scene.catalog.wait_for_change = wait_for_change  # type: ignore[method-assign]
+    scene.look(A)
+    scene.catalog.error = DOWN
+    scene.look(A)
+    scene.catalog.error = None
+    scene.look(A)
+    scene.look(A)
+    scene.clock.time += CALM
+    scene.look(A)
+    scene.look(A)
+    assert waits == [PUSH_WAIT, CALM, CALM, PUSH_WAIT]
+
+
+def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene) -> None:
+    scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 ()", retry_after=20)
+    assert scene.look() == 22
+    scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 ()", retry_after=3600)
+    assert scene.look() == 33
 
 
 def test_the_attempts_of_an_outage_are_spaced_and_never_further_than_the_interval(scene: Scene) -> None:

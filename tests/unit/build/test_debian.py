@@ -1,4 +1,4 @@
-"""Where scripts/fetch-consul.py takes the package from."""
+"""Where scripts/debian.py takes a package from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "fetch-consul.py"
+SCRIPT = Path(__file__).resolve().parents[3] / "scripts" / "debian.py"
 
 DEB822 = """\
 # The distribution.
@@ -49,7 +49,7 @@ deb [arch=amd64 signed-by=/usr/share/keyrings/some.gpg] http://mirror.example/de
 
 @pytest.fixture(scope="module")
 def script() -> Any:
-    spec = importlib.util.spec_from_file_location("fetch_consul", SCRIPT)
+    spec = importlib.util.spec_from_file_location("debian", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

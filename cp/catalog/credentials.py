@@ -1,0 +1,62 @@
+"""What proves to Consul, or to a proxy before it, who we are; and how that is kept out of messages."""
+
+from __future__ import annotations
+
+import os
+
+from cp.catalog import CatalogRefused
+
+
+class Authorization:
+    """User and password, for a proxy before the agent; the agent itself does not ask for them."""
+
+    def __init__(self, credentials: str) -> None:
+        """`user:password`, or a user alone; "" = none."""
+        from base64 import b64encode
+
+        user, _, password = credentials.partition(":")
+        encoded = b64encode(f"{user}:{password}".encode(errors="surrogateescape")).decode()
+        self.header = f"Basic {encoded}" if credentials else ""
+        self._secrets = [secret for secret in (encoded, credentials, password) if secret] if credentials else []
+
+    def masked(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "********")
+        return text
+
+
+class Token:
+    """The ACL token: what its file says, which is read again when it changes, or else what is configured."""
+
+    def __init__(self, token: str, file: str) -> None:
+        self._token = token
+        self._file = file
+        self.key = "consul.tokenfile" if file else "consul.token"  # where to look if it is refused
+        self._seen: tuple[int, int, int] | None = None  # of the file, when it was read
+        self._read = ""
+
+    def value(self) -> str:
+        """Empty if there is none. CatalogRefused if it cannot be had."""
+        token = (self._from_file() if self._file else "") or self._token
+        if not token.isascii() or not all(c.isprintable() for c in token):
+            raise CatalogRefused(f"cannot use {self.key}: a token is one line of printable ASCII characters")
+        return token
+
+    def masked(self, text: str) -> str:
+        """The text without the token: an agent may quote what it was sent."""
+        for secret in (self._token, self._read):
+            if secret:
+                text = text.replace(secret, "********")
+        return text
+
+    def _from_file(self) -> str:
+        try:
+            with open(self._file, encoding="latin-1") as file:
+                status = os.fstat(file.fileno())
+                seen = (status.st_ino, status.st_mtime_ns, status.st_size)
+                if seen != self._seen:
+                    self._read = file.read(4096).strip()
+                    self._seen = seen
+        except OSError as error:
+            raise CatalogRefused(f"cannot read consul.tokenfile '{self._file}': {error.strerror}") from None
+        return self._read

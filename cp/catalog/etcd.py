@@ -1,0 +1,140 @@
+"""etcd, through its API v3 (the JSON gateway) or v2, whichever is configured or else whichever the server speaks."""
+
+from __future__ import annotations
+
+from cp.catalog import PASSING, CatalogUnreachable
+from cp.catalog.etcd2 import Etcd2
+from cp.catalog.etcd3 import Etcd3
+from cp.catalog.etcd_endpoints import Endpoints
+from cp.catalog.etcd_records import ApiMissing, Reader, parse_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
+
+    from cp.catalog import Instance
+    from cp.plan import EtcdSettings, Service, Watch
+
+    T = TypeVar("T")
+    Api = Etcd2 | Etcd3
+
+
+class Etcd:
+    """A client of one cluster; see `cp.catalog.Catalog`. All calls are idempotent.
+
+    In etcd an instance is there or not: it has no status. So what is not passing is taken out, and comes back when it
+    passes. `warn` hears once of each key below a watched service that is no instance.
+    """
+
+    def __init__(
+        self,
+        settings: EtcdSettings,
+        environ: Mapping[str, str],
+        warn: Callable[[str], object],
+        *,
+        order: Callable[[str], Any] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._endpoints = Endpoints(settings, environ) if order is None else Endpoints(settings, environ, order=order)
+        self._reader = Reader(warn)
+        self._api: Api | None = None  # once it is known
+        self._withdrawn: set[str] = set()  # ids of services that are kept out because of their status
+
+    # --- registration
+
+    def register(self, service: Service, status: str) -> None:
+        if status == PASSING:
+            self._do(lambda api: api.enter(service))
+            self._withdrawn.discard(service.id)
+        else:
+            self._do(lambda api: api.remove(service))
+            self._withdrawn.add(service.id)
+
+    def heartbeat(self, service: Service, status: str, output: str) -> None:
+        if status != PASSING or service.id in self._withdrawn:
+            self.register(service, status)
+        else:
+            self._do(lambda api: api.renew(service))
+
+    def deregister(self, service: Service) -> None:
+        self._do(lambda api: api.remove(service))
+        self._withdrawn.discard(service.id)
+
+    # --- watches
+
+    def instances(self, watch: Watch) -> tuple[list[Instance], object]:
+        return self._do(lambda api: api.instances(watch))
+
+    def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
+        return self._do(lambda api: api.wait_for_change(watch, cursor, max_wait))
+
+    # --- both
+
+    def interrupt(self) -> None:
+        self._endpoints.interrupt()
+
+    def close(self) -> None:
+        self._endpoints.close()
+
+    def _do(self, call: Callable[[Api], T]) -> T:
+        self._endpoints.begin()
+        if self._api is None:
+            self._api = self._choose()
+        try:
+            return call(self._api)
+        except ApiMissing:
+            self._api = None  # the server is another one now: ask again next time
+            raise
+
+    # --- which API
+
+    def _choose(self) -> Api:
+        if self._settings.api == "v2":
+            return Etcd2(self._settings, self._endpoints, self._reader)
+        version = self._version()
+        has_v3 = version >= (3, 3) or version == (0, 0)
+        for root in gateways(version) if has_v3 else ():
+            answer = self._endpoints.request(
+                "POST", f"{root}/maintenance/status", headers={"Content-Type": "application/json"}, body=b"{}"
+            )
+            if answer.status >= 500:
+                raise CatalogUnreachable(f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})")
+            if answer.status != 404:
+                return Etcd3(self._settings, self._endpoints, self._reader, root)
+        spoken = ".".join(map(str, version)) if version != (0, 0) else "of an unknown version"
+        why = "its JSON gateway is switched off (--enable-grpc-gateway=false)" if has_v3 else "it is too old"
+        if self._settings.api == "v3":
+            raise ApiMissing(f"this etcd {spoken} does not speak v3 over HTTP, as etcd.api demands: {why}")
+        answer = self._endpoints.request("GET", "/v2/keys/", headers={})
+        if answer.status == 404 and b"errorCode" not in answer.body:
+            raise ApiMissing(f"this etcd {spoken} speaks neither v3 over HTTP ({why}) nor v2 (--enable-v2)")
+        return Etcd2(self._settings, self._endpoints, self._reader)
+
+    def _version(self) -> tuple[int, int]:
+        """Of the cluster, which is that of its oldest member; (0, 0) if it is not told."""
+        answer = self._endpoints.request("GET", "/version", headers={})
+        if answer.status >= 500:
+            raise CatalogUnreachable(f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})")
+        if answer.status != 200:
+            return 0, 0
+        fields = parse_object(answer.body, self._quoted)
+        return parse_version(fields.get("etcdcluster")) or parse_version(fields.get("etcdserver")) or (0, 0)
+
+    def _quoted(self, body: bytes) -> str:
+        return self._endpoints.quoted(body)
+
+
+def parse_version(text: object) -> tuple[int, int] | None:
+    """Of "3.4.23"; None for what is no version, such as that of a cluster which has not agreed on one."""
+    parts = text.split(".") if isinstance(text, str) else []
+    if len(parts) < 2 or not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts[:2]):
+        return None
+    return int(parts[0]), int(parts[1])
+
+
+def gateways(version: tuple[int, int]) -> tuple[str, ...]:
+    """Where the JSON gateway of a version may be, the likeliest first."""
+    if version == (3, 3):
+        return ("/v3beta",)
+    return ("/v3", "/v3beta") if version < (3, 4) else ("/v3",)

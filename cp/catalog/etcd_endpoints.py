@@ -1,0 +1,189 @@
+"""The endpoints of one etcd cluster: one question goes to the first of them that has an answer."""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock
+from base64 import b64encode
+
+from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
+from cp.catalog.address import parse_address
+from cp.catalog.http import Http
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from cp.catalog.http import Answer
+    from cp.catalog.stream import Stream
+    from cp.plan import EtcdSettings
+
+KEY = "etcd.endpoints"
+QUOTED = 500  # characters of an answer in a message
+
+
+class Endpoint:
+    """One member of the cluster, or what stands before it; `path` comes before all paths of etcd's."""
+
+    __slots__ = ("http", "path")
+
+    def __init__(self, http: Http, path: str) -> None:
+        self.http = http
+        self.path = path
+
+
+class Endpoints:
+    """For one thread at a time; `interrupt` and `close` may come from any.
+
+    Whichever answered last is asked first. No call is made twice at one endpoint; each has the time limits of the
+    settings. `order` says in which order they are tried at first: by chance, so that a fleet spreads over a cluster.
+    """
+
+    def __init__(
+        self,
+        settings: EtcdSettings,
+        environ: Mapping[str, str],
+        *,
+        order: Callable[[str], Any] = lambda url: os.urandom(8),
+    ) -> None:
+        self._secrets = [settings.password, _credentials(settings)] if settings.password else []
+        self._token = ""
+        self._endpoints = [self._endpoint(url, settings, environ) for url in sorted(settings.endpoints, key=order)]
+        self._first = 0  # to be asked
+        self._guard = allocate_lock()  # over the rest; never held while anything can block
+        self._active: Http | None = None
+        self._interrupted = False
+        self._closed = False
+
+    def _endpoint(self, url: str, settings: EtcdSettings, environ: Mapping[str, str]) -> Endpoint:
+        scheme, authority, path = split_url(url)
+        http = Http(
+            "etcd",
+            parse_address(authority, scheme, KEY),
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            tls=settings.tls,
+            environ=environ,
+            masked=self.masked,
+        )
+        return Endpoint(http, path)
+
+    # --- on the calling thread
+
+    def begin(self) -> None:
+        """A piece of work begins, of any number of requests; an interruption ends the whole of it."""
+        with self._guard:
+            self._interrupted = False
+
+    def request(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+        """Of the first endpoint that answers, and not with an error of its own (5xx).
+
+        CatalogUnreachable, CatalogGarbage or CatalogClosed if there is none.
+        """
+        failures: list[CatalogError] = []
+        answer: Answer | None = None
+        first = self._first
+        for turn in range(len(self._endpoints)):
+            index = (first + turn) % len(self._endpoints)
+            try:
+                answer = self._ask(index, method, target, headers, body, None)
+            except CatalogClosed:
+                raise
+            except (CatalogUnreachable, CatalogGarbage) as error:
+                failures.append(error)
+                continue
+            if answer.status < 500:
+                self._first = index
+                return answer
+        self._first = (first + 1) % len(self._endpoints)
+        if answer is not None:
+            return answer
+        if len(failures) == 1:
+            raise failures[0]
+        raise CatalogUnreachable(f"no endpoint of etcd answers: {'; '.join(map(str, failures))}")
+
+    def stream(
+        self, method: str, target: str, stream: Stream, *, headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        """As `request`, but of one endpoint only: if that fails, the next one is asked next time."""
+        index = self._first
+        try:
+            return self._ask(index, method, target, headers, body, stream)
+        except CatalogClosed:
+            raise
+        except CatalogError:
+            self._first = (index + 1) % len(self._endpoints)
+            raise
+
+    def _ask(
+        self,
+        index: int,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        stream: Stream | None,
+    ) -> Answer:
+        endpoint = self._endpoints[index]
+        with self._guard:
+            if self._closed or self._interrupted:
+                raise CatalogClosed("the call to etcd was broken off")
+            self._active = endpoint.http
+        try:
+            return endpoint.http.request(method, endpoint.path + target, headers=headers, body=body, stream=stream)
+        finally:
+            with self._guard:
+                self._active = None
+
+    # --- what messages may say
+
+    def know(self, token: str) -> None:
+        """A secret that messages must not quote; the last one is enough."""
+        self._token = token
+
+    def masked(self, text: str) -> str:
+        for secret in (*self._secrets, self._token):
+            if secret:
+                text = text.replace(secret, "********")
+        return text
+
+    def quoted(self, body: bytes) -> str:
+        """An answer on one line, without secrets."""
+        text = " ".join(body[: 4 * QUOTED].decode(errors="replace").split())
+        text = "".join(c if c.isprintable() else "?" for c in text)
+        return self.masked(text)[:QUOTED]
+
+    # --- on any thread
+
+    def interrupt(self) -> None:
+        with self._guard:
+            self._interrupted = True
+            if self._active is not None:
+                self._active.interrupt()
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+        for endpoint in self._endpoints:
+            endpoint.http.close()
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Scheme, host with port, and path. CatalogError, which shows no password that somebody wrote into it."""
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        raise CatalogError(f"cannot use {KEY}: a name and a password belong into etcd.username and etcd.password")
+    if any(c in "?#" or not "!" <= c <= "~" for c in path):
+        raise CatalogError(f"cannot use {KEY} '{url}': expected a URL such as http://etcd:2379")
+    return scheme.lower(), authority, (slash + path).rstrip("/")
+
+
+def basic_authorization(settings: EtcdSettings) -> dict[str, str]:
+    """The header of HTTP's own authentication; none without a name."""
+    return {"Authorization": f"Basic {_credentials(settings)}"} if settings.username else {}
+
+
+def _credentials(settings: EtcdSettings) -> str:
+    return b64encode(f"{settings.username}:{settings.password}".encode(errors="replace")).decode()

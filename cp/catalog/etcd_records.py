@@ -1,0 +1,109 @@
+"""What stands in etcd: its keys, and the JSON of one instance.
+
+    /containerpilot/web/web-box1    {"id":"web-box1","name":"web","address":"10.0.0.1","port":80,"tags":["a"]}
+
+API v2 has that JSON one level deeper, in a key `service`, and without the tags, as ContainerPilot 2 wrote it.
+"""
+
+from __future__ import annotations
+
+import json
+
+from cp.catalog import CatalogGarbage, CatalogUnreachable, Instance
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from cp.plan import Service
+
+# Go's encoder writes these otherwise than Python's.
+_AS_GO = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+
+
+class ApiMissing(CatalogUnreachable):
+    """The server does not have the API that was asked for: there is no such path."""
+
+
+def normal_prefix(prefix: str) -> str:
+    """One slash before each of its parts, and none at its end."""
+    return "".join(f"/{part}" for part in prefix.split("/") if part)
+
+
+def encode(service: Service, *, tags: bool) -> bytes:
+    fields = {
+        "id": service.id,
+        "name": service.name,
+        "address": service.address,
+        "port": service.port,
+        "tags": list(service.tags) if tags else None,
+    }
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).translate(_AS_GO).encode(errors="replace")
+
+
+class Record:
+    """What one key says; ValueError with the reason if it is not of an instance."""
+
+    __slots__ = ("instance", "name")
+
+    def __init__(self, text: str | bytes, id: str) -> None:
+        """`id` is for those that name none."""
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ValueError("it is not JSON") from None
+        if not isinstance(fields, dict):
+            raise ValueError("it is not a JSON object")
+        tags = fields.get("tags") or ()
+        port = fields.get("port", 0)
+        if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
+            raise ValueError("its tags are not a list of strings")
+        if not isinstance(port, int) or isinstance(port, bool):
+            raise ValueError("its port is not a number")
+        self.name = _text(fields, "name")
+        self.instance = Instance(_text(fields, "id") or id, _text(fields, "address"), port, tuple(tags))
+
+
+class Reader:
+    """Turns keys and their values into instances; `warn` hears once of each key that is none of ours."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+        self._warned: set[str] = set()
+
+    def records(self, entries: Iterable[tuple[str, str, str | bytes]]) -> list[Record]:
+        """Of triples of key, id and value."""
+        found = []
+        unreadable = set()
+        for key, id, value in entries:
+            try:
+                found.append(Record(value, id))
+            except ValueError as error:
+                unreadable.add(key)
+                if key not in self._warned:
+                    self._warn(f"the key {key!a} in etcd is ignored, it is no entry of the catalogue: {error}; see etcd.prefix")
+        self._warned = unreadable
+        return found
+
+
+def instances(records: Iterable[Record]) -> list[Instance]:
+    return sorted((record.instance for record in records), key=lambda instance: instance.id)
+
+
+def parse_object(body: bytes, what: Callable[[bytes], str]) -> dict[str, Any]:
+    """CatalogGarbage if it is no JSON object; `what` quotes it."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise CatalogGarbage(f"etcd's answer makes no sense: {what(body)[:60]!r}")
+    return answer
+
+
+def _text(fields: dict[str, Any], key: str) -> str:
+    value = fields.get(key, "")
+    if not isinstance(value, str):
+        raise ValueError(f"its {key} is not a string")
+    return value

@@ -1,0 +1,57 @@
+"""A catalogue whose calls are counted and timed."""
+
+from __future__ import annotations
+
+import time
+
+from cp.catalog import CatalogClosed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from cp.catalog import Catalog, Instance
+    from cp.plan import Service, Watch
+
+    T = TypeVar("T")
+    #: Hears, on the thread that called, of each call that has ended: its verb, its seconds, and whether it failed.
+    Observe = Callable[[str, float, bool], object]
+
+
+class Observed:
+    """Passes every call on to `catalog`; see `cp.catalog.Catalog`."""
+
+    def __init__(self, catalog: Catalog, observe: Observe) -> None:
+        self._catalog = catalog
+        self._observe = observe
+        self.interrupt = catalog.interrupt
+        self.close = catalog.close
+
+    def register(self, service: Service, status: str) -> None:
+        self._call("register", lambda: self._catalog.register(service, status))
+
+    def heartbeat(self, service: Service, status: str, output: str) -> None:
+        self._call("heartbeat", lambda: self._catalog.heartbeat(service, status, output))
+
+    def deregister(self, service: Service) -> None:
+        self._call("deregister", lambda: self._catalog.deregister(service))
+
+    def instances(self, watch: Watch) -> tuple[list[Instance], object]:
+        return self._call("instances", lambda: self._catalog.instances(watch))
+
+    def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
+        return self._call("wait", lambda: self._catalog.wait_for_change(watch, cursor, max_wait))
+
+    def _call(self, verb: str, call: Callable[[], T]) -> T:
+        began = time.monotonic()
+        failed = True
+        try:
+            result = call()
+            failed = False
+        except CatalogClosed:  # by our own side: nothing failed
+            failed = False
+            raise
+        finally:
+            self._observe(verb, time.monotonic() - began, failed)
+        return result

@@ -1,0 +1,120 @@
+"""One thread of the registrar, with a client of the catalogue of its own."""
+
+from __future__ import annotations
+
+from cp.catalog import CatalogError, CatalogUnreachable
+from cp.catalog.bell import Bell
+from cp.catalog.goals import HEARTBEAT, REGISTER
+from cp.catalog.trouble import LONGEST
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.catalog import Catalog
+    from cp.catalog.goals import Action
+    from cp.catalog.registrar import Registrar
+
+    StartThread = Callable[[Callable[[], None], tuple[()]], object]
+
+
+class Worker:
+    """Makes the calls that the registrar has for it. With `idle`, its thread ends after so many seconds without one."""
+
+    def __init__(self, registrar: Registrar, open: Callable[[], Catalog], idle: float | None = None) -> None:
+        self._registrar = registrar
+        self._open = open
+        self._idle = idle
+        self._bell: Bell | None = None
+        self.catalog: Catalog | None = None
+        self.action: Action | None = None  # the call under way; guarded by the registrar's lock
+        self.stopped = False
+
+    # --- on the loop's thread
+
+    def start(self, start_thread: StartThread) -> None:
+        """OSError or RuntimeError if there is no descriptor or no thread to be had. A second call does nothing."""
+        if self._bell is not None:
+            return
+        bell = self._bell = Bell()
+        try:
+            start_thread(self._run, ())
+        except (OSError, RuntimeError):
+            bell.close()
+            self._bell = None
+            raise
+
+    def ring(self) -> None:
+        if self._bell is not None:
+            self._bell.ring()
+
+    def stop(self) -> None:
+        """The call under way fails, and the thread ends by itself; nobody waits for it."""
+        self.stopped = True
+        if self.catalog is not None:
+            self.catalog.close()
+        self.ring()
+
+    # --- on the worker's thread
+
+    def _run(self) -> None:
+        bell = self._bell
+        assert bell is not None
+        try:
+            self._warm_up()
+            while not self.stopped:
+                try:
+                    pause = self.step()
+                except Exception as error:  # a fault of ours: without this thread nothing would ever heal again
+                    self._registrar.notice("error", f"Service registration: unexpected {type(error).__name__}: {error}")
+                    pause = LONGEST
+                if not self.stopped:
+                    self._rest(bell, pause)
+        finally:
+            if self.catalog is not None:
+                self.catalog.close()
+            bell.close()
+
+    def _rest(self, bell: Bell, pause: float | None) -> None:
+        if self._idle is None:
+            bell.wait(pause)
+        elif not bell.wait(self._idle):
+            self._registrar.dismiss(self)
+
+    def _warm_up(self) -> None:
+        try:
+            self._opened()
+        except Exception:  # whatever it is, the first call meets it again and reports it
+            return
+
+    def step(self) -> float | None:
+        """Makes all calls that are due; returns in how many seconds to ask again, None = after the next wish."""
+        while not self.stopped:
+            chosen = self._registrar.take(self)
+            if chosen is None or isinstance(chosen, float):
+                return chosen
+            error = self._attempt(chosen)
+            self._registrar.give_back(self, chosen, error)
+        return None
+
+    def _attempt(self, action: Action) -> CatalogError | None:
+        try:
+            catalog = self._opened()
+            if action.verb == REGISTER:
+                catalog.register(action.service, action.status)
+            elif action.verb == HEARTBEAT:
+                catalog.heartbeat(action.service, action.status, action.output)
+            else:
+                catalog.deregister(action.service)
+        except CatalogError as error:
+            return error
+        except Exception as error:  # a fault of ours or of a library must not end registration for good
+            return CatalogUnreachable(f"unexpected {type(error).__name__}: {error}")
+        return None
+
+    def _opened(self) -> Catalog:
+        if self.catalog is None:
+            self.catalog = self._open()
+            if self.stopped:  # `stop` may have looked before the catalogue was here
+                self.catalog.close()
+        return self.catalog

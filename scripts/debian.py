@@ -1,0 +1,230 @@
+"""Programs for the tests out of Debian's or Ubuntu's packages, without installing anything.
+
+An older or newer release of this machine's own distribution gives them, from the mirror that the machine's own sources
+name. It goes through a private configuration of apt: the machine's own lists are not touched, its proxies and
+certificates are in force, and what is fetched is signed with the distribution's key. APT_MIRROR names another mirror
+(the URI of a Debian or Ubuntu archive).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+APT_MINUTES = 10
+
+
+class Keyring(NamedTuple):
+    """With whose keys a distribution signs, and the package that brings them."""
+
+    file: str
+    package: str
+
+
+KEYRINGS = {
+    "debian": Keyring("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
+    "ubuntu": Keyring("/usr/share/keyrings/ubuntu-archive-keyring.gpg", "ubuntu-keyring"),
+}
+
+
+class Release(NamedTuple):
+    """A release of a distribution that has the package."""
+
+    suite: str
+    component: str
+
+
+class Program(NamedTuple):
+    """What is looked for: a program, the package that has it as /usr/bin/NAME, and where that package is."""
+
+    title: str  # for people
+    name: str
+    package: str
+    versions: str  # which ones will do, for people
+    releases: Mapping[str, Release]  # by distribution
+    version_command: str  # of the program; its first line is shown
+
+
+class Source(NamedTuple):
+    """One line of apt's sources."""
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+
+
+class Refused(Exception):
+    """The program cannot be had; the text says why, and what would help."""
+
+
+def distribution(os_release: str) -> str:
+    """The distribution, or the one that it is made from, as the text of /etc/os-release tells it."""
+    fields = dict(line.split("=", 1) for line in shlex.split(os_release, comments=True) if "=" in line)
+    name = fields.get("ID", "")
+    if name not in KEYRINGS:
+        name = next((each for each in fields.get("ID_LIKE", "").split() if each in KEYRINGS), name)
+    return name
+
+
+def sources(etc_apt: Path) -> Iterator[Source]:
+    """Every source of binary packages that this machine's apt has, in both of its formats."""
+    for file in [etc_apt / "sources.list", *sorted(etc_apt.glob("sources.list.d/*"))]:
+        if file.suffix == ".list" and file.is_file():
+            yield from one_line_sources(file.read_text())
+        elif file.suffix == ".sources" and file.is_file():
+            yield from deb822_sources(file.read_text())
+
+
+def one_line_sources(text: str) -> Iterator[Source]:
+    for line in text.splitlines():
+        kind, _, rest = line.partition("#")[0].strip().partition(" ")
+        if rest.lstrip().startswith("["):
+            rest = rest.partition("]")[2]
+        if kind == "deb" and len(words := rest.split()) >= 2:
+            yield Source(words[0], words[1], tuple(words[2:]))
+
+
+def deb822_sources(text: str) -> Iterator[Source]:
+    for paragraph in text.split("\n\n"):
+        fields: dict[str, str] = {}
+        name = ""
+        for line in paragraph.splitlines():
+            if line.startswith("#"):
+                continue
+            if line[:1].isspace():
+                fields[name] = f"{fields.get(name, '')} {line.strip()}"
+            elif ":" in line:
+                name, _, value = line.partition(":")
+                name = name.lower()
+                fields[name] = value.strip()
+        if "deb" in fields.get("types", "").split() and fields.get("enabled", "yes").lower() != "no":
+            for uri in fields.get("uris", "").split():
+                for suite in fields.get("suites", "").split():
+                    yield Source(uri, suite, tuple(fields.get("components", "").split()))
+
+
+def mirrors(found: Iterable[Source], name: str) -> list[str]:
+    """The URIs that may be archives of the whole distribution, the likeliest first: neither security fixes alone, nor
+    (as far as can be told) the packages of others."""
+    whole = [each for each in found if "main" in each.components and not set(each.suite) & set("-/")]
+    uris = dict.fromkeys(each.uri for each in whole if not each.uri.startswith("cdrom:"))
+    return sorted(uris, key=lambda uri: uri.rstrip("/").rpartition("/")[2] != name)
+
+
+def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=APT_MINUTES * 60,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Refused(f"{command[0]}: {error}") from error
+    if done.returncode:
+        last = "\n".join(done.stdout.splitlines()[-8:])
+        raise Refused(f"`{command[0]} {command[-1]}` failed:\n{last}")
+
+
+def fetch(program: Program, folder: Path, uri: str, release: Release, keyring: Keyring) -> None:
+    """Fetch the package from this archive and unpack it into `folder`, which is there only when all went well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{program.name}-") as name:
+        work = Path(name)
+        for each in ("state/lists/partial", "cache/archives/partial", "empty"):
+            (work / each).mkdir(parents=True)
+        source = f"deb [signed-by={keyring.file}] {uri} {release.suite} {release.component}\n"
+        (work / "sources.list").write_text(source)
+        (work / "status").touch()
+        (work / "apt.conf").write_text(
+            f"""\
+Dir::State "{work}/state";
+Dir::State::status "{work}/status";
+Dir::Cache "{work}/cache";
+Dir::Etc::SourceList "{work}/sources.list";
+Dir::Etc::SourceParts "{work}/empty";
+Dir::Etc::Preferences "{work}/empty/none";
+Dir::Etc::PreferencesParts "{work}/empty";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Retries "3";
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+"""
+        )
+        environ = {**os.environ, "LC_ALL": "C.UTF-8"}
+        # Read after the machine's own configuration, so that it wins.
+        apt_get = ["apt-get", "--quiet", f"--config-file={work / 'apt.conf'}"]
+        run([*apt_get, "update"], work, environ)
+        run([*apt_get, "download", program.package], work, environ)
+        [package] = work.glob(f"{program.package}_*.deb")
+        run(["dpkg-deb", "-x", str(package), str(work / "unpacked")], work, environ)
+        if not (work / "unpacked/usr/bin" / program.name).is_file():
+            raise Refused(f"the package has no /usr/bin/{program.name}")
+        shutil.rmtree(folder, ignore_errors=True)
+        (work / "unpacked").rename(folder)
+
+
+def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
+    """The program on PATH if it `suits`, else the one in `folder`, where it is put if it is not there. Refused."""
+    there = shutil.which(program.name)
+    if there and suits(there):
+        return Path(there)
+    fetched = folder / "usr" / "bin" / program.name
+    if fetched.is_file():
+        return fetched
+    try:
+        os_release = Path("/etc/os-release").read_text()
+    except OSError:
+        os_release = ""
+    name = distribution(os_release)
+    release = program.releases.get(name)
+    if release is None or not shutil.which("apt-get"):
+        raise Refused(f"this is no Debian or Ubuntu; put a `{program.name}` of {program.versions} on PATH")
+    keyring = KEYRINGS[name]
+    if not Path(keyring.file).is_file():
+        raise Refused(f"{keyring.file} is missing; install {keyring.package}")
+    named = os.environ.get("APT_MIRROR")
+    why = f"/etc/apt names no mirror of {name}"
+    print(f"Fetching {program.title} from {name} {release.suite}", file=sys.stderr)
+    for uri in [named] if named else mirrors(sources(Path("/etc/apt")), name):
+        try:
+            fetch(program, folder, uri, release, keyring)
+        except Refused as error:
+            why = str(error)
+        else:
+            return fetched
+    raise Refused(f"{why}\nName a mirror that has {release.suite} in APT_MIRROR, or put a `{program.name}` on PATH.")
+
+
+def version(path: str | Path, command: str) -> str:
+    """The first line of what the program says of itself."""
+    told = subprocess.run([path, command], capture_output=True, text=True, check=True)
+    return told.stdout.partition("\n")[0]
+
+
+def main(program: Program, suits: Callable[[str], bool] = lambda path: True) -> NoReturn:
+    """Prints the path of the program; the folder to keep it in may be given on the command line."""
+    folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / ".cache" / program.name
+    try:
+        path = find(program, folder, suits)
+        told = version(path, program.version_command)
+    except (Refused, OSError, subprocess.SubprocessError) as error:
+        sys.exit(f"cannot get {program.title}: {error}")
+    print(f"{told}: {path}", file=sys.stderr)
+    print(path)
+    sys.exit(0)

@@ -1,0 +1,121 @@
+"""Whole scenes with a real etcd: register, be found by a reader of the keys, heal, watch, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.etcd_server import PASSWORD, PREFIX, USER
+from tests.system.pilot import now
+from tests.system.scripts import forever, service, sh
+
+if TYPE_CHECKING:
+    from tests.system.certificates import Authority
+    from tests.system.etcd_server import StartEtcd
+    from tests.system.pilot_fixtures import StartPilot
+
+HOST = os.uname().nodename
+
+both = pytest.mark.parametrize("api", ["v2", "v3"])
+
+
+@both
+@pytest.mark.parametrize("init", [False, True], ids=["process", "PID 1"])
+def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd, api: str, init: bool) -> None:
+    """v2 12.10 #3: what templates of confd read."""
+    etcd = start_etcd()
+    config: dict[str, Any] = {
+        "etcd": {"endpoints": etcd.url, "api": api},
+        "services": [service(health="/bin/true", ttl=5, tags=["t"])],
+    }
+    started = pilot(config, forever(), init=init)
+
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"], 5)
+    key = f"{PREFIX}/app/app-{HOST}"
+    value = etcd.keys()[key] if api == "v3" else (etcd.node(f"{key}/service") or {})["value"]
+    tags = '["t"]' if api == "v3" else "null"
+    assert value == f'{{"id":"app-{HOST}","name":"app","address":"127.0.0.1","port":8000,"tags":{tags}}}'
+
+    etcd.kill()
+    etcd.start()
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"], 5)
+
+    asked_at = now()
+    started.signal("TERM")
+    etcd.wait_for_ids(api, "app", [], 3)
+    assert started.wait_exit(timeout=3) == 143
+    assert now() - asked_at < 3
+    started.assert_nothing_is_left()
+
+
+def test_with_tls_and_a_password_of_the_environment(
+    pilot: StartPilot, start_etcd: StartEtcd, authority: Authority
+) -> None:
+    etcd = start_etcd(authority=authority)
+    etcd.require_passwords()
+    config = json.dumps(
+        {
+            "etcd": {
+                "endpoints": ["http://127.0.0.1:1", etcd.url],
+                "username": USER,
+                "password": "PASSWORD",
+                "tls": {
+                    "cafile": str(authority.ca),
+                    "clientcert": str(authority.ca.with_name("client.pem")),
+                    "clientkey": str(authority.ca.with_name("client.key")),
+                },
+            },
+            "services": [service()],
+        }
+    ).replace('"PASSWORD"', '"{{ .ETCD_PASSWORD }}"')
+    started = pilot(config, forever(), env={"ETCD_PASSWORD": PASSWORD})
+
+    etcd.wait_for_ids("v3", "app", [f"app-{HOST}"])
+    started.stop()
+    assert etcd.ids("v3", "app") == []
+    assert PASSWORD not in started.output()
+
+
+def test_a_wrong_password_is_one_warning_that_names_the_key(pilot: StartPilot, start_etcd: StartEtcd) -> None:
+    etcd = start_etcd()
+    etcd.require_passwords()
+    config = {
+        "etcd": {"endpoints": etcd.url, "username": USER, "password": "not-this-one"},
+        "services": [service()],
+    }
+    started = pilot(config, forever())
+
+    started.wait_for_line("Service registration failed: .*see etcd.username and etcd.password")
+    assert "not-this-one" not in started.output()
+    assert started.output().count("registration failed") == 1
+
+
+@both
+def test_a_change_reaches_the_job_at_once_and_an_outage_is_none(
+    pilot: StartPilot, start_etcd: StartEtcd, api: str
+) -> None:
+    etcd = start_etcd()
+    etcd.enter(api, "web", 1)
+    tell = sh('mark "$CONTAINERPILOT_WATCH_INSTANCES"')
+    watching = {
+        "etcd": {"endpoints": etcd.url, "api": api},
+        "backends": [{"name": "web", "poll": 3, "onChange": tell}],
+    }
+    started = pilot(watching, ["sleep", "1000"])
+    started.wait_for(lambda: len(started.words()) == 1, what="the first look")
+    assert [one["port"] for one in json.loads(started.words()[0])] == [1]
+
+    entered_at = now()
+    etcd.enter(api, "web", 2)
+    started.wait_for(lambda: len(started.words()) == 2, what="the change")
+    assert started.marks()[1].at - entered_at < 1, "it did not wait for a poll"
+
+    etcd.kill()
+    started.wait_for_line("Failed to query web: ")
+    assert len(started.words()) == 2
+    etcd.start()
+    started.wait_for(lambda: started.words()[2:] == ["[]"], what="the loss")
+    assert started.output().count("Failed to query web: ") == 1

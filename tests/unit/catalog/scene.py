@@ -1,0 +1,62 @@
+"""A registrar on a virtual clock, without threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cp.catalog.registrar import Registrar
+from tests.unit.catalog.fakes import Clock, FakeCatalog, FakeLog, FakeLoop, service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.catalog import Catalog
+    from cp.plan import Service
+
+
+class Scene:
+    """A registrar whose thread is the test: `run` lets time pass and makes the calls that come due."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.loop = FakeLoop(self.clock)
+        self.log = FakeLog()
+        self.catalog = FakeCatalog()
+        self.open_error: Exception | None = None
+        self.set_random(lambda: 1.0)
+
+    def set_random(self, random: Callable[[], float]) -> None:
+        """Begins anew, with this chance in the pauses."""
+        self.registrar = Registrar(
+            self.open,
+            self.loop,
+            self.log,
+            random=random,
+            clock=self.clock,
+            start_thread=lambda run, arguments: None,
+        )
+
+    def open(self) -> Catalog:
+        if self.open_error is not None:
+            raise self.open_error
+        return self.catalog
+
+    def run(self, seconds: float = 0.0) -> list[str]:
+        """The calls that were made."""
+        end = self.clock.time + seconds
+        while True:
+            pause = self.registrar.step()
+            self.loop.turn()
+            if pause is None or self.clock.time + pause > end:
+                self.clock.time = end
+                return self.catalog.new_calls()
+            self.clock.time += pause
+
+    def passes(self, one: Service | None = None, seconds: float = 0.0) -> list[str]:
+        """A check has passed."""
+        self.registrar.want(one or service(), "passing")
+        return self.run(seconds)
+
+    def said(self) -> list[str]:
+        lines, self.log.lines = self.log.lines, []
+        return [line for line in lines if not line.startswith("debug")]

@@ -1,0 +1,181 @@
+"""What stands in etcd's keys, and what is taken for an answer of etcd's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from cp.catalog import CatalogError, CatalogGarbage, Instance
+from cp.catalog.etcd import gateways, parse_version
+from cp.catalog.etcd3 import lease_id
+from cp.catalog.etcd_endpoints import Endpoints, split_url
+from cp.catalog.etcd_gateway import error_of, number
+from cp.catalog.etcd_records import Reader, Record, encode, instances, normal_prefix
+from cp.catalog.http import Answer
+from cp.plan import EtcdSettings
+from tests.unit.catalog.fakes import service
+
+# --- keys and values
+
+
+@pytest.mark.parametrize(
+    ("prefix", "normal"),
+    [("/containerpilot", "/containerpilot"), ("a/b", "/a/b"), ("//a///b/", "/a/b"), ("/", ""), ("", "")],
+)
+def test_a_prefix_has_one_slash_before_each_part(prefix: str, normal: str) -> None:
+    assert normal_prefix(prefix) == normal
+
+
+def test_the_json_of_api_v2_to_the_byte() -> None:
+    """v2 9: Go's fields in Go's order, and never any tags."""
+    one = service("app", id="app-host", tags=("a", "b"))
+    expected = b'{"id":"app-host","name":"app","address":"10.0.0.1","port":80,"tags":null}'
+    assert encode(one, tags=False) == expected
+
+
+def test_the_json_of_api_v3_has_the_tags() -> None:
+    assert json.loads(encode(service("app", tags=("a", "b")), tags=True))["tags"] == ["a", "b"]
+    assert json.loads(encode(service("app"), tags=True))["tags"] == []
+
+
+def test_odd_characters_are_written_as_go_writes_them() -> None:
+    assert b'"address":"\\u003ca\\u0026b\\u003e \xc3\xbc \\" \\u2028"' in encode(
+        service(address='<a&b> ü " \u2028'), tags=False
+    )
+    assert json.loads(encode(service(address="\udcff"), tags=False))["address"] == "?"
+
+
+def test_a_record_needs_very_little() -> None:
+    assert Record("{}", "from-the-key").instance == Instance("from-the-key", "", 0)
+    record = Record(b'{"id":"i","name":"n","address":"a","port":5,"tags":["x"],"more":{}}', "k")
+    assert (record.name, record.instance) == ("n", Instance("i", "a", 5, ("x",)))
+    assert Record('{"tags":null}', "k").instance.tags == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"", "it is not JSON"),
+        (b"\xff", "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
+        ("[]", "it is not a JSON object"),
+        ('{"id": 5}', "its id is not a string"),
+        ('{"name": null}', "its name is not a string"),
+        ('{"address": []}', "its address is not a string"),
+        ('{"port": "80"}', "its port is not a number"),
+        ('{"port": true}', "its port is not a number"),
+        ('{"tags": "a"}', "its tags are not a list of strings"),
+        ('{"tags": [5]}', "its tags are not a list of strings"),
+    ],
+)
+def test_what_is_no_record(text: str | bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        Record(text, "k")
+
+
+def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> None:
+    told: list[str] = []
+    reader = Reader(told.append)
+    for value in ("x", "x", "{}", "x"):
+        found = instances(reader.records([("/b", "b", "{}"), ("/a", "a", value)]))
+        assert [one.id for one in found] == (["a", "b"] if value == "{}" else ["b"])
+    assert told == ["the key '/a' in etcd is ignored, it is no entry of the catalogue: it is not JSON"] * 2
+
+
+def test_a_lease_belongs_to_a_key_and_a_time() -> None:
+    one = lease_id("/containerpilot/app/app-box", 10)
+    assert one == "8725445090738836327"
+    assert 0 < int(one) < 2**63
+    assert len({one, lease_id("/containerpilot/app/app-box", 11), lease_id("/containerpilot/app/app-box2", 10)}) == 3
+
+
+# --- endpoints
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("http://etcd:2379", ("http", "etcd:2379", "")),
+        ("HTTPS://[::1]:2379/", ("https", "[::1]:2379", "")),
+        ("http://proxy/etcd/one/", ("http", "proxy", "/etcd/one")),
+    ],
+)
+def test_the_parts_of_an_endpoint(url: str, parts: tuple[str, str, str]) -> None:
+    assert split_url(url) == parts
+
+
+@pytest.mark.parametrize("url", ["http://etcd/?a=b", "http://etcd/#x", "http://etcd/a b", "http://", "http://etcd:x"])
+def test_an_endpoint_that_cannot_be_used_is_quoted(url: str) -> None:
+    with pytest.raises(CatalogError, match=r"^cannot use etcd\.endpoints '"):
+        Endpoints(EtcdSettings(endpoints=(url,)), {})
+
+
+def test_a_password_in_an_endpoint_is_not_quoted() -> None:
+    with pytest.raises(CatalogError) as caught:
+        Endpoints(EtcdSettings(endpoints=("http://user:geheim@etcd:2379",)), {})
+    assert str(caught.value) == (
+        "cannot use etcd.endpoints: a name and a password belong into etcd.username and etcd.password"
+    )
+
+
+def test_secrets_are_masked() -> None:
+    settings = EtcdSettings(endpoints=("http://etcd",), username="user", password="geheim")
+    endpoints = Endpoints(settings, {})
+    endpoints.know("token.1")
+    assert endpoints.quoted(b"geheim token.1\n dXNlcjpnZWhlaW0= \x07") == "******** ******** ******** ?"
+
+
+# --- versions
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("3.4.23", (3, 4)),
+        ("2.3.8", (2, 3)),
+        ("3.6.0-rc.1", (3, 6)),
+        ("not_decided", None),
+        ("3", None),
+        ("a.b", None),
+        (None, None),
+        (3.4, None),
+    ],
+)
+def test_a_version(text: object, version: tuple[int, int] | None) -> None:
+    assert parse_version(text) == version
+
+
+@pytest.mark.parametrize(
+    ("version", "paths"),
+    [((3, 3), ("/v3beta",)), ((3, 4), ("/v3",)), ((3, 6), ("/v3",)), ((4, 0), ("/v3",)), ((0, 0), ("/v3", "/v3beta"))],
+)
+def test_where_the_gateway_is(version: tuple[int, int], paths: tuple[str, ...]) -> None:
+    assert gateways(version) == paths
+
+
+# --- errors of the gateway
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (404, b'{"error":"etcdserver: x","message":"etcdserver: x","code":5}', (5, "etcdserver: x")),
+        (404, b'{"code":5, "message":"etcdserver: x"}', (5, "etcdserver: x")),
+        (401, b'{"error":"etcdserver: x","code":16}', (16, "etcdserver: x")),
+        (200, b'{"error":{"grpc_code":16,"http_code":401,"message":"etcdserver: x"}}', (16, "etcdserver: x")),
+        (200, b'{"header":{}}', (None, "")),
+        (404, b"404 page not found", (None, "")),
+        (502, b"<html>", (None, "")),
+        (500, b"[]", (None, "")),
+        (500, b'{"code":"x","message":5}', (None, "")),
+    ],
+)
+def test_an_error(status: int, body: bytes, error: tuple[int | None, str]) -> None:
+    assert error_of(Answer(status, {}, body)) == error
+
+
+@pytest.mark.parametrize("text", [None, "", "x", [], "1" * 30, 1.5])
+def test_no_number(text: object) -> None:
+    with pytest.raises(CatalogGarbage):
+        number(text)

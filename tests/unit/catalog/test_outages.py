@@ -1,0 +1,160 @@
+"""What an outage costs, what is said of it, and when it is over: the registrar on a virtual clock."""
+
+from __future__ import annotations
+
+import itertools
+import random as chance
+
+import pytest
+
+from cp.catalog import CatalogRefused, CatalogUnreachable
+from cp.catalog.trouble import CALM, LONGEST_ASKED
+from tests.unit.catalog.fakes import DOWN, service
+from tests.unit.catalog.scene import Scene
+
+HOUR = 3600
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def timed(scene: Scene) -> list[float]:
+    """When calls are made, from now on."""
+    times: list[float] = []
+    scene.catalog.on_call = lambda verb: times.append(scene.clock.time)
+    return times
+
+
+# --- what is said
+
+
+def test_what_fails_and_works_every_second_is_one_outage(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    for _ in range(30):
+        scene.catalog.error = DOWN
+        scene.passes(seconds=1)
+        scene.catalog.error = None
+        scene.passes(seconds=1)
+    assert scene.said() == [f"warning: Service registration failed: {DOWN}"]
+    scene.run(CALM)
+    assert scene.said() == ["info: Catalogue reachable again after 59.0 s"]
+
+
+def test_the_end_is_told_without_another_call(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.passes(seconds=8)
+    scene.catalog.error = None
+    scene.passes()
+    scene.catalog.new_calls()
+    assert scene.run(HOUR) == []
+    assert scene.said()[-1] == "info: Catalogue reachable again after 8.0 s"
+
+
+def test_an_outage_after_the_end_of_another_is_a_new_one(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    for _ in range(3):
+        scene.catalog.error = DOWN
+        scene.passes(seconds=2)
+        scene.catalog.error = None
+        scene.passes(seconds=CALM)
+        assert len(scene.said()) == 2
+
+
+def test_one_service_that_is_refused_every_second_time_is_told_once(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    for _ in range(30):
+        scene.catalog.error = CatalogRefused("Unexpected response code: 403 (Permission denied)")
+        scene.passes(seconds=1)
+        scene.catalog.error = None
+        scene.passes(seconds=1)
+    assert len(scene.said()) == 1
+    scene.run(CALM)
+    assert scene.said() == ["info: Service registration works again: web, after 59.0 s"]
+
+
+def test_a_catalogue_that_never_worked_is_not_reachable_again_because_there_is_nothing_to_remove(scene: Scene) -> None:
+    """A folder that cannot be written: to remove a file that is not there succeeds."""
+    scene.catalog.error = DOWN
+    scene.passes(seconds=60)
+    scene.catalog.error = None
+    gone: list[bool] = []
+    scene.registrar.forget(service(), lambda: gone.append(True))
+    scene.run(HOUR)
+    assert gone == [True]
+    assert not [line for line in scene.said() if "again" in line]
+
+
+def test_a_removal_of_what_was_registered_shows_that_the_catalogue_is_there_again(scene: Scene) -> None:
+    scene.passes()
+    scene.catalog.error = DOWN
+    scene.passes(seconds=60)
+    scene.catalog.error = None
+    scene.registrar.forget(service())
+    scene.run(CALM)
+    assert scene.said()[-1] == "info: Catalogue reachable again after 1 min 0 s"
+
+
+def test_a_service_that_never_passed_is_registered_as_critical_and_that_is_said(scene: Scene) -> None:
+    """`failures`: so many failed checks in a row are reported."""
+    scene.registrar.want(service(), "critical", "connection refused")
+    assert scene.run() == ["register web-box critical", "critical web-box connection refused"]
+    assert scene.said() == ["warning: Service registered as critical: web"]
+
+
+# --- what it costs
+
+
+@pytest.mark.parametrize("interval", [1, 10, 60])
+def test_an_hour_of_outage_costs_a_bounded_number_of_calls(scene: Scene, interval: int) -> None:
+    scene.catalog.error = DOWN
+    scene.set_random(chance.Random(7).random)
+    services = [service(name, ttl=2 * interval) for name in "abc"]
+    times = timed(scene)
+    for _ in range(HOUR // interval):
+        for each in services:
+            scene.registrar.want(each, "passing")
+        scene.run(interval)
+    # Each new check of each service may try once; and between them there is a try every 7.5 to 15 s.
+    bound = 3 * HOUR // interval + HOUR / 7.5
+    assert HOUR / interval <= len(times) <= bound, f"{len(times)} calls in an hour of outage"
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.125
+
+
+def test_a_fleet_does_not_march_in_step() -> None:
+    """They lose their catalogue at one moment; their tries are spread out soon."""
+    slots: dict[int, int] = {}
+    for seed in range(30):
+        one = Scene()
+        one.set_random(chance.Random(seed).random)
+        one.catalog.error = DOWN
+        times = timed(one)
+        one.passes(service(ttl=2 * HOUR), seconds=HOUR)
+        assert HOUR / 15 <= len(times) <= HOUR / 7.5 + 20, f"{len(times)} calls in an hour of outage"
+        for time in times:
+            if time > times[0] + 60:
+                slots[int(time * 10)] = slots.get(int(time * 10), 0) + 1
+    assert max(slots.values()) <= 8, f"{max(slots.values())} of 30 within a tenth of a second"
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_ASKED)])
+def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, asked: float, waits: float) -> None:
+    """A Retry-After is honoured, for checks that pass meanwhile too; but not for ever: services would lapse."""
+    scene.passes(service(ttl=2 * HOUR))
+    scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 (slow down)", retry_after=asked)
+    times = timed(scene)
+    scene.passes(service(ttl=2 * HOUR))
+    while len(times) < 2:
+        scene.passes(service(ttl=2 * HOUR), seconds=0.5)
+    assert waits <= times[1] - times[0] <= 1.1 * waits + 0.5
+
+
+def test_a_stale_entry_of_an_earlier_life_is_overwritten(scene: Scene) -> None:
+    """The catalogue has our id, with another address: the first thing it hears of us is the new one."""
+    scene.catalog.known["web-box"] = "critical"
+    assert scene.passes()[0] == "register web-box passing"
+    assert scene.catalog.known == {"web-box": "passing"}
