@@ -1,0 +1,75 @@
+"""What a client can read, from its Accept and Accept-Encoding."""
+
+from __future__ import annotations
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+#: Type, subtype and version. Of two that are equally welcome the first is served.
+_FORMATS = {TEXT: ("text", "plain", "0.0.4"), OPENMETRICS: ("application", "openmetrics-text", "1.0.0")}
+
+_LONGEST = 4096  # characters; what follows is not read
+
+
+def content_type(accept: str) -> str:
+    """TEXT or OPENMETRICS: what the client likes best; TEXT if it likes neither, as all scrapers can read it.
+
+    Higher `q` wins, then the clause that names the format more exactly, then the one that comes first.
+    """
+    best, served = (0.0, 0, 0), TEXT
+    clauses = list(_clauses(accept))
+    for format_, wanted in _FORMATS.items():
+        fits = [
+            (specificity, -place, quality)
+            for place, (range_, parameters, quality) in enumerate(clauses)
+            if (specificity := _specificity(range_, parameters, wanted)) > 0
+        ]
+        if not fits:
+            continue
+        specificity, place, quality = max(fits)
+        if quality > 0 and (quality, specificity, place) > best:
+            best, served = (quality, specificity, place), format_
+    return served
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Is it listed, by its name or by `*`, and not less welcome than `identity`?"""
+    qualities: dict[str, float] = {}
+    for coding, _, quality in _clauses(accept_encoding):
+        qualities.setdefault("gzip" if coding == "x-gzip" else coding, quality)
+    gzip = qualities.get("gzip", qualities.get("*", 0.0))
+    return gzip > 0 and gzip >= qualities.get("identity", 0.0)
+
+
+def _specificity(range_: str, parameters: dict[str, str], wanted: tuple[str, str, str]) -> int:
+    """How exactly a clause names a format; 0 if it does not."""
+    kind, subtype, version = wanted
+    if range_ == f"{kind}/{subtype}":
+        if "version" not in parameters:
+            return 3
+        return 4 if parameters["version"] == version else 0
+    if range_ == f"{kind}/*":
+        return 2
+    return 1 if range_ == "*/*" else 0
+
+
+def _clauses(header: str) -> list[tuple[str, dict[str, str], float]]:
+    """What stands between commas: the thing itself, its parameters, and its `q` (1 if it is none)."""
+    clauses: list[tuple[str, dict[str, str], float]] = []
+    for clause in header[:_LONGEST].lower().split(","):
+        thing, *rest = (part.strip() for part in clause.split(";"))
+        if not thing:
+            continue
+        parameters: dict[str, str] = {}
+        for parameter in rest:
+            key, _, value = parameter.partition("=")
+            parameters.setdefault(key.strip(), value.strip().strip('"'))
+        clauses.append((thing, parameters, _quality(parameters.pop("q", ""))))
+    return clauses
+
+
+def _quality(text: str) -> float:
+    try:
+        return min(max(float(text), 0.0), 1.0)
+    except ValueError:
+        return 1.0

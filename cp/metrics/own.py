@@ -1,0 +1,74 @@
+"""ContainerPilot's own metrics: each is described here, once. The reference page is generated from `OWN`."""
+
+from __future__ import annotations
+
+from cp.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
+
+#: Runs of jobs take from moments to days.
+_RUN_BUCKETS = (0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0)
+#: The loop is late by less than a millisecond as a rule.
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+
+def _counter(name: str, help_text: str, *labels: str) -> Definition:
+    return Definition(name=f"containerpilot_{name}", kind=COUNTER, help=help_text, labels=labels)
+
+
+def _gauge(name: str, help_text: str, *labels: str) -> Definition:
+    return Definition(name=f"containerpilot_{name}", kind=GAUGE, help=help_text, labels=labels)
+
+
+EVENTS = _counter("events", "count of events, by type and source", "code", "source")
+CONTROL_REQUESTS = _counter(
+    "control_http_requests", "count of requests to the control socket, by path and code", "code", "path"
+)
+WATCH_INSTANCES = _gauge("watch_instances", "gauge of the instances that each watch found, by service", "service")
+JOB_STARTS = _counter("job_starts", "count of processes started, restarts included, by job", "job")
+JOB_EXITS = _counter(
+    "job_exits", "count of processes that ended, by job and exit code (-N: of signal N)", "job", "code"
+)
+JOB_RESTARTS = _counter("job_restarts", "count of restarts, by job", "job")
+JOB_RUN_SECONDS = Definition(
+    name="containerpilot_job_run_seconds",
+    kind=HISTOGRAM,
+    help="histogram of how long processes ran, by job",
+    labels=("job",),
+    buckets=_RUN_BUCKETS,
+)
+JOB_HEALTH = _gauge("job_health", "gauge of the health of each checked job: 1 healthy, 0 not", "job")
+CHECK_SECONDS = Definition(
+    name="containerpilot_check_seconds",
+    kind=HISTOGRAM,
+    help="histogram of how long health checks ran, by job",
+    labels=("job",),
+)
+CATALOG_REQUESTS = _counter("catalog_requests", "count of requests to the catalogue, by verb", "verb")
+CATALOG_ERRORS = _counter("catalog_errors", "count of requests to the catalogue that failed, by verb", "verb")
+CATALOG_SECONDS = Definition(
+    name="containerpilot_catalog_seconds",
+    kind=HISTOGRAM,
+    help="histogram of how long requests to the catalogue took, by verb",
+    labels=("verb",),
+)
+LOOP_LAG_SECONDS = Definition(
+    name="containerpilot_loop_lag_seconds",
+    kind=HISTOGRAM,
+    help="histogram of how late the event loop came to its timers",
+    buckets=_LAG_BUCKETS,
+)
+
+OWN = (
+    EVENTS,
+    CONTROL_REQUESTS,
+    WATCH_INSTANCES,
+    JOB_STARTS,
+    JOB_EXITS,
+    JOB_RESTARTS,
+    JOB_RUN_SECONDS,
+    JOB_HEALTH,
+    CHECK_SECONDS,
+    CATALOG_REQUESTS,
+    CATALOG_ERRORS,
+    CATALOG_SECONDS,
+    LOOP_LAG_SECONDS,
+)

@@ -1,0 +1,207 @@
+"""All metrics of the program: its own, those that the configuration defines, and those of the process."""
+
+from __future__ import annotations
+
+from cp.metrics.definition import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    Definition,
+    definition_fault,
+    openmetrics_names,
+    sample_names,
+)
+from cp.metrics.exposition import openmetrics_text, prometheus_text
+from cp.metrics.family import Family
+from cp.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
+from cp.metrics.numbers import parse_number
+from cp.metrics.own import OWN
+from cp.metrics.process import PROCESS, process_values
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_NAMED_IN_ERRORS = 10  # metrics
+_QUOTED = 80  # characters of what somebody sent
+
+
+class Metrics:
+    """What is counted. Own metrics live as long as it does; the user's are those of the last `swap`."""
+
+    __slots__ = ("_clock", "_lookups", "_openmetrics", "_own", "_process_values", "_user")
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        process: Callable[[], list[tuple[Definition, float]]] = process_values,
+    ) -> None:
+        """`clock`: seconds, monotonic."""
+        self._clock = clock
+        self._process_values = process
+        self._own = {definition.name: Family(definition, clock) for definition in OWN}
+        self._user: dict[str, Family] = {}
+        self._lookups: dict[str, list[Family]] = {}
+        self._openmetrics = True  # False: two names would be one there
+
+    # Own metrics: the definitions are those of cp.metrics.own.
+
+    def count(self, counter: Definition, *labels: str, by: float = 1.0) -> None:
+        assert counter.kind == COUNTER
+        self._own[counter.name].take(by, labels)
+
+    def set(self, gauge: Definition, value: float, *labels: str) -> None:
+        assert gauge.kind == GAUGE
+        self._own[gauge.name].take(value, labels)
+
+    def observe(self, histogram: Definition, value: float, *labels: str) -> None:
+        assert histogram.kind == HISTOGRAM
+        self._own[histogram.name].take(value, labels)
+
+    def forget(self, definition: Definition, *labels: str) -> None:
+        """Show a series no longer: its job or watch is gone."""
+        self._own[definition.name].forget(labels)
+
+    # The user's metrics.
+
+    @staticmethod
+    def user(
+        name: str, kind: str, help_text: str, lookups: Sequence[str] = (), *, rounds_up: bool = True
+    ) -> Definition:
+        """A metric of the configuration. `name` is the exposed one; it need not be among the `lookups`."""
+        return Definition(name=name, kind=kind, help=help_text, lookups=tuple(lookups), rounds_up=rounds_up)
+
+    def swap(self, definitions: Iterable[Definition], *, keep_unchanged: bool) -> list[str]:
+        """Have these metrics instead of those before, from zero; `keep_unchanged`: what is the same keeps its values.
+
+        Returns what people should know, a sentence each: a definition that is refused or replaced by a later one.
+        """
+        told: list[str] = []
+        wanted: dict[str, Definition] = {}
+        for definition in definitions:
+            if definition.name in wanted:
+                told.append(f"the metric {definition.name} is defined more than once: the last definition counts")
+            wanted[definition.name] = definition
+        taken = {name: other.name for other in (*OWN, *PROCESS) for name in _text_names(other)}
+        families: dict[str, Family] = {}
+        for definition in wanted.values():
+            fault = definition_fault(definition.name, definition.kind, definition.help) or _clash(definition, taken)
+            if fault:
+                told.append(f"cannot have the metric {definition.name}: {fault}")
+                continue
+            taken.update((name, definition.name) for name in _text_names(definition))
+            before = self._user.get(definition.name)
+            unchanged = keep_unchanged and before is not None and before.definition == definition
+            families[definition.name] = before if unchanged and before else Family(definition, self._clock)
+        self._user = families
+        self._lookups = _lookups(families)
+        clash = _openmetrics_clash([*OWN, *PROCESS, *(family.definition for family in families.values())])
+        if clash:
+            told.append(clash)
+        self._openmetrics = not clash
+        return told
+
+    def record(self, name: str, text: str) -> str:
+        """Take one value for a metric of the user; why it was refused, empty if it was not."""
+        return self.record_all(((name, text),))
+
+    def record_all(self, values: Sequence[tuple[str, str]]) -> str:
+        """Take pairs of name and value, or none of them: then why not."""
+        parsed: list[tuple[list[Family], float]] = []
+        for name, text in values:
+            families = self._lookups.get(name)
+            if families is None:
+                return f"there is no metric '{_short(name)}'{self._known()}"
+            try:
+                value = parse_number(text)
+            except ValueError as error:
+                return f"cannot record a value of {name}: metric produced non-numeric value: {_short(text)}: {error}"
+            for family in families:
+                fault = family.fault(value)
+                if fault:
+                    return f"cannot record {_short(text)} for {name}: {fault}"
+            parsed.append((families, value))
+        for families, value in parsed:
+            for family in families:
+                family.take(value)
+        return ""
+
+    def expose(self, accept: str = "", accept_encoding: str = "") -> tuple[str, str, bytes]:
+        """All metrics, as a client of these headers wants them: content type, content encoding ("" or "gzip"), body.
+
+        The answer depends on both headers: say so with `Vary: Accept, Accept-Encoding`.
+        """
+        form = content_type(accept) if self._openmetrics else TEXT
+        families = sorted((*self._own.values(), *self._user.values(), *self._process()), key=_name_of)
+        text = openmetrics_text(families) if form == OPENMETRICS else prometheus_text(families)
+        # The help comes from a configuration, and may have what is no character.
+        body = text.encode("utf-8", "replace")
+        return (form, "gzip", _gzip(body)) if accepts_gzip(accept_encoding) else (form, "", body)
+
+    def _process(self) -> list[Family]:
+        families: list[Family] = []
+        for definition, value in self._process_values():
+            family = Family(definition, self._clock)
+            family.take(value)
+            families.append(family)
+        return families
+
+    def _known(self) -> str:
+        if not self._user:
+            return ": the configuration defines none"
+        names = sorted(self._user)
+        more = f" and {len(names) - _NAMED_IN_ERRORS} more" if len(names) > _NAMED_IN_ERRORS else ""
+        return f": there are {', '.join(names[:_NAMED_IN_ERRORS])}{more}"
+
+
+def _short(text: str) -> str:
+    text = text.strip()
+    text = text if text.isprintable() else ascii(text)[1:-1]  # messages are lines
+    return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
+
+
+def _name_of(family: Family) -> str:
+    return family.definition.name
+
+
+def _lookups(families: dict[str, Family]) -> dict[str, list[Family]]:
+    """Whom a value goes to. An exposed name is that of one metric; other names may be shared, and reach all."""
+    found = {name: [family] for name, family in families.items()}
+    for family in families.values():
+        for name in family.definition.lookups:
+            if name not in families:
+                found.setdefault(name, []).append(family)
+    return found
+
+
+def _text_names(definition: Definition) -> set[str]:
+    return {definition.name, *sample_names(definition)}
+
+
+def _clash(definition: Definition, taken: dict[str, str]) -> str:
+    for name in sorted(_text_names(definition)):
+        if name in taken:
+            other = taken[name]
+            return f"its sample {name} would be one of {other}" if other != name else f"{name} is taken"
+    return ""
+
+
+def _openmetrics_clash(definitions: list[Definition]) -> str:
+    taken: dict[str, str] = {}
+    for definition in definitions:
+        for name in openmetrics_names(definition):
+            if name in taken:
+                return (
+                    f"the metrics {taken[name]} and {definition.name} have both the name {name} in OpenMetrics: "
+                    "only Prometheus's text format is offered"
+                )
+        taken.update((name, definition.name) for name in openmetrics_names(definition))
+    return ""
+
+
+def _gzip(body: bytes) -> bytes:
+    import zlib
+
+    # With gzip's header, and a window of 4 KiB: it needs 32 KiB of memory instead of 256, and packs lines as well.
+    packer = zlib.compressobj(wbits=16 + 12, memLevel=5)
+    return packer.compress(body) + packer.flush()
