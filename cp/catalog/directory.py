@@ -19,6 +19,7 @@ from cp.catalog import (
     records,
 )
 from cp.catalog.bell import Bell
+from cp.catalog.folder import Folder
 from cp.catalog.inotify import Inotify
 
 TYPE_CHECKING = False
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.plan import DirectorySettings, Service, Watch
-
-    Sight = tuple[tuple[int, int, int], records.Record | None]  # inode, time and size of a file, and what it says
 
 # Dead entries are removed this long after their deadline, and looked for as often: late enough that nobody's clock
 # or slow renewal makes them alive again.
@@ -48,12 +47,10 @@ class Directory:
         inotify: Callable[[str], Inotify] = Inotify,
     ) -> None:
         self._path = settings.path
-        self._warn = warn
+        self._folder = Folder(settings.path, warn)
         self._wall = wall
         self._clock = clock
         self._open_inotify = inotify
-        self._seen: dict[str, Sight] = {}
-        self._warned: set[str] = set()
         self._swept_at: float | None = None
         self._inotify: Inotify | None = None
         self._inode: tuple[int, int] | None = None  # of the folder that inotify looks at
@@ -113,7 +110,7 @@ class Directory:
     def _sweep(self) -> None:
         """Removes entries that are long dead, and what writers that were killed left behind."""
         dead = self._wall() - SWEEP_AFTER
-        for name, record in self._records().items():
+        for name, record in self._scanned().items():
             if record.deadline < dead:
                 self._remove(name)
         for name in os.listdir(self._path):
@@ -138,7 +135,7 @@ class Directory:
         try:
             self._make_folder()
             pushed = self._follow()  # before the look: what changes in between is then heard of
-            found, _ = self._look(watch)
+            found, _ = self._look(watch, self._scanned())
             return found, _cursor(found) if pushed else None
         finally:
             self._leave()
@@ -148,22 +145,32 @@ class Directory:
         limit = self._clock() + min(max_wait, watch.interval)
         self._enter()
         try:
+            changed: set[str] | None = None  # the files to look at; None: all
             while True:
-                pushed = self._follow()
-                found, next_death = self._look(watch)
+                followed, pushed = self._inotify, self._follow()
+                if self._inotify is not followed:
+                    changed = None  # another folder is there now
+                seen = self._scanned() if changed is None else self._folder.refresh(changed, watch.name)
+                found, next_death = self._look(watch, seen)
                 left = limit - self._clock()
                 if _cursor(found) != cursor or left <= 0 or not pushed:
                     return found, _cursor(found) if pushed else None
-                self._wait(min(left, next_death - self._wall()))
+                changed = self._wait_for_news(watch, self._clock() + min(left, next_death - self._wall()))
         finally:
             self._leave()
 
-    def _look(self, watch: Watch) -> tuple[list[Instance], float]:
+    def _scanned(self) -> dict[str, records.Record]:
+        try:
+            return self._folder.scan()
+        except OSError as error:
+            raise CatalogUnreachable(f"cannot read the folder {self._path}: {_why(error)}") from None
+
+    def _look(self, watch: Watch, seen: dict[str, records.Record]) -> tuple[list[Instance], float]:
         """The instances, and when the first of them will die if nothing happens."""
         now = self._wall()
         alive = [
             record
-            for record in self._records().values()
+            for record in seen.values()
             if record.name == watch.name
             and record.status == PASSING
             and record.deadline > now
@@ -172,42 +179,6 @@ class Directory:
         alive.sort(key=lambda record: record.id)
         found = [Instance(record.id, record.address, record.port, record.tags) for record in alive]
         return found, min((record.deadline for record in alive), default=float("inf"))
-
-    def _records(self) -> dict[str, records.Record]:
-        """What is in the folder, by file name. Only files that are new or replaced are read."""
-        seen: dict[str, Sight] = {}
-        try:
-            with os.scandir(self._path) as entries:
-                for entry in entries:
-                    if entry.name.endswith(records.SUFFIX) and not entry.name.startswith("."):
-                        self._see(entry, seen)
-        except OSError as error:
-            raise CatalogUnreachable(f"cannot read the folder {self._path}: {_why(error)}") from None
-        self._seen = seen
-        self._warned &= seen.keys()
-        return {name: record for name, (_, record) in seen.items() if record is not None}
-
-    def _see(self, entry: os.DirEntry[str], seen: dict[str, Sight]) -> None:
-        try:
-            status = entry.stat(follow_symlinks=False)
-        except OSError:
-            return  # deregistered while we look
-        signature = (status.st_ino, status.st_mtime_ns, status.st_size)
-        known = self._seen.get(entry.name)
-        if known is not None and known[0] == signature:
-            seen[entry.name] = known
-            return
-        record: records.Record | None = None
-        try:
-            record = records.read(entry.path)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError) as error:
-            why = _why(error) if isinstance(error, OSError) else str(error)
-            if entry.name not in self._warned:
-                self._warned.add(entry.name)
-                self._warn(f"{entry.path} is ignored, it is no entry of the catalogue: {why}")
-        seen[entry.name] = (signature, record)
 
     # --- waiting
 
@@ -229,7 +200,15 @@ class Directory:
             self._inotify.close()
             self._inotify = None
 
-    def _wait(self, seconds: float) -> None:
+    def _wait_for_news(self, watch: Watch, limit: float) -> set[str] | None:
+        """As `_wait`, but heartbeats of other services are none: there may be a hundred in a second."""
+        while True:
+            names = self._wait(max(0.0, limit - self._clock()))
+            if names is None or self._folder.concerns(names, watch.name) or self._clock() >= limit:
+                return names
+
+    def _wait(self, seconds: float) -> set[str] | None:
+        """Until something happens or the time is over; the names of the files that it happened to, or None for any."""
         bell, inotify = self._bell, self._inotify
         assert bell is not None
         assert inotify is not None
@@ -237,7 +216,7 @@ class Directory:
         with self._guard:
             if self._closed or self._interrupted:
                 raise CatalogClosed("the wait was broken off")
-        inotify.drain()
+        return inotify.drain()
 
     def _enter(self) -> None:
         with self._guard:

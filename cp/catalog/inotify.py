@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from sys import byteorder
 
 # <sys/inotify.h>; the flags for inotify_init1 are those of open().
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, DELETE = 0x008, 0x040, 0x080, 0x200
 DELETE_SELF, MOVE_SELF, ONLYDIR = 0x400, 0x800, 0x01000000
 
-BUFFER = 65536  # bytes of events read at a time; what they say does not matter, only that there are some
+OVERFLOW = 0x4000  # events were lost
+HEADER = 16  # bytes of an event (watch, what happened, cookie, length of the name, four each) before the name
+BUFFER = 65536  # bytes of events read at a time
 
 
 class Inotify:
@@ -33,13 +36,25 @@ class Inotify:
             self.close()
             raise _last_error(error_number, folder)
 
-    def drain(self) -> None:
-        """Takes all events that have come."""
+    def drain(self) -> set[str] | None:
+        """Takes all events that have come: the names of the entries that they are about, or None if they may be about
+        any, or if there are none."""
+        names: set[str] = set()
+        known = True
         try:
-            while os.read(self.fd, BUFFER):
-                pass
+            while data := os.read(self.fd, BUFFER):
+                at = 0
+                while at < len(data):
+                    what = int.from_bytes(data[at + 4 : at + 8], byteorder)
+                    length = int.from_bytes(data[at + 12 : at + HEADER], byteorder)
+                    name = data[at + HEADER : at + HEADER + length].rstrip(b"\0")
+                    if what & OVERFLOW or not name:
+                        known = False
+                    names.add(os.fsdecode(name))
+                    at += HEADER + length
         except BlockingIOError:
             pass
+        return names if known and names else None
 
     def close(self) -> None:
         if self.fd >= 0:

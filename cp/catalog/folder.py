@@ -1,0 +1,84 @@
+"""What the files of the directory catalogue say, read no more often than they change."""
+
+from __future__ import annotations
+
+import os
+
+from cp.catalog import records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Sight = tuple[tuple[int, int, int], records.Record | None]  # inode, time and size of a file, and what it says
+
+
+class Folder:
+    """Remembers what it has read. `warn` hears once of each file that is none of ours."""
+
+    def __init__(self, path: str, warn: Callable[[str], object]) -> None:
+        self._path = path
+        self._warn = warn
+        self._seen: dict[str, Sight] = {}
+        self._warned: set[str] = set()
+
+    def scan(self) -> dict[str, records.Record]:
+        """All that is in the folder, by file name. OSError."""
+        seen: dict[str, Sight] = {}
+        with os.scandir(self._path) as entries:
+            for entry in entries:
+                sight = self._look_at(entry.name) if _counts(entry.name) else None
+                if sight is not None:
+                    seen[entry.name] = sight
+        self._seen = seen
+        self._warned &= seen.keys()
+        return self._records()
+
+    def concerns(self, names: set[str], service: str) -> list[str]:
+        """Those of the changed files that may say something about a service: not the ones of others."""
+        return [name for name in names if _counts(name) and not self._is_of_another(name, service)]
+
+    def _is_of_another(self, name: str, service: str) -> bool:
+        known = self._seen.get(name)
+        return known is not None and known[1] is not None and known[1].name != service
+
+    def refresh(self, names: set[str], service: str) -> dict[str, records.Record]:
+        """The same after a change of these files, where only one service matters: each heartbeat of every other one
+        changes a file as well, and reading them all for each watch would cost more than everything else."""
+        for name in self.concerns(names, service):
+            sight = self._look_at(name)
+            if sight is not None:
+                self._seen[name] = sight
+            else:
+                self._seen.pop(name, None)
+        return self._records()
+
+    def _records(self) -> dict[str, records.Record]:
+        return {name: record for name, (_, record) in self._seen.items() if record is not None}
+
+    def _look_at(self, name: str) -> Sight | None:
+        """What the file says, read only if it is new or was replaced; None if it is gone."""
+        path = os.path.join(self._path, name)
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return None  # deregistered while we look
+        signature = (status.st_ino, status.st_mtime_ns, status.st_size)
+        known = self._seen.get(name)
+        if known is not None and known[0] == signature:
+            return known
+        record: records.Record | None = None
+        try:
+            record = records.read(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+            if name not in self._warned:
+                self._warned.add(name)
+                self._warn(f"{path} is ignored, it is no entry of the catalogue: {why[:1].lower()}{why[1:]}")
+        return signature, record
+
+
+def _counts(name: str) -> bool:
+    return name.endswith(records.SUFFIX) and not name.startswith(".")
