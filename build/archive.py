@@ -12,7 +12,9 @@ What is in the archive, and who reads it:
     _bootstrap/__init__.py  what it does where there is no bytecode, or no usable Python
     _bootstrap/importer.py  finds and loads the modules (its own bytecode is in `start`)
     _bootstrap/code/
-        start-MAGIC.bin     the bytecode that a start needs; not compressed, which saves two milliseconds
+        start-MAGIC.bin     the bytecode that is read first, and all that a subcommand needs
+        application-MAGIC.bin  what the start of an application needs besides, or may need; neither is compressed, which
+                            saves two milliseconds
         PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported
     _bootstrap/sources.tar  all sources in one file, because each file of an archive costs every start 10 microseconds
     site-packages/          names, versions and licences of what is in the archive
@@ -52,6 +54,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = ROOT / "build" / "entry"
 START_MODULES = ROOT / "build" / "start_modules.txt"
+CLIENT_MODULES = ROOT / "build" / "client_modules.txt"
+SOME_STARTS_MODULES = ROOT / "build" / "some_starts_modules.txt"
+LISTS = (START_MODULES, CLIENT_MODULES, SOME_STARTS_MODULES)
 STAMP = ROOT / ".cache" / "build.json"
 
 # How a source is called in a traceback, wherever the archive lies.
@@ -65,7 +70,7 @@ TIME_OUTSIDE_GIT = 1577836800
 # Parts of urllib3 that need what the archive does not have: h2, PyOpenSSL, PySocks, a browser.
 LEFT_OUT = ("urllib3.contrib", "urllib3.http2.connection")
 # What is read at every start is not compressed: zlib need not be loaded then.
-NOT_COMPRESSED = ("__main__.py", "_bootstrap/code/start-")
+NOT_COMPRESSED = ("__main__.py", "_bootstrap/code/start-", "_bootstrap/code/application-")
 
 METADATA = f"""\
 Metadata-Version: 2.4
@@ -108,13 +113,12 @@ def sources(folder: Path, package: str) -> list[Source]:
     return sorted((each for each in found if not any(map(each.is_in, LEFT_OUT))), key=lambda each: each.path)
 
 
-def start_modules(ours: list[Source]) -> list[Source]:
-    """The modules of ours that a start imports before the application runs, as the list in this folder names them, in
-    an order in which they can be executed."""
-    lines = (line.partition("#")[0].strip() for line in START_MODULES.read_text().splitlines())
+def listed(ours: list[Source], file: Path) -> list[Source]:
+    """The modules of ours that a list in this folder names, in an order in which they can be executed."""
+    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
     named = {line for line in lines if line}
     if unknown := named - {each.module for each in ours}:
-        raise BuildError(f"{START_MODULES.name} names modules that do not exist: {', '.join(sorted(unknown))}")
+        raise BuildError(f"{file.name} names modules that do not exist: {', '.join(sorted(unknown))}")
     by_name = {each.module: each for each in ours if each.module in named}
     return [by_name[name] for name in in_order({name: each.file.read_text() for name, each in by_name.items()})]
 
@@ -130,12 +134,13 @@ def tar(files: list[Source]) -> bytes:
     return data.getvalue()
 
 
-def compile_with(python: pythons.Python, files: list[Source], *, start: bool = False) -> bytes:
-    """Bytecode of these files, made by this Python in a process that nothing of ours or of the user's reaches."""
+def compile_with(python: pythons.Python, files: list[Source], *arguments: str) -> bytes:
+    """Bytecode of these files, made by this Python in a process that nothing of ours or of the user's reaches.
+    `arguments` are those of bytecode.py."""
     # Without columns (they draw the carets in tracebacks) the code is a quarter smaller, in the archive and in memory.
     options = ["-S", "-s", "-B", "-W", "ignore", "-X", "no_debug_ranges"]
     done = subprocess.run(
-        [python.executable, *options, str(ROOT / "build" / "bytecode.py"), *["start"] * start],
+        [python.executable, *options, str(ROOT / "build" / "bytecode.py"), *arguments],
         input="".join(each.line() for each in files).encode(),
         stdout=subprocess.PIPE,
         env={"PYTHONHASHSEED": "0"},
@@ -164,19 +169,23 @@ def stage_ours(folder: Path) -> list[Source]:
     return sources(folder, "cp")
 
 
-def stage_bootstrap(folder: Path, ours: list[Source], urllib3: list[Source], found: list[pythons.Python]) -> None:
+def stage_bootstrap(folder: Path, ours: list[Source], theirs: list[Source], found: list[pythons.Python]) -> None:
     bootstrap = sources(ENTRY, "_bootstrap")
     for each in bootstrap:
         write(folder / each.file.name, each.file.read_bytes())
-    write(folder / "sources.tar", tar(bootstrap + ours + urllib3))
-    early = start_modules(ours)
-    start = [each for each in bootstrap if each.module == "_bootstrap.importer"] + early
+    write(folder / "sources.tar", tar(bootstrap + ours + theirs))
+    client, application = listed(ours, CLIENT_MODULES), listed(ours, START_MODULES)
+    start = [each for each in bootstrap if each.module == "_bootstrap.importer"] + client
+    rest = [each for each in application + listed(ours, SOME_STARTS_MODULES) if each not in client]
+    order = [each.module for each in application]
     parts: dict[str, list[Source]] = {package: [] for package in PACKAGES}
-    for each in ours + urllib3:
-        if each not in early:
+    for each in ours + theirs:
+        if each not in client + rest:
             parts[next(package for package in PACKAGES if each.is_in(package))].append(each)
     for python in found:
-        write(folder / "code" / f"start-{python.magic}.bin", compile_with(python, start, start=True))
+        write(folder / "code" / f"start-{python.magic}.bin", compile_with(python, start, "start"))
+        packed = compile_with(python, rest, "application", *order)
+        write(folder / "code" / f"application-{python.magic}.bin", packed)
         for package, files in parts.items():
             write(folder / "code" / f"{package}-{python.magic}.bin", compile_with(python, files))
         print(f"    bytecode for CPython {python}", flush=True)
@@ -245,6 +254,11 @@ def commit_time() -> int:
     return int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct") or TIME_OUTSIDE_GIT)
 
 
+def their_sources(packages: Path) -> list[Source]:
+    """Those of the packages that are not ours."""
+    return [each for package in PACKAGES if package.partition(".")[0] != "cp" for each in sources(packages, package)]
+
+
 def fingerprint(packages: Path, output: Path, built_at: int) -> str:
     """Changes whenever the archive could."""
     digest = hashlib.sha256()
@@ -252,9 +266,9 @@ def fingerprint(packages: Path, output: Path, built_at: int) -> str:
     for python in pythons.candidates(os.environ):
         state = python.stat()
         digest.update(json.dumps([str(python), state.st_size, state.st_mtime_ns]).encode())
-    folders = [(ROOT, "cp"), (ROOT, "build"), (packages, "urllib3")]
-    files = [(each.path, each.file) for folder, package in folders for each in sources(folder, package)]
-    for name, file in [*files, ("LICENSE", ROOT / "LICENSE"), ("start", START_MODULES)]:
+    files = [*sources(ROOT, "cp"), *sources(ROOT, "build"), *their_sources(packages)]
+    others = [("LICENSE", ROOT / "LICENSE"), *((each.stem, each) for each in LISTS)]
+    for name, file in [*((each.path, each.file) for each in files), *others]:
         digest.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
     return digest.hexdigest()
 
@@ -277,7 +291,7 @@ def build(packages: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".build-") as folder:
         bootstrap, site_packages, target = (Path(folder, name) for name in ("bootstrap", "site-packages", "archive"))
         found = pythons.find(os.environ)
-        stage_bootstrap(bootstrap, stage_ours(Path(folder, "ours")), sources(packages, "urllib3"), found)
+        stage_bootstrap(bootstrap, stage_ours(Path(folder, "ours")), their_sources(packages), found)
         stage_licences(site_packages, packages)
         create(bootstrap, site_packages, target, built_at)
         target.replace(output)

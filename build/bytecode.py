@@ -3,8 +3,10 @@
 Standard input has one module a line, separated by tabs: name, `package` or `module`, the file, its name in tracebacks.
 Standard output gets a marshalled `{name: (is it a package, marshalled code)}`. With the argument `start` the first line
 is the importer, and what is written is the pair of its code and `{name: (is it a package, code)}`: these modules are
-all needed, and read faster in one go. Behind it stands a hash (8 bytes) of every 61st byte, which `entry/__main__.py`
-checks.
+all needed, and read faster in one go. With `application` and names it is the pair of these names (modules in the order
+in which they can be executed, also those of `start`) and such a dictionary, in which modules that are not named are
+marshalled code, since not every application needs them. Behind both stands a hash (8 bytes) of
+every 61st byte, which `entry/__main__.py` and the importer check.
 
 Left out are docstrings, a tenth of the archive and of the memory of our modules, which nothing reads; and the import of
 `__future__`, a module that every start would have to load for the sake of what the compiler can be told.
@@ -78,10 +80,29 @@ def pack(lines: list[str]) -> bytes:
 
 def pack_start(lines: list[str]) -> bytes:
     _, _, importer = compile_line(lines[0])
-    modules = {name: (package, code) for name, package, code in map(compile_line, lines[1:])}
-    packed = marshal.dumps((importer, modules))
+    return hashed((importer, together(lines[1:])))
+
+
+def pack_application(names: list[str], lines: list[str]) -> bytes:
+    modules = together(lines)
+    later = {name: (package, marshal.dumps(code)) for name, (package, code) in modules.items() if name not in names}
+    return hashed((tuple(names), {**modules, **later}))
+
+
+def together(lines: list[str]) -> dict[str, tuple[bool, CodeType]]:
+    return {name: (package, code) for name, package, code in map(compile_line, lines)}
+
+
+def hashed(value: tuple[Any, ...]) -> bytes:
+    packed = marshal.dumps(value)
     return packed + _imp.source_hash(MAGIC, packed[::SAMPLED])
 
 
+def main(arguments: list[str], lines: list[str]) -> bytes:
+    if arguments == ["start"]:
+        return pack_start(lines)
+    return pack_application(arguments[1:], lines) if arguments else pack(lines)
+
+
 if __name__ == "__main__":
-    sys.stdout.buffer.write((pack_start if sys.argv[1:] == ["start"] else pack)(sys.stdin.readlines()))
+    sys.stdout.buffer.write(main(sys.argv[1:], sys.stdin.readlines()))

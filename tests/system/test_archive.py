@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.pilot import PATH, ROOT, interpreter
-from tests.system.test_start_imports import MISSING, SERVICE, TO_STDERR, imported
+from tests.system.test_start_imports import JOBS, MISSING, SERVICE, TO_STDERR, imported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,12 +130,25 @@ def test_bytecode_of_the_start_is_that_of_what_a_start_imports(built_archive: Pa
     """What is missing in build/start_modules.txt costs every start milliseconds, what is too much costs it less."""
     services = [{**SERVICE, "interfaces": ["lo:inet"]}]
     config = json.dumps({"logging": TO_STDERR, "consul": "127.0.0.1:1", "services": services})
-    lines = (ROOT / "build" / "start_modules.txt").read_text().splitlines()
-
     names = imported([str(built_archive), "-config", config, MISSING], until=f"fork/exec {MISSING}")
 
-    listed = [line for line in lines if not line.startswith("#")]
-    assert sorted(name for name in names if name.partition(".")[0] == "cp") == sorted(listed)
+    assert sorted(name for name in names if name.partition(".")[0] == "cp") == sorted(listed("start"))
+
+
+def test_bytecode_beside_it_is_that_of_what_a_start_in_the_jobs_dialect_imports(
+    built_archive: Path, tmp_path: Path
+) -> None:
+    config = json.dumps({"logging": TO_STDERR, **JOBS, "control": {"socket": str(tmp_path / "socket")}})
+
+    names = imported([str(built_archive), "-config", config], until=f"fork/exec {MISSING}")
+
+    ours = {name for name in names if name.partition(".")[0] == "cp"}
+    assert sorted(ours - {*listed("start"), *listed("client")}) == sorted(listed("some_starts"))
+
+
+def listed(which: str) -> list[str]:
+    lines = (ROOT / "build" / f"{which}_modules.txt").read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 # --- the first statement

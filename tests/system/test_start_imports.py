@@ -44,6 +44,22 @@ C_MODULES = {
 MISSING = "/nonexistent/application"
 SERVICE = {"name": "app", "port": 8000, "health": "/bin/true", "poll": 1, "ttl": 5, "interfaces": "static:127.0.0.1"}
 TO_STDERR = {"output": "stderr"}
+JOBS = {
+    "consul": "127.0.0.1:1",
+    "jobs": [
+        {
+            "name": "app",
+            "exec": MISSING,
+            "main": True,
+            "port": 8000,
+            "interfaces": ["lo:inet"],
+            "health": {"exec": "/bin/true", "interval": 1, "ttl": 5},
+        },
+        {"name": "after", "exec": ["/bin/true"], "when": {"source": "app", "once": "stopped"}, "timeout": "1s"},
+        {"name": "often", "exec": "/bin/true", "when": {"interval": "1h"}, "restarts": 3},
+    ],
+    "watches": [{"name": "other", "interval": 1}],
+}
 
 CONFIGURATIONS: dict[str, Any] = {
     "one service": {"directory": "/nonexistent/catalogue", "services": [SERVICE]},
@@ -58,6 +74,7 @@ CONFIGURATIONS: dict[str, Any] = {
         "stopTimeout": 1,
         "shutdownTimeout": "5s",
     },
+    "the jobs dialect": JOBS,
     "json log": {"logging": {"format": "json", **TO_STDERR}},
     "text log with debug": {"logging": {"format": "text", "level": "debug", **TO_STDERR}},
     "a template": '{"logging": {"output": "{{ .NOTHING | default "stderr" }}"}, "tasks": [{{ range loop 2 }}'

@@ -1,11 +1,13 @@
 """Imports `cp` and `urllib3` from the archive. Nothing is unpacked and nothing is written.
 
 The archive has, for each CPython that it was built for, several files of bytecode: `start`, which `__main__` has read
-already, and one for each of PACKAGES, read when a module of it is imported first. Other Pythons take `sources.tar`.
+already and which is all that a subcommand needs; `application`, read when an application is to be run; and one for each
+of PACKAGES, read when a module of it is imported first. Other Pythons take `sources.tar`.
 """
 
 from __future__ import annotations
 
+import _imp
 import marshal
 import os
 import sys
@@ -17,16 +19,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import CodeType, ModuleType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     # name -> (is it a package, what to execute: code, marshalled code, a source, or None once it has been executed)
     Modules = dict[str, tuple[bool, CodeType | bytes | str | None]]
 
-# Who imports this module means to run an application.
-APPLICATION = "cp.app"
+# Who imports one of these modules means to run an application, or a subcommand.
+APPLICATION, SUBCOMMAND = "cp.app", "cp.subcommands"
 # The packages with a file of bytecode of their own; a package stands before the one that it is in.
-PACKAGES = ("cp.config.template", "cp", "urllib3")
+PACKAGES = ("cp.config.template", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
+SAMPLED = 61  # as in bytecode.py
 TAR_BLOCK = 512
 ZIP_LOCAL_HEADER = 30
 
@@ -66,6 +69,8 @@ class OpenArchive:
         header = os.pread(self._descriptor, ZIP_LOCAL_HEADER, place)
         place += ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         data = os.pread(self._descriptor, size, place)
+        if not compression and data[-8:] == _imp.source_hash(magic_number(), data[:-8:SAMPLED]):
+            return data  # it has a hash of its own: zlib need not be loaded
         import zlib
 
         try:
@@ -82,7 +87,7 @@ class Importer:
     """Finds and loads the archive's modules, as importlib and linecache ask for them. `later` are the packages whose
     file of bytecode is read when a module of them is not in `modules`; without it, `modules` are all."""
 
-    __slots__ = ("_archive", "_later", "_magic", "_modules", "_start", "read")
+    __slots__ = ("_application", "_archive", "_later", "_magic", "_modules", "_start", "read")
 
     def __init__(
         self, archive: str, read: Callable[[str], bytes], magic: int, modules: Modules, later: tuple[str, ...]
@@ -92,20 +97,24 @@ class Importer:
         self._magic = magic
         self._modules = modules
         self._later = later
-        # Who wants to see the time of each import gets them one by one.
-        self._start = tuple(modules) if later and "importtime" not in sys._xoptions else ()
+        # What a subcommand and what an application needs, in the order of execution; None: not read yet.
+        self._start = tuple(modules) if later else ()
+        self._application: tuple[str, ...] | None = None if later else ()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if name == APPLICATION:
+            self._read_application()
         for package in self._later:
             if name in self._modules:
                 break
             if f"{name}.".startswith(f"{package}."):
-                more = marshal.loads(self.read(f"_bootstrap/code/{package}-{self._magic}.bin"))
                 # Two threads may come here at once: the second one then does the same again, and nothing is lost.
-                self._modules = {**more, **self._modules}
+                self._modules = {**self._read(package), **self._modules}
                 self._later = tuple(each for each in self._later if each != package)
+        if name not in self._modules and name.startswith("cp."):
+            self._read_application()
         if name not in self._modules:
             return None
         origin, is_package = f"{self._archive}/{self._file(name)}", self._modules[name][0]
@@ -117,17 +126,30 @@ class Importer:
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
         if name == APPLICATION:
-            self._load_start()
+            self._load(self._application or ())
+        elif name == SUBCOMMAND:
+            self._load(self._start)
         code = self.get_code(name)
         self._modules[name] = self._modules[name][0], None
         module.__file__ = f"{self._archive}/{self._file(name)}"
         exec(code, module.__dict__)
 
-    def _load_start(self) -> None:
-        """Import what a start needs in one go: its modules stand in an order in which each needs only those before it.
-        Asked for them one by one, importlib would take a millisecond more."""
+    def _read(self, part: str) -> Any:
+        return marshal.loads(self.read(f"_bootstrap/code/{part}-{self._magic}.bin"))
+
+    def _read_application(self) -> None:
+        if self._application is None:
+            names, modules = self._read("application")
+            self._modules = {**modules, **self._modules}
+            self._application = names
+
+    def _load(self, names: tuple[str, ...]) -> None:
+        """Import these modules in one go; they stand in an order in which each needs only those before it. Asked for
+        the modules of an application one by one, importlib would take a millisecond more."""
+        if "importtime" in sys._xoptions:
+            return  # who wants to see the time of each import gets them one by one
         modules = []
-        for name in self._start:
+        for name in names:
             if name not in sys.modules and (spec := self.find_spec(name)):
                 module = sys.modules[name] = type(sys)(name)
                 module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
@@ -212,7 +234,9 @@ def run(importer: Importer) -> NoReturn:
         status = main(sys.argv[1:])
     except DamagedArchive as error:
         refuse(error)
-    sys.exit(status)
+    # What was written went straight to the descriptors, and nothing is to be tidied up: the interpreter's own end would
+    # take as long as a subcommand does.
+    os._exit(status)
 
 
 def refuse(why: object) -> NoReturn:
