@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import time
 
-from cp import config
+from cp import __version__, config
+from cp.control import ControlPlane, ServeError
+from cp.engine.changes import Refused
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
+from cp.engine.history import History
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
+from cp.engine.operator import Operator
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.logs import Log, LogError
+from cp.secrets import Secrets, of_catalog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cp import plan
     from cp.config.interfaces import Address
     from cp.engine.host import Discovery
+    from cp.telemetry import Telemetry
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -33,9 +39,10 @@ IGNORED = ("SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU", "SIGTSTP")
 
 def run(config_argument: str, arguments: tuple[str, ...]) -> int:
     """Run the configuration until everything has ended; the exit code of the program."""
-    environment = Environment(os.environ)
+    secrets = Secrets()
+    environment = Environment(os.environ, secrets.learn)
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
-    log = Log()
+    log = Log(secrets=secrets)
     try:
         source = config.read(config_argument, environment.get())
         first = _load(source, environment, arguments)
@@ -52,6 +59,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
         arguments=arguments,
         hostname=os.uname().nodename,
         addresses=_local_addresses,
+        version=__version__,
     )
 
 
@@ -66,8 +74,8 @@ def report_fatal(log: Log, message: str) -> None:
     log.fatal(message)
     log.flush()
     if not _same_stream(1, 2):
-        try:
-            os.write(2, f"{message}\n".encode(errors="surrogateescape"))  # sys.stderr is None if it was closed
+        try:  # not sys.stderr, which is None if it was closed
+            os.write(2, f"{log.masked(message)}\n".encode(errors="surrogateescape"))
         except OSError:
             pass
 
@@ -93,6 +101,8 @@ def _supervise(
     log.attach(loop, outputs.pause)
     processes = Processes(loop.call_soon)
     bus = Bus(loop.call_soon)
+    history = History()
+    bus.subscribe(history.hear)
     host = Host(
         loop=loop,
         processes=processes,
@@ -101,27 +111,47 @@ def _supervise(
         bus=bus,
         log=log,
         random=_random,
+        masked=log.masked,
     )
+    telemetry: Telemetry | None = None
 
     def use(loaded: plan.Plan) -> None:
         """Let the log do what the plan says, before anything else does. Raises LogError."""
         log.configure(loaded.logging)
         bus.trace = _trace(log) if log.enabled("debug") else None
-        for secret in ("token", "password"):
-            log.mask(getattr(loaded.catalog, secret, ""))
+        for secret in of_catalog(loaded.catalog):
+            log.mask(secret)
+        log.secrets.watch(getattr(loaded.catalog, "token_file", ""))
         for warning in loaded.warnings:
             log.warning(warning)
         if log.enabled("debug"):
-            log.debug(f"Loaded config: {loaded!r}")
+            log.debug(f"{'Loaded' if loaded.dialect == 'services' else 'loaded'} config: {loaded!r}")
 
-    def load() -> plan.Plan | None:
+    def load() -> plan.Plan:
         try:
             loaded = _load(source.reread(), environment, arguments)
-            use(loaded)
-        except (config.ConfigError, LogError) as error:
+            control.use(loaded.control, lambda: serve_telemetry(loaded, lambda: use(loaded)))
+        except (config.ConfigError, ServeError, LogError) as error:
             log.error(f"Error initializing config: {error}")
-            return None
+            raise Refused(log.masked(str(error))) from None
         return loaded
+
+    def serve_telemetry(loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
+        """From now on serve what the plan says, which `accept` may still refuse."""
+        nonlocal telemetry
+        if telemetry is None:
+            if loaded.telemetry is None:
+                accept()
+                return
+            from cp.telemetry import Telemetry
+
+            telemetry = Telemetry(host, engine, log)
+        telemetry.use(loaded.telemetry, accept)
+
+    def after_start() -> None:
+        if not first.control.socket:
+            control.use(first.control)
+        _after_start()
 
     try:
         use(first)
@@ -131,25 +161,46 @@ def _supervise(
     engine = Engine(
         host,
         first,
-        open_discovery=lambda wanted: open_discovery(wanted, loop, log),
+        open_discovery=lambda wanted: open_discovery(wanted, loop, log, host.catalog_called),
         load=load,
         reopen_log=log.reopen,
-        started=_after_start,
+        started=after_start,
     )
+    operator = Operator(host, engine, history, _did_you_mean)
+    control = ControlPlane(loop, log, operator, os.environ, on_answer=host.control_answered)
+    try:
+        if first.control.socket:
+            control.use(first.control)
+        serve_telemetry(first)
+    except ServeError as error:
+        control.close()
+        report_fatal(log, str(error))
+        return 1
     _handle_signals(loop, processes, engine)
     engine.start()
     loop.run()
+    control.close()
+    if telemetry is not None:
+        telemetry.close()
     log.flush()
     return engine.exit_code
 
 
-def open_discovery(loaded: plan.Plan, loop: Loop, log: Log) -> Discovery:
-    """The catalogue's side of a plan; nothing is opened yet."""
+def open_discovery(
+    loaded: plan.Plan, loop: Loop, log: Log, observe: Callable[[str, float, bool], object] | None = None
+) -> Discovery:
+    """The catalogue's side of a plan; nothing is opened yet. `observe` hears of each call, on its own thread."""
     from cp.catalog import discovery
 
     if loaded.catalog is None:
         return discovery.NoDiscovery(loop)
-    return discovery.Discovery(loaded.catalog, loop, log, _random)
+    return discovery.Discovery(loaded.catalog, loop, log, _random, observe)
+
+
+def _did_you_mean(name: str, names: Iterable[str]) -> str:
+    from cp.config.nearest import did_you_mean
+
+    return did_you_mean(name, names)
 
 
 def _keep_descriptors() -> None:

@@ -27,7 +27,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engine": ("plan", "engine/loop"),
     "engine/loop": (),
     "catalog": ("plan",),
-    "logs": ("plan", "sink", "channel"),
+    "server": ("engine/loop",),
+    "metrics": (),
+    "logs": ("plan", "secrets", "sink", "channel"),
+    "secrets": (),
     "sink": ("channel",),
     "channel": (),
     "addresses": ("config",),
@@ -36,16 +39,22 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "cp": (),
     "app": (EVERYTHING,),
     "cli": (EVERYTHING,),
+    "control": (EVERYTHING,),
     "render": (EVERYTHING,),
+    "subcommands": (EVERYTHING,),
+    "tables": (),
+    "telemetry": (EVERYTHING,),
 }
 
 # What a room may name in annotations only, under `if TYPE_CHECKING:`.
-ROOMS_FOR_TYPES: dict[str, tuple[str, ...]] = {"catalog": ("engine", "engine/loop")}
+ROOMS_FOR_TYPES: dict[str, tuple[str, ...]] = {"catalog": ("engine", "engine/loop"), "server": ("engine", "logs")}
 
 # Modules whose room is not the one of their own name.
 MEMBERS = {
     "cp": "cp",
     "cp.__main__": "cli",
+    "cp.answers": "subcommands",
+    "cp.following": "subcommands",
     "cp.threadchannel": "channel",
     "cp.config.json5_errors": "config/json5",
     "cp.config.json5_scanner": "config/json5",

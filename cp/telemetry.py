@@ -1,0 +1,214 @@
+"""Telemetry put together: the port that the plan names, the server on it, and what it tells of the engine.
+
+Imported only if a plan wants it.
+"""
+
+from __future__ import annotations
+
+from cp import __version__
+from cp.control import ServeError
+from cp.engine.events import Code
+from cp.engine.job import HEALTHY
+from cp.engine.states import State
+from cp.metrics import Definition, Metrics, own
+from cp.server.tcp import PortError, listen, shown
+from cp.server.telemetry import Telemetry as Server
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp.engine.engine import Engine
+    from cp.engine.events import Event
+    from cp.engine.host import Host
+    from cp.engine.job import Job
+    from cp.logs import Log
+    from cp.plan import Telemetry as Settings
+
+REPLACED_GRACE = 10.0  # seconds in which the server on a port that a reload replaced finishes its answers
+MAINTENANCE = "maintenance"
+LAG_INTERVAL = 1.0  # seconds between two looks at how late the loop is
+
+
+class TelemetryError(ServeError):
+    """The port that the plan names cannot be had; a sentence for people."""
+
+
+class Telemetry:
+    """Serves the telemetry of the plan that runs."""
+
+    def __init__(self, host: Host, engine: Engine, log: Log) -> None:
+        self._host = host
+        self._log = log
+        self._observer = Observer(host, engine)
+        self._settings: Settings | None = None
+        self._server: Server | None = None
+
+    def use(self, settings: Settings | None, accept: Callable[[], object] = lambda: None) -> None:
+        """From now on serve what these settings say. TelemetryError if their port cannot be had.
+
+        `accept` is called once it is clear that it can be had. If it raises, or there is a TelemetryError, nothing has
+        changed.
+        """
+        listener = None
+        if settings is not None and not self._is_served(settings):
+            try:
+                listener = listen(settings.address, settings.port)
+            except PortError as error:
+                where = shown(settings.address, settings.port)
+                raise TelemetryError(f"Error serving telemetry on {where}: {error}") from None
+        try:
+            accept()
+        except BaseException:  # whatever it is: nobody may find a port that is not served
+            if listener is not None:
+                listener.close()
+            raise
+        if listener is not None or settings is None:
+            self._close(REPLACED_GRACE)
+        self._settings = settings
+        self._observer.observe(settings is not None)
+        if settings is None:
+            return
+        for told in self._observer.define(settings):
+            self._log.warning(told)
+        if listener is not None:
+            self._server = Server(self._host.loop, listener, self._observer, self._log, settings.path)
+        elif self._server is not None:
+            self._server.path = settings.path
+        self._log.info(settings.announcement.format(address=shown(settings.address, settings.port)))
+
+    def _is_served(self, settings: Settings) -> bool:
+        now = self._settings
+        return now is not None and (now.address, now.port) == (settings.address, settings.port)
+
+    def close(self) -> None:
+        """The last act: the port is free when this returns."""
+        self._close(0.0)
+
+    def _close(self, grace: float) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close(grace=grace)
+
+
+class Observer:
+    """Counts what happens, and tells it: what the engine, the servers and the catalogue report to."""
+
+    def __init__(self, host: Host, engine: Engine) -> None:
+        self._host = host
+        self._engine = engine
+        self._metrics = Metrics(host.loop.now)
+        self._observes = False
+        self._settings: Settings | None = None
+        self._shown: set[tuple[str, str]] = set()  # gauges, by their definition's name and their label
+
+    def define(self, settings: Settings) -> list[str]:
+        """Have the metrics of these settings; what people should know of them."""
+        self._settings = settings
+        user = [
+            self._metrics.user(each.name, each.kind, each.help, each.lookups, rounds_up=each.rounds_up)
+            for each in settings.metrics
+        ]
+        return self._metrics.swap(user, keep_unchanged=settings.keeps_unchanged)
+
+    def observe(self, wanted: bool) -> None:
+        """Begin or end to count; what was counted stays."""
+        if wanted == self._observes:
+            return
+        self._observes = wanted
+        self._host.observer = self if wanted else None
+        if wanted:
+            self._host.bus.subscribe(self._heard)
+            self._look_at_the_clock(self._host.loop.now())
+        else:
+            self._host.bus.unsubscribe(self._heard)
+
+    # --- what is counted
+
+    def _heard(self, event: Event) -> None:
+        if event.code != Code.METRIC:
+            self._metrics.count(own.EVENTS, event.classic_code, event.source)
+
+    def _look_at_the_clock(self, due: float) -> None:
+        if self._observes:
+            now = self._host.loop.now()
+            self._metrics.observe(own.LOOP_LAG_SECONDS, now - due)
+            self._host.loop.call_at(now + LAG_INTERVAL, self._look_at_the_clock, now + LAG_INTERVAL)
+
+    def job_started(self, job: str) -> None:
+        self._metrics.count(own.JOB_STARTS, job)
+
+    def job_restarted(self, job: str) -> None:
+        self._metrics.count(own.JOB_RESTARTS, job)
+
+    def job_ended(self, job: str, code: int, seconds: float) -> None:
+        self._metrics.count(own.JOB_EXITS, job, str(code))
+        self._metrics.observe(own.JOB_RUN_SECONDS, seconds, job)
+
+    def check_ended(self, job: str, seconds: float) -> None:
+        self._metrics.observe(own.CHECK_SECONDS, seconds, job)
+
+    def control_answered(self, path: str, status: int) -> None:
+        self._metrics.count(own.CONTROL_REQUESTS, str(status), path)
+
+    def catalog_called(self, verb: str, seconds: float, failed: bool) -> None:
+        self._metrics.count(own.CATALOG_REQUESTS, verb)
+        self._metrics.count(own.CATALOG_ERRORS, verb, by=1.0 if failed else 0.0)
+        self._metrics.observe(own.CATALOG_SECONDS, seconds, verb)
+
+    def record(self, values: list[tuple[str, str]]) -> str:
+        return self._metrics.record_all(values)
+
+    # --- what is told
+
+    def metrics(self, accept: str, accept_encoding: str) -> tuple[str, str, bytes]:
+        """All metrics: content type, content encoding or "", and body."""
+        engine, shown_before = self._engine, self._shown
+        self._shown = set()
+        for job in self._checked():
+            self._show(own.JOB_HEALTH, job.name, 1.0 if job.status == HEALTHY else 0.0)
+        for service, instances in engine.watched():
+            self._show(own.WATCH_INSTANCES, service, float(instances))
+        for name, label in shown_before - self._shown:
+            self._metrics.forget(own.JOB_HEALTH if name == own.JOB_HEALTH.name else own.WATCH_INSTANCES, label)
+        return self._metrics.expose(accept, accept_encoding)
+
+    def _show(self, gauge: Definition, label: str, value: float) -> None:
+        self._metrics.set(gauge, value, label)
+        self._shown.add((gauge.name, label))
+
+    def status(self) -> dict[str, object]:
+        """As ContainerPilot 3 tells it; nothing of it is secret."""
+        jobs: list[dict[str, object]] = []
+        services: list[dict[str, object]] = []
+        for job in self._in_order():
+            served = self._settings if self._settings is not None and job.name == self._settings.job else None
+            place = job.plan.service or served  # also where no catalogue hears of it
+            # What stands for telemetry is always healthy.
+            status = HEALTHY if served else MAINTENANCE if self._engine.maintenance else job.status
+            if place is None:
+                jobs.append({"Name": job.name, "Status": status})
+            else:
+                name = job.plan.service.name if job.plan.service is not None else job.name
+                services.append({"Name": name, "Address": place.address, "Port": place.port, "Status": status})
+        watches = [watch.name for watch in self._engine.plan.watches]
+        return {"Version": __version__, "Jobs": jobs or None, "Services": services or None, "Watches": watches or None}
+
+    def not_ready(self) -> list[str]:
+        """Why not, a line each; nothing if every checked job is healthy."""
+        if self._engine.stopping:
+            return ["stopping"]
+        if self._engine.maintenance:
+            return ["in maintenance"]
+        return [
+            f"{job.name} is {job.status}"
+            for job in self._checked()
+            if job.status != HEALTHY and not (job.state == State.COMPLETE and job.exit_code == 0)
+        ]
+
+    def _checked(self) -> list[Job]:
+        return [job for job in self._in_order() if job.plan.health is not None and job.plan.health.command is not None]
+
+    def _in_order(self) -> list[Job]:
+        found = map(self._engine.jobs.get, (job.name for job in self._engine.plan.jobs))
+        return [job for job in found if job is not None]

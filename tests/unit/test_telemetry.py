@@ -1,0 +1,186 @@
+"""What is counted and told of an engine, in the world where time stands still."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cp import plan
+from cp.engine.report import OUTPUT_SHOWN
+from cp.plan import INHERIT, Health, Job, Metric, Telemetry, Watch, When
+from cp.telemetry import Observer
+from tests.unit.engine.jobs_world import JobsWorld
+
+START = When(code="startup", source="global")
+SERVED = Telemetry(address="127.0.0.1", port=9090, job="containerpilot")
+PILOT = Job(name="containerpilot", when=START)
+
+
+def job(name: str, **more: Any) -> Job:
+    return Job(name=name, when=START, command=(name,), output=INHERIT, **more)
+
+
+def checked(name: str, **more: Any) -> Job:
+    return job(
+        name, health=Health(label=f"check.{name}", interval=5.0, command=(f"{name}-check",), output=INHERIT), **more
+    )
+
+
+class Observed:
+    """A world that is observed."""
+
+    def __init__(self, *jobs: Job, telemetry: Telemetry = SERVED, **settings: Any) -> None:
+        self.world = JobsWorld(*jobs, PILOT, telemetry=telemetry, **settings)
+        self.observer = Observer(self.world.host, self.world.engine)
+        assert self.observer.define(telemetry) == []
+        self.observer.observe(True)
+        self.world.start()
+
+    def value(self, sample: str) -> str:
+        _, _, body = self.observer.metrics("", "")
+        lines = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))
+        return lines.get(sample, "")
+
+
+def test_starts_ends_and_restarts_are_counted() -> None:
+    observed = Observed(job("app", restarts=1))
+
+    observed.world.advance(7)
+    observed.world.exit("app", 3)
+    observed.world.advance(1)
+    observed.world.exit("app", -9)
+
+    assert observed.value('containerpilot_job_starts{job="app"}') == "2"
+    assert observed.value('containerpilot_job_restarts{job="app"}') == "1"
+    assert observed.value('containerpilot_job_exits{job="app",code="3"}') == "1"
+    assert observed.value('containerpilot_job_exits{job="app",code="-9"}') == "1"
+    assert observed.value('containerpilot_job_run_seconds_bucket{job="app",le="5"}') == "1"
+    assert observed.value('containerpilot_job_run_seconds_count{job="app"}') == "2"
+    assert observed.value('containerpilot_events{code="ExitFailed",source="app"}') == "2"
+
+
+def test_checks_are_timed_and_health_is_shown() -> None:
+    observed = Observed(checked("app"))
+    observed.world.advance(5)
+    assert observed.value('containerpilot_job_health{job="app"}') == "0"
+    assert observed.observer.not_ready() == ["app is unknown"]
+
+    observed.world.advance(2)
+    observed.world.exit("app-check", 0)
+    observed.world.advance(0)
+
+    assert observed.value('containerpilot_job_health{job="app"}') == "1"
+    assert observed.value('containerpilot_check_seconds_sum{job="app"}') == "2"
+    assert observed.observer.not_ready() == []
+    observed.world.maintenance(True)
+    assert observed.observer.not_ready() == ["in maintenance"]
+
+
+def test_a_gauge_goes_with_its_job() -> None:
+    observed = Observed(checked("app"), job("other"))
+    assert observed.value('containerpilot_job_health{job="app"}') == "0"
+
+    observed.world.reload(job("other"), PILOT)
+    observed.world.advance(1)
+
+    assert observed.value('containerpilot_job_health{job="app"}') == ""
+
+
+def test_what_has_ended_well_is_as_ready_as_it_will_ever_be() -> None:
+    observed = Observed(checked("well"), checked("badly"), job("app"))
+
+    observed.world.exit("well", 0)
+    observed.world.exit("badly", 1)
+    observed.world.advance(0)
+
+    assert observed.observer.not_ready() == ["badly is unknown"]
+
+
+def test_it_is_not_ready_while_it_stops() -> None:
+    observed = Observed(job("app"))
+    assert observed.observer.not_ready() == []
+
+    observed.world.terminate()
+
+    assert observed.observer.not_ready() == ["stopping"]
+
+
+def test_instances_of_watches_are_shown() -> None:
+    watch = Watch(name="db", source="watch.db", interval=1.0)
+    observed = Observed(job("app"), watches=(watch,))
+    assert observed.value('containerpilot_watch_instances{service="db"}') == "0"
+
+    observed.world.discovery.watchers["db"].memory = ["one", "two"]
+
+    assert observed.value('containerpilot_watch_instances{service="db"}') == "2"
+
+
+def test_values_of_operators_are_recorded_and_told() -> None:
+    metric = Metric(name="zed", kind="gauge", help="h", lookups=("__zed",))
+    observed = Observed(job("app"), telemetry=SERVED.replace(metrics=(metric,)))
+
+    assert observed.world.operator.record_metrics([("__zed", "1.5")]) == ""
+    fault = observed.world.operator.record_metrics([("zed", "2"), ("nobody", "1")])
+    observed.world.advance(0)
+
+    assert fault == "there is no metric 'nobody': there are zed"
+    assert observed.value("zed") == "1.5"
+    assert [event for event in observed.world.events if event.startswith("metric")] == ["metric __zed|1.5"]
+    assert observed.value('containerpilot_events{code="Metric",source="__zed|1.5"}') == ""
+
+
+def test_how_late_the_loop_is_is_seen_each_second() -> None:
+    observed = Observed(job("app"))
+
+    observed.world.advance(10)
+
+    assert observed.value("containerpilot_loop_lag_seconds_count") == "11"
+
+
+def test_an_end_of_telemetry_is_an_end_of_counting() -> None:
+    observed = Observed(job("app"))
+    observed.observer.observe(False)
+
+    observed.world.exit("app", 0)
+    observed.world.advance(5)
+
+    assert observed.world.host.observer is None
+    assert observed.value('containerpilot_job_exits{job="app",code="0"}') == ""
+    assert observed.value("containerpilot_loop_lag_seconds_count") == "1"
+
+
+def test_calls_to_the_catalogue_are_counted() -> None:
+    observed = Observed(job("app"))
+
+    observed.world.host.catalog_called("register", 0.1, True)
+    observed.world.host.catalog_called("register", 0.1, False)
+    observed.world.host.control_answered("/v3/ping", 200)
+    observed.world.advance(0)
+
+    assert observed.value('containerpilot_catalog_requests{verb="register"}') == "2"
+    assert observed.value('containerpilot_catalog_errors{verb="register"}') == "1"
+    assert observed.value('containerpilot_control_http_requests{code="200",path="/v3/ping"}') == "1"
+
+
+def test_a_metric_that_cannot_be_is_told_and_the_others_are_there() -> None:
+    observed = Observed(job("app"))
+    names = ("containerpilot_events", "zed")
+    metrics = tuple(Metric(name=name, kind="counter", help="h") for name in names)
+
+    (told,) = observed.observer.define(SERVED.replace(metrics=metrics))
+
+    assert told == "cannot have the metric containerpilot_events: containerpilot_events is taken"
+    assert observed.value("zed") == "0"
+
+
+def test_what_a_check_said_is_shown_up_to_a_point() -> None:
+    world = JobsWorld(checked("app")).start()
+    world.engine.jobs["app"].check_output = "x" * 60_000
+
+    health = world.seen("app")["health"]
+
+    assert health["output"] == "x" * OUTPUT_SHOWN
+
+
+def test_the_plan_has_no_telemetry_unless_it_is_wanted() -> None:
+    assert plan.Plan(dialect="jobs").telemetry is None
+    assert JobsWorld(job("app")).host.observer is None
