@@ -16,6 +16,8 @@ SERVICES_KEYS = ("services", "backends", "tasks", "coprocesses", "preStart", "on
 JOBS_KEYS = ("jobs", "watches", "control")
 _SHARED_KEYS = ("dialect", "consul", "etcd", "directory", "logging", "stopTimeout", "shutdownTimeout", "telemetry")
 
+SERVED = 'keep to one of them; for a control socket in the services dialect add "dialect": "services"'
+
 
 class Dialect:
     """`name` is SERVICES or JOBS; `told_by` says in words how that was seen, and `at` where (an offset)."""
@@ -41,7 +43,7 @@ def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
             max(by_services[1], by_jobs[1]),
             "",
             f"keys of two dialects: '{by_services[0]}' belongs to the services dialect, '{by_jobs[0]}' to the jobs "
-            "dialect: keep to one of them",
+            "dialect: " + (SERVED if by_jobs[0] == "control" else "keep to one of them"),
         )
         problems.check()
     if by_services:

@@ -54,9 +54,17 @@ def _without_secrets(text: str) -> str:
 
 
 def _secrets(text: str) -> list[tuple[int, int]]:
-    """Where the values of `token: …`, `"password": "…"`, `token=…` lie."""
+    """Where the values of `token: …`, `"password": "…"`, `token=…` lie, and the password of `user:password@host`."""
     found: list[tuple[int, int]] = []
-    for word in ("token", "password"):
+    at = text.find("@")
+    while at >= 0:
+        start = at
+        while start and text[start - 1] not in " \t\r\n\"',/:":
+            start -= 1
+        if start < at and text[start - 1 : start] == ":" and text[start - 2 : start - 1] not in ("", " ", '"', "'"):
+            found.append((start, at))
+        at = text.find("@", at + 1)
+    for word in ("token", "password", "passwd", "secret", "api_key", "private_key"):
         at = text.find(word)
         while at >= 0:
             start = at = at + len(word)

@@ -78,8 +78,9 @@ class Check:
             run.start()
         except StartError as error:
             self._host.log.error(f"Unable to start {self._plan.label}: {error}", self._plan.log_fields)
-            self._publish(error.code, str(error))
-            self._on_result(False, str(error))
+            why = self._host.masked(str(error))
+            self._publish(error.code, why)
+            self._on_result(False, why)
             return
         self._run = run
 
@@ -98,7 +99,9 @@ class Check:
             return  # stopped meanwhile
         self._run = None
         self._publish(code, f"{self._plan.label}: {describe_exit(code)}")
-        self._on_result(code == 0, self._last_line or ("timeout" if run.timed_out else ""))
+        # The catalogue shows it, and so do we.
+        said = self._host.masked(self._last_line)
+        self._on_result(code == 0, said or ("timeout" if run.timed_out else ""))
         if self._missed:
             self._missed = False
             self._tick()

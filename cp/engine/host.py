@@ -81,16 +81,24 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """The environment of children: what we were started with, and what the engine adds. Never `os.environ` itself."""
+    """The environment of children: what we were started with, and what the engine adds. Never `os.environ` itself.
 
-    __slots__ = ("_variables",)
+    `on_set(name, value)` hears of each variable.
+    """
 
-    def __init__(self, initial: Mapping[str, str]) -> None:
-        # An entry such as "=C:=C:\\" has no name, and no child could be started with it.
-        self._variables = {name: value for name, value in initial.items() if name}
+    __slots__ = ("_on_set", "_variables")
+
+    def __init__(self, initial: Mapping[str, str], on_set: Callable[[str, str], object] | None = None) -> None:
+        self._variables: dict[str, str] = {}
+        self._on_set = on_set
+        for name, value in initial.items():
+            if name:  # an entry such as "=C:=C:\\" has no name, and no child could be started with it
+                self.set(name, value)
 
     def set(self, name: str, value: str) -> None:
         self._variables[name] = value
+        if self._on_set is not None:
+            self._on_set(name, value)
 
     def unset(self, name: str) -> None:
         self._variables.pop(name, None)
@@ -112,6 +120,7 @@ class Host:
         "environment",
         "log",
         "loop",
+        "masked",
         "observer",
         "outputs",
         "processes",
@@ -131,6 +140,7 @@ class Host:
         bus: Bus,
         log: Log,
         random: Callable[[], float],
+        masked: Callable[[str], str] = str,
     ) -> None:
         self.loop = loop
         self.processes = processes
@@ -139,6 +149,7 @@ class Host:
         self.bus = bus
         self.log = log
         self.random = random  # a number in [0, 1), for jitter
+        self.masked = masked  # takes secrets out of texts that others get to see
         self.runs: set[Run] = set()  # that have started and not ended
         self.observer: Observer | None = None
         # The engine puts its own in the place of these two, for the budget of its stops.

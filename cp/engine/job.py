@@ -79,7 +79,8 @@ class Job:
 
     @property
     def pid(self) -> int:
-        return self._run.pid if self._run is not None else 0
+        """Of the process; 0 if there is none, or it has exited and only its output is waited for."""
+        return self._run.pid if self._run is not None and not self._run.exited else 0
 
     def signal(self, number: int, *, group: bool) -> None:
         """Send a signal to the process, or to its group."""
@@ -200,6 +201,7 @@ class Job:
         run, self._run = self._run, None
         if run is None:
             return
+        start_error = self._host.masked(start_error)  # it is shown, in events too
         self.exit_code, self.start_error = code, start_error
         self.exited_at = self._host.loop.now()
         job = self.plan

@@ -68,6 +68,8 @@ def _about(job: Job) -> str:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:
         return f"runs every {when.interval:g} s"
+    if job.state == State.RUNNING and not job.pid:
+        return "its process has exited; what it left has its output open"
     return IN_SHORT.get(job.state, MEANINGS[job.state])
 
 

@@ -75,6 +75,11 @@ class Run:
         """Of the process; 0 before the start."""
         return self._process.pid if self._process is not None else 0
 
+    @property
+    def exited(self) -> bool:
+        """The process is gone; its output may be held open by what it left."""
+        return self._exit_code is not None
+
     def start(self, extra_environ: tuple[tuple[str, str], ...] = ()) -> None:
         """Raises StartError, and then nothing has happened."""
         host = self._host

@@ -86,6 +86,12 @@ def test_keys_of_both_are_refused_by_name(text: str, place: str, names: tuple[st
     )
 
 
+def test_control_in_the_services_dialect_has_the_way_to_it_in_its_fault() -> None:
+    (fault,) = refused('{"services": [], "control": {"socket": "/run/cp"}}').faults
+    assert fault.endswith('keep to one of them; for a control socket in the services dialect add "dialect": "services"')
+    assert load_text('{"dialect": "services", "control": {"socket": "/run/cp"}}').control.socket == "/run/cp"
+
+
 def test_the_key_dialect_settles_it() -> None:
     assert load_text('{"dialect": "services"}').dialect == "services"
     (fault,) = refused('{"dialect": "services", "jobs": []}').faults
