@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _BLOCK = re.compile(r"(?:^<!-- (?P<comment>[^>]*) -->\n)?^```(?P<language>[a-z0-9]*)\n(?P<text>.*?)^```$", re.M | re.S)
 _HEADING = re.compile(r"^#+ (.*)$", re.M)
@@ -33,6 +33,15 @@ class Block(NamedTuple):
     @property
     def is_faulty(self) -> bool:
         return self.comment.endswith(" faulty")
+
+    @property
+    def is_run(self) -> bool:
+        return self.comment == "run" or bool(self.beside)
+
+    @property
+    def beside(self) -> str:
+        """The file of the configuration with which ContainerPilot runs while the commands are run; empty for none."""
+        return self.comment.removeprefix("run beside: ") if self.comment.startswith("run beside: ") else ""
 
 
 def blocks() -> list[Block]:
@@ -66,6 +75,17 @@ def _cells(line: str) -> list[str]:
 def code(cell: str) -> list[str]:
     """What stands in backticks in a cell."""
     return re.findall(r"`([^`]+)`", cell)
+
+
+def steady(text: str) -> str:
+    """What a program printed, without what differs each time: times, ages, pids, and the width of columns."""
+    text = re.sub(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "DATE TIME", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "DATETIME", text)
+    text = re.sub(r"\b\d+[smhd](\d+[smh])?\b", "AGE", text)
+    before_pid = r'"pid": |^pid: |^DATETIME (?:\S+ )?|^\S.*  (?:running|draining|terminating) +'
+    text = re.sub(rf"({before_pid})\d+\b", r"\1PID", text, flags=re.M)
+    text = re.sub(r'("seconds": )[\d.]+', r"\1SECONDS", text)
+    return re.sub(r"  +", "  ", text)
 
 
 def commands(console: str) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from tests.system import proc
+from tests.system.control import SOCKET, Answer, Client
 from tests.system.program import DEADLINE, PATH, ROOT, Finished, archive, interpreter, namespaces, run
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class Pilot:
         self.stdout_file, self.stderr_file = folder / "stdout", folder / "stderr"
         self._marks = folder / "marks"
         self._is_wrapped = prefix[:1] == ("unshare",)
-        environ = {"PATH": PATH, "MARKS": str(self._marks), **env}
+        # The control socket, if its usual place cannot be had, is in our folder.
+        environ = {"PATH": PATH, "MARKS": str(self._marks), "TMPDIR": str(folder), **env}
         with self.stdout_file.open("wb") as out, self.stderr_file.open("wb") as err:
             mine = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # which the new process inherits
             self.process = subprocess.Popen(
@@ -207,6 +209,40 @@ class Pilot:
         before = self.output().count(RELOADING)
         self.signal("HUP")
         self.wait_for(lambda: self.output().count(RELOADING) > before, what="a reload")
+
+    # --- asking, as its operators do
+
+    def client(self, timeout: float = DEADLINE) -> Client:
+        """A connection to its control socket, as soon as it serves one where `control.socket: SOCKET` says."""
+
+        def connected() -> Client | None:
+            try:
+                return Client(self.folder / SOCKET, timeout)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return None
+
+        found = self.wait_for(connected, what="a control socket")
+        assert found is not None
+        return found
+
+    def ask(self, method: str, target: str, body: Any = None) -> Answer:
+        with self.client() as client:
+            return client.ask(method, target, body)
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """What it says about its jobs, by name."""
+        return {job["name"]: job for job in self.ask("GET", "/v3/jobs").json["jobs"]}
+
+    def wait_for_state(self, job: str, state: str) -> dict[str, Any]:
+        """Until a job is in this state; what is said about it then."""
+        found = self.wait_for(
+            lambda: [each for each in [self.jobs()[job]] if each["state"] == state], what=f"{job} to be {state}"
+        )
+        return found[0]
+
+    def run(self, *flags: str, env: Mapping[str, str] | None = None) -> Finished:
+        """A subcommand, to its end, with the configuration of this one."""
+        return run(["-config", "config.json", *flags], self.folder, env=env or {})
 
     # --- looking inside
 

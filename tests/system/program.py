@@ -56,7 +56,7 @@ def run(arguments: Sequence[str], folder: Path, *, env: Mapping[str, str], stdin
     done = subprocess.run(
         [interpreter(), str(archive()), *arguments],
         cwd=folder,
-        env={"PATH": PATH, **env},
+        env={"PATH": PATH, "TMPDIR": str(folder), **env},
         input=stdin,
         capture_output=True,
         text=True,

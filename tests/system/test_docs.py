@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,38 +19,58 @@ from cp import config
 from cp.config import (
     catalogs,
     dialect,
+    jobs,
+    jobs_health,
+    jobs_job,
+    jobs_service,
+    jobs_telemetry,
+    jobs_triggers,
+    jobs_watches,
     services,
     services_backends,
     services_registered,
     services_tasks,
+    services_telemetry,
     settings,
 )
 from cp.config.interfaces import Address
-from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, tables
-from tests.system.pilot import interpreter
+from cp.server.messages import REASONS
+from cp.server.routes import Routes
+from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, steady, tables
+from tests.system.pilot import DEADLINE, interpreter, wait_for
+from tests.system.servers import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cp.plan import Plan
 
 REFERENCE = ROOT / "docs" / "configuration.md"
+JOBS = ROOT / "docs" / "jobs.md"
+CONTROL = ROOT / "docs" / "control.md"
+TELEMETRY = ROOT / "docs" / "telemetry.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 
 BLOCKS = blocks()
 FILES = [block for block in BLOCKS if block.file]
-CONSOLES = [block for block in BLOCKS if block.comment == "run"]
+CONSOLES = [block for block in BLOCKS if block.is_run]
 
 
-def load(block: Block) -> Plan:
-    """On a machine with one interface, and an application."""
-    return config.load(
-        config.Source(block.file, block.text),
-        {"CONTAINERPILOT_PID": "1"},
-        arguments=("my-app",),
-        hostname="box1",
-        addresses=lambda: [Address("eth0", bytes([10, 0, 0, 5]))],
-    )
+def load(name: str, text: str) -> Plan:
+    """On a machine with one interface; with an application, where the dialect has one on the command line."""
+
+    def loaded(*arguments: str) -> Plan:
+        return config.load(
+            config.Source(name, text),
+            {"CONTAINERPILOT_PID": "1"},
+            arguments=arguments,
+            hostname="box1",
+            addresses=lambda: [Address("eth0", bytes([10, 0, 0, 5]))],
+        )
+
+    plan = loaded()
+    return loaded("my-app") if plan.dialect == dialect.SERVICES else plan
 
 
 # --- configurations
@@ -54,13 +78,13 @@ def load(block: Block) -> Plan:
 
 @pytest.mark.parametrize("block", [block for block in FILES if not block.is_faulty], ids=str)
 def test_a_shown_configuration_loads_without_a_warning(block: Block) -> None:
-    assert load(block).warnings == ()
+    assert load(block.file, block.text).warnings == ()
 
 
 @pytest.mark.parametrize("block", [block for block in FILES if block.is_faulty], ids=str)
 def test_a_shown_mistake_is_refused(block: Block) -> None:
     with pytest.raises(config.ConfigError):
-        load(block)
+        load(block.file, block.text)
 
 
 def test_every_configuration_and_every_console_of_the_pages_is_tested() -> None:
@@ -68,7 +92,7 @@ def test_every_configuration_and_every_console_of_the_pages_is_tested() -> None:
         str(block)
         for block in BLOCKS
         if (block.language in ("json", "json5") and not block.file and block.comment != "not a configuration")
-        or (block.language == "console" and block.comment != "run")
+        or (block.language == "console" and not block.is_run)
     ]
     assert not untested
     assert len(FILES) >= 8
@@ -87,6 +111,7 @@ def folder(tmp_path: Path, built_archive: Path) -> Path:
     for name, command in (
         ("python3", f"'{interpreter()}'"),
         ("containerpilot", f"'{interpreter()}' '{built_archive}'"),
+        ("curl", f"'{sys.executable}' '{ROOT / 'tests' / 'system' / 'curl.py'}'"),
     ):
         (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         (programs / name).chmod(0o755)
@@ -100,20 +125,62 @@ def test_commands_print_what_is_shown(block: Block, folder: Path) -> None:
             (folder / file.file).write_text(file.text)
     shown = commands(block.text)
 
-    printed = run_in_one_shell([command for command, _ in shown], folder)
+    if block.beside:
+        port = str(free_port())
+        with running(block.beside, folder, port):
+            printed = run_beside(shown, block.beside, folder, port)
+    else:
+        printed = run_in_one_shell([command for command, _ in shown], folder)
 
     for (command, expected), actual in zip(shown, printed, strict=True):
-        assert re.fullmatch(pattern(expected), timeless(actual)), f"$ {command}\n{actual}--- instead of\n{expected}"
+        assert is_as_shown(actual, expected), f"$ {command}\n{actual}--- instead of\n{expected}"
 
 
-def run_in_one_shell(lines: list[str], folder: Path) -> list[str]:
+def run_beside(shown: list[tuple[str, str]], file: str, folder: Path, port: str) -> list[str]:
+    """What each command prints. The first one is repeated until it prints what is shown: a start takes its time."""
+    (first, expected), *others = shown
+    printed = ""
+
+    def is_ready() -> bool:
+        nonlocal printed
+        printed = run_in_one_shell([first], folder, CONTAINERPILOT=file, PORT=port)[0]
+        return is_as_shown(printed, expected)
+
+    with contextlib.suppress(AssertionError):  # who called compares it too, and tells what is printed instead
+        wait_for(is_ready)
+    return [printed, *run_in_one_shell([command for command, _ in others], folder, CONTAINERPILOT=file, PORT=port)]
+
+
+@contextlib.contextmanager
+def running(file: str, folder: Path, port: str) -> Iterator[None]:
+    """ContainerPilot with the configuration in a file; what it prints is in the file `log`."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [folder / "bin" / "containerpilot", "-config", file],
+            cwd=folder,
+            env={**environment(folder), "PORT": port},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(DEADLINE)
+        finally:
+            process.kill()
+
+
+def run_in_one_shell(lines: list[str], folder: Path, **variables: str) -> list[str]:
     """What each command prints, on both streams; `$?` is that of the command before."""
     mark = "--- next command ---"
     script = "".join(f"{line}\nstatus=$?; echo '{mark}'; (exit $status)\n" for line in lines)
     done = subprocess.run(
         ["/bin/sh", "-c", script],
         cwd=folder,
-        env={"PATH": f"{folder / 'bin'}:/usr/local/bin:/usr/bin:/bin", "TZ": "UTC"},
+        env={**environment(folder), **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -124,48 +191,82 @@ def run_in_one_shell(lines: list[str], folder: Path) -> list[str]:
     return done.stdout.split(f"{mark}\n")[:-1]
 
 
-def timeless(text: str) -> str:
-    text = re.sub(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "DATE TIME", text)
-    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "DATETIME", text)
+def environment(folder: Path) -> dict[str, str]:
+    path = f"{folder / 'bin'}:/usr/local/bin:/usr/bin:/bin"
+    return {"PATH": path, "TZ": "UTC", "TMPDIR": str(folder)}
 
 
-def pattern(expected: str) -> str:
-    """`…` stands for anything."""
-    return ".*".join(re.escape(part) for part in timeless(expected).split("…"))
+def is_as_shown(actual: str, expected: str) -> bool:
+    """`…` stands for anything on its line; alone on a line, for any lines."""
+    pattern = ""
+    for line in steady(expected).splitlines(keepends=True):
+        pattern += "(.*\n)*" if line == "…\n" else ".*".join(re.escape(part) for part in line.split("…"))
+    return re.fullmatch(pattern, steady(actual)) is not None
 
 
 # --- tables
 
 
-KEYS: dict[str, list[tuple[str, ...]]] = {
-    "Top-level keys": [services._KEYS],
-    "logging": [("level", "format", "output")],
-    "consul": [catalogs._CONSUL_KEYS, catalogs._TLS_KEYS],
-    "services": [services_registered._KEYS, services_registered._CONSUL_KEYS],
-    "backends": [services_backends._KEYS],
-    "tasks": [services_tasks._TASK_KEYS],
-    "coprocesses": [services_tasks._COPROCESS_KEYS],
+KEYS: dict[tuple[Path, str], list[tuple[str, ...]]] = {
+    (REFERENCE, "Top-level keys"): [services._KEYS],
+    (REFERENCE, "logging"): [("level", "format", "output")],
+    (REFERENCE, "consul"): [catalogs._CONSUL_KEYS, catalogs._TLS_KEYS],
+    (REFERENCE, "etcd"): [catalogs._ETCD_KEYS],
+    (REFERENCE, "services"): [services_registered._KEYS, services_registered._CONSUL_KEYS],
+    (REFERENCE, "backends"): [services_backends._KEYS],
+    (REFERENCE, "tasks"): [services_tasks._TASK_KEYS],
+    (REFERENCE, "coprocesses"): [services_tasks._COPROCESS_KEYS],
+    (JOBS, "Top-level keys"): [jobs._KEYS],
+    (JOBS, "jobs"): [jobs_job._KEYS],
+    (JOBS, "when"): [jobs_triggers._KEYS],
+    (JOBS, "Events"): [jobs_triggers._EVENTS],
+    (JOBS, "health"): [jobs_health._KEYS],
+    (JOBS, "port"): [jobs_service._CONSUL_KEYS],
+    (JOBS, "watches"): [jobs_watches._KEYS],
+    (JOBS, "control"): [("socket",)],
+    (TELEMETRY, "The jobs dialect"): [jobs_telemetry._KEYS, jobs_telemetry._METRIC_KEYS],
+    (TELEMETRY, "The services dialect"): [services_telemetry._KEYS, ("check", "poll", "timeout")],
+    (JOBS, "logging"): [("level", "format", "output"), ("raw",)],
 }
 
 
-@pytest.mark.parametrize("heading", KEYS)
-def test_the_reference_has_exactly_the_keys_that_the_program_knows(heading: str) -> None:
-    described = [sorted(key for row in table for key in code(row[0])) for table in tables(REFERENCE, heading)]
-    assert described == [sorted(known) for known in KEYS[heading]]
+@pytest.mark.parametrize(("page", "heading"), KEYS, ids=lambda value: str(getattr(value, "stem", value)))
+def test_the_reference_has_exactly_the_keys_that_the_program_knows(page: Path, heading: str) -> None:
+    described = [sorted(key for row in table for key in code(row[0])) for table in tables(page, heading)]
+    assert described == [sorted(known) for known in KEYS[page, heading]]
 
 
-def test_the_reference_has_every_value_of_logging() -> None:
-    accepted = {
-        key: set(code(row[3])) for table in tables(REFERENCE, "logging") for row in table for key in code(row[0])
-    }
+@pytest.mark.parametrize("page", [REFERENCE, JOBS], ids=lambda page: page.stem)
+def test_the_reference_has_every_value_of_logging(page: Path) -> None:
+    accepted = {key: set(code(row[3])) for table in tables(page, "logging") for row in table for key in code(row[0])}
     assert {level.lower() for level in accepted["level"]} == set(settings._LEVELS) - {"warning"}
     assert {"default", "text", "json"} <= accepted["format"]
-    assert accepted["output"] == {"stdout", "stderr"}
+    assert accepted["output"] >= {"stdout", "stderr"}
 
 
-def test_the_keys_of_a_dialect_are_all_named() -> None:
+def test_the_keys_of_both_dialects_are_all_named() -> None:
     text = REFERENCE.read_text()
-    assert all(f"`{key}`" in text for key in dialect.SERVICES_KEYS)
+    assert all(f"`{key}`" in text for key in dialect.SERVICES_KEYS + dialect.JOBS_KEYS)
+
+
+def test_the_page_has_exactly_the_endpoints_that_the_program_knows() -> None:
+    routes = Routes(Mock(), Mock(), Mock(), None)
+    known = {path: method or "any" for path, (method, _) in routes._fixed.items()}
+    known |= {f"/v3/jobs/NAME{verb}": method for verb, (method, _) in routes._of_a_job.items()}
+    described = {path: row[1] for table in tables(CONTROL, "Endpoints") for row in table for path in code(row[0])}
+    assert described == known
+
+
+def test_the_page_has_exactly_the_errors_that_the_server_answers() -> None:
+    described = [int(row[0]) for table in tables(CONTROL, "Errors") for row in table]
+    assert described == [status for status in REASONS if status >= 400]
+
+
+def test_the_page_has_exactly_the_members_of_a_job() -> None:
+    shown = next(block.text for block in CONSOLES if block.page == CONTROL and "-job app -json" in block.text)
+    answer = next(text for command, text in commands(shown) if "-job app -json" in command)
+    described = [key for table in tables(CONTROL, "A job") for row in table for key in code(row[0])]
+    assert described == list(json.loads(answer.replace("…", "0")))
 
 
 def test_the_same_tables_are_the_same() -> None:
@@ -206,8 +307,9 @@ def words_of_the_program() -> str:
 BORROWED = {"no such file or directory", "permission denied", "exec format error"}
 # Messages whose first word is a name: where in the program the rest is said.
 COMPOSED = {
-    **{f"{who} exited": " exited (" for who in ("APP", "preStart", "preStop", "postStop")},
+    **{f"{who} exited": "exited (" for who in ("APP", "preStart", "preStop", "postStop")},
     "Check registration failed": "Check registration",
+    "deprecated: service names must be alphanumeric with dashes": "service names must be alphanumeric with dashes",
 }
 
 

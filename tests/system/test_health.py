@@ -179,6 +179,8 @@ def test_nothing_of_killed_checks_stays_behind(pilot: StartPilot) -> None:
 
 def resources(started: Pilot) -> dict[str, int]:
     started.child("sleep 1000")
+    # The control socket comes after the application.
+    started.wait_for(lambda: any(name.startswith("socket:") for name in started.descriptors().values()))
     return {
         "descriptors": len(started.descriptors()),
         "children": len(started.children()),

@@ -1,0 +1,240 @@
+"""The flags that ask a running ContainerPilot, as an operator types them, in both dialects."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.control import SOCKET
+from tests.system.jobs.configs import app, config, job, once
+from tests.system.pilot import PATH, archive, interpreter, now
+from tests.system.scripts import mark, sh, until_term
+
+if TYPE_CHECKING:
+    from tests.system.pilot import Pilot
+    from tests.system.pilot_fixtures import StartPilot
+
+# PID 1 has a mount namespace of its own. There /run is made empty and ours, so that the usual place of the socket is.
+PRIVATE_RUN = ("/bin/sh", "-c", 'mount -t tmpfs run /run && exec "$@"', "sh")
+
+DIALECTS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "jobs": (config(job("app", until_term()), job("task", mark("task"), when={"interval": "1h"})), []),
+    "services": (
+        {
+            "dialect": "services",
+            "control": {"socket": SOCKET},
+            "tasks": [{"name": "task", "command": mark("task"), "frequency": "1h"}],
+        },
+        until_term(),
+    ),
+}
+in_both_dialects = pytest.mark.parametrize("dialect", DIALECTS)
+
+
+def start(pilot: StartPilot, dialect: str, **more: Any) -> Pilot:
+    plan, command = DIALECTS[dialect]
+    started = pilot({**plan, **more}, command)
+    started.wait_for_mark("app")
+    started.wait_for(lambda: (started.folder / SOCKET).is_socket())
+    return started
+
+
+@pytest.mark.smoke
+@in_both_dialects
+def test_ping_reload_maintenance_and_environment(pilot: StartPilot, dialect: str) -> None:
+    started = start(pilot, dialect)
+
+    assert started.run("-ping") == (0, "ok\n", "")
+    for flags in (["-reload"], ["-maintenance", "enable"], ["-maintenance", "disable"], ["-putenv", "A=b=c"]):
+        assert started.run(*flags) == (0, "", ""), flags
+
+    assert started.count("app") == 1
+    assert started.stop() == 0
+    assert not (started.folder / SOCKET).exists()
+
+
+@in_both_dialects
+def test_jobs_are_listed(pilot: StartPilot, dialect: str) -> None:
+    started = start(pilot, dialect)
+
+    table = started.run("-jobs")
+    data = json.loads(started.run("-jobs", "-json").stdout)
+
+    assert (table.code, table.stderr) == (0, "")
+    assert table.stdout.split("\n")[0].split() == ["NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT"]
+    assert len(table.stdout.splitlines()) == 1 + len(data["jobs"])
+    running = [each for each in data["jobs"] if each["state"] == "running"]
+    assert [each["pid"] for each in running] == [started.children()[0]]
+
+
+def test_go_r18_putenv_keeps_what_comes_after_the_first_equals_sign(pilot: StartPilot) -> None:
+    shown = sh('mark "$A/${B-unset}/$LATE"')
+    started = pilot(config(app(), job("shown", shown, when={"source": "SIGUSR2"})), env={"B": "given", "LATE": "1"})
+    started.wait_for_mark("app")
+
+    assert started.run("-putenv", "A=x=y=z", "-putenv", "B", "-putenv", "LATE=1", "-putenv", "LATE=2").code == 0
+    started.signal("USR2")
+
+    started.wait_for_mark("x=y=z/unset/2")
+
+
+def test_environment_that_was_set_is_that_of_the_next_reload(pilot: StartPilot) -> None:
+    started = pilot(config(app(), app("worker-{{ .VERSION }}")), env={"VERSION": "1"})
+    started.wait_for_mark("worker-1")
+
+    started.run("-putenv", "VERSION=2")
+    assert started.run("-reload").code == 0
+
+    started.wait_for_mark("worker-2")
+    assert list(started.jobs()) == ["app", "worker-2"]
+
+
+def test_a_job_is_stopped_started_restarted_and_signalled(pilot: StartPilot) -> None:
+    hup = sh("trap 'mark hup' HUP\ntrap 'mark term; exit' TERM\nmark worker\nwhile :; do sleep 0.02; done")
+    pre = job("pre", mark("pre"), when=once("stopping", "my worker/1"))
+    started = pilot(config(app(), job("my worker/1", hup), pre))
+    started.wait_for_mark("worker")
+
+    assert started.run("-signal", "my worker/1=HUP") == (0, "", "")
+    started.wait_for_mark("hup")
+    assert started.run("-stop", "my worker/1") == (0, "", "")
+    assert started.words()[-2:] == ["pre", "term"]
+    assert started.jobs()["my worker/1"]["state"] == "held"
+    assert started.run("-start", "my worker/1") == (0, "", "")
+    started.wait_for_mark("worker", 2)
+    assert started.run("-restart", "my worker/1") == (0, "", "")
+    started.wait_for_mark("worker", 3)
+
+    assert started.count("app") == 1
+    details = started.run("-job", "my worker/1").stdout
+    assert "name: my worker/1\n" in details
+    assert re.search(r"^pid: \d+$", details, re.MULTILINE)
+
+
+def test_table_says_what_runs_what_waits_and_what_failed(pilot: StartPilot) -> None:
+    ill = {"exec": ["sh", "-c", "echo too ill; exit 1"], "interval": 1, "ttl": 5}
+    started = pilot(
+        config(
+            app(),
+            app("sick", health=ill),
+            job("failed", ["sh", "-c", "exit 3"]),
+            job("missing", "no-such-program"),
+            job("waiting", "true", when=once("exitSuccess", "failed")),
+            job("periodic", "true", when={"interval": "1h"}),
+            job("hook", "true", when=once("stopping", "app")),
+        )
+    )
+    started.wait_for(lambda: started.jobs()["sick"]["health"]["status"] == "unhealthy", what="a failed check")
+
+    table = started.run("-jobs").stdout
+    rows = {line.split()[0]: line for line in table.splitlines()[1:]}
+
+    for name, *wanted in (
+        ("app", "running", str(started.jobs()["app"]["pid"]), "runs"),
+        ("sick", "running", "unhealthy", "check: too ill"),
+        ("failed", "complete", "exited 3 (exit status 3)"),
+        ("missing", "complete", 'exited 127 (exec: "no-such-program": executable file not found in $PATH)'),
+        ("waiting", "waiting", "waits for exitSuccess of failed"),
+        ("periodic", "scheduled", "runs every 3600 s"),
+        ("hook", "waiting", "waits for stopping of app"),
+    ):
+        for text in wanted:
+            assert text in rows[name], rows[name]
+
+
+def test_events_are_printed_and_followed(pilot: StartPilot) -> None:
+    started = pilot(config(app(), job("first", "true")))
+    started.wait_for_state("first", "complete")
+
+    lines = started.run("-events").stdout.splitlines()
+    told = [line.split()[1:] for line in lines]
+    assert told[0] == ["startup", "global"]
+    assert ["exitSuccess", "first"] in told
+
+    follower = subprocess.Popen(
+        [interpreter(), str(archive()), "-config", "config.json", "-events", "-follow", "-json"],
+        cwd=started.folder, env={"PATH": PATH}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert follower.stdout is not None
+    with follower.stdout:
+        seen = [json.loads(follower.stdout.readline()) for _ in lines]
+        started.signal("USR2")
+        seen.append(json.loads(follower.stdout.readline()))
+        assert started.stop() == 0
+        seen += [json.loads(line) for line in follower.stdout]
+    assert follower.wait(20) == 0
+
+    assert [each["number"] for each in seen] == list(range(1, len(seen) + 1))
+    assert (seen[len(lines)]["code"], seen[len(lines)]["source"]) == ("signal", "SIGUSR2")
+    assert ("shutdown", "global") in [(each["code"], each["source"]) for each in seen]
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["-job", "ap"], "there is no job 'ap' (did you mean 'app'?)"),
+        (["-start", "nobody"], "there is no job 'nobody'"),
+        (["-signal", "done=HUP"], "done has no process: it is complete"),
+        (["-signal", "app=NOPE"], "there is no signal NOPE"),
+        (["-putenv", "=x"], ""),
+        (["-putmetric", "a=b"], "the value of a must be a number"),
+        (["-maintenance", "on"], "enable"),
+    ],
+)
+def test_what_is_refused_is_told_and_gives_no_0(pilot: StartPilot, flags: list[str], complaint: str) -> None:
+    started = pilot(config(app(), job("done", "true")))
+    started.wait_for_state("done", "complete")
+
+    done = started.run(*flags)
+
+    assert done.code in (1, 2)
+    assert done.stdout == ""
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert started.is_running()
+
+
+def test_nobody_there_is_told_with_the_place(pilot: StartPilot) -> None:
+    done = pilot.run("-config", '{"control": {"socket": "none.socket"}, "jobs": []}', "-ping")
+
+    assert (done.code, done.stdout) == (1, "")
+    assert done.stderr.startswith("-ping: failed: cannot connect to none.socket: ")
+
+
+def test_frozen_one_does_not_keep_its_operator_waiting_for_ever(pilot: StartPilot) -> None:
+    started = pilot(config(app()))
+    started.wait_for_mark("app")
+    started.ask("GET", "/v3/ping")
+    started.signal("STOP")
+    asked_at = now()
+
+    done = started.run("-ping")
+
+    started.signal("CONT")
+    assert done.code == 1
+    assert "no answer at " in done.stderr
+    assert 9 < now() - asked_at < 14
+    assert started.run("-ping").stdout == "ok\n"
+
+
+@in_both_dialects
+def test_usual_place_needs_no_configuration(pilot: StartPilot, dialect: str) -> None:
+    """As in a container: nothing is configured, and the subcommands run beside the application."""
+    program = shlex.join([interpreter(), str(archive())])
+    ask = (
+        f"until {program} -ping; do sleep 0.1; done >ping\n{program} -jobs -json >jobs; ls /run >places\n"
+        "mark asked\nexec sleep 1000"
+    )
+    plan = {"jobs": [job("app", sh(ask))]} if dialect == "jobs" else {}
+    started = pilot(plan, sh(ask) if dialect == "services" else [], init=True, prefix=PRIVATE_RUN)
+    started.wait_for_mark("asked")
+
+    assert (started.folder / "ping").read_text() == "ok\n"
+    assert (started.folder / "places").read_text() == "containerpilot.socket\n"
+    assert [each["state"] for each in json.loads((started.folder / "jobs").read_text())["jobs"]] == ["running"]
+    assert started.stop() in (0, 143)
