@@ -3,7 +3,8 @@
 # Usage: scripts/test.sh [arguments of pytest]
 # Environment: PYTHON  the Python to test on (default: python3)
 #              CHECKS  0 leaves out ruff and mypy
-# It makes what it needs in .cache/: the test tools, a Consul (the one on PATH, if there is one), and the archive in dist/.
+# It makes what it needs in .cache/: the test tools, a Consul, an etcd and a Prometheus (those on PATH, if they will
+# do), and the archive in dist/.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
@@ -15,7 +16,9 @@ make_environment "$python" "$tests" "$root/tests/requirements.lock"
 
 # A server that cannot be had is a failure: tests that nobody ran say nothing.
 CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
-export CONSUL
+ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
+PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
+export CONSUL ETCD PROMETHEUS
 
 PYTHON=$python scripts/build-zipapp.sh >&2
 

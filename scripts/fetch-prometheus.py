@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""Prints the path of a Prometheus to test with: `prometheus` on PATH, else the distribution's package.
+
+    scripts/fetch-prometheus.py [FOLDER]      (default: .cache/prometheus)
+
+How it is fetched without installing it, and what the variable APT_MIRROR does, is told in debian.py.
+"""
+
+from __future__ import annotations
+
+import debian
+
+PROMETHEUS = debian.Program(
+    title="Prometheus",
+    name="prometheus",
+    package="prometheus",
+    versions="2.30 or newer",
+    releases={"debian": debian.Release("bookworm", "main"), "ubuntu": debian.Release("jammy", "universe")},
+    version_command="--version",
+)
+
+if __name__ == "__main__":
+    debian.main(PROMETHEUS)
