@@ -15,7 +15,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cp.cli import USAGE  # noqa: E402 - the path had to be set first
+from cp.engine.changes import WAITING_LIMIT  # noqa: E402
+from cp.engine.history import KEPT  # noqa: E402
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
+from cp.metrics.own import OWN  # noqa: E402
+from cp.server.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
+from cp.server.events import KEEP_ALIVE  # noqa: E402
+from cp.server.listener import LONGEST_PATH  # noqa: E402
+from cp.server.messages import DEFAULT_LIMITS  # noqa: E402
+from cp.server.routes import PATIENCE  # noqa: E402
 
 MARKED = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -32,11 +40,50 @@ def usage() -> str:
     return f"```text\n{USAGE.rstrip()}\n```"
 
 
-GENERATORS = {"states": states, "usage": usage}
+def limits() -> str:
+    limit = DEFAULT_LIMITS
+    rows = [
+        ("connections at once", str(limit.connections), "the oldest that is owed no answer makes room; else 503"),
+        ("body of a request", size(limit.body), "413"),
+        ("header of a request", f"{size(limit.headers)}, {limit.header_lines} lines", "431"),
+        ("time for a request to come", seconds(limit.request_seconds), "408"),
+        ("time between two requests", seconds(limit.idle_seconds), "the connection is closed"),
+        ("time without reading anything of an answer", seconds(limit.stalled_seconds), "the connection is closed"),
+        ("answer", size(limit.response), "500"),
+        ("what a stream keeps for its reader", size(limit.stream), "the stream ends; see `Last-Event-ID`"),
+        ("events kept", str(KEPT), "the oldest are forgotten"),
+        ("time between two signs of life of a stream", seconds(KEEP_ALIVE), ""),
+        ("time until 202", seconds(PATIENCE), "what was asked for goes on"),
+        ("changes that wait for their turn", str(WAITING_LIMIT), "409; 422 for a reload"),
+        ("path of the socket", f"{LONGEST_PATH} bytes", "the configuration is refused"),
+        ("time of a flag", seconds(TIMEOUT), "exit code 1; not for `-follow`"),
+        ("answer that a flag reads", size(LARGEST_ANSWER), "exit code 1"),
+    ]
+    lines = ["| what | limit | beyond it |", "| --- | --- | --- |"]
+    return "\n".join(lines + [f"| {what} | {limit} | {beyond} |" for what, limit, beyond in rows])
+
+
+def size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count >> 10} KiB"
+
+
+def seconds(number: float) -> str:
+    return f"{number:g} s"
+
+
+def metrics() -> str:
+    rows = ["| metric | labels | meaning |", "| --- | --- | --- |"]
+    for metric in sorted(OWN, key=lambda metric: metric.name):
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        rows.append(f"| `{metric.name}` | {labels} | {metric.help} |")
+    return "\n".join(rows)
+
+
+GENERATORS = {"metrics": metrics, "states": states, "usage": usage, "limits": limits}
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def renewed(text: str) -> str:
