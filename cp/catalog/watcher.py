@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PUSH_WAIT = 300.0  # seconds that one question to a catalogue that pushes stays open
 GATHER = 0.25  # seconds between two reports
 LONGEST_GATHER = 4.0  # the same, while changes keep coming
+FEW = 4  # instances; of a service that has more, reports are further apart in proportion
 AT_ONCE = 0.025  # seconds; an answer that comes sooner tells of a change during the pause before the question
 HASTE = 10  # answers without a change that may come at once, one after another
 
@@ -65,7 +66,7 @@ class Watcher:
         self._cursor: object = None
         self._trouble = Trouble(random)
         self._hasty = 0
-        self._rush = 0  # pauses during which something changed, since it was calm
+        self._rush = 0  # pauses that missed a change, less those that did not, since it was calm
         self._begin = 0.0
         # Both: written once, or by one side.
         self._bell: Bell | None = None
@@ -184,16 +185,17 @@ class Watcher:
     def _gather(self, lasted: float, first: bool) -> float:
         """The pause after a change, during which others may come.
 
-        A service of which many instances come or go has all its watches ask again after each of them, which can be
-        more than a catalogue takes. So the pauses grow while each one misses something, up to the interval: then a
-        watch asks as often as one that polls. Half of a longer pause is chance: all of them heard of it at one moment.
+        Whenever one of many instances comes or goes, all who watch the service are told and ask again: more than a
+        catalogue takes, when a fleet starts. So the pauses are longer for services with more instances, and grow while
+        they miss changes, up to the interval: then a watch asks as often as one that polls. Half of a longer pause is
+        chance, because all of them were told at one moment.
         """
         if lasted >= CALM:
             self._rush = 0
-        elif lasted < AT_ONCE and not first:
-            self._rush += 1
-        pause = min(GATHER * 4.0 ** min(self._rush - 1, 5), LONGEST_GATHER, self._watch.interval)
-        return max(GATHER, pause * (0.5 + 0.5 * self._random()))
+        elif not first:
+            self._rush = self._rush + 1 if lasted < AT_ONCE else max(0, self._rush - 1)
+        pause = GATHER * max(1.0, len(self._seen.instances) / FEW) * 4.0 ** min(max(0, self._rush - 1), 5)
+        return max(GATHER, min(pause, LONGEST_GATHER, self._watch.interval) * (0.5 + 0.5 * self._random()))
 
     def _ask(self) -> tuple[list[Any], object]:
         catalog = self._opened()

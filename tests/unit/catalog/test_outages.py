@@ -158,3 +158,21 @@ def test_a_stale_entry_of_an_earlier_life_is_overwritten(scene: Scene) -> None:
     scene.catalog.known["web-box"] = "critical"
     assert scene.passes()[0] == "register web-box passing"
     assert scene.catalog.known == {"web-box": "passing"}
+
+
+def test_a_removal_that_was_refused_is_told_once_and_so_is_its_end(scene: Scene) -> None:
+    scene.passes()
+    scene.said()
+    scene.catalog.error = CatalogRefused("Unexpected response code: 403 (no)")
+    scene.registrar.forget(service(), lambda: None)
+    scene.run(20)
+    assert scene.said() == [
+        "info: Deregistering service: web",
+        "info: Deregistering failed: Unexpected response code: 403 (no)",
+    ]
+
+    scene.catalog.error = None
+    scene.run(15)
+
+    [line] = scene.said()
+    assert line.startswith("info: Service deregistered: web, after ")

@@ -8,7 +8,7 @@ import pytest
 
 from cp.catalog import CatalogError, CatalogUnreachable, Instance
 from cp.catalog.trouble import CALM
-from cp.catalog.watcher import GATHER, HASTE, PUSH_WAIT, Watcher
+from cp.catalog.watcher import GATHER, HASTE, LONGEST_GATHER, PUSH_WAIT, Watcher
 from tests.unit.catalog.fakes import DOWN, Clock, FakeCatalog, FakeLog, FakeLoop, instance, watch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Scene:
         self.watcher = self.make()
 
     def make(self, **options: Any) -> Watcher:
-        fields = {name: options.pop(name) for name in ("push", "tag") if name in options}
+        fields = {name: options.pop(name) for name in ("push", "tag", "interval") if name in options}
         options = {"random": lambda: 1.0, "clock": self.clock, **options}
         return Watcher(watch(**fields), self.open, self.loop, self.log, self.report, **options)
 
@@ -124,6 +124,54 @@ def test_changes_in_a_burst_are_gathered(scene: Scene) -> None:
     assert scene.new_reports() == [["a"], ["a", "b", "c"]]
 
 
+def test_while_every_pause_misses_a_change_the_pauses_grow(scene: Scene) -> None:
+    """Else each watch of a service that is being started would ask four times a second."""
+    assert [scene.look(instance("a", port)) for port in range(1, 7)] == [GATHER, GATHER, 1.0, 4.0, 4.0, 4.0]
+    assert LONGEST_GATHER == 4.0
+
+
+def test_the_pauses_never_grow_beyond_the_interval(scene: Scene) -> None:
+    scene.watcher = scene.make(interval=2.0)
+    assert [scene.look(instance("a", port)) for port in range(1, 6)] == [GATHER, GATHER, 1.0, 2.0, 2.0]
+
+
+def test_the_pauses_are_longer_for_a_service_of_many_instances(scene: Scene) -> None:
+    """The change itself is reported at once; one instance more or less matters less, and all who watch it ask again."""
+    twelve, forty = [[instance(f"{number:02}", number) for number in range(count)] for count in (12, 40)]
+    assert scene.look(*twelve) == 3 * GATHER
+    scene.watcher = scene.make()
+    assert scene.look(*forty) == 10 * GATHER
+    assert [len(report) for report in scene.new_reports()] == [12, 40]
+
+
+def test_longer_pauses_are_half_chance(scene: Scene) -> None:
+    scene.watcher = scene.make(random=lambda: 0.0)
+    assert [scene.look(instance("a", port)) for port in range(1, 6)] == [GATHER, GATHER, 0.5, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(("lasted", "pauses"), [(0.05, [1.0, GATHER, GATHER]), (CALM, [GATHER, GATHER, GATHER])])
+def test_the_pauses_shrink_when_a_question_had_to_wait_for_its_answer(
+    scene: Scene, lasted: float, pauses: list[float]
+) -> None:
+    def takes_time(call: str) -> None:
+        scene.clock.time += lasted
+
+    for port in range(1, 5):
+        scene.look(instance("a", port))
+    scene.catalog.on_call = takes_time
+    assert [scene.look(instance("a", port)) for port in range(5, 8)] == pauses
+
+
+def test_changes_after_an_outage_are_expected_to_be_many(scene: Scene) -> None:
+    """A whole fleet registers again, and each watch of it is on its way to look."""
+    scene.look(A)
+    scene.catalog.error = DOWN
+    scene.look()
+    scene.catalog.error = None
+    assert [scene.look(B), scene.look(C)] == [1.0, 4.0]
+    assert scene.new_reports() == [["a"], ["b"], ["c"]]
+
+
 def test_a_catalogue_that_cannot_push_is_asked_every_interval(scene: Scene) -> None:
     scene.catalog.cursor = None
     assert scene.look(A) == 5.0
@@ -206,6 +254,13 @@ def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene) -> None:
 def test_the_attempts_of_an_outage_are_spaced_and_never_further_than_the_interval(scene: Scene) -> None:
     scene.catalog.error = DOWN
     assert [scene.look() for _ in range(7)] == [0.5, 1, 2, 4, 5, 5, 5]
+
+
+def test_attempts_at_the_pace_of_the_interval_are_half_chance(scene: Scene) -> None:
+    """Else all watches that lost their catalogue at one moment would find it again at one moment."""
+    scene.watcher = scene.make(random=lambda: 0.0)
+    scene.catalog.error = DOWN
+    assert [scene.look() for _ in range(7)] == [0.25, 0.5, 1, 2, 2.5, 2.5, 2.5]
 
 
 def test_after_an_outage_everything_is_read_again_and_compared(scene: Scene) -> None:
