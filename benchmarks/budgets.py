@@ -44,6 +44,8 @@ class Budget:
 
 BARE = ("start", PYTHON)
 
+BESIDE_SUBCOMMANDS = ("putmetric", PYTHON)
+
 BUDGETS = (
     Budget("exec → app, to bare Python", ("start", PILOT), 2.2, 1.7, "x", BARE),
     Budget("… as PID 1", ("start as PID 1", PILOT), 2.2, 1.7, "x", BARE),
@@ -56,7 +58,14 @@ BUDGETS = (
     Budget("… of an app that ends at once", ("exit at once", PILOT), 2, 1),
     Budget("SIGTERM → app", ("term", PILOT), 1, 0.5),
     Budget("… as PID 1", ("term as PID 1", PILOT), 1, 0.5),
+    Budget("subcommand to bare Python, -ping", ("ping", PILOT), 1.6, 1.5, "x", BESIDE_SUBCOMMANDS),
+    Budget("… -putmetric", ("putmetric", PILOT), 1.6, 1.5, "x", BESIDE_SUBCOMMANDS),
     Budget("2000 orphans, to tini", ("orphans", PILOT), 1.3, 1.1, "x", ("orphans", "tini")),
+    Budget("answers during a flood, p99", ("flood lag", PILOT), 20, 10, share=0.99),
+    Budget("memory that a flood takes, file", ("flood file memory", PILOT), 8, 4, " MB"),
+    Budget("… pipe", ("flood pipe memory", PILOT), 8, 4, " MB"),
+    Budget("lost lines, file", ("flood file lost", PILOT), 0, 0, "", share=1.0),
+    Budget("… pipe", ("flood pipe lost", PILOT), 0, 0, "", share=1.0),
     Budget("memory, no catalogue", ("rss", PILOT), 13, 12, " MB"),
     Budget("memory, 1 service, 1 watch, http", ("rss", PILOT_SERVICE), 18, 16.5, " MB"),
     Budget("own CPU a minute, 1 service, 1 watch", ("cpu", PILOT_SERVICE), 20, 10),

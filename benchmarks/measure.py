@@ -13,16 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import consul, interpreters, latency, report
+from benchmarks.flood import measure_floods
 from benchmarks.idle import measure_idle
 from benchmarks.machine import Gate, describe
 from benchmarks.peers import PILOT, PILOT_SERVICE, PYTHON, Candidate, Unavailable, collect
 from benchmarks.running import Bench, service_config
 from benchmarks.samples import Samples, quantile, short
+from benchmarks.subcommand import measure_subcommands
 from benchmarks.watch import measure_floor, measure_watch
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache/benchmarks"
-SCENES = ("latency", "orphans", "idle", "watch")
+SCENES = ("latency", "subcommand", "orphans", "flood", "idle", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,10 @@ class Effort:
     """How much is measured."""
 
     rounds: int
+    subcommand_rounds: int
     reaping_rounds: int
+    flood_rounds: int
+    flood_megabytes: int
     idle_seconds: float
     changes: int
     patience: float
@@ -39,8 +44,8 @@ class Effort:
 
 
 # The idle time is a multiple of the services' interval: each heartbeat then counts for as much as it should.
-QUICK = Effort(3, 2, idle_seconds=10, changes=20, patience=0.5, patience_in_all=5, slow_too=False)
-FULL = Effort(15, 7, idle_seconds=60, changes=120, patience=2, patience_in_all=60, slow_too=True)
+QUICK = Effort(3, 7, 2, 1, 20, idle_seconds=10, changes=20, patience=0.5, patience_in_all=5, slow_too=False)
+FULL = Effort(15, 31, 7, 3, 100, idle_seconds=60, changes=120, patience=2, patience_in_all=60, slow_too=True)
 
 
 def _options() -> argparse.Namespace:
@@ -119,8 +124,13 @@ def _scenes(
             if scene == "latency":
                 bare = _python(missing, bytecode=False)
                 latency.measure_latency(driver, candidates, bare, rounds=effort.rounds, pid1=pid1)
+            elif scene == "subcommand":
+                if any(each.name == PILOT for each in candidates):
+                    measure_subcommands(bench, rounds=effort.subcommand_rounds)
             elif scene == "orphans" and pid1:
                 latency.measure_reaping(driver, candidates, rounds=effort.reaping_rounds, slow_too=effort.slow_too)
+            elif scene == "flood":
+                measure_floods(bench, candidates, megabytes=effort.flood_megabytes, rounds=effort.flood_rounds)
             elif scene == "idle":
                 measure_idle(bench, candidates, seconds=effort.idle_seconds)
             elif scene == "watch" and bench.agent is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.budgets import BUDGETS
+from benchmarks.flood import ratios
 from benchmarks.peers import NOTHING, PILOT, PILOT_SERVICE, PYTHON
 from benchmarks.samples import Samples, quantile, short
 from benchmarks.watch import FLOOR, WATCH
@@ -17,7 +18,16 @@ ROWS = (
     ("exit at once", "… of an app that ends at once"),
     ("term", "SIGTERM → app, ms"),
     ("term as PID 1", "… as PID 1"),
+    ("ping", "-ping, ms"),
+    ("putmetric", "-putmetric, ms"),
     ("orphans", "2000 orphans as PID 1, ms"),
+    ("flood file", "flood to a file, MB/s"),
+    ("flood file memory", "… memory that it took, MB"),
+    ("flood file lost", "… lost lines"),
+    ("flood pipe", "flood to a pipe, MB/s"),
+    ("flood pipe memory", "… memory that it took, MB"),
+    ("flood pipe lost", "… lost lines"),
+    ("flood lag", "… meanwhile, an answer, ms"),
     ("rss", "resident memory, idle, MB"),
     ("cpu", "own CPU an idle minute, ms"),
     ("requests", "requests to Consul an idle minute"),
@@ -44,6 +54,7 @@ def figures(samples: Samples, missing: dict[str, str]) -> str:
         lines.append(f"\nCatalogue change → process: {percentiles} of {len(values)} changes.")
     if (floor := samples.median(WATCH, FLOOR)) is not None:
         lines.append(f"The floor, a blocking query's answer read in Python: {short(floor)} ms.")
+    lines += ratios(samples)
     lines += [f"Not to be had: {name}: {why}." for name, why in missing.items()]
     return "\n".join(lines)
 
