@@ -97,7 +97,7 @@ def _supervise(
 
     _keep_descriptors()
     loop = Loop(on_error=on_error)
-    outputs = Outputs(loop)
+    outputs = Outputs(loop, log.hold)
     log.attach(loop, outputs.pause)
     processes = Processes(loop.call_soon)
     bus = Bus(loop.call_soon)

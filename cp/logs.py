@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from cp.plan import Logging
+from cp.secrets import Secrets
 from cp.sink import lost_lines, open_sink
 
 TYPE_CHECKING = False
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
 
-_MASK = "********"
 _RENDERED_LIMIT = 256  # levels and fields whose text is kept: those of the processes that are logging now
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -40,29 +40,37 @@ class Log:
     """
 
     __slots__ = (
+        "_clean",
         "_format",
+        "_fraction",
+        "_held",
         "_logging",
         "_loop",
         "_on_pressure",
         "_rendered",
         "_second",
-        "_secrets",
         "_sink",
         "_stamp",
         "_threshold",
         "_wall",
         "_zone",
+        "secrets",
     )
 
-    def __init__(self, wall: Callable[[], float] = time.time, sink: Sink | None = None) -> None:
+    def __init__(
+        self, wall: Callable[[], float] = time.time, sink: Sink | None = None, secrets: Secrets | None = None
+    ) -> None:
+        self.secrets = Secrets() if secrets is None else secrets  # never written
         self._wall = wall
         self._logging = Logging()
         self._sink = open_sink(self._logging.output) if sink is None else sink
         self._loop: Loop | None = None
         self._on_pressure: Callable[[bool], object] | None = None
-        self._secrets: tuple[str, ...] = ()
+        self._clean: dict[Fields, Fields] = {}  # fields, and the same without secrets
         self._stamp = ""
+        self._fraction = ""
         self._zone = ""
+        self._held = False
         self._rendered: dict[tuple[str, Fields], tuple[str, ...]] = {}
         self._use(self._logging)
 
@@ -98,9 +106,12 @@ class Log:
 
     def mask(self, secret: str) -> None:
         """From now on `********` is written wherever this text would be."""
-        if secret and secret not in self._secrets:
-            # The longest first: one secret may be part of another.
-            self._secrets = tuple(sorted((*self._secrets, secret), key=len, reverse=True))
+        self.secrets.add(secret)
+        self._clean.clear()
+
+    def masked(self, text: str) -> str:
+        """A text as this log would write it: without secrets."""
+        return self.secrets.masked(text)
 
     def configure(self, logging: Logging) -> None:
         """Take over level, format and output. LogError, and nothing has changed, if the output cannot be opened."""
@@ -116,12 +127,20 @@ class Log:
             self._replace_sink(self._logging.output)
         except LogError as error:
             self.error(str(error))
+            self._complain(str(error))
 
     def attach(self, loop: Loop, on_pressure: Callable[[bool], object] | None = None) -> None:
         """Let the loop write what cannot be written at once. `on_pressure(True)` asks to log less: see `Sink`."""
         self._loop = loop
         self._on_pressure = on_pressure
         self._sink.attach(loop, on_pressure)
+
+    def hold(self, held: bool) -> None:
+        """Between `hold(True)` and `hold(False)` records have one time, and are written together at the end."""
+        if held:
+            self._tell_time()
+        self._held = held
+        self._sink.hold(held)
 
     def flush(self, seconds: float = 0.1) -> None:
         """Write what is kept, within so many seconds: the last act of a program."""
@@ -145,11 +164,22 @@ class Log:
             ) from None
         old, self._sink = self._sink, fresh
         fresh.note = old.note
+        if output not in ("stdout", "stderr"):
+            fresh.on_broken = lambda reason: self._complain(f"cannot write to the log file '{output}': {reason}")
         if self._loop is not None:
             fresh.attach(self._loop, self._on_pressure)
         lost = old.close()
         if lost:
             self.warning(f"{lost_lines(lost)}: {old.name} did not take them before the log moved on")
+
+    def _complain(self, message: str) -> None:
+        """On standard error, for it is a log file that fails; without waiting for whoever reads it."""
+        try:
+            stderr = open_sink("stderr")
+        except OSError:
+            return
+        stderr.write(_raw(f"{self.masked(message)}\n"))
+        stderr.close()
 
     # --- records
 
@@ -157,34 +187,39 @@ class Log:
         self._sink.write(self._record(level, message, fields))
 
     def _record(self, level: str, message: str, fields: Fields) -> bytes:
-        if self._secrets:
-            message = self._masked(message)
-            fields = tuple((key, self._masked(value)) for key, value in fields)
+        if not self._held:
+            self._tell_time()
+        return self._format(level, self.secrets.masked(message), self._clean.get(fields) or self._masked_fields(fields))
+
+    def _tell_time(self) -> None:
         now = self._wall()
         second = int(now)
         if second != self._second:
+            # Also the moment to look whether a file has a new token, and for fields to be masked anew.
+            self.secrets.refresh()
+            self._clean.clear()
             self._stamp, self._zone = _clock_text(second, plain=self._logging.format == "plain")
             self._second = second
-        return self._format(level, message, fields, now - second)
+        self._fraction = _fraction(now - second)
 
-    def _masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, _MASK)
-        return text
+    def _masked_fields(self, fields: Fields) -> Fields:
+        if len(self._clean) >= _RENDERED_LIMIT:
+            self._clean.clear()
+        clean = self._clean[fields] = tuple((key, self.secrets.masked(value)) for key, value in fields)
+        return clean
 
-    def _plain(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+    def _plain(self, level: str, message: str, fields: Fields) -> bytes:
         return _raw(f"{self._stamp} {message}\n")
 
-    def _job(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
-        job = pid = ""
-        for key, value in fields:
-            if key == "job":
-                job = f" {value}"
-            elif key == "pid":
-                pid = f" {value}"
-        return _raw(f"{self._stamp}{_fraction(fraction)}{self._zone}{job}{pid} {message}\n")
+    def _job(self, level: str, message: str, fields: Fields) -> bytes:
+        who = self._rendered.get((level, fields))
+        if who is None:
+            shown = dict(fields)
+            who = ("".join(f" {shown[key]}" for key in ("job", "pid") if key in shown),)
+            self._keep_rendered(level, fields, who)
+        return _raw(f"{self._stamp}{self._fraction}{self._zone}{who[0]} {message}\n")
 
-    def _text(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+    def _text(self, level: str, message: str, fields: Fields) -> bytes:
         tail = self._rendered.get((level, fields))
         if tail is None:
             tail = ("".join(f" {key}={_quoted(value)}" for key, value in sorted(fields)),)
@@ -192,13 +227,13 @@ class Log:
         text = f" msg={_quoted(message)}" if message else ""
         return f'time="{self._stamp}{self._zone}" level={level}{text}{tail[0]}\n'.encode()
 
-    def _json(self, level: str, message: str, fields: Fields, fraction: float) -> bytes:
+    def _json(self, level: str, message: str, fields: Fields) -> bytes:
         parts = self._rendered.get((level, fields))
         if parts is None:
             parts = _json_parts(level, fields)
             self._keep_rendered(level, fields, parts)
         before, between, after = parts
-        stamp = f"{self._stamp}{_fraction(fraction)}{self._zone}"
+        stamp = f"{self._stamp}{self._fraction}{self._zone}"
         return f'{before}"msg":{_json_string(message)},{between}"time":"{stamp}"{after}\n'.encode()
 
     def _keep_rendered(self, level: str, fields: Fields, text: tuple[str, ...]) -> None:

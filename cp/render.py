@@ -11,10 +11,11 @@ def render(argument: str, out: str) -> int:
     """Render the configuration to `-` (standard output), `file://path` or a path; the exit code."""
     from cp.app import report_fatal
     from cp.logs import Log
+    from cp.secrets import Secrets
 
-    log = Log()
+    environ = dict(os.environ)
+    log = Log(secrets=Secrets(environ))
     try:
-        environ = dict(os.environ)
         text = config.render(config.read(argument, environ), environ)
     except config.ConfigError as error:
         report_fatal(log, str(error))

@@ -42,6 +42,8 @@ class Sink:
         "_buffered",
         "_channel",
         "_discarding",
+        "_held",
+        "_is_broken",
         "_loop",
         "_lost",
         "_on_pressure",
@@ -56,11 +58,14 @@ class Sink:
         "_watching",
         "name",
         "note",
+        "on_broken",
     )
 
     def __init__(self, channel: Channel, name: str = STDOUT) -> None:
         self.name = name
         self.note: Callable[[str], bytes] = lambda text: f"{text}\n".encode()  # makes a record
+        self.on_broken: Callable[[str], object] | None = None  # hears why, each time that the channel begins to fail
+        self._is_broken = False
         self._channel = channel
         self._loop: Loop | None = None
         self._on_pressure: Callable[[bool], object] | None = None
@@ -75,6 +80,7 @@ class Sink:
         self._stall = 0.0  # seconds; the longest time without progress since the last note
         self._watching = False
         self._discarding = False
+        self._held = False
         self._pressed = False
         self._pressed_at = 0.0
         self._timer: Timer | None = None
@@ -87,6 +93,17 @@ class Sink:
 
     def write(self, record: bytes) -> None:
         """Write a record, which ends in a newline, or keep it, or drop it."""
+        if self._held:
+            if not self._watching and self._buffered + len(record) > self.LIMIT:
+                self._flush()
+            if not self._discarding and self._buffered + len(record) <= self.LIMIT:
+                if not self._buffer:
+                    self._progressed = self._now()
+                    if self._lost:
+                        self._announce()
+                self._buffer.append(record)
+                self._buffered += len(record)
+                return
         if not self._buffer:
             if self._lost:
                 self._announce()
@@ -110,6 +127,15 @@ class Sink:
             self._settle()
         else:
             self._flush()
+
+    def hold(self, held: bool) -> None:
+        """From `hold(True)` on records are only kept, so that they are written together on `hold(False)`."""
+        self._held = held
+        if not held and self._buffer:
+            if self._watching:
+                self._settle()
+            else:
+                self._flush()
 
     def flush(self, seconds: float = 0.1) -> None:
         """Get rid of what is kept, within so many seconds: the last act of a program."""
@@ -160,7 +186,11 @@ class Sink:
             return 0
         except OSError as error:
             self._reason = _words(error)
+            if not self._is_broken and self.on_broken is not None:
+                self.on_broken(self._reason)
+            self._is_broken = True
             return -1
+        self._is_broken = False
         if torn and taken:
             self._torn = False
             taken -= 1

@@ -48,7 +48,9 @@ def run(command: str, options: Options) -> int:
             return 0
         complain(f"{failed}: {refusal(status, answer)}\n")
     except (ClientError, ConfigError) as error:
-        complain(f"{failed}: {error}\n")
+        from cp.secrets import Secrets
+
+        complain(f"{failed}: {Secrets(os.environ).masked(str(error))}\n")
     return 1
 
 
@@ -116,7 +118,8 @@ def _ask(command: str, options: Options) -> Ask:
         return "GET", f"/v3/jobs/{encoded(options.job)}", b""
     if command == "signal":
         name, sent = options.signal
-        body = f'{{"signal": {int(sent)}}}'.encode() if sent.isdecimal() else object_of({"signal": sent})
+        is_number = sent.isascii() and sent.isdecimal() and len(sent) < 4
+        body = f'{{"signal": {int(sent)}}}'.encode() if is_number else object_of({"signal": sent})
         return "POST", f"/v3/jobs/{encoded(name)}/signal", body
     name = {"start": options.start, "stop": options.stop, "restart": options.restart}[command]
     return "POST", f"/v3/jobs/{encoded(name)}/{command}", b""

@@ -82,10 +82,9 @@ class Job:
         """Of the process; 0 if there is none, or it has exited and only its output is waited for."""
         return self._run.pid if self._run is not None and not self._run.exited else 0
 
-    def signal(self, number: int, *, group: bool) -> None:
-        """Send a signal to the process, or to its group."""
-        if self._run is not None:
-            self._run.signal(number, group=group)
+    def signal(self, number: int, *, group: bool) -> bool:
+        """Send a signal to the process, or to its group; False if nobody could be given it."""
+        return self._run is not None and self._run.signal(number, group=group)
 
     # --- starting
 
@@ -147,9 +146,9 @@ class Job:
             self._start(event)
 
     def resume(self) -> None:
-        """Maintenance is over: a trigger that came meanwhile counts now."""
-        event, self.pending = self.pending, None
-        if event is not None:
+        """Maintenance is over: a trigger that came meanwhile counts now, or when the run has ended."""
+        if self.state not in (State.RUNNING, State.PAUSING) and (event := self.pending) is not None:
+            self.pending = None
             self.triggered(event)
 
     def ticked(self) -> None:
@@ -315,11 +314,11 @@ class Job:
     def _halt(self, *, asked: bool = False) -> None:
         self.quiesce()
         self._starts_left = 0
+        self.status = UNKNOWN if self._run is None else self.status  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.unwanted(self.plan.service)
-        asked = asked or self._supervisor.stopping
-        announces = (asked or self.plan.stopping_on_exit) and (self._started or self.plan.announces_unstarted)
-        if not announces:
+        announces = asked or self._supervisor.stopping or self.plan.stopping_on_exit
+        if not (announces and (self._started or self.plan.announces_unstarted)):
             self._terminate_or_finish()
             return
         self._move(State.DRAINING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
-# Bytes read from one pipe before others have their turn: two thousand lines at worst, which take 20 ms to log. A
-# sixteenth of a pipe's capacity.
+# Bytes read from one pipe before others have their turn: a sixteenth of a pipe's capacity. Less where lines are short,
+# since it is lines that take time: so many of them are logged in about a millisecond.
 READ_SIZE = 4096
+READ_LINES = 256
+# Pipes that are read before anything else has its turn, however many have something to say. The kernel returns ready
+# ones in rotation.
+TURNS = 2
+CAPACITY = 65536  # bytes of a pipe
 LINE_LIMIT = 65536  # a longer line is passed on in pieces of this size
 LINGERING_LIMIT = 64  # pipes kept for background children whose parent has exited; the oldest is closed
 
@@ -23,7 +29,7 @@ LINGERING_LIMIT = 64  # pipes kept for background children whose parent has exit
 class LineReader:
     """Reads one pipe of a child and passes on its lines, without their ends; the last one also if it has no end."""
 
-    __slots__ = ("_on_end", "_on_line", "_outputs", "_partial", "fd")
+    __slots__ = ("_on_end", "_on_line", "_outputs", "_partial", "_size", "fd")
 
     def __init__(
         self, outputs: Outputs, fd: int, on_line: Callable[[str], object], on_end: Callable[[], object] | None
@@ -32,12 +38,14 @@ class LineReader:
         self._on_line = on_line
         self._on_end = on_end
         self._partial = b""
+        self._size = READ_SIZE
         self.fd = fd
 
     def read(self) -> bool:
-        """Read what is there, up to READ_SIZE bytes; True if more may be waiting."""
+        """Read what is there, up to READ_SIZE bytes or about READ_LINES lines; True if more may be waiting."""
+        size = self._size
         try:
-            data = os.read(self.fd, READ_SIZE)
+            data = os.read(self.fd, size)
         except BlockingIOError:
             return False
         except OSError:
@@ -47,23 +55,31 @@ class LineReader:
             return False
         lines = (self._partial + data).split(b"\n")
         self._partial = lines.pop()
-        for line in lines:
-            self._pass_on(line)
-        while len(self._partial) >= LINE_LIMIT:
-            self._pass_on(self._partial[:LINE_LIMIT])
-            self._partial = self._partial[LINE_LIMIT:]
-        return len(data) == READ_SIZE
+        self._size = min(READ_SIZE, max(2 * READ_LINES, size * READ_LINES // len(lines))) if lines else READ_SIZE
+        self._outputs.hold(True)
+        try:
+            for line in lines:
+                self._pass_on(line)
+            while len(self._partial) >= LINE_LIMIT:
+                self._pass_on(self._partial[:LINE_LIMIT])
+                self._partial = self._partial[LINE_LIMIT:]
+        finally:
+            self._outputs.hold(False)
+        return len(data) == size
 
     def drain(self) -> None:
         """Read what an exited child left, at most a pipe's capacity of it: a background child may go on writing."""
-        for _ in range(16):
-            if self.fd < 0 or not self.read():
+        left = CAPACITY
+        while left > 0 and self.fd >= 0:
+            left -= self._size
+            if not self.read():
                 return
 
     def _pass_on(self, line: bytes) -> None:
-        for start in range(0, max(len(line), 1), LINE_LIMIT):
-            piece = line[start : start + LINE_LIMIT]
-            self._on_line(piece.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+        while len(line) > LINE_LIMIT:
+            self._on_line(line[:LINE_LIMIT].removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+            line = line[LINE_LIMIT:]
+        self._on_line(line.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
 
     def close(self) -> None:
         if self.fd < 0:
@@ -79,13 +95,22 @@ class LineReader:
 
 
 class Outputs:
-    """All pipes of children. Under pressure on our own output none is read: children wait, and no line is lost."""
+    """All pipes of children. Under pressure on our own output none is read: children wait, and no line is lost.
 
-    def __init__(self, loop: Loop) -> None:
+    They have an epoll of their own inside the loop's: to the loop all of them are one descriptor, so that signals,
+    timers and clients have their turn after every few reads, even if hundreds of children flood us.
+
+    `hold(True)` comes before the lines of one read, `hold(False)` after them: they may be written together.
+    """
+
+    def __init__(self, loop: Loop, hold: Callable[[bool], object] = bool) -> None:
+        self.hold = hold
         self._loop = loop
-        self._readers: set[LineReader] = set()
+        self._epoll = select.epoll(select.EPOLL_CLOEXEC)
+        self._readers: dict[int, LineReader] = {}
         self._lingering: deque[LineReader] = deque()
         self._paused = False
+        loop.add_reader(self._epoll.fileno(), self._read)
 
     def open(
         self, on_line: Callable[[str], object], on_end: Callable[[], object] | None = None
@@ -94,10 +119,15 @@ class Outputs:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(read_end, False)
         reader = LineReader(self, read_end, on_line, on_end)
-        self._readers.add(reader)
-        if not self._paused:
-            self._loop.add_reader(read_end, reader.read)
+        self._readers[read_end] = reader
+        self._epoll.register(read_end, select.EPOLLIN)
         return reader, write_end
+
+    def _read(self) -> None:
+        for fd, _ in self._epoll.poll(0, TURNS):
+            reader = self._readers.get(fd)
+            if reader is not None and not self._paused:  # closed, or under pressure, because of the one before
+                reader.read()
 
     def linger(self, reader: LineReader) -> None:
         """Keep reading for background children of a finished run."""
@@ -108,19 +138,17 @@ class Outputs:
             self._lingering.popleft().close()
 
     def closed(self, reader: LineReader) -> None:
-        self._readers.discard(reader)
+        self._readers.pop(reader.fd, None)
         if reader in self._lingering:
             self._lingering.remove(reader)
-        if not self._paused:
-            self._loop.remove_reader(reader.fd)
+        self._epoll.unregister(reader.fd)
 
     def pause(self, paused: bool) -> None:
         """Stop reading, or go on. The children notice it only when their pipes are full."""
         if paused == self._paused:
             return
         self._paused = paused
-        for reader in self._readers:
-            if paused:
-                self._loop.remove_reader(reader.fd)
-            else:
-                self._loop.add_reader(reader.fd, reader.read)
+        if paused:
+            self._loop.remove_reader(self._epoll.fileno())
+        else:
+            self._loop.add_reader(self._epoll.fileno(), self._read)

@@ -277,6 +277,29 @@ def test_secrets_are_never_written(format: str) -> None:
     assert "ted" not in stage.text
 
 
+def test_fields_are_masked_too_when_a_secret_is_learned_later() -> None:
+    stage = Stage("text")
+    stage.log.info("before", JOB)
+    stage.log.mask("web")
+    stage.log.info("after", JOB)
+    assert "job=web" in stage.text.splitlines()[0]
+    assert 'job="********"' in stage.text.splitlines()[1]
+
+
+def test_records_that_are_held_have_one_time_and_come_in_order() -> None:
+    stage = Stage("job")
+    stage.log.hold(True)
+    stage.log.info("one")
+    stage.time += 0.25
+    stage.log.info("two")
+    assert stage.text == ""
+    stage.log.hold(False)
+    stage.log.info("three")
+    one, two, three = (line.split() for line in stage.text.splitlines())
+    assert one[0] == two[0] != three[0]
+    assert [one[1], two[1], three[1]] == ["one", "two", "three"]
+
+
 # --- output
 
 

@@ -331,3 +331,59 @@ def test_the_note_has_the_format_of_the_log() -> None:
     sink.write(b"{}\n")
     sink.write(b"{}\n")
     assert wire.data.splitlines()[0] == b'{"msg": "1 log line was lost: no space left on device"}'
+
+
+# --- lines that are written together
+
+
+def test_records_of_a_read_are_written_together_at_its_end() -> None:
+    wire = Wire()
+    sink = Sink(wire)
+    sink.hold(True)
+    for n in range(5):
+        sink.write(b"%d\n" % n)
+    assert wire.data == b""
+    sink.hold(False)
+    assert wire.data == b"0\n1\n2\n3\n4\n"
+    sink.write(b"5\n")
+    assert wire.data.endswith(b"4\n5\n")
+
+
+def test_records_that_are_held_are_bounded_as_well() -> None:
+    class Small(Sink):
+        LIMIT = 10
+
+    wire = Wire()
+    sink = Small(wire)
+    sink.hold(True)
+    for n in range(9):
+        sink.write(b"%d\n" % n)
+    assert len(wire.data) >= 8
+    sink.hold(False)
+    assert wire.data == b"".join(b"%d\n" % n for n in range(9))
+
+
+def test_held_records_that_cannot_be_written_are_counted() -> None:
+    wire = Wire(errno_error(errno.ENOSPC))
+    sink = Sink(wire)
+    sink.hold(True)
+    sink.write(b"0\n")
+    sink.write(b"1\n")
+    sink.hold(False)
+    sink.hold(True)
+    sink.write(b"2\n")
+    sink.hold(False)
+    assert wire.data == b"2 log lines were lost: no space left on device\n2\n"
+
+
+def test_a_channel_that_begins_to_fail_is_told_once() -> None:
+    heard: list[str] = []
+    full = errno_error(errno.ENOSPC)
+    sink = Sink(Wire(full, full, 100, full))
+    sink.on_broken = heard.append
+    sink.write(b"0\n")
+    sink.write(b"1\n")
+    assert heard == ["no space left on device"]
+    sink.write(b"2\n")
+    sink.write(b"3\n")
+    assert heard == ["no space left on device"] * 2

@@ -77,7 +77,7 @@ def test_secrets_are_masked_in_errors_events_jobs_metrics_and_the_debug_log(pilo
 
 def test_a_reload_that_is_refused_tells_no_secret(pilot: StartPilot) -> None:
     started = pilot(config(app()), env=ENV)
-    started.client().close()
+    started.jobs()
     started.configure('{control: {socket: "control.socket"}, stopTimeout: "{{ .API_KEY_FOR_MAIL }}", jobs: []}')
 
     answer = started.ask("POST", "/v3/reload")
