@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from cp.catalog import Instance
+    from cp.catalog.http import Answer
     from cp.plan import EtcdSettings, Service, Watch
 
     T = TypeVar("T")
@@ -98,8 +99,7 @@ class Etcd:
             answer = self._endpoints.request(
                 "POST", f"{root}/maintenance/status", headers={"Content-Type": "application/json"}, body=b"{}"
             )
-            if answer.status >= 500:
-                raise CatalogUnreachable(f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})")
+            self._check(answer)
             if answer.status != 404:
                 return Etcd3(self._settings, self._endpoints, self._reader, root)
         spoken = ".".join(map(str, version)) if version != (0, 0) else "of an unknown version"
@@ -114,12 +114,17 @@ class Etcd:
     def _version(self) -> tuple[int, int]:
         """Of the cluster, which is that of its oldest member; (0, 0) if it is not told."""
         answer = self._endpoints.request("GET", "/version", headers={})
-        if answer.status >= 500:
-            raise CatalogUnreachable(f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})")
+        self._check(answer)
         if answer.status != 200:
             return 0, 0
         fields = parse_object(answer.body, self._quoted)
         return parse_version(fields.get("etcdcluster")) or parse_version(fields.get("etcdserver")) or (0, 0)
+
+    def _check(self, answer: Answer) -> None:
+        """CatalogUnreachable if the server is in trouble: then it says nothing about its APIs."""
+        if answer.status == 429 or answer.status >= 500:
+            text = f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})"
+            raise CatalogUnreachable(text, retry_after=answer.retry_after())
 
     def _quoted(self, body: bytes) -> str:
         return self._endpoints.quoted(body)

@@ -12,6 +12,7 @@ etcd 2 and up to 3.4; etcd 3.5 cannot renew a directory, and 3.6 has no API v2.
 from __future__ import annotations
 
 import json
+import time
 from urllib.parse import quote, urlencode
 
 from cp.catalog import (
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 # etcd's own numbers of errors.
 KEY_NOT_FOUND, NOT_A_FILE, NOT_A_DIRECTORY, UNAUTHORIZED, RAFT_INTERNAL, INDEX_CLEARED = 100, 102, 104, 110, 300, 401
 LARGEST_INDEX = 2**63 - 1
+MOST_TURNS = 10  # that one wait takes because of heartbeats
 
 
 class Etcd2:
@@ -50,6 +52,7 @@ class Etcd2:
         self._reader = reader
         self._prefix = normal_prefix(settings.prefix)
         self._authorization = basic_authorization(settings)
+        self._last: tuple[str, int | None, list[Instance]] | None = None  # what was read: name, index, instances
 
     # --- registration
 
@@ -111,6 +114,9 @@ class Etcd2:
         index = _index(answer.headers)
         if _code(answer) == KEY_NOT_FOUND:
             return [], index
+        if _code(answer) == NOT_A_DIRECTORY:
+            self._reader.obstructed(f"{self._prefix}/{watch.name}")
+            return [], index
         if answer.status != 200:
             raise self._unexpected(answer)
         node = parse_object(answer.body, self._endpoints.quoted).get("node")
@@ -119,12 +125,22 @@ class Etcd2:
         except (LookupError, TypeError, AttributeError):
             quoted = self._endpoints.quoted(answer.body)[:60]
             raise CatalogGarbage(f"etcd's answer is not a list of keys: {quoted!r}") from None
-        return instances(records), index
+        found = instances(records)
+        self._last = (watch.name, index, found)
+        return found, index
 
     def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
         assert isinstance(cursor, int)
-        heard = self._listen(watch, _Change(max_wait, cursor))
-        found, new_cursor = self.instances(watch)
+        end = time.monotonic() + max_wait
+        new_cursor: object = cursor
+        for _ in range(MOST_TURNS):
+            assert isinstance(new_cursor, int)
+            change = _Change(max(end - time.monotonic(), 0.001), new_cursor)
+            heard = self._listen(watch, change)
+            last = self._last
+            found, new_cursor = self.instances(watch)
+            if not change.is_over or new_cursor is None or last != (watch.name, change.after, found):
+                break
         # Where listening fails although asking works, the watch is better off with being asked every interval.
         return found, new_cursor if heard else None
 
@@ -139,7 +155,7 @@ class Etcd2:
             return change.begun
         if answer.retry_after() > 0 and (answer.status == 429 or answer.status >= 500):
             raise self._unexpected(answer)  # to read instead is not what was asked for
-        return.status == 200 or _code(answer) == INDEX_CLEARED
+        return answer.status == 200 or _code(answer) == INDEX_CLEARED
 
     # --- both
 
@@ -178,18 +194,24 @@ class _Change(Stream):
     def __init__(self, max_wait: float, after: int) -> None:
         super().__init__(max_wait)
         self.after = after
+        self.is_over = False  # it was a heartbeat, and nothing more will be heard
+        self._now = 0
 
     def opened(self, headers: Mapping[str, str]) -> bool:
         index = _index(headers)
+        self._now = index or 0
         return index is not None and index < self.after  # the server has lost its past: it would be silent for long
 
     def heard(self, line: bytes) -> bool:
         try:
             change = json.loads(line)
             renewed: bool = change["action"] == "update" and change["node"].get("dir") is True
+            # Of what was before it began to listen etcd tells one change only, and is silent from then on.
+            self.is_over = renewed and change["node"]["modifiedIndex"] <= self._now
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return True  # whatever it is, something happened
-        return not renewed  # each heartbeat changes how long a directory lives, and nothing else
+        # Each heartbeat changes how long a directory lives, and nothing else.
+        return not renewed or self.is_over
 
 
 def _entries(node: Any) -> Iterator[tuple[str, str, str | bytes]]:

@@ -82,9 +82,16 @@ class Reader:
             except ValueError as error:
                 unreadable.add(key)
                 if key not in self._warned:
-                    self._warn(f"the key {key!a} in etcd is ignored, it is no entry of the catalogue: {error}; see etcd.prefix")
+                    what = f"the key {key!a} in etcd is ignored, it is no entry of the catalogue: {error}"
+                    self._warn(f"{what}; see etcd.prefix")
         self._warned = unreadable
         return found
+
+    def obstructed(self, key: str) -> None:
+        """There is nothing to be read at a key, because one that is above it is no directory."""
+        if key not in self._warned:
+            self._warn(f"the key {key!a} in etcd cannot be: one above it is not a directory; see etcd.prefix")
+        self._warned = {key}
 
 
 def instances(records: Iterable[Record]) -> list[Instance]:

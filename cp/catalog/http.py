@@ -80,7 +80,7 @@ class Http:
         https = address.scheme == "https"
         self._module: Any = urllib3_connection(https)
         self._tls = tls
-        self._context = tls_context(tls, self._name) if https else None
+        self._context = tls_context(tls, self._name, self._hint) if https else None
         self._server_name = tls.server_name
         self._proxy = None
         if not address.path:
@@ -188,7 +188,7 @@ class Http:
         connection.request(method, target, body=body, headers=sent, preload_content=False)
         response = connection.getresponse()
         if response.status < 200:  # the true answer would follow, and be taken for that to the next question
-            raise CatalogGarbage(f"{self._name} announces an answer with status {response.status}, which nobody asked for")
+            raise CatalogGarbage(f"{self._name} answered with status {response.status}, which nobody asked for")
         received = {name.lower(): value for name, value in response.headers.items()}
         content = b""
         try:
@@ -221,8 +221,10 @@ class Http:
                 return CatalogUnreachable(f"cannot reach {self._name}: no connection within {limit:g} s")
             return CatalogUnreachable(f"{self._name} did not answer within {limit:g} s")
         if isinstance(cause, OSError):
-            # By their names, since ssl may not be here: certificates that do not fit, and no TLS at the other side.
-            hint = self._hint if type(cause).__name__ in ("SSLCertVerificationError", "SSLError") else ""
+            # By its name, since ssl may not be here. One that only broke off, later, says nothing about certificates.
+            kind = type(cause).__name__
+            about_tls = kind.startswith("SSL") and (connecting or "EOF" not in kind)
+            hint = self._hint if about_tls else ""
             return CatalogUnreachable(f"cannot reach {self._name}: {reason(cause)}{hint}")
         return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause, self._masked)}")
 
@@ -233,7 +235,7 @@ class Http:
         make = self._module.HTTPConnection
         if self._context is not None:
             make = self._module.HTTPSConnection
-            options["ssl_context"] = self._context = tls_context(self._tls, self._name)
+            options["ssl_context"] = self._context = tls_context(self._tls, self._name, self._hint)
             options["server_hostname"] = self._server_name or None
         place = self._address if self._proxy is None else self._proxy
         connection = self._connection = make(place.host, place.port, **options)

@@ -94,8 +94,8 @@ def _connected(
     return connected
 
 
-def tls_context(tls: Tls, server: str) -> ssl.SSLContext:
-    """For the client side; CatalogError, which names the files, if they cannot be used.
+def tls_context(tls: Tls, server: str, hint: str = "") -> ssl.SSLContext:
+    """For the client side; CatalogError, which names the files and ends with `hint`, if they cannot be used.
 
     All connections with the same settings share one: each holds the certificates of all authorities, which is half a
     megabyte. It is made anew when a file has changed; while the new files do not fit together the old one is used.
@@ -105,7 +105,7 @@ def tls_context(tls: Tls, server: str) -> ssl.SSLContext:
         known = _contexts.pop(tls, None)
         if known is None or known[0] != files:
             try:
-                known = (files, _new_tls_context(tls, server))
+                known = (files, _new_tls_context(tls, server, hint))
             except CatalogError:
                 if known is None:
                     raise
@@ -124,7 +124,7 @@ def _state(path: str) -> tuple[int, int, int] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _new_tls_context(tls: Tls, server: str) -> ssl.SSLContext:
+def _new_tls_context(tls: Tls, server: str, hint: str) -> ssl.SSLContext:
     import ssl
 
     from urllib3.util.ssl_ import create_urllib3_context
@@ -148,7 +148,7 @@ def _new_tls_context(tls: Tls, server: str) -> ssl.SSLContext:
             context.load_cert_chain(tls.client_cert, tls.client_key or None, lambda: "")
     except (OSError, ValueError) as error:
         files = ", ".join(name for name in (tls.ca_file, tls.ca_path, tls.client_cert, tls.client_key) if name)
-        raise CatalogError(f"cannot set up TLS for {server} with {files}: {reason(error)}") from None
+        raise CatalogError(f"cannot set up TLS for {server} with {files}: {reason(error)}{hint}") from None
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.system.certificates import authority
+from tests.system.etcd_server import etcd, start_etcd
 from tests.system.servers import consul, start_consul
 
-__all__ = ["consul", "start_consul"]
+__all__ = ["authority", "consul", "etcd", "start_consul", "start_etcd"]

@@ -227,7 +227,7 @@ def test_frozen_consul_is_healed_when_it_lives_again(pilot: StartPilot, start_co
     settle(1.2)
     consul.thaw()
 
-    started.wait_for_line("Catalogue reachable again after ", timeout=5)
+    started.wait_for_line("Catalogue reachable again after ", timeout=12)  # of which it must go well for 5
     assert len(consul.passing("app")) == 1
     assert started.output().count("registration failed") == 1
 

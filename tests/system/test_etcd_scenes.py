@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.etcd_server import PASSWORD, PREFIX, USER
+from tests.system.etcd_server import PASSWORD, PREFIX, USER, find_etcd
 from tests.system.pilot import now
-from tests.system.scripts import forever, service, sh
+from tests.system.scripts import forever, python, service, sh
+from tests.system.servers import free_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.system.certificates import Authority
     from tests.system.etcd_server import StartEtcd
     from tests.system.pilot_fixtures import StartPilot
@@ -51,8 +55,9 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd,
     started.assert_nothing_is_left()
 
 
+@both
 def test_with_tls_and_a_password_of_the_environment(
-    pilot: StartPilot, start_etcd: StartEtcd, authority: Authority
+    pilot: StartPilot, start_etcd: StartEtcd, authority: Authority, api: str
 ) -> None:
     etcd = start_etcd(authority=authority)
     etcd.require_passwords()
@@ -60,6 +65,7 @@ def test_with_tls_and_a_password_of_the_environment(
         {
             "etcd": {
                 "endpoints": ["http://127.0.0.1:1", etcd.url],
+                "api": api,
                 "username": USER,
                 "password": "PASSWORD",
                 "tls": {
@@ -73,10 +79,63 @@ def test_with_tls_and_a_password_of_the_environment(
     ).replace('"PASSWORD"', '"{{ .ETCD_PASSWORD }}"')
     started = pilot(config, forever(), env={"ETCD_PASSWORD": PASSWORD})
 
-    etcd.wait_for_ids("v3", "app", [f"app-{HOST}"])
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"])
     started.stop()
-    assert etcd.ids("v3", "app") == []
+    assert etcd.ids(api, "app") == []
     assert PASSWORD not in started.output()
+
+
+@both
+def test_what_a_backend_renders_leads_to_the_app(
+    pilot: StartPilot, start_etcd: StartEtcd, tmp_path: Path, api: str
+) -> None:
+    """v2 12.10 #3: endpoints as a string; what serves before the app finds it by its keys."""
+    etcd = start_etcd()
+    where = {"endpoints": etcd.url, "prefix": PREFIX, "api": api}
+    places = tmp_path / "places"
+    render = sh(f'echo "$CONTAINERPILOT_WATCH_INSTANCES" >{places}.new && mv {places}.new {places}; mark rendered')
+    front = pilot({"etcd": where, "backends": [{"name": "app", "poll": 1, "onChange": render}]}, forever(), init=True)
+    front.wait_for_mark("app")
+    port = free_port()
+    server = python(
+        "from http.server import HTTPServer, SimpleHTTPRequestHandler\n"
+        f"HTTPServer(('127.0.0.1', {port}), SimpleHTTPRequestHandler).serve_forever()"
+    )
+    behind = pilot({"etcd": where, "services": [service(port=port, health="/bin/true")]}, server, init=True)
+
+    front.wait_for_mark("rendered")
+    [place] = json.loads(places.read_text())
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"http://{place['address']}:{place['port']}/", timeout=10) as answer:
+        assert answer.status == 200
+    behind.stop()
+    front.wait_for(lambda: json.loads(places.read_text()) == [], what="no places")
+
+
+def test_an_etcd_that_it_runs_itself(pilot: StartPilot, tmp_path: Path) -> None:
+    """v2 12.10 #4: the application is an etcd whose arguments name its own address, and so is the catalogue."""
+    port, peer = free_port(), free_port()
+    own, other = (f"http://{{{{ .CONTAINERPILOT_ETCD_IP }}}}:{each}" for each in (port, peer))
+    url = f"http://127.0.0.1:{port}"
+    config = {
+        "etcd": {"endpoints": url},
+        "services": [service("etcd", port=port, poll=1)],
+    }
+    started = pilot(
+        config,
+        [
+            str(find_etcd()), "--data-dir", str(tmp_path / "data"), "--name", "own", "--log-level", "error",
+            "--listen-client-urls", own, "--advertise-client-urls", own, "--listen-peer-urls", other,
+            "--initial-advertise-peer-urls", other, "--initial-cluster", f"own={other}",
+        ],
+    )  # fmt: skip
+
+    started.wait_for_line("Service registered: etcd")
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with direct.open(f"{url}/health", timeout=10) as answer:
+        assert json.load(answer)["health"] == "true"
+    started.stop()
+    started.assert_nothing_is_left()
 
 
 def test_a_wrong_password_is_one_warning_that_names_the_key(pilot: StartPilot, start_etcd: StartEtcd) -> None:

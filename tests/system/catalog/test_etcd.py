@@ -212,6 +212,27 @@ def test_a_change_between_two_questions_is_not_lost(etcd: Etcd, open: Any, name:
 
 
 @both
+def test_a_heartbeat_between_two_questions_does_not_make_the_watch_deaf(
+    etcd: Etcd, open: Any, name: str, api: str
+) -> None:
+    """API v2 tells of one change that has been, and then of nothing more."""
+    client, registrar, one = open(api=api), open(api=api), service(name)
+    registrar.register(one, "passing")
+    found, cursor = client.instances(watch(name))
+    assert len(found) == 1
+    registrar.heartbeat(one, "passing", "")
+    later = threading.Timer(0.5, lambda: registrar.deregister(one))
+    later.start()
+
+    begin = time.monotonic()
+    found, _ = client.wait_for_change(watch(name), cursor, 10)
+
+    assert found == []
+    assert time.monotonic() - begin < 5
+    later.join()
+
+
+@both
 def test_the_wait_ends_in_time_when_nothing_changes(open: Any, etcd: Etcd, name: str, api: str) -> None:
     """Heartbeats and other services are no change."""
     client, registrar, one = open(api=api), open(api=api), service(name)
@@ -311,7 +332,8 @@ def test_keys_that_are_no_instances_are_told_once(etcd: Etcd, open: Any, name: s
         key = f"/containerpilot/{name}/x/note"
     for _ in range(2):
         assert [one.id for one in client.instances(watch(name))[0]] == [f"{name}-box"]
-    assert told == [f"the key '{key}' in etcd is ignored, it is no entry of the catalogue: it is not JSON"]
+    why = "it is no entry of the catalogue: it is not JSON; see etcd.prefix"
+    assert told == [f"the key '{key}' in etcd is ignored, {why}"]
 
 
 # --- endpoints

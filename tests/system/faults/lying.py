@@ -1,7 +1,6 @@
-"""A Consul agent that tells the truth until it is told to lie, and writes down what it was asked.
+"""A catalogue's server that tells the truth until it is told to lie, and writes down what it was asked.
 
-It speaks the calls of a 2.x ContainerPilot (register a service, register and pass its check, deregister, healthy
-instances with blocking queries). TTLs do not run out here.
+What the truth is, is for subclasses to know: see `lying_consul` and `lying_etcd`. What it may say instead is in `lies`.
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ import socket
 import struct
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from tests.system.pilot import now
+from tests.system.servers import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     Lie = Callable[["Exchange"], None]
 
 PATIENCE = 20.0  # seconds that `close` waits for a thread
-PIECE = b"10\r\n0123456789abcdef\r\n"  # of a chunked body
+REGISTER, HEARTBEAT, DEREGISTER, READ, WATCH = "register", "heartbeat", "deregister", "read", "watch"
+VERBS = (REGISTER, HEARTBEAT, DEREGISTER, READ, WATCH)
 
 
 class Call(NamedTuple):
@@ -34,16 +35,6 @@ class Call(NamedTuple):
     headers: dict[str, str]
     body: bytes
     connection: int
-
-    @property
-    def name(self) -> str:
-        """What it does, and to whom: "pass app-box"."""
-        if self.path == "/v1/agent/service/register":
-            return f"register {self.json()['ID']}"
-        if self.path == "/v1/agent/check/register":
-            return f"check {self.json()['ID']}"
-        verb, _, id = self.path.removeprefix("/v1/agent/").partition("/")[2].partition("/")
-        return f"{verb} {unquote(id)}"
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -63,31 +54,37 @@ def head(*lines: str) -> bytes:
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()
 
 
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
 class Dropped(Exception):
     """The connection is not to be used any more."""
 
 
 class Interrupted(Exception):
-    """The agent changed its mind about what to say."""
+    """The server changed its mind about what to say."""
 
 
 class Exchange:
     """A request that has begun to arrive, for a lie to do with as it likes."""
 
-    def __init__(self, agent: LyingAgent, connection: socket.socket, number: int) -> None:
+    def __init__(self, server: LyingServer, connection: socket.socket, number: int) -> None:
         self.begun = False  # something was answered
-        self._agent = agent
+        self.is_old = False  # the truth, but for the index or revision that it names: that is of long ago
+        self.is_compacted = False  # the truth of a server that has just forgotten its past
+        self.server = server
+        self.told = 0  # the number of the lie it is about
         self._connection = connection
         self._number = number
         self._call: Call | None = None
-        self._lies = 0
 
     def read(self) -> Call:
         """The whole request, which is noted. Dropped if it does not come."""
         if self._call is None:
             with self._connection.makefile("rb") as stream:
                 self._call = self._read(stream)
-            self._agent.note(self._call)
+            self.server.note(self._call)
         return self._call
 
     def _read(self, stream: Any) -> Call:
@@ -99,167 +96,139 @@ class Exchange:
         while line := stream.readline().decode().strip():
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        body = stream.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        body = stream.read(length)
+        if len(body) < length:
+            raise Dropped
         return Call(now(), words[0], path, dict(parse_qsl(query)), headers, body, self._number)
 
+    def verb(self) -> str:
+        """What the client is doing; "" for what belongs to all of its doings."""
+        return self.server.verb(self.read())
+
     def truth(self) -> Reply:
-        """What a Consul would answer, and has done for it; a blocking query waits here."""
-        return self._agent.truth(self)
+        """What an honest server would answer, and has done for it; a question that waits for a change waits here."""
+        return self.server.truth(self)
+
+    def tell_truth(self) -> None:
+        self.server.answer(self)
 
     def send(self, content: bytes) -> None:
         self.begun = True
         self._connection.sendall(content)
 
+    def end(self) -> None:
+        """Nothing more will be sent, and the client sees that."""
+        self._connection.shutdown(socket.SHUT_WR)
+
     def hold(self, seconds: float | None = None) -> None:
-        """Let time pass; for ever if none is given. Interrupted when the agent is told something else to say."""
-        self._agent.hold(self, seconds)
+        """Let time pass; for ever if none is given. Interrupted when the server is told something else to say."""
+        self.server.hold(self, seconds)
 
     def drop(self) -> None:
         raise Dropped
 
 
-class LyingAgent:
+class LyingServer:
+    """`changed` is over everything that a subclass knows."""
+
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = self._listen()
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._changed = threading.Condition()  # over everything below
+        self.changed = threading.Condition()
         self._calls: list[Call] = []
-        self._services: dict[str, dict[str, Any]] = {}
-        self._checks: dict[str, dict[str, Any]] = {}
-        self._index = 1
-        self._indexes: dict[str, int] = {}  # of each service name, as a Consul since 1.0 has them
         self._lie: Lie = TRUTH
         self._lies = 0
         self._closed = False
         self._connections: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
+
+    def _listen(self) -> socket.socket:
+        for _ in range(10):
+            try:
+                # A port by its number stays ours while we refuse connections.
+                return socket.create_server(("127.0.0.1", free_port()))
+            except OSError:
+                continue  # somebody was faster
+        raise OSError("no free port")
 
     # --- what it shall say
 
     def lie(self, lie: Lie) -> None:
-        """From now on answer with this, open queries included."""
-        with self._changed:
+        """From now on answer with this, open questions included."""
+        with self.changed:
             self._lie = lie
             self._lies += 1
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def tell_truth(self) -> None:
         self.lie(TRUTH)
 
-    def forget(self) -> None:
-        """Know nothing, as after a restart in memory."""
-        with self._changed:
-            for service in (*self._services.values(),):
-                self._touch(service["Name"])
-            self._services.clear()
-            self._checks.clear()
+    def refuse(self) -> None:
+        """Connections break, and there are no new ones, as if the process had died."""
+        with self.changed:
+            self._lies += 1
+            self.changed.notify_all()
+            for each in (self._listener, *self._connections):
+                shut_down(each)
 
-    def enter(self, name: str, port: int, **more: Any) -> None:
-        """Another's service: one instance, healthy for lack of a check; replaces the one there was."""
-        with self._changed:
-            id = f"{name}-other"
-            self._services[id] = {"ID": id, "Name": name, "Address": "10.0.0.9", "Port": port, **more}
-            self._touch(name)
+    def accept(self) -> None:
+        """Takes connections again."""
+        self._listener.listen()
+        self._start(self._accept)
 
     # --- what it knows
 
     @property
     def calls(self) -> list[Call]:
-        with self._changed:
+        with self.changed:
             return list(self._calls)
 
-    def registrations(self, id: str = "") -> list[Call]:
-        """The calls that are no queries; of one service only if there is an id."""
-        return [call for call in self.calls if call.method == "PUT" and (not id or call.name.endswith(f" {id}"))]
+    def verb(self, call: Call) -> str:
+        """Which of VERBS a request belongs to; "" = none of them alone."""
+        raise NotImplementedError
 
-    def queries(self) -> list[Call]:
-        return [call for call in self.calls if call.method == "GET"]
+    def truth(self, exchange: Exchange) -> Reply:
+        raise NotImplementedError
 
-    def waiting(self) -> bool:
-        """Is the last query one that waits for a change?"""
-        queries = self.queries()
-        return bool(queries) and "index" in queries[-1].query
+    def answer(self, exchange: Exchange) -> None:
+        """Tells the truth."""
+        exchange.send(exchange.truth().encode())
+
+    def forget(self) -> None:
+        """Know nothing, as after a restart in memory."""
+        raise NotImplementedError
+
+    def enter(self, name: str, port: int) -> None:
+        """Another's service: one instance, healthy for ever; replaces the one there was."""
+        raise NotImplementedError
 
     def passing(self, id: str) -> bool:
-        with self._changed:
-            return id in self._services and self._checks.get(id, {}).get("Status") == "passing"
+        """Would a reader of the catalogue find it?"""
+        raise NotImplementedError
 
     def knows(self, id: str) -> bool:
-        with self._changed:
-            return id in self._services
+        raise NotImplementedError
 
     # --- for exchanges
 
     def note(self, call: Call) -> None:
-        with self._changed:
+        with self.changed:
             self._calls.append(call)
 
     def hold(self, exchange: Exchange, seconds: float | None, until: Callable[[], bool] = lambda: False) -> None:
-        with self._changed:
-            told = exchange._lies
-            self._changed.wait_for(lambda: self._lies != told or until(), seconds)
+        with self.changed:
+            told = exchange.told
+            self.changed.wait_for(lambda: self._lies != told or until(), seconds)
             if self._lies != told:
                 raise Interrupted
 
-    def truth(self, exchange: Exchange) -> Reply:
-        call = exchange.read()
-        if call.method == "GET":
-            return self._health(exchange, call)
-        with self._changed:
-            verb, _, id = call.name.partition(" ")
-            return getattr(self, f"_do_{verb}")(id, call)  # type: ignore[no-any-return]
-
-    def _do_register(self, id: str, call: Call) -> Reply:
-        self._services[id] = call.json()
-        self._touch(self._services[id]["Name"])
-        return Reply(200)
-
-    def _do_check(self, id: str, call: Call) -> Reply:
-        body = call.json()
-        if body["ServiceID"] not in self._services:
-            return Reply(500, f'ServiceID "{body["ServiceID"]}" does not exist'.encode())
-        self._checks[id] = {**body, "Status": "critical"}
-        self._touch(self._services[body["ServiceID"]]["Name"])
-        return Reply(200)
-
-    def _do_pass(self, id: str, call: Call) -> Reply:
-        if id not in self._checks:
-            return Reply(500, f'CheckID "{id}" does not have associated TTL'.encode())
-        if self._checks[id]["Status"] != "passing":
-            self._checks[id]["Status"] = "passing"
-            self._touch(self._services[id]["Name"])
-        return Reply(200)
-
-    def _do_deregister(self, id: str, call: Call) -> Reply:
-        service = self._services.pop(id, None)
-        self._checks.pop(id, None)
-        if service is None:
-            return Reply(404, f'Unknown service "{id}"'.encode())
-        self._touch(service["Name"])
-        return Reply(200)
-
-    def _health(self, exchange: Exchange, call: Call) -> Reply:
-        name = unquote(call.path.removeprefix("/v1/health/service/"))
-        index = int(call.query.get("index", 0))
-        if index:
-            wait = float(call.query["wait"].removesuffix("s"))
-            self.hold(exchange, wait, lambda: self._indexes.get(name, 1) > index)
-        with self._changed:
-            healthy = [
-                {"Node": {"Address": "10.0.0.8"}, "Service": service}
-                for id, service in self._services.items()
-                if service["Name"] == name and self._checks.get(id, {}).get("Status", "passing") == "passing"
-            ]
-            current = self._indexes.get(name, 1)
-        return Reply(200, json.dumps(healthy).encode(), (("X-Consul-Index", str(current)),))
-
-    def _touch(self, name: str) -> None:
-        self._index += 1
-        self._indexes[name] = self._index
-        self._changed.notify_all()
-
     # --- threads
+
+    def _start(self, run: Callable[..., None], *arguments: Any) -> None:
+        self._threads.append(threading.Thread(target=run, args=arguments))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         while True:
@@ -267,14 +236,12 @@ class LyingAgent:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with self._changed:
+            with self.changed:
                 if self._closed:
                     connection.close()
                     return
                 self._connections.append(connection)
-                number = len(self._connections)
-                self._threads.append(threading.Thread(target=self._serve, args=(connection, number)))
-                self._threads[-1].start()
+                self._start(self._serve, connection, len(self._connections))
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         try:
@@ -286,13 +253,13 @@ class LyingAgent:
         except OSError:
             pass  # the client is gone
         finally:
-            with self._changed:
+            with self.changed:
                 connection.close()
 
     def _answer(self, exchange: Exchange) -> None:
         while True:
-            with self._changed:
-                lie, exchange._lies = self._lie, self._lies
+            with self.changed:
+                lie, exchange.told = self._lie, self._lies
                 if self._closed:
                     raise Dropped
             try:
@@ -300,138 +267,30 @@ class LyingAgent:
             except Interrupted:
                 if exchange.begun:
                     raise Dropped from None
+                exchange.is_old = exchange.is_compacted = False
                 continue
             return
 
     def close(self) -> None:
-        with self._changed:
+        with self.changed:
             self._closed = True
             self._lies += 1
-            self._changed.notify_all()
+            self.changed.notify_all()
             for each in (self._listener, *self._connections):
-                if each.fileno() >= 0:
-                    try:
-                        each.shutdown(socket.SHUT_RDWR)
-                    except OSError:
-                        continue  # no longer connected
+                shut_down(each)
             threads = list(self._threads)
         for thread in threads:
             thread.join(PATIENCE)
         self._listener.close()
 
 
-# --- what it can say
+def shut_down(each: socket.socket) -> None:
+    if each.fileno() >= 0:
+        try:
+            each.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # no longer connected
 
 
 def TRUTH(exchange: Exchange) -> None:
-    exchange.send(exchange.truth().encode())
-
-
-def says(status: int, body: bytes = b"", *headers: tuple[str, str]) -> Lie:
-    """This answer, and nothing done."""
-
-    def lie(exchange: Exchange) -> None:
-        exchange.read()
-        exchange.send(Reply(status, body, headers).encode())
-
-    return lie
-
-
-def denies(exchange: Exchange) -> None:
-    """Refuses the token, and quotes it."""
-    token = exchange.read().headers.get("x-consul-token", "")
-    exchange.send(Reply(403, f"ACL not found: token '{token}' of header X-Consul-Token: {token}".encode()).encode())
-
-
-def echoes(exchange: Exchange) -> None:
-    """Says it all back, as a debugging proxy does: what looks like an answer, and is none."""
-    token = exchange.read().headers.get("x-consul-token", "")
-    exchange.send(Reply(200, f"X-Consul-Token: {token}".encode()).encode())
-
-
-def echoes_without_http(exchange: Exchange) -> None:
-    exchange.send(f"X-Consul-Token: {exchange.read().headers.get('x-consul-token', '')}\r\n\r\n".encode())
-    exchange.drop()
-
-
-def speaks_no_http(exchange: Exchange) -> None:
-    exchange.read()
-    exchange.send(b"SSH-2.0-OpenSSH_9.2p1\r\n")
-    exchange.drop()
-
-
-def cuts_short(exchange: Exchange) -> None:
-    """Promises more than it sends."""
-    exchange.read()
-    exchange.send(head("HTTP/1.1 200 OK", "Content-Length: 1000") + b"[{")
-    exchange._connection.shutdown(socket.SHUT_WR)
-
-
-def drops_unread(exchange: Exchange) -> None:
-    exchange.drop()
-
-
-def drops(exchange: Exchange) -> None:
-    exchange.read()
-    exchange.drop()
-
-
-def delays(seconds: float) -> Lie:
-    """Truth, but late."""
-
-    def lie(exchange: Exchange) -> None:
-        exchange.read()
-        exchange.hold(seconds)
-        TRUTH(exchange)
-
-    return lie
-
-
-def is_silent(exchange: Exchange) -> None:
-    exchange.read()
-    exchange.hold()
-
-
-def drips(exchange: Exchange) -> None:
-    """A body that does not end, a little at a time."""
-    exchange.read()
-    exchange.send(head("HTTP/1.1 200 OK", "Transfer-Encoding: chunked"))
-    while True:
-        exchange.send(PIECE)
-        exchange.hold(0.02)
-
-
-def drips_headers(exchange: Exchange) -> None:
-    exchange.read()
-    exchange.send(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        exchange.send(b"X: y\r\n")
-        exchange.hold(0.01)
-
-
-def floods(exchange: Exchange) -> None:
-    """A body that does not end, as fast as it is taken."""
-    exchange.read()
-    exchange.send(head("HTTP/1.1 200 OK", "Transfer-Encoding: chunked"))
-    piece = b"100000\r\n" + bytes(0x100000) + b"\r\n"
-    while True:
-        exchange.send(piece)
-        exchange.hold(0)
-
-
-def has_a_huge_header(exchange: Exchange) -> None:
-    exchange.read()
-    exchange.send(head("HTTP/1.1 200 OK", "Content-Length: 0", f"X-Much: {'x' * 1_000_000}"))
-
-
-def says_index(index: str | None) -> Lie:
-    """Truth, but for the index of queries; None: there is none."""
-
-    def lie(exchange: Exchange) -> None:
-        reply = exchange.truth()
-        headers = [header for header in reply.headers if header[0] != "X-Consul-Index"]
-        if exchange.read().method == "GET" and index is not None:
-            headers.append(("X-Consul-Index", index))
-        exchange.send(reply._replace(headers=tuple(headers)).encode())
-
-    return lie
+    exchange.tell_truth()

@@ -15,8 +15,8 @@ from cp.catalog import CatalogGarbage
 from cp.catalog.address import parse_address
 from cp.catalog.http import Http
 from cp.plan import Tls
-from tests.system.faults import lying
-from tests.system.faults.lying import Call, LyingAgent
+from tests.system.faults import lies
+from tests.system.faults.lying_consul import LyingAgent, name_of
 from tests.system.pilot import Pilot, now, settle
 from tests.system.scripts import forever, mark, python, service, sh
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.system.faults.lying import Lie
+    from tests.system.faults.lying import Call, Lie
     from tests.system.pilot_fixtures import StartPilot
 
 HOST = os.uname().nodename
@@ -48,7 +48,7 @@ def agent() -> Iterator[LyingAgent]:
 
 
 def verbs(calls: list[Call]) -> list[str]:
-    return [call.name.partition(" ")[0] for call in calls]
+    return [name_of(call).partition(" ")[0] for call in calls]
 
 
 def serving(agent: LyingAgent, *services: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_calls_of_new_services_and_of_steady_ones(pilot: StartPilot, agent: Lyin
     }  # fmt: skip
     assert (beat.path, beat.query, beat.body) == (f"/v1/agent/check/pass/one-{HOST}", {"note": "ok"}, b"")
     assert "x-consul-token" not in beat.headers
-    checks = [call.json() for call in agent.registrations(f"two-{HOST}") if call.name.startswith("check ")]
+    checks = [call.json() for call in agent.registrations(f"two-{HOST}") if name_of(call).startswith("check ")]
     assert [(check["TTL"], check["DeregisterCriticalServiceAfter"]) for check in checks] == [("5s", "90m")]
 
 
@@ -134,7 +134,7 @@ def test_maintenance_is_one_deregistration_per_service_and_then_silence(pilot: S
     started.wait_for(lambda: not any(map(agent.knows, ids)))
     settle(1.3)
 
-    names = [call.name for call in agent.registrations()[begin:] if not call.name.startswith("pass")]
+    names = [name_of(call) for call in agent.registrations()[begin:] if not name_of(call).startswith("pass")]
     assert sorted(names) == [f"deregister {id}" for id in ids]
     assert verbs(agent.registrations())[-2:] == ["deregister"] * 2, "there were calls after them"
     silent = len(agent.registrations())
@@ -142,7 +142,7 @@ def test_maintenance_is_one_deregistration_per_service_and_then_silence(pilot: S
     started.signal("USR1")
     started.wait_for(lambda: all(map(agent.passing, ids)), timeout=5)
     for id in ids:
-        assert verbs([call for call in agent.registrations()[silent:] if call.name.endswith(id)])[0] == "register"
+        assert verbs([call for call in agent.registrations()[silent:] if name_of(call).endswith(id)])[0] == "register"
 
 
 # --- what goes wrong
@@ -151,19 +151,19 @@ def test_maintenance_is_one_deregistration_per_service_and_then_silence(pilot: S
 # waits for a change has no reason to mistrust a Consul that says nothing for minutes.
 REGISTRATION, WATCH = "registration", "watch"
 FAULTS: dict[str, tuple[Lie, set[str]]] = {
-    "500": (lying.says(500, b"rpc error: No cluster leader"), {REGISTRATION, WATCH}),
-    "redirect": (lying.says(301, b"", ("Location", "/elsewhere")), {REGISTRATION, WATCH}),
-    "garbage": (lying.says(200, b"<html>\x00\xff welcome"), {WATCH}),
-    "no http": (lying.speaks_no_http, {REGISTRATION, WATCH}),
-    "truncated": (lying.cuts_short, {REGISTRATION, WATCH}),
-    "dropped unread": (lying.drops_unread, {REGISTRATION, WATCH}),
-    "dropped": (lying.drops, {REGISTRATION, WATCH}),
-    "late": (lying.delays(1.5), {REGISTRATION}),
-    "silent": (lying.is_silent, {REGISTRATION}),
-    "endless body": (lying.drips, {REGISTRATION}),
-    "endless headers": (lying.drips_headers, {REGISTRATION, WATCH}),
-    "flood": (lying.floods, {REGISTRATION, WATCH}),
-    "huge header": (lying.has_a_huge_header, {REGISTRATION, WATCH}),
+    "500": (lies.says(500, b"rpc error: No cluster leader"), {REGISTRATION, WATCH}),
+    "redirect": (lies.says(301, b"", ("Location", "/elsewhere")), {REGISTRATION, WATCH}),
+    "garbage": (lies.says(200, b"<html>\x00\xff welcome"), {WATCH}),
+    "no http": (lies.speaks_no_http, {REGISTRATION, WATCH}),
+    "truncated": (lies.cuts_short, {REGISTRATION, WATCH}),
+    "dropped unread": (lies.drops_unread, {REGISTRATION, WATCH}),
+    "dropped": (lies.drops, {REGISTRATION, WATCH}),
+    "late": (lies.delays(1.5), {REGISTRATION}),
+    "silent": (lies.is_silent, {REGISTRATION}),
+    "endless body": (lies.drips, {REGISTRATION}),
+    "endless headers": (lies.drips_headers, {REGISTRATION, WATCH}),
+    "flood": (lies.floods, {REGISTRATION, WATCH}),
+    "huge header": (lies.has_a_huge_header, {REGISTRATION, WATCH}),
 }
 
 BEGINS = {REGISTRATION: r"registration failed: ", WATCH: r"Failed to query web: "}
@@ -174,8 +174,21 @@ def lines(started: Pilot, patterns: dict[str, str], side: str, since: int) -> li
     return re.findall(f"^.*(?:{patterns[side]}).*$", started.output()[since:], re.MULTILINE)
 
 
-def kinds(started: Pilot) -> list[str]:
-    return sorted(target.partition("[")[0] for target in started.descriptors().values())
+def held(started: Pilot) -> tuple[int, list[str]]:
+    """Threads and kinds of open files, at a moment when nothing runs but the application."""
+
+    def is_quiet() -> bool:
+        return len(started.children()) == 1
+
+    def look() -> tuple[int, list[str]] | None:
+        checks = started.count("check")
+        if not is_quiet():
+            return None
+        files = sorted(target.partition("[")[0] for target in started.descriptors().values())
+        found = started.threads(), files
+        return found if is_quiet() and started.count("check") == checks else None
+
+    return started.wait_for(look, what="a quiet moment") or (0, [])
 
 
 def steady(started: Pilot, word: str, begin: float, end: float, longest: float) -> bool:
@@ -196,8 +209,7 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, a
     )
     started = pilot(config, STEADY)
     started.wait_for(lambda: agent.passing(ID) and agent.waiting() and last_ports(started) == [1])
-    started.wait_for(lambda: len(started.children()) == 1, what="quiet")
-    threads, descriptors = started.threads(), kinds(started)
+    before_it = held(started)
 
     # It begins, and lasts for a while.
     before = len(started.output())
@@ -227,7 +239,7 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, a
         assert len(lines(started, BEGINS, side, before)) == 1
     assert len(started.output()[before:].splitlines()) <= 8
     assert "Traceback" not in started.output() + started.errors()
-    started.wait_for(lambda: (started.threads(), kinds(started)) == (threads, descriptors), what="nothing leaked")
+    started.wait_for(lambda: held(started) == before_it, what=f"no more than {before_it}, but {held(started)}")
 
     # And it does not delay a stop.
     agent.lie(lie)
@@ -244,7 +256,7 @@ def last_ports(started: Pilot) -> list[int] | None:
 
 
 def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent) -> None:
-    agent.lie(lying.floods)
+    agent.lie(lies.floods)
     http = Http(
         "Consul",
         parse_address(agent.address, "http", "consul.address"),
@@ -276,7 +288,7 @@ def test_a_useless_index_of_queries_neither_hides_a_change_nor_causes_a_storm(
 ) -> None:
     """None at all, and one that is always older than what there is."""
     agent.enter("web", 1)
-    agent.lie(lying.says_index(index))
+    agent.lie(lies.says_index(index))
     tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
     watching = {"consul": agent.address, "backends": [{"name": "web", "poll": 1, "onChange": tell}]}
     started = pilot(watching, forever())
@@ -307,7 +319,7 @@ def test_a_token_that_is_refused_is_told_to_nobody(
         "backends": [{"name": "web", "poll": 1, "onChange": "/bin/true"}],
         "logging": {"level": "DEBUG"},
     }
-    agent.lie(lying.denies)
+    agent.lie(lies.denies)
     started = pilot(config, STEADY, env={"CONSUL_HTTP_TOKEN": token} if place == "variable" else None)
 
     started.wait_for_line(r"Service registration failed: .*403.*see consul\.token")
@@ -321,7 +333,7 @@ def test_a_token_that_is_refused_is_told_to_nobody(
     assert token not in started.output() + started.errors()
 
 
-@pytest.mark.parametrize("lie", [lying.echoes, lying.echoes_without_http])
+@pytest.mark.parametrize("lie", [lies.echoes, lies.echoes_without_http])
 def test_a_token_of_a_file_that_comes_back_as_an_answer_is_told_to_nobody(
     pilot: StartPilot, agent: LyingAgent, tmp_path: Path, lie: Lie
 ) -> None:
@@ -342,7 +354,7 @@ def test_a_token_of_a_file_that_comes_back_as_an_answer_is_told_to_nobody(
 
 
 def test_a_token_that_is_accepted_later_heals_everything(pilot: StartPilot, agent: LyingAgent) -> None:
-    agent.lie(lying.denies)
+    agent.lie(lies.denies)
     started = pilot(serving(agent, service()), forever(), env={"CONSUL_HTTP_TOKEN": "s3cr3t"})
     started.wait_for_line("Service registration failed")
 

@@ -28,7 +28,7 @@ def test_addresses(text: str, scheme: str, meaning: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", ":8500", "host:", "host:0", "host:65536", "host:port", "host:-1", "::1", "::1:8500", "http://host:1", "a b:1",
-     "user@host:1", "host/path:1", "https://https://c:1", "host\n:1", "[]:1", "host:\u0661"],
+     "host/path:1", "https://https://c:1", "host\n:1", "[]:1", "host:\u0661"],
 )  # fmt: skip
 def test_addresses_that_make_no_sense_are_named_with_their_key(text: str) -> None:
     with pytest.raises(CatalogError) as caught:
@@ -36,6 +36,12 @@ def test_addresses_that_make_no_sense_are_named_with_their_key(text: str) -> Non
     assert str(caught.value) == (
         f"cannot use consul.address '{text}': expected host:port, [IPv6 address]:port or unix:///path"
     )
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    with pytest.raises(CatalogError, match=r"cannot use consul\.address '\*+@host:1': expected host:port") as caught:
+        parse_address("user:s3cret@host:1", "http", "consul.address")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_unix_socket_needs_a_path() -> None:

@@ -19,7 +19,8 @@ from cp.catalog import (
     CatalogUnreachable,
     Instance,
 )
-from cp.catalog.consul import Consul, retry_after
+from cp.catalog.consul import Consul
+from cp.catalog.http import Answer
 from cp.plan import ConsulSettings
 from tests.unit.catalog.fakes import service, watch
 from tests.unit.catalog.test_http import Server
@@ -116,6 +117,11 @@ def test_a_removal_of_what_is_not_there_is_done(agent: Agent, status: int, text:
     agent.client(reply(status, text.encode())).deregister(service())
 
 
+def test_a_removal_that_something_else_does_not_know_the_path_of_is_not_done(agent: Agent) -> None:
+    with pytest.raises(CatalogRefused):
+        agent.client(reply(404, b"404 page not found")).deregister(service())
+
+
 def test_a_removal_without_a_leader_is_not_done(agent: Agent) -> None:
     with pytest.raises(CatalogUnreachable):
         agent.client(reply(500, b"No cluster leader")).deregister(service())
@@ -149,8 +155,11 @@ def test_how_long_we_are_asked_to_stay_away(agent: Agent, header: str, seconds: 
 
 
 def test_until_when_we_are_asked_to_stay_away() -> None:
-    assert 50 < retry_after(formatdate(time.time() + 60, usegmt=True)) < 61
-    assert retry_after(formatdate(time.time() - 60, usegmt=True)) == 0
+    def retry_after(seconds: float) -> float:
+        return Answer(429, {"retry-after": formatdate(time.time() + seconds, usegmt=True)}, b"").retry_after()
+
+    assert 50 < retry_after(60) < 61
+    assert retry_after(-60) == 0
 
 
 # --- indexes

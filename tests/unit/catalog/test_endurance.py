@@ -2,100 +2,78 @@
 
 from __future__ import annotations
 
-import gc
+import itertools
+import json
 import os
 import socket
-import threading
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cp.catalog.consul import Consul
-from cp.catalog.registrar import Registrar
-from cp.catalog.watcher import Watcher
-from cp.plan import ConsulSettings
-from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
-from tests.unit.catalog.test_threads import LONG, LiveLoop
+import pytest
+
+from tests.system.faults import lies
+from tests.system.faults.lying import TRUTH
+from tests.system.faults.lying_consul import LyingAgent
+from tests.system.faults.lying_etcd import LyingEtcd2, LyingEtcd3
 
 if TYPE_CHECKING:
-    from cp.catalog import Catalog
+    from tests.system.faults.lying import Exchange
 
-FAILURES = 10_000
+ROOT = Path(__file__).resolve().parents[3]
 
-
-class Usage:
-    """What this process holds."""
-
-    def __init__(self) -> None:
-        gc.collect()
-        self.threads = len(os.listdir("/proc/self/task"))
-        self.descriptors = len(os.listdir("/proc/self/fd"))
-        self.objects = len(gc.get_objects())
+by_each = pytest.mark.parametrize("who", ["registrar", "watch"])
 
 
-class Leaping(Clock):
-    """So much time passes between two looks that every pause is over."""
-
-    def __call__(self) -> float:
-        self.time += 20
-        return self.time
-
-
-def refusing() -> ConsulSettings:
-    """Where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return ConsulSettings(address=f"127.0.0.1:{listener.getsockname()[1]}")
-
-
-def test_ten_thousand_failed_registrations_leave_nothing_behind() -> None:
-    settings, loop, log = refusing(), LiveLoop(), FakeLog()
-    failed, may_try, tried = 0, threading.Semaphore(0), threading.Semaphore(0)
-
-    class Counting(Consul):
-        def register(self, one: object, status: str) -> None:
-            may_try.acquire()  # and nothing is open while it waits here
-            try:
-                super().register(one, status)  # type: ignore[arg-type]
-            finally:
-                tried.release()
-
-    def open() -> Catalog:
-        return Counting(settings, {})
-
-    registrar = Registrar(open, loop, log, random=lambda: 0.5, clock=Leaping())
-    services = [service(name, ttl=1000) for name in ("a", "b")]
-    before: Usage | None = None
-    while failed < FAILURES:
-        registrar.want(services[failed % 2], "passing")
-        may_try.release()
-        assert tried.acquire(timeout=LONG)
-        failed += 1
-        loop.turn()
-        if failed == FAILURES // 10:
-            before = Usage()
-    after = Usage()
-    registrar.stop()
-    may_try.release()
-
-    assert before is not None
-    assert (after.threads, after.descriptors) == (before.threads, before.descriptors)
-    assert after.objects - before.objects < 500, f"{after.objects} objects, and {before.objects} before"
-    assert len(log.lines) == 1
-
-
-def test_ten_thousand_failed_questions_leave_nothing_behind() -> None:
-    settings, clock = refusing(), Leaping()
-    loop, log = FakeLoop(clock), FakeLog()
-    watcher = Watcher(
-        watch(), lambda: Consul(settings, {}), loop, log, lambda *lists: None, random=lambda: 0.5, clock=clock
+def endure(who: str, api: str, url: str, failures: int) -> list[str]:
+    """What was logged; AssertionError if anything is left behind."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.unit.catalog.enduring", who, api, url],
+        cwd=ROOT,
+        env={**os.environ, "FAILURES": str(failures)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
     )
-    for _ in range(FAILURES // 10):
-        watcher.step()
-    before = Usage()
-    for _ in range(FAILURES):
-        watcher.step()
-    after = Usage()
-    watcher.stop()
-    loop.turn()
+    assert done.returncode == 0, done.stderr
+    held: dict[str, Any] = json.loads(done.stdout)
+    before, after = held["before"], held["after"]
+    assert (after["threads"], after["descriptors"]) == (before["threads"], before["descriptors"])
+    assert after["objects"] - before["objects"] < 500
+    log: list[str] = held["log"]
+    return log
 
-    assert (after.threads, after.descriptors) == (before.threads, before.descriptors)
-    assert after.objects - before.objects < 500, f"{after.objects} objects, and {before.objects} before"
-    assert len(log.lines) == 1
+
+@pytest.mark.parametrize("api", ["consul", "v3"])
+@by_each
+def test_ten_thousand_refused_connections_leave_nothing_behind(who: str, api: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    log = endure(who, api, f"http://127.0.0.1:{port}", 10_000)
+
+    assert len(log) == 1
+
+
+@pytest.mark.parametrize("api", ["consul", "v2", "v3"])
+@by_each
+def test_wrong_answers_of_all_kinds_leave_nothing_behind(who: str, api: str) -> None:
+    closed = ("Connection", "close")  # or else it would depend on the last answer whether a socket is open
+    answers = [lies.says(500, b"no", closed), lies.drops, lies.cuts_short, lies.speaks_no_http, lies.has_a_huge_header]
+    if who == "watch":  # a body says nothing to those who write
+        answers.append(lies.says(200, b"[{", closed))
+    kinds = itertools.cycle(answers)
+
+    def lie(exchange: Exchange) -> None:
+        (next(kinds) if exchange.verb() else TRUTH)(exchange)
+
+    server = {"consul": LyingAgent, "v2": LyingEtcd2, "v3": LyingEtcd3}[api]()
+    server.lie(lie)
+    try:
+        log = endure(who, api, f"http://{server.address}", 1_000)
+    finally:
+        server.close()
+
+    assert 1 <= len(log) < 1_000

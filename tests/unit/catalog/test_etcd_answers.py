@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError
+from cp.catalog import CatalogError, CatalogUnreachable
 from cp.catalog.etcd import Etcd
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import service, watch
@@ -98,3 +98,26 @@ def test_a_keep_alive_that_needs_a_token_says_so_in_an_answer_of_success(serve: 
     etcd.close()
     tokens = [line for request in server.requests for line in request.split(b"\r\n") if line.startswith(b"Authorizat")]
     assert tokens == [b"Authorization: one", b"Authorization: two", b"Authorization: two"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("api", ["v2", "v3", ""])
+def test_a_server_that_wants_a_pause_is_heard(serve: Any, api: str, status: int) -> None:
+    one, followed = service(), watch()
+    busy = b"HTTP/1.1 %d X\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nno" % status
+    known = [says(answer(200, VERSION)), says(answer(200, b"{}"))] if api == "v3" else []
+    server = serve(*known, says(busy))
+    etcd = Etcd(EtcdSettings(endpoints=(f"http://127.0.0.1:{server.port}",), api=api), {}, lambda text: None)
+    calls: list[Callable[[], object]] = [
+        lambda: etcd.register(one, "passing"),
+        lambda: etcd.heartbeat(one, "passing", ""),
+        lambda: etcd.deregister(one),
+        lambda: etcd.instances(followed),
+        lambda: etcd.wait_for_change(followed, 1, 0.05),
+    ]
+    for call in calls:
+        with pytest.raises(CatalogUnreachable) as caught:
+            call()
+        assert caught.value.retry_after == 7
+    etcd.close()
+    assert len(server.requests) == len(known) + len(calls), "it was asked no more than once"

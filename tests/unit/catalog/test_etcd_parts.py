@@ -80,7 +80,17 @@ def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> Non
     for value in ("x", "x", "{}", "x"):
         found = instances(reader.records([("/b", "b", "{}"), ("/a", "a", value)]))
         assert [one.id for one in found] == (["a", "b"] if value == "{}" else ["b"])
-    assert told == ["the key '/a' in etcd is ignored, it is no entry of the catalogue: it is not JSON"] * 2
+    line = "the key '/a' in etcd is ignored, it is no entry of the catalogue: it is not JSON; see etcd.prefix"
+    assert told == [line] * 2
+
+
+def test_a_place_where_no_key_can_be_is_told_once() -> None:
+    told: list[str] = []
+    reader = Reader(told.append)
+    for key in ("/a/b", "/a/b", "/c/d"):
+        reader.obstructed(key)
+    line = "in etcd cannot be: one above it is not a directory; see etcd.prefix"
+    assert told == [f"the key '/a/b' {line}", f"the key '/c/d' {line}"]
 
 
 def test_a_lease_belongs_to_a_key_and_a_time() -> None:

@@ -364,3 +364,17 @@ def test_closing_frees_the_connection(serve: Any, client: Any) -> None:
     http.close()
     http.close()
     assert closed.wait(LONG)
+
+
+def test_an_answer_that_only_announces_another_one_is_not_mixed_up_with_it(serve: Any, client: Any) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    server = serve(says(hints + b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold"), says(OK))
+    http = client(server)
+
+    assert re.fullmatch(r"Consul at \S+ answered with status 103, which nobody asked for", str(failure(http)))
+    assert http.request("GET", "/", headers={}).body == b"ok"
+
+
+def test_a_server_may_say_that_it_goes_on(serve: Any, client: Any) -> None:
+    http = client(serve(says(b"HTTP/1.1 100 Continue\r\n\r\n" + OK)))
+    assert http.request("GET", "/", headers={}).body == b"ok"

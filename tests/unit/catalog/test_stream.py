@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from cp.catalog.stream import LONGEST_LINE, Stream
+from cp.catalog.stream import FLOOD, LONGEST_LINE, Stream
 from tests.unit.catalog.test_http import LONG, OK, client, in_background, says, serve
 
 if TYPE_CHECKING:
@@ -162,3 +162,20 @@ def test_it_can_be_broken_off(serve: Any, client: Any) -> None:
     assert server.asked.wait(LONG)
     http.close()
     assert isinstance(end(), CatalogClosed)
+
+
+def test_a_flood_of_lines_that_say_nothing_is_taken_slowly(serve: Any, client: Any) -> None:
+    lines = chunk(b"nothing\n" * 16_384)  # 128 KiB
+    sent: list[int] = []
+
+    def floods(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD)
+        while True:
+            sent.append(connection.send(lines))
+
+    http, heard = client(serve(floods)), Heard(1 << 40, max_wait=1.0)
+
+    listen(http, heard)
+
+    assert len(heard.lines) * len(b"nothing\n") < 6 * FLOOD, "in one second"
+    assert heard.lines.count(b"nothing") == len(heard.lines), "whatever the pieces"

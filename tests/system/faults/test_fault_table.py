@@ -1,0 +1,83 @@
+"""The table of faults: every fault, of every kind of request, of every catalogue that is a server.
+
+In each cell nobody notices the fault but the log, which has one line when it begins and one when it is over; requests
+stay bounded while it lasts; and all is well soon after it. `scripts/fault-table.sh` shows how soon.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.system.faults.cells import LONGEST_TURN, Cell, Outcome, exists, faults, run_all, said
+from tests.system.faults.lying import VERBS
+from tests.system.pilot import wait_for
+
+ROOT = Path(__file__).resolve().parents[3]
+AT_ONCE = 40
+RATE = 32  # requests in a second while a fault lasts; one attempt takes up to five
+FIRST = 12  # and so many more at its begin
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trouble is over after half a second without another failure."""
+    for module in ("trouble", "watcher"):
+        monkeypatch.setattr(f"cp.catalog.{module}.CALM", 0.5)
+
+
+def problems(outcome: Outcome) -> list[str]:
+    """What is not as promised."""
+    names = (outcome.catalog, outcome.fault, outcome.verb)
+    found = []
+    if outcome.begins != outcome.ends or outcome.begins > 1:
+        found.append(f"{outcome.begins} begins and {outcome.ends} ends in the log: {outcome.log}")
+    if said(*names) and not outcome.begins:
+        found.append(f"nobody was told: {outcome.log}")
+    if outcome.longest_turn > LONGEST_TURN:
+        found.append(f"the loop stood still for {outcome.longest_turn:.2f} s")
+    if outcome.requests > outcome.lasted * RATE + FIRST:
+        found.append(f"{outcome.requests} requests in {outcome.lasted:.1f} s")
+    if "Retry-After" in outcome.fault and outcome.requests > 2 + 2 * outcome.lasted:
+        found.append(f"{outcome.requests} requests, although it was asked for a pause")
+    return [f"{' / '.join(names)}: {problem}" for problem in found]
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("catalog", ["consul", "etcd2", "etcd3"])
+def test_every_fault_of_every_request_is_harmless_and_heals(catalog: str) -> None:
+    Cell(catalog, "500", "read").run()  # imports what all of them need
+    gc.collect()
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+    outcomes = run_all(catalog, AT_ONCE)
+
+    write(catalog, [outcome for outcome in outcomes if isinstance(outcome, Outcome)])
+    broken = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    found = [problem for outcome in outcomes if isinstance(outcome, Outcome) for problem in problems(outcome)]
+    assert not broken + found, "\n".join(["", *broken, *found])
+    assert len(outcomes) == sum(exists(catalog, fault, verb) for fault in faults(catalog) for verb in VERBS)
+    gc.collect()
+    wait_for(lambda: threading.active_count() <= threads, what="the end of all threads")
+    wait_for(lambda: len(os.listdir("/proc/self/fd")) <= descriptors, what="no more open files than before")
+
+
+def write(catalog: str, outcomes: list[Outcome]) -> None:
+    """The seconds to heal, by fault and verb: to standard output and .cache/faults."""
+    healed = {(outcome.fault, outcome.verb): f"{outcome.healed:.2f}" for outcome in outcomes}
+
+    def row(first: str, cells: list[str]) -> str:
+        return f"{first:30}{''.join(f'{cell:>12}' for cell in cells)}\n"
+
+    table = row(catalog, list(VERBS))
+    for fault in faults(catalog):
+        table += row(fault, [healed.get((fault, verb), "-") for verb in VERBS])
+    folder = ROOT / ".cache" / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{catalog}.txt").write_text(table)
+    sys.stdout.write(f"\n{table}")

@@ -1,0 +1,182 @@
+"""What people get wrong about catalogues: one clear line, with the key of the configuration to look at; no secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.certificates import Authority
+from tests.system.scripts import forever, service
+from tests.system.servers import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.system.etcd_server import Etcd, StartEtcd
+    from tests.system.pilot_fixtures import StartPilot
+    from tests.system.servers import StartConsul
+
+SECRET = "b1gs05f0-secret"
+
+
+def says_once(pilot: StartPilot, where: dict[str, Any], *lines: str, **more: Any) -> None:
+    """The application runs all the same, each line is there once, and the secret is not."""
+    started = pilot({**where, "services": [service()], **more}, forever(), env={"CONSUL_HTTP_TOKEN": SECRET})
+    started.wait_for_mark("app")
+    for line in lines:
+        started.wait_for_line(line)
+    started.stop()
+    for line in lines:
+        assert len(re.findall(line, started.output())) == 1
+    assert SECRET not in started.output() + started.errors()
+    assert "Traceback" not in started.output() + started.errors()
+
+
+# --- addresses
+
+
+@pytest.mark.parametrize(
+    ("consul", "line"),
+    [
+        ("consul:port", r"registration failed: cannot use consul\.address 'consul:port': expected host:port"),
+        ("consul:85000", r"registration failed: cannot use consul\.address 'consul:85000': expected host:port"),
+        ("consul/path:1", r"registration failed: cannot use consul\.address 'consul/path:1': expected host:port"),
+        (f"http://me:{SECRET}@c:8500", r"registration failed: cannot use consul\.address '\*+@c:8500': expected host"),
+        ({"address": "unix://"}, r"registration failed: cannot use consul\.address 'unix://': the path .* is missing"),
+        ("nowhere.invalid:8500", r"registration failed: cannot reach Consul at http://nowhere\.invalid:8500: "),
+    ],
+)
+def test_addresses_of_consul(pilot: StartPilot, consul: Any, line: str) -> None:
+    says_once(pilot, {"consul": consul}, line)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "line"),
+    [
+        ("http://etcd:port", r"registration failed: cannot use etcd\.endpoints 'etcd:port': expected host:port"),
+        (f"http://me:{SECRET}@e:1", r"registration failed: cannot use etcd\.endpoints: a name and a password belong"),
+        ("http://nowhere.invalid:2379", r"registration failed: cannot reach etcd at http://nowhere\.invalid:2379: "),
+    ],
+)
+def test_addresses_of_etcd(pilot: StartPilot, endpoints: str, line: str) -> None:
+    says_once(pilot, {"etcd": {"endpoints": endpoints}}, line)
+
+
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"etcd": {}}, r"etcd\.endpoints: Must provide etcd endpoints"),
+        ({"etcd": {"endpoints": []}}, r"etcd\.endpoints: .*no endpoints available"),
+        ({"etcd": {"endpoints": ""}}, r"etcd\.endpoints: must be a URL"),
+        ({"etcd": {"endpoints": f"me:{SECRET}@etcd"}}, r"etcd\.endpoints: must be a URL"),
+        ({"etcd": {"endpoints": "http://e:1", "api": "v4"}}, r'etcd\.api: must be "v2" or "v3"'),
+        ({"consul": {"address": "c:1", "scheme": "ftp"}}, r"consul\.scheme: must be http or https"),
+        ({"consul": 8500}, r"consul: Unexpected Consul config structure"),
+        ({"directory": ""}, r"directory: must be the path of a folder"),
+        ({"consul": "c:1", "etcd": {"endpoints": "http://e:1"}}, r"etcd: More than one discovery backend defined"),
+    ],
+)
+def test_what_can_never_work_is_refused_at_the_start(pilot: StartPilot, config: dict[str, Any], line: str) -> None:
+    started = pilot({**config, "services": [service()]}, forever())
+
+    assert started.wait_exit() == 1
+    assert re.search(line, started.errors() + started.output())
+    assert SECRET not in started.output() + started.errors()
+    assert started.words() == [], "the application was not started"
+
+
+# --- certificates
+
+
+def test_certificates_of_consul_that_do_not_match(pilot: StartPilot, start_consul: StartConsul, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca")
+    certificate, key = authority.issue("server", "DNS:consul.example")
+    port = free_port()
+    start_consul(f'ports {{ https = {port} }} cert_file = "{certificate}" key_file = "{key}"')
+    consul = {"address": f"127.0.0.1:{port}", "scheme": "https"}
+
+    says_once(pilot, {"consul": consul}, r"registration failed: .*certificate verify failed.*; see consul\.tls")
+    trusting = {**consul, "tls": {"cafile": str(authority.file)}}
+    line = r"registration failed: .*certificate is not valid for '127\.0\.0\.1'.*; see consul\.tls"
+    says_once(pilot, {"consul": trusting}, line)
+
+
+def test_certificates_of_etcd_that_do_not_match(pilot: StartPilot, start_etcd: StartEtcd, authority: Any) -> None:
+    etcd = start_etcd(authority=authority)
+
+    line = r"registration failed: .*certificate verify failed.*; see etcd\.tls"
+    says_once(pilot, {"etcd": {"endpoints": etcd.url}}, line)
+
+
+def test_https_where_plain_http_is_spoken(pilot: StartPilot, start_etcd: StartEtcd) -> None:
+    etcd = start_etcd()
+
+    says_once(
+        pilot,
+        {"etcd": {"endpoints": etcd.url.replace("http:", "https:")}},
+        r"registration failed: cannot reach etcd at https://.*; see etcd\.tls",
+    )
+
+
+def test_a_file_of_certificates_that_is_not_there(pilot: StartPilot) -> None:
+    tls = {"cafile": "/nowhere/ca.pem"}
+    consul = {"address": "127.0.0.1:1", "scheme": "https", "tls": tls}
+
+    line = r"registration failed: cannot set up TLS for Consul at \S+ with /nowhere/ca\.pem: .*; see consul\.tls"
+    says_once(pilot, {"consul": consul}, line)
+
+
+# --- permissions
+
+
+def test_a_token_that_is_refused(pilot: StartPilot, start_consul: StartConsul) -> None:
+    consul = start_consul('acl { enabled = true default_policy = "deny" tokens { master = "m" } }', token="m")
+
+    says_once(pilot, {"consul": consul.address}, r"registration failed: .*403.*see consul\.token")
+
+
+# --- etcds that are otherwise than was thought
+
+
+def test_an_etcd_without_api_v2(pilot: StartPilot, start_etcd: StartEtcd) -> None:
+    etcd = start_etcd("--enable-v2=false")
+
+    says_once(
+        pilot,
+        {"etcd": {"endpoints": etcd.url, "api": "v2"}},
+        r"registration failed: this etcd does not speak API v2 \(--enable-v2\): see etcd\.api",
+    )
+
+
+@pytest.fixture
+def occupied(start_etcd: StartEtcd) -> Etcd:
+    """Where our folder should be, in either API, somebody else has a key."""
+    etcd = start_etcd()
+    etcd.call("PUT", "/v2/keys/taken", b"value=hello")
+    etcd.put("/taken/web/config", "max_clients=5")
+    return etcd
+
+
+def test_a_prefix_that_belongs_to_somebody_else_v2(pilot: StartPilot, occupied: Etcd) -> None:
+    where = {"etcd": {"endpoints": occupied.url, "api": "v2", "prefix": "/taken"}}
+    backend = {"name": "web", "poll": 1, "onChange": "/bin/true"}
+
+    says_once(
+        pilot,
+        where,
+        r"registration failed: 104: Not a directory .*; see etcd\.prefix",
+        r"the key '/taken/web' in etcd cannot be: .*; see etcd\.prefix",
+        backends=[backend],
+    )
+    assert (occupied.node("/taken") or {})["value"] == "hello", "it was not touched"
+
+
+def test_a_prefix_that_belongs_to_somebody_else_v3(pilot: StartPilot, occupied: Etcd) -> None:
+    where = {"etcd": {"endpoints": occupied.url, "api": "v3", "prefix": "/taken"}}
+    backend = {"name": "web", "poll": 1, "onChange": "/bin/true"}
+
+    line = r"the key '/taken/web/config' in etcd is ignored, it is no entry of the catalogue: .*; see etcd\.prefix"
+    says_once(pilot, where, line, backends=[backend])
+    assert occupied.keys("/taken/")["/taken/web/config"] == "max_clients=5"
