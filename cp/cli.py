@@ -157,11 +157,15 @@ def _set(options: Options, name: str, value: str) -> None:
         job, _, sent = value.rpartition("=")  # no signal has a = in its name, but a job may
         if not job or not sent:
             raise _invalid(name, value, f"flag value '{value}' was not in the format 'name=signal'")
+        if options.signal[0]:
+            raise _invalid(name, value, f"it names one job, and that is {options.signal[0]}")
         options.signal = (job, sent)
     elif name == "maintenance" and value not in ("enable", "disable"):
         raise _invalid(name, value, "use enable or disable")
     elif not value and name not in ("config", "out"):
         raise _invalid(name, value, "it must name a job")
+    elif name in ("job", "start", "stop", "restart") and (before := getattr(options, name)):
+        raise _invalid(name, value, f"it names one job, and that is {before}")
     else:
         setattr(options, name, value)
 
@@ -173,6 +177,8 @@ def _check(options: Options) -> None:
         return
     if options.follow and command != "events":
         raise FlagError("-follow goes with -events")
+    if options.arguments and command in ("job", "start", "stop", "restart", "signal"):
+        raise FlagError(f"-{command} takes one job: nothing would become of '{options.arguments[0]}'")
     if options.json and command not in ("jobs", "job", "events"):
         raise FlagError("-json goes with -jobs, -job or -events")
 

@@ -44,8 +44,9 @@ class ControlPlane:
         `accept` is called once it is clear that it can be had. If it raises, or there is a ControlError, nothing has
         changed.
         """
-        if self._settings is not None and settings.socket == self._settings.socket:
+        if self._is_served(settings):
             accept()
+            self._settings = settings
             if self._server is not None:
                 self._server.announce()
             return
@@ -79,6 +80,15 @@ class ControlPlane:
                 announced=settings.announced,
                 on_answer=self._on_answer,
             )
+
+    def _is_served(self, settings: Settings) -> bool:
+        """Whether they mean the place that is served already: ours must not be taken for another instance."""
+        if self._settings is None or settings.socket == self._settings.socket:
+            return self._settings is not None
+        from cp.server.places import usual_places
+
+        places = [settings.socket] if settings.socket else usual_places(self._environ)
+        return self._server is not None and any(map(self._server.is_at, places))
 
     def close(self) -> None:
         """The last act: the file is gone when this returns."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cp.engine.events import Event
     from cp.engine.host import Host
     from cp.engine.job import Job
+    from cp.engine.loop import Timer
     from cp.logs import Log
     from cp.plan import Telemetry as Settings
 
@@ -99,6 +100,7 @@ class Observer:
         self._engine = engine
         self._metrics = Metrics(host.loop.now)
         self._observes = False
+        self._next_look: Timer | None = None  # at the clock
         self._settings: Settings | None = None
         self._shown: set[tuple[str, str]] = set()  # gauges, by their definition's name and their label
 
@@ -122,6 +124,8 @@ class Observer:
             self._look_at_the_clock(self._host.loop.now())
         else:
             self._host.bus.unsubscribe(self._heard)
+            if self._next_look is not None:
+                self._next_look.cancel()
 
     # --- what is counted
 
@@ -130,10 +134,9 @@ class Observer:
             self._metrics.count(own.EVENTS, event.classic_code, event.source)
 
     def _look_at_the_clock(self, due: float) -> None:
-        if self._observes:
-            now = self._host.loop.now()
-            self._metrics.observe(own.LOOP_LAG_SECONDS, now - due)
-            self._host.loop.call_at(now + LAG_INTERVAL, self._look_at_the_clock, now + LAG_INTERVAL)
+        now = self._host.loop.now()
+        self._metrics.observe(own.LOOP_LAG_SECONDS, now - due)
+        self._next_look = self._host.loop.call_at(now + LAG_INTERVAL, self._look_at_the_clock, now + LAG_INTERVAL)
 
     def job_started(self, job: str) -> None:
         self._metrics.count(own.JOB_STARTS, job)

@@ -25,8 +25,11 @@ class Source:
         self._path = path
 
     def reread(self) -> Source:
-        """The same source as it is now, for a reload: a regular file is read again; ConfigError if that fails."""
-        return _from_file(self._path) if self._path else self
+        """The same source as it is now, for a reload: a regular file is read again; ConfigError if that fails.
+
+        A pipe that has come in its place is not waited for: everything else would wait with us.
+        """
+        return _from_file(self._path, waits=False) if self._path else self
 
 
 def read(argument: str, environ: Mapping[str, str]) -> Source:
@@ -45,18 +48,21 @@ def read(argument: str, environ: Mapping[str, str]) -> Source:
     return _from_file(argument)
 
 
-def _from_file(path: str) -> Source:
+def _from_file(path: str, *, waits: bool = True) -> Source:
+    """`waits`: also for what a pipe has to say."""
     if not path:
         raise ConfigError(
             ["Could not read config file: file:// names no file, write it as file:///etc/containerpilot.json"]
         )
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if waits else os.O_NONBLOCK))
     except OSError as error:
         raise _cannot("open", path, error) from None
     except ValueError:  # a NUL character
         raise ConfigError([f"Could not read config file: open {path!a}: invalid argument"]) from None
     try:
+        if not waits and not _is_regular(fd):
+            raise ConfigError([f"Could not read config file: open {path}: it was a file, and is none any more"])
         text, is_regular = _read(fd, path)
     finally:
         os.close(fd)
@@ -74,7 +80,7 @@ def _read(fd: int, name: str) -> tuple[str, bool]:
             size += len(chunk)
             if size > _LARGEST:
                 raise ConfigError([f"Could not read config file: read {name}: it is larger than {_LARGEST >> 20} MiB"])
-        is_regular = os.fstat(fd).st_mode & 0o170000 == 0o100000
+        is_regular = _is_regular(fd)
     except OSError as error:
         raise _cannot("read", name, error) from None
     data = b"".join(chunks)
@@ -85,6 +91,10 @@ def _read(fd: int, name: str) -> tuple[str, bool]:
         line, column = before.count("\n") + 1, error.start - data.rfind(b"\n", 0, error.start)
         what = f"{name}:{line}:{column}: the byte 0x{data[error.start]:02x} is not UTF-8: save the file as UTF-8"
         raise ConfigError([what]) from None
+
+
+def _is_regular(fd: int) -> bool:
+    return os.fstat(fd).st_mode & 0o170000 == 0o100000
 
 
 def _cannot(what: str, name: str, error: OSError) -> ConfigError:

@@ -89,9 +89,8 @@ class Changes:
             self._next_reload.append(done)  # it will load what is there by then
             return
         waiting = [done]
-        if self.current is not None:
+        if self._ask(self._begin_reload, waiting):
             self._next_reload = waiting
-        self._ask(self._begin_reload, waiting)
 
     def start(self, name: str, done: Done) -> None:
         """Start a job now, whatever it waits for; one that runs goes on."""
@@ -147,7 +146,8 @@ class Changes:
 
     # --- one at a time
 
-    def _ask(self, begin: Callable[[list[Done]], None], dones: list[Done]) -> None:
+    def _ask(self, begin: Callable[[list[Done]], None], dones: list[Done]) -> bool:
+        """Begin it, or refuse it, or let it wait: True if it waits."""
         if self._engine.stopping:
             self._tell(dones, STOPPING)
         elif self.current is None:
@@ -156,6 +156,8 @@ class Changes:
             self._tell(dones, f"{WAITING_LIMIT} changes are waiting for their turn already")
         else:
             self._waiting.append((begin, dones))
+            return True
+        return False
 
     def _tell(self, dones: list[Done], text: str) -> None:
         for done in dones:
@@ -170,6 +172,9 @@ class Changes:
         except Refused as refusal:
             self._tell(dones, str(refusal))
             return
+        except BaseException:  # a fault of ours, which the loop reports: who asked is not left waiting for it
+            self._tell(dones, "internal error: see the log")
+            raise
         new = {job.name: job for job in loaded.jobs}
         replaced = [
             job.name
@@ -250,5 +255,5 @@ class Changes:
     def _next(self) -> None:
         if self._waiting and self.current is None:
             begin, dones = self._waiting.popleft()
+            self._host.loop.call_soon(self._next)  # first: if this one fails, the others have their turn
             begin(dones)
-            self._host.loop.call_soon(self._next)

@@ -51,26 +51,35 @@ class Operator:
 
     # --- to act on a job
 
+    def _note(self, asked: str) -> None:
+        """Who reads the log sees that what follows was asked for."""
+        self._host.log.info(f"control: {asked}")
+
     def start_job(self, name: str, done: Done) -> None:
         """Start it now, whatever it waits for; one that runs goes on."""
+        self._note(f"start {name}")
         self._engine.changes.start(name, done)
 
     def stop_job(self, name: str, done: Done) -> None:
         """End it, with its hooks; nothing but a request, or a reload that changes it, starts it again."""
+        self._note(f"stop {name}")
         self._engine.changes.stop(name, done)
 
     def restart_job(self, name: str, done: Done) -> None:
         """End it, with its hooks, and start it anew."""
+        self._note(f"restart {name}")
         self._engine.changes.restart(name, done)
 
     def signal_job(self, name: str, number: int) -> str:
         """Send a signal to the process of a job, not to its group; empty, or why it cannot be."""
+        self._note(f"signal {number} to {name}")
         job = self._engine.jobs.get(name)
         if job is None:
             return f"there is no job '{name}'"
         if not job.pid:
             return f"{name} has no process: it is {job.state}"
-        job.signal(number, group=False)
+        if not job.signal(number, group=False):
+            return f"{name} cannot be sent a signal: it has just ended, or runs as a user whom we may not signal"
         return ""
 
     # --- to act on all

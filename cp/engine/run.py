@@ -130,10 +130,9 @@ class Run:
     def kill(self) -> None:
         self._interrupt(_signal.SIGKILL, group=True)
 
-    def signal(self, number: int, *, group: bool) -> None:
-        """Pass on a signal that is not meant to end it."""
-        if self._process is not None:
-            self._host.processes.signal(self._process, number, group=group)
+    def signal(self, number: int, *, group: bool) -> bool:
+        """Pass on a signal that is not meant to end it; False if nobody could be given it."""
+        return self._process is not None and self._host.processes.signal(self._process, number, group=group)
 
     def _interrupt(self, number: int, *, group: bool) -> None:
         self.interrupted = True

@@ -49,6 +49,11 @@ class Connection:
             except (OSError, ValueError) as error:
                 tried.append(f"{_shown(path)}: {_reason(error)}")
                 continue
+            # The file may have come after that look at it.
+            if len(paths) > 1 and path != USUAL and _is_strangers(self._socket):
+                self._socket.close()
+                tried.append(f"{_shown(path)}: another user listens there")
+                continue
             self.path = _shown(path)
             return
         raise ClientError(f"cannot connect to {', nor to '.join(tried)}{hint}")
@@ -219,6 +224,12 @@ def _is_foreign(path: str) -> bool:
         return os.lstat(path).st_uid not in (0, os.getuid())
     except (OSError, ValueError):
         return False  # connecting will tell why
+
+
+def _is_strangers(connection: _socket.socket) -> bool:
+    """Whether who listens at the other end is somebody else than root and we."""
+    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
+    return int.from_bytes(credentials[4:8], sys.byteorder) not in (0, os.getuid())
 
 
 def _reason(error: OSError | ValueError) -> str:

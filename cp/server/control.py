@@ -88,6 +88,10 @@ class Control:
     def path(self) -> str:
         return self._listener.path
 
+    def is_at(self, path: str) -> bool:
+        """Whether that is the socket, however the path is written."""
+        return self._listener.is_at(path)
+
     @property
     def connections(self) -> int:
         """How many clients are connected now."""

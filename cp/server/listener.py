@@ -35,6 +35,13 @@ class Listener:
         self._file = os.path.abspath(path)
         self._identity = identity
 
+    def is_at(self, path: str) -> bool:
+        """Whether a path is one of its file, however it is written."""
+        try:
+            return _identity(path) == self._identity
+        except (OSError, ValueError):
+            return False
+
     def unlink(self) -> None:
         """Remove the file, unless somebody else has put another there; nobody new can connect then."""
         try:
@@ -140,6 +147,12 @@ def _is_served(path: str) -> bool:
 def _bind(server: _socket.socket, path: str) -> bool:
     """False if a file has come there meanwhile."""
     try:
+        # The file gets the mode of its socket. To change it by its path would be to change what somebody else may have
+        # put there by then, in a folder that all may write to.
+        os.fchmod(server.fileno(), MODE)
+    except OSError:
+        pass  # a kernel that does not know that
+    try:
         server.bind(path)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
@@ -152,7 +165,11 @@ def _listen(server: _socket.socket, path: str) -> tuple[int, int]:
     """Until this listens nobody can connect, so that nobody does before the mode is right."""
     try:
         identity = _identity(path)
-        os.chmod(path, MODE)
+        mode = os.lstat(path).st_mode
+        if not stat.S_ISSOCK(mode):
+            raise _Refused("another program has just put its own file there: name another path")
+        if stat.S_IMODE(mode) != MODE:  # an umask that takes even from the owner
+            os.chmod(path, MODE)
         server.listen(BACKLOG)
         if _identity(path) != identity:  # to one that started in the same instant, ours looked like nobody's
             raise _Refused("another instance has just put its own socket there: stop it, or name another path")

@@ -40,6 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "app": (EVERYTHING,),
     "cli": (EVERYTHING,),
     "control": (EVERYTHING,),
+    "serving": (EVERYTHING,),
     "render": (EVERYTHING,),
     "subcommands": (EVERYTHING,),
     "tables": (),

@@ -91,6 +91,10 @@ def test_signal_of_a_job_whose_name_has_an_equals_sign() -> None:
         (["-jobs", "-follow"], "-follow goes with -events"),
         (["-ping", "-json"], "-json goes with -jobs, -job or -events"),
         (["-json", "app"], "-json goes with -jobs, -job or -events"),
+        (["-stop", "app", "agent"], "-stop takes one job: nothing would become of 'agent'"),
+        (["-signal", "app=HUP", "agent"], "-signal takes one job: nothing would become of 'agent'"),
+        (["-stop", "app", "-stop", "agent"], 'invalid value "agent" for flag -stop: it names one job, and that is app'),
+        (["-signal", "app=HUP", "-signal", "agent=HUP"], 'invalid value "agent=HUP" for flag -signal: it names one'),
         (["-pong"], "flag provided but not defined: -pong"),
     ],
 )  # fmt: skip

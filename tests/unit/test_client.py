@@ -159,6 +159,25 @@ def test_socket_of_another_user_in_a_usual_place_is_not_trusted(server: ControlS
     assert exchange(str(server.path), "GET", "/v3/ping")[0] == 200, "a configured one is the user's choice"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can listen as another user")
+def test_another_user_who_listens_in_a_usual_place_is_not_trusted_whoever_has_the_file(tmp_path: Path) -> None:
+    """A file that comes between the look at its owner and the connection."""
+    path = tmp_path / "late.socket"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        os.seteuid(12345)
+        try:
+            listener.listen()
+        finally:
+            os.seteuid(0)
+
+        with pytest.raises(ClientError, match=r"late\.socket: another user listens there"):
+            exchange([str(tmp_path / "missing"), str(path)], "POST", "/v3/environ", b'{"TOKEN": "secret"}')
+        seen, _ = listener.accept()
+        with seen:
+            assert seen.recv(100) == b"", "the secret was told"
+
+
 def test_answer_of_a_server_that_does_not_read_everything(tmp_path: Path) -> None:
     """Too large a request is refused before it was read to its end."""
     path = str(tmp_path / "refusing.socket")

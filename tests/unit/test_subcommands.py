@@ -108,6 +108,8 @@ def pilot(
         (["-signal", "app=HUP"], "POST", "/v3/jobs/app/signal", {"signal": "HUP"}),
         (["-signal", "app=1"], "POST", "/v3/jobs/app/signal", {"signal": 1}),
         (["-signal", "app=RTMIN+3"], "POST", "/v3/jobs/app/signal", {"signal": "RTMIN+3"}),
+        (["-signal", "app=" + "9" * 5000], "POST", "/v3/jobs/app/signal", {"signal": "9" * 5000}),
+        (["-signal", "app=٩"], "POST", "/v3/jobs/app/signal", {"signal": "٩"}),
     ],
 )  # fmt: skip
 def test_request_of_a_subcommand_that_prints_nothing(

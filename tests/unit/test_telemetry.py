@@ -136,6 +136,18 @@ def test_how_late_the_loop_is_is_seen_each_second() -> None:
     assert observed.value("containerpilot_loop_lag_seconds_count") == "11"
 
 
+def test_telemetry_that_ends_and_comes_back_looks_at_the_clock_once_a_second() -> None:
+    observed = Observed(job("app"))
+    for _ in range(5):  # reloads within a second
+        observed.observer.observe(False)
+        observed.observer.observe(True)
+    looks = 6
+
+    observed.world.advance(10)
+
+    assert observed.value("containerpilot_loop_lag_seconds_count") == str(looks + 10)
+
+
 def test_an_end_of_telemetry_is_an_end_of_counting() -> None:
     observed = Observed(job("app"))
     observed.observer.observe(False)

@@ -34,7 +34,8 @@ def test_exit_counts_when_the_child_that_has_the_output_ends_too(pilot: StartPil
     # 144
     started = pilot(config(app(), job("leaver", LEAVER), AFTER))
     started.wait_for_mark("child")
-    leaver = started.wait_for(lambda: (found := started.jobs()["leaver"])["pid"] is None and found, what="the exit")
+    started.wait_for(lambda: started.jobs()["leaver"]["pid"] is None, what="the exit")
+    leaver = started.jobs()["leaver"]
     assert (leaver["state"], leaver["about"]) == ("running", "its process has exited; what it left has its output open")
     assert started.ask("POST", "/v3/jobs/leaver/signal", {"signal": "HUP"}).status == 409
 

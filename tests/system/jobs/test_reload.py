@@ -172,6 +172,20 @@ def test_configuration_that_does_not_load_changes_nothing_and_is_told(pilot: Sta
     assert started.count("app") == 1
 
 
+def test_pipe_in_the_place_of_the_configuration_is_not_waited_for(pilot: StartPilot) -> None:
+    started = pilot(config(app()))
+    started.wait_for_mark("app")
+    path = started.folder / "config.json"
+    path.unlink()
+    os.mkfifo(path)
+
+    answer = started.ask("POST", "/v3/reload")
+
+    assert answer.status == 422
+    assert "config.json: it was a file, and is none any more" in answer.json["error"]
+    assert started.stop() == 0
+
+
 def test_reload_says_what_is_wrong_and_exits_with_1(pilot: StartPilot) -> None:
     # 138: the `control` part is fine, so that it finds the socket
     started = pilot(config(app()))
@@ -211,6 +225,22 @@ def test_socket_moves_with_a_reload(pilot: StartPilot) -> None:
     assert started.run("-ping").stdout == "ok\n"
     assert started.stop() == 0
     assert not (started.folder / "other.socket").exists()
+
+
+def test_socket_whose_path_is_written_otherwise_stays(pilot: StartPilot) -> None:
+    started = pilot(config(app()))
+    started.wait_for_mark("app")
+    folder = started.folder.name
+    before = (started.folder / SOCKET).stat().st_ino
+    started.configure(config(app(), control={"socket": f"../{folder}/{SOCKET}"}))
+
+    reloaded = started.ask("POST", "/v3/reload")
+
+    assert (reloaded.status, reloaded.body) == (200, b"\n")
+    assert started.run("-ping").stdout == "ok\n"
+    assert (started.folder / SOCKET).stat().st_ino == before
+    assert started.stop() == 0
+    assert not (started.folder / SOCKET).exists()
 
 
 def test_go_r15_socket_is_there_after_every_reload(pilot: StartPilot) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from cp.plan import Job
 from tests.unit.engine.jobs_world import JobsWorld
-from tests.unit.engine.plans import advertised, check, each, job, once
+from tests.unit.engine.plans import advertised, check, each, every, job, once
 
 
 def health(world: JobsWorld) -> object:
@@ -57,6 +60,27 @@ def test_restart_of_the_process_makes_the_status_unknown_until_the_next_check() 
     assert health(world) == "unknown"
     world.advance(1)
     assert health(world) == "healthy"
+
+
+@pytest.mark.parametrize("hooks", [(), (job("pre", once("stopping", "app")),)])
+@pytest.mark.parametrize("code", [0, 3])
+def test_job_that_has_ended_by_itself_is_not_healthy(hooks: tuple[Job, ...], code: int) -> None:
+    world = JobsWorld(job("app", health=check("app")), *hooks, job("x"))
+    world.processes.endings["check"] = (0.1, 0)
+    world.start().advance(1.2)
+    assert health(world) == "healthy"
+    world.exit("app", code)
+    assert health(world) == "unknown"
+
+
+def test_periodic_job_that_has_had_its_runs_is_not_healthy() -> None:
+    world = JobsWorld(job("app", every(1.5), health=check("app")), job("x"))
+    world.processes.endings.update(check=(0.1, 0), app=(0.2, 0))
+    world.start().advance(1.2)
+    assert health(world) == "healthy"
+    world.advance(0.5)
+    assert world.state("app") == "complete"
+    assert health(world) == "unknown"
 
 
 def test_maintenance_is_a_status_that_no_check_changes() -> None:
@@ -184,6 +208,15 @@ def test_jobs_go_on_during_maintenance() -> None:
     world.signal(1, "SIGHUP")
     world.advance(1)
     assert sorted(world.starts()) == ["app", "app", "hup"]
+
+
+def test_run_that_is_due_is_not_lost_when_maintenance_ends() -> None:
+    world = JobsWorld(job("task", every(1), restarts=None, timeout=3.0, timeout_text="3s")).start()
+    world.advance(1.1)  # the second run is due, and begins when the first one has ended
+    world.maintenance(True)
+    world.maintenance(False)
+    world.exit("task")
+    assert world.starts() == ["task"] * 2
 
 
 def test_stop_during_maintenance_ends_as_ever() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from cp.plan import Job
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import each, every, job, once
@@ -82,6 +84,52 @@ def test_a_thousand_requests_may_wait_and_no_more() -> None:
 # --- signals
 
 
+def test_a_reload_that_was_refused_does_not_swallow_those_that_come_later() -> None:
+    world = JobsWorld(*hooked()).start()
+    world.ask("stop", "app")
+    for _ in range(1000):
+        world.ask("start", "app")
+    world.next_plan = world.plan
+    refused, reloaded = reload(world), reload(world)
+    assert refused == reloaded == ["1000 changes are waiting for their turn already"]
+    world.exit("pre")
+    world.exit("post")  # and now all that waited is done
+
+    world.ask("restart", "app")
+    later = reload(world)
+    world.exit("pre")
+    world.exit("post")
+
+    assert later == DONE
+    assert world.processes.running("app")
+
+
+def test_a_fault_of_ours_in_a_reload_is_told_and_the_next_request_has_its_turn() -> None:
+    def load() -> None:
+        raise OSError("no more of anything")
+
+    world = JobsWorld(*hooked()).start()
+    world.engine.changes._load = load  # type: ignore[assignment]
+    world.ask("stop", "app")
+    reloaded = reload(world)
+    started = world.ask("start", "app")
+    world.exit("pre")
+    with pytest.raises(OSError, match="no more of anything"):
+        world.exit("post")  # the real loop reports it and goes on
+    world.loop.settle()
+
+    assert reloaded == ["internal error: see the log"]
+    assert started == DONE
+    assert world.processes.running("app")
+
+
+def reload(world: JobsWorld) -> list[str]:
+    outcomes: list[str] = []
+    world.operator.reload(outcomes.append)
+    world.loop.settle()
+    return outcomes
+
+
 def test_signal_goes_to_the_process_alone() -> None:
     world = JobsWorld(job("app"), job("none", command=None), job("held")).start()
     assert world.operator.signal_job("app", 10) == ""
@@ -109,6 +157,14 @@ def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None
         ("short", "complete"),
     ):
         assert world.operator.signal_job(name, 1) == f"{name} has no process: it is {state}"
+
+
+def test_signal_that_the_system_does_not_let_through_is_told() -> None:
+    """The process has become another user's, and we are not root."""
+    world = JobsWorld(job("app")).start()
+    world.processes.signal = lambda process, number, *, group: False  # type: ignore[method-assign]
+
+    assert world.operator.signal_job("app", 1).startswith("app cannot be sent a signal: ")
 
 
 def test_signal_reaches_a_hook_that_runs_and_the_job_that_waits_for_it() -> None:

@@ -41,8 +41,9 @@ def other_socket(path: str, kind: int = socket.SOCK_STREAM, *, live: bool) -> so
     return other
 
 
-def test_only_its_user_may_connect_whatever_the_umask(listen: Callable[[str], Listener]) -> None:
-    before = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o22, 0o777])
+def test_only_its_user_may_connect_whatever_the_umask(listen: Callable[[str], Listener], umask: int) -> None:
+    before = os.umask(umask)
     try:
         listen("s")
     finally:
@@ -54,15 +55,38 @@ def test_nobody_can_connect_before_the_mode_is_right(
     listen: Callable[[str], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[type[BaseException]] = []
+    bind = module._bind
 
-    def chmod(path: str, mode: int) -> None:
+    def bind_and_look(server: socket.socket, path: str) -> bool:
+        bound = bind(server, path)
         with socket.socket(socket.AF_UNIX) as early, pytest.raises(ConnectionRefusedError) as refused:
             early.connect(path)
         tried.append(refused.type)
+        return bound
 
-    monkeypatch.setattr(os, "chmod", chmod)
+    monkeypatch.setattr(module, "_bind", bind_and_look)
     listen("s")
     assert tried == [ConnectionRefusedError]
+
+
+def test_what_somebody_puts_in_the_place_of_our_file_keeps_its_mode(
+    listen: Callable[[str], Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder that all may write to, a link to something precious may come at any moment."""
+    bind = module._bind
+    precious = Path("precious")
+    precious.touch(0o644)
+
+    def bind_and_lose(server: socket.socket, path: str) -> bool:
+        bound = bind(server, path)
+        os.unlink(path)
+        os.symlink("precious", path)
+        return bound
+
+    monkeypatch.setattr(module, "_bind", bind_and_lose)
+    with pytest.raises(ListenError, match="another program has just put its own file there"):
+        listen("s")
+    assert stat.S_IMODE(precious.stat().st_mode) == 0o644
 
 
 def test_the_socket_is_for_nobody_that_we_start_and_never_waits(listen: Callable[[str], Listener]) -> None:
@@ -243,11 +267,16 @@ def test_closing_leaves_the_file_that_another_instance_has_put_there(listen: Cal
 def test_of_two_that_start_at_once_one_gives_way(
     listen: Callable[[str], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def overtaken(path: str, mode: int) -> None:
+    identity = module._identity
+
+    def overtaken(path: str) -> tuple[int, int]:
+        found = identity(path)
+        monkeypatch.setattr(module, "_identity", identity)
         os.unlink(path)
         other_socket(path, live=False)
+        return found
 
-    monkeypatch.setattr(os, "chmod", overtaken)
+    monkeypatch.setattr(module, "_identity", overtaken)
     with pytest.raises(ListenError, match="another instance has just put its own socket there"):
         listen("s")
     assert os.path.lexists("s")
