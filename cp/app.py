@@ -6,14 +6,12 @@ import os
 import time
 
 from cp import __version__, config
-from cp.control import ControlPlane, ServeError
 from cp.engine.changes import Refused
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
-from cp.engine.operator import Operator
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.logs import Log, LogError
@@ -22,12 +20,12 @@ from cp.secrets import Secrets, of_catalog
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from cp import plan
     from cp.config.interfaces import Address
     from cp.engine.host import Discovery
-    from cp.telemetry import Telemetry
+    from cp.serving import Serving
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -113,7 +111,7 @@ def _supervise(
         random=_random,
         masked=log.masked,
     )
-    telemetry: Telemetry | None = None
+    serving: Serving | None = None
 
     def use(loaded: plan.Plan) -> None:
         """Let the log do what the plan says, before anything else does. Raises LogError."""
@@ -128,29 +126,27 @@ def _supervise(
             log.debug(f"{'Loaded' if loaded.dialect == 'services' else 'loaded'} config: {loaded!r}")
 
     def load() -> plan.Plan:
+        from cp.control import ServeError
+
         try:
             loaded = _load(source.reread(), environment, arguments)
-            control.use(loaded.control, lambda: serve_telemetry(loaded, lambda: use(loaded)))
+            serve(loaded, lambda: use(loaded))
         except (config.ConfigError, ServeError, LogError) as error:
             log.error(f"Error initializing config: {error}")
             raise Refused(log.masked(str(error))) from None
         return loaded
 
-    def serve_telemetry(loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
-        """From now on serve what the plan says, which `accept` may still refuse."""
-        nonlocal telemetry
-        if telemetry is None:
-            if loaded.telemetry is None:
-                accept()
-                return
-            from cp.telemetry import Telemetry
+    def serve(loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
+        nonlocal serving
+        if serving is None:
+            from cp.serving import Serving
 
-            telemetry = Telemetry(host, engine, log)
-        telemetry.use(loaded.telemetry, accept)
+            serving = Serving(host, engine, history, log, os.environ)
+        serving.use(loaded, accept)
 
     def after_start() -> None:
-        if not first.control.socket:
-            control.use(first.control)
+        if serving is None:
+            serve(first)
         _after_start()
 
     try:
@@ -166,22 +162,19 @@ def _supervise(
         reopen_log=log.reopen,
         started=after_start,
     )
-    operator = Operator(host, engine, history, _did_you_mean)
-    control = ControlPlane(loop, log, operator, os.environ, on_answer=host.control_answered)
-    try:
-        if first.control.socket:
-            control.use(first.control)
-        serve_telemetry(first)
-    except ServeError as error:
-        control.close()
-        report_fatal(log, str(error))
-        return 1
+    if first.control.socket or first.telemetry is not None:
+        from cp.control import ServeError
+
+        try:
+            serve(first)
+        except ServeError as error:
+            report_fatal(log, str(error))
+            return 1
     _handle_signals(loop, processes, engine)
     engine.start()
     loop.run()
-    control.close()
-    if telemetry is not None:
-        telemetry.close()
+    if serving is not None:
+        serving.close()
     log.flush()
     return engine.exit_code
 
@@ -195,12 +188,6 @@ def open_discovery(
     if loaded.catalog is None:
         return discovery.NoDiscovery(loop)
     return discovery.Discovery(loaded.catalog, loop, log, _random, observe)
-
-
-def _did_you_mean(name: str, names: Iterable[str]) -> str:
-    from cp.config.nearest import did_you_mean
-
-    return did_you_mean(name, names)
 
 
 def _keep_descriptors() -> None:

@@ -8,7 +8,6 @@ from cp.config.fields import Fields
 from cp.config.jobs_cycles import warn_about_cycles
 from cp.config.jobs_job import read_jobs
 from cp.config.jobs_sources import check_sources
-from cp.config.jobs_telemetry import read_telemetry
 from cp.config.jobs_watches import read_watches
 from cp.config.machine import Machine
 from cp.config.names import ip_variable
@@ -63,7 +62,11 @@ def compile_jobs(
     stop_timeout = read_stop_timeout(root)
     shutdown_timeout = read_shutdown_timeout(root)
     has_telemetry = root.has("telemetry")
-    telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
+    telemetry = None
+    if has_telemetry:
+        from cp.config.jobs_telemetry import read_telemetry
+
+        telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
     jobs = read_jobs(root, machine, has_telemetry=has_telemetry)
     watches = read_watches(root)
     check_sources(jobs, watches, has_telemetry=has_telemetry)

@@ -13,7 +13,6 @@ from cp.config.services_hooks import HOOK_KEYS, read_hooks, start_event
 from cp.config.services_registered import read_services
 from cp.config.services_scope import Scope
 from cp.config.services_tasks import read_coprocesses, read_tasks
-from cp.config.services_telemetry import read_telemetry
 from cp.config.settings import (
     ADD_A_CATALOG,
     read_logging,
@@ -71,7 +70,11 @@ def compile_services(
     pre_start, app, pre_stop, post_stop = read_hooks(root, scope, arguments)
     services = read_services(root, scope)
     watches, on_changes = read_backends(root, scope)
-    telemetry = read_telemetry(root, scope, services, has_catalog=catalog is not None)
+    telemetry = None
+    if root.has("telemetry"):
+        from cp.config.services_telemetry import read_telemetry
+
+        telemetry = read_telemetry(root, scope, services, has_catalog=catalog is not None)
     tasks = read_tasks(root, scope)
     coprocesses = read_coprocesses(root, scope)
     _need_catalog(root)

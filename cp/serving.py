@@ -1,0 +1,62 @@
+"""What others reach from outside, put together: the control socket and the telemetry port of the plan that runs.
+
+Imported once the application runs, unless the plan names a socket or a port: then it is refused if they cannot be had.
+"""
+
+from __future__ import annotations
+
+from cp.control import ControlPlane
+from cp.engine.operator import Operator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cp.engine.engine import Engine
+    from cp.engine.history import History
+    from cp.engine.host import Host
+    from cp.logs import Log
+    from cp.plan import Plan
+    from cp.telemetry import Telemetry
+
+
+class Serving:
+    """Follows the plans, from the first through all reloads."""
+
+    def __init__(self, host: Host, engine: Engine, history: History, log: Log, environ: Mapping[str, str]) -> None:
+        self._host = host
+        self._engine = engine
+        self._log = log
+        operator = Operator(host, engine, history, _did_you_mean)
+        self._control = ControlPlane(host.loop, log, operator, environ, on_answer=host.control_answered)
+        self._telemetry: Telemetry | None = None
+
+    def use(self, loaded: Plan, accept: Callable[[], object] = lambda: None) -> None:
+        """From now on serve what the plan says, which `accept` may still refuse by raising.
+
+        control.ServeError if a place that the plan names cannot be had. Then, and if `accept` raises, nothing has
+        changed.
+        """
+        self._control.use(loaded.control, lambda: self._tell(loaded, accept))
+
+    def _tell(self, loaded: Plan, accept: Callable[[], object]) -> None:
+        if self._telemetry is None:
+            if loaded.telemetry is None:
+                accept()
+                return
+            from cp.telemetry import Telemetry
+
+            self._telemetry = Telemetry(self._host, self._engine, self._log)
+        self._telemetry.use(loaded.telemetry, accept)
+
+    def close(self) -> None:
+        """The last act: socket file and port are free when this returns."""
+        self._control.close()
+        if self._telemetry is not None:
+            self._telemetry.close()
+
+
+def _did_you_mean(name: str, names: Iterable[str]) -> str:
+    from cp.config.nearest import did_you_mean
+
+    return did_you_mean(name, names)
