@@ -34,6 +34,10 @@ FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT
 NOT_PASSED_ON = ("SIGKILL", "SIGSTOP", "SIGCHLD", *FAULTS)
 IGNORED = ("SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU", "SIGTSTP")
 
+# Seconds from the start until the control socket is made in its usual place. That takes some milliseconds, in which an
+# application that ends at once would wait for us; a client takes longer to start.
+SERVE_AFTER = 0.01
+
 
 def run(config_argument: str, arguments: tuple[str, ...]) -> int:
     """Run the configuration until everything has ended; the exit code of the program."""
@@ -144,9 +148,12 @@ def _supervise(
             serving = Serving(host, engine, history, log, os.environ)
         serving.use(loaded, accept)
 
-    def after_start() -> None:
-        if serving is None:
+    def serve_late() -> None:
+        if serving is None and not engine.stopping:
             serve(first)
+
+    def after_start() -> None:
+        loop.call_later(SERVE_AFTER, serve_late)
         _after_start()
 
     try:
