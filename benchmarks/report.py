@@ -6,7 +6,7 @@ from benchmarks.budgets import BUDGETS
 from benchmarks.flood import ratios
 from benchmarks.peers import NOTHING, PILOT, PILOT_SERVICE, PYTHON
 from benchmarks.samples import Samples, quantile, short
-from benchmarks.watch import FLOOR, WATCH
+from benchmarks.watch import FLOOR, WATCH, WATCH_OF_JOBS
 
 COLUMNS = (PILOT, PILOT_SERVICE, "tini", "dumb-init", "supervisord", PYTHON, NOTHING)
 ROWS = (
@@ -48,10 +48,11 @@ def figures(samples: Samples, missing: dict[str, str]) -> str:
     """Medians, with the smallest and the largest figure; a column for each candidate."""
     rows = [[label, *(samples.cell(measure, column) for column in COLUMNS)] for measure, label in ROWS]
     lines = [table(["", *COLUMNS], rows)]
-    if values := samples.values.get((WATCH, PILOT_SERVICE)):
-        middle, most, nearly_all = (short(quantile(values, share)) for share in (0.5, 0.9, 0.99))
-        percentiles = f"median {middle}, p90 {most}, p99 {nearly_all} ms"
-        lines.append(f"\nCatalogue change → process: {percentiles} of {len(values)} changes.")
+    for measure, dialect in ((WATCH, "services"), (WATCH_OF_JOBS, "jobs")):
+        if values := samples.values.get((measure, PILOT_SERVICE)):
+            middle, most, nearly_all = (short(quantile(values, share)) for share in (0.5, 0.9, 0.99))
+            percentiles = f"median {middle}, p90 {most}, p99 {nearly_all} ms"
+            lines.append(f"\nCatalogue change → process, {dialect} dialect: {percentiles} of {len(values)} changes.")
     if (floor := samples.median(WATCH, FLOOR)) is not None:
         lines.append(f"The floor, a blocking query's answer read in Python: {short(floor)} ms.")
     lines += ratios(samples)

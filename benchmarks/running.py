@@ -113,3 +113,14 @@ def service_config(consul: str, name: str, watched: tuple[str, ...], poll: int, 
     }
     backends = [{"name": each, "poll": poll, "onChange": on_change} for each in watched]
     return json.dumps({"consul": consul, "services": [service], "backends": backends})
+
+
+def jobs_config(consul: str, name: str, watched: str, app: str, on_change: str) -> str:
+    """A configuration of the jobs dialect: an application with a heartbeat each 5 s, a watch, and a job on it. A command on
+    the command line is not run in this dialect."""
+    advertised = {"port": 8000, "interfaces": ["static:127.0.0.1"], "health": {"interval": 5, "ttl": 15}}
+    jobs = [
+        {"name": name, "exec": [app], "main": True, "logging": {"raw": True}, **advertised},
+        {"name": "reaction", "exec": on_change, "when": {"source": f"watch.{watched}", "each": "changed"}},
+    ]
+    return json.dumps({"consul": consul, "jobs": jobs, "watches": [{"name": watched, "interval": 1}]})

@@ -9,10 +9,11 @@ import threading
 import time
 
 from benchmarks.consul import LOCALHOST, Agent
-from benchmarks.peers import PILOT_SERVICE
-from benchmarks.running import Bench, Records, running, service_config
+from benchmarks.peers import PILOT_SERVICE, Candidate
+from benchmarks.running import Bench, Records, jobs_config, running, service_config
 
 WATCH = "watch"
+WATCH_OF_JOBS = "watch of the jobs dialect"
 FLOOR = "blocking query in Python"
 REACTION_SECONDS = 5.0
 # Changes closer to each other than 250 ms may be gathered into one report; the gate adds 100 ms to this.
@@ -38,14 +39,21 @@ def _reaction(records: Records) -> int | None:
 
 def measure_watch(bench: Bench, agent: Agent, *, changes: int) -> None:
     """Changes the port of the one instance of a watched service, again and again, at irregular distances."""
-    agent.put_instance("watched", 1)
     # Its argument tells the process that reacts from the application, which reports in the same FIFO.
-    config = service_config(agent.address, "watcher", ("watched",), 1, f"{bench.app} exit")
+    reaction = f"{bench.app} exit"
+    services = service_config(agent.address, "watcher", ("watched",), 1, reaction)
+    _measure(bench, agent, bench.pilot(services, PILOT_SERVICE), WATCH, changes)
+    jobs = jobs_config(agent.address, "watcher", "watched", str(bench.app), reaction)
+    _measure(bench, agent, bench.pilot(jobs, PILOT_SERVICE), WATCH_OF_JOBS, changes)
+
+
+def _measure(bench: Bench, agent: Agent, pilot: Candidate, measure: str, changes: int) -> None:
     samples, spurious = bench.samples, 0
-    with running(bench.pilot(config, PILOT_SERVICE), bench) as (_, records):
+    agent.put_instance("watched", 1)
+    with running(pilot, bench) as (_, records):
         _reaction(records)  # to what the first answer holds
         for number in range(changes):
-            if samples.failures.get((WATCH, PILOT_SERVICE), 0) == HOPELESS:
+            if samples.failures.get((measure, PILOT_SERVICE), 0) == HOPELESS:
                 samples.notes.append(f"the watch was given up after {number} changes")
                 break
             time.sleep(random.uniform(*SPACING_SECONDS))
@@ -54,9 +62,9 @@ def measure_watch(bench: Bench, agent: Agent, *, changes: int) -> None:
             changed = time.monotonic_ns()
             agent.put_instance("watched", 2 + number)
             reacted = _reaction(records)
-            samples.add(WATCH, PILOT_SERVICE, None if reacted is None else (reacted - changed) / 1e6)
+            samples.add(measure, PILOT_SERVICE, None if reacted is None else (reacted - changed) / 1e6)
             if number % 10 == 9:
-                print(f"\rwatch: {number + 1} of {changes} changes ", end="", file=sys.stderr, flush=True)
+                print(f"\r{measure}: {number + 1} of {changes} changes ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     if spurious:
         samples.notes.append(f"{spurious} reactions without a change")

@@ -169,6 +169,32 @@ def test_without_telemetry_values_are_taken_and_lead_nowhere(pilot: StartPilot) 
     started.wait_for_line(r"event: \{Metric zed\|1.5\}")
 
 
+def test_go_r3_status_is_the_live_one(pilot: StartPilot, port: Port) -> None:
+    check = {"exec": sh("test -e ready"), "interval": 1, "ttl": 5}
+    started = pilot(config(app(health=check), telemetry=port.config()))
+    port.wait_until_served(started)
+
+    def status() -> str:
+        return str(port.ask("/status").json["Jobs"][0]["Status"])
+
+    assert status() == "unknown"
+    started.wait_for(lambda: status() == "unhealthy", what="an unhealthy job")
+    (started.folder / "ready").touch()
+    started.wait_for(lambda: status() == "healthy", what="a healthy job")
+
+
+def test_go_r17_metrics_are_no_events(pilot: StartPilot, port: Port) -> None:
+    started = pilot(config(app(), telemetry=port.config(metrics=[COUNTER])))
+    port.wait_until_served(started)
+
+    assert started.run("-putmetric", f"{NAME}=1").code == 0
+
+    port.wait_for_value(started, NAME, "1")
+    events = [line for line in port.ask("/metrics").text.splitlines() if line.startswith("containerpilot_events{")]
+    assert any('code="Startup"' in line for line in events)
+    assert not any("Metric" in line or NAME in line for line in events)
+
+
 def test_it_is_ready_when_every_checked_job_is_healthy(pilot: StartPilot, port: Port) -> None:
     check = {"exec": sh("test -e ready"), "interval": 1, "ttl": 5}
     started = pilot(config(app(health=check), job("unchecked", "true"), telemetry=port.config()))

@@ -42,6 +42,10 @@ def find_prometheus() -> Path:
     pytest.fail("cannot find prometheus: run scripts/test.sh once, name it in PROMETHEUS, or put it on PATH", False)
 
 
+# Successful scrapes that the test waits for; with an environment that asks for more it goes on for as long.
+SCRAPES = int(os.environ.get("SCRAPES", "3"))
+
+
 class Prometheus:
     """Scrapes one target every 200 ms."""
 
@@ -73,8 +77,8 @@ class Prometheus:
             return {}
         return {json.dumps(_own(each["metric"])): each["value"][1] for each in found}
 
-    def wait_for(self, text: str, value: str) -> None:
-        wait_for(lambda: value in self.query(text).values(), 30, f"{text} to be {value}")
+    def wait_for(self, text: str, value: str, timeout: float = 30) -> None:
+        wait_for(lambda: value in self.query(text).values(), timeout, f"{text} to be {value}")
 
     def close(self) -> None:
         self._process.kill()
@@ -117,6 +121,7 @@ def test_prometheus_scrapes_and_dashboards_find_what_they_ask_for(
     prometheus.wait_for('wait{quantile="0.9"}', "0.5")
     prometheus.wait_for('containerpilot_events{code="Startup"}', "1")
     prometheus.wait_for('containerpilot_job_starts{exported_job="app"}', "1")
+    prometheus.wait_for(f'sum_over_time(up{{job="pilot"}}[1h]) >= bool {SCRAPES}', "1", 30 + 2 * SCRAPES)
 
     started.configure(config(app(), telemetry=port.config(metrics=metrics)))
     assert started.run("-reload").code == 0  # only the old format is offered now
