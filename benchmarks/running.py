@@ -116,8 +116,8 @@ def service_config(consul: str, name: str, watched: tuple[str, ...], poll: int, 
 
 
 def jobs_config(consul: str, name: str, watched: str, app: str, on_change: str) -> str:
-    """A configuration of the jobs dialect: an application with a heartbeat each 5 s, a watch, and a job on it. A command on
-    the command line is not run in this dialect."""
+    """A configuration of the jobs dialect: an application with a heartbeat each 5 s, a watch, and a job on it. A command
+    on the command line means nothing in this dialect."""
     advertised = {"port": 8000, "interfaces": ["static:127.0.0.1"], "health": {"interval": 5, "ttl": 15}}
     jobs = [
         {"name": name, "exec": [app], "main": True, "logging": {"raw": True}, **advertised},

@@ -52,7 +52,7 @@ def test_image_with_nothing_but_programs(pilot: StartPilot) -> None:
 
 
 def test_control_socket_that_cannot_be_had_is_one_warning_that_names_the_places(pilot: StartPilot) -> None:
-    done = run_in_image(pilot, {}, ["/bin/sh", "-c", "exit 7"])
+    done = run_in_image(pilot, {}, ["/bin/sh", "-c", "sleep 0.5; exit 7"])
 
     [warning] = [line for line in done.stdout.splitlines() if WARNING in line]
     assert done.returncode == 7
@@ -101,9 +101,10 @@ def test_catalogue_that_cannot_be_written_is_reported_once_and_the_app_runs(pilo
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    """What was printed, but for the one warning about the control socket, for which an image like this has no place."""
+    """What was printed, but for the one warning about the control socket, for which an image like this has no place. An
+    application that ends at once is over before anybody has looked for one."""
     lines = done.stdout.splitlines(keepends=True)
-    assert sum(WARNING in line for line in lines) == 1
+    assert sum(WARNING in line for line in lines) <= 1
     return "".join(line for line in lines if WARNING not in line)
 
 
