@@ -116,7 +116,7 @@ def service_config(consul: str, name: str, watched: tuple[str, ...], poll: int, 
 
 
 def jobs_config(consul: str, name: str, watched: str, app: str, on_change: str) -> str:
-    """A configuration of the jobs dialect: an application with a heartbeat each 5 s, a watch, and a job on it. A command
+    """A configuration of the jobs dialect: an application with a heartbeat each 5 s, a watch and its job. A command
     on the command line means nothing in this dialect."""
     advertised = {"port": 8000, "interfaces": ["static:127.0.0.1"], "health": {"interval": 5, "ttl": 15}}
     jobs = [
