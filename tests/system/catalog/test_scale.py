@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from cp.catalog import Instance
 
 TICK = 0.005  # seconds
-LONGEST_LAG = 20.0  # milliseconds, at the 99th percentile
+# Milliseconds, at the 99th percentile. On a machine with nothing else to do it is below 20. This guards against relapses
+# where another test runs beside it on a slow interpreter.
+LONGEST_LAG = 40.0
 INSTANCES, LARGE_INSTANCES = 50, 5000
 
 
