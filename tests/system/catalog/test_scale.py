@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from cp.catalog import Instance
 
 TICK = 0.005  # seconds
-# Milliseconds, at the 99th percentile. On a machine with nothing else to do it is below 20. This guards against relapses
-# where another test runs beside it on a slow interpreter.
+# Milliseconds, at the 99th percentile. On a machine with nothing else to do it is below 20; here it guards against a
+# relapse, where another test runs beside it on a slow interpreter.
 LONGEST_LAG = 40.0
 INSTANCES, LARGE_INSTANCES = 50, 5000
 
