@@ -144,6 +144,8 @@ def test_check_that_forks_and_leaves_counts_and_the_next_one_comes(pilot: StartP
 )
 def test_nothing_of_many_checks_stays_behind(pilot: StartPilot, script: str) -> None:
     started = pilot(IDLE, forever())
+    # The control socket is made a little after the start, and is no leak.
+    started.wait_for(lambda: started.run("-ping").code == 0, what="the control socket")
     before = resources(started)
 
     started.reload({"logging": {"level": "ERROR"}, **often(sh(f"mark check\n{script}"), timeout="300ms")})
