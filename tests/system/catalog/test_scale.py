@@ -108,11 +108,9 @@ def test_fifty_watches_that_churn_leave_the_loop_alone(scale: Scale, churning: s
     figures: list[float] = []
     # A machine that does much else lets the loop wait too, but not all the time.
     limit = quiet + LONGEST_LAG
-    while not figures or (min(figures) >= limit and len(figures) < 8):
+    # The watches rest for up to 4 s, at random, while there are changes without pause.
+    while len(scale.reports) < 50 or min(figures) >= limit:
+        assert len(figures) < 10, f"{len(scale.reports)} of 50 heard; p99 with changes, in ms: {figures}; at rest {quiet:.1f}"
         figures.append(p99(scale.run(2)))
 
-    assert len(scale.reports) == 50, "all of them hear of changes"
     assert sum(scale.reports.values()) > 100
-    assert min(figures) < limit, (
-        f"at rest {quiet:.1f}, p99 of several runs, in ms: {[round(figure, 1) for figure in figures]}"
-    )
