@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cp.engine.host import Discovery, Host
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
+# Seconds within which a second request is the first one, come twice: `timeout` sends a signal to us and then to our group,
+# and a Ctrl-C comes from the terminal and from a parent that passes it on.
+SAME_REQUEST = 0.2
 OLD_CATALOG_LIMIT = 15.0  # seconds that a catalogue that a reload replaced is still told what is gone
 SIGKILL = 9
 CATALOG = "catalog"  # holder of the budget while services are deregistered
@@ -58,6 +61,7 @@ class Engine:
         self._endings = Endings(host, first.stop_timeout, self.progress)
         self.changes = Changes(self, self._roster, self._endings, load, host)
         self._stop_requests = 0
+        self._stop_requested = 0.0  # when, the last time
         self._stop_began = 0.0
         self._announced: dict[str, tuple[plan.Service, str, str]] = {}  # what the catalogue was told last, by id
         self._deregistering: set[str] = set()
@@ -239,6 +243,10 @@ class Engine:
 
     def request_stop(self, number: int) -> None:
         """A signal asks for a stop. A second one ends running hooks, a third one everything."""
+        now = self._host.loop.now()
+        if self._stop_requests and now - self._stop_requested < SAME_REQUEST:
+            return
+        self._stop_requested = now
         self._stop_requests += 1
         if self._stop_requests == 1:
             for job in self.jobs.values():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+
+from cp.engine.engine import SAME_REQUEST
 from cp.plan import Job
 from tests.unit.engine.plans import (
     AFTER_PRESTART,
@@ -180,6 +183,18 @@ def test_second_sigterm_ends_a_running_hook_and_the_stop_goes_on() -> None:
     world.exit("postStop", 0)
     assert world.over
     assert world.engine.exit_code == 143
+
+
+def test_sigterm_that_comes_twice_at_once_is_one_request() -> None:
+    """As GNU timeout sends it, to us and then to our group."""
+    world = World(app(), pre_stop(), post_stop()).start()
+    world.terminate()
+    world.loop.advance(SAME_REQUEST / 2)
+    world.engine.request_stop(signal.SIGTERM)
+    world.loop.settle()
+    assert world.story("SIGTERM") == []
+    world.exit("preStop", 0)
+    assert world.story("SIGTERM") == ["SIGTERM app"]
 
 
 def test_third_sigterm_kills_everything_and_leaves() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
 from cp.engine.changes import Refused
-from cp.engine.engine import Engine
+from cp.engine.engine import SAME_REQUEST, Engine
 from cp.engine.events import Bus, Event
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop, Timer
@@ -280,7 +280,9 @@ class World:
         process.exit(code)
 
     def terminate(self) -> None:
-        """SIGTERM comes to ContainerPilot."""
+        """SIGTERM comes to ContainerPilot, and if it had come before, then long enough ago for another request."""
+        if self.engine.stopping:
+            self.loop.advance(SAME_REQUEST)
         self.engine.request_stop(signal.SIGTERM)
         self.loop.settle()
 
