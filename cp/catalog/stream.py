@@ -22,7 +22,7 @@ LONGEST_LINE = 16 * 1024 * 1024
 
 
 class Stream:
-    """What is heard of one answer; a subclass decides when that is enough.
+    """What is heard of one answer: its first line, if a subclass does not look closer.
 
     It is listened to for `max_wait` seconds, which begin with the head of the answer. Where `greeted`, the server is
     known to send a first line at once: if that is not there in the time that any answer has, there is no answer.
@@ -40,7 +40,7 @@ class Stream:
 
     def heard(self, line: bytes) -> bool:
         """A line that is not empty, or what the answer ends with; true = enough."""
-        raise NotImplementedError
+        return True
 
     def follow(self, response: Any, patience: Patience, headers: Mapping[str, str]) -> None:
         """Listens until it has heard enough, the answer ends, or the time is over. Raises what urllib3 does."""

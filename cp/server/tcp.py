@@ -44,11 +44,9 @@ def listen(address: str, port: int) -> _socket.socket:
             listener.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
         listener.bind((address, port))
         listener.listen(BACKLOG)
-    except BaseException as error:  # whatever it is: the descriptor is not left behind
+    except OSError as error:
         listener.close()
-        if isinstance(error, OSError):
-            raise PortError(_why(error)) from None
-        raise
+        raise PortError(_why(error)) from None
     return listener
 
 

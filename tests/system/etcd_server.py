@@ -22,7 +22,7 @@ import pytest
 from xprocess import ProcessStarter  # type: ignore[import-untyped]
 
 from tests.system.pilot import wait_for
-from tests.system.servers import ROOT, free_port
+from tests.system.servers import find_server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,15 +36,7 @@ PREFIX = "/containerpilot"
 
 
 def find_etcd() -> Path:
-    """The program; without it a test fails: a suite that is green because it could not test is worse than none."""
-    if named := os.environ.get("ETCD"):
-        return Path(named)
-    fetched = ROOT / ".cache" / "etcd" / "usr" / "bin" / "etcd"
-    if fetched.is_file():
-        return fetched
-    if found := shutil.which("etcd"):
-        return Path(found)
-    pytest.fail("cannot find etcd: run scripts/test.sh once, name it in ETCD, or put it on PATH", pytrace=False)
+    return find_server("etcd")
 
 
 class Etcd:

@@ -33,16 +33,22 @@ LISTENING = range(12000, 30000)  # below the ports that the kernel gives to outg
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def find_consul() -> Path:
-    """The program; without it a test fails: a suite that is green because it could not test is worse than none."""
-    if named := os.environ.get("CONSUL"):
+def find_server(name: str) -> Path:
+    """The program of this name: what the variable NAME names, what scripts/fetch-NAME.py fetched, or that on PATH.
+    Without it a test fails: a suite that is green because it could not test is worse than none."""
+    variable = name.upper()
+    if named := os.environ.get(variable):
         return Path(named)
-    fetched = ROOT / ".cache" / "consul" / "usr" / "bin" / "consul"
+    fetched = ROOT / ".cache" / name / "usr" / "bin" / name
     if fetched.is_file():
         return fetched
-    if found := shutil.which("consul"):
+    if found := shutil.which(name):
         return Path(found)
-    pytest.fail("cannot find consul: run scripts/test.sh once, name it in CONSUL, or put it on PATH", pytrace=False)
+    pytest.fail(f"cannot find {name}: run scripts/test.sh once, name it in {variable}, or put it on PATH", False)
+
+
+def find_consul() -> Path:
+    return find_server("consul")
 
 
 def free_port() -> int:

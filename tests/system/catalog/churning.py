@@ -16,6 +16,8 @@ import time
 
 PERIOD = 0.1  # seconds
 
+_never = threading.Event()
+
 
 def answer(count: int, turn: int) -> bytes:
     entries = [
@@ -41,7 +43,7 @@ def serve(connection: socket.socket, bodies: dict[bool, list[bytes]]) -> None:
                 pass
             target = line.split()[1].decode()
             if "index=" in target:
-                time.sleep(PERIOD)
+                _never.wait(PERIOD)  # the next change
             turn = int(time.monotonic() / PERIOD)
             body = bodies["/large?" in target][turn % 2]
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nX-Consul-Index: {turn + 1}\r\n\r\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import urllib.parse
 import urllib.request
@@ -18,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.system.jobs.configs import app, config
-from tests.system.pilot import ROOT, wait_for
-from tests.system.servers import free_port
+from tests.system.pilot import wait_for
+from tests.system.servers import find_server, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,18 +27,6 @@ if TYPE_CHECKING:
     from tests.system.telemetry.scraping import Port
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-def find_prometheus() -> Path:
-    """The program; without it a test fails: a suite that is green because it could not test is worse than none."""
-    if named := os.environ.get("PROMETHEUS"):
-        return Path(named)
-    fetched = ROOT / ".cache" / "prometheus" / "usr" / "bin" / "prometheus"
-    if fetched.is_file():
-        return fetched
-    if found := shutil.which("prometheus"):
-        return Path(found)
-    pytest.fail("cannot find prometheus: run scripts/test.sh once, name it in PROMETHEUS, or put it on PATH", False)
 
 
 # Successful scrapes that the test waits for; with an environment that asks for more it goes on for as long.
@@ -57,7 +44,7 @@ class Prometheus:
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [
-                    find_prometheus(),
+                    find_server("prometheus"),
                     "--config.file=prometheus.yml",
                     "--storage.tsdb.path=data",
                     f"--web.listen-address=127.0.0.1:{self.port}",
