@@ -45,18 +45,19 @@ class ControlPlane:
         changed.
         """
         if self._is_served(settings):
-            accept()
-            self._settings = settings
-            if self._server is not None:
-                self._server.announce()
+            self._keep(settings, accept)
             return
-        from cp.server.control import Control
+        from cp.server.control import Control, mode_for
         from cp.server.listener import ListenError, open_first, open_listener
         from cp.server.places import usual_places
 
         listener, fault = None, ""
         try:
-            listener = open_listener(settings.socket) if settings.socket else open_first(usual_places(self._environ))
+            mode = mode_for(settings.users)
+            if settings.socket:
+                listener = open_listener(settings.socket, mode)
+            else:
+                listener = open_first(usual_places(self._environ), mode)
         except ListenError as error:
             if settings.socket:
                 raise ControlError(str(error)) from None
@@ -78,8 +79,33 @@ class ControlPlane:
                 self._operator,
                 self._log,
                 announced=settings.announced,
+                users=settings.users,
                 on_answer=self._on_answer,
             )
+
+    def _keep(self, settings: Settings, accept: Callable[[], object]) -> None:
+        """Serve on where we do, though perhaps others."""
+        server, before = self._server, self._settings
+        if server is None or before is None or settings.users == before.users:
+            accept()
+        else:
+            from cp.server.listener import ListenError
+
+            try:
+                server.serve_users(settings.users)
+            except ListenError as error:
+                raise ControlError(str(error)) from None
+            try:
+                accept()
+            except BaseException:  # whatever it is, nothing has changed
+                try:
+                    server.serve_users(before.users)
+                except ListenError:
+                    pass  # the file is gone by now, and with it the way to us
+                raise
+        self._settings = settings
+        if server is not None:
+            server.announce()
 
     def _is_served(self, settings: Settings) -> bool:
         """Whether they mean the place that is served already: ours must not be taken for another instance."""

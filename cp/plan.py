@@ -229,6 +229,7 @@ class Control(Record):
 
     socket: str = ""  # a path that must be had; "" = the first of the usual places that can be had, or none
     announced: bool = True  # in the log at level info, else debug
+    users: tuple[int, ...] | None = ()  # who may use it besides root and the user that we run as; None = everyone
 
 
 class Metric(Record):

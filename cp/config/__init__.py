@@ -80,7 +80,7 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     control = root.data.get("control") if isinstance(root.data, dict) else None
     if control is None or control.data is None:
         return ""
-    if isinstance(control.data, dict) and list(control.data) == ["socket"]:
+    if isinstance(control.data, dict) and "socket" in control.data and control.data.keys() <= {"socket", "users"}:
         path = control.data["socket"].data
         # The usual case. The reader would say the same; importing it takes as long as asking the server.
         if isinstance(path, str) and 0 < len(path) < 100 and path.isascii() and path.isprintable() and path[0] == "/":
@@ -89,6 +89,8 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     from cp.config.fields import Fields
     from cp.config.json5 import Value
 
+    if isinstance(control.data, dict):  # whom a server would serve is its own business: here they may have no name
+        control = Value({key: each for key, each in control.data.items() if key != "users"}, control.at, control.keys)
     part = Value({"control": control}, root.at, root.keys)
     path = read_control(Fields(problems, part, "", ("control",)), announced=True).socket
     problems.check()

@@ -1,4 +1,4 @@
-"""`control`: the socket on which a running ContainerPilot takes orders."""
+"""`control`: the socket on which a running ContainerPilot takes orders, and from whom."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ if TYPE_CHECKING:
     from cp.config.fields import Fields
 
 LONGEST_PATH = 107  # bytes: what the kernel's sockaddr_un holds, and the zero byte after it
+HIGHEST_USER = 2**32 - 2  # the number after it means "none" to the kernel
+EVERYONE = "*"
 
 
 def read_control(root: Fields, *, announced: bool) -> Control:
-    """`control`; without it, or with nothing in it, the usual places."""
-    fields = root.object("control", ("socket",))
-    if fields is None or not fields.has("socket"):
+    """`control`; without it, or with nothing in it, the usual places, and nobody but ourselves."""
+    fields = root.object("control", ("socket", "users"))
+    if fields is None:
         return Control(announced=announced)
+    return Control(socket=_read_socket(fields), announced=announced, users=_read_users(fields))
+
+
+def _read_socket(fields: Fields) -> str:
     path = fields.string("socket")
-    if not path.strip():
+    if fields.has("socket") and not path.strip():
         fields.fault(
             "socket",
             "control: validate failed with control server not loading due to missing config: name a path, "
@@ -25,4 +31,47 @@ def read_control(root: Fields, *, announced: bool) -> Control:
         )
     elif len(path.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
         fields.fault("socket", f"the path is too long for a socket: at most {LONGEST_PATH} bytes")
-    return Control(socket=path, announced=announced)
+    return path
+
+
+def _read_users(fields: Fields) -> tuple[int, ...] | None:
+    """Their numbers; None: everyone."""
+    value = fields.value("users")
+    if value is None:
+        return ()
+    found: dict[int, None] = {}
+    everyone = False
+    elements, paths = [value], ["users"]
+    if isinstance(value.data, list):
+        elements, paths = value.data, [f"users[{index}]" for index in range(len(value.data))]
+    for element, path in zip(elements, paths, strict=True):
+        if element.data == EVERYONE:
+            everyone = True
+        elif element.data is not None:  # templates leave nulls
+            try:
+                found[_number(element.data)] = None
+            except ValueError as error:
+                fields.problems.fault(element.at, fields.where(path), str(error))
+    return None if everyone else tuple(found)
+
+
+def _number(data: object) -> int:
+    """Of a user, who may be given by name; ValueError."""
+    if isinstance(data, str) and data.isascii() and data.isdecimal() and len(data) < 20:
+        data = int(data)  # a template writes it so
+    if isinstance(data, int) and not isinstance(data, bool):
+        if 0 <= data <= HIGHEST_USER:
+            return data
+        raise ValueError(f"the number of a user is from 0 to {HIGHEST_USER}")
+    if not isinstance(data, str) or not data or "\0" in data:
+        raise ValueError(f'must be the name or the number of a user, or "{EVERYONE}" for all')
+    try:
+        from pwd import getpwnam
+    except ImportError:
+        raise ValueError("names of users need the module 'pwd', which this Python lacks: give the number") from None
+    try:
+        return getpwnam(data).pw_uid
+    except (KeyError, ValueError):
+        from cp.config.fields import show
+
+        raise ValueError(f"there is no user {show(data)} here: create it, or give its number") from None

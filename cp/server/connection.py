@@ -83,9 +83,9 @@ class Connection:
             self.close()
         self._settle()
 
-    def turn_away(self) -> None:
-        """There is no room for this client."""
-        self._refuse(Refused(503, "all connections are busy, try again later"))
+    def turn_away(self, status: int, why: str) -> None:
+        """Whatever this client wants: it gets this answer, and no other."""
+        self._refuse(Refused(status, why))
         self._settle()
 
     def wind_up(self) -> None:

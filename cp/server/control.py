@@ -6,9 +6,11 @@ On the way to the application's start: what answers is imported when the first c
 from __future__ import annotations
 
 from cp.server.http import DEFAULT_LIMITS, GRACE, Server
+from cp.server.listener import MODE, MODE_FOR_OTHERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from cp.server.http import Limits, Request
     from cp.server.listener import Listener
     from cp.server.messages import Log
+    from cp.server.peers import Peers
     from cp.server.routes import Routes
     from cp.server.stream import Exchange
 
@@ -59,9 +62,15 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """Serves `operator` on a listener, which it closes. `announced`: say so at level info, else debug."""
+    """Serves `operator` on a listener, which it closes. `announced`: say so at level info, else debug.
 
-    __slots__ = ("_announced", "_listener", "_log", "_loop", "_on_answer", "_operator", "_routes", "_server")
+    `users` are served besides root and the user that we run as; None: all are.
+    """
+
+    __slots__ = (
+        *("_announced", "_listener", "_log", "_loop", "_on_answer", "_operator", "_peers", "_routes", "_server"),
+        "_users",
+    )
 
     def __init__(
         self,
@@ -71,6 +80,7 @@ class Control:
         log: Log,
         *,
         announced: bool = True,
+        users: tuple[int, ...] | None = (),
         on_answer: OnAnswer | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -80,8 +90,12 @@ class Control:
         self._log = log
         self._announced = announced
         self._on_answer = on_answer
+        self._users = users
+        self._peers: Peers | None = None
         self._routes: Routes | None = None
-        self._server = Server(loop, listener.socket, self._handle, log, limits=limits, prepare=self._prepare)
+        self._server = Server(
+            loop, listener.socket, self._handle, log, limits=limits, prepare=self._prepare, refusal=self._refusal
+        )
         self.announce()
 
     @property
@@ -102,6 +116,11 @@ class Control:
         write = self._log.info if self._announced else self._log.debug
         write(f"control: serving at {self.path}")
 
+    def serve_users(self, users: tuple[int, ...] | None) -> None:
+        """From now on serve these besides root and our own. Raises listener.ListenError, and nothing has changed."""
+        self._listener.change_mode(mode_for(users))
+        self._users = users
+
     def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
         """Remove the socket's file, give the answers that are owed, for so many seconds at most, and call back.
 
@@ -117,10 +136,21 @@ class Control:
         self._server.close(finished, grace)
 
     def _prepare(self) -> None:
+        from cp.server.peers import Peers
         from cp.server.routes import Routes
 
+        self._peers = Peers(self._log.warning, self._loop.now)
         self._routes = Routes(self._loop, self._operator, self._log, self._on_answer)
 
     def _handle(self, request: Request, exchange: Exchange) -> None:
         assert self._routes is not None  # the server calls `_prepare` before
         self._routes.handle(request, exchange)
+
+    def _refusal(self, client: _socket.socket) -> str:
+        assert self._peers is not None  # the server calls `_prepare` before
+        return self._peers.refusal(client, self._users)
+
+
+def mode_for(users: tuple[int, ...] | None) -> int:
+    """Of the socket's file, where these are served."""
+    return MODE if users == () else MODE_FOR_OTHERS

@@ -37,6 +37,7 @@ class Server:
 
     `handle(request, exchange)` is called on the loop's thread for each complete request. `prepare` is called once, on
     another thread, before that: to import what the handler needs. `name` stands in front of the log's lines.
+    `refusal(client)` says why a client is not served, whatever it asks for; "" if it is.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Server:
         limits: Limits = DEFAULT_LIMITS,
         name: str = "control",
         prepare: Callable[[], object] | None = None,
+        refusal: Callable[[_socket.socket], str] | None = None,
     ) -> None:
         self.handle = handle
         self.limits = limits
@@ -60,6 +62,7 @@ class Server:
         self._log = log
         self._name = name
         self._prepare = prepare
+        self._refusal = refusal
         self._open: type[Connection] | None = None
         self._connections: dict[int, Connection] = {}  # by descriptor, the oldest first
         self._timer: Timer | None = None  # of the earliest deadline
@@ -214,8 +217,11 @@ class Server:
             connection = self._open(self, client)
             self._connections[connection.fd] = connection
             self.note_deadline(connection.deadline)
-            if not has_room:
-                connection.turn_away()
+            why = self._refusal(client) if self._refusal is not None else ""
+            if why:
+                connection.turn_away(403, why)
+            elif not has_room:
+                connection.turn_away(503, "all connections are busy, try again later")
             if len(self._connections) >= self.limits.connections or self.now() >= end:
                 return
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 LONGEST_PATH = 107  # bytes: what the kernel's sockaddr_un holds, and the zero byte after it
 BACKLOG = 512  # clients that may wait while the loop is busy; the kernel cuts it to net.core.somaxconn
 ATTEMPTS = 3  # a file may come and go while we look
-MODE = 0o600  # who may connect may start processes: only the user that we run as
+# Who may connect may start processes. The mode keeps out all but the user that we run as, unless others are named: then
+# anybody may connect, and is asked who he is (peers.py). The folder's mode is for who made it.
+MODE, MODE_FOR_OTHERS = 0o600, 0o666
 
 
 class ListenError(Exception):
@@ -27,11 +29,12 @@ class ListenError(Exception):
 class Listener:
     """A listening, non-blocking unix socket and its file."""
 
-    __slots__ = ("_file", "_identity", "path", "socket")
+    __slots__ = ("_file", "_identity", "_mode", "path", "socket")
 
-    def __init__(self, path: str, socket: _socket.socket, identity: tuple[int, int]) -> None:
+    def __init__(self, path: str, socket: _socket.socket, identity: tuple[int, int], mode: int) -> None:
         self.path = path
         self.socket = socket
+        self._mode = mode
         self._file = os.path.abspath(path)
         self._identity = identity
 
@@ -41,6 +44,16 @@ class Listener:
             return _identity(path) == self._identity
         except (OSError, ValueError):
             return False
+
+    def change_mode(self, mode: int) -> None:
+        """Of its file. Raises ListenError, and nothing has changed."""
+        if mode != self._mode:
+            try:
+                _set_mode(self._file, self._identity, mode)
+            except (OSError, _Refused) as error:
+                why = _why(error, self._file) if isinstance(error, OSError) else error
+                raise ListenError(f"cannot change the mode of the control socket {_shown(self.path)}: {why}") from None
+            self._mode = mode
 
     def unlink(self) -> None:
         """Remove the file, unless somebody else has put another there; nobody new can connect then."""
@@ -55,20 +68,20 @@ class Listener:
         self.socket.close()
 
 
-def open_listener(path: str) -> Listener:
+def open_listener(path: str, mode: int = MODE) -> Listener:
     """Listen at `path`, in place of a socket that nobody serves any more. Raises ListenError."""
     try:
-        return _open(path)
+        return _open(path, mode)
     except _Refused as refused:
         raise ListenError(f"cannot serve the control socket {_shown(path)}: {refused}") from None
 
 
-def open_first(paths: Iterable[str]) -> Listener:
+def open_first(paths: Iterable[str], mode: int = MODE) -> Listener:
     """Listen at the first of the paths where that can be had. Raises ListenError that tells of all of them."""
     reasons = []
     for path in paths:
         try:
-            return _open(path)
+            return _open(path, mode)
         except _Refused as refused:
             reasons.append(f"{_shown(path)}: {refused}")
     raise ListenError(f"cannot serve a control socket in any of the usual places: {'; '.join(reasons)}")
@@ -78,7 +91,7 @@ class _Refused(Exception):
     """Why a path cannot be had."""
 
 
-def _open(path: str) -> Listener:
+def _open(path: str, mode: int) -> Listener:
     if not path:
         raise _Refused("the path is empty")
     if "\0" in path:
@@ -91,8 +104,8 @@ def _open(path: str) -> Listener:
         server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             server.setblocking(False)
-            if _bind(server, path):
-                return Listener(path, server, _listen(server, path))
+            if _bind(server, path, mode):
+                return Listener(path, server, _listen(server, path, mode), mode)
         except BaseException:  # whatever it is: the descriptor is not left behind
             server.close()
             raise
@@ -144,12 +157,12 @@ def _is_served(path: str) -> bool:
     return True
 
 
-def _bind(server: _socket.socket, path: str) -> bool:
+def _bind(server: _socket.socket, path: str, mode: int) -> bool:
     """False if a file has come there meanwhile."""
     try:
         # The file gets the mode of its socket. To change it by its path would be to change what somebody else may have
         # put there by then, in a folder that all may write to.
-        os.fchmod(server.fileno(), MODE)
+        os.fchmod(server.fileno(), mode)
     except OSError:
         pass  # a kernel that does not know that
     try:
@@ -161,21 +174,36 @@ def _bind(server: _socket.socket, path: str) -> bool:
     return True
 
 
-def _listen(server: _socket.socket, path: str) -> tuple[int, int]:
+def _listen(server: _socket.socket, path: str, mode: int) -> tuple[int, int]:
     """Until this listens nobody can connect, so that nobody does before the mode is right."""
     try:
         identity = _identity(path)
-        mode = os.lstat(path).st_mode
-        if not stat.S_ISSOCK(mode):
+        found = os.lstat(path).st_mode
+        if not stat.S_ISSOCK(found):
             raise _Refused("another program has just put its own file there: name another path")
-        if stat.S_IMODE(mode) != MODE:  # an umask that takes even from the owner
-            os.chmod(path, MODE)
+        if stat.S_IMODE(found) != mode:  # the umask has taken some of it
+            _set_mode(path, identity, mode)
         server.listen(BACKLOG)
         if _identity(path) != identity:  # to one that started in the same instant, ours looked like nobody's
             raise _Refused("another instance has just put its own socket there: stop it, or name another path")
     except OSError as error:
         raise _Refused(_why(error, path)) from None
     return identity
+
+
+def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
+    """Of the file that we have made, and of no other that somebody may put in its place. Raises OSError, _Refused."""
+    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        status = os.fstat(fd)
+        if (status.st_dev, status.st_ino) != identity:
+            raise _Refused("another instance has just put its own socket there: stop it, or name another path")
+        try:
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+        except FileNotFoundError:
+            raise _Refused("its mode cannot be set without /proc: mount that") from None
+    finally:
+        os.close(fd)
 
 
 def _identity(path: str) -> tuple[int, int]:

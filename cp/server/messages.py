@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     class Log(Protocol):
         def debug(self, message: str, /) -> None: ...
         def info(self, message: str, /) -> None: ...
+        def warning(self, message: str, /) -> None: ...
         def error(self, message: str, /) -> None: ...
 
 
@@ -20,6 +21,7 @@ REASONS = {
     200: "OK",
     202: "Accepted",
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",

@@ -214,7 +214,8 @@ def percent_decoded(text: str) -> str:
     parts = [first]
     for part in rest:
         try:
-            parts += (bytes([int(part[:2].decode("ascii"), 16)]), part[2:]) if part[:2].isalnum() else (b"%", part)
+            is_escape = len(part) > 1 and part[:2].isalnum()
+            parts += (bytes([int(part[:2].decode("ascii"), 16)]), part[2:]) if is_escape else (b"%", part)
         except ValueError:
             parts += (b"%", part)
     return b"".join(parts).decode("utf-8", "surrogateescape")

@@ -223,7 +223,7 @@ KEYS: dict[tuple[Path, str], list[tuple[str, ...]]] = {
     (JOBS, "health"): [jobs_health._KEYS],
     (JOBS, "port"): [jobs_service._CONSUL_KEYS],
     (JOBS, "watches"): [jobs_watches._KEYS],
-    (JOBS, "control"): [("socket",)],
+    (JOBS, "control"): [("socket", "users")],
     (TELEMETRY, "The jobs dialect"): [jobs_telemetry._KEYS, jobs_telemetry._METRIC_KEYS],
     (TELEMETRY, "The services dialect"): [services_telemetry._KEYS, ("check", "poll", "timeout")],
     (JOBS, "logging"): [("level", "format", "output"), ("raw",)],

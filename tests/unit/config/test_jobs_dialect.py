@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cp.config import ConfigError
+from cp.config import ConfigError, Source, control_socket
 from cp.plan import EVENT, REOPEN_LOG, STOP, ConsulSettings, Control, DirectorySettings, Logging, Watch, When
 from tests.unit.config.loading import (
     faults_of_jobs,
@@ -172,6 +172,12 @@ def test_a_watch_that_is_wrong(watch: Any, text: str) -> None:
         (None, Control()),
         ({}, Control()),
         ({"socket": "/var/run/cp3-test.sock"}, Control(socket="/var/run/cp3-test.sock")),
+        ({"users": None}, Control()),
+        ({"users": []}, Control()),
+        ({"users": 1000}, Control(users=(1000,))),
+        ({"users": ["root", 1000, "1000", None, "4294967294"]}, Control(users=(0, 1000, 4294967294))),
+        ({"users": "*"}, Control(users=None)),
+        ({"socket": "/s", "users": [1000, "*"]}, Control(socket="/s", users=None)),
     ],
 )
 def test_control(written: Any, control: Control) -> None:  # rows 21, 92
@@ -182,6 +188,36 @@ def test_a_control_socket_without_a_path() -> None:  # row 93
     assert "control.socket: control: validate failed with control server not loading due to missing config" in (
         faults_of_jobs(control={"socket": ""})
     )
+
+
+@pytest.mark.parametrize(
+    ("users", "fault"),
+    [
+        (["no-such-user"], 'control.users[0]: there is no user "no-such-user" here: create it, or give its number'),
+        ("no-such-user", 'control.users: there is no user "no-such-user" here'),
+        ([1000, -1], "control.users[1]: the number of a user is from 0 to 4294967294"),
+        (["4294967295"], "control.users[0]: the number of a user is from 0 to 4294967294"),
+        ([True], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
+        ([""], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
+        ([["app"]], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
+        ({"app": 1}, 'control.users: must be the name or the number of a user, or "*" for all'),
+        ([1.5], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
+        (["a\0b"], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
+    ],
+)
+def test_a_user_of_the_control_socket_that_is_none(users: Any, fault: str) -> None:
+    assert fault in faults_of_jobs(control={"users": users})
+
+
+def test_a_fault_in_the_users_of_the_control_socket_has_its_place() -> None:
+    text = '{\n  control: {\n    users: ["root",\n      "no-such-user"]\n  },\n  jobs: []\n}'
+    assert "app.json:4:7: control.users[1]: there is no user" in str(refused(text))
+
+
+@pytest.mark.parametrize("socket", ["/run/c.socket", "with space.socket"])
+def test_clients_need_not_know_the_users_of_the_control_socket(socket: str) -> None:
+    text = json.dumps({"control": {"socket": socket, "users": ["no-such-user"]}, "jobs": []})
+    assert control_socket(Source("app.json", text), {}) == socket
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,9 @@ class FakeLog:
     def info(self, message: str) -> None:
         self.lines.append(f"info {message}")
 
+    def warning(self, message: str) -> None:
+        self.lines.append(f"warning {message}")
+
     def error(self, message: str) -> None:
         self.lines.append(f"error {message}")
 

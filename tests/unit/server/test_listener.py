@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from cp.server import listener as module
-from cp.server.listener import Listener, ListenError, open_first, open_listener
+from cp.server.listener import MODE, MODE_FOR_OTHERS, Listener, ListenError, open_first, open_listener
+
+Listen = Callable[..., Listener]
 
 
 @pytest.fixture
@@ -21,8 +23,8 @@ def listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     monkeypatch.chdir(tmp_path)
     opened: list[Listener] = []
 
-    def open_it(path: str) -> Listener:
-        opened.append(open_listener(path))
+    def open_it(path: str, mode: int = MODE) -> Listener:
+        opened.append(open_listener(path, mode))
         return opened[-1]
 
     yield open_it
@@ -48,7 +50,52 @@ def test_only_its_user_may_connect_whatever_the_umask(listen: Callable[[str], Li
         listen("s")
     finally:
         os.umask(before)
-    assert stat.S_IMODE(os.stat("s").st_mode) == 0o600
+    assert mode_of("s") == 0o600
+
+
+@pytest.mark.parametrize("umask", [0, 0o22, 0o777])
+def test_where_others_are_served_all_may_connect_whatever_the_umask(listen: Listen, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        listen("s", MODE_FOR_OTHERS)
+    finally:
+        os.umask(before)
+    assert mode_of("s") == 0o666
+
+
+def test_the_mode_follows_a_reload(listen: Listen) -> None:
+    listener = listen("s")
+    listener.change_mode(MODE_FOR_OTHERS)
+    assert mode_of("s") == 0o666
+    listener.change_mode(MODE)
+    assert mode_of("s") == 0o600
+
+
+def test_a_file_that_is_no_longer_ours_keeps_its_mode(listen: Listen) -> None:
+    """In a folder that all may write to: it could be a link to something precious."""
+    listener = listen("s")
+    Path("precious").touch(0o640)
+    for make in (link_to_precious, other_file, lambda path: None):
+        os.unlink("s")
+        make("s")
+        with pytest.raises(ListenError, match="cannot change the mode of the control socket s: "):
+            listener.change_mode(MODE_FOR_OTHERS)
+        assert mode_of("precious") == 0o640
+        assert not os.path.lexists("s") or mode_of("s") == 0o640
+        Path("s").unlink(missing_ok=True)
+        Path("s").touch()
+
+
+def link_to_precious(path: str) -> None:
+    Path(path).symlink_to("precious")
+
+
+def other_file(path: str) -> None:
+    Path(path).touch(0o640)
+
+
+def mode_of(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
 
 
 def test_nobody_can_connect_before_the_mode_is_right(
@@ -57,8 +104,8 @@ def test_nobody_can_connect_before_the_mode_is_right(
     tried: list[type[BaseException]] = []
     bind = module._bind
 
-    def bind_and_look(server: socket.socket, path: str) -> bool:
-        bound = bind(server, path)
+    def bind_and_look(server: socket.socket, path: str, mode: int) -> bool:
+        bound = bind(server, path, mode)
         with socket.socket(socket.AF_UNIX) as early, pytest.raises(ConnectionRefusedError) as refused:
             early.connect(path)
         tried.append(refused.type)
@@ -77,8 +124,8 @@ def test_what_somebody_puts_in_the_place_of_our_file_keeps_its_mode(
     precious = Path("precious")
     precious.touch(0o644)
 
-    def bind_and_lose(server: socket.socket, path: str) -> bool:
-        bound = bind(server, path)
+    def bind_and_lose(server: socket.socket, path: str, mode: int) -> bool:
+        bound = bind(server, path, mode)
         os.unlink(path)
         os.symlink("precious", path)
         return bound
