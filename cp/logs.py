@@ -21,6 +21,8 @@ LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 
 
 _RENDERED_LIMIT = 256  # levels and fields whose text is kept: those of the processes that are logging now
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
+# What JSON need not escape, and what ends a line for some readers, or gives orders to a terminal.
+_ORDERS = {code: f"\\u{code:04x}" for code in (0x7F, *range(0x80, 0xA0), 0x2028, 0x2029)}
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -310,11 +312,17 @@ def _json_parts(level: str, fields: Fields) -> tuple[str, str, str]:
 
 
 def _json_string(text: str) -> str:
-    from _json import encode_basestring  # the C function alone: `json` imports `re`
+    try:
+        from _json import encode_basestring  # the C function alone: `json` imports `re`
+    except ImportError:  # a minimal Python
+        from cp.jsontext import encode_basestring
 
-    if not text.isascii() and not text.isprintable():  # cheap, and true of every surrogate
+    is_odd = "\x7f" in text or not (text.isascii() or text.isprintable())  # cheap, and true of every surrogate
+    if is_odd:
         text = _readable(text)
     quoted = encode_basestring(text)
+    if is_odd:
+        quoted = quoted.translate(_ORDERS)
     if "<" in quoted or ">" in quoted or "&" in quoted:
         quoted = quoted.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return quoted

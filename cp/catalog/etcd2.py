@@ -104,7 +104,10 @@ class Etcd2:
         return f"{self._folder(service.name)}/{_segment(service.id)}"
 
     def _folder(self, name: str) -> str:
-        return "/v2/keys" + "".join(f"/{_segment(part)}" for part in f"{self._prefix}/{name}".split("/") if part)
+        parts = [part for part in f"{self._prefix}/{name}".split("/") if part]
+        if "." in parts or ".." in parts:  # which a server takes for another folder
+            raise CatalogRefused(f"cannot use the key {self._prefix}/{name}: '.' and '..' are no names in etcd's v2")
+        return "/v2/keys" + "".join(f"/{_segment(part)}" for part in parts)
 
     # --- watches
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GRACE = 0.2
 SLOW = 1.0  # seconds; a call that takes longer must not hold up other services: they get a worker more
 MOST_WORKERS = 4
-IDLE = 30.0  # seconds without work, after which a worker goes; the first one stays
+IDLE = 30.0  # seconds without a slow call, after which workers go; the first one stays
 
 
 class Registrar:
@@ -56,6 +56,7 @@ class Registrar:
         self._first = Worker(self, open)
         self._workers = [self._first]
         self._watched = False  # somebody will look whether calls are slow
+        self._slow_at = 0.0  # when there last was a call for which one worker was not enough
         self._stopped = False
         self._complained = False
 
@@ -163,6 +164,7 @@ class Registrar:
     def _hire(self) -> None:
         worker = Worker(self, self._open, self._idle)
         with self._lock:
+            self._slow_at = self._clock()
             if len(self._workers) >= MOST_WORKERS:
                 return
             self._workers.append(worker)
@@ -199,17 +201,22 @@ class Registrar:
 
     def give_back(self, worker: Worker, action: Action, error: CatalogError | None) -> None:
         """How the call went."""
+        now = self._clock()
         with self._lock:
             worker.action = None
+            if now - action.begun >= SLOW:
+                self._slow_at = now
             if not self._stopped:
-                self._goals.ended(action, error, self._clock())
+                self._goals.ended(action, error, now)
             alone = len(self._workers) == 1
         if worker is not self._first and not alone:
             self._first.ring()  # it is the one that waits for the time of the next attempt
 
     def dismiss(self, worker: Worker) -> None:
-        """Nothing was to be done for long."""
+        """Let it go if calls have been quick for long: what there is to do, the first one does."""
         with self._lock:
+            if self._clock() - self._slow_at < self._idle:
+                return
             if worker in self._workers:
                 self._workers.remove(worker)
         worker.stop()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Worker:
-    """Makes the calls that the registrar has for it. With `idle`, its thread ends after so many seconds without one."""
+    """Makes the calls that the registrar has for it. With `idle`, it asks at least so often whether it is needed."""
 
     def __init__(self, registrar: Registrar, open: Callable[[], Catalog], idle: float | None = None) -> None:
         self._registrar = registrar
@@ -78,7 +78,8 @@ class Worker:
     def _rest(self, bell: Bell, pause: float | None) -> None:
         if self._idle is None:
             bell.wait(pause)
-        elif not bell.wait(self._idle):
+        else:
+            bell.wait(self._idle)
             self._registrar.dismiss(self)
 
     def _warm_up(self) -> None:

@@ -187,6 +187,8 @@ def test_the_text_format_leaves_an_empty_message_out() -> None:
         ("a\nb\x00", r"a\nb\u0000"),
         ("byte \udcff", "byte \ufffd"),
         ("\ud800", "\ufffd"),
+        ("\x7f and \x9b2J", r"\u007f and \u009b2J"),
+        ("next\x85line\u2028and\u2029one", r"next\u0085line\u2028and\u2029one"),
     ],
 )
 def test_json_strings(message: str, written: str) -> None:
@@ -202,7 +204,7 @@ def test_json_is_one_line_that_every_reader_understands(message: str, value: str
     stage.log.info(message, (("a", value), ("pid", "\u0661"), ("z", value)))
     line = stage.out.data.decode("utf-8", "strict")
     assert line.endswith("\n")
-    assert line.count("\n") == 1
+    assert line.splitlines(keepends=True) == [line]
     record = json.loads(line)
     assert list(record) == sorted(record)
     assert record["msg"] == re.sub("[\ud800-\udfff]", "\ufffd", message)

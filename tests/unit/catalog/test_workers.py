@@ -147,6 +147,22 @@ def test_threads_are_bounded_and_end_when_there_is_nothing_to_do(world: World) -
     assert [client.closed for client in world.server.clients].count(False) == 1
 
 
+def test_threads_end_also_while_quick_heartbeats_go_on(world: World) -> None:
+    """A container has heartbeats as long as it lives: one slow hour must not leave it with more threads for ever."""
+    for number in range(3):
+        world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+    world.loop.until(world.hangs(3))
+    world.server.release()
+
+    def beat_on() -> bool:
+        for number in range(3):
+            world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+        return world.threads == 1
+
+    world.loop.until(beat_on)
+    assert [client.closed for client in world.server.clients].count(False) == 1
+
+
 def test_a_single_service_never_has_a_second_thread(world: World) -> None:
     world.registrar.want(service("slow"), "passing")
     world.loop.until(world.hangs(1))
