@@ -1,0 +1,17 @@
+#!/bin/sh
+# Gives the built program a long rough time with a real Consul, and prints what was done and what was left of it.
+# Usage: scripts/soak.sh [--minutes N] [--seed N]     (default: 20 minutes, any seed; the seed is printed)
+# Environment: PYTHON               the Python to test on (default: python3)
+#              CONTAINERPILOT_PYZ   the archive to test (default: dist/containerpilot.pyz, which is built)
+# Exit code 1 if anything was missed, lost or left.
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+python=$(choose_python)
+tests=$cache/tests-$(version_of "$python")
+make_environment "$python" "$tests" "$root/tests/requirements.lock"
+CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
+export CONSUL
+[ -n "${CONTAINERPILOT_PYZ:-}" ] || PYTHON=$python scripts/build-zipapp.sh >&2
+
+exec "$tests/bin/python" -m tests.soak "$@"
