@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from cp import __version__, config
@@ -15,6 +16,7 @@ from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.logs import Log, LogError
+from cp.plan import ConsulSettings, EtcdSettings
 from cp.secrets import Secrets, of_catalog
 
 TYPE_CHECKING = False
@@ -34,6 +36,13 @@ FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT
 NOT_PASSED_ON = ("SIGKILL", "SIGSTOP", "SIGCHLD", *FAULTS)
 IGNORED = ("SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU", "SIGTSTP")
 
+# What a module raises that cannot be loaded, or does what it is for, while descriptors or memory have run out.
+SCARCE = (OSError, ImportError, MemoryError)
+
+# What the client of a Consul or an etcd needs, and a minimal Python may lack. Looked for at the start, since what can
+# never work is better refused; imported later.
+FOR_HTTP = ("http", "json", "queue")
+
 # Seconds from the start until the control socket is made in its usual place. That takes some milliseconds, in which an
 # application that ends at once would wait for us; a client takes longer to start.
 SERVE_AFTER = 0.01
@@ -48,14 +57,21 @@ def run(config_argument: str, arguments: tuple[str, ...]) -> int:
     try:
         source = config.read(config_argument, environment.get())
         first = _load(source, environment, arguments)
-    except config.ConfigError as error:
-        report_fatal(log, str(error))
-        return 1
-    return _supervise(source, first, environment, arguments, log)
+        supervise = _assemble(source, first, environment, arguments, log)
+    except (config.ConfigError, LogError, _CannotStart) as error:
+        why = str(error)
+    except SCARCE as error:
+        if isinstance(error, ImportError) and type(error) is not ImportError:
+            raise  # the archive is damaged, and who reads it says so
+        why = f"cannot start: {_reason(error)}"
+    else:
+        return supervise()
+    report_fatal(log, why)
+    return 1
 
 
 def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...]) -> plan.Plan:
-    return config.load(
+    loaded = config.load(
         source,
         environment.get(),
         arguments=arguments,
@@ -63,6 +79,13 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
         addresses=_local_addresses,
         version=__version__,
     )
+    if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
+        for name in FOR_HTTP:
+            if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
+                from cp.catalog.lean import missing_module
+
+                raise config.ConfigError([missing_module(name)])
+    return loaded
 
 
 def _local_addresses() -> list[Address]:
@@ -89,13 +112,33 @@ def _same_stream(first: int, second: int) -> bool:
         return False
 
 
-def _supervise(
-    source: config.Source, first: plan.Plan, environment: Environment, arguments: tuple[str, ...], log: Log
-) -> int:
-    def on_error(error: BaseException) -> None:
+class _CannotStart(Exception):
+    """Why nothing can be run; a sentence for people."""
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror.lower()}{f': {error.filename}' if error.filename else ''}"
+    return str(error) or ("out of memory" if isinstance(error, MemoryError) else type(error).__name__)
+
+
+def _traceback(error: BaseException) -> str:
+    try:
         import traceback
 
-        log.error("internal error (please report it): " + "".join(traceback.format_exception(error)))
+        return "".join(traceback.format_exception(error))
+    except Exception:  # no descriptor to read that module with, or no memory for it
+        return f"{type(error).__name__}: {error}"
+
+
+def _assemble(
+    source: config.Source, first: plan.Plan, environment: Environment, arguments: tuple[str, ...], log: Log
+) -> Callable[[], int]:
+    """Put everything together; what is returned runs it to its end. _CannotStart, LogError, or of the system's errors
+    those that say that a limit is too low."""
+
+    def on_error(error: BaseException) -> None:
+        log.error(f"internal error (please report it): {_traceback(error)}")
 
     _keep_descriptors()
     loop = Loop(on_error=on_error)
@@ -150,17 +193,24 @@ def _supervise(
 
     def serve_late() -> None:
         if serving is None and not engine.stopping:
-            serve(first)
+            try:
+                serve(first)
+            except SCARCE as error:
+                log.warning(f"cannot serve the control socket: {_reason(error)}: going on without it")
 
     def after_start() -> None:
         loop.call_later(SERVE_AFTER, serve_late)
-        _after_start()
+        _after_start(log)
 
-    try:
-        use(first)
-    except LogError as error:
-        report_fatal(log, str(error))
-        return 1
+    def supervise() -> int:
+        engine.start()
+        loop.run()
+        if serving is not None:
+            serving.close()
+        log.flush()
+        return engine.exit_code
+
+    use(first)
     engine = Engine(
         host,
         first,
@@ -175,15 +225,9 @@ def _supervise(
         try:
             serve(first)
         except ServeError as error:
-            report_fatal(log, str(error))
-            return 1
+            raise _CannotStart(str(error)) from None
     _handle_signals(loop, processes, engine)
-    engine.start()
-    loop.run()
-    if serving is not None:
-        serving.close()
-    log.flush()
-    return engine.exit_code
+    return supervise
 
 
 def open_discovery(
@@ -237,15 +281,18 @@ def _handle_signals(loop: Loop, processes: Processes, engine: Engine) -> None:
     loop.call_soon(reap)  # what exited before the handler stood
 
 
-def _after_start() -> None:
+def _after_start(log: Log) -> None:
     """What the application's start did not need."""
     import gc
 
     gc.freeze()
     if os.getpid() != 1:
-        from cp.libc import become_subreaper
+        try:
+            from cp.libc import become_subreaper
 
-        become_subreaper()
+            become_subreaper()
+        except SCARCE as error:
+            log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
 
 
 def _random() -> float:

@@ -97,7 +97,10 @@ def object_of(values: Mapping[str, str | None]) -> bytes:
 def _quoted(text: str) -> str:
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
-    from _json import encode_basestring_ascii
+    try:
+        from _json import encode_basestring_ascii
+    except ImportError:  # a minimal Python
+        from cp.jsontext import encode_basestring_ascii
 
     return encode_basestring_ascii(text)
 

@@ -104,6 +104,11 @@ def _missing(error: ImportError) -> str:
     name = error.name or "?"
     if name.split(".")[0] == "urllib3":
         return "cannot speak HTTP: the package 'urllib3' is missing; containerpilot.pyz brings it, else install it"
+    return missing_module(name)
+
+
+def missing_module(name: str) -> str:
+    """What to say of a module of the standard library that is not there."""
     return (
         f"cannot speak HTTP: this Python's standard library lacks the module '{name}'; "
         "install all of Python (on Debian and Ubuntu the package 'python3', not 'python3-minimal')"

@@ -9,14 +9,20 @@ ever replaced as a whole, by renaming another over it.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from math import isfinite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from json import dumps, loads
+
     from cp.plan import Service
+else:
+    try:
+        from json import dumps, loads
+    except ImportError:  # a minimal Python
+        from cp.jsontext import dumps, loads
 
 SUFFIX = ".json"
 TEMPORARY = ".containerpilot-"  # how files that are being written begin
@@ -40,7 +46,7 @@ class Record:
             raise ValueError("port is not a number")
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
             raise ValueError("tags is not a list of strings")
-        if not isinstance(deadline, (int, float)) or isinstance(deadline, bool) or not isfinite(deadline):
+        if not isinstance(deadline, (int, float)) or isinstance(deadline, bool) or not _is_finite(deadline):
             raise ValueError("deadline is not a time")
         self.port = port
         self.tags = tuple(tags)
@@ -64,7 +70,7 @@ def encode(service: Service, status: str, output: str, deadline: float) -> bytes
         "ttl": service.ttl,
         "deadline": round(deadline, 3),
     }
-    return json.dumps(fields).encode() + b"\n"
+    return dumps(fields).encode() + b"\n"
 
 
 def read(path: str) -> Record:
@@ -79,7 +85,7 @@ def read(path: str) -> Record:
     if len(content) > LARGEST:
         raise ValueError("too long")
     try:
-        fields = json.loads(content)
+        fields = loads(content)
     except (ValueError, RecursionError):
         raise ValueError("not JSON") from None
     if not isinstance(fields, dict):
@@ -101,6 +107,13 @@ def write(folder: str, name: str, content: bytes) -> None:
     except BaseException:  # whatever it is, it goes on from here, and the half-written file must not stay
         os.unlink(temporary)
         raise
+
+
+def _is_finite(number: int | float) -> bool:
+    try:
+        return isfinite(number)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
 
 
 def _text(fields: dict[str, object], key: str) -> str:

@@ -6,12 +6,16 @@ from cp.engine.events import Code, Event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from json.encoder import encode_basestring_ascii as quote
 
     from cp import plan
     from cp.engine.host import Discovery, Host, Instance, Watcher
 else:
-    from _json import encode_basestring_ascii as quote  # the C function: `json` imports re
+    try:
+        from _json import encode_basestring_ascii as quote  # the C function: `json` imports re
+    except ImportError:  # a minimal Python
+        from cp.jsontext import encode_basestring_ascii as quote
 
 # The kernel refuses a longer environment entry (MAX_ARG_STRLEN is 128 KiB with the name and a zero byte).
 ENVIRONMENT_LIMIT = 120_000
@@ -81,8 +85,8 @@ class Watching:
             return  # stopped while the report was on its way
         environ = [("CONTAINERPILOT_WATCH", watch.name)]
         for name, listed in (("INSTANCES", instances), ("ADDED", added), ("REMOVED", removed)):
-            text = f"[{','.join(_to_json(instance) for instance in listed)}]"
-            if len(text) <= ENVIRONMENT_LIMIT:
+            text = _to_text(listed)
+            if text is not None:
                 environ.append((f"CONTAINERPILOT_WATCH_{name}", text))
             else:
                 self._host.log.warning(
@@ -108,6 +112,19 @@ class Watching:
 
 def _key(watch: plan.Watch) -> tuple[str, str, str]:
     return (watch.name, watch.tag, watch.datacenter)
+
+
+def _to_text(instances: Iterable[Instance]) -> str | None:
+    """A list for the environment; None if it is too long, found out without writing all of it."""
+    parts: list[str] = []
+    left = ENVIRONMENT_LIMIT - 1
+    for instance in instances:
+        part = _to_json(instance)
+        left -= len(part) + 1
+        if left < 0:
+            return None
+        parts.append(part)
+    return f"[{','.join(parts)}]"
 
 
 def _to_json(instance: Instance) -> str:
