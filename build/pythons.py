@@ -1,4 +1,5 @@
-"""Finds the CPythons of this machine that the archive gets bytecode for."""
+"""Finds the CPythons of this machine that the archive gets bytecode for. Run by itself, it prints the versions that are
+missing for a release, a line each."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ PROBE = """
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 print(sys.implementation.name, sys.version_info.releaselevel, "%d.%d.%d" % sys.version_info[:3],
-      int.from_bytes(MAGIC_NUMBER[:2], "little"), sys.executable, sep="\\n")
+      int.from_bytes(MAGIC_NUMBER[:2], "little"), sep="\\n")
 """
 
 
@@ -30,8 +31,17 @@ class Python:
     executable: str
     magic: int
 
+    @property
+    def release(self) -> str:
+        return ".".join(map(str, self.version))
+
+    @property
+    def series(self) -> str:
+        """Like "3.14"."""
+        return ".".join(map(str, self.version[:2]))
+
     def __str__(self) -> str:
-        return f"{'.'.join(map(str, self.version))} ({self.executable})"
+        return f"{self.release} ({self.executable})"
 
 
 def candidates(environ: Mapping[str, str]) -> list[Path]:
@@ -60,8 +70,9 @@ def probe(executable: Path) -> Python | None:
         answer = subprocess.run(
             [executable, "-I", "-S", "-c", PROBE], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True
         )
-        name, level, version, magic, real = answer.stdout.splitlines()
-        found = Python(tuple(map(int, version.split("."))), real, int(magic))
+        name, level, version, magic = answer.stdout.splitlines()
+        # What it takes for its own path (sys.executable) may be a program that only a script can start.
+        found = Python(tuple(map(int, version.split("."))), str(executable), int(magic))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     if name != "cpython" or level != "final" or not OLDEST <= found.version[:2] <= NEWEST:
@@ -76,3 +87,15 @@ def choose(found: Iterable[Python]) -> list[Python]:
 
 def find(environ: Mapping[str, str]) -> list[Python]:
     return choose(each for each in map(probe, candidates(environ)) if each)
+
+
+def missing(found: Iterable[Python]) -> list[str]:
+    """The supported versions that are not among these: "3.12"."""
+    there = {python.series for python in found}
+    supported = (f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))
+    return [series for series in supported if series not in there]
+
+
+if __name__ == "__main__":
+    for each in missing(find(os.environ)):
+        print(each)

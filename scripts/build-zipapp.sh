@@ -1,11 +1,21 @@
 #!/bin/sh
-# Builds dist/containerpilot.pyz, on any machine with Python 3.10 or newer and a network to the package registry.
-# Usage: scripts/build-zipapp.sh
+# Builds dist/containerpilot.pyz, on any machine with Python 3.10 or newer and a network to the package registry. Beside it
+# are written its hash (.sha256) and its bill of materials (.cdx.json).
+# Usage: scripts/build-zipapp.sh [--release]
+# Without --release it has bytecode and native files for the Pythons of this machine. A release has them for all supported
+# ones, CPython 3.10 to 3.14, or is not built; if only 3.14 is missing, it is fetched from Debian (see fetch-python.py).
 # Environment: PYTHON   the Python that builds (default: python3)
 #              PYTHONS  more Pythons to make bytecode for, than those on PATH and under a pyenv root
 #              SOURCE_DATE_EPOCH  the time of the files in the archive (default: that of the last commit)
 set -eu
 . "$(dirname -- "$0")/lib.sh"
+
+release=
+case "$*" in
+'') ;;
+--release) release=--release ;;
+*) die "cannot understand \`$*\`: usage: scripts/build-zipapp.sh [--release]" ;;
+esac
 
 python=$(choose_python)
 tools=$cache/build-$(version_of "$python")
@@ -13,11 +23,17 @@ packages=$cache/packages
 
 make_environment "$python" "$tools" "$root/build/tools.lock"
 
-if ! cmp -s build/requirements.lock "$packages/.lock"; then
+if ! cmp -s build/requirements.lock "$packages/.lock" || ! [ -f "$packages.json" ]; then
     rm -rf "$packages"
     environment_pip "$tools" install --target "$packages" --require-hashes --no-deps --only-binary :all: --no-compile \
-        -r build/requirements.lock || die "cannot fetch the packages of build/requirements.lock, see above"
+        --report "$packages.json" -r build/requirements.lock ||
+        die "cannot fetch the packages of build/requirements.lock, see above"
     cp build/requirements.lock "$packages/.lock"
 fi
 
-exec "$tools/bin/python" -m build.archive "$packages" dist/containerpilot.pyz
+if [ -n "$release" ] && "$tools/bin/python" -m build.pythons | grep -qx 3.14; then
+    # Should it not be had, the build says so.
+    newest=$("$python" scripts/fetch-python.py) && export PYTHONS="$newest ${PYTHONS:-}"
+fi
+
+exec "$tools/bin/python" -m build.archive $release "$packages" "$cache/orjson" dist/containerpilot.pyz

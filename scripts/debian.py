@@ -45,7 +45,11 @@ class Release(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What is looked for: a program, the package that has it as /usr/bin/NAME, and where that package is."""
+    """What is looked for: a program, the package that has it as /usr/bin/NAME, and where that package is.
+
+    `needs` are packages to unpack beside it, with all that these and it depend on; without them it is taken alone, as a
+    program that the machine's own libraries will do for. `finish` is called with the folder of all that was unpacked.
+    """
 
     title: str  # for people
     name: str
@@ -53,6 +57,8 @@ class Program(NamedTuple):
     versions: str  # which ones will do, for people
     releases: Mapping[str, Release]  # by distribution
     version_command: str  # of the program; its first line is shown
+    needs: tuple[str, ...] = ()
+    finish: Callable[[Path], None] = lambda folder: None
 
 
 class Source(NamedTuple):
@@ -170,11 +176,17 @@ Acquire::Retries "3";
         # Read after the machine's own configuration, so that it wins.
         apt_get = ["apt-get", "--quiet", f"--config-file={work / 'apt.conf'}"]
         run([*apt_get, "update"], work, environ)
-        run([*apt_get, "download", program.package], work, environ)
-        [package] = work.glob(f"{program.package}_*.deb")
-        run(["dpkg-deb", "-x", str(package), str(work / "unpacked")], work, environ)
+        if program.needs:
+            # It takes no package for installed, so that nothing of this machine's is relied on.
+            install = ["install", "--yes", "--download-only", "--no-install-recommends"]
+            run([*apt_get, *install, *program.needs, program.package], work, environ)
+        else:
+            run([*apt_get, "download", program.package], work, environ)
+        for package in sorted([*work.glob("*.deb"), *work.glob("cache/archives/*.deb")]):
+            run(["dpkg-deb", "-x", str(package), str(work / "unpacked")], work, environ)
         if not (work / "unpacked/usr/bin" / program.name).is_file():
             raise Refused(f"the package has no /usr/bin/{program.name}")
+        program.finish(work / "unpacked")
         shutil.rmtree(folder, ignore_errors=True)
         (work / "unpacked").rename(folder)
 
@@ -194,7 +206,8 @@ def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
     name = distribution(os_release)
     release = program.releases.get(name)
     if release is None or not shutil.which("apt-get"):
-        raise Refused(f"this is no Debian or Ubuntu; put a `{program.name}` of {program.versions} on PATH")
+        known = " or ".join(each.capitalize() for each in program.releases)
+        raise Refused(f"this is no {known}; put a `{program.name}` of {program.versions} on PATH")
     keyring = KEYRINGS[name]
     if not Path(keyring.file).is_file():
         raise Refused(f"{keyring.file} is missing; install {keyring.package}")

@@ -25,5 +25,7 @@ lock() {
 }
 
 lock build/requirements.lock pyproject.toml
+# It is not installed: the build takes native files out of its wheels.
+lock build/orjson.lock pyproject.toml --extra orjson --no-emit-package h11 --no-emit-package urllib3
 lock build/tools.lock --group build
 lock tests/requirements.lock pyproject.toml --extra dev

@@ -9,8 +9,7 @@ try:
     start = __loader__.get_data("_bootstrap/code/start-%d.bin" % magic)
 except (ImportError, AttributeError, OSError):
     start = None
-# The hash is of every 61st byte. A hole that a broken copy left shows in it too, in a fifth of the time.
-if start and start[-8:] == _imp.source_hash(magic, start[:-8:61]):
+if start and start[-8:] == _imp.source_hash(magic, start[:-8]):
     importer, modules = marshal.loads(start)
     names = {"__name__": "_bootstrap.importer"}
     exec(importer, names)

@@ -63,12 +63,9 @@ def _parse_large(body: bytes) -> list[Instance]:
 def _fast_parser() -> Callable[[bytes], Any]:
     global _fast
     if _fast is None:
-        try:
-            import orjson
-        except ImportError:
-            _fast = json.loads
-        else:
-            _fast = orjson.loads
+        from cp.catalog import fast_json
+
+        _fast = fast_json.load()
     return _fast
 
 

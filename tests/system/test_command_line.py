@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.pilot import archive
+from tests.system.pilot import archive, interpreter
 from tests.system.scripts import mark, service, sh
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def test_version(pilot: StartPilot) -> None:
     done = pilot.run("-version", "-config", "/no/such/file")
 
     assert (done.code, done.stderr) == (0, "")
-    assert re.fullmatch(r"Version: \d\S*\nGitHash: ([0-9a-f]{12}(-dirty)?)?\n", done.stdout)
+    told = subprocess.run([interpreter(), "-V"], capture_output=True, text=True, check=True).stdout.split()[1]
+    python = rf"{re.escape(told)}t? \((glibc \d+\.\d+|musl), {os.uname().machine}\)"
+    assert re.fullmatch(rf"Version: \d\S*\nGitHash: ([0-9a-f]{{12}}(-dirty)?)?\nPython: {python}\n", done.stdout)
 
 
 @pytest.mark.parametrize(

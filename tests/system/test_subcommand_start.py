@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.system.pilot import PATH, ROOT, interpreter
-from tests.system.test_archive import assert_reported_as_damaged, magic, run, with_a_hole
+from tests.system.test_archive import magic, run
+from tests.system.test_damage import assert_reported_as_damaged, with_a_hole
 from tests.system.test_start_imports import C_MODULES, imported, interpreter_alone
 from tests.unit.control_server import DEADLINE, ControlServer, server
 

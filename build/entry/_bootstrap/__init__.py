@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 
 def start(loader):  # type: (zipimporter) -> None
     """Run the program. `loader` is the one of the archive's `__main__`. Does not return."""
+    why = ""
     if sys.version_info < (3, 10):
         version = "%d.%d" % sys.version_info[:2]
         why = "Python 3.10 or newer is needed, and %s is Python %s" % (sys.executable, version)
+    elif sys.implementation.name != "cpython":
+        why = "CPython is needed, and %s is %s" % (sys.executable, sys.implementation.name)
+    elif sys.platform != "linux":
+        why = "Linux is needed, and this is %s" % sys.platform
+    if why:
         sys.exit("containerpilot: cannot start: " + why)
     from . import importer
 

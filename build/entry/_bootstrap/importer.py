@@ -29,7 +29,8 @@ APPLICATION, SUBCOMMAND = "cp.app", "cp.subcommands"
 # The packages with a file of bytecode of their own; a package stands before the one that it is in.
 PACKAGES = ("cp.config.template", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
-SAMPLED = 61  # as in bytecode.py
+# What stands in for modules of the standard library until the program begins, see entry/stand_ins.
+STAND_INS = ("_stand_in", "contextlib", "functools", "types", "warnings")
 TAR_BLOCK = 512
 ZIP_LOCAL_HEADER = 30
 
@@ -69,7 +70,7 @@ class OpenArchive:
         header = os.pread(self._descriptor, ZIP_LOCAL_HEADER, place)
         place += ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         data = os.pread(self._descriptor, size, place)
-        if not compression and data[-8:] == _imp.source_hash(magic_number(), data[:-8:SAMPLED]):
+        if not compression and data[-8:] == _imp.source_hash(magic_number(), data[:-8]):
             return data  # it has a hash of its own: zlib need not be loaded
         import zlib
 
@@ -221,8 +222,13 @@ def start_from_sources(archive: str, read: Callable[[str], bytes]) -> None:
 
 
 def run(importer: Importer) -> NoReturn:
+    if sys.platform != "linux":
+        refuse(f"Linux is needed, and this is {sys.platform}")
     # The archive is on no path any more: every import from the standard library would look into it first.
     del sys.path[0]
+    for name in STAND_INS:
+        if getattr(getattr(sys.modules.get(name), "__loader__", None), "archive", None):
+            del sys.modules[name]
     # PYTHONPATH is meant for the application. What it names like a module of the standard library is not for us.
     if theirs := os.environ.get("PYTHONPATH"):
         named = [os.path.abspath(each) for each in theirs.split(os.pathsep)]

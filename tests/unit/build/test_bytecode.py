@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import marshal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -57,21 +59,97 @@ def test_assertions_stay() -> None:
         names["check"](0)
 
 
-def test_annotations_are_not_evaluated_and_their_module_is_not_imported() -> None:
+@pytest.mark.parametrize("future", ["from __future__ import annotations", ""], ids=["unevaluated", "evaluated"])
+def test_annotations_of_functions_and_modules_are_left_out(future: str) -> None:
     names = executed(
-        """
-        from __future__ import annotations
-        def function(argument: NoSuchName) -> NorThis: ...
+        f"""
+        {future}
+        COUNT: NoSuchName = 5
+        NOTHING: NoSuchName
+        def function(first: NoSuchName, /, second: NorThis = 2, *rest: Nor, named: This = 4, **more: Too) -> None:
+            local: NoSuchName = first + second + named + COUNT
+            return local
+        async def coroutine(argument: NoSuchName) -> None: ...
         """
     )
 
-    assert names["function"].__annotations__ == {"argument": "NoSuchName", "return": "NorThis"}
-    assert "annotations" not in names
+    assert names["function"](1) == 12
+    assert names["function"].__annotations__ == names["coroutine"].__annotations__ == {}
+    assert not {"annotations", "NOTHING", "__annotations__"} & set(names)
 
 
-def test_annotations_without_the_import_are_evaluated() -> None:
-    with pytest.raises(NameError):
-        executed("def function(argument: NoSuchName): ...\n")["function"].__annotations__  # noqa: B018 - evaluated now
+def test_annotations_of_a_class_stay_where_its_base_or_decorator_may_read_them() -> None:
+    names = executed(
+        """
+        from __future__ import annotations
+        from typing import NamedTuple
+        def dataclass(cls):
+            cls.__init__.__defaults__ = tuple(getattr(cls, name) for name in cls.__annotations__)
+            return cls
+        class Pair(NamedTuple):
+            first: int
+            second: int = 2
+        @dataclass
+        class Data:
+            field: int = 3
+            def __init__(self, field=None):
+                self.field = field
+        class Meta(type):
+            def __new__(mcs, name, bases, namespace):
+                return super().__new__(mcs, name, bases, {"noticed": list(namespace["__annotations__"])})
+        class Fields(metaclass=Meta):
+            field: int
+        class Plain:
+            \"\"\"About it.\"\"\"
+            field: int
+            value: int = 4
+        """
+    )
+
+    assert names["Pair"](1) == (1, 2)
+    assert names["Data"]().field == 3
+    assert names["Fields"].noticed == ["field"]
+    assert (names["Plain"].value, inspect.get_annotations(names["Plain"])) == (4, {})
+
+
+def test_what_is_for_the_type_checker_is_left_out() -> None:
+    names = executed(
+        """
+        import typing
+        from typing import overload
+        TYPE_CHECKING = False
+        if TYPE_CHECKING:
+            from no.such.module import Name
+        if typing.TYPE_CHECKING:
+            only = "types"
+        elif len("a") == 1:
+            either = "else"
+        if not TYPE_CHECKING:
+            neither = "not"
+        class Thing:
+            if TYPE_CHECKING:
+                only = "types"
+            @overload
+            def method(self, value: int) -> int: ...
+            @typing.overload
+            def method(self, value: str) -> str: ...
+            def method(self, value):
+                try:
+                    if TYPE_CHECKING:
+                        value = None
+                finally:
+                    return value
+        """
+    )
+
+    assert {"Name", "only"} & set(names) == set()
+    assert (names["TYPE_CHECKING"], names["either"], names["neither"]) == (False, "else", "not")
+    assert not hasattr(names["Thing"], "only")
+    assert names["Thing"]().method(7) == 7
+
+
+def test_class_of_nothing_but_annotations_is_still_a_class() -> None:
+    assert executed("class Marker:\n    field: int\n")["Marker"]().__class__.__name__ == "Marker"
 
 
 def test_tracebacks_name_the_file_in_the_archive_and_the_line_in_the_source() -> None:
@@ -81,6 +159,43 @@ def test_tracebacks_name_the_file_in_the_archive_and_the_line_in_the_source() ->
         names["fail"]()
     last = caught.traceback[-1]
     assert (str(last.path), last.lineno + 1) == ("containerpilot.pyz/example.py", 5)
+
+
+def test_packed_module_is_the_same_when_it_is_executed() -> None:
+    code = bytecode.compile_module(b"def fail():\n    raise ValueError\nNAME = __name__\n" * 50, "example.py")
+    names = {"__name__": "example", "__builtins__": __builtins__}
+    packed = bytecode.packed(code)
+
+    exec(marshal.loads(packed), names)
+
+    assert len(packed) < len(marshal.dumps(code)) / 2
+    assert set(names) == {"__name__", "__builtins__", "fail", "NAME"}
+    assert names["NAME"] == "example"
+    assert names["fail"].__code__ == next(each for each in reversed(code.co_consts) if isinstance(each, CodeType))  # type: ignore[attr-defined]
+
+
+def lines(code: CodeType) -> list[tuple[str, int, int | None]]:
+    """The line of each instruction, in all code."""
+    found = [(code.co_name, place, line) for begin, end, line in code.co_lines() for place in range(begin, end, 2)]
+    return found + [line for each in code.co_consts if isinstance(each, CodeType) for line in lines(each)]
+
+
+@pytest.mark.parametrize("path", ["build/archive.py", "cp/config/json5_scanner.py", "cp/engine/engine.py"])
+def test_every_instruction_has_the_line_that_the_compiler_gave_it(path: str) -> None:
+    code = compile((ROOT / path).read_bytes(), path, "exec", dont_inherit=True)
+
+    assert lines(bytecode.shortened(code)) == lines(code)
+
+
+def test_lines_far_apart_and_backwards_are_told_exactly() -> None:
+    source = "call(\n" + "\n" * 3000 + "*[\n  len('a')\n  for each in range(2)],\n" + "\n" * 70 + "last=(1))\n"
+    code = compile(source, "far.py", "exec", dont_inherit=True)
+
+    short = bytecode.shortened(code)
+
+    assert lines(short) == lines(code)
+    if sys.version_info >= (3, 11):
+        assert len(short.co_linetable) < len(code.co_linetable)
 
 
 def test_the_same_modules_give_the_same_bytes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from build.pythons import Python, candidates, choose, probe
+from build.pythons import Python, candidates, choose, missing, probe
 
 # What a virtual environment was made with.
 THIS_ONE = Path(getattr(sys, "_base_executable", sys.executable))
@@ -62,14 +62,29 @@ def test_this_python_is_known_by_its_magic_number() -> None:
     assert found.version == sys.version_info[:3]
 
 
+def test_python_that_only_a_script_can_start_is_started_by_that(tmp_path: Path) -> None:
+    script = program(tmp_path / "python3", f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+
+    found = probe(script)
+
+    assert found is not None
+    assert (found.version, found.executable) == (sys.version_info[:3], str(script))
+
+
+def test_what_is_missing_for_a_release() -> None:
+    found = [python((3, minor, 1), f"python3.{minor}", 3400 + minor) for minor in (9, 11, 13, 14, 15)]
+
+    assert missing(found) == ["3.10", "3.12"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "#!/bin/sh\nexit 127\n",
         "#!/bin/sh\necho no Python at all\n",
-        "#!/bin/sh\nprintf 'cpython\\nfinal\\n3.9.18\\n3425\\n/usr/bin/python3.9\\n'\n",
-        "#!/bin/sh\nprintf 'cpython\\ncandidate\\n3.14.0\\n3627\\n/usr/bin/python3.14\\n'\n",
-        "#!/bin/sh\nprintf 'pypy\\nfinal\\n3.10.13\\n336\\n/usr/bin/pypy3\\n'\n",
+        "#!/bin/sh\nprintf 'cpython\\nfinal\\n3.9.18\\n3425\\n'\n",
+        "#!/bin/sh\nprintf 'cpython\\ncandidate\\n3.14.0\\n3627\\n'\n",
+        "#!/bin/sh\nprintf 'pypy\\nfinal\\n3.10.13\\n336\\n'\n",
     ],
     ids=["fails", "says something else", "too old", "not released", "not CPython"],
 )

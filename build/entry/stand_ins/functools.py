@@ -1,0 +1,2 @@
+from _stand_in import stand_in
+__getattr__ = stand_in(__name__)

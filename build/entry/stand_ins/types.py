@@ -1,0 +1,4 @@
+import sys
+from _stand_in import stand_in
+__getattr__ = stand_in(__name__)
+ModuleType = type(sys)

@@ -1,0 +1,35 @@
+"""What is built, and as of when, as git tells it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from build import ROOT
+
+# The time of all files where no commit gives one: 2020-01-01.
+TIME_OUTSIDE_GIT = 1577836800
+
+
+def git(*arguments: str) -> str:
+    """What git says of this work tree; nothing where there is no git, no commit, or the work tree of someone else."""
+    if not (ROOT / ".git").exists():
+        return ""
+    environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        told = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environ, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return told.stdout.strip()
+
+
+def commit() -> str:
+    """The commit that is built, shortened, with `-dirty` behind it if the work tree differs from it."""
+    return git("describe", "--always", "--abbrev=12", "--exclude=*", "--dirty")
+
+
+def commit_time() -> int:
+    """The time that all files of the archive get, in seconds since 1970."""
+    return int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct") or TIME_OUTSIDE_GIT)

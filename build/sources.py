@@ -1,0 +1,72 @@
+"""The Python files that go into the archive: which they are, in which order, and as one file."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from build import BuildError
+from build.entry._bootstrap.importer import PACKAGES
+from build.order import in_order
+
+# How a source is called in a traceback, wherever the archive lies.
+SHOWN_AS = "containerpilot.pyz"
+# Parts of urllib3 that need what the archive does not have: h2, PyOpenSSL, PySocks, a browser.
+LEFT_OUT = ("urllib3.contrib", "urllib3.http2.connection")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Python file: `path` is its place below the folder that holds its top-level package."""
+
+    path: str
+    file: Path
+
+    @property
+    def is_package(self) -> bool:
+        return self.file.name == "__init__.py"
+
+    @property
+    def module(self) -> str:
+        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    def is_in(self, package: str) -> bool:
+        return f"{self.module}.".startswith(f"{package}.")
+
+    def line(self) -> str:
+        """As bytecode.py reads it."""
+        kind = "package" if self.is_package else "module"
+        return f"{self.module}\t{kind}\t{self.file}\t{SHOWN_AS}/{self.path}\n"
+
+
+def sources(folder: Path, package: str) -> list[Source]:
+    found = (Source(each.relative_to(folder).as_posix(), each) for each in (folder / package).rglob("*.py"))
+    return sorted((each for each in found if not any(map(each.is_in, LEFT_OUT))), key=lambda each: each.path)
+
+
+def their_sources(packages: Path) -> list[Source]:
+    """Those of the packages that are not ours."""
+    return [each for package in PACKAGES if package.partition(".")[0] != "cp" for each in sources(packages, package)]
+
+
+def listed(ours: list[Source], file: Path) -> list[Source]:
+    """The modules of ours that a list in this folder names, in an order in which they can be executed."""
+    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+    named = {line for line in lines if line}
+    if unknown := named - {each.module for each in ours}:
+        raise BuildError(f"{file.name} names modules that do not exist: {', '.join(sorted(unknown))}")
+    by_name = {each.module: each for each in ours if each.module in named}
+    return [by_name[name] for name in in_order({name: each.file.read_text() for name, each in by_name.items()})]
+
+
+def tar(files: list[Source]) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for each in files:
+            content = each.file.read_bytes()
+            entry = tarfile.TarInfo(each.path)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return data.getvalue()

@@ -1,0 +1,111 @@
+"""An archive that did not arrive as it was built: one clear line and exit status 1, and never a hang."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.pilot import interpreter, namespaces
+from tests.system.test_archive import magic, rewritten, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = json.dumps({"preStart": "/bin/true"})
+APP = ["/bin/sh", "-c", "exit 7"]
+FLIPS = 12  # of each part
+
+
+def place(archive: Path, name: str) -> tuple[int, int]:
+    """Where the content of a file of the archive begins and ends."""
+    with zipfile.ZipFile(archive) as opened:
+        entry = opened.getinfo(name)
+    begin = entry.header_offset + 30 + len(entry.filename)  # without extra fields, as shiv writes it
+    return begin, begin + entry.compress_size
+
+
+def with_a_hole(archive: Path, copy: Path, name: str) -> Path:
+    """A copy of the archive, in which 4 KiB in the middle of one file are zeros."""
+    shutil.copy(archive, copy)
+    begin, end = place(archive, name)
+    with copy.open("r+b") as file:
+        file.seek((begin + end) // 2)
+        file.write(bytes(min(4096, (end - begin) // 4)))
+    return copy
+
+
+def with_a_flipped_bit(archive: Path, copy: Path, at: int, bit: int) -> Path:
+    content = bytearray(archive.read_bytes())
+    content[at] ^= 1 << bit
+    copy.write_bytes(content)
+    return copy
+
+
+def assert_reported_as_damaged(done: subprocess.CompletedProcess[str], archive: Path) -> None:
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"containerpilot: cannot start: {archive} is damaged; copy it anew\n"
+
+
+@pytest.mark.parametrize("kept", [0.001, 0.2, 0.5, 0.99, 0.9999999], ids="{:.7%}".format)
+def test_truncated_archive_says_so_in_one_line(built_archive: Path, tmp_path: Path, kept: float) -> None:
+    """Without its end the file is no archive, and Python reads it as a script: its second line says what to do."""
+    content = built_archive.read_bytes()
+    copy = tmp_path / "copy.pyz"
+    copy.write_bytes(content[: int(len(content) * kept)])
+
+    done = run(copy, "-version")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1].endswith(": the-file-is-damaged--copy-containerpilot.pyz-anew")
+    assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("part", ["start", "cp"])
+def test_hole_is_reported_in_one_line(built_archive: Path, tmp_path: Path, part: str) -> None:
+    copy = with_a_hole(built_archive, tmp_path / "copy.pyz", f"_bootstrap/code/{part}-{magic()}.bin")
+
+    assert_reported_as_damaged(run(copy, "-version"), copy)
+
+
+def test_damaged_sources_are_reported_in_one_line(built_archive: Path, tmp_path: Path) -> None:
+    without_bytecode = {f"_bootstrap/code/start-{magic()}.bin": None}
+    rewritten(built_archive, tmp_path / "sources.pyz", without_bytecode)
+    copy = with_a_hole(tmp_path / "sources.pyz", tmp_path / "copy.pyz", "_bootstrap/sources.tar")
+
+    assert_reported_as_damaged(run(copy, "-version"), copy)
+
+
+@pytest.mark.parametrize("part", ["start", "application"])
+def test_each_flipped_bit_in_what_a_start_reads_is_reported_in_one_line(
+    built_archive: Path, tmp_path: Path, part: str
+) -> None:
+    begin, end = place(built_archive, f"_bootstrap/code/{part}-{magic()}.bin")
+    places = random.Random(part)
+    for _ in range(FLIPS):
+        at, bit = places.randrange(begin, end), places.randrange(8)
+        copy = with_a_flipped_bit(built_archive, tmp_path / "copy.pyz", at, bit)
+
+        assert_reported_as_damaged(run(copy, "-config", CONFIG, *APP), copy)
+
+
+def test_flipped_bit_anywhere_ends_with_1_or_harms_nothing(built_archive: Path, tmp_path: Path) -> None:
+    """Also in the few lines that Python itself reads, and at PID 1."""
+    size = built_archive.stat().st_size
+    with zipfile.ZipFile(built_archive) as opened:
+        tail = opened.start_dir
+    main = place(built_archive, "__main__.py")
+    places = random.Random(7)
+    for begin, end in [(0, size), (tail, size), main] * FLIPS:
+        at, bit = places.randrange(begin, end), places.randrange(8)
+        copy = with_a_flipped_bit(built_archive, tmp_path / "copy.pyz", at, bit)
+
+        done = run(copy, "-config", CONFIG, *APP, python=[*namespaces(), interpreter()])
+
+        assert done.returncode in (1, 7), (at, bit, done.stderr)

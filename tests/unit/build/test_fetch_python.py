@@ -1,0 +1,55 @@
+"""How scripts/fetch-python.py lets a Python run with libraries that are not the machine's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    spec = importlib.util.spec_from_file_location("fetch_python", SCRIPTS / "fetch-python.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_python_is_started_by_the_loader_that_came_with_it(script: Any, tmp_path: Path, machine: str) -> None:
+    """Wherever the folder is moved, and by whatever link it is called."""
+    libraries = f"usr/lib/{machine}-linux-gnu"
+    program(tmp_path / "work/usr/bin/python3.14", "the program")
+    program(tmp_path / f"work/{libraries}/ld-linux-{machine}.so.2", '#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
+    script.start_with_own_libraries(tmp_path / "work")
+    folder = (tmp_path / "work").rename(tmp_path / "a place")
+    (tmp_path / "link").symlink_to(folder / "usr/bin/python3.14")
+
+    told = subprocess.run([tmp_path / "link", "-c", "two words"], capture_output=True, text=True, check=True).stdout
+
+    assert told.splitlines() == [
+        f"{folder}/{libraries}/ld-linux-{machine}.so.2",
+        *("--library-path", f"{folder}/{libraries}", "--argv0", f"{folder}/usr/bin/python3.14"),
+        *(f"{folder}/usr/bin/python3.14.real", "-c", "two words"),
+    ]
+
+
+def test_packages_without_a_loader_are_refused(script: Any, tmp_path: Path) -> None:
+    program(tmp_path / "usr/bin/python3.14", "the program")
+
+    with pytest.raises(script.debian.Refused, match="no dynamic loader"):
+        script.start_with_own_libraries(tmp_path)
