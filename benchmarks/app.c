@@ -7,11 +7,12 @@
  *     X <time>                 about to exit
  *     O <duration> <left>      all orphans reaped (or given up: <left> of them are still there)
  *
- * What it does is its first argument or, without one, BENCH_MODE:
+ * What it does is its first argument or, without one of these, BENCH_MODE (s6-supervise has an argument of its own):
  *
  *     exit      report S, live for BENCH_LIFE_MS (0), report X, exit 0
  *     sleep     report S, wait for SIGTERM, report T and X, exit 0
- *     orphans   make BENCH_ORPHANS orphans, let all of them exit at once, report O when the last is reaped
+ *     orphans   make BENCH_ORPHANS orphans, let all of them exit at once, report O when the last is reaped, or after
+ *               BENCH_GIVE_UP_S (60)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -98,7 +99,7 @@ static void make_orphan(volatile pid_t *slot, const int gate[2])
         _exit(4);
 }
 
-static void orphans(int count)
+static void orphans(int count, int give_up_s)
 {
     int gate[2];
     volatile pid_t *pids = mmap(NULL, sizeof(pid_t) * (size_t)count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -109,7 +110,7 @@ static void orphans(int count)
     for (int i = 0; i < count; i++)
         make_orphan(&pids[i], gate);
 
-    long long released = now_ns(), give_up = released + GIVE_UP_S * 1000000000LL;
+    long long released = now_ns(), give_up = released + give_up_s * 1000000000LL;
     int gone = 0;
     close(gate[1]);
     /* A pid answers kill(pid, 0) until it is reaped. Looking at one pid after the other costs the reaper's CPU next to nothing. */
@@ -122,11 +123,17 @@ static void orphans(int count)
     report("O %lld %ld\n", now_ns() - released, count - gone);
 }
 
+static int is_mode(const char *word)
+{
+    return strcmp(word, "exit") == 0 || strcmp(word, "sleep") == 0 || strcmp(word, "orphans") == 0;
+}
+
 int main(int argc, char **argv)
 {
     long long started = now_ns();
     const char *path = getenv("BENCH_FIFO"), *count = getenv("BENCH_ORPHANS"), *life = getenv("BENCH_LIFE_MS");
-    const char *mode = argc > 1 ? argv[1] : getenv("BENCH_MODE");
+    const char *give_up = getenv("BENCH_GIVE_UP_S");
+    const char *mode = argc > 1 && is_mode(argv[1]) ? argv[1] : getenv("BENCH_MODE");
 
     alarm(LONGEST_LIFE_S); /* where a supervisor loses us, we do not stay for ever */
     if (path)
@@ -136,7 +143,7 @@ int main(int argc, char **argv)
     } else {
         report("S %lld\n", started, 0);
         if (mode && strcmp(mode, "orphans") == 0)
-            orphans(count ? atoi(count) : 2000);
+            orphans(count ? atoi(count) : 2000, give_up ? atoi(give_up) : GIVE_UP_S);
         else if (life)
             pause_us(atol(life) * 1000);
     }

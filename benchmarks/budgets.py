@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.peers import PILOT, PILOT_SERVICE, PYTHON
+from benchmarks.load import LAG
+from benchmarks.peers import PILOT, PILOT_SERVICE, PILOT_TLS, PYTHON
 from benchmarks.samples import Key, Samples, quantile
 
 
@@ -68,11 +69,13 @@ BUDGETS = (
     Budget("… pipe", ("flood pipe lost", PILOT), 0, 0, "", share=1.0),
     Budget("memory, no catalogue", ("rss", PILOT), 13, 12, " MB"),
     Budget("memory, 1 service, 1 watch, http", ("rss", PILOT_SERVICE), 18, 16.5, " MB"),
+    Budget("… the same over TLS", ("rss", PILOT_TLS), 26, 24, " MB"),
     Budget("own CPU a minute, 1 service, 1 watch", ("cpu", PILOT_SERVICE), 20, 10),
     Budget("requests a minute, 1 service, 3 watches", ("requests", PILOT_SERVICE), 14, 13, ""),
     Budget("catalogue change → process, median", ("watch", PILOT_SERVICE), 10, 6),
     Budget("catalogue change → process, p99", ("watch", PILOT_SERVICE), 30, 30, share=0.99),
     Budget("… in the jobs dialect, median", ("watch of the jobs dialect", PILOT_SERVICE), 10, 6),
     Budget("… p99", ("watch of the jobs dialect", PILOT_SERVICE), 30, 30, share=0.99),
+    Budget("loop lag of 200 jobs and 50 watches, p99", (LAG, PILOT), 20, 10, share=0.99),
     Budget("size of the .pyz", ("size", PILOT), 4, 3.6, " MB"),
 )

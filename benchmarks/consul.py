@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import Unavailable
+from benchmarks.fetching import Unavailable
+from tests.certificates import Authority
 
 LOCALHOST = "127.0.0.1"
 READY_SECONDS = 30
@@ -45,20 +47,30 @@ def free_ports(count: int) -> list[int]:
 
 
 class Agent:
-    """`consul agent -dev` on free ports, in memory only. A context manager: the agent lives inside the block."""
+    """`consul agent -dev` on free ports, in memory only. A context manager: the agent lives inside the block.
+
+    It speaks TLS too, with a certificate that `authority` (a file) has signed; that is None where there is no openssl.
+    """
 
     def __init__(self, executable: str, folder: Path) -> None:
         self.executable = executable
         self.folder = folder
+        self.authority: Path | None = None
         version = subprocess.run([executable, "version"], capture_output=True, text=True, check=True)
         self.version = version.stdout.splitlines()[0].replace("Consul v", "")
 
     def __enter__(self) -> Agent:
-        self.port, serf, server = free_ports(3)
+        self.port, https, serf, server = free_ports(4)
         self.address = f"{LOCALHOST}:{self.port}"
+        self.https_address = f"{LOCALHOST}:{https}"
         ports = f"-http-port={self.port} -serf-lan-port={serf} -serf-wan-port=-1 -server-port={server}"
         others = f"-dns-port=-1 -grpc-port=-1 -bind={LOCALHOST} -client={LOCALHOST} -node=bench -log-level=err"
         command = [self.executable, "agent", "-dev", *ports.split(), *others.split()]
+        if shutil.which("openssl"):
+            authority = Authority(self.folder / "certificates")
+            certificate, key = authority.issue("consul", f"IP:{LOCALHOST}")
+            self.authority = authority.file
+            command += [f"-https-port={https}", "-hcl", f'cert_file = "{certificate}" key_file = "{key}"']
         self.log = self.folder / "consul.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
@@ -106,6 +118,12 @@ class Agent:
         """The healthy instances of a service."""
         found: list[Any] = self.call("GET", f"/v1/health/service/{service}?passing=1")
         return found
+
+    def tls_settings(self) -> dict[str, Any] | None:
+        """What a configuration says to reach it by TLS."""
+        if self.authority is None:
+            return None
+        return {"address": self.https_address, "scheme": "https", "tls": {"cafile": str(self.authority)}}
 
     def put_instance(self, service: str, port: int) -> None:
         """Makes `service` have one instance, at `port`, on a node without an agent: no anti-entropy undoes it."""

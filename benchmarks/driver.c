@@ -1,8 +1,9 @@
 /* Runs one supervisor once and prints when things happened, as one line of JSON.
  *
- *     driver [-p] -m MODE [-s SETTLE_MS] [-t TIMEOUT_MS] -f FIFO -- SUPERVISOR [ARGUMENT...]
+ *     driver [-p] [-o FOLDER] -m MODE [-s SETTLE_MS] [-t TIMEOUT_MS] -f FIFO -- SUPERVISOR [ARGUMENT...]
  *
  * -p   the supervisor is PID 1 of new pid and mount namespaces, with a /proc of its own (a user namespace too where we are not root)
+ * -o   the supervisor finds the programs of FOLDER in /usr/bin too, in a mount namespace of its own (we are root)
  * -m   exit      the application (app.c) ends by itself, SETTLE_MS after its start
  *      term      SETTLE_MS after the application's start the supervisor gets SIGTERM
  *      orphans   the application makes orphans
@@ -76,8 +77,19 @@ static void become_pid1(int uid, int gid)
         die("cannot mount /proc");
 }
 
+static void add_programs(const char *folder)
+{
+    char options[4096];
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        die("cannot make the mounts private");
+    snprintf(options, sizeof options, "lowerdir=%s:/usr/bin", folder);
+    if (mount("overlay", "/usr/bin", "overlay", MS_RDONLY, options) != 0)
+        die("cannot mount over /usr/bin");
+}
+
 /* Starts the supervisor; *executed becomes the time just before its execve. */
-static pid_t launch(char **command, int as_pid1, volatile long long *executed)
+static pid_t launch(char **command, int as_pid1, const char *programs, volatile long long *executed)
 {
     int uid = (int)geteuid(), gid = (int)getegid();
     unsigned long flags = SIGCHLD;
@@ -91,6 +103,8 @@ static pid_t launch(char **command, int as_pid1, volatile long long *executed)
         return pid;
     if (as_pid1)
         become_pid1(uid, gid);
+    if (programs)
+        add_programs(programs);
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
     dup2(null, 1);
@@ -178,12 +192,13 @@ static void print_time(const char *key, int known, long long ns)
 int main(int argc, char **argv)
 {
     int as_pid1 = 0, timeout_ms = 30000, option, status;
-    const char *mode = "exit", *path = NULL, *settle = "100";
+    const char *mode = "exit", *path = NULL, *settle = "100", *programs = NULL;
     long long killed = 0;
 
-    while ((option = getopt(argc, argv, "+pm:s:t:f:")) != -1) {
+    while ((option = getopt(argc, argv, "+po:m:s:t:f:")) != -1) {
         switch (option) {
         case 'p': as_pid1 = 1; break;
+        case 'o': programs = optarg; break;
         case 'm': mode = optarg; break;
         case 's': settle = optarg; break;
         case 't': timeout_ms = atoi(optarg); break;
@@ -207,7 +222,7 @@ int main(int argc, char **argv)
         die("cannot prepare");
 
     deadline = now_ns() + timeout_ms * 1000000LL;
-    pid_t supervisor = launch(argv + optind, as_pid1, executed);
+    pid_t supervisor = launch(argv + optind, as_pid1, programs, executed);
     supervisor_fd = (int)syscall(SYS_pidfd_open, supervisor, 0);
     if (supervisor_fd < 0)
         die("cannot open a pidfd (Linux 5.3 or later is needed)");

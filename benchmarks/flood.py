@@ -9,23 +9,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from pathlib import Path
 
+from benchmarks.asking import Asking
 from benchmarks.machine import rss_mb, supervisor_pids
-from benchmarks.peers import PILOT, Candidate
+from benchmarks.peers import PILOT, SUPERVISORD, Candidate
 from benchmarks.running import STOP_SECONDS, Bench
 from benchmarks.samples import Samples, quantile
 
 FILE, PIPE = "file", "pipe"
 LINE = 100  # bytes, with its end
-PAUSE = 0.005  # seconds between two questions
 TIMEOUT = 300
 SETTLE = 0.5  # seconds that a supervisor is left alone before the flood
 MARK = b"flood-"
@@ -94,38 +92,6 @@ def _in_file(path: Path, count: int) -> int:
         for line in file:
             reader.count(line)
     return reader.lost + count - reader.next
-
-
-class Asking:
-    """Asks for an answer on a socket again and again, and notes how long each took, in milliseconds."""
-
-    def __init__(self, path: Path) -> None:
-        self.took: list[float] = []
-        self._stop = threading.Event()
-        self._connection = HTTPConnection("localhost", timeout=TIMEOUT)
-        self._connection.sock = socket.socket(socket.AF_UNIX)
-        self._connection.sock.connect(str(path))
-        self._ask()  # the first one loads what answers
-        self.took.clear()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.wait(PAUSE):
-            self._ask()
-
-    def _ask(self) -> None:
-        begun = time.monotonic()
-        self._connection.request("GET", "/v3/ping")
-        self._connection.getresponse().read()
-        self.took.append((time.monotonic() - begun) * 1000)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(TIMEOUT)
-        self._connection.close()
 
 
 def _pilot_command(bench: Bench, child: list[str], output: str) -> list[str]:
@@ -227,7 +193,7 @@ def _wait(condition: Callable[[], bool]) -> bool:
 
 def measure_floods(bench: Bench, candidates: list[Candidate], *, megabytes: int, rounds: int) -> None:
     """Who has a log takes its turn: this program and supervisord."""
-    chosen = [each for each in candidates if each.name in (PILOT, "supervisord")]
+    chosen = [each for each in candidates if each.name in (PILOT, SUPERVISORD)]
     for number in range(rounds):
         print(f"flood: round {number + 1} of {rounds}", file=sys.stderr)
         for where in (FILE, PIPE):
@@ -239,7 +205,7 @@ def ratios(samples: Samples) -> list[str]:
     """Beside supervisord, a sentence for each way."""
     found = []
     for where in (FILE, PIPE):
-        ours, theirs = (samples.median(f"flood {where}", name) for name in (PILOT, "supervisord"))
+        ours, theirs = (samples.median(f"flood {where}", name) for name in (PILOT, SUPERVISORD))
         if ours and theirs:
             found.append(f"A flood to a {where}: {ours / theirs:.2f} times as fast as supervisord.")
     return found

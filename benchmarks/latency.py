@@ -14,14 +14,12 @@ from benchmarks.running import Bench
 from benchmarks.samples import Samples
 
 ORPHANS = 2000
-LOOKS_EVERY_MS = 1000
-"""A slow candidate answers a signal when it next looks around: the signal must come at any moment of that time."""
 TIMEOUT_MS = {"orphans": 90_000}
 USUAL_TIMEOUT_MS = 10_000
 HOPELESS = 3
 """A candidate that failed to start the application so many times is not tried again."""
-SLOW_EVERY = 4
-"""A candidate whose start takes a second is measured in one of this many rounds."""
+HOPE_SECONDS = 3
+"""So long is waited for orphans to be reaped by a candidate of which that is not expected."""
 
 
 @dataclass(slots=True)
@@ -41,11 +39,14 @@ class Driver:
         self.bench.gate.wait()
         folder = self.bench.folder
         settle_ms = candidate.settle_ms if settle else 0
-        settle_ms += random.randrange(LOOKS_EVERY_MS) if candidate.slow else 0
+        settle_ms += random.randrange(candidate.looks_every_ms) if candidate.looks_every_ms else 0
         timeout = TIMEOUT_MS.get(mode, USUAL_TIMEOUT_MS)
         options = ["-m", mode, "-s", str(settle_ms), "-t", str(timeout), "-f", str(folder / "records")]
+        options += ["-o", candidate.programs] if candidate.programs else []
         command = [self.path, *(["-p"] if pid1 else []), *options, "--", *candidate.command]
         environ = {**self.bench.environ, "BENCH_ORPHANS": str(ORPHANS), **candidate.environ}
+        if not candidate.reaps:
+            environ["BENCH_GIVE_UP_S"] = str(HOPE_SECONDS)
         done = subprocess.run(command, cwd=folder, env=environ, stdout=subprocess.PIPE, text=True, check=False)
         answer: dict[str, float | None] = json.loads(done.stdout) if done.returncode == 0 else {}
         return answer
@@ -57,55 +58,68 @@ class Driver:
         return done.returncode == 0 and json.loads(done.stdout)["status"] == 0
 
 
-def _ms(microseconds: float | None) -> float | None:
+def milliseconds(microseconds: float | None) -> float | None:
     return None if microseconds is None else microseconds / 1e3
 
 
 def _one(driver: Driver, samples: Samples, candidate: Candidate, *, pid1: bool) -> None:
     suffix = " as PID 1" if pid1 else ""
-    if not candidate.slow:
+    if not candidate.stays:
         seen = driver.run(candidate, "exit", pid1=pid1)
-        samples.add("start" + suffix, candidate.name, _ms(seen.get("start_us")))
-        samples.add("exit" + suffix, candidate.name, _ms(seen.get("exit_us")))
+        samples.add("start" + suffix, candidate.name, milliseconds(seen.get("start_us")))
+        samples.add("exit" + suffix, candidate.name, milliseconds(seen.get("exit_us")))
         if not pid1:
             # The supervisor is then still busy with the rest of its own start.
             seen = driver.run(candidate, "exit", settle=False)
-            samples.add("exit at once", candidate.name, _ms(seen.get("exit_us")))
+            samples.add("exit at once", candidate.name, milliseconds(seen.get("exit_us")))
     else:
         samples.explain("exit" + suffix, candidate.name, "stays")
         samples.explain("exit at once", candidate.name, "stays")
     seen = driver.run(candidate, "term", pid1=pid1)
-    samples.add("start" + suffix, candidate.name, _ms(seen.get("start_us")))
-    samples.add("term" + suffix, candidate.name, _ms(seen.get("term_us")))
+    samples.add("start" + suffix, candidate.name, milliseconds(seen.get("start_us")))
+    samples.add("term" + suffix, candidate.name, milliseconds(seen.get("term_us")))
 
 
-def measure_latency(driver: Driver, candidates: list[Candidate], bare: str | None, *, rounds: int, pid1: bool) -> None:
+def _has_turn(driver: Driver, candidate: Candidate, number: int, *, slow_too: bool) -> bool:
+    """Whether a slow candidate is measured in this round; before the first one it is only started once."""
+    if number < 0 and slow_too:
+        driver.run(candidate, "term")
+    return number >= 0 and (number % candidate.every == 0 if slow_too else number == 0)
+
+
+def measure_latency(
+    driver: Driver, candidates: list[Candidate], bare: str | None, *, rounds: int, pid1: bool, slow_too: bool
+) -> None:
     """Start, exit and SIGTERM of each candidate, plain and as PID 1, and bare Python.
 
-    `bare` is an interpreter whose standard library has no bytecode; None: not to be had.
+    `bare` is an interpreter whose standard library has no bytecode; None: not to be had. Without `slow_too` the slow
+    candidates are only measured plain, and once.
     """
     samples = driver.bench.samples
     python = Candidate(PYTHON, (driver.bench.python, "-I", "-c", "pass"))
     for number in range(-1, rounds):
         # Round -1 warms the page cache and counts for nothing.
         kept = samples if number >= 0 else Samples()
+        kept.add("start", PYTHON, milliseconds(driver.run(python, "run").get("wall_us")))
         for candidate in candidates:
-            if candidate.slow and number % SLOW_EVERY:
+            if candidate.every > 1 and not _has_turn(driver, candidate, number, slow_too=slow_too):
                 continue
             if samples.failures.get(("start", candidate.name), 0) >= HOPELESS:
                 continue
             _one(driver, kept, candidate, pid1=False)
+            if candidate.every > 1 and not slow_too:
+                continue
             if pid1:
                 _one(driver, kept, candidate, pid1=True)
             if bare is not None and candidate.command[0] == python.command[0]:
                 command = (bare, *candidate.command[1:])
                 slow = replace(candidate, command=command, environ={**candidate.environ, **NO_WRITING})
-                seen = driver.run(slow, "term" if candidate.slow else "exit")
-                kept.add("start without bytecode", candidate.name, _ms(seen.get("start_us")))
-        kept.add("start", PYTHON, _ms(driver.run(python, "run").get("wall_us")))
+                seen = driver.run(slow, "term" if candidate.stays else "exit", settle=candidate.stays)
+                kept.add("start without bytecode", candidate.name, milliseconds(seen.get("start_us")))
+        kept.add("start", PYTHON, milliseconds(driver.run(python, "run").get("wall_us")))
         if bare is not None:
             seen = driver.run(replace(python, command=(bare, "-B", *python.command[1:])), "run")
-            kept.add("start without bytecode", PYTHON, _ms(seen.get("wall_us")))
+            kept.add("start without bytecode", PYTHON, milliseconds(seen.get("wall_us")))
         print(f"\rlatency: round {max(number, 0) + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
@@ -115,12 +129,16 @@ def measure_reaping(driver: Driver, candidates: list[Candidate], *, rounds: int,
     samples = driver.bench.samples
     for number in range(rounds):
         for candidate in candidates:
-            if candidate.name in (NOTHING, PILOT_SERVICE):
+            name, most = candidate.name, candidate.reaping_rounds
+            if name in (NOTHING, PILOT_SERVICE) or (most is not None and number >= most):
                 continue
-            if candidate.slow and (number or not slow_too):
-                samples.explain("orphans", candidate.name, "full run only")
+            if candidate.every > 1 and not slow_too:
+                samples.explain("orphans", name, "full run only")
                 continue
             seen = driver.run(candidate, "orphans", pid1=True)
-            samples.add("orphans", candidate.name, None if seen.get("left") else _ms(seen.get("orphans_us")))
+            if seen.get("left") and not candidate.reaps:
+                samples.explain("orphans", name, f"{seen['left']:.0f} left after {HOPE_SECONDS} s")
+            else:
+                samples.add("orphans", name, None if seen.get("left") else milliseconds(seen.get("orphans_us")))
         print(f"\rorphans: round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

@@ -69,14 +69,16 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def supervisor_pids(pid: int) -> list[int]:
-    """The supervisor and those of its children that run the same executable: it may be more than one process."""
+def supervisor_pids(pid: int, parts: tuple[str, ...] = ()) -> list[int]:
+    """The supervisor and those of its children that run the same executable, or one with a name that is among `parts`:
+    it may be more than one process."""
     program = os.readlink(f"/proc/{pid}/exe")
     pids = [pid]
     for child in _children(pid):
         try:
-            if os.readlink(f"/proc/{child}/exe") == program:
-                pids += supervisor_pids(child)
+            executable = os.readlink(f"/proc/{child}/exe")
+            if executable == program or os.path.basename(executable) in parts:
+                pids += supervisor_pids(child, parts)
         except OSError:
             continue  # a health check that has just ended
     return pids

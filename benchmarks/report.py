@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
+from benchmarks import pythons
 from benchmarks.budgets import BUDGETS
 from benchmarks.flood import ratios
-from benchmarks.peers import NOTHING, PILOT, PILOT_SERVICE, PYTHON
+from benchmarks.load import LAG
+from benchmarks.peers import NOTHING, PEERS, PILOT, PILOT_SERVICE, PILOT_TLS, PYTHON, SUPERVISORD
+from benchmarks.results import Results
 from benchmarks.samples import Samples, quantile, short
 from benchmarks.watch import FLOOR, WATCH, WATCH_OF_JOBS
 
-COLUMNS = (PILOT, PILOT_SERVICE, "tini", "dumb-init", "supervisord", PYTHON, NOTHING)
-ROWS = (
-    ("start", "exec → app's first instruction, ms"),
-    ("start as PID 1", "… as PID 1"),
-    ("start without bytecode", "… standard library without bytecode"),
-    ("exit", "app's exit → supervisor's exit, ms"),
-    ("exit as PID 1", "… as PID 1"),
-    ("exit at once", "… of an app that ends at once"),
-    ("term", "SIGTERM → app, ms"),
-    ("term as PID 1", "… as PID 1"),
-    ("ping", "-ping, ms"),
-    ("putmetric", "-putmetric, ms"),
-    ("orphans", "2000 orphans as PID 1, ms"),
-    ("flood file", "flood to a file, MB/s"),
-    ("flood file memory", "… memory that it took, MB"),
-    ("flood file lost", "… lost lines"),
-    ("flood pipe", "flood to a pipe, MB/s"),
-    ("flood pipe memory", "… memory that it took, MB"),
-    ("flood pipe lost", "… lost lines"),
-    ("flood lag", "… meanwhile, an answer, ms"),
-    ("rss", "resident memory, idle, MB"),
-    ("cpu", "own CPU an idle minute, ms"),
-    ("requests", "requests to Consul an idle minute"),
-    ("watch", "catalogue change → process, ms"),
-    ("size", "size, MB"),
+SIDE_BY_SIDE = (PILOT, PILOT_SERVICE, *PEERS, PYTHON, NOTHING)
+# For each table: what is compared, its columns, and the candidates that may be rows of it.
+COMPARED = (
+    (
+        "Start, ms: exec → app's first instruction",
+        {"start": "plain", "start as PID 1": "as PID 1", "start without bytecode": "standard library without bytecode"},
+        SIDE_BY_SIDE,
+    ),
+    (
+        "Exit, ms: app's exit → supervisor's exit",
+        {"exit": "plain", "exit as PID 1": "as PID 1", "exit at once": "of an app that ends at once"},
+        (PILOT, PILOT_SERVICE, *PEERS, NOTHING),
+    ),
+    (
+        "Signals and orphans, ms",
+        {"term": "SIGTERM → app", "term as PID 1": "… as PID 1", "orphans": "2000 orphans as PID 1"},
+        (PILOT, PILOT_SERVICE, *PEERS, NOTHING),
+    ),
+    (
+        "Idle",
+        {
+            "rss": "resident memory, MB",
+            "cpu": "own CPU a minute, ms",
+            "requests": "requests to Consul a minute",
+            "size": "size of the program, MB",
+        },
+        (PILOT, PILOT_SERVICE, PILOT_TLS, *PEERS, PYTHON),
+    ),
+    ("Subcommands, ms", {"ping": "-ping", "putmetric": "-putmetric"}, (PILOT, PYTHON)),
+    (
+        "A flood of output",
+        {
+            "flood file": "to a file, MB/s",
+            "flood file memory": "memory it took, MB",
+            "flood file lost": "lost lines",
+            "flood pipe": "to a pipe, MB/s",
+            "flood pipe memory": "memory it took, MB",
+            "flood pipe lost": "lost lines",
+        },
+        (PILOT, SUPERVISORD),
+    ),
 )
+START_RATIO, START_WITHOUT_BYTECODE = 2.2, 90.0
+"""What the start is to keep to: so many times bare Python; so many ms where the standard library has no bytecode."""
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -44,20 +65,65 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def figures(samples: Samples, missing: dict[str, str]) -> str:
-    """Medians, with the smallest and the largest figure; a column for each candidate."""
-    rows = [[label, *(samples.cell(measure, column) for column in COLUMNS)] for measure, label in ROWS]
-    lines = [table(["", *COLUMNS], rows)]
+def figures(samples: Samples) -> str:
+    """Medians, with the smallest and the largest figure; a row for each candidate."""
+    parts = []
+    for title, columns, candidates in COMPARED:
+        rows = [[name, *(samples.cell(measure, name) for measure in columns)] for name in candidates]
+        rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
+        if rows:
+            parts.append(table([title, *columns.values()], rows))
+    return "\n\n".join([*parts, *_sentences(samples)])
+
+
+def _sentences(samples: Samples) -> list[str]:
+    found = []
     for measure, dialect in ((WATCH, "services"), (WATCH_OF_JOBS, "jobs")):
         if values := samples.values.get((measure, PILOT_SERVICE)):
-            middle, most, nearly_all = (short(quantile(values, share)) for share in (0.5, 0.9, 0.99))
-            percentiles = f"median {middle}, p90 {most}, p99 {nearly_all} ms"
-            lines.append(f"\nCatalogue change → process, {dialect} dialect: {percentiles} of {len(values)} changes.")
+            found.append(f"Catalogue change → process, {dialect} dialect: {_percentiles(values)} changes.")
     if (floor := samples.median(WATCH, FLOOR)) is not None:
-        lines.append(f"The floor, a blocking query's answer read in Python: {short(floor)} ms.")
-    lines += ratios(samples)
-    lines += [f"Not to be had: {name}: {why}." for name, why in missing.items()]
-    return "\n".join(lines)
+        found.append(f"The floor, a blocking query's answer read in Python: {short(floor)} ms.")
+    for measure, during in (("flood lag", "during a flood"), (LAG, "of 200 jobs and 50 watches")):
+        if values := samples.values.get((measure, PILOT)):
+            found.append(f"An answer {during}: {_percentiles(values)} questions.")
+    found += ratios(samples)
+    return ["\n".join(found)] if found else []
+
+
+def _percentiles(values: list[float]) -> str:
+    middle, most, nearly_all = (short(quantile(values, share)) for share in (0.5, 0.9, 0.99))
+    return f"median {middle}, p90 {most}, p99 {nearly_all} ms of {len(values)}"
+
+
+def by_python(samples: Samples) -> str:
+    """The start on each Python, held against what it is to keep to; empty if none was measured."""
+    rows = []
+    for version in pythons.versions(samples):
+        bare, start = samples.median(pythons.BARE, version), samples.median(pythons.START, version)
+        without = samples.median(pythons.START_WITHOUT, version)
+        ratio = start / bare if start and bare else None
+        cells = (pythons.BARE, pythons.START, pythons.BARE_WITHOUT, pythons.START_WITHOUT)
+        bare_cell, start_cell, bare_without, start_without = (samples.cell(measure, version) for measure in cells)
+        rows.append(
+            [
+                version,
+                bare_cell,
+                start_cell,
+                _held(ratio, START_RATIO, "x"),
+                bare_without,
+                start_without,
+                _held(without, START_WITHOUT_BYTECODE, " ms"),
+            ]
+        )
+    header = ["Python", "bare", "containerpilot", f"at most {START_RATIO:g}x", "bare, no bytecode"]
+    header += ["containerpilot, no bytecode", f"at most {START_WITHOUT_BYTECODE:g} ms"]
+    return table(header, rows) if rows else ""
+
+
+def _held(figure: float | None, limit: float, unit: str) -> str:
+    if figure is None:
+        return "-"
+    return f"{short(figure)}{unit}" if figure <= limit else f"**{short(figure)}{unit}**"
 
 
 def budgets(samples: Samples) -> tuple[str, str]:
@@ -72,3 +138,21 @@ def budgets(samples: Samples) -> tuple[str, str]:
         rows.append([budget.what, shown, limit, stretch, f"**{word}**" if word.startswith("MISSED") else word])
     last = f"budgets missed: {missed} of {len(BUDGETS)}" + (f" ({unmeasured} not measured)" if unmeasured else "")
     return table(["", "figure", "at most", "stretch", ""], rows), last
+
+
+def missing(results: Results) -> list[str]:
+    """What could not be had, a sentence each."""
+    return [f"Not to be had: {name}: {why}." for name, why in results.missing.items()]
+
+
+def notes(results: Results) -> str:
+    return "\n".join(f"- {note}" for note in [*results.samples.notes, *results.noise])
+
+
+def everything(results: Results) -> str:
+    """All of it, for a terminal."""
+    samples = results.samples
+    held, last = budgets(samples)
+    heading = "\n".join([results.machine, ", ".join(results.versions), f"{results.how}; median (smallest-largest)"])
+    parts = [heading, figures(samples), by_python(samples), "\n".join(missing(results)), held, notes(results), last]
+    return "\n\n".join(part for part in parts if part)

@@ -1,9 +1,12 @@
 #!/bin/sh
 # Measures this program beside its peers and prints the tables; benchmarks/README.md says how to read them.
-# Usage: benchmarks/run.sh [--quick] [--scenes LIST] [--pyz FILE]
-# Environment: PYTHON  the interpreter to measure with (default: python3)
-#              CONSUL  the consul executable (default: the one on PATH, else what scripts/fetch-consul.py brings)
-#              CC      the C compiler (default: cc)
+# Usage: benchmarks/run.sh [--quick] [--write] [--scenes LIST] [--pyz FILE]
+#        benchmarks/run.sh --render
+#        --write puts the figures and plots into docs/performance.md as well, --render does so with those of the last run
+# Environment: PYTHON   the interpreter to measure with (default: python3)
+#              PYTHONS  more interpreters to measure the start on, than those on PATH and under a pyenv root
+#              CONSUL   the consul executable (default: the one on PATH, else what scripts/fetch-consul.py brings)
+#              CC       the C compiler (default: cc)
 set -eu
 . "$(dirname -- "$0")/../scripts/lib.sh"
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.consul import Agent
 from benchmarks.machine import Gate
@@ -46,7 +47,7 @@ class Bench:
         return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder)}
 
     def pilot(self, config: str, name: str) -> Candidate:
-        return pilot(self.app, self.python, self.archive, config, name)
+        return pilot(self.app, (self.python,), self.archive, config, name)
 
 
 class Records:
@@ -84,12 +85,17 @@ def running(candidate: Candidate, bench: Bench) -> Iterator[tuple[subprocess.Pop
     OSError if the application does not start.
     """
     records = Records(bench.folder / f"records-{candidate.name.replace(' ', '-')}")
+    complaints = records.path.with_suffix(".stderr")
     own = {"BENCH_FIFO": str(records.path), "BENCH_MODE": "sleep"}
     environ, null = {**bench.environ, **own, **candidate.environ}, subprocess.DEVNULL
-    process = subprocess.Popen(candidate.command, cwd=bench.folder, env=environ, stdin=null, stdout=null, stderr=null)
+    with complaints.open("wb") as stderr:
+        process = subprocess.Popen(
+            candidate.command_with_programs, cwd=bench.folder, env=environ, stdin=null, stdout=null, stderr=stderr
+        )
     try:
         if candidate.name != PYTHON and records.next(START_SECONDS) is None:
-            raise OSError(f"{candidate.name} did not start the application")
+            said = complaints.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise OSError(f"{candidate.name} did not start the application: {said}")
         yield process, records
     finally:
         process.terminate()
@@ -101,8 +107,13 @@ def running(candidate: Candidate, bench: Bench) -> Iterator[tuple[subprocess.Pop
         records.close()
 
 
-def service_config(consul: str, name: str, watched: tuple[str, ...], poll: int, on_change: str) -> str:
-    """A configuration of the services dialect: one service checked each 5 s, and a watch on each of `watched`."""
+def service_config(
+    consul: str | dict[str, Any], name: str, watched: tuple[str, ...], poll: int, on_change: str, control: str = ""
+) -> str:
+    """A configuration of the services dialect: one service checked each 5 s, and a watch on each of `watched`.
+
+    `control`: the control socket, where several run side by side.
+    """
     service = {
         "name": name,
         "port": 8000,
@@ -112,7 +123,13 @@ def service_config(consul: str, name: str, watched: tuple[str, ...], poll: int, 
         "ttl": 15,
     }
     backends = [{"name": each, "poll": poll, "onChange": on_change} for each in watched]
-    return json.dumps({"consul": consul, "services": [service], "backends": backends})
+    socket = control_settings(control) if control else {}
+    return json.dumps({"consul": consul, "services": [service], "backends": backends, **socket})
+
+
+def control_settings(socket: str) -> dict[str, Any]:
+    """What puts a control socket of its own into a configuration of the services dialect."""
+    return {"dialect": "services", "control": {"socket": socket}}
 
 
 def jobs_config(consul: str, name: str, watched: str, app: str, on_change: str) -> str:

@@ -29,3 +29,5 @@ lock build/requirements.lock pyproject.toml
 lock build/orjson.lock pyproject.toml --extra orjson --no-emit-package h11 --no-emit-package urllib3
 lock build/tools.lock --group build
 lock tests/requirements.lock pyproject.toml --extra dev
+# What benchmarks/ measures beside this program.
+lock benchmarks/peers.lock benchmarks/peers.in
