@@ -19,6 +19,8 @@ else:
 
 # Callbacks that run before the descriptors are looked at again: a burst of calls must not starve a signal.
 READY_BATCH = 1000
+# Seconds after which they are looked at as well: the checks of 200 jobs may all be due at once.
+TURN = 0.002
 # Descriptors that are served before signals and timers have their turn. The kernel returns ready ones in rotation, so
 # that those which are left out come first the next time.
 EVENTS_BATCH = 4
@@ -173,11 +175,14 @@ class Loop:
             self._call(self._signal_handlers[number], (number,))
         for _ in range(len(self._posted)):
             self._call(*self._posted.popleft())
-        self._run_timers()
+        end = self.now() + TURN
+        self._run_timers(end)
         for _ in range(READY_BATCH):
             if not self._ready or self._stopped:
                 break
             self._call(*self._ready.popleft())
+            if self.now() >= end:
+                break
 
     def _timeout(self) -> float:
         if self._ready or self._posted or self._signals:
@@ -188,7 +193,7 @@ class Loop:
             return -1
         return min(max(0.0, self._timers[0].deadline - self.now()), LONGEST_WAIT)
 
-    def _run_timers(self) -> None:
+    def _run_timers(self, end: float) -> None:
         now = self.now()
         while self._timers and self._timers[0].deadline <= now:
             timer = heappop(self._timers)
@@ -196,6 +201,8 @@ class Loop:
                 callback, arguments = timer.callback, timer.arguments
                 timer.cancel()
                 self._call(callback, arguments)
+                if self.now() >= end:
+                    return
 
     def _drain_wake(self) -> None:
         try:
@@ -211,4 +218,7 @@ class Loop:
         except Exception as error:
             if self.on_error is None:
                 raise
-            self.on_error(error)
+            try:
+                self.on_error(error)
+            except Exception:
+                pass  # no memory or no descriptor is left to tell of it with; the loop goes on all the same

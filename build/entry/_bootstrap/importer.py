@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Who imports one of these modules means to run an application, or a subcommand.
 APPLICATION, SUBCOMMAND = "cp.app", "cp.subcommands"
 # The packages with a file of bytecode of their own; a package stands before the one that it is in.
-PACKAGES = ("cp.config.template", "cp", "h11", "urllib3")
+PACKAGES = ("cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
 # What stands in for modules of the standard library until the program begins, see entry/stand_ins.
 STAND_INS = ("_stand_in", "contextlib", "functools", "types", "warnings")
