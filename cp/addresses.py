@@ -17,6 +17,7 @@ _SIOCGIFCONF = 0x8912
 
 _TIMEOUT = 2.0  # seconds; the kernel answers at once, a sandbox may not
 _ATTEMPTS = 5  # at a list that changes while it is read
+_NUMBERS = 4096  # of errors, at most
 _MESSAGE_LIMIT = 1 << 16  # bytes; the kernel's parts have at most 32 KiB
 
 
@@ -80,7 +81,7 @@ def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None
     Raises OSError with the kernel's error number, or EAGAIN if the dump was disturbed by a change and must be repeated.
     """
     from _struct import unpack_from
-    from errno import EAGAIN
+    from errno import EAGAIN, EPROTO
     from os import strerror
 
     offset = 0
@@ -91,12 +92,13 @@ def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None
         if flags & _NLM_F_DUMP_INTR:
             raise BlockingIOError(EAGAIN, "disturbed")
         if kind == _NLMSG_ERROR:
-            (number,) = unpack_from("=i", message, offset + 16)
-            raise OSError(-number, strerror(-number))
+            number = -unpack_from("=i", message, offset + 16)[0] if length >= 20 else EPROTO
+            number = number if 0 <= number < _NUMBERS else EPROTO
+            raise OSError(number, strerror(number))
         if kind == _NLMSG_DONE:
             yield None
             return
-        if kind == _RTM_NEWADDR:
+        if kind == _RTM_NEWADDR and length >= 24:
             (index,) = unpack_from("=I", message, offset + 20)
             attributes = dict(_attributes(message[offset + 24 : offset + length]))
             # On a point-to-point link IFA_ADDRESS is the other end, and IFA_LOCAL is ours.

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from cp.plan import EtcdSettings, Service, Watch
 
 PAGE = 500  # keys
+# Of one service; a server that has always more would fill the memory, and never be done.
+MOST_KEYS = 100_000
+MOST_PAGES = MOST_KEYS // PAGE
 
 
 class Etcd3:
@@ -169,6 +172,7 @@ class _Pages:
 
     def entries(self) -> Iterator[tuple[str, str, bytes]]:
         """Key, id and value of each."""
+        read = pages = 0
         while True:
             answer = self._call("kv/range", self._question)
             key = b""
@@ -177,12 +181,16 @@ class _Pages:
                     self.revision = number(answer["header"]["revision"])
                 for pair in answer.get("kvs") or ():
                     key = b64decode(pair["key"])
+                    read += 1
                     id = key[self._folder :].decode(errors="replace")
                     yield key.decode(errors="replace"), id, b64decode(pair.get("value", ""))
             except (ValueError, LookupError, TypeError, AttributeError):
                 raise CatalogGarbage("etcd's answer is not a list of keys") from None
             if not answer.get("more") or not key:
                 return
+            pages += 1
+            if read > MOST_KEYS or pages >= MOST_PAGES:
+                raise CatalogGarbage(f"etcd has more than {MOST_KEYS} keys of one service")
             self._question["key"] = b64encode(key + b"\0").decode()
             self._question["revision"] = str(self.revision)
 

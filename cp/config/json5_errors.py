@@ -4,6 +4,8 @@ from __future__ import annotations
 
 EXCERPT = 200  # characters of a line that are shown
 
+_ENDS = " \t\r\n\"',/:"  # characters that neither a name nor a password in a URL has
+
 
 class JsonError(Exception):
     """The text is not JSON5. `str()` has the reason, an excerpt with a pointer, and hints, on several lines."""
@@ -58,12 +60,15 @@ def _secrets(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     at = text.find("@")
     while at >= 0:
-        start = at
-        while start and text[start - 1] not in " \t\r\n\"',/:":
+        start = end = at
+        while start and text[start - 1] not in _ENDS:
             start -= 1
-        if start < at and text[start - 1 : start] == ":" and text[start - 2 : start - 1] not in ("", " ", '"', "'"):
-            found.append((start, at))
-        at = text.find("@", at + 1)
+        while end < len(text) and text[end] not in _ENDS:
+            end += 1
+        last = text.rfind("@", start, end)  # a password may have others in it
+        if start < last and text[start - 1 : start] == ":" and text[start - 2 : start - 1] not in ("", " ", '"', "'"):
+            found.append((start, last))
+        at = text.find("@", end)
     for word in ("token", "password", "passwd", "secret", "api_key", "private_key"):
         at = text.find(word)
         while at >= 0:

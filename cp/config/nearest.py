@@ -7,16 +7,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_FARTHEST = 5  # letters
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """The candidate that looks most like the word, upper and lower case being alike; empty if none is near."""
     word = word.lower()
-    best, best_distance = "", len(word)
+    best, best_distance = "", min(len(word), _FARTHEST + 1)
     for candidate in candidates:
         lower = candidate.lower()
         # `onChangeCommand` is many letters away from `onChange`, and yet means it.
         shares_start = len(word) > 2 and len(lower) > 2 and (lower.startswith(word) or word.startswith(lower))
-        distance = 1 if shares_start and word != lower else _distance(word, lower)
-        if distance < best_distance and distance <= max(1, min(len(word), len(lower)) // 3):
+        most = min(best_distance - 1, max(1, min(len(word), len(lower)) // 3))
+        distance = 1 if shares_start and word != lower else _distance(word, lower, most)
+        if distance <= most:
             best, best_distance = candidate, distance
     return best
 
@@ -27,17 +31,26 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     return f" (did you mean '{candidate}'?)" if candidate else ""
 
 
-def _distance(one: str, other: str) -> int:
-    """How many letters to insert, drop, change, or swap with their neighbour."""
-    if abs(len(one) - len(other)) > 8:  # far apart, however far
-        return 9
-    before: list[int] = []
-    row = list(range(len(other) + 1))
+def _distance(one: str, other: str, most: int) -> int:
+    """How many letters to insert, drop, change, or swap with their neighbour; anything above `most` if it is more.
+
+    There may be hundreds of candidates, and a client of the control plane waits: so only what can be near is computed.
+    """
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    far = [most + 1] * (len(other) + 1)
+    before, row = far, list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):
-        before, above, row = row, before, [i]
-        for j, wanted in enumerate(other, 1):
+        before, above, row = row, before, far.copy()
+        first, last = max(i - most, 1), min(i + most, len(other))
+        if first == 1:
+            row[0] = i
+        for j in range(first, last + 1):
+            wanted = other[j - 1]
             cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
             if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
                 cost = min(cost, above[j - 2] + 1)
-            row.append(cost)
+            row[j] = cost
+        if min(row) > most and min(before) > most:
+            break
     return row[-1]

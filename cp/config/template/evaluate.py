@@ -7,7 +7,7 @@ as Go lets them.
 from __future__ import annotations
 
 from cp.config.template.nodes import Action, Branch, Call, Jump, Text
-from cp.config.template.pipelines import PipelineEvaluator
+from cp.config.template.pipelines import STATEMENT, PipelineEvaluator
 from cp.config.template.values import Byte, Slice, sorted_items
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class Evaluator(PipelineEvaluator):
         self.templates = templates
         self.depth = 0
         self.steps = 0
-        self.size = 0  # of the output of actions, in characters
+        self.size = 0  # of the output, in characters
         self.out: list[str] = []
 
     def render(self, data: Value) -> str:
@@ -65,14 +65,13 @@ class Evaluator(PipelineEvaluator):
         while frames:
             frame = frames[-1]
             for node in frame.nodes:
+                self.spend(STATEMENT)
                 if isinstance(node, Text):
-                    self.out.append(node.text)
+                    self.write(node.text)
                 elif isinstance(node, Action):
                     value = self.pipeline(frame.dot, node.pipeline)
                     if not node.pipeline.variables:
-                        shown = value if isinstance(value, str) else _printed(value)
-                        self.size += len(shown)
-                        self.out.append(shown)
+                        self.write(value if isinstance(value, str) else _printed(value))
                 elif isinstance(node, Branch):
                     frames.append(self.branch(frame.dot, node))
                     break
@@ -87,6 +86,12 @@ class Evaluator(PipelineEvaluator):
                     frames.pop()
                     self.leave(frame)
         return "".join(self.out)
+
+    def write(self, text: str) -> None:
+        self.size += len(text)
+        self.out.append(text)
+        if self.size > MAX_OUTPUT and self.node is not None:
+            raise self.error(f"more than {MAX_OUTPUT} characters of output")
 
     def branch(self, dot: Value, node: Branch) -> _Frame:
         mark = len(self.variables)
@@ -160,8 +165,6 @@ class Evaluator(PipelineEvaluator):
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise self.error(f"more than {MAX_STEPS} rounds and template calls: does it ever end?")
-        if self.size > MAX_OUTPUT:
-            raise self.error(f"more than {MAX_OUTPUT} characters of output")
 
     def jump(self, frames: list[_Frame], node: Jump) -> None:
         """`break` and `continue`; the parser has seen that there is a range around."""

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 #: How deep parentheses may nest. Go allows more, but more than a few is a mistake, and Python's stack has its limit.
 MAX_PARENTHESES = 50
+#: How many variables may be known at one place: each use looks through them.
+MAX_VARIABLES = 1000
 
 _OPERANDS = frozenset((BOOL, CHARACTER, DOT, FIELD, IDENTIFIER, NUMBER, "nil", STRING, VARIABLE, LEFT_PAREN))
 
@@ -163,6 +165,8 @@ class ExpressionParser:
                 raise self.error("range can only initialize variables", self.peek_word())
 
     def declare(self, pipeline: Pipeline, variable: Token) -> None:
+        if len(self.variables) > MAX_VARIABLES:
+            raise self.error(f"more than {MAX_VARIABLES} variables", variable)
         pipeline.variables.append(variable[2])
         self.variables.append(variable[2])
 

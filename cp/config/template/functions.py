@@ -6,6 +6,7 @@ from cp.config.template.compare import equal, equal_any, less, less_or_equal
 from cp.config.template.errors import FunctionError
 from cp.config.template.values import (
     MAX_INT,
+    MAX_TEXT,
     MIN_INT,
     WHITE_SPACE,
     Byte,
@@ -37,8 +38,12 @@ class Function:
 
 
 def functions(environ: dict[str, str]) -> dict[str, Function]:
-    """All functions by name."""
-    return {**_FUNCTIONS, "env": Function(lambda name: environ.get(name, ""), ("string",))}
+    """All functions by name, for one template."""
+    return {
+        **_FUNCTIONS,
+        "env": Function(lambda name: environ.get(name, ""), ("string",)),
+        "regexReplaceAll": Function(_RegexReplaceAll(), ("string", "string", "string")),
+    }
 
 
 # Values.
@@ -185,24 +190,48 @@ def _split(separator: str, text: str) -> Value:
     text = text.strip(WHITE_SPACE)
     if not text:
         return Slice("string", [])
+    count = text.count(separator) + 1 if separator else len(text)
+    if count > MAX_LOOP:
+        raise FunctionError(f"split: {count} parts are too many, {MAX_LOOP} is the limit")
     return Slice("string", text.split(separator) if separator else list(text))
 
 
 def _join(separator: str, items: Slice | None) -> Value:
-    return separator.join(str(item) for item in items) if items else ""
+    if not items:
+        return ""
+    texts = [str(item) for item in items]
+    _check_size("join", sum(map(len, texts)) + len(separator) * (len(texts) - 1))
+    return separator.join(texts)
 
 
 def _replace_all(old: str, new: str, text: str) -> Value:
+    if len(new) > len(old):
+        _check_size("replaceAll", len(text) + text.count(old) * (len(new) - len(old)))
     return text.replace(old, new)
 
 
-def _regex_replace_all(pattern: str, replacement: str, text: str) -> Value:
-    from cp.config.template.regexp import replace_all
+def _check_size(function: str, characters: int) -> None:
+    if characters > MAX_TEXT:
+        raise FunctionError(f"{function}: the result has {characters} characters, {MAX_TEXT} is the limit")
 
-    return replace_all(pattern, replacement, text)
+
+class _RegexReplaceAll:
+    """The function, and how much of its time is left: all calls of a template share it."""
+
+    __slots__ = ("_seconds",)
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+
+    def __call__(self, pattern: str, replacement: str, text: str) -> Value:
+        from cp.config.template.regexp import TIME_LIMIT, replace_all
+
+        left = TIME_LIMIT if self._seconds is None else self._seconds
+        result, self._seconds = replace_all(pattern, replacement, text, left)
+        return result
 
 
-MAX_LOOP = 1_000_000  # numbers; printing more takes seconds and gigabytes
+MAX_LOOP = 1_000_000  # numbers, or parts; printing more takes seconds and gigabytes
 
 
 def _loop(*bounds: Value) -> Value:
@@ -263,6 +292,5 @@ _FUNCTIONS = {
     "split": Function(_split, ("string", "string")),
     "join": Function(_join, ("string", "[]string")),
     "replaceAll": Function(_replace_all, ("string", "string", "string")),
-    "regexReplaceAll": Function(_regex_replace_all, ("string", "string", "string")),
     "loop": Function(_loop, (), ""),
 }

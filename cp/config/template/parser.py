@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class _Block:
     """A block that is open, and what comes back into force at its end."""
 
-    __slots__ = ("body", "branch", "call", "chained", "in_else", "kind", "left", "line", "name", "ranges", "variables")
+    __slots__ = ("body", "branch", "call", "chained", "head", "in_else", "kind", "left", "name", "ranges", "variables")
 
     def __init__(self, kind: str, left: Token, body: Body, variables: int | list[str], ranges: int) -> None:
         self.kind = kind  # if, with, range, define or block
@@ -34,7 +34,7 @@ class _Block:
         self.in_else = False
         self.name = ""
         self.call: Call | None = None
-        self.line = 0
+        self.head = left  # the last token of its head: Go names that line
 
 
 def parse(name: str, text: str, functions: Container[str]) -> dict[str, Body]:
@@ -123,7 +123,8 @@ class _Parser(ExpressionParser):
             raise self.error("unexpected {{else}}", left)
         block = self.blocks[-1]
         if block.branch is None:
-            raise self.error(f"unexpected {{{{else}}}} in {block.kind} clause", left, block.line)
+            line = 0 if block.call is None else self.line_of(block.head)
+            raise self.error(f"unexpected {{{{else}}}} in {block.kind} clause", left, line)
         if block.in_else:
             raise self.error("expected end; found {{else}}", left)
         block.in_else = True
@@ -174,10 +175,10 @@ class _Parser(ExpressionParser):
         token = self.expect(STRING, "block clause")
         name = self.string(token)
         call = Call(token[1], name, self.pipeline("block clause", RIGHT))
-        line = self.line_of(self.last)
+        head = self.last
         block = self.open_template("block", left, name)
         block.call = call
-        block.line = line
+        block.head = head
 
     def define(self, name: str, body: Body) -> None:
         """Of two definitions of one name, one must be empty; the other holds."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cp.config.template.errors import FunctionError, TemplateError, place
 from cp.config.template.nodes import Chain, Constant, Field, Identifier, Nil, Number, Pipeline, Variable
-from cp.config.template.values import MAX_INT, MIN_INT, to_bytes, type_name
+from cp.config.template.values import MAX_INT, MIN_INT, Slice, to_bytes, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     Variables: TypeAlias = list[tuple[str, Value]]
 
 
+# Go has no such limit, and a few lines can keep it busy for ever: each call reads and makes long texts, and a reload
+# waits for that on the thread that keeps the container alive. No configuration comes near.
+MAX_WORK = 128 * 1024 * 1024  # characters that functions read and make
+STATEMENT = 128  # characters that take as long as a statement, or an operand
+
+#: Functions that take a list or a map without looking at all of it.
+_BY_REFERENCE = frozenset(("index", "slice", "len", "not", "call"))
+
+
 class _Absent:
     """Stands for the value that no earlier command of the pipeline has given; nil would be a value."""
 
@@ -31,7 +40,7 @@ _ABSENT = _Absent()
 class PipelineEvaluator:
     """Knows the functions, the variables and what is being evaluated, which errors name."""
 
-    __slots__ = ("functions", "name", "node", "template", "text", "variables")
+    __slots__ = ("functions", "name", "node", "template", "text", "variables", "work")
 
     def __init__(self, name: str, text: str, functions: dict[str, Function]) -> None:
         self.name = name
@@ -40,6 +49,7 @@ class PipelineEvaluator:
         self.template = name  # the one that is being executed
         self.variables: Variables = []
         self.node: Node | None = None  # what is being evaluated
+        self.work = 0  # that was done, in characters
 
     def pipeline(self, dot: Value, pipeline: Pipeline) -> Value:
         self.node = pipeline
@@ -138,13 +148,23 @@ class PipelineEvaluator:
         arguments = [self.argument(dot, kind, operand) for kind, operand in zip(kinds, operands, strict=False)]
         if not isinstance(final, _Absent):
             arguments.append(self.checked(final, kinds[-1]))
+        by_reference = name in _BY_REFERENCE
+        self.spend(sum([STATEMENT + _weight(argument, by_reference) for argument in arguments]))
         if name == "call":
             arguments.insert(0, _callee(operands, final))
         try:
-            return function.call(*arguments)
+            value = function.call(*arguments)
         except FunctionError as error:
             self.node = node
             raise self.error(f"error calling {name}: {error}") from None
+        self.spend(_weight(value, by_reference=True))
+        return value
+
+    def spend(self, characters: int) -> None:
+        """Some work is done, or about to be."""
+        self.work += characters
+        if self.work > MAX_WORK and self.node is not None:
+            raise self.error(f"more than {MAX_WORK} characters are read and made: does it ever end?")
 
     def logic(self, dot: Value, name: str, operands: Iterable[Operand], final: Value | _Absent) -> Value:
         """`and` and `or` evaluate only as many arguments as they need."""
@@ -200,6 +220,17 @@ class PipelineEvaluator:
         column = len(to_bytes(self.text[shown - column + 1 : shown]))
         where = f"{self.name}:{line}:{column}: executing {quote(self.template)} at <{self.node}>"
         return TemplateError(message, *place(self.text, self.node.position), f"template: {where}: {message}")
+
+
+def _weight(value: Value, by_reference: bool) -> int:
+    """The characters of an argument, or of a result; of lists roughly, as they would be printed."""
+    if isinstance(value, str):
+        return len(value)
+    if by_reference:
+        return 0
+    if isinstance(value, Slice):
+        return 8 * len(value)
+    return sum(map(len, value)) + sum(map(len, value.values())) if isinstance(value, dict) else 0
 
 
 def _callee(operands: list[Operand], final: Value | _Absent) -> str:

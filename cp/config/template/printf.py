@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from cp.config.template.errors import FunctionError
 from cp.config.template.fmt import Printer
-from cp.config.template.values import Byte, type_name
+from cp.config.template.values import MAX_TEXT, Byte, Slice, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,14 +18,17 @@ _FLAGS = "#0+- "
 
 
 def sprintf(form: str, values: Sequence[Value]) -> str:
-    """The values as the verbs of the form say; what is wrong with it is said in the text, as `%!d(MISSING)`."""
+    """The values as the verbs of the form say; what is wrong with it is said in the text, as `%!d(MISSING)`.
+
+    Raises FunctionError if that would be longer than any text may be.
+    """
     return _Format(form, values).run()
 
 
 class _Format:
     """A form that is being read: where it is read, and which value is next."""
 
-    __slots__ = ("at", "form", "good_index", "indexed", "next", "reordered", "values")
+    __slots__ = ("at", "form", "good_index", "indexed", "next", "reordered", "size", "values")
 
     def __init__(self, form: str, values: Sequence[Value]) -> None:
         self.form = form
@@ -34,6 +38,7 @@ class _Format:
         self.reordered = False  # an index was given: then values that are left over are no mistake
         self.indexed = False  # the index stands directly before
         self.good_index = True
+        self.size = 0  # of the values that were shown, roughly
 
     def run(self) -> str:
         parts = []
@@ -76,6 +81,9 @@ class _Format:
             printer.plus = False
         value = self.values[self.next]
         self.next += 1
+        self.size += _size(value, max(printer.width or 0, printer.precision or 0))
+        if self.size > MAX_TEXT:
+            raise FunctionError(f"printf: the result has more than {MAX_TEXT} characters")
         return printer.show(value, verb)
 
     def flags(self, printer: Printer) -> list[str]:
@@ -164,6 +172,15 @@ class _Format:
             self.next = number - 1
         else:
             self.good_index = False
+
+
+def _size(value: Value, width: int) -> int:
+    """How many characters a value takes that is, or whose items are, shown in such a width; not of escapes."""
+    if isinstance(value, Slice):
+        return len(value) * max(width, 1)
+    if isinstance(value, dict):
+        return sum(map(len, value)) + sum(map(len, value.values())) + 2 * len(value) * width
+    return max(width, len(value)) if isinstance(value, str) else width
 
 
 def _decimal(digits: str) -> int | None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from cp.config.template.errors import FunctionError
 from cp.config.template.resyntax import Reader
+from cp.config.template.values import MAX_TEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,46 +20,63 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
-TIME_LIMIT = 1.0  # seconds for all matches of one call
+TIME_LIMIT = 1.0  # seconds of the processor's time, for all calls of one template
+_SHOWN = 200  # characters of a pattern in an error
+_LEAST = 0.001  # seconds; to the system's timer, 0 would mean for ever
 
 
-def replace_all(pattern: str, replacement: str, text: str) -> str:
-    """Every match replaced, with `$1`, `${1}` and `${name}` in the replacement. Raises FunctionError."""
-    reader = Reader(pattern, text)
-    expression = reader.read()
-    try:
-        compiled = re.compile(expression)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise reader.error(f"not understood by Python's re: {error}", pattern) from None
-    parts = _expansion(replacement, reader.names, compiled.groups)
-    with _time_limit(pattern):
-        return _replaced(compiled, parts, text)
+def replace_all(pattern: str, replacement: str, text: str, seconds: float = TIME_LIMIT) -> tuple[str, float]:
+    """Every match replaced, with `$1`, `${1}` and `${name}` in the replacement; and how much is left of the seconds
+    that this may take. Raises FunctionError."""
+    # To read and compile a pattern can take long too, as a large class without regard to case does.
+    with _time_limit(pattern, seconds) as clock:
+        reader = Reader(pattern, text)
+        expression = reader.read()
+        try:
+            compiled = re.compile(expression)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise reader.error(f"not understood by Python's re: {error}", pattern) from None
+        parts = _expansion(replacement, reader.names, compiled.groups)
+        result = _replaced(compiled, parts, text)
+    return result, clock.left
+
+
+class _Clock:
+    __slots__ = ("left",)
+
+    def __init__(self, left: float) -> None:
+        self.left = left  # seconds
 
 
 @contextmanager
-def _time_limit(pattern: str) -> Iterator[None]:
-    """FunctionError after TIME_LIMIT. The matcher is C code that lets nothing else run, and only looks for signals."""
+def _time_limit(pattern: str, seconds: float) -> Iterator[_Clock]:
+    """FunctionError after so long. The matcher is C code that lets nothing else run, and only looks for signals."""
 
     def too_long(number: int, frame: object) -> None:
-        raise FunctionError(f"regexReplaceAll: {pattern!r} takes more than {TIME_LIMIT:g} s: too many ways to match")
+        shown = pattern if len(pattern) <= _SHOWN else pattern[:_SHOWN] + "..."
+        raise FunctionError(f"regexReplaceAll: {shown!r} takes more than {TIME_LIMIT:g} s: too many ways to match")
 
+    clock = _Clock(seconds)
     try:
-        before = _signal.signal(_signal.SIGALRM, too_long)
+        before = _signal.signal(_signal.SIGVTALRM, too_long)
     except ValueError:  # not the main thread: signals are not ours to use
-        yield
+        yield clock
         return
-    mask = _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))
-    _signal.setitimer(_signal.ITIMER_REAL, TIME_LIMIT)
+    mask = _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGVTALRM,))
+    _signal.setitimer(_signal.ITIMER_VIRTUAL, max(seconds, _LEAST))
+    began, _ = _signal.getitimer(_signal.ITIMER_VIRTUAL)  # the system adds a little
     try:
-        yield
+        yield clock
     finally:
-        _signal.setitimer(_signal.ITIMER_REAL, 0)
+        left, _ = _signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
+        clock.left -= max(began - left, 0.0)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-        _signal.signal(_signal.SIGALRM, before)
+        _signal.signal(_signal.SIGVTALRM, before)
 
 
 def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> str:
     out: list[str] = []
+    size = len(text)  # of the result, at most
     copied = at = 0
     while at <= len(text):
         match = compiled.search(text, at)
@@ -67,7 +85,11 @@ def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> s
         out.append(text[copied : match.start()])
         # An empty match right after another match is none.
         if match.end() > copied or match.start() == 0:
-            out += [part if isinstance(part, str) else match.group(part) or "" for part in parts]
+            pieces = [part if isinstance(part, str) else match.group(part) or "" for part in parts]
+            size += sum(map(len, pieces))
+            if size > MAX_TEXT:
+                raise FunctionError(f"regexReplaceAll: the result has more than {MAX_TEXT} characters")
+            out += pieces
         copied = match.end()
         at = max(at + 1, copied)
     out.append(text[copied:])

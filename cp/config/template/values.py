@@ -20,6 +20,9 @@ WHITE_SPACE = (
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
 
+#: No function makes a text that is longer, in characters: a configuration itself is not.
+MAX_TEXT = 16 * 1024 * 1024
+
 MAX_INT = 2**63 - 1
 MIN_INT = -(2**63)
 

@@ -1,0 +1,45 @@
+"""Target: a whole configuration, of either dialect, from its text to a plan."""
+
+from __future__ import annotations
+
+import re
+
+from cp import config
+from cp.config.interfaces import Address
+from cp.plan import Plan
+from tests.fuzz.material import check, choice, is_place_in, text_of
+
+ENVIRON = {"CONTAINERPILOT_PID": "1", "HOST": "db", "PORT": "8500", "EMPTY": "", "CONSUL_HTTP_TOKEN": "t0ken"}
+ADDRESSES = [Address("eth0", bytes([10, 0, 0, 7])), Address("lo", bytes([127, 0, 0, 1])), Address("eth0", bytes(16))]
+LONGEST_MESSAGE = 20_000  # characters about one fault, whatever it is about
+
+_PLACE = re.compile(r"app\.json:(\d+):(\d+): ")
+
+
+def fuzz_config(data: bytes) -> None:
+    """The first byte says whether a command follows on the command line. A plan, or faults with their places."""
+    selector, rest = choice(data)
+    arguments = ("app", "-v") if selector & 1 else ()
+    source = config.Source("app.json", text_of(rest))
+    rendered = source.text
+    try:
+        rendered = config.render(source, ENVIRON)
+        plan = _load(source, arguments)
+    except config.ConfigError as error:
+        check(error.faults)
+        for message in (*error.faults, *error.warnings):
+            place = _PLACE.match(message)
+            check(len(message) < LONGEST_MESSAGE + 20 * len(source.text))
+            if place is not None:
+                check(is_place_in(rendered, int(place[1]), int(place[2])), message)
+    else:
+        assert repr(plan)
+        assert plan == _load(source, arguments), "a reload of what did not change changes nothing"
+    try:
+        assert isinstance(config.control_socket(source, ENVIRON), str)
+    except config.ConfigError as error:
+        check(error.faults)
+
+
+def _load(source: config.Source, arguments: tuple[str, ...]) -> Plan:
+    return config.load(source, ENVIRON, arguments=arguments, hostname="box", addresses=lambda: ADDRESSES, version="3.9")
