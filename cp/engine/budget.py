@@ -42,6 +42,11 @@ class Budget:
             self._timer = None
             self._left -= self._loop.now() - self._since
 
+    def charge(self, seconds: float) -> None:
+        """So much was spent on something else, unless it was counted already."""
+        if self._timer is None:
+            self._left -= seconds
+
     def close(self) -> None:
         """Count no more."""
         self._holders.clear()

@@ -203,7 +203,8 @@ class Changes:
             elif not job.is_hook:
                 job.stop()
             else:
-                job.forbid_restarts()  # the hooks of a job that ends are waited for
+                job.restarts_left = 0  # the hooks of a job that ends are waited for
+                job.end_overdue()
                 asked_for = job.name in (change.started, change.held)
                 if job.state != State.WAITING and (asked_for or job.plan.when.source not in ending):
                     job.stop()
@@ -247,7 +248,7 @@ class Changes:
         ]
         if not change.started and not change.held:
             for kept in self._roster.jobs.values():
-                kept.renew_restarts()
+                kept.restarts_left = kept.plan.restarts
         self._engine.adopt(change.plan, fresh, change)
         self._tell(change.done, "")
         self._host.loop.call_soon(self._next)

@@ -20,34 +20,32 @@ class Endings:
     `on_end()` is called soon after a run has ended, for whatever reason.
     """
 
-    __slots__ = ("_budget", "_host", "_on_end", "_seconds")
+    __slots__ = ("_budget", "_host", "_on_end", "_seconds", "_told")
 
     def __init__(self, host: Host, seconds: float, on_end: Callable[[], None]) -> None:
         self._host = host
         self._on_end = on_end
         self._seconds = seconds
         self._budget = Budget(host.loop, seconds, self._spent)
+        self._told: set[Run] = set()  # to end; not what its own time limit has killed
 
     def renew(self, seconds: float) -> None:
         """From now on so many seconds, also for what was told to end before and has not ended."""
         self._budget.close()
         self._seconds = seconds
         self._budget = Budget(self._host.loop, seconds, self._spent)
-        for run in tuple(self._host.runs):
-            if run.interrupted:
-                self._hold(run)
+        for run in tuple(self._told):
+            self._hold(run)
 
-    def hold(self, holder: object) -> None:
-        """Spend the budget on something else, until `release`."""
-        self._budget.hold(holder)
-
-    def release(self, holder: object) -> None:
-        self._budget.release(holder)
+    def charge(self, seconds: float) -> None:
+        """So much of the budget was spent on something else."""
+        self._budget.charge(seconds)
 
     def terminate(self, run: Run, group: bool) -> None:
         """SIGTERM; with a negative budget SIGKILL alone."""
         if run not in self._host.runs:
             return
+        self._told.add(run)
         if self._seconds >= 0:
             run.terminate(group=group)
         self._hold(run)
@@ -60,6 +58,7 @@ class Endings:
 
     def ended(self, run: Run) -> None:
         self._host.runs.discard(run)
+        self._told.discard(run)
         self._budget.release(run)
         self._host.loop.call_soon(self._on_end)
 
@@ -71,10 +70,9 @@ class Endings:
             self._kill(run)
 
     def _spent(self) -> None:
-        for run in tuple(self._host.runs):
-            if run.interrupted:
-                self._host.log.info(f"Killing Process {run.pid}: {run.label} did not end within stopTimeout")
-                self._kill(run)
+        for run in tuple(self._told):
+            self._host.log.info(f"Killing Process {run.pid}: {run.label} did not end within stopTimeout")
+            self._kill(run)
 
     def _kill(self, run: Run) -> None:
         run.kill()

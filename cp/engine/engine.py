@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from cp.engine.host import Discovery, Host
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
-# Seconds within which a second request is the first one, come twice: `timeout` sends a signal to us and then to our group,
+# Seconds within which a second request is the first one, come twice: `timeout` signals us and then our group,
 # and a Ctrl-C comes from the terminal and from a parent that passes it on.
 SAME_REQUEST = 0.2
 OLD_CATALOG_LIMIT = 15.0  # seconds that a catalogue that a reload replaced is still told what is gone
 SIGKILL = 9
-CATALOG = "catalog"  # holder of the budget while services are deregistered
 HOOK_KILLED = 255  # exit code for a hook that a signal killed
 
 
@@ -66,8 +65,10 @@ class Engine:
         self._announced: dict[str, tuple[plan.Service, str, str]] = {}  # what the catalogue was told last, by id
         self._deregistering: set[str] = set()
         self._stopping_jobs = False  # the services are gone, or have had their time
+        self._leaving = False  # nothing is waited for any more
         host.terminate = self._endings.terminate
         host.run_ended = self._endings.ended
+        host.run_overdue = self._overdue
         host.bus.subscribe(self._heard)
 
     @property
@@ -187,7 +188,9 @@ class Engine:
         return self._roster.dependents(job)
 
     def comes_too_late(self, job: Job) -> bool:
-        return self._roster.comes_too_late(job)
+        if self._leaving or job.pending is not None:
+            return self._leaving
+        return self._roster.comes_too_late(job) or (self.stopping and self._roster.waits_in_vain(job))
 
     def failed(self, job: Job, code: int) -> None:
         """A job on which everything depends has failed: its code is ours."""
@@ -206,8 +209,15 @@ class Engine:
         if main.exit_code is not None:
             self.exit_code = main.exit_code if main.exit_code >= 0 else 128 - main.exit_code
 
+    def _overdue(self) -> None:
+        """A run has been killed by its own time limit."""
+        change = self.changes.current
+        for job in self.jobs.values():
+            if self.stopping or (change is not None and job.name in change.retiring):
+                job.end_overdue()
+
     def _after_completion(self, job: Job) -> None:
-        if self.stopping and job.runs and job.plan.when.code == Code.STOPPING:
+        if self.stopping and not self._leaving and job.runs and job.plan.when.code == Code.STOPPING:
             # What waited for the hook has its full time: others may have spent it meanwhile.
             self._endings.renew(self.plan.stop_timeout)
         for other in tuple(self.jobs.values()):
@@ -273,8 +283,7 @@ class Engine:
         self.changes.abandon()
         self._endings.renew(self.plan.stop_timeout)
         # Armed first: whatever goes wrong on the catalogue's side, the stop goes on.
-        limit = min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
-        self._host.loop.call_later(limit, self._stop_jobs)
+        self._host.loop.call_later(self._deregister_limit(), self._stop_jobs)
         if self.plan.shutdown_timeout:
             self._host.loop.call_later(
                 self.plan.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout"
@@ -284,13 +293,15 @@ class Engine:
         self._deregistering.clear()
         for job in self.jobs.values():
             job.quiesce()
+            job.end_overdue()
             # An application that ends before its first check need not wait for a catalogue that never heard of it.
             if job.plan.service is not None and (self._stop_requests or job.plan.service.id in self._announced):
                 self.unwanted(job.plan.service)
-        if self._deregistering:
-            self._endings.hold(CATALOG)
-        else:
+        if not self._deregistering:
             self._stop_jobs()
+
+    def _deregister_limit(self) -> float:
+        return min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
 
     def _deregistered(self, service_id: str) -> None:
         self._deregistering.discard(service_id)
@@ -302,7 +313,8 @@ class Engine:
             return
         self._stopping_jobs = True
         self._deregistering.clear()
-        self._endings.release(CATALOG)
+        # No more than the limit, even if we were suspended meanwhile.
+        self._endings.charge(min(self._deregister_limit(), self._host.loop.now() - self._stop_began))
         # All are asked before any is stopped: hooks may wait for each other.
         for job in [job for job in self.jobs.values() if self._ends_now(job)]:
             job.stop()
@@ -317,7 +329,7 @@ class Engine:
         if job.state == State.PAUSING:
             return True  # nothing is restarted any more
         # A hook on `stopped` that runs for a job that ended by itself, long ago perhaps, is work like any other.
-        return job.plan.when.code == Code.STOPPED and job.since < self._stop_began
+        return job.plan.when.code == Code.STOPPED and job.since < self._stop_began and not job.awaits_event
 
     def progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
@@ -336,6 +348,7 @@ class Engine:
     def _leave(self, why: str) -> None:
         """Kill everything, and end as soon as it is gone: nothing is waited for any more, hooks included."""
         self._host.log.warning(f"killing everything: {why}")
+        self._leaving = True
         self._host.loop.call_later(KILL_LIMIT, self._finish)
         for job in tuple(self.jobs.values()):
             if job.is_hook and job.state in (State.WAITING, State.HELD):

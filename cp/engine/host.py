@@ -126,6 +126,7 @@ class Host:
         "processes",
         "random",
         "run_ended",
+        "run_overdue",
         "runs",
         "terminate",
     )
@@ -152,9 +153,10 @@ class Host:
         self.masked = masked  # takes secrets out of texts that others get to see
         self.runs: set[Run] = set()  # that have started and not ended
         self.observer: Observer | None = None
-        # The engine puts its own in the place of these two, for the budget of its stops.
+        # The engine puts its own in the place of these three, for the budget of its stops.
         self.terminate: Callable[[Run, bool], None] = lambda run, group: run.terminate(group=group)
         self.run_ended: Callable[[Run], None] = self.runs.discard
+        self.run_overdue: Callable[[], None] = lambda: None  # one was killed by its own time limit
 
     def control_answered(self, path: str, status: int) -> None:
         """The control plane has answered a request."""

@@ -8,7 +8,7 @@ from cp.engine.process import StartError
 from cp.engine.rhythm import Backoff, Ticker
 from cp.engine.run import describe_exit
 from cp.engine.states import MOVES, STOPPING_STATES, State
-from cp.engine.work import new_run, report_failure
+from cp.engine.work import new_run, report_exit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Job:
         self._started = False
         # What a hook waits for comes once: a job has one end.
         self._starts_left: int | None = None if job_plan.when.each and not self.is_hook else 1
-        self._restarts_left = job_plan.restarts
+        self.restarts_left = job_plan.restarts  # None: any number
         self.pending: Event | None = None  # a trigger that came while the process ran; one is remembered
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._backoff = Backoff(host.random)
@@ -74,8 +74,11 @@ class Job:
         return self.plan.command is not None and self.plan.when.code in (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)
 
     @property
-    def restarts_left(self) -> int | None:
-        return self._restarts_left
+    def awaits_event(self) -> bool:
+        """Whether events may start it when its run is over. A hook that was started by hand still waits for its own."""
+        if self.is_hook:
+            return self._starts_left != 0 and not self._supervisor.comes_too_late(self)
+        return not self._supervisor.stopping and (self.pending is not None or self._starts_left != 0)
 
     @property
     def pid(self) -> int:
@@ -107,17 +110,9 @@ class Job:
             if self.is_hook:
                 self._starts_left = starts_left  # what it waits for is still to come
 
-    def forbid_restarts(self) -> None:
-        """The run that goes on, or the next one, is the last."""
-        self._restarts_left = 0
-
-    def renew_restarts(self) -> None:
-        """All restarts that the plan allows may be made again."""
-        self._restarts_left = self.plan.restarts
-
     def triggered(self, event: Event) -> None:
         """The event of `when` has come."""
-        if self.state in STOPPING_STATES or self.state == State.HELD or self._starts_left == 0:
+        if self.state in (State.HELD, *STOPPING_STATES) or self._starts_left == 0:
             return
         if self._supervisor.stopping and not self.is_hook:
             return
@@ -207,12 +202,9 @@ class Job:
         if not job.keep_pid_variables:
             for name in job.pid_variables:
                 self._host.environment.unset(name)
-        if code == 0:
-            self._host.log.debug(f"{run.label} exited without error", run.log_fields)
-            self._publish(Code.EXIT_SUCCESS)
-        else:
-            report_failure(self._host.log, job, run, code, start_error)
-            self._publish(Code.EXIT_FAILED)
+        report_exit(self._host.log, job, run, code, start_error)
+        self._publish(Code.EXIT_FAILED if code else Code.EXIT_SUCCESS)
+        if code:
             self._host.bus.publish(Event(Code.ERROR, start_error or f"{run.label}: {describe_exit(code)}"))
             if job.fatal and (run.timed_out or not run.interrupted):
                 self._host.loop.call_soon(self._supervisor.failed, self, code)
@@ -231,11 +223,10 @@ class Job:
                 self.ticked()
         elif not stopping and self._may_restart(True):
             self._move(State.PAUSING)
-            pause = self._backoff.pause_after(seconds)
-            self._timer = self._host.loop.call_later(pause, self._restart)
-        elif not stopping and self._waits_again():
+            self._timer = self._host.loop.call_later(self._backoff.pause_after(seconds), self._restart)
+        elif self.awaits_event:
             # Jobs that cannot be started, each on the failure of another, must not keep us busy without a rest.
-            pause = self._backoff.pause_after(seconds) if self.start_error else 0.0
+            pause = self._backoff.pause_after(seconds) if self.start_error and not stopping else 0.0
             if pause:
                 self._move(State.PAUSING)
                 self._timer = self._host.loop.call_later(pause, self._wait_again)
@@ -244,10 +235,6 @@ class Job:
         else:
             self._host.log.debug(f"job exited but restart not permitted: {self.name}")
             self._halt()
-
-    def _waits_again(self) -> bool:
-        too_late = self.is_hook and self._supervisor.comes_too_late(self)
-        return self.pending is not None or (self._starts_left != 0 and not too_late)
 
     def _wait_again(self) -> None:
         event, self.pending = self.pending, None
@@ -260,16 +247,18 @@ class Job:
         if self._host.observer is not None:
             self._host.observer.job_restarted(self.name)
         event, self.pending = self.pending, None
+        if event is not None and self.is_hook:
+            self._starts_left = 0  # this run is the one for it
         self._start(event or Event(Code.TIMER_EXPIRED, self.name))
 
     def _may_restart(self, counts: bool) -> bool:
         """Take one of the restarts, if there is one left."""
-        if self._restarts_left is None or not counts:
+        if self.restarts_left is None or not counts:
             # Somebody waits for the end of a hook on `stopping`, which would never come.
             return not (self.is_hook and self.plan.when.code == Code.STOPPING)
-        if self._restarts_left == 0:
+        if self.restarts_left == 0:
             return False
-        self._restarts_left -= 1
+        self.restarts_left -= 1
         return True
 
     def _waited_too_long(self) -> None:
@@ -286,13 +275,17 @@ class Job:
     # --- stopping
 
     def quiesce(self) -> None:
-        """No new runs, no checks; the process goes on."""
-        self._cancel_timer()
+        """No new runs, no checks; the process goes on. A hook still runs for its own event."""
+        if self.state != State.DRAINING:  # its stopTimeout holds in a stop as well
+            self._cancel_timer()
         if self._ticker is not None:
             self._ticker.stop()
         if self._check is not None:
             self._check.stop()
-        self.pending = None
+        if not self.is_hook:
+            self.pending = None
+        elif self.state == State.PAUSING and self.awaits_event:
+            self._wait_again()
 
     def stop(self) -> None:
         """Announce it, let the jobs on our `stopping` run, then terminate the process."""
@@ -304,6 +297,11 @@ class Job:
         if self._run is not None:
             self._host.terminate(self._run, True)
 
+    def end_overdue(self) -> None:
+        """A stop waits no longer for a hook than its time limit allows, even if it hangs in the kernel."""
+        if self.is_hook and self._run is not None and self._run.timed_out:
+            self.interrupt()
+
     def completed(self, other: Job) -> None:
         """A job on our `stopping` has completed."""
         if other.name in self.awaited:
@@ -312,8 +310,8 @@ class Job:
                 self._terminate()
 
     def _halt(self, *, asked: bool = False) -> None:
-        self.quiesce()
         self._starts_left = 0
+        self.quiesce()
         self.status = UNKNOWN if self._run is None else self.status  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.unwanted(self.plan.service)

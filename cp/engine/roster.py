@@ -99,11 +99,11 @@ class Roster:
         if hook.state == State.HELD:
             return True
         seen = {hook.name}
-        while hook.state == State.WAITING and _trigger(hook) != (Code.SHUTDOWN, GLOBAL):
+        while _trigger(hook) != (Code.SHUTDOWN, GLOBAL):
             source = self.jobs.get(hook.plan.when.source)
             if source is None or source.name in seen:
                 return True
-            if not source.is_hook:
+            if not source.is_hook or source.state != State.WAITING:
                 return False
             seen.add(source.name)
             hook = source

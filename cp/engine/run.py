@@ -160,6 +160,7 @@ class Run:
             )
             log.warning(f"killing command for {self.label}", self.log_fields)
         self.kill()
+        self._host.run_overdue()
 
     def _exited(self, code: int) -> None:
         self._exit_code = code

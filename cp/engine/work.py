@@ -66,8 +66,11 @@ def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callabl
     return run
 
 
-def report_failure(log: Log, job: plan.Job, run: Run, code: int, start_error: str) -> None:
-    """Log a run that failed, or could not be started, as loudly as the plan wants it."""
+def report_exit(log: Log, job: plan.Job, run: Run, code: int, start_error: str) -> None:
+    """Log the end of a run; one that failed, or could not be started, as loudly as the plan wants it."""
+    if code == 0:
+        log.debug(f"{run.label} exited without error", run.log_fields)
+        return
     reason = start_error or describe_exit(code)
     message = f"{run.label} {job.failure_text.format(code=code if code >= 0 else -1, reason=reason)}"
     ended_by_us = run.interrupted and not run.timed_out and not job.main

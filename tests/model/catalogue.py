@@ -1,0 +1,82 @@
+"""The catalogue as the engine sees it: it remembers what it was told is wanted, and tells of other services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cp.catalog import Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp import plan
+    from cp.engine.host import Report
+    from tests.model.world import World
+
+
+class FakeWatcher:
+    """Tells of so many instances, when the world says so."""
+
+    def __init__(self, catalogue: FakeDiscovery, watch: plan.Watch, report: Report, memory: list[Any]) -> None:
+        self._catalogue = catalogue
+        self.watch = watch
+        self._report = report
+        self.memory = memory
+        self.running = False
+        self.paused = False
+        self.said = False
+
+    def start(self) -> None:
+        self.running = True
+        self._catalogue.watchers.append(self)
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def stop(self) -> None:
+        self.running = False
+        self._catalogue.watchers.remove(self)
+
+    def tell(self, number: int) -> None:
+        if not self.running or self.paused or len(self.memory) == number:
+            return
+        instances: list[Any] = [Instance(f"db-{each}", f"10.0.0.{each}", 80) for each in range(number)]
+        before, self.memory, self.said = self.memory, instances, True
+        self._report(instances, instances[len(before) :], before[number:])
+
+
+class FakeDiscovery:
+    """`wanted` is the status of each service that is to be registered, by id."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.wanted: dict[str, str] = {}
+        self.watchers: list[FakeWatcher] = []
+        self.delay: float | None = 0.0  # until a removal is confirmed; None = never
+        self.closed = False
+
+    def start(self) -> None:
+        pass
+
+    def want(self, service: plan.Service, status: str, output: str = "") -> None:
+        self._world.note(f"    {service.name} is to be registered: {status or service.initial_status}")
+        if status or service.id not in self.wanted:
+            self.wanted[service.id] = status or service.initial_status
+        self._world.model.registrations.told(service, status)
+
+    def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
+        self._world.note(f"    {service.name} is to be removed")
+        self.wanted.pop(service.id, None)
+        if self.delay is not None:
+            self._world.at(self.delay, self._world.loop.call_soon, done)
+        if getattr(done, "__name__", "") != "_nothing":  # else nobody waits for it
+            self._world.model.registrations.removed(service, self.delay)
+
+    def watch(self, watch: plan.Watch, report: Report, memory: list[Any]) -> FakeWatcher:
+        return FakeWatcher(self, watch, report, memory)
+
+    def stop(self) -> None:
+        self.closed = True

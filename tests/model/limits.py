@@ -1,0 +1,142 @@
+"""Times: the pauses between restarts, time limits, and the one budget of all that was told to end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.model.rules import SOON, expect
+
+if TYPE_CHECKING:
+    from cp import plan
+    from tests.model.children import FakeProcess
+    from tests.model.model import Model
+
+KILL, GIVEN_UP, GRACE = 9, 2.0, 0.2
+
+
+class Pauses:
+    """The first restart comes at once, and so does one after a run of a second; else 0.1 s, doubling to 10 s."""
+
+    def __init__(self) -> None:
+        self.last = 0.0
+        self.used = False
+
+    def after(self, seconds: float) -> float:
+        if seconds >= 10:
+            self.last, self.used = 0.0, False
+        if not self.used or seconds >= 1:
+            self.used = True
+            return 0.0
+        self.last = min(max(0.1, 2 * self.last), 10.0)
+        return self.last
+
+
+class Budget:
+    """`running` is the last process of each job and check, until its end was announced."""
+
+    def __init__(self, model: Model, seconds: float) -> None:
+        self._model = model
+        self.running: dict[str, FakeProcess] = {}
+        self._limits: dict[FakeProcess, float] = {}  # the moments at which their own timeouts are over
+        self._told: set[FakeProcess] = set()  # to end, and they have not
+        self._timed_out: set[FakeProcess] = set()
+        self._holders: set[FakeProcess] = set()
+        self._left, self._since = max(0.0, seconds), 0.0
+
+    # --- the budget
+
+    @property
+    def remaining(self) -> float:
+        return self._left - (self._model.now - self._since if self._holders else 0.0)
+
+    def renew(self, seconds: float) -> None:
+        self._left, self._since = max(0.0, seconds), self._model.now
+        self._holders = set(self._told)
+
+    def hold(self, process: FakeProcess) -> None:
+        self._left, self._since = self.remaining, self._model.now
+        self._holders.add(process)
+
+    def let_go(self, process: FakeProcess) -> None:
+        self._left, self._since = self.remaining, self._model.now
+        self._holders.discard(process)
+        self._told.discard(process)
+
+    def charge(self, seconds: float) -> None:
+        """So much of it went to the catalogue; if it was counted already, only once."""
+        self._left -= 0.0 if self._holders else seconds
+
+    # --- processes
+
+    def began(self, process: FakeProcess, job: plan.Job) -> None:
+        before = self.running.get(process.name)
+        if before is not None and before.alive:
+            given_up = before.doomed_at is not None and self._model.now >= before.doomed_at + GIVEN_UP - SOON
+            of_check = process.name != job.name and before in self._told
+            expect(given_up or of_check, "one process", f"{process.name}: another runs since {before.began - 100:g} s")
+        self.running[process.name] = process
+        timeout = job.timeout if process.name == job.name else job.health.timeout if job.health else None
+        if timeout:
+            self._limits[process] = process.began + timeout
+
+    def told(self, process: FakeProcess, number: int) -> bool:
+        """True if its own time limit is why it is killed."""
+        now, limit = self._model.now, self._limits.get(process)
+        timed_out = number == KILL and limit is not None and now >= limit - SOON
+        if timed_out:
+            self._timed_out.add(process)
+            del self._limits[process]
+        elif number == KILL:
+            at_once = self._model.plan.stop_timeout < 0
+            allowed = self._model.left or at_once or self.remaining <= SOON
+            expect(allowed, "not early", f"{process.name} is killed, with {self.remaining:.3f} s left")
+            process.doomed_at = now if process.doomed_at is None else process.doomed_at
+        process.killed = process.killed or number == KILL
+        if not timed_out and (self.running.get(process.name) is process or process.alive):
+            self._told.add(process)
+            self.hold(process)
+        return timed_out
+
+    def was_interrupted(self, name: str) -> bool:
+        process = self.running.get(name)
+        return process is not None and process in self._told and process not in self._timed_out
+
+    def overdue(self, process: FakeProcess) -> bool:
+        return process in self._timed_out
+
+    def released(self, name: str) -> None:
+        """Its end was announced."""
+        process = self.running.pop(name, None)
+        if process is not None:
+            self.let_go(process)
+
+    def running_hooks(self) -> list[str]:
+        """Hooks that run and were not told to end."""
+        lives = self._model.lives
+        return [
+            name
+            for name, process in self.running.items()
+            if name in lives and lives[name].hook and process not in self._told
+        ]
+
+    # --- at rest
+
+    def rests(self) -> None:
+        now = self._model.now
+        for name, process in tuple(self.running.items()):
+            if name.startswith("check-") and not process.alive:  # nobody announces the end of every check
+                told = process in self._told or process in self._timed_out
+                if not process.holds_output or told or now >= process.ended_at + GRACE - SOON:
+                    self.released(name)
+                continue
+            limit = self._limits.get(process)
+            expect(limit is None or now <= limit + SOON, "in time", f"{name} runs for longer than its timeout")
+        spent = self.remaining <= SOON
+        for process in tuple(self._told):
+            current = self.running.get(process.name) is process
+            given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
+            if (given_up or not process.alive) and (not current or process.name.startswith("check-")):
+                self.let_go(process)
+            elif process in self._holders:
+                expect(not given_up, "given up", f"{process.name} hangs, and is waited for")
+                expect(process.killed or not spent, "in time", f"the budget is spent, and {process.name} lives")

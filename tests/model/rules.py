@@ -1,0 +1,43 @@
+"""What is promised, each promise in words; `Broken` names the one that was not kept."""
+
+from __future__ import annotations
+
+SOON = 1e-6  # seconds: what is due by then is due now
+
+# Each check of the model holds one of these.
+PROMISES = {
+    "one process": "a job never has two processes",
+    "reasons": "a process is started only for a reason: its event, a restart, its rhythm, a request",
+    "starts": "what is to start starts, at that moment",
+    "restarts": "starts and restarts are counted exactly",
+    "states": "a job is in the state that the model says",
+    "ends": "a job ends only for a reason, and what is to end ends",
+    "hooks first": "a process is told to end only when all jobs on `stopping` are done, or have had their time",
+    "in time": "what was told to end has SIGKILL when the budget or its own timeout is spent",
+    "not early": "nothing is killed before its time",
+    "given up": "what survives SIGKILL for two seconds is not waited for",
+    "stop": "a stop begins for a reason, and when there is one",
+    "stop ends": "a stop ends within its budget, counted from the end of the last hook",
+    "one order": "all subscribers see all events, in one order",
+    "event order": "events of a job come in their order: none after `stopped`, `error` right after `exitFailed`",
+    "exits": "each end of a process is one exit event, of the right kind",
+    "registered": "a registration is wanted only while its job runs and is healthy, and then it is",
+    "checks": "health checks run at their interval, one at a time, and only while they count",
+    "changes": "a change replaces what differs, when it has ended; who asked is told once",
+    "exit code": "our exit code is the one that the page says",
+    "nothing left": "at the end there is no process, no timer of a job, no open pipe, and no registration",
+    "comes to rest": "the loop comes to rest",
+}
+
+
+class Broken(AssertionError):
+    """`promise` is a key of PROMISES."""
+
+    def __init__(self, promise: str, detail: str) -> None:
+        super().__init__(f"broken: {PROMISES[promise]}: {detail}")
+        self.promise = promise
+
+
+def expect(kept: object, promise: str, detail: str = "") -> None:
+    if not kept:
+        raise Broken(promise, detail)

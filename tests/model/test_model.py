@@ -1,0 +1,84 @@
+"""Random plans under random events against the model: 10,000 scenarios, always the same ones; the soak has others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from cp.engine.check import Check
+from cp.engine.endings import Endings
+from cp.engine.engine import Engine
+from cp.engine.job import Job
+from cp.engine.rhythm import Backoff
+from cp.engine.roster import Roster
+from cp.engine.run import Run
+from cp.engine.states import State
+from tests.model.children import FakeProcesses
+from tests.model.drawing import from_seed, play, scenarios
+from tests.model.scenario import Scenario
+
+PARTS = [("jobs", number) for number in range(6)] + [("services", number) for number in range(2)]
+EACH = 1250
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("dialect", "part"), PARTS)
+def test_whatever_happens_the_engine_does_what_the_model_says(dialect: str, part: int) -> None:
+    @seed(part)
+    @settings(max_examples=EACH, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(scenarios(dialect))
+    def check(scenario: Scenario) -> None:
+        play(scenario)
+
+    open_before = len(os.listdir("/proc/self/fd"))
+    check()
+    assert len(os.listdir("/proc/self/fd")) <= open_before
+
+
+def test_a_seed_is_always_the_same_scenario() -> None:
+    assert repr(from_seed(7)) == repr(from_seed(7))
+    assert repr(from_seed(7)) != repr(from_seed(8))
+
+
+# --- the model finds what is wrong
+
+Change = tuple[type, str, Callable[..., Any]]
+
+FAULTS: dict[str, Change] = {
+    "an event that came while the process ran is lost": (Job, "_wait_again", lambda job: job._move(State.WAITING)),
+    "there is one restart more than there should be": (Job, "_may_restart", lambda job, counts: True),
+    "a held job waits for its event": (Job, "hold", lambda job: None),
+    "no restart has a pause before it": (Backoff, "pause_after", lambda backoff, seconds: 0.0),
+    "nobody waits for hooks": (Roster, "dependents", lambda roster, job: []),
+    "nobody hears that a hook is done": (Job, "completed", lambda job, other: None),
+    "nothing is killed when the budget is spent": (Endings, "_spent", lambda endings: None),
+    "a timeout is forgotten": (Run, "_time_is_up", lambda run: None),
+    "a process that hangs is waited for": (Endings, "_give_up", lambda endings, run: None),
+    "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),
+    "no health check is run": (Check, "start", lambda check: None),
+    "a change leaves hooks alone": (Roster, "with_hooks", lambda roster, names: set(names)),
+    "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
+    "what exited leaders left stays": (FakeProcesses, "kill_left_groups", lambda processes: None),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_model_finds_a_fault(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these breaks the engine; scenarios are played until a promise is found broken."""
+    owner, name, instead = FAULTS[fault]
+    monkeypatch.setattr(owner, name, instead)
+    found = next(filter(None, map(what_breaks, range(2000))), "it is not found")
+    assert found.startswith("broken: ")
+
+
+def what_breaks(number: int) -> str:
+    """What is said when the scenario of this number is played; empty if all promises are kept."""
+    try:
+        play(from_seed(number))
+    except AssertionError as broken:
+        return str(broken)
+    return ""

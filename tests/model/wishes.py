@@ -1,0 +1,196 @@
+"""A model of a catalogue and of what is wished of it, and a world in which the registrar's goals meet it.
+
+The calls of up to three workers take their time, end in any order, fail in all ways, or do their work and lose their
+answer; the catalogue forgets. The fake catalogue stands at the seam of the protocol `Catalog`.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+from cp.catalog import CatalogClosed, CatalogError, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable
+from cp.catalog.goals import DEREGISTER, HEARTBEAT, REGISTER, Action, Goals
+from cp.plan import Service
+
+NAMES = ("www", "api", "db")
+ADDRESSES = ("10.0.0.1", "10.0.0.2")
+CALLS = (0.0, 0.05, 0.4, 3.0, 12.0)  # seconds that a call may take
+TTL = 10
+FAULTS: dict[str, Callable[[], CatalogError]] = {
+    "down": lambda: CatalogUnreachable("connection refused"),
+    "busy": lambda: CatalogUnreachable("slow down", retry_after=7.0),
+    "refuses": lambda: CatalogRefused("permission denied"),
+    "talks nonsense": lambda: CatalogGarbage("not JSON"),
+    "is interrupted": lambda: CatalogClosed("interrupted"),
+}
+STATES = ("up", "up", "loses answers", *FAULTS)
+WISHES = ("passing", "passing", "critical", "announced", "forget", "forget")
+
+
+class Model:
+    """What was wished last for each service, and what may be called: the rules, and what has happened."""
+
+    def __init__(self) -> None:
+        self.wishes: dict[str, tuple[Service, str]] = {}
+        self.registered: dict[str, Service] = {}  # as far as whoever calls can know
+        self.removals: set[str] = set()  # that were wished for, and not tried
+        self.waiting = 0  # for a removal
+        self.released = 0
+        self.story: list[str] = []
+
+    def broken(self, what: str) -> AssertionError:
+        return AssertionError("\n".join([what, *self.story]))
+
+    def called(self, verb: str, service: Service, now: float) -> None:
+        self.story.append(f"t={now:7.2f}  {verb} {service.id} {service.address}")
+        if verb == DEREGISTER:
+            self.removals.discard(service.id)
+        elif service.id in self.removals:
+            raise self.broken(f"{service.id}: a removal is lost: {verb} comes first")
+        if verb == HEARTBEAT and self.registered.get(service.id) != service:
+            raise self.broken(f"{service.id}: a heartbeat for something that is not registered")
+
+    def ended(self, verb: str, service: Service, error: CatalogError | None) -> None:
+        if error is None and verb == REGISTER:
+            self.registered[service.id] = service
+        elif isinstance(error, CatalogForgotten) or (error is None and verb == DEREGISTER):
+            self.registered.pop(service.id, None)
+            if verb == DEREGISTER and not self.wishes[service.id][1]:
+                self.removals.discard(service.id)  # whoever wished for it once more meanwhile has it
+
+
+class World:
+    def __init__(self, workers: int) -> None:
+        self.model = Model()
+        self.known: dict[str, tuple[str, str]] = {}  # what the catalogue has: address and status, by id
+        self.state = "up"
+        self.call_takes = 0.0
+        self.now = 1000.0
+        self.goals = Goals(lambda: 0.5, lambda level, text: None, self._release)
+        self._workers: dict[int, Action | None] = dict.fromkeys(range(workers))
+        self._calls: list[tuple[float, int, int, CatalogError | None]] = []
+        self._sequence = 0
+
+    def _release(self, done: Callable[[], None]) -> None:
+        done()
+
+    # --- what is wished
+
+    def wish(self, what: str, service: Service) -> None:
+        model = self.model
+        model.story.append(f"t={self.now:7.2f}      {what} {service.id} {service.address}")
+        if what == "forget":
+            model.waiting += 1
+            model.removals.add(service.id)
+            model.wishes[service.id] = service, ""
+            self.goals.forget(service, self._released, self.now)
+            return
+        before = model.wishes.get(service.id)
+        if what == "announced" and before is not None and before[0] == service and before[1]:
+            return  # it is more than that already
+        model.wishes[service.id] = service, "warning" if what == "announced" else what
+        self.goals.want(service, "" if what == "announced" else what, "output", self.now)
+
+    def _released(self) -> None:
+        self.model.released += 1
+
+    # --- calls
+
+    def _begin(self, worker: int, action: Action) -> None:
+        """The catalogue does its part at once; the answer comes later."""
+        if any(each is not None and each.goal is action.goal for each in self._workers.values()):
+            raise self.model.broken(f"{action.service.id}: two calls at a time")
+        self.model.called(action.verb, action.service, self.now)
+        self._workers[worker] = action
+        error: CatalogError | None = None
+        if self.state in FAULTS and (self.state, action.verb) != ("is interrupted", DEREGISTER):  # removals never are
+            error = FAULTS[self.state]()
+            if isinstance(error, CatalogClosed):  # our own side broke this one call off
+                self.state = "up"
+        elif action.verb == REGISTER:
+            self.known[action.service.id] = action.service.address, action.status
+        elif action.verb == DEREGISTER:
+            self.known.pop(action.service.id, None)
+        elif action.service.id not in self.known:
+            error = CatalogForgotten("unknown check")
+        else:
+            self.known[action.service.id] = self.known[action.service.id][0], action.status
+        if error is None and self.state == "loses answers":
+            error = CatalogUnreachable("connection reset")
+        self._sequence += 1
+        heapq.heappush(self._calls, (self.now + self.call_takes, self._sequence, worker, error))
+
+    def _end(self) -> None:
+        self.now, _, worker, error = heapq.heappop(self._calls)
+        action, self._workers[worker] = self._workers[worker], None
+        assert action is not None
+        self.model.ended(action.verb, action.service, error)
+        self.goals.ended(action, error, self.now)
+
+    def run(self, seconds: float) -> None:
+        """Let workers work for so long."""
+        end = self.now + seconds
+        for _ in range(2000):
+            pauses = []
+            for worker, busy in self._workers.items():
+                chosen = self.goals.next(self.now, worker) if busy is None else None
+                if isinstance(chosen, Action):
+                    self._begin(worker, chosen)
+                elif chosen is not None:
+                    pauses.append(self.now + chosen)
+            upcoming = min([*pauses, *(call[0] for call in self._calls[:1])], default=end + 1)
+            if upcoming > end:
+                self.now = end
+                return
+            if self._calls and self._calls[0][0] <= upcoming:
+                self._end()
+            else:
+                self.now = max(self.now + 1e-6, upcoming)
+        raise self.model.broken("it never comes to rest")
+
+
+def service(number: int, address: int) -> Service:
+    name = NAMES[number % len(NAMES)]
+    where = ADDRESSES[address % len(ADDRESSES)]
+    return Service(name=name, id=f"{name}-host", address=where, port=80, ttl=TTL, initial_status="warning")
+
+
+def play(workers: int, steps: list[bytes]) -> None:
+    """Four bytes a step: what, of whom, how long calls take, how long until the next one."""
+    world = World(workers)
+    model = world.model
+    for what, whom, takes, wait in steps:
+        kind = what % 4
+        world.call_takes = CALLS[takes % len(CALLS)]
+        if kind == 3:
+            world.state = STATES[whom % len(STATES)]
+            model.story.append(f"t={world.now:7.2f}  the catalogue: {world.state}")
+        elif kind == 2 and whom % 3 == 0:
+            world.known.clear()
+            model.story.append(f"t={world.now:7.2f}  the catalogue forgets all")
+        else:
+            world.wish(WISHES[what // 4 % len(WISHES)], service(whom, takes))
+        world.run((0.0, 0.1, 0.0, 1.0, 0.0, 5.0, 30.0)[wait % 7])
+
+    # In the end the catalogue works, and checks that pass go on passing.
+    world.state, world.call_takes = "up", 0.0
+    world.run(40.0)
+    for one, status in tuple(model.wishes.values()):
+        if status in ("passing", "critical"):
+            world.wish(status, one)
+    world.run(TTL - 1.0)
+    for one, status in tuple(model.wishes.values()):  # what it forgot is noticed at the next check
+        if status:
+            world.wish("passing", one)
+            model.wishes[one.id] = one, "passing"
+    world.run(TTL - 1.0)
+    wanted = {id: (one.address, status) for id, (one, status) in model.wishes.items() if status}
+    if world.known != wanted:
+        raise model.broken(f"the catalogue has {world.known}, and not {wanted}")
+    if model.removals:
+        raise model.broken(f"removals were never tried: {model.removals}")
+    if model.released != model.waiting:
+        raise model.broken(f"{model.waiting} wait for a removal, and {model.released} were released")
+    if len(world.goals) > len(wanted):
+        raise model.broken(f"{len(world.goals)} goals are kept for {len(wanted)} services")

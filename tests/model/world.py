@@ -1,0 +1,335 @@
+"""The engine on a virtual clock, played a scenario; the model is told of all that happens, and asked at each rest."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any, cast
+
+from cp.engine.changes import Refused
+from cp.engine.engine import Engine
+from cp.engine.events import Bus, Event
+from cp.engine.history import History
+from cp.engine.host import Environment, Host
+from cp.engine.loop import Loop
+from cp.engine.operator import Operator
+from cp.engine.output import Outputs
+from cp.engine.process import Processes
+from cp.plan import RELOAD
+from tests.model.catalogue import FakeDiscovery
+from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses
+from tests.model.clock import AT_ONCE, ModelLoop
+from tests.model.model import Model
+from tests.model.rules import Broken, expect
+from tests.model.scenario import Child, Scenario, Step, compiled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp import plan
+
+MOST_INSTANTS = 1500  # of one scenario: jobs that start each other without a rest are cut off there
+SIGNALS = {"SIGHUP": 1, "SIGINT": 2, "SIGUSR1": 10, "SIGUSR2": 12, "SIGTERM": 15, "SIGWINCH": 28}
+AT_THE_END = {"ToldEngine", "Endings", "FakeDiscovery"}  # whose timers may be left then
+
+
+class ToldBus(Bus):
+    """The model hears of each event when it is published, and before anybody to whom it is delivered."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.loop.call_soon, world.delivered)
+        self._world = world
+
+    def publish(self, event: Event) -> None:
+        self._world.published(event)
+        super().publish(event)
+
+
+class ToldEngine(Engine):
+    world: World
+
+    def progress(self) -> None:
+        self.world.model.changes.progresses(self.changes.current)
+        super().progress()
+
+    def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Any) -> None:
+        self.world.model.changes.adopted(loaded, fresh, change)
+        super().adopt(loaded, fresh, change)
+
+
+class QuietLog:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def debug(self, message: str, fields: Any = ()) -> None:
+        if message.startswith("job ") and " -> " in message:
+            _, _, move = message[4:].partition(": ")
+            before, _, after = move.partition(" -> ")
+            self._world.moves[before, after] = self._world.moves.get((before, after), 0) + 1
+
+    def info(self, message: str, fields: Any = ()) -> None:
+        pass
+
+    warning = error = info
+
+
+class World:
+    """Plays one scenario. Raises Broken, with the story, when something is not as the model says."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.loop = ModelLoop()
+        self.story: list[tuple[float, str]] = []
+        self.moves: dict[tuple[str, str], int] = {}
+        self.counts = {"events": 0, "processes": 0, "stops": 0, "reloads": 0, "requests": 0}
+        self.names: dict[str, str] = {}
+        self.heard: list[list[tuple[str, str]]] = [[], [], []]  # by three subscribers
+        self.sent: list[tuple[str, str]] = []
+        self.instants = 0
+        self._agenda: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
+        self._sequence = 0
+        self.next_plan: plan.Plan | None = None
+        first = self._plan(0)
+        self.processes = FakeProcesses(self)
+        self.outputs = FakeOutputs()
+        self.catalogues: list[FakeDiscovery] = []
+        self.bus = ToldBus(self)
+        self.model = Model(self, first)
+        self.bus.subscribe(lambda event: self._hear(0, event.code, event.source))
+        self.host = Host(
+            loop=cast("Loop", self.loop),
+            processes=cast("Processes", self.processes),
+            outputs=cast("Outputs", self.outputs),
+            environment=Environment({"PATH": "/bin"}),
+            bus=self.bus,
+            log=QuietLog(self),
+            random=lambda: 0.5,
+        )
+        self.engine = ToldEngine(
+            self.host,
+            first,
+            open_discovery=self._open_catalogue,
+            load=self._load,
+            reopen_log=lambda: None,
+            started=lambda: None,
+        )
+        self.engine.world = self
+        history = History(lambda: 0.0)
+        self.operator = Operator(self.host, self.engine, history, lambda name, names: "")
+        history.follow(lambda entry: self._hear(1, entry.code, entry.source))
+        self.bus.subscribe(history.hear)
+        self.bus.subscribe(lambda event: self._hear(2, event.code, event.source))
+
+    # --- what the engine does, told to the model
+
+    def note(self, what: str) -> None:
+        self.story.append((self.loop.time, what))
+
+    def _plan(self, number: int) -> plan.Plan:
+        """The plan of a configuration; from now on its commands are known."""
+        found = compiled(self.scenario.texts[number])
+        for job in found.jobs:
+            if job.command is not None:
+                self.names[job.command[0]] = job.name
+            if job.health is not None and job.health.command is not None:
+                self.names[job.health.command[0]] = f"check-{job.name}"
+        return found
+
+    def _hear(self, who: int, code: str, source: str) -> None:
+        self.heard[who].append((code, source))
+
+    def published(self, event: Event) -> None:
+        self.counts["events"] += 1
+        self.counts["stops"] += event.code == "shutdown"
+        self.sent.append((event.code, event.source))
+        self.note(f"    event {event.code} of {event.source}")
+        self.model.published(event.code, event.source)
+
+    def delivered(self, event: Event) -> None:
+        self.model.delivered(event.code, event.source)
+
+    def process_starts(self, name: str, child: Child) -> None:
+        self.counts["processes"] += 1
+        self.note(f"    {name} is started: {child}")
+        self.model.spawned(name, child)
+
+    def process_told(self, process: FakeProcess, number: int, group: bool) -> None:
+        name = {15: "SIGTERM", 9: "SIGKILL"}[number]
+        self.note(f"    {name} to {process.name}{' and its group' if group else ''}")
+        self.model.told(process, number)
+
+    def process_ended(self, process: FakeProcess, code: int) -> None:
+        self.note(f"  {process.name} ends with {code}")
+        self.model.process_ended(process, code)
+
+    def _open_catalogue(self, of: plan.Plan) -> Any:
+        self.catalogues.append(FakeDiscovery(self))
+        return self.catalogues[-1]
+
+    def _load(self) -> plan.Plan:
+        if self.next_plan is None:
+            raise Refused("the configuration does not load")
+        self.model.changes.loaded(self.next_plan)
+        return self.next_plan
+
+    # --- time
+
+    def at(self, delay: float, callback: Callable[..., object], *arguments: Any) -> None:
+        """What the world outside does after so many seconds."""
+        self._sequence += 1
+        heapq.heappush(self._agenda, (self.loop.time + delay, self._sequence, callback, arguments))
+
+    def rest(self) -> None:
+        """Everything that belongs to this moment happens."""
+        loop, batches = self.loop, self.scenario.in_batches
+        self.model.moment_begins()
+        loop.settle()
+        for _ in range(1000):
+            fired = self.scenario.timers_first and loop.fire(in_batches=batches)
+            if not fired and self._agenda and self._agenda[0][0] <= loop.time + AT_ONCE and not loop.stopped:
+                _, _, callback, arguments = heapq.heappop(self._agenda)
+                callback(*arguments)
+                fired = True
+            if not fired and not loop.fire(in_batches=batches):
+                break
+            loop.settle()
+        else:
+            raise Broken("comes to rest", "1,000 timers at one moment")
+        self.instants += 1
+        self.model.rested()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; all that is due happens, each at its own moment."""
+        end = self.loop.time + seconds
+        self.rest()
+        while not self.loop.stopped and self.instants < MOST_INSTANTS:
+            moments = [moment for moment in (self.loop.next_deadline(), self._agenda and self._agenda[0][0]) if moment]
+            if not moments or min(moments) > end:
+                break
+            self.loop.time = max(self.loop.time, min(moments))
+            self.rest()
+        if not self.loop.stopped and self.loop.time < end:
+            self.loop.time = end
+            self.rest()
+
+    def jump(self, seconds: float) -> None:
+        """We were suspended meanwhile: everything comes late, the ends of processes first, then all timers at once."""
+        self.loop.settle()
+        self.loop.time += seconds
+        self.model.slept()
+        self.model.moment_begins()
+        while self._agenda and self._agenda[0][0] <= self.loop.time:
+            _, _, callback, arguments = heapq.heappop(self._agenda)
+            callback(*arguments)
+        self.loop.fire(in_batches=True)
+        self.rest()
+
+    # --- a scenario
+
+    def play(self) -> None:
+        self.engine.start()
+        for step in self.scenario.steps:
+            if step.after:
+                self.advance(step.after)
+            if self.loop.stopped or self.instants >= MOST_INSTANTS:
+                break
+            self.note(f"{step.what} {step.name} {step.number}")
+            self._take(step)
+        self.rest()
+        self.instants = min(self.instants, MOST_INSTANTS - 500)  # there is time left for the end
+        self._end()
+
+    def _end(self) -> None:
+        """Stop, and let the hooks end one after the other; ask again if they do not. All the rest ends by itself."""
+        self.advance(0.5)
+        for patience in range(40):
+            if self.loop.stopped:
+                break
+            if patience in (0, 20, 30):
+                self.note("SIGTERM")
+                self._take(Step(0.0, "SIGTERM"))
+            for process in tuple(self.processes.all):
+                if process.name in self.model.hooks and process.alive:
+                    process.exits(0)
+                elif process.name in self.model.hooks and process.left:
+                    process.left_ends()
+            self.instants = 0
+            self.advance(0.7)
+        self.model.ended()
+        self._check_what_is_left()
+
+    def _check_what_is_left(self) -> None:
+        """Nothing is, and nothing comes after the end."""
+        loop, heard = self.loop, self.heard[0]
+        while loop.has_calls:  # those that were due when it was stopped
+            loop.stopped = False
+            loop.settle()
+        alike = self.heard[1] == self.heard[2] == heard == self.sent[: len(heard)]
+        expect(alike and (self.model.left or len(heard) == len(self.sent)), "one order", f"{self.heard}, {self.sent}")
+        alive = [each.name for each in self.processes.all if each.left or not (each.reaped or each.child.hangs)]
+        expect(not alive, "nothing left", f"{alive} live")
+        hanging = {reader for each in self.processes.all if not each.reaped for reader in each.readers}
+        expect(self.outputs.readers <= hanging, "nothing left", "a pipe is open")
+        timers = [timer.callback for timer in loop.timers if timer.callback is not None]
+        owners = {type(getattr(callback, "__self__", None)).__name__ for callback in timers}
+        allowed = AT_THE_END | ({"Run"} if hanging else set())  # a time limit holds for who has the output as well
+        allowed |= {"Ticker"} if self.model.left else set()  # of a hook that was given up
+        expect(owners <= allowed, "nothing left", f"timers of {owners - allowed}")
+        wanted = [catalogue.wanted for catalogue in self.catalogues if catalogue.wanted]
+        expect(not wanted and self.catalogues[-1].closed, "nothing left", f"registered: {wanted}")
+        said = len(self.story)
+        loop.time += 1000
+        while loop.fire(in_batches=True) or loop.has_calls:
+            loop.stopped = False
+            loop.settle()
+        expect(said == len(self.story), "nothing left", f"after the end: {self.story[said:]}")
+
+    def watch_says(self, code: str, source: str) -> bool:
+        """Whether the last report of a watch that is followed was this."""
+        for watcher in self.catalogues[-1].watchers:
+            if watcher.watch.source == source and watcher.said and not watcher.watch.remembers:
+                return code == "changed" or (code == "healthy") == bool(watcher.memory)
+        return False
+
+    def _take(self, step: Step) -> None:
+        what, name, model = step.what, step.name, self.model
+        if what == "exit":
+            for process in self.processes.all:
+                if process.alive and process.name == name:
+                    process.exits(step.number)
+        elif what in ("start", "stop", "restart"):
+            self.counts["requests"] += 1
+            request = model.changes.asked(what, name)
+            getattr(self.operator, f"{what}_job")(name, request.answered)
+        elif what.startswith("reload"):
+            self.counts["reloads"] += 1
+            if what == "reload":
+                self.next_plan = self._plan(step.number)
+            elif what == "reload bad":
+                self.next_plan = None
+            else:
+                self.next_plan = self.engine.plan
+            self.engine.changes.reload(model.changes.asked("reload", "").answered)
+        elif what.startswith("maintenance"):
+            model.maintained(what == "maintenance on")
+            self.operator.set_maintenance(what == "maintenance on")
+        elif what in SIGNALS:
+            number = SIGNALS[what]
+            if dict(self.engine.plan.signals).get(what) == RELOAD:  # who asks by a signal is not told
+                self._take(step._replace(what="reload", number=step.number % len(self.scenario.texts)))
+                return
+            model.signalled(what, number)
+            self.engine.signalled(number, what)
+        elif what == "signal":
+            self.operator.signal_job(name, step.number)
+        elif what == "report":
+            for watcher in tuple(self.catalogues[-1].watchers):
+                watcher.tell(step.number)
+        elif what.startswith("catalogue"):
+            self.catalogues[-1].delay = None if what == "catalogue slow" else 0.01
+        elif what == "jump":
+            self.jump(float(step.number))
+
+    def told(self) -> str:
+        """The scenario and what happened in it, as a table."""
+        rows = [f"t={round((moment - 100) * 1000):>6}ms  {what}" for moment, what in self.story]
+        return "\n".join([str(self.scenario), *rows])
