@@ -16,9 +16,9 @@ from tests.system.faults.test_consul_faults import (
     STEADY,
     WATCH,
     held,
-    no_more,
     last_ports,
     lines,
+    no_more,
     steady,
 )
 from tests.system.pilot import now
