@@ -190,7 +190,7 @@ class _Pages:
                 return
             pages += 1
             if read > MOST_KEYS or pages >= MOST_PAGES:
-                raise CatalogGarbage(f"etcd has more than {MOST_KEYS} keys of one service")
+                raise CatalogGarbage(f"etcd has always more keys of one service: {read} in {pages} answers")
             self._question["key"] = b64encode(key + b"\0").decode()
             self._question["revision"] = str(self.revision)
 
