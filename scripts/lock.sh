@@ -18,7 +18,7 @@ lock() {
     say "Locking $file"
     {
         printf '# Made by scripts/lock.sh from pyproject.toml. Do not edit.\n'
-        "$tools/bin/uv" pip compile --quiet --universal --generate-hashes --python-version 3.10 --no-python-downloads \
+        "$tools/bin/uv" pip compile --quiet --universal --generate-hashes --python-version "${oldest:-3.10}" --no-python-downloads \
             --upgrade --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@"
     } >"$file.new"
     mv "$file.new" "$file"
@@ -31,3 +31,5 @@ lock build/tools.lock --group build
 lock tests/requirements.lock pyproject.toml --extra dev
 # What benchmarks/ measures beside this program.
 lock benchmarks/peers.lock benchmarks/peers.in
+# What scripts/fuzz.sh searches with; atheris wants a newer Python.
+oldest=3.12 lock tests/fuzz/requirements.lock tests/fuzz/requirements.in
