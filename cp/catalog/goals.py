@@ -113,8 +113,9 @@ class Goals:
         goal = self._goal(service)
         if goal.present or not goal.due:
             self._notice("info", f"Deregistering service: {service.name}")
-        if not goal.present:
+        if not goal.present and goal.service != service:
             goal.service = service
+            goal.registered = False  # as this one: what may be there is another
         goal.present = False
         goal.purge = True
         if not goal.busy:

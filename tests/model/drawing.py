@@ -13,21 +13,31 @@ from tests.model.world import World
 MOST_JOBS, MOST_STEPS, MOST_RELOADS, COMMANDS = 5, 12, 2, 10
 
 
+def scenarios(dialect: str) -> st.SearchStrategy[Scenario]:
+    """What is not a list of its own is drawn in one piece: each draw costs more than what is played with it."""
+    return st.builds(
+        lambda first, others, children, steps, shared: decode(
+            dialect, first, [_some_jobs(each) for each in others], _cut(children, 2 * CHILD_BYTES), steps, shared
+        ),
+        st.lists(_bytes(JOB_BYTES), min_size=1, max_size=MOST_JOBS),
+        st.lists(_bytes(1 + MOST_JOBS * JOB_BYTES), max_size=MOST_RELOADS),
+        _bytes(COMMANDS * 2 * CHILD_BYTES),
+        st.lists(_bytes(STEP_BYTES), max_size=MOST_STEPS),
+        _bytes(SHARED_BYTES),
+    )
+
+
 def _bytes(size: int) -> st.SearchStrategy[bytes]:
     return st.binary(min_size=size, max_size=size)
 
 
-def scenarios(dialect: str) -> st.SearchStrategy[Scenario]:
-    jobs = st.lists(_bytes(JOB_BYTES), min_size=1, max_size=MOST_JOBS)
-    return st.builds(
-        decode,
-        st.just(dialect),
-        jobs,
-        st.lists(jobs, max_size=MOST_RELOADS),
-        st.lists(_bytes(2 * CHILD_BYTES), max_size=COMMANDS),
-        st.lists(_bytes(STEP_BYTES), max_size=MOST_STEPS),
-        _bytes(SHARED_BYTES),
-    )
+def _cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def _some_jobs(data: bytes) -> list[bytes]:
+    """The first byte tells how many."""
+    return _cut(data[1:], JOB_BYTES)[: 1 + data[0] % MOST_JOBS]
 
 
 def from_seed(seed: int) -> Scenario:

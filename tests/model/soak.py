@@ -1,7 +1,8 @@
-"""The model test at length, on all cores: `python -m tests.model.soak --examples 1000000 --seconds 1200`.
+"""The model tests at length, on all cores: `python -m tests.model.soak --examples 1000000 --seconds 1200`.
 
-Each example is a number; `--seed N --examples 1` plays that one again, and prints all that happened if it fails. It
-ends when the examples are played or the seconds are over, whatever comes first. The exit code is 1 if one has failed.
+Each example is a number, a scenario for the engine and one for the registrar; `--seed N --examples 1` plays that one
+again, and prints all that happened if it fails. It ends when the examples are played or the seconds are over, whatever
+comes first. The exit code is 1 if one has failed, or if none was played.
 """
 
 from __future__ import annotations
@@ -12,81 +13,108 @@ import sys
 import time
 from collections import Counter
 from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 
 from cp.engine.states import MOVES
 from tests.model.drawing import from_seed, play, wishes_from_seed
 from tests.model.wishes import play as play_wishes
 
-BATCH = 200
+BATCH = 100
+SHOWN = 20  # failures
 
 
-def played(batch: tuple[int, int, float]) -> tuple[Counter[str], Counter[tuple[str, str]], list[tuple[int, str]]]:
-    """How much of everything there was in these examples, the moves of jobs, and what failed, by seed."""
-    first, number, until = batch
-    counts: Counter[str] = Counter()
-    moves: Counter[tuple[str, str]] = Counter()
-    failures: list[tuple[int, str]] = []
-    for seed in range(first, first + number):
-        if time.monotonic() > until:
-            break
-        counts["examples"] += 1
+class Tally:
+    """How much of everything there was, the moves of jobs, and what failed, by number."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.moves: Counter[tuple[str, str]] = Counter()
+        self.failures: list[tuple[int, str]] = []
+
+    def play(self, number: int) -> None:
+        self.counts["examples"] += 1
         try:
-            play_wishes(*wishes_from_seed(seed))
-            world = play(from_seed(seed))
+            play_wishes(*wishes_from_seed(number))
+            world = play(from_seed(number))
         except AssertionError as error:
-            failures.append((seed, str(error)))
-            continue
-        counts.update(world.counts)
-        moves.update(world.moves)
-    return counts, moves, failures
+            self.failures.append((number, str(error)))
+            return
+        self.counts.update(world.counts)
+        self.moves.update(world.moves)
+
+    def add(self, other: Tally) -> None:
+        self.counts += other.counts
+        self.moves += other.moves
+        self.failures += other.failures
+
+
+def work(results: Connection, numbers: range, until: float) -> None:
+    """In a process of its own: plays these, and reports now and then."""
+    for start in range(0, len(numbers), BATCH):
+        tally = Tally()
+        for number in numbers[start : start + BATCH]:
+            if time.monotonic() < until:
+                tally.play(number)
+        results.send(tally)
+        if time.monotonic() >= until:
+            break
+    results.close()
+
+
+def soak(first: int, examples: int, until: float, cores: int) -> Tally:
+    context = get_context("fork")
+    running: dict[object, tuple[Connection, BaseProcess]] = {}
+    for core in range(min(cores, examples)):
+        receiver, sender = context.Pipe(duplex=False)
+        worker = context.Process(target=work, args=(sender, range(first + core, first + examples, cores), until))
+        worker.start()
+        sender.close()
+        running[receiver] = receiver, worker
+    whole = Tally()
+    while running:
+        for ready in wait([receiver for receiver, _ in running.values()]):
+            receiver, process = running[ready]
+            try:
+                whole.add(receiver.recv())
+            except EOFError:
+                del running[ready]
+                process.join()
+                if process.exitcode:
+                    whole.failures.append((first, f"a worker ended with {process.exitcode}"))
+    return whole
+
+
+def tell(whole: Tally, first: int, seconds: float) -> None:
+    say = sys.stdout.write
+    counts, moves = whole.counts, whole.moves
+    say(f"seed {first}, {seconds:.0f} s, {counts['examples'] / max(seconds, 0.001):.0f} examples a second\n")
+    for what, number in counts.items():
+        say(f"  {what:<12} {number:>14,}\n")
+    rows = [(before, after) for before, next_ones in MOVES.items() for after in next_ones]
+    never = [f"{before} -> {after}" for before, after in rows if not moves[before, after]]
+    say(f"  {'moves':<12} {sum(moves.values()):>14,}\n")
+    for before, after in rows:
+        say(f"    {before:<11} -> {after:<11} {moves[before, after]:>12,}\n")
+    say(f"  rows of the table of moves that were met: {len(rows) - len(never)} of {len(rows)}\n")
+    say(f"  never met: {', '.join(never) or 'none'}\n")
+    say(f"  failures: {len(whole.failures)}\n")
+    for place, (number, text) in enumerate(sorted(whole.failures, key=lambda failure: len(failure[1]))[:SHOWN]):
+        say(f"--seed {number} --examples 1: {text if place == 0 else text.splitlines()[0]}\n")
 
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model.soak", description="Plays random scenarios.")
     parser.add_argument("--examples", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=86400.0)
-    parser.add_argument("--seed", type=int, default=None, help="of the first example (default: from the clock)")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seed", type=int, default=None, help="the first number (default: from the clock)")
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     asked = parser.parse_args(words)
-    seed = asked.seed if asked.seed is not None else int(time.time()) * 1_000_000
+    first = asked.seed if asked.seed is not None else int(time.time()) * 1_000_000
     began = time.monotonic()
-    until = began + asked.seconds
-    starts = range(seed, seed + asked.examples, BATCH)
-    batches = ((start, min(BATCH, seed + asked.examples - start), until) for start in starts)
-    counts: Counter[str] = Counter()
-    moves: Counter[tuple[str, str]] = Counter()
-    failures: list[tuple[int, str]] = []
-    with get_context("fork").Pool(asked.cores) as pool:
-        for more, moved, failed in pool.imap_unordered(played, batches):
-            counts += more
-            moves += moved
-            failures += failed
-            if time.monotonic() > until:
-                break
-    tell(counts, moves, failures, seed, time.monotonic() - began)
-    return 1 if failures else 0
-
-
-def tell(
-    counts: Counter[str],
-    moves: Counter[tuple[str, str]],
-    failures: list[tuple[int, str]],
-    seed: int,
-    seconds: float,
-) -> None:
-    say = sys.stdout.write
-    say(f"seed {seed}, {seconds:.0f} s, {counts['examples'] / max(seconds, 0.001):.0f} examples a second\n")
-    for what, number in counts.items():
-        say(f"  {what:<12} {number:>12,}\n")
-    rows = [(before, after) for before, next_ones in MOVES.items() for after in next_ones]
-    never = [f"{before} -> {after}" for before, after in rows if not moves[before, after]]
-    say(f"  moves of jobs: {sum(moves.values()):,}; {len(rows) - len(never)} of the {len(rows)} rows of the table\n")
-    for before, after in rows:
-        say(f"    {before:<12} -> {after:<12} {moves[before, after]:>12,}\n")
-    say(f"  never met: {', '.join(never) or 'none'}\n")
-    say(f"  failures: {len(failures)}\n")
-    for number, (which, text) in enumerate(sorted(failures, key=lambda failure: len(failure[1]))[:20]):
-        say(f"--seed {which} --examples 1: {text if number == 0 else text.splitlines()[0]}\n")
+    whole = soak(first, asked.examples, began + asked.seconds, asked.cores)
+    tell(whole, first, time.monotonic() - began)
+    return 1 if whole.failures or not whole.counts["examples"] else 0
 
 
 if __name__ == "__main__":

@@ -160,6 +160,19 @@ def test_a_stale_entry_of_an_earlier_life_is_overwritten(scene: Scene) -> None:
     assert scene.catalog.known == {"web-box": "passing"}
 
 
+def test_an_address_that_changed_while_nothing_could_be_removed_is_registered(scene: Scene) -> None:
+    """A reload and maintenance during an outage: the catalogue still has the address of before."""
+    moved = service(address="10.0.0.2")
+    scene.passes()
+    scene.catalog.error = DOWN
+    scene.registrar.forget(service())
+    scene.run(1)
+    scene.registrar.forget(moved)
+    scene.run(1)
+    scene.catalog.error = None
+    assert scene.passes(moved) == ["register web-box passing", "passing web-box"]
+
+
 def test_a_removal_that_was_refused_is_told_once_and_so_is_its_end(scene: Scene) -> None:
     scene.passes()
     scene.said()

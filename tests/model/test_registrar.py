@@ -1,0 +1,43 @@
+"""Random wishes and random outages: what the registrar's goals do to a catalogue, whatever happens to their calls."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from cp.catalog.goals import Goal, Goals
+from tests.model.drawing import wishes_from_seed
+from tests.model.wishes import play
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_in_the_end_the_catalogue_is_as_wished_whatever_became_of_the_calls(workers: int) -> None:
+    @seed(workers)
+    @settings(max_examples=700, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(st.binary(min_size=4, max_size=4), max_size=25))
+    def check(steps: list[bytes]) -> None:
+        play(workers, steps)
+
+    check()
+
+
+FAULTS = {
+    "a removal does not come first": (Goal, "purge", property(lambda goal: False, lambda goal, wanted: None)),
+    "what was forgotten is not registered again": (Goals, "_unknown", lambda goals, *outcome: None),
+    "nobody is told that a removal was tried": (Goals, "_release_all", lambda goals, goal: None),
+    "two may make a call for one service": (Goal, "busy", property(lambda goal: False, lambda goal, is_busy: None)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_model_of_wishes_finds_a_fault(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name, instead = FAULTS[fault]
+    monkeypatch.setattr(owner, name, instead)
+    with pytest.raises(AssertionError):
+        play_many(2000)
+
+
+def play_many(number: int) -> None:
+    for each in range(number):
+        play(*wishes_from_seed(each))
