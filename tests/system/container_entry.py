@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+import warnings  # noqa: F401 - `os.execvpe` imports it, when this Python's library is out of reach
 from typing import Any
 
 # linux/mount.h, linux/prctl.h

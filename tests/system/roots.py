@@ -82,6 +82,8 @@ def put_python(prefix: Path, python: Python) -> None:
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(module, target)
+    # Since 3.13 it puts another module into its own place, and nothing tells of the file.
+    shutil.copy2(python.library / "collections" / "abc.py", library / "collections")
     (library / "site-packages").mkdir()
     programs = prefix / "bin"
     programs.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cp.engine.engine import SAME_REQUEST
 from tests.system.control import SOCKET, connect
 from tests.system.jobs.configs import advertised, app, config, each, job, once
-from tests.system.pilot import now
+from tests.system.pilot import now, settle
 from tests.system.scripts import deaf, forever, mark, sh, until_term
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def test_second_sigterm_ends_a_pre_stop_and_the_stop_goes_on(pilot: StartPilot) 
     started.wait_for_mark("app")
     started.signal("TERM")
     started.wait_for_mark("preStop")
+    settle(SAME_REQUEST)
 
     assert started.stop() == 0
     assert started.words() == ["app", "preStop", "preStop-term", "app-term", "postStop"]
@@ -174,8 +176,10 @@ def test_third_sigterm_ends_everything_at_once(pilot: StartPilot) -> None:
     started.wait_for_mark("app")
     started.signal("TERM")
     started.wait_for_mark("preStop")
+    settle(SAME_REQUEST)
     started.signal("TERM")
     started.wait_for_mark("preStop-term")
+    settle(SAME_REQUEST)
     asked_at = now()
 
     assert started.stop() == 0
