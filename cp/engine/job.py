@@ -299,7 +299,7 @@ class Job:
 
     def end_overdue(self) -> None:
         """A stop waits no longer for a hook than its time limit allows, even if it hangs in the kernel."""
-        if self.is_hook and self._run is not None and self._run.timed_out:
+        if self.is_hook and self.state == State.RUNNING and self._run is not None and self._run.timed_out:
             self.interrupt()
 
     def completed(self, other: Job) -> None:
