@@ -163,6 +163,10 @@ class Container:
         return self.process.returncode
 
     def close(self) -> None:
+        # The kernel forgets that the init is to end with its parent when it becomes another user.
+        if self.is_running():
+            for pid in proc.children(self.process.pid):
+                os.kill(pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
 
