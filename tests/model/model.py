@@ -36,6 +36,7 @@ class Model:
         self.requests_to_stop = 0
         self.last_request_to_stop = -1.0
         self.exit_code = 0
+        self.last_code = ""
         self.budget = Budget(self, first.stop_timeout)
         self.registrations = Registrations(self)
         self.codes: dict[str, int] = {}  # of processes that have ended, whose exit was not announced yet
@@ -63,6 +64,9 @@ class Model:
     # --- events
 
     def published(self, code: str, source: str) -> None:
+        right_after = (self.last_code == "exitFailed") == (code == "error")
+        expect(right_after, "event order", f"{code} of {source} after {self.last_code}")
+        self.last_code = code
         life = self.lives.get(source)
         if code == "shutdown":
             self.stop_begins()

@@ -221,7 +221,21 @@ def _pair(data: bytes, command: str) -> tuple[Child, Child]:
 
 
 _STEPS = (
-    *("wait", "exit", "exit", "exit", "start", "start", "stop", "stop", "restart", "reload", "reload", "reload same"),
+    *(
+        "nothing",
+        "wait",
+        "exit",
+        "exit",
+        "exit",
+        "start",
+        "start",
+        "stop",
+        "stop",
+        "restart",
+        "reload",
+        "reload",
+        "reload same",
+    ),
     *("reload bad", "maintenance on", "maintenance off", "SIGHUP", "SIGUSR2", "SIGUSR1", "report", "report"),
     *("signal", "SIGTERM", "SIGWINCH", "catalogue slow", "catalogue quick", "jump"),
 )

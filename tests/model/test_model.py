@@ -60,7 +60,7 @@ FAULTS: dict[str, Change] = {
     "a process that hangs is waited for": (Endings, "_give_up", lambda endings, run: None),
     "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),
     "no health check is run": (Check, "start", lambda check: None),
-    "a change leaves hooks alone": (Roster, "with_hooks", lambda roster, names: set(names)),
+    "a new job does not hear what has happened": (Roster, "catch_up", lambda roster, job, missed: None),
     "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
     "what exited leaders left stays": (FakeProcesses, "kill_left_groups", lambda processes: None),
 }

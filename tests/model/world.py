@@ -232,7 +232,8 @@ class World:
                 self.advance(step.after)
             if self.loop.stopped or self.instants >= MOST_INSTANTS:
                 break
-            self.note(f"{step.what} {step.name} {step.number}")
+            if step.what != "nothing":
+                self.note(f"{step.what} {step.name} {step.number}")
             self._take(step)
         self.rest()
         self.instants = min(self.instants, MOST_INSTANTS - 500)  # there is time left for the end
