@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.system.catalog.live import Party, consul_at, etcd_at, service, watch
 from tests.system.faults import lies
-from tests.system.faults.lying import DEREGISTER, HEARTBEAT, READ, REGISTER, WATCH, LyingServer
+from tests.system.faults.lying import DEREGISTER, HEARTBEAT, READ, REGISTER, VERBS, WATCH, LyingServer
 from tests.system.faults.lying_consul import LyingAgent
 from tests.system.faults.lying_etcd import LyingEtcd2, LyingEtcd3
 
@@ -102,6 +102,13 @@ class Outcome(NamedTuple):
     log: list[str]
     begins: int
     ends: int
+
+
+class Broken(NamedTuple):
+    catalog: str
+    fault: str
+    verb: str
+    why: str
 
 
 class Cell:
@@ -283,29 +290,27 @@ def said(catalog: str, fault: str, verb: str) -> bool:
     return fault in BLIND or "Retry-After" in fault
 
 
-def run_all(catalog: str, at_once: int) -> list[Outcome | str]:
-    """All cells of a catalogue; a text if one failed."""
-    cells = [
-        (catalog, fault, verb)
-        for fault in faults(catalog)
-        for verb in (REGISTER, HEARTBEAT, DEREGISTER, READ, WATCH)
-        if exists(catalog, fault, verb)
-    ]
-    waiting = iter(cells)
+def names_of_cells(catalog: str) -> list[tuple[str, str]]:
+    """Fault and verb of all there are."""
+    return [(fault, verb) for fault in faults(catalog) for verb in VERBS if exists(catalog, fault, verb)]
+
+
+def run_all(catalog: str, names: list[tuple[str, str]], at_once: int) -> list[Outcome | Broken]:
+    """The cells of these faults and verbs, so many beside each other."""
+    waiting = iter(names)
     guard = threading.Lock()
-    outcomes: list[Outcome | str] = []
+    outcomes: list[Outcome | Broken] = []
 
     def work() -> None:
         while True:
             with guard:
-                names = next(waiting, None)
-            if names is None:
+                fault, verb = next(waiting, (None, ""))
+            if fault is None:
                 return
             try:
-                outcome: Outcome | str = Cell(*names).run()
+                outcomes.append(Cell(catalog, fault, verb).run())
             except AssertionError as error:
-                outcome = f"{' / '.join(names)}: {error}"
-            outcomes.append(outcome)
+                outcomes.append(Broken(catalog, fault, verb, str(error)))
 
     threads = [threading.Thread(target=work) for _ in range(at_once)]
     for thread in threads:
