@@ -17,12 +17,13 @@ import debian
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The script may be anywhere, and be called through links. `--argv0`: for Python, it is the program.
+# The script may be anywhere, and be called through links. `--argv0`: for Python, it is the program; a link to it may be
+# that of a virtual environment.
 START = """\
 #!/bin/sh
 self=$(readlink -f -- "$0")
 usr=${{self%/bin/*}}
-exec "$usr/{loader}" --library-path "$usr/{libraries}" --argv0 "$self" "$usr/bin/{program}" "$@"
+exec "$usr/{loader}" --library-path "$usr/{libraries}" --argv0 "$0" "$usr/bin/{program}" "$@"
 """
 
 

@@ -58,6 +58,19 @@ environment_pip() {
     "$folder/bin/python" -m pip --quiet "$@"
 }
 
+# Prints this Python if it has pip, else another of this machine that has, or nothing.
+first_with_pip() {
+    {
+        echo "$1"
+        list_pythons | cut -d ' ' -f 2-
+    } | while read -r candidate; do
+        if "$candidate" -m pip --version >/dev/null 2>&1 </dev/null; then
+            echo "$candidate"
+            break
+        fi
+    done
+}
+
 # Makes a virtual environment at $2 with $1; Debian's Python comes without what venv needs to put pip into it.
 make_venv() {
     rm -rf "$2"
@@ -65,10 +78,11 @@ make_venv() {
     mkdir -p "$(dirname -- "$2")"
     "$1" -m venv "$2" >"$log" 2>&1 && return
     rm -rf "$2"
-    if "$1" -m pip --version >>"$log" 2>&1 && "$1" -m venv --without-pip "$2" >>"$log" 2>&1; then
-        # Its own pip is from somewhere else, and may be old: it only fetches the one that the build's lock names.
+    with_pip=$(first_with_pip "$1")
+    if [ -n "$with_pip" ] && "$1" -m venv --without-pip "$2" >>"$log" 2>&1; then
+        # That pip is from somewhere else, and may be old: it only fetches the one that the build's lock names.
         site=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-        "$1" -m pip --quiet install --target "$site" --require-hashes --no-deps --only-binary :all: \
+        "$with_pip" -m pip --quiet install --target "$site" --require-hashes --no-deps --only-binary :all: \
             -r "$root/build/tools.lock" >>"$log" 2>&1 && return
     fi
     rm -rf "$2"

@@ -121,8 +121,10 @@ class Pilot:
 
         def init() -> int | None:
             for pid in proc.children(self.process.pid):
-                # Before it executes us the child of `unshare` still has the command line of its parent.
-                if proc.command_line(pid).startswith(interpreter()):
+                # Before it executes us the child of `unshare` still has the command line of its parent. The interpreter
+                # may be a script (see scripts/fetch-python.py), and then the argument of another program.
+                command = proc.command_line(pid)
+                if interpreter() in command and not command.startswith(("unshare ", "/bin/sh ")):
                     return pid
             assert self.process.poll() is None, f"unshare failed: {self.errors()}"
             return None

@@ -31,7 +31,7 @@ def program(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_python_is_started_by_the_loader_that_came_with_it(script: Any, tmp_path: Path, machine: str) -> None:
-    """Wherever the folder is moved, and by whatever link it is called."""
+    """Wherever the folder is moved, and by whatever link it is called: that of a virtual environment is one."""
     libraries = f"usr/lib/{machine}-linux-gnu"
     program(tmp_path / "work/usr/bin/python3.14", "the program")
     program(tmp_path / f"work/{libraries}/ld-linux-{machine}.so.2", '#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
@@ -43,7 +43,7 @@ def test_python_is_started_by_the_loader_that_came_with_it(script: Any, tmp_path
 
     assert told.splitlines() == [
         f"{folder}/{libraries}/ld-linux-{machine}.so.2",
-        *("--library-path", f"{folder}/{libraries}", "--argv0", f"{folder}/usr/bin/python3.14"),
+        *("--library-path", f"{folder}/{libraries}", "--argv0", f"{tmp_path}/link"),
         *(f"{folder}/usr/bin/python3.14.real", "-c", "two words"),
     ]
 

@@ -42,7 +42,7 @@ def test_each_file_is_found_again() -> None:
 
 
 def test_file_that_is_not_there() -> None:
-    with pytest.raises(ValueError, match=r"3\.15-gnu"):
+    with pytest.raises(ValueError, match="not in list"):
         unpacked(pack({"3.14-gnu": b"one", "3.14-musl": b"two"}), "3.15-gnu")
 
 
