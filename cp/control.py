@@ -35,17 +35,19 @@ class ControlPlane:
         self._operator = operator
         self._environ = environ
         self._on_answer = on_answer
-        self._settings: Settings | None = None
+        self._users: tuple[int, ...] | None = ()  # whom the server serves
         self._server: Control | None = None
 
     def use(self, settings: Settings, accept: Callable[[], object] = lambda: None) -> None:
         """From now on serve where these settings say. ControlError if a path that they name cannot be had.
 
+        Where we serve already we serve anew if somebody has removed the socket's file, or put another in its place.
+
         `accept` is called once it is clear that it can be had. If it raises, or there is a ControlError, nothing has
         changed.
         """
-        if self._is_served(settings):
-            self._keep(settings, accept)
+        if self._server is not None and self._is_where(self._server, settings):
+            self._keep(self._server, settings, accept)
             return
         from cp.server.control import Control, mode_for
         from cp.server.listener import ListenError, open_first, open_listener
@@ -71,7 +73,7 @@ class ControlPlane:
         if fault:
             self._log.warning(f"{fault}: going on without it")
         self._close(REPLACED_GRACE)
-        self._settings = settings
+        self._users = settings.users
         if listener is not None:
             self._server = Control(
                 self._loop,
@@ -83,10 +85,10 @@ class ControlPlane:
                 on_answer=self._on_answer,
             )
 
-    def _keep(self, settings: Settings, accept: Callable[[], object]) -> None:
+    def _keep(self, server: Control, settings: Settings, accept: Callable[[], object]) -> None:
         """Serve on where we do, though perhaps others."""
-        server, before = self._server, self._settings
-        if server is None or before is None or settings.users == before.users:
+        before = self._users
+        if settings.users == before:
             accept()
         else:
             from cp.server.listener import ListenError
@@ -99,22 +101,21 @@ class ControlPlane:
                 accept()
             except BaseException:  # whatever it is, nothing has changed
                 try:
-                    server.serve_users(before.users)
+                    server.serve_users(before)
                 except ListenError:
                     pass  # the file is gone by now, and with it the way to us
                 raise
-        self._settings = settings
-        if server is not None:
-            server.announce()
+        self._users = settings.users
+        server.announce()
 
-    def _is_served(self, settings: Settings) -> bool:
-        """Whether they mean the place that is served already: ours must not be taken for another instance."""
-        if self._settings is None or settings.socket == self._settings.socket:
-            return self._settings is not None
+    def _is_where(self, server: Control, settings: Settings) -> bool:
+        """Whether they mean the place that is served already, and who connects there still comes to us: ours must not
+        be taken for another instance."""
+        if settings.socket:
+            return server.is_at(settings.socket, through_link=True)
         from cp.server.places import usual_places
 
-        places = [settings.socket] if settings.socket else usual_places(self._environ)
-        return self._server is not None and any(map(self._server.is_at, places))
+        return any(map(server.is_at, usual_places(self._environ)))
 
     def close(self) -> None:
         """The last act: the file is gone when this returns."""

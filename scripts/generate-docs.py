@@ -50,6 +50,7 @@ def limits() -> str:
         ("time between two requests", seconds(limit.idle_seconds), "the connection is closed"),
         ("time without reading anything of an answer", seconds(limit.stalled_seconds), "the connection is closed"),
         ("answer", size(limit.response), "500"),
+        ("answers that clients have not read yet, all together", size(limit.unread), "503 in place of more than 1 MiB"),
         ("what a stream keeps for its reader", size(limit.stream), "the stream ends; see `Last-Event-ID`"),
         ("events kept", str(KEPT), "the oldest are forgotten"),
         ("time between two signs of life of a stream", seconds(KEEP_ALIVE), ""),

@@ -84,6 +84,11 @@ class Operator:
 
     # --- to act on all
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it is too late for most of this."""
+        return self._engine.stopping
+
     def reload(self, done: Done) -> None:
         """Load the configuration again, and act on the difference."""
         self._engine.changes.reload(done)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 TIMEOUT = 10.0  # seconds for a whole exchange
-LARGEST_ANSWER = 16 * 1024 * 1024  # bytes
 LARGEST_HEAD = 64 * 1024  # bytes; also of a line of a chunked body
+LARGEST_ANSWER = 64 * 1024 * 1024 + LARGEST_HEAD  # bytes; a server of ours sends no larger body
 _PIECE = 65536
 
 

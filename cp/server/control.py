@@ -1,6 +1,6 @@
 """The control plane: a running ContainerPilot takes orders on a unix socket.
 
-On the way to the application's start: what answers is imported when the first client comes.
+On the way to the application's start: what answers is imported when the first client says something.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
         def restart_job(self, name: str, done: Done, /) -> None: ...
         def signal_job(self, name: str, number: int, /) -> str: ...
         def reload(self, done: Done, /) -> None: ...
+        @property
+        def stopping(self) -> bool: ...
         def set_maintenance(self, wanted: bool, /) -> bool: ...
         def change_environment(self, changes: dict[str, str | None], /) -> None: ...
         def record_metrics(self, values: list[tuple[str, str]], /) -> str: ...
@@ -102,9 +104,9 @@ class Control:
     def path(self) -> str:
         return self._listener.path
 
-    def is_at(self, path: str) -> bool:
-        """Whether that is the socket, however the path is written."""
-        return self._listener.is_at(path)
+    def is_at(self, path: str, *, through_link: bool = False) -> bool:
+        """Whether that is the socket, however the path is written; or a symbolic link to it, if that will do."""
+        return self._listener.is_at(path, through_link=through_link)
 
     @property
     def connections(self) -> int:

@@ -2,7 +2,7 @@
 
 The clients have a poller of their own, which is one descriptor to the loop: a crowd of them is served in turns of a few
 milliseconds, and between two turns the loop sees to everything else. What speaks HTTP is imported on a thread when the
-first client comes; until then clients wait in the listener's queue.
+first client says something: who only tries whether somebody listens here costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import select
 from _thread import start_new_thread
 from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
-from cp.server.messages import DEFAULT_LIMITS, Limits, Request, Response
+from cp.server.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,8 +63,9 @@ class Server:
         self._name = name
         self._prepare = prepare
         self._refusal = refusal
-        self._open: type[Connection] | None = None
-        self._connections: dict[int, Connection] = {}  # by descriptor, the oldest first
+        self._open: type[Connection] | None = None  # once HTTP is imported
+        self._importing = False
+        self._connections: dict[int, Connection | Newcomer] = {}  # by descriptor, the oldest first
         self._timer: Timer | None = None  # of the earliest deadline
         self._resume: Timer | None = None  # while the system refuses to accept
         self._refused = ""  # why it did, until it accepts again
@@ -78,6 +79,11 @@ class Server:
     def connections(self) -> int:
         """How many there are now."""
         return len(self._connections)
+
+    @property
+    def unread(self) -> int:
+        """Bytes of answers that are kept until their clients read them."""
+        return sum(connection.unread for connection in self._connections.values())
 
     def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
         """Accept nobody any more, give the answers that are owed, for so many seconds at most, and call back."""
@@ -111,15 +117,14 @@ class Server:
             for timer in (self._timer, self._closer):
                 if timer is not None:
                     timer.cancel()
-            if self._open is not None:
-                self._loop.remove_reader(self.poller.fileno())
+            self._loop.remove_reader(self.poller.fileno())
             self.poller.close()
         while self._done:
             self._done.pop(0)()
 
     # --- what connections call
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: Connection | Newcomer) -> None:
         """It is closed."""
         del self._connections[connection.fd]
         if self.closing and not self._connections:
@@ -131,7 +136,7 @@ class Server:
         self._loop.call_soon(_raise, error)
 
     def note_deadline(self, deadline: float) -> None:
-        if deadline == float("inf") or self._finished:
+        if deadline == NEVER or self._finished:
             return
         if self._timer is not None and self._timer.callback is not None:
             if self._timer.deadline <= deadline:
@@ -144,12 +149,22 @@ class Server:
         for connection in list(self._connections.values()):
             if connection.deadline <= now:
                 connection.expire()
-        self.note_deadline(min((each.deadline for each in self._connections.values()), default=float("inf")))
+        self.note_deadline(min((each.deadline for each in self._connections.values()), default=NEVER))
 
     # --- the first client
 
     def _first_client(self) -> None:
-        self._loop.remove_reader(self._listener.fileno())
+        self._loop.add_reader(self.poller.fileno(), self._serve)
+        self._loop.add_reader(self._listener.fileno(), self._accept)
+        self._accept()
+
+    def first_words(self) -> None:
+        """A newcomer waits for what speaks HTTP. Meanwhile those that come wait in the listener's queue."""
+        if self._importing:
+            return
+        self._importing = True
+        if self._resume is None:
+            self._loop.remove_reader(self._listener.fileno())
         try:
             start_new_thread(self._import, ())
         except RuntimeError as error:  # no more threads
@@ -167,27 +182,33 @@ class Server:
             self._loop.post(self._imported, Connection)
 
     def _imported(self, connection: type[Connection]) -> None:
-        if self._finished:
+        if self.closing:
             return
         self._open = connection
-        self._loop.add_reader(self.poller.fileno(), self._serve)
-        if not self.closing:
-            self._loop.add_reader(self._listener.fileno(), self._accept)
+        self._importing = False
+        for newcomer in list(self._connections.values()):
+            if isinstance(newcomer, Newcomer):  # all are
+                newcomer.hush()
+                self._admit(connection(self, newcomer.client), newcomer.client, due=newcomer.due)
+        self._accept_on()
 
     def _not_imported(self, fault: str) -> None:
-        """Nobody can be served now. The next client is a new attempt: it may only have been out of descriptors."""
+        """Who waits for HTTP cannot be served. The next to say something is a new attempt: it may only have been out
+        of descriptors."""
         if self.closing:
             return
         if fault != self._fault:
             self._fault = fault
             self._log.error(f"{self._name}: cannot serve clients: {fault}")
-        for _ in range(ACCEPTED_PER_TURN):
-            client = self._next_client()
-            if client is None:
-                break
-            client.close()
+        for connection in list(self._connections.values()):
+            if not connection.evictable:
+                connection.close()
+        self._importing = False
+        self._accept_on()
+
+    def _accept_on(self) -> None:
         if self._resume is None:
-            self._loop.add_reader(self._listener.fileno(), self._first_client)
+            self._loop.add_reader(self._listener.fileno(), self._accept)
 
     # --- clients
 
@@ -205,25 +226,33 @@ class Server:
 
     def _accept(self) -> None:
         """Take some clients from the queue, in which there is one at least."""
-        assert self._open is not None  # nobody is accepted before
         end = self.now() + TURN
         has_room = self._make_room(end)
-        if has_room is None:
+        if has_room is None or self._importing:
             return
         for _ in range(ACCEPTED_PER_TURN):
             client = self._next_client()
             if client is None:
                 return
-            connection = self._open(self, client)
-            self._connections[connection.fd] = connection
-            self.note_deadline(connection.deadline)
-            why = self._refusal(client) if self._refusal is not None else ""
-            if why:
-                connection.turn_away(403, why)
-            elif not has_room:
-                connection.turn_away(503, "all connections are busy, try again later")
+            if self._open is None:
+                newcomer = self._connections[client.fileno()] = Newcomer(self, client)
+                self.note_deadline(newcomer.deadline)
+            else:
+                self._admit(self._open(self, client), client, has_room=has_room)
             if len(self._connections) >= self.limits.connections or self.now() >= end:
                 return
+
+    def _admit(
+        self, connection: Connection, client: _socket.socket, *, has_room: bool = True, due: float = NEVER
+    ) -> None:
+        self._connections[connection.fd] = connection
+        connection.deadline = min(connection.deadline, due)
+        self.note_deadline(connection.deadline)
+        why = self._refusal(client) if self._refusal is not None else ""
+        if why:
+            connection.turn_away(403, why)
+        elif not has_room:
+            connection.turn_away(503, "all connections are busy, try again later")
 
     def _make_room(self, end: float) -> bool | None:
         """Close the oldest connection that is owed no answer, if need be. None: the time is over, try again.
@@ -268,13 +297,69 @@ class Server:
             self._log.error(f"{self._name}: cannot accept clients: {reason}; they wait until it can")
         if self.closing or self._resume is not None:
             return
-        callback = self._first_client if self._open is None else self._accept
         self._loop.remove_reader(self._listener.fileno())
-        self._resume = self._loop.call_later(ACCEPT_PAUSE, self._accept_again, callback)
+        self._resume = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
 
-    def _accept_again(self, callback: Callable[[], object]) -> None:
+    def _accept_again(self) -> None:
         self._resume = None
-        self._loop.add_reader(self._listener.fileno(), callback)
+        if not self._importing:
+            self._accept_on()
+
+
+class Newcomer:
+    """A client before HTTP is there. That is imported once one says something, or has been silent for so long that it
+    is to be told. Among the connections it has its place, which it gives up for others, as they do."""
+
+    __slots__ = ("_server", "client", "deadline", "due", "fd")
+
+    unread = 0  # bytes
+
+    def __init__(self, server: Server, client: _socket.socket) -> None:
+        self._server = server
+        self.client = client
+        self.fd = client.fileno()
+        self.due = self.deadline = server.now() + server.limits.request_seconds
+        server.poller.register(self.fd, select.EPOLLIN)
+
+    @property
+    def evictable(self) -> bool:
+        """Whether it waits for nothing yet."""
+        return self.deadline != NEVER
+
+    def turn(self, _: int) -> None:
+        """The descriptor is ready, or may be."""
+        try:
+            said = self.client.recv(1, _socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            said = b""
+        if said:
+            self.due = NEVER  # once HTTP is there it has its time
+            self._await_http()
+        else:
+            self.close()
+
+    def expire(self) -> None:
+        self._await_http()
+
+    def wind_up(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.hush()
+        self.client.close()
+        self._server.forget(self)
+
+    def hush(self) -> None:
+        """Let the poller say no more of it."""
+        if self.evictable:
+            self.deadline = NEVER
+            self._server.poller.unregister(self.fd)
+
+    def _await_http(self) -> None:
+        self.hush()
+        self._server.first_words()
 
 
 def _raise(error: BaseException) -> None:

@@ -1,6 +1,6 @@
 """What one client sends becomes requests, within limits. No socket in here.
 
-Imported when the first client comes: h11 takes 30 ms.
+Imported when the first client says something: h11 takes 30 ms.
 """
 
 from __future__ import annotations

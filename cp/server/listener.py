@@ -38,10 +38,10 @@ class Listener:
         self._file = os.path.abspath(path)
         self._identity = identity
 
-    def is_at(self, path: str) -> bool:
-        """Whether a path is one of its file, however it is written."""
+    def is_at(self, path: str, *, through_link: bool = False) -> bool:
+        """Whether a path is one of its file, however it is written; or of a symbolic link to it, if that will do."""
         try:
-            return _identity(path) == self._identity
+            return _identity(path, through_link) == self._identity
         except (OSError, ValueError):
             return False
 
@@ -206,9 +206,9 @@ def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
         os.close(fd)
 
 
-def _identity(path: str) -> tuple[int, int]:
-    """Of the file itself, be it a symbolic link."""
-    status = os.lstat(path)
+def _identity(path: str, through_link: bool = False) -> tuple[int, int]:
+    """Of the file itself, be it a symbolic link; or of what that leads to."""
+    status = os.stat(path, follow_symlinks=through_link)
     return status.st_dev, status.st_ino
 
 

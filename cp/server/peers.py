@@ -1,6 +1,6 @@
 """Who is at the other end of a connection: the kernel has noted it when the client connected, and no client can lie.
 
-Imported when the first client comes.
+Imported when the first client says something.
 """
 
 from __future__ import annotations

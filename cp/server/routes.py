@@ -1,6 +1,6 @@
 """The control plane's paths: each request becomes a call of the operator, and its outcome an answer.
 
-Imported when the first client comes.
+Imported when the first client says something.
 """
 
 from __future__ import annotations
@@ -137,7 +137,11 @@ class Routes:
         )
 
     def _maintenance(self, call: Call, *, wanted: bool) -> None:
-        call.reply(answer(200, {"updated": self._operator.set_maintenance(wanted)}))
+        if self._operator.stopping:
+            what = "enter" if wanted else "leave"
+            call.reply(refusal(409, f"cannot {what} maintenance: ContainerPilot is stopping"))
+        else:
+            call.reply(answer(200, {"updated": self._operator.set_maintenance(wanted)}))
 
     def _events(self, call: Call) -> None:
         if wants_stream(call.request):
@@ -183,7 +187,11 @@ class Routes:
         outcome: Callable[[str], Response],
         meanwhile: Callable[[], Response],
     ) -> None:
-        """Begin something and answer with its outcome, or after PATIENCE seconds with what there is."""
+        """Begin something and answer with its outcome, or after PATIENCE seconds with what there is.
+
+        It is carried out also if the client leaves meanwhile, even while it waits for its turn: an order counts once it
+        has come in completely, and to hang up takes none back.
+        """
         is_owed = True
         timer: Timer | None = None
 

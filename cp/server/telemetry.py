@@ -1,6 +1,6 @@
 """Telemetry over HTTP: metrics, status, and the two questions that orchestrators ask.
 
-On the way to the application's start: what answers is imported when the first client comes.
+On the way to the application's start: what answers is imported when the first client says something.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 # Nobody has anything to send here; an answer may have thousands of series; scrapers come back on their connections.
-LIMITS = Limits(connections=128, body=0, headers=1 << 14, header_lines=200, response=1 << 25, idle_seconds=75.0)
+LIMITS = Limits(
+    connections=128, body=0, headers=1 << 14, header_lines=200, response=1 << 25, unread=128 << 25, idle_seconds=75.0
+)
 
 STATUS, ALIVE, READY = "/status", "/healthz", "/readyz"
 _GRACE = 0.6  # seconds for answers that are owed when the server closes

@@ -122,6 +122,16 @@ def test_request_of_a_subcommand_that_prints_nothing(
     assert pilot.server.requests[0][2] == b"" if body is None else pilot.server.json_of() == body
 
 
+def test_jobs_without_number_are_told(pilot: Pilot) -> None:
+    """An answer as long as a server gives one."""
+    overview = b'{"maintenance": false, "jobs": [' + b" " * (63 << 20) + b"]}\n"
+    pilot.server.says = (answer(200, overview),)
+
+    done = pilot("-jobs", "-json")
+
+    assert (done.code, done.err, len(done.out)) == (0, "", len(overview))
+
+
 def test_ping(pilot: Pilot) -> None:
     done = pilot("-ping")
 

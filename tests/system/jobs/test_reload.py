@@ -227,6 +227,19 @@ def test_socket_moves_with_a_reload(pilot: StartPilot) -> None:
     assert not (started.folder / "other.socket").exists()
 
 
+def test_socket_that_somebody_has_removed_is_made_again(pilot: StartPilot) -> None:
+    started = pilot(config(app()))
+    started.wait_for_mark("app")
+    with started.client() as client:
+        (started.folder / SOCKET).unlink()
+        assert client.ask("POST", "/v3/reload").status == 200
+
+    assert started.run("-ping").stdout == "ok\n"
+    assert started.count("app") == 1
+    assert started.stop() == 0
+    assert not (started.folder / SOCKET).exists()
+
+
 def test_socket_whose_path_is_written_otherwise_stays(pilot: StartPilot) -> None:
     started = pilot(config(app()))
     started.wait_for_mark("app")

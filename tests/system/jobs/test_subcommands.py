@@ -58,6 +58,36 @@ def test_ping_reload_maintenance_and_environment(pilot: StartPilot, dialect: str
     assert not (started.folder / SOCKET).exists()
 
 
+def test_maintenance_during_a_stop_is_refused(pilot: StartPilot) -> None:
+    slow = sh("trap 'mark term' TERM\nmark app\nwhile [ ! -e end ]; do sleep 0.05; done")
+    started = pilot(config(job("app", slow), stopTimeout=60))
+    started.wait_for_mark("app")
+    started.ask("GET", "/v3/ping")
+    started.signal("TERM")
+    started.wait_for_mark("term")
+
+    done = started.run("-maintenance", "enable")
+
+    why = "cannot enter maintenance: ContainerPilot is stopping"
+    assert done == (1, "", f"-maintenance: failed to run subcommand: {why}\n")
+    (started.folder / "end").touch()
+    assert started.wait_exit() == 0
+
+
+def test_thousands_of_jobs_are_listed(pilot: StartPilot) -> None:
+    names = [f"job-{number}" for number in range(4000)]
+    started = pilot(config(app(), *(job(name) for name in names)))
+    started.wait_for_mark("app")
+
+    data = started.run("-jobs", "-json")
+    table = started.run("-jobs")
+
+    assert (data.code, table.code) == (0, 0), data.stderr + table.stderr
+    assert len(data.stdout) > 1 << 20
+    assert [each["name"] for each in json.loads(data.stdout)["jobs"]] == ["app", *names]
+    assert len(table.stdout.splitlines()) == 1 + 1 + len(names)
+
+
 @in_both_dialects
 def test_jobs_are_listed(pilot: StartPilot, dialect: str) -> None:
     started = start(pilot, dialect)

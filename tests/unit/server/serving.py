@@ -73,6 +73,7 @@ class FakeOperator:
         self.environment: dict[str, str | None] = {"KEPT": "as it was"}
         self.metrics: list[tuple[str, str]] = []
         self.in_maintenance = False
+        self.stopping = False
         self.signals: list[int] = []
         self.fault = ""  # with which it refuses
         self.waits = False  # whether what takes time takes it, until `finish`
@@ -81,7 +82,7 @@ class FakeOperator:
     def overview(self) -> dict[str, object]:
         return {
             "maintenance": self.in_maintenance,
-            "stopping": False,
+            "stopping": self.stopping,
             "reloading": False,
             "jobs": [*self.jobs.values()],
         }

@@ -10,10 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from cp.server.http import Limits
+from cp.server.listener import ListenError, open_listener
+from cp.server.routes import Routes
 from tests.unit.server.serving import DEADLINE, World, request
 
 PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -132,6 +135,69 @@ def test_without_descriptors_clients_wait_and_the_log_says_so_once(world: World)
 # --- before HTTP is there
 
 
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The threads on which what answers was imported; once is all that a server needs."""
+    threads: list[int] = []
+    init = Routes.__init__
+
+    def note(*arguments: Any) -> None:
+        threads.append(threading.get_ident())
+        init(*arguments)
+
+    monkeypatch.setattr("cp.server.routes.Routes.__init__", note)
+    return threads
+
+
+def test_another_instance_that_looks_whether_somebody_is_here_imports_nothing(
+    world: World, imported: list[int]
+) -> None:
+    with pytest.raises(ListenError, match="another instance listens there"):
+        open_listener(world.path)
+    world.pump(lambda: world.control.connections)
+    world.pump(lambda: not world.control.connections)
+    assert imported == []
+    assert world.ask("GET", "/v3/ping").status == 200
+    assert len(imported) == 1
+
+
+def test_a_client_that_says_nothing_imports_nothing_until_its_time_is_over(world: World, imported: list[int]) -> None:
+    client = world.client()
+    world.pump(lambda: world.control.connections)
+    world.advance(2)
+    assert imported == []
+    world.advance(3.1)
+    assert client.answer().status == 408
+    assert client.until_closed() == b""
+    assert len(imported) == 1
+
+
+def test_clients_that_say_nothing_take_no_more_places_than_others_and_keep_nobody_waiting(
+    serve: Serve, imported: list[int]
+) -> None:
+    world = serve(Limits(connections=3))
+    silent = [world.client() for _ in range(20)]
+    world.settle()
+    assert (world.control.connections, imported) == (3, [])
+    for client in silent[:-3]:
+        assert client.until_closed() == b""
+    asking = [world.client() for _ in range(5)]
+    for client in asking:
+        client.send(PING)
+    for client in asking:
+        assert client.answer().status == 200
+    assert world.control.connections <= 3
+
+
+def test_who_said_nothing_before_http_was_there_has_no_more_time_than_others(world: World) -> None:
+    silent = world.client()
+    world.pump(lambda: world.control.connections)
+    world.advance(3)
+    assert world.ask("GET", "/v3/ping").status == 200
+    world.advance(2.1)
+    assert silent.answer().status == 408
+
+
 def test_what_speaks_http_is_imported_for_the_first_client_and_not_on_the_loop(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,19 +223,23 @@ def test_if_http_cannot_be_imported_clients_are_sent_away_and_the_next_one_is_a_
     with monkeypatch.context() as broken:
         broken.setitem(sys.modules, "cp.server.routes", None)
         for _ in range(2):
-            assert world.client().until_closed() == b""
+            client = world.client()
+            client.send(PING)
+            assert client.until_closed() == b""
         (line,) = world.log.errors()
         assert line.startswith("error control: cannot serve clients: ModuleNotFoundError: ")
     assert world.ask("GET", "/v3/ping").status == 200
 
 
 def test_a_server_that_closes_while_http_is_imported_lets_its_clients_go(world: World) -> None:
-    client = world.client()
+    client, silent = world.client(), world.client()
+    client.send(PING)
     closed: list[bool] = []
-    world.loop.run_once()  # the first client is noticed
+    world.pump(lambda: world.control.connections)
+    world.loop.run_once()  # its words are noticed
     world.control.close(lambda: closed.append(True))
     world.pump(lambda: closed)
-    assert client.until_closed() == b""
+    assert client.until_closed() == silent.until_closed() == b""
 
 
 # --- the end

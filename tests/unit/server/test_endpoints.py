@@ -229,6 +229,15 @@ def test_maintenance_is_entered_and_left_once_whatever_the_body(world: World, bo
         assert world.operator.in_maintenance is after
 
 
+@pytest.mark.parametrize(("path", "what"), [("enable", "enter"), ("disable", "leave")])
+def test_maintenance_is_not_changed_any_more_during_a_stop(world: World, path: str, what: str) -> None:
+    world.operator.in_maintenance = what == "leave"
+    world.operator.stopping = True
+    answer = world.ask("POST", f"/v3/maintenance/{path}")
+    assert (answer.status, answer.error) == (409, f"cannot {what} maintenance: ContainerPilot is stopping")
+    assert world.operator.in_maintenance is (what == "leave")
+
+
 # --- reload
 
 

@@ -311,12 +311,25 @@ def test_closing_leaves_the_file_that_another_instance_has_put_there(listen: Cal
     assert not os.path.lexists("s")
 
 
+def test_a_path_is_ours_as_long_as_our_file_is_there(listen: Listen) -> None:
+    listener = listen("s")
+    assert listener.is_at("./s")
+    os.rename("s", "moved")
+    assert not listener.is_at("s")
+    os.symlink("moved", "s")
+    assert listener.is_at("s", through_link=True)
+    assert not listener.is_at("s")
+    os.unlink("s")
+    other_socket("s", live=False)
+    assert not listener.is_at("s", through_link=True)
+
+
 def test_of_two_that_start_at_once_one_gives_way(
     listen: Callable[[str], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = module._identity
 
-    def overtaken(path: str) -> tuple[int, int]:
+    def overtaken(path: str, _: bool = False) -> tuple[int, int]:
         found = identity(path)
         monkeypatch.setattr(module, "_identity", identity)
         os.unlink(path)

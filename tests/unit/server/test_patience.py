@@ -99,6 +99,32 @@ def test_an_answer_beyond_the_limit_is_an_error(serve: Serve) -> None:
     assert (answer.status, answer.error) == (500, "the answer is larger than 100 bytes")
 
 
+def test_thousands_of_jobs_and_events_with_long_names_are_told(world: World) -> None:
+    for number in range(5000):
+        name = f"job-{number}-{'x' * 300}"
+        world.operator.jobs[name] = {"name": name, "state": "running"}
+    for number in range(200):
+        world.history.happen("stopped", f"{number}-{'x' * 10_000}")
+    for target in ("/v3/jobs", "/v3/events"):
+        answer = world.ask("GET", target)
+        assert len(answer.body) > 1 << 20
+        assert answer.status == 200
+    assert world.ask("GET", "/v3/jobs").json == world.operator.overview()
+
+
+def test_long_answers_that_nobody_reads_fill_no_memory(serve: Serve) -> None:
+    world = serve(Limits(unread=4 << 20))
+    world.operator.jobs["app"]["output"] = "x" * (3 << 20)
+    lazy = world.client()
+    lazy.send(request("GET", "/v3/jobs/app"))
+    world.pump(lambda: world.counted)
+    refused = world.ask("GET", "/v3/jobs/app")
+    assert (refused.status, refused.error) == (503, "others have not read their answers yet, try again later")
+    assert world.ask("GET", "/v3/ping").status == 200
+    assert len(lazy.answer().body) > 3 << 20
+    assert world.ask("GET", "/v3/jobs/app").status == 200
+
+
 # --- who leaves
 
 

@@ -68,11 +68,21 @@ def test_others_are_turned_away_whatever_they_ask(world: World, come_as: Callabl
 
 
 def test_a_stranger_is_told_before_it_has_asked_anything(world: World, come_as: Callable[[int], None]) -> None:
+    world.ask("GET", "/v3/ping")  # HTTP is there
     come_as(STRANGER)
     client = world.client()
     assert client.answer().status == 403
     world.advance(2)
     assert world.control.connections == 0
+
+
+def test_a_stranger_who_came_before_http_was_there_is_told_as_soon_as_it_is(
+    world: World, come_as: Callable[[int], None]
+) -> None:
+    come_as(STRANGER)
+    silent, asking = world.client(), world.client()
+    asking.send(request("GET", "/v3/ping"))
+    assert (asking.answer().status, silent.answer().status) == (403, 403)
 
 
 def test_the_own_user_is_named_where_it_is_not_root(
