@@ -145,17 +145,17 @@ class Directory:
         limit = self._clock() + min(max_wait, watch.interval)
         self._enter()
         try:
-            changed: set[str] | None = None  # the files to look at; None: all
+            known = False  # what the files say; else all of them are looked at
             while True:
                 followed, pushed = self._inotify, self._follow()
                 if self._inotify is not followed:
-                    changed = None  # another folder is there now
-                seen = self._scanned() if changed is None else self._folder.refresh(changed, watch.name)
+                    known = False  # another folder is there now
+                seen = self._folder.known() if known else self._scanned()
                 found, next_death = self._look(watch, seen)
                 left = limit - self._clock()
                 if _cursor(found) != cursor or left <= 0 or not pushed:
                     return found, _cursor(found) if pushed else None
-                changed = self._wait_for_news(watch, self._clock() + min(left, next_death - self._wall()))
+                known = self._wait_for_news(watch, cursor, limit, next_death)
         finally:
             self._leave()
 
@@ -200,15 +200,24 @@ class Directory:
             self._inotify.close()
             self._inotify = None
 
-    def _wait_for_news(self, watch: Watch, limit: float) -> set[str] | None:
-        """As `_wait`, but heartbeats of other services are none: there may be a hundred in a second."""
+    def _wait_for_news(self, watch: Watch, cursor: object, limit: float, next_death: float) -> bool:
+        """Until there may be another answer, or the time is over; false if all files are to be looked at.
+
+        Heartbeats are no news, be they of other services or of this one: there may be a hundred in a second.
+        """
         while True:
-            names = self._wait(max(0.0, limit - self._clock()))
-            if names is None or self._folder.concerns(names, watch.name) or self._clock() >= limit:
-                return names
+            names = self._wait(max(0.0, min(limit - self._clock(), next_death - self._wall())))
+            if names is None or self._clock() >= limit:
+                return False
+            if self._folder.refresh(names, watch.name, self._wall()):
+                return True
+            if self._wall() >= next_death:  # as it was before the heartbeats that came meanwhile
+                found, next_death = self._look(watch, self._folder.known())
+                if _cursor(found) != cursor:
+                    return False  # where inotify is blind there may have been others
 
     def _wait(self, seconds: float) -> set[str] | None:
-        """Until something happens or the time is over; the names of the files that it happened to, or None for any."""
+        """Until something happens or the time is over; the names of the files that it happened to; None: any."""
         bell, inotify = self._bell, self._inotify
         assert bell is not None
         assert inotify is not None

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     Sight = tuple[tuple[int, int, int], records.Record | None]  # inode, time and size of a file, and what it says
 
 
+_NOTHING: Sight = ((0, 0, 0), None)
+
+
 class Folder:
     """Remembers what it has read. `warn` hears once of each file that is none of ours."""
 
@@ -32,7 +35,7 @@ class Folder:
                     seen[entry.name] = sight
         self._seen = seen
         self._warned &= seen.keys()
-        return self._records()
+        return self.known()
 
     def concerns(self, names: set[str], service: str) -> list[str]:
         """Those of the changed files that may say something about a service: not the ones of others."""
@@ -42,18 +45,28 @@ class Folder:
         known = self._seen.get(name)
         return known is not None and known[1] is not None and known[1].name != service
 
-    def refresh(self, names: set[str], service: str) -> dict[str, records.Record]:
-        """The same after a change of these files, where only one service matters: each heartbeat of every other one
-        changes a file as well, and reading them all for each watch would cost more than everything else."""
+    def refresh(self, names: set[str], service: str, now: float) -> bool:
+        """Looks at these files after a change, where only one service matters: each heartbeat of every other one
+        changes a file as well, and reading them all for each watch would cost more than everything else.
+
+        Whether they say anything new about it: more than a heartbeat, by which an entry that is alive lives longer.
+        """
+        news = False
         for name in self.concerns(names, service):
+            _, before = self._seen.get(name, _NOTHING)
             sight = self._look_at(name)
             if sight is not None:
                 self._seen[name] = sight
             else:
                 self._seen.pop(name, None)
-        return self._records()
+            _, after = sight or _NOTHING
+            of_service = [record for record in (before, after) if record is not None and record.name == service]
+            if of_service and not (before is not None and after is not None and after.prolongs(before, now)):
+                news = True
+        return news
 
-    def _records(self) -> dict[str, records.Record]:
+    def known(self) -> dict[str, records.Record]:
+        """What was found, by file name."""
         return {name: record for name, (_, record) in self._seen.items() if record is not None}
 
     def _look_at(self, name: str) -> Sight | None:

@@ -38,7 +38,7 @@ class Inotify:
 
     def drain(self) -> set[str] | None:
         """Takes all events that have come: the names of the entries that they are about, or None if they may be about
-        any, or if there are none."""
+        any."""
         names: set[str] = set()
         known = True
         try:
@@ -54,7 +54,7 @@ class Inotify:
                     at += HEADER + length
         except BlockingIOError:
             pass
-        return names if known and names else None
+        return names if known else None
 
     def close(self) -> None:
         if self.fd >= 0:

@@ -52,6 +52,11 @@ class Record:
         self.tags = tuple(tags)
         self.deadline = float(deadline)
 
+    def prolongs(self, before: Record, now: float) -> bool:
+        """Whether this says the same as a record that is alive, with a later deadline."""
+        same = all(getattr(self, name) == getattr(before, name) for name in self.__slots__ if name != "deadline")
+        return same and now < before.deadline <= self.deadline
+
 
 def file_name(id: str) -> str:
     """A name that is nothing but a name, whatever the id holds: no separator, no dot in front."""

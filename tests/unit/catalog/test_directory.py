@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cp.catalog import Instance
+    from cp.plan import Watch
+
 LONG = 10.0
 
 
@@ -33,6 +36,28 @@ class Wall:
 
 def no_inotify(folder: str) -> Any:
     raise OSError("no inotify")
+
+
+class Drained(Inotify):
+    """Tells which files were drained, and how often."""
+
+    __slots__ = ("_names", "_told")
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self._names: list[str] = []
+        self._told = threading.Condition()
+
+    def drain(self) -> set[str] | None:
+        names = super().drain()
+        with self._told:
+            self._names += names or ()
+            self._told.notify_all()
+        return names
+
+    def wait_for(self, name: str, times: int) -> None:
+        with self._told:
+            assert self._told.wait_for(lambda: self._names.count(name) >= times, LONG)
 
 
 class Scene:
@@ -310,6 +335,35 @@ def test_heartbeats_and_other_services_do_not_end_the_wait(scene: Scene) -> None
         writer.register(service("other"), "passing")
     writer.register(service(port=81), "passing")
     assert [instance.port for instance in end()[0]] == [81]
+
+
+def test_heartbeats_cost_no_look_at_all_instances(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    look = Directory._look
+
+    def counted(self: Directory, watch: Watch, seen: dict[str, records.Record]) -> tuple[list[Instance], float]:
+        looks.append(len(seen))
+        return look(self, watch, seen)
+
+    monkeypatch.setattr(Directory, "_look", counted)
+    follower, writer = scene.open(), scene.open()
+    writer.register(service(), "passing")
+    writer.register(service("other"), "passing")
+    _, cursor = follower.instances(watch())
+    drained = Drained(str(scene.folder))
+    assert follower._inotify is not None
+    follower._inotify.close()
+    follower._inotify = drained
+    looks.clear()
+    end = in_background(lambda: follower.wait_for_change(watch(interval=600), cursor, 300))
+    for number in range(20):
+        scene.wall.time += 1
+        writer.heartbeat(service(), "passing", "")
+        drained.wait_for("web-box.json", times=number + 1)
+    scene.wall.time += 1
+    writer.register(service(port=81), "passing")
+    assert [instance.port for instance in end()[0]] == [81]
+    assert len(looks) < 8  # at the beginning and the end, and when the first entry, or the next, would have been dead
 
 
 def test_a_death_ends_the_wait_though_no_file_changes(scene: Scene) -> None:
