@@ -75,3 +75,11 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def in_words(error: Exception) -> str:
+    """What nobody expected, for people: a fault of ours or of a library, or a machine that has nothing left."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    text = str(error)
+    return f"unexpected {type(error).__name__}{': ' if text else ''}{text}"

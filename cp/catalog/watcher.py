@@ -8,7 +8,7 @@ from _thread import start_new_thread
 from cp.catalog import CatalogError
 from cp.catalog.bell import Bell
 from cp.catalog.changes import Sighting
-from cp.catalog.trouble import CALM, LONGEST, SHORTEST, Trouble, span
+from cp.catalog.trouble import CALM, LONGEST, SHORTEST, Trouble, in_words, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Watcher:
         except CatalogError as error:
             return self._failed(str(error), error.retry_after)
         except Exception as error:  # a fault of ours or of a library must not end the watch for good
-            return self._failed(f"unexpected {type(error).__name__}: {error}")
+            return self._failed(in_words(error))
         now = self._clock()
         self._trouble.worked(now)
         lasted = self._trouble.over(now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.catalog import CatalogError, CatalogUnreachable
 from cp.catalog.bell import Bell
 from cp.catalog.goals import HEARTBEAT, REGISTER
-from cp.catalog.trouble import LONGEST
+from cp.catalog.trouble import LONGEST, in_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Worker:
                 try:
                     pause = self.step()
                 except Exception as error:  # a fault of ours: without this thread nothing would ever heal again
-                    self._registrar.notice("error", f"Service registration: unexpected {type(error).__name__}: {error}")
+                    self._registrar.notice("error", f"Service registration: {in_words(error)}")
                     pause = LONGEST
                 if not self.stopped:
                     self._rest(bell, pause)
@@ -110,7 +110,7 @@ class Worker:
         except CatalogError as error:
             return error
         except Exception as error:  # a fault of ours or of a library must not end registration for good
-            return CatalogUnreachable(f"unexpected {type(error).__name__}: {error}")
+            return CatalogUnreachable(in_words(error))
         return None
 
     def _opened(self) -> Catalog:

@@ -439,6 +439,15 @@ def test_a_catalogue_that_cannot_be_opened_is_an_outage(scene: Scene) -> None:
     assert scene.catalog.known == {"web-box": "passing"}
 
 
+def test_without_memory_the_registration_is_tried_again_and_that_is_said(scene: Scene) -> None:
+    scene.catalog.error = MemoryError()
+    scene.passes(seconds=1)
+    assert scene.said() == ["warning: Service registration failed: not enough memory"]
+    scene.catalog.error = None
+    scene.passes()
+    assert scene.catalog.known == {"web-box": "passing"}
+
+
 def test_a_fault_in_a_library_does_not_end_registration(scene: Scene) -> None:
     scene.catalog.error = ZeroDivisionError("oops")
     scene.passes(seconds=1)

@@ -289,6 +289,13 @@ def test_a_catalogue_that_cannot_be_opened_is_tried_again(scene: Scene) -> None:
     assert scene.new_reports() == [["a"]]
 
 
+@pytest.mark.parametrize(("error", "told"), [(MemoryError(), "not enough memory"), (KeyError(), "unexpected KeyError")])
+def test_a_fault_without_words_has_words(scene: Scene, error: Exception, told: str) -> None:
+    scene.catalog.error = error
+    scene.look()
+    assert scene.log.lines == [f"warning: Failed to query web: {told}"]
+
+
 def test_a_fault_in_a_library_does_not_end_the_watch(scene: Scene) -> None:
     scene.catalog.error = ZeroDivisionError("oops")
     assert scene.look() == 0.5
