@@ -225,11 +225,11 @@ class Changes:
         change = self.current
         if change is None:
             return
-        jobs = [self._roster.jobs[name] for name in change.retiring]
-        if all(job.is_hook and job.state in (State.WAITING, State.HELD) for job in jobs):
-            for job in jobs:
-                job.stop()
-        if not jobs:
+        jobs = self._roster.jobs
+        if all(jobs[name].is_hook and jobs[name].state in (State.WAITING, State.HELD) for name in change.retiring):
+            for name in tuple(change.retiring):
+                jobs[name].stop()
+        if not change.retiring:
             self._finish(change)
 
     def _finish(self, change: Change) -> None:

@@ -123,6 +123,8 @@ class Engine:
     def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Change) -> None:
         """A change is made up to here: what it replaces is gone, and `fresh` takes its place."""
         old, self.plan = self.plan, loaded
+        for name, value in old.environ:
+            self._host.environment.withdraw(name, value)  # `_install` sets those that there still are
         if loaded.catalog != old.catalog:
             self._change_catalog()
         self._deregistering.clear()
@@ -198,6 +200,7 @@ class Engine:
         self.stop()
 
     def completed(self, job: Job) -> None:
+        self._roster.unfinished.pop(job, None)
         change = self.changes.current
         if job.plan.main and (change is None or job.name not in change.retiring):
             self._take_code(job)
@@ -220,10 +223,12 @@ class Engine:
         if self.stopping and not self._leaving and job.runs and job.plan.when.code == Code.STOPPING:
             # What waited for the hook has its full time: others may have spent it meanwhile.
             self._endings.renew(self.plan.stop_timeout)
-        for other in tuple(self.jobs.values()):
-            other.completed(job)
-            if other.is_hook and other.plan.when.source == job.name and other.state == State.WAITING:
-                other.stop()  # what it waits for will not come any more
+        # Only who has to do with it is told: thousands of jobs may end together.
+        source = self.jobs.get(job.plan.when.source)
+        if source is not None:
+            source.completed(job)
+        for hook in self._roster.waiting_hooks(job):
+            hook.stop()  # what it waits for will not come any more
         self.changes.retired(job)
         self.progress()
 
@@ -334,13 +339,13 @@ class Engine:
     def progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
         self.changes.advance()
-        unfinished = [job for job in self.jobs.values() if job.state != State.COMPLETE]
+        unfinished = self._roster.unfinished
         if self.jobs and not unfinished and not self.stopping and self.changes.current is None:
             self.stop()
         if not self._stopping_jobs:
             return
         if unfinished and all(job.plan.stops_last for job in unfinished):
-            for job in unfinished:
+            for job in tuple(unfinished):
                 job.stop()
         elif not unfinished and not self._host.runs:
             self._host.loop.call_soon(self._finish)  # everybody hears of the last event before

@@ -103,6 +103,11 @@ class Environment:
     def unset(self, name: str) -> None:
         self._variables.pop(name, None)
 
+    def withdraw(self, name: str, value: str) -> None:
+        """Unset it, unless somebody has given it another value."""
+        if self._variables.get(name) == value:
+            self.unset(name)
+
     def get(self) -> dict[str, str]:
         """A copy, for the templates of a configuration."""
         return dict(self._variables)

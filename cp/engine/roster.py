@@ -15,28 +15,36 @@ if TYPE_CHECKING:
 
 # What stays true once it has happened: a job that a reload adds later is started by it as well.
 LASTING = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
+# What hooks wait for: see `Job.is_hook`.
+HOOKED = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)
 
 
 class Roster:
-    """`jobs` by name, in the order in which they came. `seen_by_watch(key)` is an event of a watch's last report."""
+    """`jobs` by name, in the order in which they came; `unfinished` are those of them that are not complete.
+
+    `seen_by_watch(key)` is an event of a watch's last report.
+    """
 
     def __init__(self, seen_by_watch: Callable[[Key], Event | None]) -> None:
         self.jobs: dict[str, Job] = {}
+        self.unfinished: dict[Job, None] = {}
         self._seen_by_watch = seen_by_watch
         self._triggers: dict[Key, list[Job]] = {}
         self._happened: dict[Key, Event] = {}
 
     def add(self, job: Job) -> None:
         self.jobs[job.name] = job
+        self.unfinished[job] = None
         self._triggers.setdefault(_trigger(job), []).append(job)
 
     def remove(self, job: Job) -> None:
         """Forget a job that is complete, and what happened to it."""
         if self.jobs.get(job.name) is job:
             del self.jobs[job.name]
+        self.unfinished.pop(job, None)
         self._triggers[_trigger(job)].remove(job)
-        for key in [key for key in self._happened if key[1] == job.name]:
-            del self._happened[key]
+        for code in LASTING:
+            self._happened.pop((code, job.name), None)
 
     # --- events
 
@@ -74,6 +82,11 @@ class Roster:
         return job.is_hook and source is not None and source is not job and source.state == State.COMPLETE
 
     # --- hooks
+
+    def waiting_hooks(self, job: Job) -> list[Job]:
+        """The hooks on the end of a job that still wait for it."""
+        hooks = [hook for code in HOOKED for hook in self._triggers.get((code, job.name), ())]
+        return [hook for hook in hooks if hook.is_hook and hook.state == State.WAITING]
 
     def dependents(self, job: Job) -> list[Job]:
         """The hooks on a job's `stopping` that hold up its end; not those that end themselves, and may wait for it."""

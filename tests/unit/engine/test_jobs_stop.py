@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cp.plan import When
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, each, every, job, once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_pre_stop_runs_before_sigterm_and_post_stop_after_the_end() -> None:
@@ -317,3 +323,45 @@ def test_job_that_does_not_die_is_given_up_and_its_post_stop_runs() -> None:
     world.advance(3.1)
     world.exit("post")
     assert world.over
+
+
+# --- many jobs
+
+
+def calls(work: Callable[[], object]) -> int:
+    """How many functions were called."""
+    count = 0
+
+    def profile(_: object, what: str, __: object) -> None:
+        nonlocal count
+        count += what == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def stop(world: JobsWorld) -> None:
+    world.terminate()
+    assert world.over
+
+
+def end(world: JobsWorld) -> None:
+    for process in world.processes.all:
+        process.exit(0)
+    assert world.over
+
+
+def replace(world: JobsWorld) -> None:
+    world.reload(*(known.replace(timeout_text="another") for known in world.plan.jobs))
+    assert world.outcomes == [""]
+
+
+@pytest.mark.parametrize("work", [stop, end, replace])
+def test_four_times_as_many_jobs_are_four_times_the_work(work: Callable[[JobsWorld], None]) -> None:
+    few, many = (JobsWorld(*(job(f"job{number}") for number in range(count))).start() for count in (100, 400))
+    assert calls(lambda: work(many)) < 5 * calls(lambda: work(few))
