@@ -56,7 +56,7 @@ def run(config_argument: str, arguments: tuple[str, ...]) -> int:
     log = Log(secrets=secrets)
     try:
         source = config.read(config_argument, environment.get())
-        first = _load(source, environment, arguments)
+        first = _load(source, environment, arguments, log)
         supervise = _assemble(source, first, environment, arguments, log)
     except (config.ConfigError, LogError, _CannotStart) as error:
         why = str(error)
@@ -70,7 +70,7 @@ def run(config_argument: str, arguments: tuple[str, ...]) -> int:
     return 1
 
 
-def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...]) -> plan.Plan:
+def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:
     loaded = config.load(
         source,
         environment.get(),
@@ -78,6 +78,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
         hostname=os.uname().nodename,
         addresses=_local_addresses,
         version=__version__,
+        masked=log.masked,
     )
     if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
         for name in FOR_HTTP:
@@ -142,7 +143,7 @@ def _assemble(
 
     _keep_descriptors()
     loop = Loop(on_error=on_error)
-    outputs = Outputs(loop, log.hold)
+    outputs = Outputs(loop, log.hold, log.secrets.whole)
     log.attach(loop, outputs.pause)
     processes = Processes(loop.call_soon)
     bus = Bus(loop.call_soon)
@@ -176,7 +177,7 @@ def _assemble(
         from cp.control import ServeError
 
         try:
-            loaded = _load(source.reread(), environment, arguments)
+            loaded = _load(source.reread(), environment, arguments, log)
             serve(loaded, lambda: use(loaded))
         except (config.ConfigError, ServeError, LogError) as error:
             log.error(f"Error initializing config: {error}")

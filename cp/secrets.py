@@ -7,7 +7,7 @@ import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MASK = "********"
 LIMIT = 256  # texts that are looked for; above it the one that was learned first is forgotten
@@ -29,6 +29,7 @@ PLAIN_WORDS = (
 _FILE_LIMIT = 4096  # bytes of a file that holds a secret
 _PIECE = 16  # characters of a line of a secret of several lines, at least
 _TOKEN_IN_URL = 20  # characters of a user without a password, at least, to be a token; `git` is none
+_AUTHORITY = 1024  # characters of what may stand before the host in a URL
 _AUTHORITY_ENDS = "/?# \t\r\n\"'<>`\\,;)"
 
 
@@ -52,6 +53,18 @@ class Secrets:
                 if secret in text:
                     text = text.replace(secret, MASK)
         return _masked_urls(text) if "@" in text and "://" in text else text
+
+    def whole(self, data: bytes) -> int:
+        """How many of these bytes, the beginning of a line, can be masked for themselves: no secret goes across their
+        end, be it one of which the rest is still to come. At least half of them, whatever they are."""
+        end, least = len(data), len(data) // 2
+        secrets = [secret.encode("utf-8", "surrogateescape") for secret in self._ordered if "\n" not in secret]
+        for _ in range(8):  # what goes across the new end may begin even earlier; for ever, if someone wants it to
+            start = min(_torn(data, end, least, secrets), default=end)
+            if start == end:
+                break
+            end = start
+        return end
 
     def add(self, secret: str) -> None:
         """From now on this text is masked, also as reprs, JSON and URLs write it."""
@@ -177,9 +190,30 @@ def _percent_decoded(text: str) -> str:
     return b"".join(parts).decode("utf-8", "surrogateescape")
 
 
+def _torn(data: bytes, end: int, least: int, secrets: Iterable[bytes]) -> Iterator[int]:
+    """Where the secrets begin that go across this end, as far as can be seen; nothing before `least`."""
+    for secret in secrets:
+        start = data.find(secret[:1], max(least, end - len(secret) + 1), end)
+        while start >= 0 and not _agree(data, start, secret):
+            start = data.find(secret[:1], start + 1, end)
+        if start >= 0:
+            yield start
+    before = data[max(least, end - 4 * _AUTHORITY) : end]  # as many bytes as so many characters may have
+    _, begins, rest = before.rpartition(b"://")
+    if begins and not any(byte in rest for byte in _AUTHORITY_ENDS.encode()):
+        yield end - len(begins + rest)
+    elif before.endswith((b":", b":/")):
+        yield before.rindex(b":") + end - len(before)
+
+
+def _agree(data: bytes, start: int, secret: bytes) -> bool:
+    """Whether a secret may begin here; a few bytes mostly say that it does not."""
+    return secret.startswith(data[start : start + 8]) and secret.startswith(data[start : start + len(secret)])
+
+
 def _user_info(text: str, start: int) -> str:
     """What stands before the @ of the authority that begins here; empty if there is none."""
-    authority = text[start : start + 1024]
+    authority = text[start : start + _AUTHORITY]
     for end in _AUTHORITY_ENDS:
         authority = authority.partition(end)[0]
     return authority.rpartition("@")[0]

@@ -5,7 +5,7 @@ Nothing here opens a socket, starts a process or looks at a clock, and what is i
 
 from __future__ import annotations
 
-from cp.config.errors import ConfigError
+from cp.config.errors import ConfigError, short
 from cp.config.source import Source, read
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ __all__ = ["ConfigError", "Source", "control_socket", "load", "read", "render"]
 _OTHER_LINES = " (line of the rendered configuration; see -template)"
 
 
-def render(source: Source, environ: Mapping[str, str]) -> str:
+def render(source: Source, environ: Mapping[str, str], masked: Callable[[str], str] = str) -> str:
     """The text with its template applied; ConfigError with the place in the source if it cannot be."""
     if "{{" not in source.text:
         return source.text
@@ -32,7 +32,7 @@ def render(source: Source, environ: Mapping[str, str]) -> str:
         return template.render(source.text, environ)
     except template.TemplateError as error:
         place = f"{source.name}:{error.line}:{error.column}"
-        raise ConfigError([f"{place}: Could not apply template to config: {error}"]) from None
+        raise ConfigError([f"{place}: Could not apply template to config: {short(masked(str(error)))}"]) from None
 
 
 def load(
@@ -43,17 +43,18 @@ def load(
     hostname: str,
     addresses: Callable[[], list[Address]],
     version: str = "",
+    masked: Callable[[str], str] = str,
 ) -> Plan:
     """The plan of a configuration; ConfigError with all its faults at once.
 
     `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
     that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
-    needs them; `version` is that of ContainerPilot.
+    needs them; `version` is that of ContainerPilot; `masked` takes secrets out of messages.
     """
-    text = render(source, environ)
+    text = render(source, environ, masked)
     # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
     note = _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
-    document, problems = _parse(source.name, text, note)
+    document, problems = _parse(source.name, text, note, masked)
     from cp.config import dialect
 
     told = dialect.detect(document.root, problems, has_command=bool(arguments))
@@ -97,7 +98,7 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     return path
 
 
-def _parse(name: str, text: str, note: str) -> tuple[Document, Problems]:
+def _parse(name: str, text: str, note: str, masked: Callable[[str], str] = str) -> tuple[Document, Problems]:
     from cp.config.errors import Problems
     from cp.config.json5 import JsonError, Value, parse
 
@@ -108,7 +109,7 @@ def _parse(name: str, text: str, note: str) -> tuple[Document, Problems]:
         raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
     if document.root.data is None:
         document.root = Value({}, document.root.at)  # null is the same as nothing
-    problems = Problems(document, name, note)
+    problems = Problems(document, name, note, masked)
     if not isinstance(document.root.data, dict):
         from cp.config.fields import kind
 

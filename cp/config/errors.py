@@ -4,12 +4,28 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cp.config.json5 import Document
 
 
 SHOWN = 50  # faults, and as many warnings; nobody reads more, and finding their places takes time
+_LONGEST_WORD = 80  # characters; keys and values are quoted up to this length
+_LONGEST_MESSAGE = 1000  # so much if they have blanks in them; longer than any message of ours
+_WORDS = 500
+
+
+def short(message: str) -> str:
+    """A message with all that it quotes cut to what a person can read, whoever wrote a megabyte there."""
+    if len(message) <= _LONGEST_WORD:
+        return message
+    words = message.split(" ", _WORDS)  # the last one has what is left
+    return _cut(" ".join(_cut(word, _LONGEST_WORD) for word in words), _LONGEST_MESSAGE)
+
+
+def _cut(text: str, most: int) -> str:
+    """The end is kept as well: names often differ there, and messages have their advice there."""
+    return text if len(text) <= most else f"{text[: most - most // 4]}…{text[-(most // 4) + 1 :]}"
 
 
 class ConfigError(Exception):
@@ -24,30 +40,35 @@ class ConfigError(Exception):
 class Problems:
     """Collects the faults and warnings about one document, each of them once.
 
-    `name` is what messages call the document, `note` is added to each message that has a place.
+    `name` is what messages call the document, `note` is added to each message that has a place. `masked` takes secrets
+    out of a message: before it is cut, since nobody would know them afterwards.
     """
 
-    __slots__ = ("_document", "_faults", "_name", "_note", "_remarks", "_warnings")
+    __slots__ = ("_document", "_faults", "_masked", "_name", "_note", "_remarks", "_warnings")
 
-    def __init__(self, document: Document, name: str, note: str = "") -> None:
+    def __init__(self, document: Document, name: str, note: str = "", masked: Callable[[str], str] = str) -> None:
         self._document = document
         self._name = name
         self._note = note
+        self._masked = masked
         self._faults: list[tuple[int, str, str]] = []
         self._warnings: list[tuple[int, str, str]] = []
         self._remarks: list[str] = []
 
     def fault(self, at: int, path: str, text: str) -> None:
         """Something at offset `at` that makes the configuration useless; `path` is its key path, may be empty."""
-        self._faults.append((at, path, text))
+        self._faults.append(self._shortened(at, path, text))
 
     def warning(self, at: int, path: str, text: str) -> None:
         """Something at offset `at` that the reader should know."""
-        self._warnings.append((at, path, text))
+        self._warnings.append(self._shortened(at, path, text))
 
     def remark(self, text: str) -> None:
         """A warning about something outside of the document."""
-        self._remarks.append(text)
+        self._remarks.append(short(self._masked(text)))
+
+    def _shortened(self, at: int, path: str, text: str) -> tuple[int, str, str]:
+        return at, _cut(self._masked(path), _LONGEST_WORD), short(self._masked(text))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -38,8 +38,7 @@ def kind(value: Value) -> str:
 
 
 def show(text: str) -> str:
-    """A string from the configuration as messages show it: short, in double quotes, on one line."""
-    text = text if len(text) <= 60 else text[:57] + "..."
+    """A string from the configuration as messages show it: in double quotes, on one line."""
     return f'"{text}"' if text.isprintable() else ascii(text)
 
 

@@ -7,7 +7,7 @@ from cp.config.jobs_health import is_raw, read_health
 from cp.config.jobs_restarts import read_restarts, refuse_unlimited_each
 from cp.config.jobs_service import read_service
 from cp.config.jobs_triggers import SIGNAL_EVENT, read_trigger
-from cp.config.names import pid_variable
+from cp.config.names import Variables, pid_variable
 from cp.plan import INHERIT, LOG, Health, Job
 
 TYPE_CHECKING = False
@@ -56,6 +56,9 @@ def read_jobs(root: Fields, machine: Machine, *, has_telemetry: bool) -> list[Re
     """
     jobs = [_read_job(fields, machine) for fields in root.objects("jobs", _KEYS)]
     _refuse_equal_names(jobs, has_telemetry=has_telemetry)
+    variables = Variables()
+    for read in jobs:
+        variables.claim(read.job, read.fields)
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
         read.fields.fault("main", f"'{mains[0].job.name}' is the main job already: there can be only one")

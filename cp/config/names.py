@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.plan import Job
+
 _LOWER = "abcdefghijklmnopqrstuvwxyz"
 _UPPER = _LOWER.upper()
 _WORD = frozenset(_LOWER + _UPPER + "0123456789")
@@ -37,3 +42,27 @@ def pid_variable(name: str) -> str:
         elif words[-1] or len(words) == 1:
             words.append("")
     return f"CONTAINERPILOT_{'_'.join(words).upper()}_PID"
+
+
+class Variables:
+    """Which job sets which variable. Of two that set the same one, children see the value of one only."""
+
+    __slots__ = ("_owners",)
+
+    def __init__(self) -> None:
+        self._owners: dict[str, tuple[str, str]] = {}  # the job's name, and what is its own in the value
+
+    def claim(self, job: Job, fields: Fields | None = None) -> None:
+        """Note those of a job; the first that another job sets to something else is a warning about its `name`."""
+        mine = [(variable, job.name) for variable in job.pid_variables]
+        if job.service is not None:
+            mine.append((ip_variable(job.service.name), job.service.address))
+        for variable, value in mine:
+            owner, other = self._owners.setdefault(variable, (job.name, value))
+            if owner != job.name and other != value and fields is not None:
+                fields.warning(
+                    "name",
+                    f"'{job.name}' and '{owner}' both set {variable}: children see only one of the two, so give one of "
+                    "them another name",
+                )
+                return

@@ -50,6 +50,9 @@ def read_hooks(
     )
     pre_stop = _on_app(root, scope, PRE_STOP, "stopping", fatal=False)
     post_stop = _on_app(root, scope, POST_STOP, "stopped", fatal=True)
+    for job in (pre_start, app, pre_stop, post_stop):
+        if job is not None and job.command is not None:
+            scope.variables.claim(job)
     scope.unique(PRE_START)  # also if there is none: a service of this name must not be taken for it
     return pre_start, app, pre_stop, post_stop
 

@@ -34,6 +34,7 @@ def read_services(root: Fields, scope: Scope) -> list[Job]:
                 f"another service is called '{name}' too: this one is registered as '{service_id}' beside '{first}'",
             )
         jobs.append(_service_job(fields, scope, name, service_id))
+        scope.variables.claim(jobs[-1], fields)
     return jobs
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.config.names import SERVICE_NAME_RULE, is_service_name
+from cp.config.names import SERVICE_NAME_RULE, Variables, is_service_name
 from cp.plan import When
 
 TYPE_CHECKING = False
@@ -17,12 +17,13 @@ _ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"]
 class Scope:
     """`start` is the event (code and source) on which everything begins; `machine` is the one that this is for."""
 
-    __slots__ = ("_at_start", "_names", "machine", "start")
+    __slots__ = ("_at_start", "_names", "machine", "start", "variables")
 
     def __init__(self, start: tuple[str, str], machine: Machine) -> None:
         self.start = start
         self._at_start = When(code=start[0], source=start[1])
         self.machine = machine
+        self.variables = Variables()
         self._names: set[str] = set()
 
     def unique(self, name: str) -> str:

@@ -70,7 +70,7 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
     label = f"coprocess[{name}]"
     upper = name.upper()
     variables = (f"CONTAINERPILOT_{upper.replace('-', '_')}_PID", f"CONTAINERPILOT_COPROCESS[{upper}]_PID")
-    return Job(
+    job = Job(
         name=scope.unique(label),
         label=label,
         when=scope.at_start(),
@@ -84,6 +84,8 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
         keep_pid_variables=True,
         reload=REPLACE,
     )
+    scope.variables.claim(job, fields)
+    return job
 
 
 def _restarts(fields: Fields) -> int | None:

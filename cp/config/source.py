@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LARGEST = 16 * 1024 * 1024  # bytes; more than any configuration, less than /dev/zero
+_MARK = "\ufeff"  # the byte order mark, with which some editors begin a file: not a part of its text
 
 
 class Source:
@@ -21,7 +22,7 @@ class Source:
 
     def __init__(self, name: str, text: str, path: str = "") -> None:
         self.name = name
-        self.text = text
+        self.text = text.removeprefix(_MARK)
         self._path = path
 
     def reread(self) -> Source:
@@ -43,7 +44,7 @@ def read(argument: str, environ: Mapping[str, str]) -> Source:
     if argument.startswith("file://"):
         return _from_file(argument.removeprefix("file://"))
     # No sensible path begins like this or has a line break in it: better to say what is wrong with the text.
-    if argument.lstrip()[:1] in ("{", "[", "<", '"') or "\n" in argument:
+    if argument.removeprefix(_MARK).lstrip()[:1] in ("{", "[", "<", '"') or "\n" in argument:
         return Source("<config>", argument)
     return _from_file(argument)
 

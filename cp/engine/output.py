@@ -22,7 +22,7 @@ READ_LINES = 256
 # ones in rotation.
 TURNS = 2
 CAPACITY = 65536  # bytes of a pipe
-LINE_LIMIT = 65536  # a longer line is passed on in pieces of this size
+LINE_LIMIT = 65536  # a longer line is passed on in pieces of this size, or a little less
 LINGERING_LIMIT = 64  # pipes kept for background children whose parent has exited; the oldest is closed
 
 
@@ -61,8 +61,7 @@ class LineReader:
             for line in lines:
                 self._pass_on(line)
             while len(self._partial) >= LINE_LIMIT:
-                self._pass_on(self._partial[:LINE_LIMIT])
-                self._partial = self._partial[LINE_LIMIT:]
+                self._partial = self._pass_on_piece(self._partial)
         finally:
             self._outputs.hold(False)
         return len(data) == size
@@ -77,9 +76,14 @@ class LineReader:
 
     def _pass_on(self, line: bytes) -> None:
         while len(line) > LINE_LIMIT:
-            self._on_line(line[:LINE_LIMIT].removesuffix(b"\r").decode("utf-8", "surrogateescape"))
-            line = line[LINE_LIMIT:]
+            line = self._pass_on_piece(line)
         self._on_line(line.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+
+    def _pass_on_piece(self, line: bytes) -> bytes:
+        """The beginning of a line that is too long; what is left of it."""
+        size = self._outputs.whole(line[:LINE_LIMIT])
+        self._on_line(line[:size].decode("utf-8", "surrogateescape"))
+        return line[size:]
 
     def close(self) -> None:
         if self.fd < 0:
@@ -101,10 +105,12 @@ class Outputs:
     timers and clients have their turn after every few reads, even if hundreds of children flood us.
 
     `hold(True)` comes before the lines of one read, `hold(False)` after them: they may be written together.
+    `whole(beginning)` says how much of a line that is too long may go out as one piece; not nothing.
     """
 
-    def __init__(self, loop: Loop, hold: Callable[[bool], object] = bool) -> None:
+    def __init__(self, loop: Loop, hold: Callable[[bool], object] = bool, whole: Callable[[bytes], int] = len) -> None:
         self.hold = hold
+        self.whole = whole
         self._loop = loop
         self._epoll = select.epoll(select.EPOLL_CLOEXEC)
         self._readers: dict[int, LineReader] = {}

@@ -143,3 +143,52 @@ def test_secrets_of_catalogues() -> None:
     etcd = EtcdSettings(endpoints=("http://a:2379", "http://me:pw1@b"), username="root", password="pw2")
     assert set(of_catalog(etcd)) - {""} == {"pw1", "pw2"}
     assert set(of_catalog(None)) == {""}
+
+
+# -- a line that is too long goes out in pieces
+
+
+@pytest.mark.parametrize(
+    ("data", "piece"),
+    [
+        ("a long line and seve", "a long line and seve"),
+        ("a long line and s3c", "a long line and "),
+        ("a long line and s3", "a long line and "),
+        ("a long line s3cret-a", "a long line s3cret-a"),
+        ("a long line s3cret:", "a long line s3cret"),  # a URL may begin
+        ("a long line http:/", "a long line http"),
+        ("a long line http://", "a long line http"),
+        ("a long line http://me:pw", "a long line http"),
+        ("a long line http://me:p@w", "a long line http"),
+        ("a long line http://me/p@w", "a long line http://me/p@w"),
+        ("ab tôk", "ab "),
+        ("s3c", "s3c"),  # at least half of it
+    ],
+)
+def test_a_piece_of_a_line_ends_before_a_secret_that_may_go_on(data: str, piece: str) -> None:
+    secrets = Secrets({"A_TOKEN": "s3cret", "B_TOKEN": "tôkèn-two"})
+    assert secrets.whole(data.encode()) == len(piece.encode())
+
+
+def test_secrets_that_overlap_go_into_one_piece() -> None:
+    secrets = Secrets({"A_TOKEN": "abcdef-ghijkl", "B_TOKEN": "ghijkl-mnopqr"})
+    assert secrets.whole(b"0123456789 12345 abcdef-ghijkl-mno") == len("0123456789 12345 ")
+
+
+def test_half_of_a_piece_goes_out_whatever_the_secrets_are() -> None:
+    secrets = Secrets({"A_TOKEN": "a" * 100, "B_TOKEN": "\udcff" * 50, "C_TOKEN": "a\nb" * 9})
+    for data in (b"a" * 64, b"\xff" * 64, b":" * 64, b"://" * 20):
+        assert len(data) // 2 <= secrets.whole(data) <= len(data)
+
+
+@given(st.integers(1, 120), st.integers(0, 30), st.sampled_from(["s3cret-one", "two-s3cret-two", "ööööööö"]))
+def test_no_secret_is_torn(before: int, after: int, secret: str) -> None:
+    secrets = Secrets({"A_TOKEN": "s3cret-one", "B_TOKEN": "two-s3cret-two", "C_TOKEN": "ööööööö"})
+    line = b"x" * before + secret.encode() + b"y" * after + secret.encode()
+    pieces = []
+    while len(line) > 60:
+        size = secrets.whole(line[:60])
+        pieces.append(line[:size])
+        line = line[size:]
+    told = "".join(secrets.masked(piece.decode("utf-8", "surrogateescape")) for piece in (*pieces, line))
+    assert told == "x" * before + MASK + "y" * after + MASK

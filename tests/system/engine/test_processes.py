@@ -18,6 +18,7 @@ from cp.engine.run import Run
 from cp.libc import become_subreaper
 from cp.logs import Log
 from cp.plan import INHERIT
+from cp.secrets import Secrets
 
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 
@@ -180,6 +181,15 @@ def test_a_long_line_comes_in_pieces_and_nothing_is_lost(scene: Scene) -> None:
     assert scene.lines[-1] == "end"
     assert sum(map(len, scene.lines[:-1])) == 200000
     assert max(map(len, scene.lines)) <= 65536
+
+
+def test_a_secret_goes_whole_into_one_piece_of_a_long_line(scene: Scene) -> None:
+    scene.outputs.whole = Secrets({"API_TOKEN": "s3cret-s3cret"}).whole
+    for last in ("", "; echo"):
+        scene.lines.clear()
+        scene.exits.clear()
+        scene.capture("sh", "-c", f"head -c 65530 /dev/zero | tr '\\0' x; printf s3cret-s3cret-and-more{last}")
+        assert scene.lines == ["x" * 65530, "s3cret-s3cret-and-more"]
 
 
 def test_a_paused_output_makes_the_child_wait_and_loses_nothing(scene: Scene) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.config import ConfigError, Source
+from cp.config import ConfigError, Source, load
 from tests.unit.config.loading import faults, load_text, refused
 
 SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}
@@ -370,3 +370,53 @@ def test_of_a_long_line_only_what_is_around_the_place_is_shown() -> None:
     assert len(str(caught.value)) < 1000
     shown, pointer = str(caught.value).split("\n")[1:3]
     assert shown[pointer.index("^")] == "}"
+
+
+LONG = "k" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({LONG: 1}),
+        json.dumps({"services": [{LONG: 1, "name": LONG}]}),
+        json.dumps({"tasks": [{"command": "x", "frequency": LONG}]}),
+        json.dumps({"telemetry": {"port": 1, "interfaces": ["k " * 500_000]}}),
+        json.dumps({"jobs": [{"name": LONG, "timeout": LONG, "when": {"source": LONG, "once": LONG}}]}),
+        f"{{{{ {LONG} }}}}",
+    ],
+)
+def test_what_is_quoted_is_cut_however_long_it_is(text: str) -> None:
+    error = refused(text)
+    assert all(len(message) < 1200 for message in (*error.faults, *error.warnings))
+    assert "…" in str(error)
+
+
+def test_of_a_long_name_beginning_and_end_are_told() -> None:
+    name = f"my{'-long' * 30}-name"
+    told = faults({"services": [{**SERVICE, "name": name, "port": 0}]})
+    assert told.endswith(f"`port` must be > 0 in service {name[:60]}…{name[-18:]}: it is 0")
+    assert f" {name[:40]}: " in faults({"services": [{**SERVICE, "name": name[:40], "port": 0}]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"stopTimeout": "{{ .API_TOKEN }}", "{{ .API_TOKEN }}": 1}',
+        '{"logging": {"level": "{{ .API_TOKEN }}"}}',
+        "{{ .API_TOKEN | nosuchfunction }}",
+        "{{ regexReplaceAll (.API_TOKEN | printf `(%s`) `` `` }}",
+    ],
+)
+def test_a_secret_is_masked_before_it_is_cut(text: str) -> None:
+    secret = "s3cret" * 50
+    with pytest.raises(ConfigError) as caught:
+        load(
+            Source("app.json", text),
+            {"API_TOKEN": secret},
+            arguments=("app",),
+            hostname="host",
+            addresses=list,
+            masked=lambda message: message.replace(secret, "********"),
+        )
+    assert "s3cret" not in str(caught.value)

@@ -402,3 +402,29 @@ def test_all_faults_of_a_job_are_told_at_once() -> None:
 
 def test_the_order_of_the_file_is_kept() -> None:
     assert names(load_jobs({"name": "zz"}, {"name": "aa", "exec": "x"}, {"name": "mm"})) == ["zz", "aa", "mm"]
+
+
+# -- variables that two of them share
+
+
+def test_jobs_whose_pid_is_in_one_variable() -> None:
+    told = warnings_of_jobs(
+        {"name": "my-app", "exec": "a"}, {"name": "my_app", "exec": "b"}, {"name": "x", "exec": "c"}
+    )
+    assert told.endswith(
+        "jobs[1].name: 'my_app' and 'my-app' both set CONTAINERPILOT_MY_APP_PID: "
+        "children see only one of the two, so give one of them another name"
+    )
+    assert warnings_of_jobs({"name": "my-app", "exec": "a"}, {"name": "my_app"}) == ""  # it has no process
+
+
+def test_jobs_whose_address_is_in_one_variable() -> None:
+    web, other = {**WEB, "name": "my-web"}, {**WEB, "name": "my-Web", "interfaces": ["lo"]}
+    told = warnings_of_jobs(web, other)
+    assert "jobs[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in told
+    assert warnings_of_jobs(web, {**other, "interfaces": ["eth0"]}) == ""  # it is the same address
+
+
+def test_jobs_of_one_name_are_refused_and_not_warned_of_as_well() -> None:
+    told = faults_of_jobs({"name": "a", "exec": "a"}, {"name": "a", "exec": "b"})
+    assert "_PID" not in told

@@ -337,3 +337,36 @@ def test_a_coprocess_without_a_name_is_called_like_its_command() -> None:
 
 def test_a_name_that_would_set_another_variable_sets_none() -> None:
     assert coprocess(command="/bin/agent --path=/x").pid_variables == ()
+
+
+# -- variables that two of them share
+
+
+def test_coprocesses_whose_pid_is_in_one_variable() -> None:
+    agents = [{"name": "my-agent", "command": "a"}, {"name": "my_agent", "command": "b"}]
+    (told,) = load_dict({"coprocesses": agents}).warnings
+    assert told.endswith(
+        "coprocesses[1].name: 'coprocess[my_agent]' and 'coprocess[my-agent]' both set CONTAINERPILOT_MY_AGENT_PID: "
+        "children see only one of the two, so give one of them another name"
+    )
+
+
+@pytest.mark.parametrize(("name", "other"), [("app", "APP"), ("preStart", "preStart"), ("postStop", "postStop")])
+def test_a_coprocess_that_is_called_like_the_application_or_a_hook(name: str, other: str) -> None:
+    hooks = {"preStart": "x", "postStop": "x"}
+    (told,) = load_dict({**hooks, "coprocesses": [{"name": name, "command": "a"}]}).warnings
+    assert f"'coprocess[{name}]' and '{other}' both set CONTAINERPILOT_{name.upper()}_PID" in told
+
+
+def test_coprocesses_that_share_no_variable() -> None:
+    agents = [{"name": "agent", "command": "a"}, {"name": "prestart", "command": "b"}]
+    assert load_dict({"coprocesses": agents}).warnings == ()
+
+
+def test_services_whose_address_is_in_one_variable() -> None:
+    services = [{**SERVICE, "name": "my-web", "interfaces": ["lo"]}, {**SERVICE, "name": "my-Web"}]
+    (told,) = load_dict({"services": services}).warnings
+    assert "services[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in told
+    for same in services:
+        same["interfaces"] = ["eth0"]
+    assert load_dict({"services": services}).warnings == ()

@@ -57,6 +57,24 @@ def test_the_configuration_itself(text: str) -> None:
     assert (source.name, source.text) == ("<config>", text)
 
 
+@pytest.mark.parametrize("text", ['{"stopTimeout": 1}', "{{ if .A }}{}{{ end }}", "", "// c\n{}"])
+def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "cp.json"
+    path.write_text(text, encoding="utf-8-sig")
+    source = read(str(path), {})
+
+    assert source.text == source.reread().text == text
+
+
+def test_nor_is_it_in_a_configuration_on_the_command_line() -> None:
+    assert read('\ufeff{"stopTimeout": 1}', {}).text == '{"stopTimeout": 1}'
+    assert read("", {"CONTAINERPILOT": "\ufeff {}"}).text == " {}"
+
+
+def test_only_the_first_one_is_a_mark() -> None:
+    assert read("\ufeff{}\ufeff", {}).text == "{}\ufeff"
+
+
 @pytest.mark.parametrize("argument", ["/xxxx", "file:///xxxx"])
 def test_a_file_that_is_not_there(argument: str) -> None:
     assert error_of(argument) == "Could not read config file: open /xxxx: no such file or directory"
@@ -150,5 +168,6 @@ print(*sorted(name for name in set(sys.modules) - before if not name.startswith(
     )
 
     own = {"__future__", "errno", "_socket"}
-    os_needs = {"os", "os.path", "posixpath", "genericpath", "stat", "_stat", "_collections_abc"}
+    # `abc` comes with the start of every Python before 3.14.
+    os_needs = {"os", "os.path", "posixpath", "genericpath", "stat", "_stat", "abc", "_abc", "_collections_abc"}
     assert set(done.stdout.split()) <= own | os_needs
