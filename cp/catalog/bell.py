@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 from _thread import allocate_lock
-from math import ceil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class Bell:
         for fd in (self._fd, *others):
             poll.register(fd, select.POLLIN)
         wait = LONGEST_WAIT if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
-        for fd, _ in poll.poll(ceil(wait * 1000)):
+        for fd, _ in poll.poll(-int(-wait * 1000 // 1)):
             if fd == self._fd:
                 os.eventfd_read(self._fd)
                 return True

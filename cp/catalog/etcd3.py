@@ -197,7 +197,10 @@ class _Pages:
 
 def lease_id(path: str, ttl: int) -> str:
     """A positive number of 63 bits."""
-    from hashlib import blake2b
+    try:
+        from _blake2 import blake2b
+    except ImportError:  # as some distributions build Python; this way brings OpenSSL along, which is 4 MB
+        from hashlib import blake2b
 
     digest = blake2b(f"{ttl} {path}".encode(errors="replace"), digest_size=8).digest()
     return str(int.from_bytes(digest, "big") >> 1 or 1)

@@ -11,10 +11,12 @@ from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnrea
 from cp.catalog.lean import urllib3_connection
 from cp.catalog.proxy import proxy_for
 from cp.catalog.sockets import Patience, open_tcp, open_unix, origin, reason, tls_context
+from cp.catalog.stream import check_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from http.client import HTTPResponse
     from typing import Any
 
     from cp.catalog.address import Address
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from cp.plan import Tls
 
 LARGEST_ANSWER = 64 * 1024 * 1024
-READ_SIZE = 256 * 1024
+READ_SIZE = 128 * 1024
 
 
 class Answer:
@@ -79,6 +81,15 @@ class Http:
         self._largest = self._most = largest_answer  # bytes of any answer, and of the one that comes
         https = address.scheme == "https"
         self._module: Any = urllib3_connection(https)
+        # Of the modules that this client works with: a reload may bring others.
+        from http.client import BadStatusLine, HTTPConnection, HTTPException
+
+        from urllib3.exceptions import HTTPError
+
+        self._getresponse: Callable[[Any], HTTPResponse] = HTTPConnection.getresponse
+        # ValueError is what http.client raises for some malformed answers, and for a socket closed under it.
+        self._failures = (OSError, HTTPException, HTTPError, ValueError)
+        self._signs_of_closing = (ConnectionError, BadStatusLine)
         self._tls = tls
         self._context = tls_context(tls, self._name, self._hint) if https else None
         self._server_name = tls.server_name
@@ -90,9 +101,8 @@ class Http:
                 raise CatalogError(f"cannot reach {self._name}: {error}") from None
         self._patience = Patience()
         self._connection: Any = None  # if there is one, it has carried a call
-        self._guard = (
-            allocate_lock()
-        )  # over the rest, and for dropping a connection; never held while anything can block
+        # Over the rest, and for dropping a connection; never held while anything can block.
+        self._guard = allocate_lock()
         self._socket: socket.socket | None = None
         self._calling = False
         self._interrupted = False
@@ -144,38 +154,29 @@ class Http:
         limit: float,
         stream: Stream | None,
     ) -> Answer:
-        from http.client import BadStatusLine, HTTPException
-
-        from urllib3.exceptions import HTTPError
-
         while True:
             kept = self._connection is not None
             connecting = not kept
+            response = None
             try:
                 if connecting:
                     self._patience.restart(self._connect_timeout)
                     self._connect()
                     connecting = False
                 self._patience.restart(limit)
-                return self._exchange(method, target, headers, body, limit, stream)
-            except (OSError, HTTPException, HTTPError, ValueError) as error:
-                # ValueError is what http.client raises for some malformed answers, and for a socket closed under it.
+                response = self._ask(method, target, headers, body, limit)
+                return self._answer(response, stream)
+            except self._failures as error:
                 if self._is_broken_off():
                     raise CatalogClosed(f"the call to {self._name} was broken off") from None
-                begun = stream is not None and stream.begun
-                if not kept or begun or not isinstance(error, (ConnectionError, BadStatusLine)):
+                if not kept or response is not None or not isinstance(error, self._signs_of_closing):
                     raise self._failure(error, connecting, limit) from None
                 self._drop()
 
-    def _exchange(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        limit: float,
-        stream: Stream | None,
-    ) -> Answer:
+    def _ask(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, limit: float
+    ) -> HTTPResponse:
+        """The answer up to its headers. It comes from http.client: urllib3's own brings nothing that is needed here."""
         connection = self._connection
         connection.timeout = limit
         sent = {"User-Agent": "containerpilot", **headers}
@@ -185,32 +186,45 @@ class Http:
         for header, value in sent.items():
             if not value.isprintable():  # http.client would say so, and quote it, were it a secret or not
                 raise CatalogError(f"cannot send the header {header}: it has characters that are not printable")
-        connection.request(method, target, body=body, headers=sent, preload_content=False)
-        response = connection.getresponse()
+        pieces: list[bytes] = []
+        connection.send = pieces.append
+        connection.request(method, target, body=body, headers=sent)
+        connection.sock.sendall(b"".join(pieces))  # head and body in one packet
+        return self._getresponse(connection)
+
+    def _answer(self, response: HTTPResponse, stream: Stream | None) -> Answer:
         if response.status < 200:  # the true answer would follow, and be taken for that to the next question
             raise CatalogGarbage(f"{self._name} answered with status {response.status}, which nobody asked for")
-        received = {name.lower(): value for name, value in response.headers.items()}
+        received: dict[str, str] = {}
+        for name, value in response.headers.items():
+            name, value = name.lower(), " ".join(value.split())
+            received[name] = f"{received[name]}, {value}" if name in received else value
         content = b""
         try:
+            if len(set(received.get("content-length", "").replace(" ", "").split(","))) > 1:
+                raise ValueError("it gives several lengths")
             if stream is not None and response.status == 200:
                 stream.follow(response, self._patience, received)
             else:
                 content = self._read(response)
         finally:
             response.close()
-        if connection.sock is None:  # the server keeps no connections
+        if self._connection.sock is None:  # the server keeps no connections
             self._drop()
         return Answer(response.status, received, content)
 
-    def _read(self, response: Any) -> bytes:
+    def _read(self, response: HTTPResponse) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        while piece := response.read(READ_SIZE, decode_content=False):
-            size += len(piece)
+        # Not read(), to which a chunk of a negative length is one that never ends.
+        buffer = memoryview(bytearray(READ_SIZE if response.length is None else min(response.length, READ_SIZE)))
+        while got := response.readinto(buffer):
+            size += got
             if size > self._most:
                 pieces.clear()  # the error's traceback would keep them
                 raise CatalogGarbage(f"{self._name} answered with more than {self._most >> 20} MiB")
-            pieces.append(piece)
+            pieces.append(bytes(buffer[:got]))
+        check_whole(response)
         return b"".join(pieces)
 
     def _failure(self, error: Exception, connecting: bool, limit: float) -> CatalogError:

@@ -1,11 +1,7 @@
 """Imports urllib3 with only what this process needs of it.
 
-It takes modules at its import that it hardly ever uses. They are kept out while it is imported, and only then: whoever
-asks for them later gets them.
-
-- `ssl` and `_hashlib`, where no address is https: 5 MB of memory, a quarter of what an idle supervisor holds.
-- `logging` and all that it brings, about a megabyte: urllib3's log is for its developers and has no reader here.
-- `importlib.metadata`, half a megabyte and 15 ms: asked for the version of a package that we do not use.
+While it is imported, others stand in for modules that it hardly ever uses, and only then: whoever asks for them later
+gets them, urllib3 included.
 """
 
 from __future__ import annotations
@@ -14,6 +10,7 @@ import sys
 from _thread import allocate_lock
 
 from cp.catalog import CatalogError
+from cp.catalog.stand_ins import stand_ins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,60 +40,31 @@ def urllib3_connection(tls: bool) -> ModuleType:
 
 def _import(tls: bool) -> bool:
     """True if ssl was kept out; where somebody else has imported a module before, there is nothing to gain."""
-    stand_ins: dict[str, Any] = {"logging": _silent_logging(), "importlib.metadata": _no_metadata()}
-    if not tls:
-        stand_ins["ssl"] = None  # which makes its import fail
-        if _hashes_without_openssl():
-            stand_ins["_hashlib"] = None
-    stand_ins = {name: module for name, module in stand_ins.items() if name not in sys.modules}
-    sys.modules.update(stand_ins)
+    ours: dict[str, Any] = {name: module for name, module in stand_ins(tls).items() if name not in sys.modules}
+    sys.modules.update(ours)
     try:
         __import__("urllib3.connection")
     except ImportError:
         _unload()
         raise
     finally:
-        for name in stand_ins:
-            sys.modules.pop(name, None)
-    return "ssl" in stand_ins
-
-
-def _hashes_without_openssl() -> bool:
-    """Has this Python hash functions of its own? Without them `hashlib` prints a traceback for each that it misses."""
-    try:
-        for name in ("_md5", "_sha1", "_sha3", "_blake2"):
-            __import__(name)
-    except ImportError:
-        return False
-    return True
-
-
-def _silent_logging() -> ModuleType:
-    class Logger:
-        """Takes any record, and any handler, and forgets it."""
-
-        def __getattr__(self, name: str) -> Any:
-            return lambda *args, **kwargs: None
-
-    module = type(sys)("logging")
-    module.__dict__.update(getLogger=lambda name=None: Logger(), NullHandler=Logger, DEBUG=10, WARNING=30)
-    return module
-
-
-def _no_metadata() -> ModuleType:
-    def version(name: str) -> str:
-        raise ImportError(f"the version of {name} is not known here")
-
-    module = type(sys)("importlib.metadata")
-    module.__dict__.update(version=version)
-    return module
+        for name in ours.keys() - {"urllib3"}:
+            if sys.modules.get(name) is ours[name]:
+                sys.modules.pop(name, None)
+        if "email" in ours:
+            _forget("email")  # what was imported into that
+    return "ssl" in ours
 
 
 def _unload() -> None:
     global _without_tls
     _without_tls = False
-    # http.client too: it has an HTTPSConnection only if it saw ssl when it was imported.
-    for name in [name for name in sys.modules if name == "http.client" or name.split(".")[0] == "urllib3"]:
+    _forget("urllib3")
+    sys.modules.pop("http.client", None)  # it has an HTTPSConnection only if it saw ssl when it was imported
+
+
+def _forget(package: str) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         del sys.modules[name]
 
 

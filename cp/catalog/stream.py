@@ -10,7 +10,7 @@ from cp.catalog.sockets import origin
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from http.client import HTTPResponse
 
     from cp.catalog.sockets import Patience
 
@@ -42,8 +42,8 @@ class Stream:
         """A line that is not empty, or what the answer ends with; true = enough."""
         return True
 
-    def follow(self, response: Any, patience: Patience, headers: Mapping[str, str]) -> None:
-        """Listens until it has heard enough, the answer ends, or the time is over. Raises what urllib3 does."""
+    def follow(self, response: HTTPResponse, patience: Patience, headers: Mapping[str, str]) -> None:
+        """Listens until it has heard enough, the answer ends, or the time is over. Raises what http.client does."""
         end = time.monotonic() + self._max_wait
         if self.opened(headers):
             return
@@ -56,11 +56,11 @@ class Stream:
             if not self.begun or not isinstance(cause, TimeoutError) or cause.errno is not None:
                 raise
 
-    def _listen(self, response: Any, patience: Patience, end: float) -> None:
+    def _listen(self, response: HTTPResponse, patience: Patience, end: float) -> None:
         pieces: list[bytes] = []
         size = 0
         quiet = 0
-        while piece := response.read1(READ_SIZE, decode_content=False):
+        while piece := response.read1(READ_SIZE):
             *lines, rest = piece.split(b"\n")
             for line in lines:
                 pieces.append(line)
@@ -79,6 +79,7 @@ class Stream:
             if quiet > FLOOD and lines:
                 quiet = 0
                 time.sleep(PAUSE)
+        check_whole(response)
         whole = b"".join(pieces)
         if whole.strip():
             self.heard(whole)
@@ -87,3 +88,9 @@ class Stream:
         if not self.begun:
             self.begun = True
             patience.restart(max(end - time.monotonic(), 0.001))
+
+
+def check_whole(response: HTTPResponse) -> None:
+    """ValueError if there should have been more; of a chunked answer http.client itself would say so."""
+    if response.length:
+        raise ValueError("the answer ends too early")

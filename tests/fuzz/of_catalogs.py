@@ -135,11 +135,13 @@ def _check_message(error: CatalogError) -> None:
 class _Response:
     """As the stream of an answer reads one: what has come, at most so many bytes at a time."""
 
+    length = None
+
     def __init__(self, data: bytes, step: int) -> None:
         self._data = data
         self._step = step
 
-    def read1(self, size: int, decode_content: bool) -> bytes:
+    def read1(self, size: int) -> bytes:
         piece, self._data = self._data[: self._step], self._data[self._step :]
         return piece
 
@@ -175,7 +177,7 @@ class _Endpoints(Endpoints):
     ) -> Answer:
         answer = self._next()
         if answer.status == 200:
-            response = _Response(answer.body, 1 + len(answer.body) % 7)
+            response = cast("Any", _Response(answer.body, 1 + len(answer.body) % 7))
             try:
                 stream.follow(response, cast("Any", _Patience()), answer.headers)
             except CatalogError:

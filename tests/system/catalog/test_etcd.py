@@ -350,7 +350,7 @@ def test_a_dead_endpoint_is_tried_once_and_then_left_alone(etcd: Etcd, open: Any
         begin = time.monotonic()
         for _ in range(10):
             client.heartbeat(one, "passing", "")
-        assert time.monotonic() - begin < 0.5
+        assert time.monotonic() - begin < 3
     assert etcd.ids(api, name) == [one.id]
 
 

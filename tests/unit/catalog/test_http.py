@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import pytest
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from cp.catalog.address import Address
 from cp.catalog.http import Http
+from cp.catalog.stream import Stream
 from cp.plan import Tls
 
 if TYPE_CHECKING:
@@ -252,6 +255,16 @@ def test_an_answer_that_comes_byte_by_byte_has_the_same_time(serve: Any, client:
     assert time.monotonic() - begin < 2
 
 
+def test_a_chunk_of_a_negative_length_is_no_endless_one(serve: Any, client: Any) -> None:
+    def answer(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(bytes(1 << 20))
+
+    assert isinstance(failure(client(serve(answer))), CatalogGarbage)
+
+
 @pytest.mark.parametrize(
     "reply",
     [
@@ -265,6 +278,7 @@ def test_an_answer_that_comes_byte_by_byte_has_the_same_time(serve: Any, client:
         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
         b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000,
         b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\nok",
     ],
 )
 def test_an_answer_that_is_none(serve: Any, client: Any, reply: bytes) -> None:
@@ -276,6 +290,37 @@ def test_an_answer_that_is_none(serve: Any, client: Any, reply: bytes) -> None:
     assert isinstance(error, (CatalogUnreachable, CatalogGarbage))
     assert re.match("cannot reach Consul at http://.*: .|Consul at http://.* does not answer in HTTP: .", str(error))
     assert str(error).isprintable()
+
+
+def test_an_answer_that_breaks_off_is_not_asked_for_again(serve: Any, client: Any) -> None:
+    """Its call was made, whatever became of it: only a kept connection that was closed before counts as none."""
+
+    def breaks_off(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort")
+        broken.wait(LONG)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # with a reset
+
+    class Heard(Stream):
+        def heard(self, line: bytes) -> bool:
+            raise AssertionError("there is no whole line")
+
+        def opened(self, headers: Any) -> bool:
+            broken.set()
+            return False
+
+    broken = threading.Event()
+    server = serve(says(OK), breaks_off)
+    http = client(server)
+    http.request("GET", "/", headers={})
+    assert isinstance(failure(http, stream=Heard(LONG)), CatalogUnreachable)
+    assert len(server.requests) == 2
+
+
+def test_headers_of_the_same_name_and_folded_ones(serve: Any, client: Any) -> None:
+    head = b"HTTP/1.1 200 OK\r\nX-A: one\r\nx-a: two\r\n three\r\nSet-Cookie: a\r\nContent-Length: 2\r\n\r\n"
+    answer = client(serve(says(head + b"ok"))).request("GET", "/", headers={})
+    assert (answer.headers["x-a"], answer.body) == ("one, two three", b"ok")
 
 
 def test_an_answer_that_is_too_long(serve: Any, client: Any) -> None:
