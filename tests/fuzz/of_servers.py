@@ -100,8 +100,10 @@ class ServedTelemetry:
         self._place = listener.getsockname()
         self._telemetry = Telemetry(self._loop, listener, _Source(), self._log, "/metrics")
         hold(self._telemetry.close)
-        with self.connect():  # by which all is imported
-            self._wait_for(lambda: self.connections() == 1)
+        with self.connect() as client:
+            client.send(b"\r\n\r\nx\r\n\r\n")  # by which all is imported
+            answers = bytearray()
+            self._wait_for(lambda: _take(client, answers))
         self._wait_for(lambda: self.connections() == 0)
 
     def _wait_for(self, condition: Callable[[], bool]) -> None:
