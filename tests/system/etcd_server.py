@@ -22,7 +22,7 @@ import pytest
 from xprocess import ProcessStarter  # type: ignore[import-untyped]
 
 from tests.system.pilot import wait_for
-from tests.system.servers import find_server, free_port
+from tests.system.servers import find_server, free_port, halt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ class Etcd:
 
     def freeze(self) -> None:
         """It accepts connections (the kernel does) and never answers."""
-        os.kill(self.pid, signal.SIGSTOP)
+        halt(self.pid)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)

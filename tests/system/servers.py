@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from xprocess import ProcessStarter  # type: ignore[import-untyped]
 
+from tests.system import proc
 from tests.system.pilot import wait_for
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ ROOT = Path(__file__).resolve().parents[2]
 LISTENING = range(12000, 30000)  # below the ports that the kernel gives to outgoing connections
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def halt(pid: int) -> None:
+    """Stop all of a process: for a moment after the signal some of its threads may still answer."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: all(proc.state(int(thread)) == "T" for thread in os.listdir(f"/proc/{pid}/task")), what="a halt")
 
 
 def find_server(name: str) -> Path:
@@ -132,7 +139,7 @@ class Consul:
 
     def freeze(self) -> None:
         """It accepts connections (the kernel does) and never answers."""
-        os.kill(self.pid, signal.SIGSTOP)
+        halt(self.pid)
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
