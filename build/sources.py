@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def listed(ours: list[Source], file: Path) -> list[Source]:
 
 
 def tar(files: list[Source]) -> bytes:
+    """What follows the end of the archive, a checksum, is no matter for readers of such archives."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for each in files:
@@ -69,4 +71,4 @@ def tar(files: list[Source]) -> bytes:
             entry = tarfile.TarInfo(each.path)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    return data.getvalue()
+    return data.getvalue() + zlib.crc32(data.getvalue()).to_bytes(4, "little")

@@ -77,9 +77,16 @@ def test_hole_is_reported_in_one_line(built_archive: Path, tmp_path: Path, part:
 def test_damaged_sources_are_reported_in_one_line(built_archive: Path, tmp_path: Path) -> None:
     without_bytecode = {f"_bootstrap/code/start-{magic()}.bin": None}
     rewritten(built_archive, tmp_path / "sources.pyz", without_bytecode)
-    copy = with_a_hole(tmp_path / "sources.pyz", tmp_path / "copy.pyz", "_bootstrap/sources.tar")
+    damaged = with_a_hole(tmp_path / "sources.pyz", tmp_path / "copy.pyz", "_bootstrap/sources.tar")
+    assert_reported_as_damaged(run(damaged, "-version"), damaged)
 
-    assert_reported_as_damaged(run(copy, "-version"), copy)
+    begin, end = place(tmp_path / "sources.pyz", "_bootstrap/sources.tar")
+    places = random.Random("sources")
+    for _ in range(FLIPS):
+        at, bit = places.randrange(begin, end), places.randrange(8)
+        damaged = with_a_flipped_bit(tmp_path / "sources.pyz", tmp_path / "copy.pyz", at, bit)
+
+        assert_reported_as_damaged(run(damaged, "-version"), damaged)
 
 
 @pytest.mark.parametrize("part", ["start", "application"])

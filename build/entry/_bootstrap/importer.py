@@ -179,8 +179,13 @@ class Importer:
 
 
 def sources(read: Callable[[str], bytes]) -> dict[str, str]:
-    """The sources in the archive: path -> text."""
+    """The sources in the archive: path -> text. ImportError if they are damaged, which Python's own reader of
+    archives does not notice."""
+    import zlib
+
     tar = read(SOURCES)
+    if zlib.crc32(tar[:-4]).to_bytes(4, "little") != tar[-4:]:
+        raise ImportError(f"{SOURCES} is damaged")
     texts = {}
     place = 0
     while name := tar[place : place + 100].rstrip(b"\0"):

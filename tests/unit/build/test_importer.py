@@ -9,6 +9,7 @@ import sys
 import tarfile
 import zipfile
 import zipimport
+import zlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,7 @@ def tar(texts: dict[str, str]) -> bytes:
             entry = tarfile.TarInfo(path)
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))
-    return data.getvalue()
+    return data.getvalue() + zlib.crc32(data.getvalue()).to_bytes(4, "little")
 
 
 def read_only_sources(name: str) -> bytes:
