@@ -88,18 +88,18 @@ class Soak:
             self.faults += crowd.faults
 
     def _rested(self, rest: float) -> Usage:
-        """What is held when it has not changed for so many seconds."""
-        last, since = usage(self._pilot), time.monotonic()
+        """What is held when it has not become less for so many seconds; a check that runs just now is no matter."""
+        least, since = usage(self._pilot), time.monotonic()
 
         def rests() -> bool:
-            nonlocal last, since
-            now = usage(self._pilot)
-            if now[1:] != last[1:]:
-                last, since = now, time.monotonic()
+            nonlocal least, since
+            now = Usage(*map(min, least, usage(self._pilot)))
+            if now[1:] != least[1:]:
+                least, since = now, time.monotonic()
             return time.monotonic() - since > rest
 
         wait_for(rests, SETTLED, "rest")
-        return usage(self._pilot)
+        return least._replace(memory=usage(self._pilot).memory)
 
     def _as_before(self, before: Usage) -> Usage:
         """As soon as it is no more than before; whatever it is, when every limit of time is over."""
