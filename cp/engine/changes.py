@@ -227,9 +227,9 @@ class Changes:
             return
         jobs = self._roster.jobs
         if all(jobs[name].is_hook and jobs[name].state in (State.WAITING, State.HELD) for name in change.retiring):
-            for name in tuple(change.retiring):
-                jobs[name].stop()
-        if not change.retiring:
+            for hook in [jobs[name] for name in change.retiring]:
+                hook.stop()
+        if not change.retiring and self.current is change:
             self._finish(change)
 
     def _finish(self, change: Change) -> None:
