@@ -8,7 +8,7 @@ from __future__ import annotations
 from cp import __version__
 from cp.control import ServeError
 from cp.engine.events import Code
-from cp.engine.job import HEALTHY
+from cp.engine.health import HEALTHY
 from cp.engine.states import State
 from cp.metrics import Definition, Metrics, own
 from cp.server.tcp import PortError, listen, shown
@@ -169,7 +169,7 @@ class Observer:
         engine, shown_before = self._engine, self._shown
         self._shown = set()
         for job in self._checked():
-            self._show(own.JOB_HEALTH, job.name, 1.0 if job.status == HEALTHY else 0.0)
+            self._show(own.JOB_HEALTH, job.name, 1.0 if job.health.status == HEALTHY else 0.0)
         for service, instances in engine.watched():
             self._show(own.WATCH_INSTANCES, service, float(instances))
         for name, label in shown_before - self._shown:
@@ -188,7 +188,7 @@ class Observer:
             served = self._settings if self._settings is not None and job.name == self._settings.job else None
             place = job.plan.service or served  # also where no catalogue hears of it
             # What stands for telemetry is always healthy.
-            status = HEALTHY if served else MAINTENANCE if self._engine.maintenance else job.status
+            status = HEALTHY if served else MAINTENANCE if self._engine.maintenance else job.health.status
             if place is None:
                 jobs.append({"Name": job.name, "Status": status})
             else:
@@ -204,9 +204,9 @@ class Observer:
         if self._engine.maintenance:
             return ["in maintenance"]
         return [
-            f"{job.name} is {job.status}"
+            f"{job.name} is {job.health.status}"
             for job in self._checked()
-            if job.status != HEALTHY and not (job.state == State.COMPLETE and job.exit_code == 0)
+            if job.health.status != HEALTHY and not (job.state == State.COMPLETE and job.exit_code == 0)
         ]
 
     def _checked(self) -> list[Job]:

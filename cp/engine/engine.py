@@ -242,7 +242,7 @@ class Engine:
         self._watching.pause(maintenance)
         if maintenance:
             for job in self.jobs.values():
-                job.forget_status()
+                job.health.forget()
                 if job.plan.service is not None:
                     self._host.log.info(f"Marking for maintenance: {job.plan.service.name}")
                     self._announced.pop(job.plan.service.id, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cp.engine.check import Check
 from cp.engine.events import Code, Event
+from cp.engine.health import Health
 from cp.engine.process import StartError
 from cp.engine.rhythm import Backoff, Ticker
 from cp.engine.run import describe_exit
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from cp.engine.host import Host, Supervisor
     from cp.engine.loop import Timer
     from cp.engine.run import Run
-
-UNKNOWN, HEALTHY, UNHEALTHY = "unknown", "healthy", "unhealthy"
 
 
 class Job:
@@ -32,15 +31,12 @@ class Job:
         self.name = job_plan.name
         self.state = State.WAITING
         self.since = host.loop.now()
-        self.status = UNKNOWN
         self.exit_code: int | None = None  # of the last run; -N after a death by signal N
         self.exited_at = 0.0
         self.start_error = ""  # why the last run could not begin
         self.runs = 0
         self.restarts = 0
-        self.failures = 0  # of the health check, in a row
-        self.checked_at: float | None = None
-        self.check_output = ""  # last line of the last check
+        self.health = Health(job_plan.health)
         self._host = host
         self._supervisor = supervisor
         self._run: Run | None = None
@@ -122,7 +118,7 @@ class Job:
         if paused or self.state in (State.RUNNING, State.PAUSING):
             self.pending = event
         elif self.state == State.ACTIVE:
-            self.status = UNKNOWN
+            self.health.reset()
         else:
             self._begin(event)
 
@@ -166,7 +162,7 @@ class Job:
         self._started = True
 
     def _start(self, event: Event) -> None:
-        self.status = UNKNOWN
+        self.health.reset()
         self.runs += 1
         job = self.plan
         if job.command is None:
@@ -312,7 +308,8 @@ class Job:
     def _halt(self, *, asked: bool = False) -> None:
         self._starts_left = 0
         self.quiesce()
-        self.status = UNKNOWN if self._run is None else self.status  # what has ended is not healthy
+        if self._run is None:
+            self.health.reset()  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.unwanted(self.plan.service)
         announces = asked or self._supervisor.stopping or self.plan.stopping_on_exit
@@ -352,32 +349,20 @@ class Job:
 
     # --- health
 
-    def forget_status(self) -> None:
-        """Maintenance begins: what a check found before says nothing about what comes after it."""
-        self.status, self.failures = UNKNOWN, 0
-
     def _checking(self) -> bool:
         return not (self._supervisor.stopping or self._supervisor.maintenance)
 
     def _checked(self, passed: bool, output: str) -> None:
         if not self._checking() or self.state in STOPPING_STATES:
             return
-        service, health = self.plan.service, self.plan.health
-        if health is None:
-            return
-        self.failures = 0 if passed else self.failures + 1
-        self.checked_at, self.check_output = self._host.loop.now(), output
-        if health.command is not None:
+        now = self._host.loop.now()
+        follows = self.health.checked(passed, output, now)
+        if follows.event:
             if self._host.observer is not None and self._check is not None:
-                self._host.observer.check_ended(self.name, self.checked_at - self._check.began)
-            self.status = HEALTHY if passed else UNHEALTHY
-            self._publish(Code.HEALTHY if passed else Code.UNHEALTHY)
-        if service is None:
-            return
-        if passed:
-            self._supervisor.wanted(service, "passing", output)
-        elif health.failures and self.failures >= health.failures:
-            self._supervisor.wanted(service, "critical", output)
+                self._host.observer.check_ended(self.name, now - self._check.began)
+            self._publish(follows.event)
+        if self.plan.service is not None and follows.reported:
+            self._supervisor.wanted(self.plan.service, follows.reported, output)
 
     # --- moving
 

@@ -88,8 +88,8 @@ def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
     if job.plan.health is None:
         return None
     return {
-        "status": MAINTENANCE if engine.maintenance else job.status,
-        "output": job.check_output[:OUTPUT_SHOWN],
-        "failures": job.failures,
-        "at": None if job.checked_at is None else moment_text(wall + job.checked_at),
+        "status": MAINTENANCE if engine.maintenance else job.health.status,
+        "output": job.health.output[:OUTPUT_SHOWN],
+        "failures": job.health.failures,
+        "at": None if job.health.checked_at is None else moment_text(wall + job.health.checked_at),
     }

@@ -69,7 +69,7 @@ class Roster:
         key = _trigger(job)
         event = self._happened.get(key) or missed.get(key) or self._seen_by_watch(key)
         source = self.jobs.get(key[1])
-        if event is None and source is not None and source.status == key[0]:  # healthy or unhealthy
+        if event is None and source is not None and source.health.status == key[0]:  # healthy or unhealthy
             event = Event(*key)
         if event is not None:
             job.triggered(event)

@@ -186,7 +186,7 @@ def test_a_metric_that_cannot_be_is_told_and_the_others_are_there() -> None:
 
 def test_what_a_check_said_is_shown_up_to_a_point() -> None:
     world = JobsWorld(checked("app")).start()
-    world.engine.jobs["app"].check_output = "x" * 60_000
+    world.engine.jobs["app"].health.output = "x" * 60_000
 
     health = world.seen("app")["health"]
 

@@ -26,7 +26,7 @@ def test_a_failing_check_tells_the_catalogue_nothing() -> None:
     world.processes.endings["check"] = (0.1, 1)
     world.start().advance(5.5)
     assert world.story("passing", "critical") == []
-    assert world.engine.jobs["web"].status == "unhealthy"
+    assert world.engine.jobs["web"].health.status == "unhealthy"
 
 
 def test_so_many_failures_in_a_row_are_critical_and_one_success_is_passing() -> None:
@@ -62,14 +62,14 @@ def test_a_check_that_hangs_is_killed_with_its_group_at_the_timeout_and_counts_a
     (check,) = [process for process in world.processes.all if process.command[0] == "check"]
     assert check.signals == [("SIGKILL", True)]
     assert "warning: web.health timeout after 200ms: '[]'" in world.log.lines
-    assert world.engine.jobs["web"].status == "unhealthy"
+    assert world.engine.jobs["web"].health.status == "unhealthy"
 
 
 def test_a_check_that_cannot_be_started_fails_and_is_logged() -> None:
     world = World(app(), service("check"))
     world.processes.missing.add("check")
     world.start().advance(1.1)
-    assert world.engine.jobs["web"].status == "unhealthy"
+    assert world.engine.jobs["web"].health.status == "unhealthy"
     assert any(line.startswith("error: Unable to start web.health") for line in world.log.lines)
 
 
