@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cp.engine.endings import Endings
     from cp.engine.host import Host
     from cp.engine.job import Job
-    from cp.engine.roster import Key, Roster
+    from cp.engine.roster import Roster
+    from cp.engine.trigger import Key
     from cp.plan import Job as JobPlan
     from cp.plan import Plan
 
@@ -196,8 +197,9 @@ class Changes:
         jobs = [job for job in self._roster.jobs.values() if job.name in change.replaced]
         ending = {job.name for job in jobs if job.state != State.COMPLETE}
         for job in jobs:
-            if job.pending is not None and job.pending.code == Code.CHANGED:
-                change.missed[job.pending.code, job.pending.source] = job.pending
+            pending = job.trigger.pending
+            if pending is not None and pending.code == Code.CHANGED:
+                change.missed[pending.code, pending.source] = pending
             if job.state == State.COMPLETE:
                 self._host.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
             elif not job.is_hook:

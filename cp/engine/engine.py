@@ -190,7 +190,7 @@ class Engine:
         return self._roster.dependents(job)
 
     def comes_too_late(self, job: Job) -> bool:
-        if self._leaving or job.pending is not None:
+        if self._leaving or job.trigger.pending is not None:
             return self._leaving
         return self._roster.comes_too_late(job) or (self.stopping and self._roster.waits_in_vain(job))
 

@@ -9,6 +9,7 @@ from cp.engine.process import StartError
 from cp.engine.rhythm import Backoff, Ticker
 from cp.engine.run import describe_exit
 from cp.engine.states import MOVES, STOPPING_STATES, State
+from cp.engine.trigger import Trigger
 from cp.engine.work import new_run, report_exit
 
 TYPE_CHECKING = False
@@ -37,14 +38,12 @@ class Job:
         self.runs = 0
         self.restarts = 0
         self.health = Health(job_plan.health)
+        self.trigger = Trigger(job_plan)
         self._host = host
         self._supervisor = supervisor
         self._run: Run | None = None
         self._started = False
-        # What a hook waits for comes once: a job has one end.
-        self._starts_left: int | None = None if job_plan.when.each and not self.is_hook else 1
         self.restarts_left = job_plan.restarts  # None: any number
-        self.pending: Event | None = None  # a trigger that came while the process ran; one is remembered
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._backoff = Backoff(host.random)
         self._timer: Timer | None = None
@@ -66,15 +65,15 @@ class Job:
 
     @property
     def is_hook(self) -> bool:
-        """A command on a job's `stopping` or `stopped`, or on the shutdown: a stop does not end it, it runs it."""
-        return self.plan.command is not None and self.plan.when.code in (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)
+        return self.trigger.is_hook
 
     @property
     def awaits_event(self) -> bool:
         """Whether events may start it when its run is over. A hook that was started by hand still waits for its own."""
+        trigger = self.trigger
         if self.is_hook:
-            return self._starts_left != 0 and not self._supervisor.comes_too_late(self)
-        return not self._supervisor.stopping and (self.pending is not None or self._starts_left != 0)
+            return not trigger.exhausted and not self._supervisor.comes_too_late(self)
+        return not self._supervisor.stopping and (trigger.pending is not None or not trigger.exhausted)
 
     @property
     def pid(self) -> int:
@@ -101,31 +100,27 @@ class Job:
         elif self.state == State.SCHEDULED:
             self._start(event)
         elif self.state in (State.WAITING, State.HELD):
-            starts_left = self._starts_left
+            starts_left = self.trigger.starts_left
             self._begin(event)
             if self.is_hook:
-                self._starts_left = starts_left  # what it waits for is still to come
+                self.trigger.starts_left = starts_left  # what it waits for is still to come
 
     def triggered(self, event: Event) -> None:
         """The event of `when` has come."""
-        if self.state in (State.HELD, *STOPPING_STATES) or self._starts_left == 0:
+        if self.state in (State.HELD, *STOPPING_STATES) or not self.trigger.accepts(event):
             return
         if self._supervisor.stopping and not self.is_hook:
             return
-        if event.source == self.name and event.code in (Code.EXIT_SUCCESS, Code.EXIT_FAILED):
-            return  # its own end does not start it
         paused = self._supervisor.maintenance and self.plan.pauses_in_maintenance and self.plan.when.each
         if paused or self.state in (State.RUNNING, State.PAUSING):
-            self.pending = event
+            self.trigger.pending = event
         elif self.state == State.ACTIVE:
             self.health.reset()
         else:
             self._begin(event)
 
     def _begin(self, event: Event) -> None:
-        self.pending = None
-        if self._starts_left is not None:
-            self._starts_left = 0
+        self.trigger.use()
         self._cancel_timer()
         self._start_check()
         when = self.plan.when
@@ -138,8 +133,7 @@ class Job:
 
     def resume(self) -> None:
         """Maintenance is over: a trigger that came meanwhile counts now, or when the run has ended."""
-        if self.state not in (State.RUNNING, State.PAUSING) and (event := self.pending) is not None:
-            self.pending = None
+        if self.state not in (State.RUNNING, State.PAUSING) and (event := self.trigger.take()) is not None:
             self.triggered(event)
 
     def ticked(self) -> None:
@@ -148,7 +142,7 @@ class Job:
             return
         tick = Event(Code.TIMER_EXPIRED, self.name)
         if self.state == State.RUNNING:
-            self.pending = tick
+            self.trigger.pending = tick
         elif self.state == State.SCHEDULED:
             if self._may_restart(self.runs > 0):
                 self._start(tick)
@@ -214,8 +208,7 @@ class Job:
         stopping = self._supervisor.stopping
         if self._ticker is not None and not stopping:
             self._move(State.SCHEDULED)
-            if self.pending is not None:
-                self.pending = None
+            if self.trigger.take() is not None:
                 self.ticked()
         elif not stopping and self._may_restart(True):
             self._move(State.PAUSING)
@@ -233,7 +226,7 @@ class Job:
             self._halt()
 
     def _wait_again(self) -> None:
-        event, self.pending = self.pending, None
+        event = self.trigger.take()
         self._move(State.WAITING)
         if event is not None:
             self.triggered(event)
@@ -242,9 +235,9 @@ class Job:
         self.restarts += 1
         if self._host.observer is not None:
             self._host.observer.job_restarted(self.name)
-        event, self.pending = self.pending, None
+        event = self.trigger.take()
         if event is not None and self.is_hook:
-            self._starts_left = 0  # this run is the one for it
+            self.trigger.close()  # this run is the one for it
         self._start(event or Event(Code.TIMER_EXPIRED, self.name))
 
     def _may_restart(self, counts: bool) -> bool:
@@ -279,7 +272,7 @@ class Job:
         if self._check is not None:
             self._check.stop()
         if not self.is_hook:
-            self.pending = None
+            self.trigger.pending = None
         elif self.state == State.PAUSING and self.awaits_event:
             self._wait_again()
 
@@ -306,7 +299,7 @@ class Job:
                 self._terminate()
 
     def _halt(self, *, asked: bool = False) -> None:
-        self._starts_left = 0
+        self.trigger.close()
         self.quiesce()
         if self._run is None:
             self.health.reset()  # what has ended is not healthy

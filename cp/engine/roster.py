@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.states import State
+from cp.engine.trigger import HOOKED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cp.engine.job import Job
-
-    Key = tuple[str, str]
+    from cp.engine.trigger import Key
 
 # What stays true once it has happened: a job that a reload adds later is started by it as well.
 LASTING = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
-# What hooks wait for: see `Job.is_hook`.
-HOOKED = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)
 
 
 class Roster:
@@ -35,14 +33,14 @@ class Roster:
     def add(self, job: Job) -> None:
         self.jobs[job.name] = job
         self.unfinished[job] = None
-        self._triggers.setdefault(_trigger(job), []).append(job)
+        self._triggers.setdefault(job.trigger.key, []).append(job)
 
     def remove(self, job: Job) -> None:
         """Forget a job that is complete, and what happened to it."""
         if self.jobs.get(job.name) is job:
             del self.jobs[job.name]
         self.unfinished.pop(job, None)
-        self._triggers[_trigger(job)].remove(job)
+        self._triggers[job.trigger.key].remove(job)
         for code in LASTING:
             self._happened.pop((code, job.name), None)
 
@@ -66,7 +64,7 @@ class Roster:
 
     def catch_up(self, job: Job, missed: dict[Key, Event]) -> None:
         """Tell a new job what it waits for, if that is so already; `missed` is what nobody could hear meanwhile."""
-        key = _trigger(job)
+        key = job.trigger.key
         event = self._happened.get(key) or missed.get(key) or self._seen_by_watch(key)
         source = self.jobs.get(key[1])
         if event is None and source is not None and source.health.status == key[0]:  # healthy or unhealthy
@@ -112,7 +110,7 @@ class Roster:
         if hook.state == State.HELD:
             return True
         seen = {hook.name}
-        while _trigger(hook) != (Code.SHUTDOWN, GLOBAL):
+        while hook.trigger.key != (Code.SHUTDOWN, GLOBAL):
             source = self.jobs.get(hook.plan.when.source)
             if source is None or source.name in seen:
                 return True
@@ -121,7 +119,3 @@ class Roster:
             seen.add(source.name)
             hook = source
         return False
-
-
-def _trigger(job: Job) -> Key:
-    return (job.plan.when.code, job.plan.when.source)

@@ -1,0 +1,70 @@
+"""The trigger of a job alone: which events start it, and what is remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from cp.engine.events import Code, Event
+from cp.engine.trigger import Trigger
+from cp.plan import Job, When
+
+
+def trigger(
+    code: str = Code.EXIT_SUCCESS, source: str = "first", *, each: bool = False, command: bool = True
+) -> Trigger:
+    when = When(code=code, source=source, each=each)
+    return Trigger(Job(name="job", when=when, command=("true",) if command else None))
+
+
+def test_once_starts_once() -> None:
+    once = trigger()
+    event = Event(*once.key)
+    assert once.accepts(event)
+    once.use()
+    assert not once.accepts(event)
+    assert once.exhausted
+
+
+def test_each_starts_any_number_of_times() -> None:
+    each = trigger(each=True)
+    for _ in range(3):
+        assert each.accepts(Event(*each.key))
+        each.use()
+    assert not each.exhausted
+
+
+@pytest.mark.parametrize("code", [Code.STOPPING, Code.STOPPED, Code.SHUTDOWN])
+def test_a_hook_starts_once_even_with_each(code: str) -> None:
+    hook = trigger(code, each=True)
+    assert hook.is_hook
+    hook.use()
+    assert hook.exhausted
+
+
+def test_a_job_without_a_command_is_no_hook() -> None:
+    assert not trigger(Code.STOPPING, command=False).is_hook
+
+
+@pytest.mark.parametrize(("code", "starts"), [(Code.EXIT_FAILED, False), (Code.TIMER_EXPIRED, True)])
+def test_a_job_is_not_started_by_its_own_exit(code: str, starts: bool) -> None:
+    assert trigger(code, "job", each=True).accepts(Event(code, "job")) is starts
+
+
+def test_a_pending_event_is_taken_once() -> None:
+    each = trigger(each=True)
+    each.pending = Event(*each.key)
+    assert each.take() is not None
+    assert each.take() is None
+
+
+def test_a_start_serves_the_pending_event() -> None:
+    each = trigger(each=True)
+    each.pending = Event(*each.key)
+    each.use()
+    assert each.pending is None
+
+
+def test_a_closed_trigger_accepts_nothing() -> None:
+    each = trigger(each=True)
+    each.close()
+    assert not each.accepts(Event(*each.key))
