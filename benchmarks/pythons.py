@@ -23,12 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def find(cache: Path, missing: dict[str, str]) -> list[Pair]:
-    """Copies of those on this machine, and of what scripts/fetch-python.py brings if the newest is not among them."""
+    """Copies of those on this machine, and of those that scripts/fetch-python.py can fetch."""
     found = pythons.find(os.environ)
-    newest = "{}.{}".format(*pythons.NEWEST)
-    if newest in pythons.missing(found):
-        fetched = _fetched(missing, newest)
-        found += [fetched] if fetched else []
+    fetched = [_fetched(missing, series) for series in pythons.missing(found)]
+    found = sorted([*found, *(each for each in fetched if each)])
     pairs = []
     for python in found:
         print(f"Python {python.release}", file=sys.stderr)
@@ -42,7 +40,7 @@ def find(cache: Path, missing: dict[str, str]) -> list[Pair]:
 
 
 def _fetched(missing: dict[str, str], series: str) -> pythons.Python | None:
-    command = [sys.executable, str(ROOT / "scripts/fetch-python.py")]
+    command = [sys.executable, str(ROOT / "scripts/fetch-python.py"), series]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode == 0 and (python := pythons.probe(ROOT / done.stdout.strip())):
         return python

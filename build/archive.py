@@ -15,9 +15,11 @@ What is in the archive, and who reads it:
     _bootstrap/__init__.py  what it does where there is no bytecode, or no usable Python
     _bootstrap/importer.py  finds and loads the modules (its own bytecode is in `start`)
     _bootstrap/code/
-        start-MAGIC.bin     the bytecode that is read first, and all that a subcommand needs
-        application-MAGIC.bin  what the start of an application needs besides; neither is compressed, which saves two
-                            milliseconds. Modules that only some starts need are in it, each compressed by itself
+        start-MAGIC.bin     the bytecode that is read first, and all that a subcommand needs; it is not compressed, so
+                            that a subcommand does not load zlib
+        application-MAGIC.bin  what the start of an application needs besides; compressed, because one millisecond of
+                            each start buys 1.2 MB of the archive. Modules that only some starts need are in it, each
+                            compressed by itself
         PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported
     _bootstrap/sources.tar  all sources in one file, because each file of an archive costs every start 10 microseconds
     _bootstrap/native/orjson-MACHINE.xz  orjson's native files, see native.py
@@ -67,8 +69,8 @@ SHEBANG = "/usr/bin/env python3\n# coding: the-file-is-damaged--copy-containerpi
 # Where the program says what it was built from, and the beginning of the line that says it.
 COMMIT_FILE = "cp/version.py"
 NO_COMMIT = b'COMMIT = ""'
-# What is read at every start is not compressed: zlib need not be loaded then. The native files are compressed already.
-NOT_COMPRESSED = ("_bootstrap/code/start-", "_bootstrap/code/application-", "_bootstrap/native/")
+# What every start reads is not compressed: a subcommand does not load zlib. The native files are compressed already.
+NOT_COMPRESSED = ("_bootstrap/code/start-", "_bootstrap/native/")
 
 
 def compile_with(python: pythons.Python, files: list[Source], *arguments: str) -> bytes:
@@ -194,17 +196,29 @@ def is_current(output: Path, mark: str) -> bool:
         return False
 
 
+def report_missing(found: list[pythons.Python], missing: list[str]) -> None:
+    """Print what to know about an archive that has no bytecode for some of the supported Pythons."""
+    if missing:
+        print(f"    It has bytecode for CPython {pythons.listing([python.series for python in found])}.")
+        print(f"    On CPython {pythons.listing(missing)} it starts several times as slowly, from its sources.")
+        print("    For an image with one of these: scripts/build-zipapp.sh --release, or name that Python in PYTHONS.")
+
+
 def build(packages: Path, wheels: Path, output: Path, release: bool) -> None:
     built_at = commit_time()
     mark = fingerprint(packages, output, built_at, release)
-    if is_current(output, mark):
-        print(f"{output} is up to date")
-        return
     found = pythons.find(os.environ)
     missing = pythons.missing(found)
+    if is_current(output, mark):
+        print(f"{output} is up to date")
+        report_missing(found, missing)
+        return
     if release and missing:
-        names = " and ".join(f"CPython {version}" for version in missing)
-        raise BuildError(f"a release needs {names}, not found here; put it on PATH, or name its path in PYTHONS")
+        names = f"CPython {pythons.listing(missing)}"
+        raise BuildError(
+            f"a release needs {names}, and neither this machine nor its distribution's packages have it; "
+            "put python3.X on PATH or name its path in PYTHONS (uv, pyenv and the official images have every version)"
+        )
     print("Building the archive:", flush=True)
     natives = native.fetch([python.series for python in found], wheels)
     parts = [materials.ours(ROOT), *materials.installed(packages), materials.orjson(natives)]
@@ -218,11 +232,10 @@ def build(packages: Path, wheels: Path, output: Path, release: bool) -> None:
         target.replace(output)
     tools = [("shiv", shiv_version), *(("CPython", python.release) for python in found)]
     materials.describe(output, parts, commit(), built_at, tools)
-    for version in missing:
-        print(f"    no bytecode for CPython {version}, which is not on this machine: it will compile the sources")
     STAMP.parent.mkdir(parents=True, exist_ok=True)
     STAMP.write_text(json.dumps(stamp(mark, output)))
     print(f"{output}: {output.stat().st_size / 1e6:.2f} MB")
+    report_missing(found, missing)
 
 
 def main() -> None:

@@ -23,8 +23,8 @@ from cp.catalog.fast_json import INDEX_SIZE
 
 LOCK = ROOT / "build" / "orjson.lock"
 MACHINES = ("x86_64", "aarch64")
-# The oldest C library of each kind that there are wheels for.
-LIBCS = {"gnu": "manylinux_2_17", "musl": "musllinux_1_2"}
+# The tags of wheels for each C library. Those for 3.15 name glibc 2.39, although they use nothing newer than 2.14.
+LIBCS = {"gnu": ("manylinux_2_17", "manylinux_2_39"), "musl": ("musllinux_1_2",)}
 DOWNLOADS = 4  # at a time
 # A Python's file is near the one that it resembles most. A larger dictionary gains nothing, and whoever unpacks has to
 # find that much memory. Filters for machine code would hide what the files have in common.
@@ -80,8 +80,8 @@ def fetch_one(place: Path, work: Path, version: str, machine: str, libc: str) ->
     if not folder.is_dir():
         fetched = work / folder.name
         tag = version.replace(".", "")
-        which = ["--platform", f"{LIBCS[libc]}_{machine}", "--python-version", tag]
-        which += ["--implementation", "cp", "--abi", f"cp{tag}", "--only-binary", ":all:"]
+        which = [word for platform in LIBCS[libc] for word in ("--platform", f"{platform}_{machine}")]
+        which += ["--python-version", tag, "--implementation", "cp", "--abi", f"cp{tag}", "--only-binary", ":all:"]
         locked = ["--no-deps", "--require-hashes", "-r", str(LOCK)]
         done = subprocess.run(
             [sys.executable, "-m", "pip", "download", *which, *locked, "--dest", str(fetched)],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-OLDEST, NEWEST = (3, 10), (3, 14)
+OLDEST, NEWEST = (3, 10), (3, 15)
 PROBE_SECONDS = 20
 
 PROBE = """
@@ -94,6 +94,11 @@ def missing(found: Iterable[Python]) -> list[str]:
     there = {python.series for python in found}
     supported = (f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))
     return [series for series in supported if series not in there]
+
+
+def listing(series: list[str]) -> str:
+    """In words: "3.10, 3.12 and 3.13"."""
+    return " and ".join([", ".join(series[:-1]), *series[-1:]] if len(series) > 1 else series)
 
 
 if __name__ == "__main__":

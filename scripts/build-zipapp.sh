@@ -3,7 +3,8 @@
 # are written its hash (.sha256) and its bill of materials (.cdx.json).
 # Usage: scripts/build-zipapp.sh [--release]
 # Without --release it has bytecode and native files for the Pythons of this machine. A release has them for all supported
-# ones, CPython 3.10 to 3.14, or is not built; if only 3.14 is missing, it is fetched from Debian (see fetch-python.py).
+# ones, CPython 3.10 to 3.15, or is not built; those that are missing are fetched from the packages of Debian or Ubuntu
+# where these have them (see fetch-python.py).
 # Environment: PYTHON   the Python that builds (default: python3)
 #              PYTHONS  more Pythons to make bytecode for, than those on PATH and under a pyenv root
 #              SOURCE_DATE_EPOCH  the time of the files in the archive (default: that of the last commit)
@@ -31,9 +32,12 @@ if ! cmp -s build/requirements.lock "$packages/.lock" || ! [ -f "$packages.json"
     cp build/requirements.lock "$packages/.lock"
 fi
 
-if [ -n "$release" ] && "$tools/bin/python" -m build.pythons | grep -qx 3.14; then
-    # Should it not be had, the build says so.
-    newest=$("$python" scripts/fetch-python.py) && export PYTHONS="$newest ${PYTHONS:-}"
+if [ -n "$release" ]; then
+    # The build lists all versions that are still missing after this.
+    for version in $("$tools/bin/python" -m build.pythons); do
+        fetched=$("$python" scripts/fetch-python.py "$version") && PYTHONS="$fetched ${PYTHONS:-}"
+    done
+    export PYTHONS
 fi
 
 exec "$tools/bin/python" -m build.archive $release "$packages" "$cache/orjson" dist/containerpilot.pyz

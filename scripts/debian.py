@@ -207,7 +207,8 @@ def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
     release = program.releases.get(name)
     if release is None or not shutil.which("apt-get"):
         known = " or ".join(each.capitalize() for each in program.releases)
-        raise Refused(f"this is no {known}; put a `{program.name}` of {program.versions} on PATH")
+        this = name.capitalize() or "another system"
+        raise Refused(f"only {known} has it, and this is {this}; put a `{program.name}` of {program.versions} on PATH")
     keyring = KEYRINGS[name]
     if not Path(keyring.file).is_file():
         raise Refused(f"{keyring.file} is missing; install {keyring.package}")

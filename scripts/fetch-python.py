@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""Prints the path of a CPython 3.14 to build with: `python3.14` on PATH, else Debian's package for its next release.
+"""Print the path of a CPython of one version, to build with and to test on.
 
-    scripts/fetch-python.py [FOLDER]      (default: .cache/python3.14)
+    scripts/fetch-python.py VERSION [FOLDER]      (VERSION: like 3.15; default FOLDER: .cache/pythonVERSION)
 
-That package needs a newer C library than this machine may have. So it is unpacked with all that it depends on, and what
-is printed is a script that starts it with its own libraries. How packages are fetched, and what the variable APT_MIRROR
-does, is told in debian.py.
+It is `pythonVERSION` on PATH. If there is none, it comes from the distribution's packages, from whichever release has
+this version. Such a package may need a newer C library than this machine has. So the package is unpacked together with
+all that it depends on, and the script prints the path of a wrapper that starts it with its own libraries. debian.py
+describes how packages are fetched, and what the variable APT_MIRROR does.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import debian
@@ -17,8 +20,18 @@ import debian
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The script may be anywhere, and be called through links. `--argv0`: for Python, it is the program; a link to it may be
-# that of a virtual environment.
+# Which release of each distribution has which version.
+RELEASES = {
+    "3.10": {"ubuntu": debian.Release("jammy", "main")},
+    "3.11": {"debian": debian.Release("bookworm", "main")},
+    "3.12": {"ubuntu": debian.Release("noble", "main")},
+    "3.13": {"debian": debian.Release("trixie", "main")},
+    "3.14": {"debian": debian.Release("sid", "main")},
+    "3.15": {"debian": debian.Release("sid", "main")},
+}
+
+# The script may be anywhere, and may be called through links. `--argv0`: for Python, the script is the program; a link
+# to it may be that of a virtual environment.
 START = """\
 #!/bin/sh
 self=$(readlink -f -- "$0")
@@ -27,30 +40,42 @@ exec "$usr/{loader}" --library-path "$usr/{libraries}" --argv0 "$0" "$usr/bin/{p
 """
 
 
-def start_with_own_libraries(folder: Path) -> None:
+def program(version: str) -> debian.Program:
+    """The package that has CPython of this version, like "3.15"."""
+    name = f"python{version}"
+    return debian.Program(
+        title=f"CPython {version}",
+        name=name,
+        package=f"{name}-minimal",
+        versions=f"CPython {version}",
+        releases=RELEASES[version],
+        version_command="--version",
+        needs=(f"lib{name}-stdlib",),
+        finish=lambda folder: start_with_own_libraries(folder, name),
+    )
+
+
+def start_with_own_libraries(folder: Path, name: str) -> None:
     """Put a script in the place of the program, and the program beside it."""
     usr = folder / "usr"
     found = sorted(usr.glob("lib/*/ld-linux*.so.*"))
     if not found:
         raise debian.Refused("the packages have no dynamic loader")
-    real = usr / "bin" / f"{PYTHON.name}.real"
-    script = usr / "bin" / PYTHON.name
+    real = usr / "bin" / f"{name}.real"
+    script = usr / "bin" / name
     script.rename(real)
     loader = found[0].relative_to(usr)
     script.write_text(START.format(loader=loader, libraries=loader.parent, program=real.name))
     script.chmod(0o755)
 
 
-PYTHON = debian.Program(
-    title="CPython 3.14",
-    name="python3.14",
-    package="python3.14-minimal",
-    versions="CPython 3.14",
-    releases={"debian": debian.Release("sid", "main")},
-    version_command="--version",
-    needs=("libpython3.14-stdlib",),
-    finish=start_with_own_libraries,
-)
+def usable(path: str) -> bool:
+    """Whether it starts: a shim on PATH may have no Python of this version behind it."""
+    return subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
+
 
 if __name__ == "__main__":
-    debian.main(PYTHON)
+    wanted = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if wanted not in RELEASES:
+        sys.exit(f"usage: scripts/fetch-python.py {'|'.join(RELEASES)} [FOLDER]")
+    debian.main(program(wanted), usable)

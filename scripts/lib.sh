@@ -30,7 +30,7 @@ usable_python() {
 
 # Prints the Pythons of this machine, oldest first, one of each version: "3.11 /path/to/it".
 list_pythons() {
-    for candidate in python3 python3.10 python3.11 python3.12 python3.13 python3.14 \
+    for candidate in python3 python3.10 python3.11 python3.12 python3.13 python3.14 python3.15 \
         "${PYENV_ROOT:-${HOME:-/nonexistent}/.pyenv}"/versions/*/bin/python3; do
         usable_python "$candidate" || continue
         "$candidate" -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.executable)'

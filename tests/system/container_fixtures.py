@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # What stands in for an image that a FROM names: the beginning of its name.
 STAND_INS = {
-    "python:3.14-alpine": "alpine",
+    "python:3.15-alpine": "alpine",
     "python:": "official",
     "distroless/python3-debian12": "without shell",
     "debian:": "package manager",

@@ -18,10 +18,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.system.pilot import PATH, ROOT, interpreter
+from tests.system.servers import free_port
 from tests.system.test_start_imports import JOBS, MISSING, SERVICE, TO_STDERR, imported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tests.system.pilot_fixtures import StartPilot
+    from tests.system.servers import Consul
 
 OLD_PYTHONS = ("2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9")
 SECONDS = 20
@@ -177,6 +181,35 @@ def test_options_of_python_make_no_difference(built_archive: Path, options: list
     done = run(built_archive, "/bin/sh", "-c", "exit 7", python=[interpreter(), *options], env=inline())
 
     assert (done.returncode, done.stderr) == (7, "")
+
+
+@pytest.mark.smoke
+def test_nothing_that_it_does_is_deprecated(pilot: StartPilot, consul: Consul) -> None:
+    """With warnings as errors, a use of what the next Python no longer has would end a thread or the program."""
+    config = {
+        "consul": consul.address,
+        "control": {"socket": "control.socket"},
+        "telemetry": {"port": free_port(), "interfaces": "static:127.0.0.1", "metrics": []},
+        "jobs": [
+            {
+                "name": "deprecated-app",
+                "exec": ["sleep", "1000"],
+                "port": 80,
+                "interfaces": "static:127.0.0.1",
+                "health": {"exec": "true", "interval": 1, "ttl": 5},
+            },
+            {"name": "reader", "exec": ["true"], "when": {"source": "watch.deprecated-app", "each": "changed"}},
+        ],
+        "watches": [{"name": "deprecated-app", "interval": 1}],
+    }
+    started = pilot(config, env={"PYTHONWARNINGS": "error"})
+
+    consul.wait_until_passing("deprecated-app")
+    assert started.run("-jobs", env={"PYTHONWARNINGS": "error"}).code == 0
+    assert started.run("-reload", env={"PYTHONWARNINGS": "error"}).code == 0
+
+    assert started.stop() == 0
+    assert "Warning" not in started.output() + started.errors()
 
 
 def inline() -> dict[str, str]:

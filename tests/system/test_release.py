@@ -156,11 +156,12 @@ def test_release_without_all_pythons_is_not_built(tmp_path: Path) -> None:
         check=False,
     )
 
-    missing = [f"CPython 3.{minor}" for minor in range(10, 15) if f"3.{minor}" != this]
+    missing = [f"3.{minor}" for minor in range(10, 16) if f"3.{minor}" != this]
     assert done.returncode == 1
     assert done.stderr == (
-        f"cannot build the archive: a release needs {' and '.join(missing)}, not found here; "
-        "put it on PATH, or name its path in PYTHONS\n"
+        f"cannot build the archive: a release needs CPython {', '.join(missing[:-1])} and {missing[-1]}, "
+        "and neither this machine nor its distribution's packages have it; put python3.X on PATH or name its path in "
+        "PYTHONS (uv, pyenv and the official images have every version)\n"
     )
     assert not (tmp_path / "dist").exists()
 

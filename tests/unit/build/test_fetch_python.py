@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from build.pythons import NEWEST, OLDEST
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -35,7 +38,7 @@ def test_python_is_started_by_the_loader_that_came_with_it(script: Any, tmp_path
     libraries = f"usr/lib/{machine}-linux-gnu"
     program(tmp_path / "work/usr/bin/python3.14", "the program")
     program(tmp_path / f"work/{libraries}/ld-linux-{machine}.so.2", '#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
-    script.start_with_own_libraries(tmp_path / "work")
+    script.start_with_own_libraries(tmp_path / "work", "python3.14")
     folder = (tmp_path / "work").rename(tmp_path / "a place")
     (tmp_path / "link").symlink_to(folder / "usr/bin/python3.14")
 
@@ -52,4 +55,20 @@ def test_packages_without_a_loader_are_refused(script: Any, tmp_path: Path) -> N
     program(tmp_path / "usr/bin/python3.14", "the program")
 
     with pytest.raises(script.debian.Refused, match="no dynamic loader"):
-        script.start_with_own_libraries(tmp_path)
+        script.start_with_own_libraries(tmp_path, "python3.14")
+
+
+def test_every_supported_version_has_a_distribution_that_packages_it(script: Any) -> None:
+    supported = [f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)]
+
+    assert list(script.RELEASES) == supported
+    for version in supported:
+        assert script.program(version).name == f"python{version}"
+
+
+def test_shim_without_a_python_behind_it_is_not_taken(script: Any, tmp_path: Path) -> None:
+    """Such as pyenv has on PATH for each version that any of its Pythons has."""
+    program(tmp_path / "python3.12", "#!/bin/sh\nexit 127\n")
+
+    assert not script.usable(str(tmp_path / "python3.12"))
+    assert script.usable(sys.executable)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from build.pythons import Python, candidates, choose, missing, probe
+from build.pythons import Python, candidates, choose, listing, missing, probe
 
 # What a virtual environment was made with.
 THIS_ONE = Path(getattr(sys, "_base_executable", sys.executable))
@@ -72,7 +72,7 @@ def test_python_that_only_a_script_can_start_is_started_by_that(tmp_path: Path) 
 
 
 def test_what_is_missing_for_a_release() -> None:
-    found = [python((3, minor, 1), f"python3.{minor}", 3400 + minor) for minor in (9, 11, 13, 14, 15)]
+    found = [python((3, minor, 1), f"python3.{minor}", 3400 + minor) for minor in (9, 11, 13, 14, 15, 16)]
 
     assert missing(found) == ["3.10", "3.12"]
 
@@ -90,3 +90,11 @@ def test_what_is_missing_for_a_release() -> None:
 )
 def test_what_is_no_supported_python_is_left_out(tmp_path: Path, text: str) -> None:
     assert probe(program(tmp_path / "python3", text)) is None
+
+
+@pytest.mark.parametrize(
+    ("series", "words"),
+    [(["3.11"], "3.11"), (["3.11", "3.13"], "3.11 and 3.13"), (["3.10", "3.12", "3.14"], "3.10, 3.12 and 3.14")],
+)
+def test_versions_in_words(series: list[str], words: str) -> None:
+    assert listing(series) == words

@@ -1,0 +1,28 @@
+"""What a build says about Pythons that the archive has no bytecode for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from build.archive import report_missing
+from build.pythons import Python
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_it_names_the_slow_pythons_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Python((3, 11, 2), "/usr/bin/python3", 3495)]
+
+    report_missing(found, ["3.10", "3.13"])
+
+    said = capsys.readouterr().out
+    assert "bytecode for CPython 3.11." in said
+    assert "On CPython 3.10 and 3.13 it starts several times as slowly" in said
+    assert "scripts/build-zipapp.sh --release" in said
+
+
+def test_nothing_is_said_where_none_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    report_missing([], [])
+
+    assert capsys.readouterr().out == ""
