@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cp.logs import Log
     from cp.plan import Control as Settings
     from cp.server.control import Control, OnAnswer
+    from cp.server.listener import Listener
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload replaced finishes its answers
 
@@ -49,17 +50,18 @@ class ControlPlane:
         if self._server is not None and self._is_where(self._server, settings):
             self._keep(self._server, settings, accept)
             return
-        from cp.server.control import Control, mode_for
+        from cp.server.control import mode_for
         from cp.server.listener import ListenError, open_first, open_listener
         from cp.server.places import usual_places
 
-        listener, fault = None, ""
+        server, fault = None, ""
         try:
             mode = mode_for(settings.users)
             if settings.socket:
                 listener = open_listener(settings.socket, mode)
             else:
                 listener = open_first(usual_places(self._environ), mode)
+            server = self._serve(listener, settings)
         except ListenError as error:
             if settings.socket:
                 raise ControlError(str(error)) from None
@@ -67,15 +69,25 @@ class ControlPlane:
         try:
             accept()
         except BaseException:  # whatever it is: nobody may find a socket that is not served
-            if listener is not None:
-                listener.close()
+            if server is not None:
+                server.close(grace=0.0)
             raise
         if fault:
             self._log.warning(f"{fault}: going on without it")
         self._close(REPLACED_GRACE)
         self._users = settings.users
-        if listener is not None:
-            self._server = Control(
+        self._server = server
+        if server is not None:
+            server.announce()
+
+    def _serve(self, listener: Listener, settings: Settings) -> Control:
+        """Raises listener.ListenError, and there is no socket then."""
+        from cp.engine.loop import reason_of
+        from cp.server.control import Control
+        from cp.server.listener import ListenError
+
+        try:
+            return Control(
                 self._loop,
                 listener,
                 self._operator,
@@ -84,6 +96,9 @@ class ControlPlane:
                 users=settings.users,
                 on_answer=self._on_answer,
             )
+        except OSError as error:
+            listener.close()
+            raise ListenError(f"cannot serve the control socket {listener.path}: {reason_of(error)}") from None
 
     def _keep(self, server: Control, settings: Settings, accept: Callable[[], object]) -> None:
         """Serve on where we do, though perhaps others."""

@@ -9,6 +9,7 @@ from cp import __version__
 from cp.control import ServeError
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY
+from cp.engine.loop import reason_of
 from cp.engine.states import State
 from cp.metrics import Definition, Metrics, own
 from cp.server.tcp import PortError, listen, shown
@@ -51,20 +52,16 @@ class Telemetry:
         `accept` is called once it is clear that it can be had. If it raises, or there is a TelemetryError, nothing has
         changed.
         """
-        listener = None
+        server = None
         if settings is not None and not self._is_served(settings):
-            try:
-                listener = listen(settings.address, settings.port)
-            except PortError as error:
-                where = shown(settings.address, settings.port)
-                raise TelemetryError(f"Error serving telemetry on {where}: {error}") from None
+            server = self._serve(settings)
         try:
             accept()
         except BaseException:  # whatever it is: nobody may find a port that is not served
-            if listener is not None:
-                listener.close()
+            if server is not None:
+                server.close(grace=0.0)
             raise
-        if listener is not None or settings is None:
+        if server is not None or settings is None:
             self._close(REPLACED_GRACE)
         self._settings = settings
         self._observer.observe(settings is not None)
@@ -72,11 +69,25 @@ class Telemetry:
             return
         for told in self._observer.define(settings):
             self._log.warning(told)
-        if listener is not None:
-            self._server = Server(self._host.loop, listener, self._observer, self._log, settings.path)
+        if server is not None:
+            self._server = server
         elif self._server is not None:
             self._server.path = settings.path
         self._log.info(settings.announcement.format(address=shown(settings.address, settings.port)))
+
+    def _serve(self, settings: Settings) -> Server:
+        """TelemetryError if their port is not available."""
+        why, listener = "", None
+        try:
+            listener = listen(settings.address, settings.port)
+            return Server(self._host.loop, listener, self._observer, self._log, settings.path)
+        except PortError as error:
+            why = str(error)
+        except OSError as error:
+            why = reason_of(error)
+        if listener is not None:
+            listener.close()
+        raise TelemetryError(f"Error serving telemetry on {shown(settings.address, settings.port)}: {why}")
 
     def _is_served(self, settings: Settings) -> bool:
         now = self._settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -25,6 +26,13 @@ TURN = 0.002
 # that those which are left out come first the next time.
 EVENTS_BATCH = 4
 LONGEST_WAIT = 86400.0  # seconds; epoll refuses more than 24 days
+
+
+def reason_of(error: OSError) -> str:
+    """Why the kernel opens no descriptor, or does not watch one, in words."""
+    if error.errno == errno.ENOSPC:  # epoll's word for it
+        return "the limit fs.epoll.max_user_watches is reached"
+    return error.strerror or str(error)
 
 
 class Timer:
@@ -58,7 +66,7 @@ class Loop:
         self.now = clock
         self.on_error = on_error
         self._epoll = select.epoll(select.EPOLL_CLOEXEC)
-        self._readers: dict[int, Callable[[], object]] = {}
+        self._readers: dict[int, Callable[[], object] | None] = {}  # None: paused
         self._writers: dict[int, Callable[[], object]] = {}
         self._timers: list[Timer] = []
         self._cancelled_limit = 1000
@@ -105,27 +113,45 @@ class Loop:
 
     # --- descriptors
 
+    # The kernel may refuse a descriptor that is new to it: no memory, or fs.epoll.max_user_watches is reached. It never
+    # refuses one that it has, so whoever only makes a pause says `pause_reader`: the way back is always open.
+
     def add_reader(self, fd: int, callback: Callable[[], object]) -> None:
-        self._readers[fd] = callback
-        self._watch(fd)
+        """Call back when there is something to read. OSError if the kernel refuses, and nothing has changed then."""
+        self._add(self._readers, fd, callback)
+
+    def pause_reader(self, fd: int) -> None:
+        """Do not call back until the next `add_reader`, which cannot fail. Not for what can hang up."""
+        if self._readers.get(fd) is not None:
+            self._readers[fd] = None
+            self._watch(fd)
 
     def remove_reader(self, fd: int) -> None:
-        if self._readers.pop(fd, None) is not None:
+        if fd in self._readers:
+            del self._readers[fd]
             self._watch(fd)
 
     def add_writer(self, fd: int, callback: Callable[[], object]) -> None:
-        self._writers[fd] = callback
-        self._watch(fd)
+        """Call back when something can be written. OSError if the kernel refuses, and nothing has changed then."""
+        self._add(self._writers, fd, callback)
 
     def remove_writer(self, fd: int) -> None:
         if self._writers.pop(fd, None) is not None:
             self._watch(fd)
 
+    def _add(self, callbacks: dict[int, Any], fd: int, callback: Callable[[], object]) -> None:
+        callbacks[fd] = callback
+        try:
+            self._watch(fd)
+        except OSError:
+            del callbacks[fd]
+            raise
+
     def _watch(self, fd: int) -> None:
-        mask = (select.EPOLLIN if fd in self._readers else 0) | (select.EPOLLOUT if fd in self._writers else 0)
-        if not mask:
+        if fd not in self._readers and fd not in self._writers:
             self._epoll.unregister(fd)
             return
+        mask = (select.EPOLLIN if self._readers.get(fd) else 0) | (select.EPOLLOUT if fd in self._writers else 0)
         try:
             self._epoll.modify(fd, mask)
         except FileNotFoundError:

@@ -121,12 +121,17 @@ class Outputs:
     def open(
         self, on_line: Callable[[str], object], on_end: Callable[[], object] | None = None
     ) -> tuple[LineReader, int]:
-        """A reader and the descriptor to give to a child, which the caller closes once the child has it."""
+        """A reader and the descriptor to give to a child, which the caller closes once the child has it. OSError if
+        there can be no pipe."""
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(read_end, False)
-        reader = LineReader(self, read_end, on_line, on_end)
-        self._readers[read_end] = reader
-        self._epoll.register(read_end, select.EPOLLIN)
+        try:
+            os.set_blocking(read_end, False)
+            self._epoll.register(read_end, select.EPOLLIN)
+        except OSError:
+            os.close(read_end)
+            os.close(write_end)
+            raise
+        reader = self._readers[read_end] = LineReader(self, read_end, on_line, on_end)
         return reader, write_end
 
     def _read(self) -> None:
@@ -155,6 +160,6 @@ class Outputs:
             return
         self._paused = paused
         if paused:
-            self._loop.remove_reader(self._epoll.fileno())
+            self._loop.pause_reader(self._epoll.fileno())
         else:
             self._loop.add_reader(self._epoll.fileno(), self._read)

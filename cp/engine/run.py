@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cp.engine.loop import reason_of
 from cp.engine.process import NOT_EXECUTABLE, StartError
 from cp.plan import INHERIT
 
@@ -118,7 +119,7 @@ class Run:
         try:
             reader, write_end = self._host.outputs.open(on_line, self._output_ended)
         except OSError as error:
-            raise StartError(f"cannot make a pipe for its output: {error.strerror}", NOT_EXECUTABLE) from None
+            raise StartError(f"cannot make a pipe for its output: {reason_of(error)}", NOT_EXECUTABLE) from None
         self._readers.append(reader)
         pipes.append(write_end)
         return write_end

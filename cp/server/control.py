@@ -64,7 +64,8 @@ if TYPE_CHECKING:
 
 
 class Control:
-    """Serves `operator` on a listener, which it closes. `announced`: say so at level info, else debug.
+    """Serves `operator` on a listener, which it closes. `announced`: `announce` says so at level info, else debug.
+    OSError if the loop cannot watch the listener, which is as it was then.
 
     `users` are served besides root and the user that we run as; None: all are.
     """
@@ -98,7 +99,6 @@ class Control:
         self._server = Server(
             loop, listener.socket, self._handle, log, limits=limits, prepare=self._prepare, refusal=self._refusal
         )
-        self.announce()
 
     @property
     def path(self) -> str:

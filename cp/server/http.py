@@ -12,6 +12,7 @@ import select
 from _thread import start_new_thread
 from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
+from cp.engine.loop import reason_of
 from cp.server.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
 
 TYPE_CHECKING = False
@@ -33,7 +34,8 @@ GRACE = 0.6  # seconds for answers that are owed when the server closes
 
 
 class Server:
-    """Serves clients of `listener`, which is bound, listening and non-blocking, and which it closes.
+    """Serves clients of `listener`, which is bound, listening and non-blocking, and which it closes. OSError if the
+    loop cannot watch it; then the listener is as it was.
 
     `handle(request, exchange)` is called on the loop's thread for each complete request. `prepare` is called once, on
     another thread, before that: to import what the handler needs. `name` stands in front of the log's lines.
@@ -73,7 +75,13 @@ class Server:
         self._finished = False
         self._done: list[Callable[[], object]] = []
         self._closer: Timer | None = None
-        loop.add_reader(listener.fileno(), self._first_client)
+        try:
+            loop.add_reader(self.poller.fileno(), self._serve)
+            loop.add_reader(listener.fileno(), self._accept)
+        except OSError:
+            loop.remove_reader(self.poller.fileno())
+            self.poller.close()
+            raise
 
     @property
     def connections(self) -> int:
@@ -153,18 +161,13 @@ class Server:
 
     # --- the first client
 
-    def _first_client(self) -> None:
-        self._loop.add_reader(self.poller.fileno(), self._serve)
-        self._loop.add_reader(self._listener.fileno(), self._accept)
-        self._accept()
-
     def first_words(self) -> None:
         """A newcomer waits for what speaks HTTP. Meanwhile those that come wait in the listener's queue."""
         if self._importing:
             return
         self._importing = True
         if self._resume is None:
-            self._loop.remove_reader(self._listener.fileno())
+            self._loop.pause_reader(self._listener.fileno())
         try:
             start_new_thread(self._import, ())
         except RuntimeError as error:  # no more threads
@@ -189,7 +192,13 @@ class Server:
         for newcomer in list(self._connections.values()):
             if isinstance(newcomer, Newcomer):  # all are
                 newcomer.hush()
-                self._admit(connection(self, newcomer.client), newcomer.client, due=newcomer.due)
+                try:
+                    admitted = connection(self, newcomer.client)
+                except OSError as error:  # the poller gave up its place, and gets none again
+                    newcomer.close()
+                    self._report_refusal(error)
+                else:
+                    self._admit(admitted, newcomer.client, due=newcomer.due)
         self._accept_on()
 
     def _not_imported(self, fault: str) -> None:
@@ -234,11 +243,18 @@ class Server:
             client = self._next_client()
             if client is None:
                 return
-            if self._open is None:
-                newcomer = self._connections[client.fileno()] = Newcomer(self, client)
-                self.note_deadline(newcomer.deadline)
+            try:
+                connection = self._open(self, client) if self._open is not None else Newcomer(self, client)
+            except OSError as error:  # the poller takes no more
+                client.close()
+                self._pause(error)
+                return
+            self._refused = ""
+            if isinstance(connection, Newcomer):
+                self._connections[connection.fd] = connection
+                self.note_deadline(connection.deadline)
             else:
-                self._admit(self._open(self, client), client, has_room=has_room)
+                self._admit(connection, client, has_room=has_room)
             if len(self._connections) >= self.limits.connections or self.now() >= end:
                 return
 
@@ -284,21 +300,23 @@ class Server:
                     continue  # that client has left, or is kept out by the system
                 self._pause(error)
                 return None
-            self._refused = ""
             client = _socket.socket(listener.family, listener.type, listener.proto, fd)
             client.setblocking(False)
             return client
 
     def _pause(self, error: OSError) -> None:
         """The system does not let us accept: too many open files, or no memory. Clients wait in the queue meanwhile."""
-        reason = error.strerror or str(error)
+        self._report_refusal(error)
+        if self.closing or self._resume is not None:
+            return
+        self._loop.pause_reader(self._listener.fileno())
+        self._resume = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
+
+    def _report_refusal(self, error: OSError) -> None:
+        reason = reason_of(error)
         if reason != self._refused:
             self._refused = reason
             self._log.error(f"{self._name}: cannot accept clients: {reason}; they wait until it can")
-        if self.closing or self._resume is not None:
-            return
-        self._loop.remove_reader(self._listener.fileno())
-        self._resume = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
 
     def _accept_again(self) -> None:
         self._resume = None

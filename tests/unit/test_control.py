@@ -15,6 +15,7 @@ from cp.control import ControlError, ControlPlane
 from cp.engine.loop import Loop
 from cp.plan import Control as Settings
 from cp.server.client import request
+from tests.unit.full_epoll import WHY, descriptors, fill
 from tests.unit.server.serving import DEADLINE, FakeLog, FakeOperator
 
 if TYPE_CHECKING:
@@ -183,3 +184,25 @@ def test_who_may_stays_when_a_reload_is_refused(world: World) -> None:
     assert stat.S_IMODE(os.stat("s").st_mode) == 0o600
     world.plane.use(settings(users=(1000,)))
     assert stat.S_IMODE(os.stat("s").st_mode) == 0o666
+
+
+@pytest.mark.parametrize("place", ["s", ""])
+def test_a_socket_that_cannot_be_watched_is_not_made_and_the_one_before_goes_on(
+    world: World, usual: list[str], place: str
+) -> None:
+    world.plane.use(settings("before"))
+    before = descriptors()
+    full = fill(world.loop, "_epoll")
+    for full.room in (0, 1):  # neither the clients' poller, nor the listener
+        if place:
+            with pytest.raises(ControlError, match=f"cannot serve the control socket s: {WHY}"):
+                world.plane.use(settings(place))
+            assert descriptors() == before
+            assert world.is_served("before")
+        else:
+            world.plane.use(settings(place))
+            assert f"warning cannot serve the control socket first: {WHY}: going on without it" in world.log.lines
+        assert not os.path.lexists(place or usual[0])
+    full.room = 2
+    world.plane.use(settings(place))
+    assert world.is_served(place or usual[0])

@@ -174,6 +174,7 @@ class World:
             on_answer=lambda pattern, status: self.counted.append((pattern, status)),
             limits=limits,
         )
+        self.control.announce()
 
     def pump(self, until: Callable[[], object]) -> None:
         """Turn the loop until something is so."""

@@ -17,6 +17,7 @@ import pytest
 from cp.server.http import Limits
 from cp.server.listener import ListenError, open_listener
 from cp.server.routes import Routes
+from tests.unit.full_epoll import WHY, descriptors, fill
 from tests.unit.server.serving import DEADLINE, World, request
 
 PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -130,6 +131,54 @@ def test_without_descriptors_clients_wait_and_the_log_says_so_once(world: World)
     world.advance(0.11)
     assert client.answer().status == 200
     assert len(world.log.errors()) == 1
+
+
+def test_where_no_client_can_be_watched_they_wait_and_the_log_says_so_once(world: World) -> None:
+    world.ask("GET", "/v3/ping")  # HTTP is there
+    world.settle()
+    full = fill(server_of(world), "poller")
+    before = descriptors()
+    for _ in range(5):
+        with world.client().socket as client:
+            client.send(PING)
+            world.advance(0.11)
+    assert world.log.errors() == [f"error control: cannot accept clients: {WHY}; they wait until it can"]
+    assert descriptors() == before
+    full.room = 100
+    world.advance(0.11)
+    assert world.ask("GET", "/v3/ping").status == 200
+    assert len(world.log.errors()) == 1
+
+
+def test_where_the_first_client_cannot_be_watched_it_is_sent_away_and_the_next_one_is_served(world: World) -> None:
+    full = fill(server_of(world), "poller")
+    client = world.client()
+    client.send(PING)
+    assert client.until_closed() == b""
+    full.room = 1
+    world.advance(0.11)
+    client = world.client()  # it takes the one place, gives it back when HTTP is imported, and gets none again
+    client.send(PING)
+    assert client.until_closed() == b""
+    full.room = 2
+    world.advance(0.11)
+    assert world.ask("GET", "/v3/ping").status == 200
+
+
+def test_a_server_that_stops_accepting_for_a_while_can_always_go_on(world: World) -> None:
+    """While HTTP is imported, and while the system refuses: the kernel may take nothing new meanwhile."""
+    fill(world.loop, "_epoll")
+    assert world.ask("GET", "/v3/ping").status == 200
+    full = fill(server_of(world), "poller")
+    with world.client().socket:
+        world.advance(0.01)
+    full.room = 1
+    world.advance(0.11)
+    assert world.ask("GET", "/v3/ping").status == 200
+
+
+def server_of(world: World) -> Any:
+    return world.control._server
 
 
 # --- before HTTP is there
