@@ -13,7 +13,7 @@ WHY = "the limit fs.epoll.max_user_watches is reached"
 
 
 class FullEpoll:
-    """Stands in for `epoll`, which goes on with what it has. `room` is the number of descriptors that it still takes."""
+    """Stands in for `epoll`, which goes on with what it has. `room`: how many descriptors it still takes."""
 
     def __init__(self, epoll: select.epoll) -> None:
         self._epoll = epoll
