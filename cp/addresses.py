@@ -13,7 +13,9 @@ _RTM_NEWADDR, _RTM_GETADDR = 20, 22
 _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x10, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL = 1, 2, 3
-_SIOCGIFCONF = 0x8912
+_SIOCGIFCONF, _SIOCGIFDSTADDR, _SIOCGIFNETMASK = 0x8912, 0x8917, 0x891B
+# Of an address. For IPv4 the first of them means "another one of the same network", which is no fault.
+_IFA_F_TEMPORARY, _IFA_F_DADFAILED, _IFA_F_DEPRECATED = 0x01, 0x08, 0x20
 
 _TIMEOUT = 2.0  # seconds; the kernel answers at once, a sandbox may not
 _ATTEMPTS = 5  # at a list that changes while it is read
@@ -68,7 +70,7 @@ def by_ioctl() -> list[Address]:
         failure = OSError(error.errno, f"SIOCGIFCONF: {error.strerror or error}")
     try:
         with open("/proc/net/if_inet6", encoding="utf-8", errors="surrogateescape") as lines:
-            found += [Address(line.split()[5], bytes.fromhex(line[:32])) for line in lines]
+            found += map(_ipv6_of, lines)
     except OSError as error:  # a kernel without IPv6 has no such file
         if failure is not None:
             raise OSError(failure.errno, f"{failure.strerror}, {error.filename}: {error.strerror}") from error
@@ -99,14 +101,22 @@ def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None
             yield None
             return
         if kind == _RTM_NEWADDR and length >= 24:
-            (index,) = unpack_from("=I", message, offset + 20)
+            length_of_prefix, bits, index = unpack_from("=xBBxI", message, offset + 16)
             attributes = dict(_attributes(message[offset + 24 : offset + length]))
             # On a point-to-point link IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
             packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS, b"")
             label = attributes.get(_IFA_LABEL, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
             if len(packed) in (4, 16):
-                yield Address(names.get(index) or label.partition(":")[0] or str(index), packed)
+                name = names.get(index) or label.partition(":")[0] or str(index)
+                point_to_point = attributes.get(_IFA_ADDRESS, packed) != packed
+                prefix = 0 if point_to_point else length_of_prefix
+                yield Address(name, packed, prefix, _is_unsteady(bits, len(packed)))
         offset += (length + 3) & ~3
+
+
+def _is_unsteady(bits: int, size: int) -> bool:
+    """By the flags of an address, of which IPv6 has one more."""
+    return bool(bits & (_IFA_F_DADFAILED | _IFA_F_DEPRECATED | (_IFA_F_TEMPORARY if size == 16 else 0)))
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -145,14 +155,28 @@ def _netlink_dump() -> list[Address] | None:
         connection.close()
 
 
+def _ipv6_of(line: str) -> Address:
+    """Of /proc/net/if_inet6: address, index, length of the prefix, scope, flags, interface; numbers in hex."""
+    text, _, prefix, _, bits, name = line.split()[:6]
+    return Address(name, bytes.fromhex(text), int(prefix, 16), _is_unsteady(int(bits, 16), 16))
+
+
 def _ipv4_by_ioctl() -> Iterator[Address]:
     import _socket
     from _struct import calcsize, pack, unpack
     from array import array  # the kernel wants the address of a buffer
     from fcntl import ioctl
 
-    entry = 40 if calcsize("P") == 8 else 32  # sizeof(struct ifreq)
+    entry = 40 if calcsize("P") == 8 else 32  # sizeof(struct ifreq): a name of 16 bytes, then a struct sockaddr_in
     connection = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+
+    def ask(request: int, about: bytes) -> bytes | None:
+        """What the kernel puts in the place of an address in the list."""
+        try:
+            return ioctl(connection, request, about)[20:24]
+        except OSError:  # a sandbox that has the list and not this
+            return None
+
     try:
         room = 64 * entry
         while True:
@@ -161,9 +185,13 @@ def _ipv4_by_ioctl() -> Iterator[Address]:
             if used < room:  # else there may be more
                 break
             room *= 2
+        data = buffer.tobytes()
+        for offset in range(0, used, entry):
+            one = data[offset : offset + entry]
+            label = one.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+            packed, mask = one[20:24], ask(_SIOCGIFNETMASK, one)
+            point_to_point = ask(_SIOCGIFDSTADDR, one) not in (None, packed)
+            prefix = 0 if mask is None or point_to_point else int.from_bytes(mask, "big").bit_count()
+            yield Address(label.partition(":")[0], packed, prefix)
     finally:
         connection.close()
-    data = buffer.tobytes()
-    for offset in range(0, used, entry):
-        label = data[offset : offset + 16].partition(b"\0")[0].decode("utf-8", "surrogateescape")
-        yield Address(label.partition(":")[0], data[offset + 20 : offset + 24])

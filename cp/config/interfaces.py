@@ -17,6 +17,7 @@ _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 _LETTERS = _WORD - _DIGITS
 _NAME = _WORD | frozenset(".-@")
 _MAPPED = b"\0" * 10 + b"\xff\xff"  # an IPv4 address in its IPv6 form starts so
+_HOST_PREFIX = 32  # of an IPv4 address that is a network of its own
 _IPV6_LOOPBACK = b"\0" * 15 + b"\1"
 
 
@@ -29,13 +30,20 @@ class InterfaceError(Exception):
 
 
 class Address:
-    """One address of one interface. `packed` is in network order: 4 bytes (IPv4) or 16 (IPv6)."""
+    """One address of one interface. `packed` is in network order: 4 bytes (IPv4) or 16 (IPv6).
 
-    __slots__ = ("interface", "packed")
+    `prefix` is the length of its network's prefix in bits; 0 = not known, as on a point-to-point link, where the kernel
+    names the network of the other end. `unsteady`: the kernel does not use it for new connections where it has another
+    one, since its lifetime ends soon (temporary, deprecated), or since another machine has it, too (duplicate).
+    """
 
-    def __init__(self, interface: str, packed: bytes) -> None:
+    __slots__ = ("interface", "packed", "prefix", "unsteady")
+
+    def __init__(self, interface: str, packed: bytes, prefix: int = 0, unsteady: bool = False) -> None:
         self.interface = interface
         self.packed = packed
+        self.prefix = prefix
+        self.unsteady = unsteady
 
     @property
     def text(self) -> str:
@@ -45,13 +53,16 @@ class Address:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Address):
             return NotImplemented
-        return self.interface == other.interface and self.packed == other.packed
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash((self.interface, self.packed))
+        return hash(self._values())
 
     def __repr__(self) -> str:
-        return f"Address({self.interface} {self.text})"
+        return f"Address({self.interface} {self.text}/{self.prefix}{' unsteady' if self.unsteady else ''})"
+
+    def _values(self) -> tuple[str, bytes, int, bool]:
+        return self.interface, self.packed, self.prefix, self.unsteady
 
 
 def parse_ip(text: str) -> bytes | None:
@@ -90,26 +101,35 @@ def choose(specs: Sequence[str], addresses: list[Address]) -> str:
 
     Raises InterfaceError if any specification cannot be read, even if another one would match, or if none matches.
     """
-    candidates = in_order(addresses)
+    seen = in_order(addresses)
+    candidates = [address for address in seen if not _is_link_local(address.packed)]
+    preferred = _by_preference(candidates)
     for spec in _parse_all(specs):
-        found = spec.find(candidates)
+        found = spec.find(candidates if spec.counts else preferred)
         if found is not None:
             return format_ip(found)
+    hint = "" if len(seen) == len(candidates) else "\nAddresses of the link (fe80::) count only if named by static:"
     raise InterfaceError(
         "None of the interface specifications were able to match\n"
         f"Specifications: {', '.join(specs or DEFAULT_SPECS)}\n"
-        f"Addresses: {', '.join(f'{a.interface} {a.text}' for a in candidates) or 'none'}"
+        f"Addresses: {', '.join(f'{a.interface} {a.text}' for a in seen) or 'none'}{hint}"
     )
 
 
 class _Spec:
-    """One specification: a literal address, or the `index`-th of the candidates that `matches` lets through."""
+    """One specification: a literal address, or the `index`-th of the candidates that `matches` lets through.
 
-    __slots__ = ("index", "matches", "static")
+    `counts`: it names its address by a position in the plain order, so no address may be preferred to another one.
+    """
 
-    def __init__(self, matches: Callable[[Address], bool], index: int = 0, static: bytes | None = None) -> None:
+    __slots__ = ("counts", "index", "matches", "static")
+
+    def __init__(
+        self, matches: Callable[[Address], bool], index: int | None = None, static: bytes | None = None
+    ) -> None:
         self.matches = matches
-        self.index = index
+        self.counts = index is not None
+        self.index = index or 0
         self.static = static
 
     def find(self, candidates: list[Address]) -> bytes | None:
@@ -122,6 +142,40 @@ class _Spec:
                     return address.packed
                 left -= 1
         return None
+
+
+def _by_preference(candidates: list[Address]) -> list[Address]:
+    """Of the addresses of one interface, those that others should not use come last; apart from that the same order.
+
+    A virtual address is that of a load balancer: Docker Swarm, keepalived and IPVS give it to each of the machines or
+    containers behind it, as a /32 beside the address of its own, or on the loopback interface.
+    """
+    loopback = {address.interface for address in candidates if _is_loopback(address.packed)}
+    networks: dict[tuple[str, int], set[int]] = {}  # by interface and length
+    for address in candidates:
+        if len(address.packed) == 4 and 0 < address.prefix < _HOST_PREFIX:
+            networks.setdefault((address.interface, address.prefix), set()).add(_network(address, address.prefix))
+
+    def is_virtual(address: Address) -> bool:
+        if len(address.packed) != 4 or address.prefix != _HOST_PREFIX:
+            return False
+        on_loopback = address.interface in loopback
+        return any(
+            _network(address, length) in known
+            for (interface, length), known in networks.items()
+            if on_loopback or interface == address.interface
+        )
+
+    def order(address: Address) -> tuple[bool, tuple[bytes, bool, bytes]]:
+        virtual = is_virtual(address)
+        name, packed = _order(address)
+        return virtual and address.interface in loopback, (name, virtual or address.unsteady, packed)
+
+    return sorted(candidates, key=order)
+
+
+def _network(address: Address, length: int) -> int:
+    return int.from_bytes(address.packed, "big") >> (len(address.packed) * 8 - length)
 
 
 def _order(address: Address) -> tuple[bytes, bytes]:
@@ -157,12 +211,12 @@ def _parse_interface(spec: str) -> _Spec | str | None:
     if colon:
         if family not in ("inet", "inet6") or not _is_name(name):
             return None
-        return _by_name(name, 16 if family == "inet6" else 4, 0)
+        return _by_name(name, 16 if family == "inet6" else 4)
     name, bracket, index = spec.partition("[")
     if not _is_name(name):
         return None
     if not bracket:
-        return _by_name(name, 4, 0)
+        return _by_name(name, 4)
     digits = index[:-1]
     if not index.endswith("]") or not digits or not _DIGITS.issuperset(digits):
         return None
@@ -178,7 +232,7 @@ def _is_name(text: str) -> bool:
     return _WORD.issuperset(text) or not _LETTERS.isdisjoint(text)
 
 
-def _by_name(name: str, size: int, index: int) -> _Spec:
+def _by_name(name: str, size: int, index: int | None = None) -> _Spec:
     # `ip addr` shows one end of a pair as eth0@if3; the interface is eth0.
     names = (name, name.partition("@")[0])
     return _Spec(lambda a: a.interface in names and (not size or len(a.packed) == size), index)
@@ -200,3 +254,8 @@ def _parse_network(spec: str) -> _Spec | None:
 
 def _is_loopback(packed: bytes) -> bool:
     return packed == _IPV6_LOOPBACK if len(packed) == 16 else packed[0] == 127
+
+
+def _is_link_local(packed: bytes) -> bool:
+    """Of IPv6: such an address means something else on each link, and nothing without the name of an interface."""
+    return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80

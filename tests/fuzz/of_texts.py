@@ -88,11 +88,16 @@ def fuzz_duration(data: bytes) -> None:
 
 def fuzz_interface(data: bytes) -> None:
     """Lines of specifications, and behind a separator the addresses to choose from: the first byte of each says which
-    interface has it."""
+    interface has it, and with what kind of a network."""
     lines, packed = parts(data, 2)
     specs = text_of(lines).split("\n")
     known = [
-        Address(f"eth{block[0] % 3}", block[1:17] if block[0] & 1 and len(block) >= 17 else block[1:5])
+        Address(
+            f"eth{block[0] % 3}",
+            block[1:17] if block[0] & 1 and len(block) >= 17 else block[1:5],
+            prefix=block[0] >> 2,
+            unsteady=block[0] >= 128,
+        )
         for block in (packed[at : at + 17] for at in range(0, len(packed), 17))
         if len(block) >= 5
     ]

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from struct import pack
+from typing import Any
 
 import pytest
 
 from cp.addresses import by_ioctl, by_netlink, local_addresses, parse_dump
 from cp.config.interfaces import Address, choose, in_order, parse_ip
 
+SIOCGIFCONF = 0x8912
 LINK = 7
 NAMES = {LINK: "eth7"}
 DONE = pack("=IHHII", 16, 3, 2, 1, 0)
@@ -24,13 +27,13 @@ def attribute(kind: int, value: bytes) -> bytes:
     return pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
 
 
-def new_address(*attributes: bytes, index: int = LINK, flags: int = 2) -> bytes:
-    body = pack("=BBBBI", 2, 24, 0, 0, index) + b"".join(attributes)
+def new_address(*attributes: bytes, index: int = LINK, flags: int = 2, bits: int = 0) -> bytes:
+    body = pack("=BBBBI", 2, 24, bits, 0, index) + b"".join(attributes)
     return pack("=IHHII", 16 + len(body), 20, flags, 1, 0) + body
 
 
 def test_loopback_is_found_with_its_name() -> None:
-    assert Address("lo", ip("127.0.0.1")) in local_addresses()
+    assert Address("lo", ip("127.0.0.1"), 8) in local_addresses()
 
 
 def test_an_interface_that_does_not_exist_contributes_nothing() -> None:
@@ -73,12 +76,40 @@ def test_our_end_of_a_point_to_point_link_is_taken() -> None:
 
 def test_several_addresses_in_one_message_and_no_end_yet() -> None:
     message = new_address(attribute(1, ip("fe80::1"))) + new_address(attribute(1, ip("10.0.0.1")))
-    assert list(parse_dump(message, NAMES)) == [Address("eth7", ip("fe80::1")), Address("eth7", ip("10.0.0.1"))]
+    assert list(parse_dump(message, NAMES)) == [Address("eth7", ip("fe80::1"), 24), Address("eth7", ip("10.0.0.1"), 24)]
 
 
 def test_an_interface_that_came_after_the_names_were_read_has_its_label() -> None:
     message = new_address(attribute(1, ip("10.0.0.1")), attribute(3, b"eth9:1\0"), index=9)
-    assert list(parse_dump(message, NAMES)) == [Address("eth9", ip("10.0.0.1"))]
+    assert list(parse_dump(message, NAMES)) == [Address("eth9", ip("10.0.0.1"), 24)]
+
+
+@pytest.mark.parametrize(
+    ("text", "bits", "unsteady"),
+    [
+        ("fd00::1", 0x80, False),  # permanent
+        ("fd00::1", 0x40, False),  # tentative: in a second it is not
+        ("fd00::1", 0x01, True),  # temporary
+        ("fd00::1", 0x20, True),  # deprecated
+        ("fd00::1", 0x08, True),  # somebody else has it
+        ("10.0.0.1", 0x01, False),  # the second one of its network
+        ("10.0.0.1", 0x20, True),
+    ],
+)
+def test_what_the_kernel_does_not_use_itself_is_unsteady(text: str, bits: int, unsteady: bool) -> None:
+    message = new_address(attribute(1, ip(text)), bits=bits)
+    assert list(parse_dump(message, NAMES)) == [Address("eth7", ip(text), 24, unsteady)]
+
+
+def test_a_sandbox_that_does_not_tell_the_length_of_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    def list_alone(fd: int, request: int, about: bytes) -> Any:
+        if request != SIOCGIFCONF:
+            raise OSError(errno.ENOTTY, "Not a typewriter")
+        return real(fd, request, about)
+
+    real = fcntl.ioctl
+    monkeypatch.setattr(fcntl, "ioctl", list_alone)
+    assert Address("lo", ip("127.0.0.1"), 0) in by_ioctl()
 
 
 def test_a_refused_dump_is_an_error_with_the_kernel_s_number() -> None:

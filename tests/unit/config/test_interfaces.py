@@ -7,10 +7,12 @@ import pytest
 from cp.config.interfaces import Address, InterfaceError, choose, format_ip, in_order, needs_addresses, parse_ip
 
 
-def address(interface: str, text: str) -> Address:
-    packed = parse_ip(text)
+def address(interface: str, text: str, *, unsteady: bool = False) -> Address:
+    """`text` is an address, with the length of its prefix or without."""
+    ip, _, prefix = text.partition("/")
+    packed = parse_ip(ip)
     assert packed is not None, text
-    return Address(interface, packed)
+    return Address(interface, packed, int(prefix or 0), unsteady)
 
 
 TABLE = [
@@ -84,8 +86,85 @@ def test_any_interface_never_means_loopback(spec: str) -> None:
         choose([spec], ONLY_LOOPBACK)
 
 
-def test_link_local_ipv6_counts() -> None:
-    assert choose(["inet6"], [address("eth0", "fe80::1"), *ONLY_LOOPBACK]) == "fe80::1"
+LINK = [address("eth0", "fe80::1/64"), address("eth0", "febf::1/64"), *ONLY_LOOPBACK]
+
+
+@pytest.mark.parametrize("spec", ["inet6", "eth0:inet6", "eth0[0]", "fe80::/10", "fe80::/64"])
+def test_an_ipv6_address_of_the_link_is_never_chosen(spec: str) -> None:
+    with pytest.raises(InterfaceError) as caught:
+        choose([spec], LINK)
+    assert str(caught.value).endswith(
+        "Addresses: eth0 fe80::1, eth0 febf::1, lo ::1, lo 127.0.0.1\n"
+        "Addresses of the link (fe80::) count only if named by static:"
+    )
+
+
+def test_an_ipv6_address_of_the_link_may_be_named() -> None:
+    assert choose(["static:fe80::1"], LINK) == "fe80::1"
+
+
+def test_addresses_beside_those_of_the_link_are_chosen() -> None:
+    steady = address("eth1", "fec0::1/64")
+    assert choose(["inet6"], [*LINK, steady]) == "fec0::1"
+    assert choose(["eth0", "inet6", "lo"], LINK) == "127.0.0.1"
+
+
+# -- virtual addresses, and others that come last
+
+SWARM = [address("eth0", "10.9.0.2/32"), address("eth0", "10.9.0.3/24"), *ONLY_LOOPBACK]
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        (["eth0"], "10.9.0.3"),
+        (["eth0:inet"], "10.9.0.3"),
+        (["inet"], "10.9.0.3"),
+        ([], "10.9.0.3"),
+        (["10.9.0.0/16"], "10.9.0.3"),
+        (["10.9.0.2/32"], "10.9.0.2"),
+        (["eth0[0]"], "10.9.0.2"),  # positions are those of the documented order, whatever is preferred
+        (["eth0[1]"], "10.9.0.3"),
+    ],
+)
+def test_a_virtual_address_comes_last(specs: list[str], expected: str) -> None:
+    assert choose(specs, random.Random(7).sample(SWARM, len(SWARM))) == expected
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        (["eth0 10.9.0.2/32"], "10.9.0.2"),  # the only one, as some clouds give it
+        (["eth0 10.9.0.2/32", "eth0 10.9.0.3/32"], "10.9.0.2"),  # in no network of another one
+        (["eth0 10.9.0.2/32", "eth0 10.8.0.3/24"], "10.8.0.3"),  # another network, and the plain order
+        (["eth0 10.7.0.2/32", "eth0 10.8.0.3/24"], "10.7.0.2"),
+        (["eth0 10.9.0.2/32", "eth0 10.9.0.3"], "10.9.0.2"),  # a point-to-point link, or nobody knows its network
+        (["eth0 10.9.0.2/32", "eth1 10.9.0.3/24"], "10.9.0.2"),  # the other one is that of another interface
+        (["lo 127.0.0.1/8", "lo 10.9.0.2/32", "net1 10.9.0.3/24"], "10.9.0.3"),  # on loopback, as IPVS needs it
+        (["lo 127.0.0.1/8", "lo 10.9.0.2/32", "net1 10.8.0.3/24"], "10.9.0.2"),
+        (["eth0 10.9.0.2/24", "eth0 10.9.0.3/24"], "10.9.0.2"),  # two of the same kind
+    ],
+)
+def test_which_addresses_are_virtual(addresses: list[str], expected: str) -> None:
+    assert choose(["inet"], [address(*text.split()) for text in addresses]) == expected
+
+
+def test_a_virtual_address_on_loopback_does_not_hide_loopback_itself() -> None:
+    on_loopback = address("lo", "10.9.0.2/32")
+    assert choose(["lo"], [on_loopback, address("eth0", "10.9.0.3/24"), *ONLY_LOOPBACK]) == "127.0.0.1"
+
+
+def test_a_host_route_of_ipv6_is_not_virtual() -> None:
+    """DHCPv6 gives each machine its own address as a /128, beside one that the machine made for itself."""
+    assert choose(["inet6"], [address("eth0", "fd00::5/128"), address("eth0", "fd00::6/64")]) == "fd00::5"
+
+
+def test_an_address_that_will_not_last_comes_last_on_its_interface() -> None:
+    temporary, steady = address("eth0", "fd00::5/64", unsteady=True), address("eth0", "fd00::6/64")
+    of_another = address("eth1", "fd00::7/64")
+    assert choose(["inet6"], [temporary, steady, of_another]) == "fd00::6"
+    assert choose(["inet6"], [temporary, of_another]) == "fd00::5"
+    assert choose(["eth0[0]"], [temporary, steady]) == "fd00::5"
 
 
 def test_without_any_address_the_error_says_so() -> None:
