@@ -143,6 +143,7 @@ class Job(Record):
     stop_timeout: float | None = None  # how long the jobs on its `stopping` may hold up its stop; None = no limit
     stop_group: bool = True  # SIGTERM goes to the group, not to the process alone
     stops_last: bool = False  # lives until all others are gone
+    killed_unasked: bool = False  # SIGKILL at once, no SIGTERM, in a stop that nobody asked for
     stopping_on_exit: bool = True  # `stopping` is announced also when the process ended by itself
     announces_unstarted: bool = True  # `stopping` and `stopped` are announced also if it never started
     sweeps_group: bool = False  # what an exit leaves of the group gets SIGTERM

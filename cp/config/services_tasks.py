@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cp.config.services_scope import Scope
 
 _TASK_KEYS = ("name", "command", "frequency", "timeout")
-_COPROCESS_KEYS = ("name", "command", "restarts")
+_COPROCESS_KEYS = ("name", "command", "restarts", "onExit")
 
 
 def read_tasks(root: Fields, scope: Scope) -> list[Job]:
@@ -22,7 +22,12 @@ def read_tasks(root: Fields, scope: Scope) -> list[Job]:
 
 
 def read_coprocesses(root: Fields, scope: Scope) -> list[Job]:
-    """A job with restarts for each coprocess."""
+    """A job with restarts for each coprocess.
+
+    Beyond what ContainerPilot 2 knew there is `onExit`: the signal for a coprocess when the application has ended.
+    The default is SIGKILL, as in ContainerPilot 2: a Consul agent that gets SIGTERM leaves its cluster and gives up its
+    sessions, and with them locks that must outlive a restart of the container.
+    """
     return [_coprocess(fields, scope) for fields in root.objects("coprocesses", _COPROCESS_KEYS)]
 
 
@@ -77,6 +82,7 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
         command=command,
         restarts=_restarts(fields),
         stops_last=True,
+        killed_unasked=_is_killed(fields),
         log_fields=(("process", "coprocess"), ("coprocess", name)),
         failure_level="error",
         # With a "=" in it (from the arguments of a command) it would be a variable of another name.
@@ -86,6 +92,13 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
     )
     scope.variables.claim(job, fields)
     return job
+
+
+def _is_killed(fields: Fields) -> bool:
+    value = fields.string("onExit", "kill")
+    if value not in ("kill", "term"):
+        fields.fault("onExit", f'must be "kill" or "term", not {show(value)}')
+    return value == "kill"
 
 
 def _restarts(fields: Fields) -> int | None:

@@ -50,6 +50,11 @@ class Endings:
             run.terminate(group=group)
         self._hold(run)
 
+    def kill(self, run: Run) -> None:
+        """SIGKILL alone, whatever is left of the budget."""
+        if run in self._host.runs:
+            self._kill(run)
+
     def kill_everything(self) -> None:
         """Nothing has any time left, whether it was told to end or not."""
         self.renew(0.0)

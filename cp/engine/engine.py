@@ -48,6 +48,7 @@ class Engine:
     ) -> None:
         self.plan = first
         self.stopping = False
+        self.stop_unasked = False  # the stop began because the main job, or all jobs, had ended
         self.maintenance = False
         self.exit_code = 0
         self._host = host
@@ -67,6 +68,7 @@ class Engine:
         self._stopping_jobs = False  # the services are gone, or have had their time
         self._leaving = False  # nothing is waited for any more
         host.terminate = self._endings.terminate
+        host.kill = self._endings.kill
         host.run_ended = self._endings.ended
         host.run_overdue = self._overdue
         host.bus.subscribe(self._heard)
@@ -283,6 +285,7 @@ class Engine:
         if self.stopping:
             return
         self.stopping = True
+        self.stop_unasked = self._stop_requests == 0
         self._stop_began = self._host.loop.now()
         self._host.log.debug("stopping")
         self.changes.abandon()

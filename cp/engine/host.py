@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         @property
         def stopping(self) -> bool: ...
         @property
+        def stop_unasked(self) -> bool: ...
+        @property
         def maintenance(self) -> bool: ...
         def wanted(self, service: plan.Service, status: str, output: str) -> None: ...
         def unwanted(self, service: plan.Service) -> None: ...
@@ -123,6 +125,7 @@ class Host:
     __slots__ = (
         "bus",
         "environment",
+        "kill",
         "log",
         "loop",
         "masked",
@@ -158,8 +161,9 @@ class Host:
         self.masked = masked  # takes secrets out of texts that others get to see
         self.runs: set[Run] = set()  # that have started and not ended
         self.observer: Observer | None = None
-        # The engine puts its own in the place of these three, for the budget of its stops.
+        # The engine puts its own in the place of these four, for the budget of its stops.
         self.terminate: Callable[[Run, bool], None] = lambda run, group: run.terminate(group=group)
+        self.kill: Callable[[Run], None] = lambda run: run.kill()
         self.run_ended: Callable[[Run], None] = self.runs.discard
         self.run_overdue: Callable[[], None] = lambda: None  # one was killed by its own time limit
 

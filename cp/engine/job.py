@@ -332,7 +332,10 @@ class Job:
             self._finish()
             return
         self._move(State.TERMINATING)
-        self._host.terminate(self._run, self.plan.stop_group)
+        if self.plan.killed_unasked and self._supervisor.stop_unasked:
+            self._host.kill(self._run)
+        else:
+            self._host.terminate(self._run, self.plan.stop_group)
 
     def _finish(self) -> None:
         self._move(State.COMPLETE)

@@ -83,12 +83,15 @@ class Budget:
         """True if its own time limit is why it is killed."""
         now, limit = self._model.now, self._limits.get(process)
         timed_out = number == KILL and limit is not None and now >= limit - SOON
+        life = self._model.lives.get(process.name)
+        unasked = self._model.stop_unasked and life is not None and life.job.killed_unasked
+        expect(number == KILL or not unasked, "unasked", process.name)
         if timed_out:
             self._timed_out.add(process)
             del self._limits[process]
         elif number == KILL:
             at_once = self._model.plan.stop_timeout < 0
-            allowed = self._model.left or at_once or self.remaining <= SOON
+            allowed = self._model.left or at_once or unasked or self.remaining <= SOON
             expect(allowed, "not early", f"{process.name} is killed, with {self.remaining:.3f} s left")
             process.doomed_at = now if process.doomed_at is None else process.doomed_at
         process.killed = process.killed or number == KILL

@@ -27,7 +27,7 @@ class Model:
         self.plan = first
         self.lives: dict[str, Life] = {}
         self.changes = Changes(self)
-        self.stopping = self.maintenance = False
+        self.stopping = self.maintenance = self.stop_unasked = False
         self.stop_began = 0.0
         self.in_vain: set[str] | None = None  # the hooks that wait for what cannot come, when the stop ends the jobs
         self.stop_reasons: list[str] = []
@@ -197,6 +197,7 @@ class Model:
         if main is not None and not self.stop_reasons:
             self.take_code(main)
         self.stopping, self.stop_began, self.last_hook = True, self.now, self.now
+        self.stop_unasked = self.requests_to_stop == 0
         self.budget.renew(self.plan.stop_timeout)
         self.registrations.stop()
         for life in self.lives.values():

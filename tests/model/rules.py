@@ -15,6 +15,7 @@ PROMISES = {
     "hooks first": "a process is told to end only when all jobs on `stopping` are done, or have had their time",
     "in time": "what was told to end has SIGKILL when the budget or its own timeout is spent",
     "not early": "nothing is killed before its time",
+    "unasked": "what is to be killed in a stop that nobody asked for gets no SIGTERM in it",
     "given up": "what survives SIGKILL for two seconds is not waited for",
     "stop": "a stop begins for a reason, and when there is one",
     "stop ends": "a stop ends within its budget, counted from the end of the last hook",

@@ -185,7 +185,8 @@ def _services_text(jobs: list[bytes], shared: bytes, version: str) -> str:
         found["tasks"] = [{"name": "t", "command": ["task"], "frequency": tape.of("500ms", "2s")}]
     if tape.of(False, True):
         restarts = tape.of("never", 2, "unlimited")
-        found["coprocesses"] = [{"name": "c", "command": ["coprocess"], "restarts": restarts}]
+        on_exit = tape.of("kill", "term")
+        found["coprocesses"] = [{"name": "c", "command": ["coprocess"], "restarts": restarts, "onExit": on_exit}]
     if tape.of(False, True):
         found["backends"] = [{"name": WATCH, "poll": 1, "onChange": ["onChange"]}]
     return json.dumps(found)

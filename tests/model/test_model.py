@@ -56,6 +56,7 @@ FAULTS: dict[str, Change] = {
     "nobody waits for hooks": (Roster, "dependents", lambda roster, job: []),
     "nobody hears that a hook is done": (Job, "completed", lambda job, other: None),
     "nothing is killed when the budget is spent": (Endings, "_spent", lambda endings: None),
+    "what is to be killed gets SIGTERM": (Endings, "kill", lambda endings, run: endings.terminate(run, True)),
     "a timeout is forgotten": (Run, "_time_is_up", lambda run: None),
     "a process that hangs is waited for": (Endings, "_give_up", lambda endings, run: None),
     "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),

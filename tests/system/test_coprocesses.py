@@ -117,6 +117,20 @@ def test_coprocess_runs_until_the_app_is_gone(pilot: StartPilot) -> None:
     assert started.words()[-2:] == ["app-term", "co-term"]
 
 
+@pytest.mark.parametrize(("more", "last"), [({}, "postStop"), ({"onExit": "term"}, "co-term")], ids=["kill", "term"])
+def test_coprocess_gets_sigkill_when_the_app_ends_by_itself(
+    more: dict[str, str], last: str, pilot: StartPilot
+) -> None:
+    """A SIGTERM would make a Consul agent leave, and its sessions are to outlive a restart of the container."""
+    app = sh("until grep -q co $MARKS; do sleep 0.05; done; exit 6")
+    started = pilot({"postStop": mark("postStop"), "coprocesses": [{"command": until_term("co"), **more}]}, app)
+
+    assert started.wait_exit() == 6
+
+    assert started.words()[-1] == last
+    started.assert_nothing_is_left()
+
+
 def test_coprocess_that_ignores_sigterm_is_killed_when_the_app_ends_by_itself(pilot: StartPilot) -> None:
     app = sh("until grep -q co $MARKS; do sleep 0.05; done; exit 6")
     started = pilot({"stopTimeout": 1, "coprocesses": [{"command": deaf("co"), "restarts": "unlimited"}]}, app)

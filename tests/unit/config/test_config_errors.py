@@ -217,6 +217,8 @@ def test_restarts(restarts: Any, shown: str) -> None:
         ({}, "Coprocess did not provide a command"),
         ({"name": "n", "command": ""}, "Could not parse `coprocess` command n: received zero-length argument"),
         ({"command": "x", "timeout": 5}, "coprocesses[0].timeout: unknown key"),
+        ({"command": "x", "onExit": "TERM"}, 'coprocesses[0].onExit: must be "kill" or "term", not "TERM"'),
+        ({"command": "x", "onExit": ["term"]}, "coprocesses[0].onExit: must be a string, not an array"),
     ],
 )
 def test_coprocess(coprocess: dict[str, Any], text: str) -> None:
@@ -333,7 +335,7 @@ keys_of = {
     "services": ["name", "port", "poll", "ttl", "health", "timeout", "failures", "interfaces", "tags", "consul"],
     "backends": ["name", "poll", "onChange", "timeout", "tag", "mode"],
     "tasks": ["name", "command", "frequency", "timeout"],
-    "coprocesses": ["name", "command", "restarts"],
+    "coprocesses": ["name", "command", "restarts", "onExit"],
 }
 any_array = st.sampled_from(sorted(keys_of)).flatmap(
     lambda key: st.lists(st.dictionaries(st.sampled_from(keys_of[key]), any_value) | any_value, max_size=3).map(

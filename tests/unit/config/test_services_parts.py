@@ -302,6 +302,7 @@ def test_a_coprocess_is_a_job_with_restarts() -> None:
         command=("/bin/agent", "-v"),
         restarts=3,
         stops_last=True,
+        killed_unasked=True,
         output=LOG,
         log_fields=(("process", "coprocess"), ("coprocess", "my-agent")),
         failure_level="error",
@@ -309,6 +310,13 @@ def test_a_coprocess_is_a_job_with_restarts() -> None:
         keep_pid_variables=True,
         reload=REPLACE,
     )
+
+
+@pytest.mark.parametrize(("on_exit", "killed"), [(None, True), ("kill", True), ("term", False)])
+def test_on_exit_says_whether_a_coprocess_is_killed_when_the_application_has_ended(
+    on_exit: str | None, killed: bool
+) -> None:
+    assert coprocess(onExit=on_exit).killed_unasked is killed
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def post_stop() -> Job:
 
 def coprocess(when: When = STARTUP, *, command: str = "coprocess", **changes: Any) -> Job:
     fields = {"name": "coprocess", "when": when, "command": (command,), "stops_last": True, "output": INHERIT}
-    return Job(**{**fields, "reload": REPLACE, **changes})
+    return Job(**{**fields, "killed_unasked": True, "reload": REPLACE, **changes})
 
 
 def task(seconds: float, **changes: Any) -> Job:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from cp.engine.engine import SAME_REQUEST
 from cp.plan import Job
 from tests.unit.engine.plans import (
@@ -248,19 +250,61 @@ def test_coprocesses_live_until_post_stop_has_ended() -> None:
     world.exit("app", 0)
     assert world.processes.running("coprocess")
     world.exit("postStop", 0)
-    assert world.story("SIGTERM") == ["SIGTERM coprocess"]
+    assert world.story("SIG") == ["SIGKILL coprocess"]
     assert world.over
     assert not any(line.startswith("error: coprocess exited") for line in world.log.lines)
+
+
+def test_coprocess_is_killed_at_once_when_the_app_has_ended_even_if_sigterm_comes_in_post_stop() -> None:
+    """A SIGTERM makes a Consul agent leave, and its sessions are to outlive a restart of the container."""
+    world = World(app(), post_stop(), coprocess()).start()
+    world.exit("app", 2)
+    world.terminate()
+    world.exit("postStop", 0)
+    assert world.story("SIG") == ["SIGKILL coprocess"]
+    assert (world.over, world.engine.exit_code) == (True, 2)
+
+
+def test_coprocess_that_is_to_be_terminated_is_when_the_app_has_ended() -> None:
+    world = World(app(), coprocess(killed_unasked=False)).start()
+    world.exit("app", 0)
+    assert world.story("SIG") == ["SIGTERM coprocess"]
+    assert world.over
+
+
+@pytest.mark.parametrize("killed_unasked", [True, False])
+def test_coprocess_is_terminated_in_a_stop_that_was_asked_for(killed_unasked: bool) -> None:
+    world = World(app(), coprocess(killed_unasked=killed_unasked)).start()
+    world.terminate()
+    assert world.story("SIG") == ["SIGTERM app", "SIGTERM coprocess"]
+    assert world.over
+
+
+def test_coprocess_is_terminated_by_a_reload() -> None:
+    world = World(app(), coprocess()).start()
+    world.reload(app(), coprocess())
+    assert world.story("SIG") == ["SIGTERM coprocess"]
+    assert world.processes.running("coprocess")
+
+
+def test_coprocess_that_survives_sigkill_is_not_waited_for() -> None:
+    world = World(app(), coprocess())
+    world.processes.unkillable.add("coprocess")
+    world.start().exit("app", 0)
+    world.advance(1.9)
+    assert not world.over
+    world.advance(0.2)
+    assert world.over
 
 
 def test_coprocess_that_ignores_sigterm_is_killed_within_the_budget() -> None:
     world = World(app(), coprocess(), stop_timeout=2.0)
     world.processes.stubborn.add("coprocess")
-    world.start().exit("app", 0)
+    world.start().terminate()
     world.advance(1.9)
     assert not world.over
     world.advance(0.2)
-    assert world.story("SIG") == ["SIGTERM coprocess", "SIGKILL coprocess"]
+    assert world.story("SIG") == ["SIGTERM app", "SIGTERM coprocess", "SIGKILL coprocess"]
     assert world.over
 
 
