@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _codecs import utf_8_decode
 
 from cp.config.json5 import JsonError, parse
 from cp.server.client import ClientError
@@ -36,7 +37,7 @@ def refusal(status: int, answer: bytes) -> str:
     text = _said(answer, "error")
     if not text:
         # Not one of our servers, or an old one.
-        words = " ".join(answer[:_LONGEST_WORDS].decode("utf-8", "replace").split())
+        words = " ".join(utf_8_decode(answer[:_LONGEST_WORDS], "replace", len(answer) <= _LONGEST_WORDS)[0].split())
         text = f"HTTP status {status}" + (f": {words}" if words else "")
     return "\n".join(map(printable, text.rstrip("\n").split("\n")))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from _codecs import utf_8_decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class LineReader:
         try:
             for line in lines:
                 self._pass_on(line)
-            while len(self._partial) >= LINE_LIMIT:
+            # Its end may still come, as LF or CRLF: a line of exactly this size has no empty piece after it.
+            while len(self._partial) > LINE_LIMIT + 1:
                 self._partial = self._pass_on_piece(self._partial)
         finally:
             self._outputs.hold(False)
@@ -75,14 +77,19 @@ class LineReader:
                 return
 
     def _pass_on(self, line: bytes) -> None:
+        line = line.removesuffix(b"\r")
         while len(line) > LINE_LIMIT:
             line = self._pass_on_piece(line)
-        self._on_line(line.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+        self._on_line(line.decode("utf-8", "surrogateescape"))
 
     def _pass_on_piece(self, line: bytes) -> bytes:
-        """The beginning of a line that is too long; what is left of it."""
-        size = self._outputs.whole(line[:LINE_LIMIT])
-        self._on_line(line[:size].decode("utf-8", "surrogateescape"))
+        """Pass on the beginning of a line that is too long; returns the rest of the line."""
+        piece = line[: self._outputs.whole(line[:LINE_LIMIT])]
+        # A character that is only begun goes to the next piece. Bytes that are not UTF-8 are not held back.
+        text, size = utf_8_decode(piece, "surrogateescape", False)
+        if not size:
+            text, size = piece.decode("utf-8", "surrogateescape"), len(piece)
+        self._on_line(text)
         return line[size:]
 
     def close(self) -> None:

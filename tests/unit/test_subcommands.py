@@ -165,6 +165,12 @@ def test_refusal_in_no_words_of_ours(pilot: Pilot) -> None:
     assert pilot("-reload").err == "-reload: failed to run subcommand: HTTP status 405: Method Not Allowed\n"
 
 
+def test_refusal_whose_words_are_cut_tears_no_character(pilot: Pilot) -> None:
+    pilot.server.says = (answer(500, f"x{'é' * 5000}".encode()),)
+
+    assert pilot("-reload").err == f"-reload: failed to run subcommand: HTTP status 500: x{'é' * 4095}\n"
+
+
 @pytest.mark.parametrize(
     ("flags", "body", "words"),
     [

@@ -61,6 +61,21 @@ def test_both_streams_are_logged_at_info(pilot: StartPilot) -> None:
     started.wait_for_line(r'^time="[^"]+" level=info msg=err job=says pid=\d+$')
 
 
+@pytest.mark.parametrize("format", ["default", "text", "json"])
+def test_no_character_of_a_long_line_is_torn(pilot: StartPilot, format: str) -> None:
+    count = 50_000
+    says = job(
+        "says",
+        sh(f"printf x; yes é | head -n {count} | tr -d '\\n'; echo; printf x; yes 😀 | head -n {count} | tr -d '\\n'"),
+    )
+    started = pilot(config(says, logging={"format": format}))
+
+    assert started.wait_exit() == 0
+    text = started.stdout_file.read_bytes().decode()  # strictly
+    assert (text.count("é"), text.count("😀"), text.count("\ufffd")) == (count, count, 0)
+    assert r"\x" not in text
+
+
 def test_level_warn_hides_what_children_print(pilot: StartPilot) -> None:
     slow = job("slow", sh("echo hid$((1))den; mark said; exec sleep 1000"), timeout="300ms")
     started = pilot(config(app(), slow, logging={"level": "warn"}))
@@ -259,6 +274,19 @@ def test_reader_that_stalls_and_comes_back_gets_all_or_is_told_how_many_not(
     assert numbers == sorted(set(numbers))
     assert len(numbers) + sum(lost) >= 200_000
     assert bool(lost) == (seconds > 10)
+
+
+def test_no_character_is_torn_while_the_reader_is_slow(pilot: StartPilot, reader: Reader) -> None:
+    text = f"x{'€' * 100_000}\n" * 8
+    (pilot.folder() / "text").write_text(text)
+    started = pilot(config(job("says", "cat text")), stdout=reader.writer)
+    cat = started.child("cat text")
+    wait_for(lambda: is_held_back(cat), what="the child to be held back")
+
+    reader.reads.set()
+    assert started.wait_exit() == 0
+    reader.close()
+    assert bytes(reader.data).decode().count("€") == text.count("€")
 
 
 # --- floods

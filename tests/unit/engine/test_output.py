@@ -1,0 +1,117 @@
+"""What children print becomes lines: long ones in pieces, of which none tears a character."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cp.engine import output
+from cp.engine.output import LINE_LIMIT, LineReader, Outputs
+
+LIMIT = 24  # bytes; small, so that every boundary is met
+
+
+class Readers:
+    """The outputs of one reader; `whole` is what the masking of secrets decides."""
+
+    def __init__(self, whole: int = LIMIT) -> None:
+        self._whole = whole
+
+    def hold(self, held: bool) -> None:
+        pass
+
+    def whole(self, beginning: bytes) -> int:
+        return min(self._whole, len(beginning))
+
+    def closed(self, reader: LineReader) -> None:
+        pass
+
+
+def lines_of(pieces: list[bytes], *, whole: int = LINE_LIMIT) -> list[str]:
+    """The lines that are passed on when a child writes these pieces, one after the other, and closes its output."""
+    lines: list[str] = []
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4 * LINE_LIMIT)
+    os.set_blocking(read_end, False)
+    reader = LineReader(cast("Outputs", Readers(whole)), read_end, lines.append, None)
+    try:
+        for piece in pieces:
+            os.write(write_end, piece)
+            while reader.read():
+                pass
+    finally:
+        os.close(write_end)
+        while reader.fd >= 0:
+            reader.read()
+        reader.close()
+    return lines
+
+
+@contextmanager
+def small_limit() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "LINE_LIMIT", LIMIT)
+        yield
+
+
+@pytest.mark.parametrize("character", ["é", "€", "😀"])
+@pytest.mark.parametrize("before", range(5))
+def test_a_character_at_the_end_of_a_piece_is_not_torn(character: str, before: int) -> None:
+    text = "x" * (LINE_LIMIT - before) + character * 4 + "end"
+    data = text.encode() + b"\n"
+    for size in (len(data), 4096, 4095):
+        lines = lines_of([data[start : start + size] for start in range(0, len(data), size)])
+        assert "".join(lines) == text
+        assert all(len(line.encode()) <= LINE_LIMIT for line in lines)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("length", [LINE_LIMIT - 1, LINE_LIMIT])
+def test_a_line_of_the_limit_is_one_line_however_it_is_written(length: int, end: bytes) -> None:
+    line = b"x" * length
+    for pieces in ([line + end], [line, end], [line + end[:1], end[1:]]):
+        assert lines_of(list(filter(None, pieces))) == [line.decode()]
+
+
+def test_what_masking_cuts_within_a_character_is_passed_on_all_the_same() -> None:
+    with small_limit():
+        lines = lines_of(["é".encode() * LIMIT], whole=1)
+    assert b"".join(line.encode("utf-8", "surrogateescape") for line in lines) == "é".encode() * LIMIT
+
+
+@given(
+    st.lists(st.text("aé€😀", max_size=2 * LIMIT), min_size=1, max_size=4),
+    st.lists(st.integers(1, 2 * LIMIT), min_size=1, max_size=8),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_text_comes_out_as_it_was_written(lines: list[str], sizes: list[int], end: str) -> None:
+    with small_limit():
+        passed_on = lines_of(cut("".join(line + end for line in lines).encode(), sizes))
+    assert "".join(passed_on) == "".join(lines)
+    assert all(len(line.encode()) <= LIMIT for line in passed_on)
+    assert len(passed_on) <= sum(1 + len(line.encode()) // (LIMIT - 3) for line in lines)
+
+
+@given(st.binary(max_size=6 * LIMIT), st.lists(st.integers(1, 2 * LIMIT), min_size=1, max_size=8))
+def test_bytes_that_are_no_text_are_all_passed_on(data: bytes, sizes: list[int]) -> None:
+    data = data.replace(b"\r", b"-")
+    with small_limit():
+        passed_on = lines_of(cut(data, sizes))
+    assert "".join(passed_on).encode("utf-8", "surrogateescape") == data.replace(b"\n", b"")
+
+
+def cut(data: bytes, sizes: list[int]) -> list[bytes]:
+    """The data in pieces of these sizes, over and over."""
+    pieces: list[bytes] = []
+    while data:
+        size = sizes[len(pieces) % len(sizes)]
+        pieces.append(data[:size])
+        data = data[size:]
+    return pieces
