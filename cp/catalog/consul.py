@@ -16,10 +16,11 @@ from cp.catalog.address import parse_address
 from cp.catalog.credentials import Authorization, Token
 from cp.catalog.http import Http
 from cp.catalog.instances import parse_instances
+from cp.catalog.unusable import Unusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from cp.catalog import Instance
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cp.plan import ConsulSettings, Service, Watch
 
 QUOTED_BODY = 500  # characters of an answer in a message
+QUOTED_ID = 100
 LARGEST_WRITE_ANSWER = 1 << 20  # bytes; in truth it is empty, or one sentence
 
 # What an agent says, in an answer of status 500, about itself and its servers, and not about what it was asked.
@@ -38,8 +40,15 @@ DENIED = ("permission denied", "acl not found")
 class Consul:
     """A client of one agent; see `cp.catalog.Catalog`. All calls are idempotent."""
 
-    def __init__(self, settings: ConsulSettings, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        settings: ConsulSettings,
+        environ: Mapping[str, str],
+        warn: Callable[[str], object] = lambda text: None,
+    ) -> None:
+        """`warn` hears once of each entry of a watched service that cannot be used."""
         self._settings = settings
+        self._unusable = Unusable(warn)
         self._token = Token(settings.token, settings.token_file)
         self._authorization = Authorization(settings.http_auth)
         self._http = Http(
@@ -130,7 +139,17 @@ class Consul:
         return answer
 
     def _healthy(self, watch: Watch, answer: Answer) -> tuple[list[Instance], object]:
-        return parse_instances(answer.body, self._masked), _index(answer)
+        found, unusable = parse_instances(answer.body, self._masked)
+        self._unusable.report(
+            {
+                id: f"{self._quoted_entry(id)} of {watch.name} in Consul is ignored: {why}"
+                for id, why in unusable.items()
+            }
+        )
+        return found, _index(answer)
+
+    def _quoted_entry(self, id: str) -> str:
+        return f"the entry {self._masked(id)[:QUOTED_ID]!a}" if id else "an entry"
 
     # --- both
 

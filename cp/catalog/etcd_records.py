@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 
 from cp.catalog import CatalogGarbage, CatalogUnreachable, Instance
+from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Unusable, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,41 +58,41 @@ class Record:
             raise ValueError("it is not a JSON object")
         tags = fields.get("tags") or ()
         port = fields.get("port", 0)
+        self.name, id = _text(fields, "name"), _text(fields, "id") or id
+        address = _text(fields, "address")
         if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
-            raise ValueError("its tags are not a list of strings")
-        if not isinstance(port, int) or isinstance(port, bool):
-            raise ValueError("its port is not a number")
-        self.name = _text(fields, "name")
-        self.instance = Instance(_text(fields, "id") or id, _text(fields, "address"), port, tuple(tags))
+            raise ValueError(NOT_TAGS)
+        if not is_port(port):
+            raise ValueError(NOT_A_PORT)
+        if not address:
+            raise ValueError(NO_ADDRESS)
+        self.instance = Instance(id, address, port, tuple(tags))
 
 
 class Reader:
     """Turns keys and their values into instances; `warn` hears once of each key that is none of ours."""
 
     def __init__(self, warn: Callable[[str], object]) -> None:
-        self._warn = warn
-        self._warned: set[str] = set()
+        self._unusable = Unusable(warn)
 
     def records(self, entries: Iterable[tuple[str, str, str | bytes]]) -> list[Record]:
         """Of triples of key, id and value."""
         found = []
-        unreadable = set()
+        unusable = {}
         for key, id, value in entries:
             try:
                 found.append(Record(value, id))
             except ValueError as error:
-                unreadable.add(key)
-                if key not in self._warned:
-                    what = f"the key {key!a} in etcd is ignored, it is no entry of the catalogue: {error}"
-                    self._warn(f"{what}; see etcd.prefix")
-        self._warned = unreadable
+                what = f"the key {key!a} in etcd is ignored, it is no entry of the catalogue: {error}"
+                unusable[key] = f"{what}; see etcd.prefix"
+        self._unusable.report(unusable)
         return found
 
     def obstructed(self, key: str) -> None:
         """There is nothing to be read at a key, because one that is above it is no directory."""
-        if key not in self._warned:
-            self._warn(f"the key {key!a} in etcd cannot be: one above it is not a directory; see etcd.prefix")
-        self._warned = {key}
+        self._unusable.report(
+            {key: f"the key {key!a} in etcd cannot be: one above it is not a directory; see etcd.prefix"}
+        )
 
 
 def instances(records: Iterable[Record]) -> list[Instance]:

@@ -12,6 +12,7 @@ import time
 from _thread import allocate_lock
 
 from cp.catalog import CatalogGarbage, Instance
+from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,16 +30,23 @@ _turn = allocate_lock()  # one thread parses a large answer, or else they would 
 _fast: Callable[[bytes], Any] | None = None
 
 
-def parse_instances(body: bytes, masked: Callable[[str], str] = str) -> list[Instance]:
-    """Of an answer to /v1/health/service; CatalogGarbage, which quotes it without secrets, if it is none."""
+def parse_instances(body: bytes, masked: Callable[[str], str] = str) -> tuple[list[Instance], dict[str, str]]:
+    """Of an answer to /v1/health/service: the instances, and why the other entries are none, by their ids.
+
+    "" stands for all entries without an id. CatalogGarbage, which quotes the answer without secrets, if it is no list,
+    or there is not one entry of Consul's in it.
+    """
     try:
-        return _parse_large(body) if len(body) > LARGE else _instances(json.loads(body), {})
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        found, unusable = _parse_large(body) if len(body) > LARGE else _instances(json.loads(body), {})
+        if unusable.keys() == {""} and not found:
+            raise ValueError
+    except (ValueError, TypeError, RecursionError):
         quoted = " ".join(masked(body[:QUOTED].decode(errors="replace")).split())[:60]
         raise CatalogGarbage(f"Consul's answer is not a list of service instances: {quoted!r}") from None
+    return found, unusable
 
 
-def _parse_large(body: bytes) -> list[Instance]:
+def _parse_large(body: bytes) -> tuple[list[Instance], dict[str, str]]:
     import gc
 
     with _turn:
@@ -48,13 +56,16 @@ def _parse_large(body: bytes) -> list[Instance]:
             loads = _fast_parser()
             tags: dict[tuple[str, ...], tuple[str, ...]] = {}
             found: list[Instance] = []
+            unusable: dict[str, str] = {}
             try:
                 for piece in _slices(body):
                     time.sleep(0)  # whoever waits for the interpreter gets it now, and not in 5 ms
-                    found += _instances(loads(piece), tags)
+                    instances, others = _instances(loads(piece), tags)
+                    found += instances
+                    unusable.update(others)
             except ValueError:
-                found = _instances(json.loads(body), tags)
-            return found
+                return _instances(json.loads(body), tags)
+            return found, unusable
         finally:
             if collecting:
                 gc.enable()
@@ -81,13 +92,52 @@ def _slices(body: bytes) -> Iterator[bytes]:
     yield b"[%b" % body[begin:]
 
 
-def _instances(entries: Any, known_tags: dict[tuple[str, ...], tuple[str, ...]]) -> list[Instance]:
+def _instances(
+    entries: Any, known_tags: dict[tuple[str, ...], tuple[str, ...]]
+) -> tuple[list[Instance], dict[str, str]]:
+    if not isinstance(entries, list):
+        raise TypeError
     found = []
+    unusable = {}
     for entry in entries:
-        service = entry["Service"]
-        id, address, port = service["ID"], service["Address"] or entry["Node"]["Address"], service["Port"]
-        if not isinstance(id, str) or not isinstance(address, str) or not isinstance(port, int):
-            raise TypeError
-        tags = tuple(map(str, service.get("Tags") or ()))
-        found.append(Instance(id, address, port, known_tags.setdefault(tags, tags)))
-    return found
+        try:
+            service = entry["Service"]
+            id = service["ID"]
+        except (LookupError, TypeError):
+            id = None
+        if not isinstance(id, str):
+            unusable[""] = "it has no id"
+            continue
+        address, port, tags = service.get("Address") or _node_address(entry), service.get("Port", 0), _tags(service)
+        if not port and service.get("Ports"):
+            port = _default_port(service["Ports"])
+        if not isinstance(address, str) or not address:
+            unusable[id] = NO_ADDRESS
+        elif not is_port(port):
+            unusable[id] = NOT_A_PORT
+        elif tags is None:
+            unusable[id] = NOT_TAGS
+        else:
+            found.append(Instance(id, address, port, known_tags.setdefault(tags, tags)))
+    return found, unusable
+
+
+def _node_address(entry: Any) -> Any:
+    """Where a service is that names no address of its own."""
+    node = entry.get("Node")
+    return node.get("Address") if isinstance(node, dict) else None
+
+
+def _default_port(ports: Any) -> int | None:
+    """Of a service with several named ports (Consul 1.22 and later), which has no `Port`: the one that is its default,
+    or else the first."""
+    if not isinstance(ports, list):
+        return None
+    usable = [port for port in ports if isinstance(port, dict) and is_port(port.get("Port"))]
+    usable.sort(key=lambda port: port.get("Default") is not True)
+    return usable[0]["Port"] if usable else None
+
+
+def _tags(service: Any) -> tuple[str, ...] | None:
+    tags = service.get("Tags") or []
+    return tuple(tags) if isinstance(tags, list) and all(isinstance(tag, str) for tag in tags) else None

@@ -28,7 +28,7 @@ def open_catalog(
     if isinstance(settings, ConsulSettings):
         from cp.catalog.consul import Consul
 
-        return Consul(settings, environ)
+        return Consul(settings, environ, warn)
     if isinstance(settings, DirectorySettings):
         from cp.catalog.directory import Directory
 

@@ -13,6 +13,8 @@ import os
 import stat
 from math import isfinite
 
+from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from json import dumps, loads
@@ -42,10 +44,12 @@ class Record:
         self.address = _text(fields, "address")
         self.status = _text(fields, "status")
         port, tags, deadline = fields.get("port"), fields.get("tags"), fields.get("deadline")
-        if not isinstance(port, int) or isinstance(port, bool):
-            raise ValueError("port is not a number")
+        if not self.address:
+            raise ValueError(NO_ADDRESS)
+        if not isinstance(port, int) or not is_port(port):
+            raise ValueError(NOT_A_PORT)
         if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-            raise ValueError("tags is not a list of strings")
+            raise ValueError(NOT_TAGS)
         if not isinstance(deadline, (int, float)) or isinstance(deadline, bool) or not _is_finite(deadline):
             raise ValueError("deadline is not a time")
         self.port = port

@@ -37,7 +37,9 @@ def _checked(found: list[Instance]) -> None:
     for one in found:
         assert isinstance(one.id, str)
         assert isinstance(one.address, str)
-        assert isinstance(one.port, int)
+        assert type(one.port) is int
+        assert 0 <= one.port <= 65535
+        assert one.address
         assert all(isinstance(tag, str) for tag in one.tags)
 
 
@@ -63,10 +65,11 @@ def _digit_runs(data: bytes) -> list[bytes]:
 
 def _instances(body: bytes) -> list[Instance] | None:
     try:
-        found = instances.parse_instances(body)
+        found, unusable = instances.parse_instances(body)
     except CatalogGarbage as error:
         check(len(str(error)) < LONGEST_MESSAGE)
         return None
+    assert all(unusable.values())
     _checked(found)
     return found
 

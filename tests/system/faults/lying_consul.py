@@ -48,9 +48,9 @@ class LyingAgent(LyingServer):
             self._services.clear()
             self._checks.clear()
 
-    def enter(self, name: str, port: int, **more: Any) -> None:
+    def enter(self, name: str, port: Any, **more: Any) -> None:
         with self.changed:
-            id = f"{name}-other"
+            id = more.get("ID", f"{name}-other")
             self._services[id] = {"ID": id, "Name": name, "Address": "10.0.0.9", "Port": port, **more}
             self._touch(name)
 

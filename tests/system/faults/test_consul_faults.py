@@ -284,6 +284,31 @@ def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent)
     assert held < 8 << 20
 
 
+# --- entries that cannot be used
+
+
+@pytest.mark.parametrize("port", [True, "80", None, -1, 70000, 80.5])
+def test_an_instance_whose_port_is_none_is_left_out_and_reported_once(
+    pilot: StartPilot, agent: LyingAgent, port: Any
+) -> None:
+    agent.enter("web", port, ID="bad")
+    agent.enter("web", 1)
+    agent.enter("web", 0, ID="without", Ports=[{"Name": "a", "Port": 8}, {"Name": "b", "Port": 9, "Default": True}])
+    tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
+    watching = {"consul": agent.address, "backends": [{"name": "web", "poll": 1, "onChange": tell, "mode": "poll"}]}
+    started = pilot(watching, forever())
+
+    started.wait_for(lambda: last_ports(started) == [1, 9])
+    asked = len(agent.queries())
+    started.wait_for(lambda: len(agent.queries()) >= asked + 2, what="two more polls")
+    agent.enter("web", 2)
+    started.wait_for(lambda: last_ports(started) == [2, 9])
+
+    ignored = "the entry 'bad' of web in Consul is ignored: its port is not a number from 0 to 65535"
+    assert started.output().count(ignored) == 1
+    assert "Failed to query" not in started.output()
+
+
 # --- indexes
 
 

@@ -46,10 +46,15 @@ class Agent:
         self._server = Server(reply(200))
         self._clients: list[Consul] = []
 
-    def client(self, *replies: Callable[[socket.socket, bytes], None], **settings: Any) -> Consul:
+    def client(
+        self,
+        *replies: Callable[[socket.socket, bytes], None],
+        warn: Callable[[str], object] = lambda text: None,
+        **settings: Any,
+    ) -> Consul:
         """Of an agent that gives these answers, the last one for ever."""
         self._server.replies = list(replies) or [reply(200)]
-        self._clients.append(Consul(ConsulSettings(address=f"127.0.0.1:{self._server.port}", **settings), {}))
+        self._clients.append(Consul(ConsulSettings(address=f"127.0.0.1:{self._server.port}", **settings), {}, warn))
         return self._clients[-1]
 
     def targets(self) -> list[str]:
@@ -75,6 +80,31 @@ def agent() -> Iterator[Agent]:
 
 def ports(instances: list[Instance]) -> list[int]:
     return [instance.port for instance in instances]
+
+
+# --- entries that cannot be used
+
+
+def test_an_entry_that_cannot_be_used_is_reported_once_and_without_secrets(agent: Agent) -> None:
+    def answer(*services: dict[str, Any]) -> Callable[[socket.socket, bytes], None]:
+        entries = [{"Node": {}, "Service": {"Address": "10.0.0.1", "Port": 80, **service}} for service in services]
+        return reply(200, json.dumps([*entries, {}]).encode(), X_Consul_Index="10")
+
+    told: list[str] = []
+    first = {"ID": "b-geheim\n", "Port": True}
+    client = agent.client(
+        answer({"ID": "a"}, first), answer({"ID": "a"}, first), answer({"ID": "a"}, first, {"ID": "c", "Port": -1}),
+        warn=told.append, token="geheim",
+    )  # fmt: skip
+    for _ in range(3):
+        found, cursor = client.instances(watch())
+        assert ([one.id for one in found], cursor) == (["a"], 10)
+    port = "is ignored: its port is not a number from 0 to 65535"
+    assert told == [
+        f"the entry 'b-********\\n' of web in Consul {port}",
+        "an entry of web in Consul is ignored: it has no id",
+        f"the entry 'c' of web in Consul {port}",
+    ]
 
 
 # --- heartbeats: what is an unknown check, and what is not

@@ -182,6 +182,7 @@ def test_nobody_ever_reads_half_an_entry(scene: Scene) -> None:
     assert json.loads((scene.folder / "web-box.json").read_text())["address"] == "10.0.0.2"
 
 
+NOT_A_PORT = "its port is not a number from 0 to 65535"
 GOOD = {"id": "x", "name": "web", "address": "1.2.3.4", "port": 1, "tags": [], "status": "passing", "deadline": 9e12}
 
 
@@ -195,10 +196,11 @@ GOOD = {"id": "x", "name": "web", "address": "1.2.3.4", "port": 1, "tags": [], "
         (b"[]", "not a JSON object"),
         (b"{}", "id is not a string"),
         (json.dumps({**GOOD, "name": None}).encode(), "name is not a string"),
-        (json.dumps({**GOOD, "port": "80"}).encode(), "port is not a number"),
-        (json.dumps({**GOOD, "port": True}).encode(), "port is not a number"),
-        (json.dumps({**GOOD, "tags": "a"}).encode(), "tags is not a list of strings"),
-        (json.dumps({**GOOD, "tags": [1]}).encode(), "tags is not a list of strings"),
+        *((json.dumps({**GOOD, "port": port}).encode(), NOT_A_PORT) for port in ("80", True, None, -1, 70000, 1.0)),
+        (json.dumps({name: GOOD[name] for name in GOOD if name != "port"}).encode(), NOT_A_PORT),
+        (json.dumps({**GOOD, "address": ""}).encode(), "it has no address"),
+        (json.dumps({**GOOD, "tags": "a"}).encode(), "its tags are not a list of strings"),
+        (json.dumps({**GOOD, "tags": [1]}).encode(), "its tags are not a list of strings"),
         (json.dumps({**GOOD, "deadline": "soon"}).encode(), "deadline is not a time"),
         (b'{"deadline": NaN,' + json.dumps({**GOOD, "deadline": 0}).encode()[1:].replace(b"0}", b"NaN}"), "deadline"),
         (b" " * 70_000, "too long"),

@@ -46,11 +46,14 @@ def test_odd_characters_are_written_as_go_writes_them() -> None:
     assert json.loads(encode(service(address="\udcff"), tags=False))["address"] == "?"
 
 
+GOOD = '{"address":"10.0.0.1"}'
+
+
 def test_a_record_needs_very_little() -> None:
-    assert Record("{}", "from-the-key").instance == Instance("from-the-key", "", 0)
+    assert Record('{"address":"a"}', "from-the-key").instance == Instance("from-the-key", "a", 0)
     record = Record(b'{"id":"i","name":"n","address":"a","port":5,"tags":["x"],"more":{}}', "k")
     assert (record.name, record.instance) == ("n", Instance("i", "a", 5, ("x",)))
-    assert Record('{"tags":null}', "k").instance.tags == ()
+    assert Record('{"address":"a","tags":null}', "k").instance.tags == ()
 
 
 @pytest.mark.parametrize(
@@ -63,8 +66,13 @@ def test_a_record_needs_very_little() -> None:
         ('{"id": 5}', "its id is not a string"),
         ('{"name": null}', "its name is not a string"),
         ('{"address": []}', "its address is not a string"),
-        ('{"port": "80"}', "its port is not a number"),
-        ('{"port": true}', "its port is not a number"),
+        ("{}", "it has no address"),
+        ('{"address": ""}', "it has no address"),
+        ('{"port": "80"}', "its port is not a number from 0 to 65535"),
+        ('{"port": true}', "its port is not a number from 0 to 65535"),
+        ('{"port": null}', "its port is not a number from 0 to 65535"),
+        ('{"port": -1}', "its port is not a number from 0 to 65535"),
+        ('{"port": 70000}', "its port is not a number from 0 to 65535"),
         ('{"tags": "a"}', "its tags are not a list of strings"),
         ('{"tags": [5]}', "its tags are not a list of strings"),
     ],
@@ -77,9 +85,9 @@ def test_what_is_no_record(text: str | bytes, why: str) -> None:
 def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> None:
     told: list[str] = []
     reader = Reader(told.append)
-    for value in ("x", "x", "{}", "x"):
-        found = instances(reader.records([("/b", "b", "{}"), ("/a", "a", value)]))
-        assert [one.id for one in found] == (["a", "b"] if value == "{}" else ["b"])
+    for value in ("x", "x", GOOD, "x"):
+        found = instances(reader.records([("/b", "b", GOOD), ("/a", "a", value)]))
+        assert [one.id for one in found] == (["a", "b"] if value == GOOD else ["b"])
     line = "the key '/a' in etcd is ignored, it is no entry of the catalogue: it is not JSON; see etcd.prefix"
     assert told == [line] * 2
 
