@@ -127,34 +127,17 @@ def mirrors(found: Iterable[Source], name: str) -> list[str]:
     return sorted(uris, key=lambda uri: uri.rstrip("/").rpartition("/")[2] != name)
 
 
-def run(command: list[str], cwd: Path, environ: Mapping[str, str]) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=cwd,
-            env=environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=APT_MINUTES * 60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Refused(f"{command[0]}: {error}") from error
-    if done.returncode:
-        last = "\n".join(done.stdout.splitlines()[-8:])
-        raise Refused(f"`{command[0]} {command[-1]}` failed:\n{last}")
+class Apt:
+    """apt-get with a configuration and a state of its own in `work`, which takes no package for installed.
 
+    `lines` are its sources. Refused where something fails.
+    """
 
-def fetch(program: Program, folder: Path, uri: str, release: Release, keyring: Keyring) -> None:
-    """Fetch the package from this archive and unpack it into `folder`, which is there only when all went well."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{program.name}-") as name:
-        work = Path(name)
+    def __init__(self, work: Path, lines: Iterable[str]) -> None:
+        self.work = work
         for each in ("state/lists/partial", "cache/archives/partial", "empty"):
             (work / each).mkdir(parents=True)
-        source = f"deb [signed-by={keyring.file}] {uri} {release.suite} {release.component}\n"
-        (work / "sources.list").write_text(source)
+        (work / "sources.list").write_text("".join(f"{line}\n" for line in lines))
         (work / "status").touch()
         (work / "apt.conf").write_text(
             f"""\
@@ -172,18 +155,57 @@ Acquire::Retries "3";
 #clear APT::Update::Post-Invoke-Success;
 """
         )
-        environ = {**os.environ, "LC_ALL": "C.UTF-8"}
+        self.get("update")
+
+    def get(self, *arguments: str) -> None:
         # Read after the machine's own configuration, so that it wins.
-        apt_get = ["apt-get", "--quiet", f"--config-file={work / 'apt.conf'}"]
-        run([*apt_get, "update"], work, environ)
+        self._run("apt-get", "--quiet", f"--config-file={self.work / 'apt.conf'}", *arguments)
+
+    def download_with_dependencies(self, *packages: str) -> None:
+        self.get("install", "--yes", "--download-only", "--no-install-recommends", *packages)
+
+    def unpack(self, folder: Path) -> None:
+        """Unpack all that was downloaded, without running any script of a package."""
+        for name in ("bin", "lib", "lib64", "sbin"):
+            (folder / "usr" / name).mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(f"usr/{name}")  # as on an installed system, wherever the package has its files
+        for package in sorted([*self.work.glob("*.deb"), *self.work.glob("cache/archives/*.deb")]):
+            script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --keep-directory-symlink --directory "$2"'
+            self._run("sh", "-c", script, "unpack", str(package), str(folder))
+
+    def _run(self, *command: str) -> None:
+        environ = {**os.environ, "LC_ALL": "C.UTF-8"}
+        environ["PATH"] = f"{environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.work,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=APT_MINUTES * 60,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise Refused(f"{command[0]}: {error}") from error
+        if done.returncode:
+            last = "\n".join(done.stdout.splitlines()[-8:])
+            raise Refused(f"`{command[0]} {command[-1]}` failed:\n{last}")
+
+
+def fetch(program: Program, folder: Path, uri: str, release: Release, keyring: Keyring) -> None:
+    """Fetch the package from this archive and unpack it into `folder`, which is there only when all went well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{program.name}-") as name:
+        work = Path(name)
+        apt = Apt(work, [f"deb [signed-by={keyring.file}] {uri} {release.suite} {release.component}"])
         if program.needs:
-            # It takes no package for installed, so that nothing of this machine's is relied on.
-            install = ["install", "--yes", "--download-only", "--no-install-recommends"]
-            run([*apt_get, *install, *program.needs, program.package], work, environ)
+            apt.download_with_dependencies(*program.needs, program.package)
         else:
-            run([*apt_get, "download", program.package], work, environ)
-        for package in sorted([*work.glob("*.deb"), *work.glob("cache/archives/*.deb")]):
-            run(["dpkg-deb", "-x", str(package), str(work / "unpacked")], work, environ)
+            apt.get("download", program.package)
+        apt.unpack(work / "unpacked")
         if not (work / "unpacked/usr/bin" / program.name).is_file():
             raise Refused(f"the package has no /usr/bin/{program.name}")
         program.finish(work / "unpacked")

@@ -5,7 +5,7 @@
 #              CHECKS  0 leaves out ruff and mypy
 #              AGAIN   1 gives up to 12 tests that failed beside others two more chances alone, and names them
 # It makes what it needs in .cache/: the test tools, a Consul, an etcd and a Prometheus (those on PATH, if they will
-# do), and the archive in dist/.
+# do; none of them for unit tests alone), and the archive in dist/.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
@@ -15,11 +15,25 @@ say "Testing on Python $(version_of "$python"), $python"
 
 make_environment "$python" "$tests" "$root/tests/requirements.lock"
 
-# A server that cannot be had is a failure: tests that nobody ran say nothing.
-CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
-ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
-PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
-export CONSUL ETCD PROMETHEUS
+# Whether the arguments name nothing but unit tests, which need no servers.
+only_unit_tests() {
+    named=1
+    for argument in "$@"; do
+        case $argument in
+        tests/unit | tests/unit/*) named=0 ;;
+        tests | tests/* | ./* | /* | *.py*) return 1 ;;
+        esac
+    done
+    return "$named"
+}
+
+if ! only_unit_tests "$@"; then
+    # A server that is not available is a failure: a test that did not run proves nothing.
+    CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
+    ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
+    PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
+    export CONSUL ETCD PROMETHEUS
+fi
 
 PYTHON=$python scripts/build-zipapp.sh >&2
 

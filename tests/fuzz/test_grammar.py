@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz import grammars, strategies
@@ -13,7 +13,7 @@ from tests.fuzz.limits import check_time
 from tests.fuzz.targets import TARGETS
 
 # Their own limit of time is `check_time`, of the processor's time: on a busy machine a deadline means nothing.
-few = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+few = settings(max_examples=80)
 many = settings(few, max_examples=250)
 
 

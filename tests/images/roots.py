@@ -1,7 +1,7 @@
 """Root file systems of Debian's releases with no more than a Python and a shell, and one where everything is on musl.
 
-They are made by mmdebstrap, from the mirror that this machine's own apt names (or APT_MIRROR), and kept in
-.cache/images; mmdebstrap itself is fetched if it is not on PATH. Nothing is installed on this machine.
+They are unpacked from packages of the mirror that this machine's own apt names (or APT_MIRROR), and kept in
+.cache/images. Nothing is installed on this machine.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +25,6 @@ import debian
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MMDEBSTRAP = debian.Program(
-    title="mmdebstrap",
-    name="mmdebstrap",
-    package="mmdebstrap",
-    versions="1.0 or newer",
-    releases={"debian": debian.Release("bookworm", "main"), "ubuntu": debian.Release("noble", "universe")},
-    version_command="--version",
-)
 KEYRING = debian.KEYRINGS["debian"]
 
 TOOLS = ("base-files", "coreutils", "dash")
@@ -108,10 +101,6 @@ def bootstrap(suite: str, packages: Sequence[str], target: Path, sources: Sequen
     /usr/src there. Every mirror that the machine names is tried."""
     if not Path(KEYRING.file).is_file():
         raise Unavailable(f"{KEYRING.file} is missing; install {KEYRING.package}")
-    try:
-        program = debian.find(MMDEBSTRAP, CACHE / "mmdebstrap", lambda path: True)
-    except debian.Refused as error:
-        raise Unavailable(f"mmdebstrap cannot be had: {error}") from None
     named = os.environ.get("APT_MIRROR")
     uris = [named] if named else debian.mirrors(debian.sources(Path("/etc/apt")), "debian")
     options = [f"signed-by={KEYRING.file}"]
@@ -122,20 +111,28 @@ def bootstrap(suite: str, packages: Sequence[str], target: Path, sources: Sequen
     why = "/etc/apt names no mirror of Debian; name one in APT_MIRROR"
     for uri in uris:
         place = f"[{' '.join(options)}] {uri} {suite} main"
-        hooks: list[str] = []
-        if sources:
-            get = f"APT_CONFIG=$MMDEBSTRAP_APT_CONFIG apt-get source --download-only {' '.join(sources)}"
-            hooks = [f'--extract-hook=mkdir -p "$1/usr/src" && cd "$1/usr/src" && {get}']
-        include = f"--include={','.join(packages)}"
-        lines = [f"deb {place}", *([f"deb-src {place}"] if sources else [])]
         try:
-            run(["perl", str(program), "--mode=root", "--variant=extract", include, *hooks, suite, str(target), *lines])
-        except Unavailable as error:
+            unpack([f"deb {place}", *([f"deb-src {place}"] if sources else [])], packages, target, sources)
+        except debian.Refused as error:
             why = str(error)
             shutil.rmtree(target, ignore_errors=True)
         else:
             return
     raise Unavailable(why)
+
+
+def unpack(lines: Sequence[str], packages: Sequence[str], target: Path, sources: Sequence[str]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".apt-") as work:
+        apt = debian.Apt(Path(work), lines)
+        apt.download_with_dependencies(*packages)
+        apt.unpack(target)
+        if sources:
+            apt.get("source", "--download-only", *sources)
+            (target / "usr/src").mkdir(parents=True, exist_ok=True)
+            for file in Path(work).iterdir():
+                if ".tar." in file.name or file.suffix == ".dsc":
+                    shutil.move(file, target / "usr/src")
 
 
 def build_musl(target: Path) -> None:

@@ -29,7 +29,7 @@ EACH = 1250
 @pytest.mark.parametrize(("dialect", "part"), PARTS)
 def test_whatever_happens_the_engine_does_what_the_model_says(dialect: str, part: int) -> None:
     @seed(part)
-    @settings(max_examples=EACH, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EACH, database=None, suppress_health_check=list(HealthCheck))
     @given(scenarios(dialect))
     def check(scenario: Scenario) -> None:
         play(scenario)

@@ -14,7 +14,7 @@ from tests.model.wishes import play
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_in_the_end_the_catalogue_is_as_wished_whatever_became_of_the_calls(workers: int) -> None:
     @seed(workers)
-    @settings(max_examples=700, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=700, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.binary(min_size=4, max_size=4), max_size=25))
     def check(steps: list[bytes]) -> None:
         play(workers, steps)

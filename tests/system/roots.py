@@ -21,7 +21,8 @@ TOOLS = (
 )
 # With what these import it is a fifth of the standard library: to copy and to compile all of it takes its time.
 MODULES = (
-    *("_sitebuiltins", "argparse", "calendar", "codecs", "compileall", "ctypes", "ctypes.util", "dataclasses"),
+    *("__future__", "_sitebuiltins", "argparse", "calendar", "codecs", "compileall", "ctypes", "ctypes.util"),
+    *("dataclasses",),
     *("encodings.ascii", "encodings.idna", "encodings.latin_1", "encodings.utf_8", "errno", "fcntl", "gzip", "hashlib"),
     *("hmac", "html", "http.client", "http.server", "importlib.metadata", "importlib.resources", "inspect"),
     *("ipaddress", "json", "logging", "mimetypes", "ntpath", "pkgutil", "queue", "random", "runpy", "select"),

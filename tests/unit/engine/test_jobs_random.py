@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cp.plan import Job, When
@@ -144,7 +144,7 @@ STEPS: dict[str, Callable[[Story, st.DataObject], None]] = {
 }
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=100)
 @given(
     plans(),
     st.sets(st.sampled_from((*NAMES, "check")), max_size=2),
