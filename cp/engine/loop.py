@@ -1,4 +1,10 @@
-"""The loop: one thread, epoll, timers, signals, and calls from other threads. The only clock of the engine."""
+"""The loop: one thread, epoll, timers, signals, and calls from other threads. The only clock of the engine.
+
+The order of work in one turn: signals, calls from other threads, due timers, the engine's own calls, descriptors, and
+last the clients, which are those who look in from outside. Clients get all the time that the engine leaves. While the
+engine has something to do they get CLIENT_SHARE of the time, and STOPPING_SHARE from `hurry` on: no client delays a
+signal, an exit or a timer by more than one turn of CLIENT_TURN, and no client is locked out.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +18,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
+
+    Call = tuple[Callable[..., object], tuple[Any, ...]]
 else:
     import _signal  # the C module: `signal` imports enum
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
-# Callbacks that run before the descriptors are looked at again: a burst of calls must not starve a signal.
+# Calls that run in one turn: a burst of calls must not starve a signal.
 READY_BATCH = 1000
-# Seconds after which they are looked at as well: the checks of 200 jobs may all be due at once.
+# Seconds after which a turn makes no more calls: the checks of 200 jobs may all be due at once.
 TURN = 0.002
-# Descriptors that are served before signals and timers have their turn. The kernel returns ready ones in rotation, so
-# that those which are left out come first the next time.
-EVENTS_BATCH = 4
+# Descriptors that are served in one turn. The kernel returns ready ones in rotation, so that those which are left out
+# come first the next time.
+EVENTS_BATCH = 16
+# Seconds of one turn that all clients together get.
+CLIENT_TURN = 0.001
+# The clients' part of the time while the engine has something to do: usually, and during a stop.
+CLIENT_SHARE, STOPPING_SHARE = 0.1, 0.01
 LONGEST_WAIT = 86400.0  # seconds; epoll refuses more than 24 days
 
 
@@ -71,8 +83,14 @@ class Loop:
         self._timers: list[Timer] = []
         self._cancelled_limit = 1000
         self._sequence = 0
-        self._ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._ready: deque[Call] = deque()
+        self._posted: deque[Call] = deque()
+        self._clients: set[int] = set()  # the descriptors among `_readers` that belong to clients
+        self._pieces: deque[Iterator[object]] = deque()  # work for clients that has not ended
+        self._client_share = CLIENT_SHARE
+        self._clients_end = 0.0  # when the clients' turn is over
+        self._clients_next = 0.0  # when they have their next one, however busy the engine is
+        self._client_turns = 0
         self._signals: deque[int] = deque()
         self._signal_handlers: dict[int, Callable[[int], object]] = {}
         self._stopped = False
@@ -127,6 +145,7 @@ class Loop:
             self._watch(fd)
 
     def remove_reader(self, fd: int) -> None:
+        self._clients.discard(fd)
         if fd in self._readers:
             del self._readers[fd]
             self._watch(fd)
@@ -156,6 +175,28 @@ class Loop:
             self._epoll.modify(fd, mask)
         except FileNotFoundError:
             self._epoll.register(fd, mask)
+
+    # --- clients
+
+    def add_client(self, fd: int, callback: Callable[[], object]) -> None:
+        """Like `add_reader`, for the descriptor of a client: the callback runs in the clients' time.
+
+        It should return when `clients_over` is true, and is called again then. OSError if the kernel refuses.
+        """
+        self.add_reader(fd, callback)
+        self._clients.add(fd)
+
+    def add_pieces(self, pieces: Iterator[object]) -> None:
+        """Do a long piece of work for a client, step by step in the clients' time. A step takes 0.1 ms at most."""
+        self._pieces.append(pieces)
+
+    def clients_over(self) -> bool:
+        """Whether the clients have had their time of this turn."""
+        return self.now() >= self._clients_end
+
+    def hurry(self) -> None:
+        """From now on the engine stops: clients get less."""
+        self._client_share = STOPPING_SHARE
 
     # --- signals
 
@@ -187,21 +228,38 @@ class Loop:
             self.run_once()
 
     def run_once(self) -> None:
+        own: list[tuple[int, int]] = []
+        clients: list[int] = []
         for fd, mask in self._epoll.poll(self._timeout(), EVENTS_BATCH):
             if fd == self._wake_read:
                 self._drain_wake()
-                continue
+            elif fd in self._clients:
+                clients.append(fd)
+            else:
+                own.append((fd, mask))
+        self._run_calls()
+        if self._stopped:
+            return
+        for fd, mask in own:
             # A hang-up counts as readable and writable: the owner finds out by reading or writing.
             if mask & ~select.EPOLLOUT and (reader := self._readers.get(fd)):
                 self._call(reader, ())
             if mask & ~select.EPOLLIN and (writer := self._writers.get(fd)):
                 self._call(writer, ())
+        if clients or self._pieces:
+            now = self.now()
+            if now >= self._clients_next or not (own or self._is_busy(now)):
+                self._serve_clients(now, clients)
+
+    def _run_calls(self) -> None:
         while self._signals:
             number = self._signals.popleft()
             self._call(self._signal_handlers[number], (number,))
+        end = self.now() + TURN
         for _ in range(len(self._posted)):
             self._call(*self._posted.popleft())
-        end = self.now() + TURN
+            if self.now() >= end:
+                break
         self._run_timers(end)
         for _ in range(READY_BATCH):
             if not self._ready or self._stopped:
@@ -211,13 +269,47 @@ class Loop:
                 break
 
     def _timeout(self) -> float:
-        if self._ready or self._posted or self._signals:
+        if self._ready or self._posted or self._signals or self._pieces:
             return 0
         while self._timers and self._timers[0].callback is None:
             heappop(self._timers)
         if not self._timers:
             return -1
         return min(max(0.0, self._timers[0].deadline - self.now()), LONGEST_WAIT)
+
+    def _is_busy(self, now: float) -> bool:
+        """Whether the engine has something to do at once."""
+        due = self._timers and self._timers[0].deadline <= now
+        return bool(self._ready or self._posted or self._signals or due)
+
+    def _serve_clients(self, began: float, fds: list[int]) -> None:
+        """Give the clients a turn. Where it is too short for all the next one begins with those that were left out."""
+        self._clients_end = began + CLIENT_TURN
+        waiting = [*fds, -1] if self._pieces else fds
+        for _ in waiting:
+            self._client_turns += 1
+            fd = waiting[self._client_turns % len(waiting)]
+            if fd < 0:
+                self._do_pieces()
+            elif reader := self._readers.get(fd):
+                self._call(reader, ())
+            if self.clients_over():
+                break
+        took = self.now() - began
+        self._clients_next = began + took / self._client_share
+
+    def _do_pieces(self) -> None:
+        while self._pieces:
+            pieces = self._pieces.popleft()
+            try:
+                next(pieces)
+                self._pieces.append(pieces)
+            except StopIteration:
+                pass
+            except Exception as error:
+                self._report(error)
+            if self.clients_over():
+                return
 
     def _run_timers(self, end: float) -> None:
         now = self.now()
@@ -238,13 +330,16 @@ class Loop:
             pass
 
     def _call(self, callback: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        # Whatever a callback raises is a fault of ours, and the loop keeps the container alive: report it, and go on.
         try:
             callback(*arguments)
         except Exception as error:
-            if self.on_error is None:
-                raise
-            try:
-                self.on_error(error)
-            except Exception:
-                pass  # no memory or no descriptor is left to tell of it with; the loop goes on all the same
+            self._report(error)
+
+    def _report(self, error: Exception) -> None:
+        # Whatever a callback raises is a fault of ours, and the loop keeps the container alive: report it, and go on.
+        if self.on_error is None:
+            raise error
+        try:
+            self.on_error(error)
+        except Exception:
+            pass  # no memory or no descriptor is left to tell of it with; the loop goes on all the same

@@ -1,8 +1,8 @@
 """An HTTP/1.1 server on the loop. Nothing in it blocks, and no client can take more than its share of the loop.
 
-The clients have a poller of their own, which is one descriptor to the loop: a crowd of them is served in turns of a few
-milliseconds, and between two turns the loop sees to everything else. What speaks HTTP is imported on a thread when the
-first client says something: who only tries whether somebody listens here costs next to nothing.
+The clients have a poller of their own, which is one descriptor to the loop: a crowd of them is served in the clients'
+time (see cp/engine/loop.py). What speaks HTTP is imported on a thread when the first client says something: who only
+tries whether somebody listens here costs next to nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cp.server.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cp.engine.loop import Loop, Timer
     from cp.server.connection import Connection
@@ -28,8 +28,8 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "Request", "Response", "Server"]
 
 ACCEPTED_PER_TURN = 16
 SERVED_AT_ONCE = 4  # clients asked from the kernel in one go, which returns them in rotation
-TURN = 0.004  # seconds of the loop's time that clients get before others have their turn
 ACCEPT_PAUSE = 0.1  # seconds without accepting, after the system refused to
+CLOSE_TURN = 0.002  # seconds that the close itself has for the answers that are owed; the rest is done piece by piece
 GRACE = 0.6  # seconds for answers that are owed when the server closes
 
 
@@ -76,8 +76,8 @@ class Server:
         self._done: list[Callable[[], object]] = []
         self._closer: Timer | None = None
         try:
-            loop.add_reader(self.poller.fileno(), self._serve)
-            loop.add_reader(listener.fileno(), self._accept)
+            loop.add_client(self.poller.fileno(), self._serve)
+            loop.add_client(listener.fileno(), self._accept)
         except OSError:
             loop.remove_reader(self.poller.fileno())
             self.poller.close()
@@ -104,9 +104,8 @@ class Server:
             self._listener.close()
             if self._resume is not None:
                 self._resume.cancel()
-            for connection in list(self._connections.values()):
-                connection.wind_up()
             self._closer = self._loop.call_later(grace, self._abort)
+            self._start(self._wind_up())
         if not self._connections:
             self._finish()
 
@@ -114,6 +113,20 @@ class Server:
         """Whoever was in the queue when the server was told to close came in time."""
         if self._open is not None and self._resume is None:
             self._accept()
+
+    def _start(self, pieces: Iterator[object]) -> None:
+        """Do as much of it at once as may delay a stop: at the end of the program nobody is there to do the rest."""
+        end = self.now() + CLOSE_TURN
+        for _ in pieces:
+            if self.now() >= end:
+                self._loop.add_pieces(pieces)
+                return
+
+    def _wind_up(self) -> Iterator[None]:
+        for connection in list(self._connections.values()):
+            if self._connections.get(connection.fd) is connection:
+                connection.wind_up()
+                yield
 
     def _abort(self) -> None:
         for connection in list(self._connections.values()):
@@ -217,26 +230,24 @@ class Server:
 
     def _accept_on(self) -> None:
         if self._resume is None:
-            self._loop.add_reader(self._listener.fileno(), self._accept)
+            self._loop.add_client(self._listener.fileno(), self._accept)
 
     # --- clients
 
     def _serve(self) -> None:
         """Give some clients a turn. Those that are left out are reported again, ahead of those that were not."""
-        end = self.now() + TURN
-        for _ in range(ACCEPTED_PER_TURN):
+        while True:
             ready = self.poller.poll(0, SERVED_AT_ONCE)
             for fd, events in ready:
                 connection = self._connections.get(fd)
                 if connection is not None:
                     connection.turn(events)
-            if len(ready) < SERVED_AT_ONCE or self._finished or self.now() >= end:
+            if len(ready) < SERVED_AT_ONCE or self._finished or self._loop.clients_over():
                 return
 
     def _accept(self) -> None:
         """Take some clients from the queue, in which there is one at least."""
-        end = self.now() + TURN
-        has_room = self._make_room(end)
+        has_room = self._make_room()
         if has_room is None or self._importing:
             return
         for _ in range(ACCEPTED_PER_TURN):
@@ -255,7 +266,7 @@ class Server:
                 self.note_deadline(connection.deadline)
             else:
                 self._admit(connection, client, has_room=has_room)
-            if len(self._connections) >= self.limits.connections or self.now() >= end:
+            if len(self._connections) >= self.limits.connections or self._is_over():
                 return
 
     def _admit(
@@ -270,13 +281,15 @@ class Server:
         elif not has_room:
             connection.turn_away(503, "all connections are busy, try again later")
 
-    def _make_room(self, end: float) -> bool | None:
+    def _make_room(self) -> bool | None:
         """Close the oldest connection that is owed no answer, if need be. None: the time is over, try again.
 
         False: all are owed one. Then there is one more than the limit, for as long as it takes to tell a client.
         """
         if len(self._connections) < self.limits.connections:
             return True
+        if self.closing:
+            return None
         for connection in list(self._connections.values()):
             if connection.evictable:
                 connection.turn(select.EPOLLIN)  # its request may be there, and only its turn not yet
@@ -284,9 +297,13 @@ class Server:
                 connection.close()
             if len(self._connections) < self.limits.connections:
                 return True
-            if self.now() >= end:
+            if self._is_over():
                 return None
         return False
+
+    def _is_over(self) -> bool:
+        """Whether it is another's turn. The last clients are taken in whatever the time is."""
+        return not self.closing and self._loop.clients_over()
 
     def _next_client(self) -> _socket.socket | None:
         listener = self._listener

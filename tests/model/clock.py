@@ -46,6 +46,9 @@ class ModelLoop:
     def stop(self) -> None:
         self.stopped = True
 
+    def hurry(self) -> None:
+        pass  # no client is here that could be held back
+
     @property
     def has_calls(self) -> bool:
         return bool(self._ready)

@@ -51,6 +51,9 @@ class VirtualLoop:
     def stop(self) -> None:
         self.stopped = True
 
+    def hurry(self) -> None:
+        pass  # no client is here that could be held back
+
     def settle(self) -> None:
         """Run all that is ready, as the loop would before it waits."""
         for _ in range(100_000):

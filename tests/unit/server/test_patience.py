@@ -164,5 +164,6 @@ def test_a_fault_of_ours_is_reported_and_the_client_told(world: World, monkeypat
     monkeypatch.setattr(world.operator, "overview", overview)
     answer = world.ask("GET", "/v3/jobs")
     assert (answer.status, answer.error) == (500, "internal error: see the log")
+    world.pump(lambda: world.faults)
     assert [type(fault) for fault in world.faults] == [ZeroDivisionError]
     world.faults.clear()
