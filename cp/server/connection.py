@@ -5,13 +5,14 @@ Imported when the first client says something: h11 takes 30 ms.
 
 from __future__ import annotations
 
-from _socket import MSG_NOSIGNAL, SHUT_WR
+from _socket import SHUT_WR
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 
 import h11
 
 from cp.server.incoming import Gone, Incoming, Refused
 from cp.server.messages import NEVER, REASONS, Request, Response, refusal
+from cp.server.outbox import Outbox
 from cp.server.stream import Exchange
 
 TYPE_CHECKING = False
@@ -50,16 +51,15 @@ class Connection:
         self._incoming = Incoming(server.limits)
         self._wire = self._incoming.wire
         self._exchange: Exchange | None = None
-        self._outbox = bytearray()
+        self._outbox = Outbox()
         self._lingers = False
         self._discarded = 0
         self._interest = EPOLLIN
         server.poller.register(self.fd, EPOLLIN)
 
-    @property
-    def unread(self) -> int:
-        """Bytes that are kept until the client reads them."""
-        return len(self._outbox)
+    def unread(self) -> dict[int, int]:
+        """What is kept until the client has read it: by identity, since many may be sent the same, and its size."""
+        return self._outbox.kept()
 
     @property
     def evictable(self) -> bool:
@@ -72,7 +72,7 @@ class Connection:
         """Do one bounded piece of work: the descriptor is ready."""
         if events & (EPOLLHUP | EPOLLERR) and self.state not in (READING, IDLE):
             self.close()  # nobody is there to read an answer
-        elif self._outbox:
+        elif self._outbox.size:
             self._flush()
         elif self.state is LINGERING:
             self._discard()
@@ -95,7 +95,7 @@ class Connection:
 
     def wind_up(self) -> None:
         """The server closes: only an answer that is owed is still given."""
-        if self.state in (READING, IDLE) and not self._outbox:
+        if self.state in (READING, IDLE) and not self._outbox.size:
             self.turn(EPOLLIN)  # a request that is there is still answered
         if self.state is STREAMING:
             self.end_stream()
@@ -115,16 +115,17 @@ class Connection:
     # --- what the exchange calls
 
     def answer(self, response: Response) -> None:
-        limits, size = self._server.limits, len(response.body)
+        limits, size = self._server.limits, response.size
         if size > limits.response:
             response = refusal(500, f"the answer is larger than {limits.response} bytes")
-        elif size > SMALL and size + self._server.unread > limits.unread:
+        elif size > SMALL and self._server.unread(response.pieces) > limits.unread:
             response = refusal(503, "others have not read their answers yet, try again later")
         self.state = ANSWERING
         self._end_exchange()
-        data = self._headers(response.status, response.content_type, response.headers, len(response.body))
-        body = b"" if self._incoming.is_head else self._wire.send(h11.Data(data=response.body))
-        self._write(data + body + self._wire.send(h11.EndOfMessage()))
+        data = [self._headers(response.status, response.content_type, response.headers, response.size)]
+        for piece in () if self._incoming.is_head else response.pieces:
+            data += self._wire.send_with_data_passthrough(h11.Data(data=piece)) or ()
+        self._write(*data, self._wire.send(h11.EndOfMessage()) or b"")
         self._settle()
 
     def begin_stream(self, status: int, content_type: str) -> bool:
@@ -137,7 +138,7 @@ class Connection:
         return self.state is STREAMING
 
     def send_piece(self, data: bytes) -> bool:
-        if self.state is STREAMING and len(self._outbox) > self._server.limits.stream:
+        if self.state is STREAMING and self._outbox.size > self._server.limits.stream:
             self.close()
         if self.state is STREAMING and data:
             self._write(self._wire.send(h11.Data(data=data)))
@@ -218,38 +219,35 @@ class Connection:
         else:
             self.close()
 
-    def _write(self, data: bytes) -> None:
-        if not self._outbox:
-            try:
-                data = data[self._socket.send(data, MSG_NOSIGNAL) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.close()
-                return
-            if data:
+    def _write(self, *data: bytes) -> None:
+        waits = self._outbox.size > 0
+        self._outbox.put(data)
+        if not waits:
+            self._send()
+            if self._outbox.size:
                 self._await_reader()
-        self._outbox += data
-        if not self._outbox:
+        if not self._outbox.size:
             self._written()
 
     def _flush(self) -> None:
+        if self._send():
+            self._await_reader()
+            if not self._outbox.size:
+                self._written()
+
+    def _send(self) -> bool:
+        """Whether the kernel took something."""
         try:
-            del self._outbox[: self._socket.send(self._outbox, MSG_NOSIGNAL)]
-        except BlockingIOError:
-            return
+            return self._outbox.send(self._socket) > 0
         except OSError:
             self.close()
-            return
-        self._await_reader()
-        if not self._outbox:
-            self._written()
+            return False
 
     def _is_read(self) -> bool:
         """Whether the client reads at all: the kernel calls a unix socket writable only once most of it was read."""
-        before = len(self._outbox)
+        before = self._outbox.size
         self._flush()
-        return len(self._outbox) < before
+        return self._outbox.size < before
 
     def _await_reader(self) -> None:
         if self.state in (ANSWERING, STREAMING):
@@ -295,7 +293,7 @@ class Connection:
         """Make the poller's interest fit the state. A writable socket is one whose next request may be looked at."""
         if self.state is CLOSED:
             return
-        if self._outbox or (self._incoming.unparsed and self.evictable):
+        if self._outbox.size or (self._incoming.unparsed and self.evictable):
             interest = EPOLLOUT
         elif self.evictable:
             interest = EPOLLIN

@@ -88,10 +88,12 @@ class Server:
         """How many there are now."""
         return len(self._connections)
 
-    @property
-    def unread(self) -> int:
-        """Bytes of answers that are kept until their clients read them."""
-        return sum(connection.unread for connection in self._connections.values())
+    def unread(self, more: tuple[bytes, ...]) -> int:
+        """Bytes of answers that are kept until their clients have read them, if these are sent to one more."""
+        kept = {id(piece): len(piece) for piece in more}
+        for connection in self._connections.values():
+            kept |= connection.unread()
+        return sum(kept.values())
 
     def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
         """Accept nobody any more, give the answers that are owed, for so many seconds at most, and call back."""
@@ -347,14 +349,16 @@ class Newcomer:
 
     __slots__ = ("_server", "client", "deadline", "due", "fd")
 
-    unread = 0  # bytes
-
     def __init__(self, server: Server, client: _socket.socket) -> None:
         self._server = server
         self.client = client
         self.fd = client.fileno()
         self.due = self.deadline = server.now() + server.limits.request_seconds
         server.poller.register(self.fd, select.EPOLLIN)
+
+    def unread(self) -> dict[int, int]:
+        """What is kept for it: nothing."""
+        return {}
 
     @property
     def evictable(self) -> bool:

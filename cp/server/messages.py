@@ -119,15 +119,20 @@ class Request:
 
 
 class Response:
-    """One answer. HEAD gets it without its body."""
+    """One answer. HEAD gets it without its body, which is in several pieces where it is long."""
 
-    __slots__ = ("body", "content_type", "headers", "status")
+    __slots__ = ("content_type", "headers", "pieces", "size", "status")
 
     def __init__(
-        self, status: int, body: bytes = b"", content_type: str = JSON, headers: tuple[tuple[str, str], ...] = ()
+        self,
+        status: int,
+        body: bytes | tuple[bytes, ...] = b"",
+        content_type: str = JSON,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.status = status
-        self.body = body
+        self.pieces = (body,) if isinstance(body, bytes) else body
+        self.size = sum(map(len, self.pieces))
         self.content_type = content_type
         self.headers = headers
 
