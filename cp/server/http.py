@@ -14,6 +14,7 @@ from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
 from cp.engine.loop import reason_of
 from cp.server.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
+from cp.server.newcomer import Newcomer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,9 +127,13 @@ class Server:
 
     def _wind_up(self) -> Iterator[None]:
         for connection in list(self._connections.values()):
-            if self._connections.get(connection.fd) is connection:
+            if self._has(connection):
                 connection.wind_up()
                 yield
+
+    def _has(self, connection: Connection | Newcomer) -> bool:
+        """Whether it is still one of ours, and not closed."""
+        return self._connections.get(connection.fd) is connection
 
     def _abort(self) -> None:
         for connection in list(self._connections.values()):
@@ -165,13 +170,17 @@ class Server:
             if self._timer.deadline <= deadline:
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(deadline, self._expire)
+        self._timer = self._loop.call_at(deadline, self._time_is_over)
 
-    def _expire(self) -> None:
+    def _time_is_over(self) -> None:
+        self._loop.add_pieces(self._expire())
+
+    def _expire(self) -> Iterator[None]:
         now = self.now()
         for connection in list(self._connections.values()):
-            if connection.deadline <= now:
+            if connection.deadline <= now and self._has(connection):
                 connection.expire()
+                yield
         self.note_deadline(min((each.deadline for each in self._connections.values()), default=NEVER))
 
     # --- the first client
@@ -203,9 +212,11 @@ class Server:
         if self.closing:
             return
         self._open = connection
-        self._importing = False
+        self._loop.add_pieces(self._admit_newcomers(connection))
+
+    def _admit_newcomers(self, connection: type[Connection]) -> Iterator[None]:
         for newcomer in list(self._connections.values()):
-            if isinstance(newcomer, Newcomer):  # all are
+            if isinstance(newcomer, Newcomer) and self._has(newcomer):
                 newcomer.hush()
                 try:
                     admitted = connection(self, newcomer.client)
@@ -214,7 +225,10 @@ class Server:
                     self._report_refusal(error)
                 else:
                     self._admit(admitted, newcomer.client, due=newcomer.due)
-        self._accept_on()
+                yield
+        self._importing = False
+        if not self.closing:
+            self._accept_on()
 
     def _not_imported(self, fault: str) -> None:
         """Who waits for HTTP cannot be served. The next to say something is a new attempt: it may only have been out
@@ -341,64 +355,6 @@ class Server:
         self._resume = None
         if not self._importing:
             self._accept_on()
-
-
-class Newcomer:
-    """A client before HTTP is there. That is imported once one says something, or has been silent for so long that it
-    is to be told. Among the connections it has its place, which it gives up for others, as they do."""
-
-    __slots__ = ("_server", "client", "deadline", "due", "fd")
-
-    def __init__(self, server: Server, client: _socket.socket) -> None:
-        self._server = server
-        self.client = client
-        self.fd = client.fileno()
-        self.due = self.deadline = server.now() + server.limits.request_seconds
-        server.poller.register(self.fd, select.EPOLLIN)
-
-    def unread(self) -> dict[int, int]:
-        """What is kept for it: nothing."""
-        return {}
-
-    @property
-    def evictable(self) -> bool:
-        """Whether it waits for nothing yet."""
-        return self.deadline != NEVER
-
-    def turn(self, _: int) -> None:
-        """The descriptor is ready, or may be."""
-        try:
-            said = self.client.recv(1, _socket.MSG_PEEK)
-        except BlockingIOError:
-            return
-        except OSError:
-            said = b""
-        if said:
-            self.due = NEVER  # once HTTP is there it has its time
-            self._await_http()
-        else:
-            self.close()
-
-    def expire(self) -> None:
-        self._await_http()
-
-    def wind_up(self) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self.hush()
-        self.client.close()
-        self._server.forget(self)
-
-    def hush(self) -> None:
-        """Let the poller say no more of it."""
-        if self.evictable:
-            self.deadline = NEVER
-            self._server.poller.unregister(self.fd)
-
-    def _await_http(self) -> None:
-        self.hush()
-        self._server.first_words()
 
 
 def _raise(error: BaseException) -> None:

@@ -114,6 +114,7 @@ def test_a_thousand_connections_keep_nobody_else_waiting(world: World) -> None:
 
 def test_without_descriptors_clients_wait_and_the_log_says_so_once(world: World) -> None:
     world.ask("GET", "/v3/ping")  # HTTP is there
+    world.pump(lambda: not world.control.connections)
     client = world.client()
     client.send(PING)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
