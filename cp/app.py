@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.config.interfaces import Address
+    from cp.engine.catalogue import Catalogue
     from cp.engine.host import Discovery
     from cp.serving import Serving
 else:
@@ -215,7 +216,7 @@ def _assemble(
     engine = Engine(
         host,
         first,
-        open_discovery=lambda wanted: open_discovery(wanted, loop, log, host.catalog_called),
+        open_discovery=lambda wanted, facts: open_discovery(wanted, loop, log, facts, host.catalog_called),
         load=load,
         reopen_log=log.reopen,
         started=after_start,
@@ -232,14 +233,19 @@ def _assemble(
 
 
 def open_discovery(
-    loaded: plan.Plan, loop: Loop, log: Log, observe: Callable[[str, float, bool], object] | None = None
+    loaded: plan.Plan,
+    loop: Loop,
+    log: Log,
+    facts: Catalogue,
+    observe: Callable[[str, float, bool], object] | None = None,
 ) -> Discovery:
-    """The catalogue's side of a plan; nothing is opened yet. `observe` hears of each call, on its own thread."""
+    """The catalogue's side of a plan; nothing is opened yet. `facts` receives, on the loop's thread, what the catalogue
+    answers; `observe` each call to it, on the calling thread."""
     from cp.catalog import discovery
 
     if loaded.catalog is None:
         return discovery.NoDiscovery(loop)
-    return discovery.Discovery(loaded.catalog, loop, log, _random, observe)
+    return discovery.Discovery(loaded.catalog, loop, log, _random, facts, observe)
 
 
 def _keep_descriptors() -> None:

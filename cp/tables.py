@@ -86,6 +86,8 @@ def job_details(answer: Data, now: float) -> str:
         where = f"{_text(service, 'address')}:{_text(service, 'port')}"
         lines.append(("service", f"{_text(service, 'name')} at {where} (id {_text(service, 'id')})"))
         lines.append(("registered", _text(service, "registered")))
+        if service.get("problem"):
+            lines.append(("problem", _text(service, "problem")))
     return "".join(f"{key}: {value}\n" for key, value in lines)
 
 
@@ -139,6 +141,9 @@ def _about(job: dict[str, Data], now: float) -> str:
         parts.append(about)
     if _failed(last):
         parts.append(_exit(last, now))
+    registered = _text(_object(job.get("service")), "registered")
+    if " since " in registered:  # not as it should be
+        parts.append(f"registered: {registered}")
     return "; ".join(parts) or about
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from cp import __version__
 from cp.control import ServeError
 from cp.engine.events import Code
-from cp.engine.health import HEALTHY
+from cp.engine.health import HEALTHY, PASSING
 from cp.engine.loop import reason_of
+from cp.engine.report import catalogue_place, catalogue_text, registered_text
 from cp.engine.states import State
 from cp.metrics import Definition, Metrics, own
 from cp.server.tcp import PortError, listen, shown
@@ -113,7 +114,7 @@ class Observer:
         self._observes = False
         self._next_look: Timer | None = None  # at the clock
         self._settings: Settings | None = None
-        self._shown: set[tuple[str, str]] = set()  # gauges, by their definition's name and their label
+        self._shown: dict[tuple[str, str], Definition] = {}  # gauges, by their name and their label
 
     def define(self, settings: Settings) -> list[str]:
         """Have the metrics of these settings; what people should know of them."""
@@ -178,18 +179,26 @@ class Observer:
     def metrics(self, accept: str, accept_encoding: str) -> tuple[str, str, bytes]:
         """All metrics: content type, content encoding or "", and body."""
         engine, shown_before = self._engine, self._shown
-        self._shown = set()
+        self._shown = {}
         for job in self._checked():
             self._show(own.JOB_HEALTH, job.name, 1.0 if job.health.status == HEALTHY else 0.0)
         for service, instances in engine.watched():
             self._show(own.WATCH_INSTANCES, service, float(instances))
-        for name, label in shown_before - self._shown:
-            self._metrics.forget(own.JOB_HEALTH if name == own.JOB_HEALTH.name else own.WATCH_INSTANCES, label)
+        for job in self._in_order():
+            standing = engine.standing(job)
+            if standing is not None:
+                self._show(own.JOB_REGISTERED, job.name, 1.0 if standing.state == PASSING else 0.0)
+        settings, reachable = engine.plan.catalog, engine.catalogue.is_reachable
+        if settings is not None and reachable is not None:
+            self._show(own.CATALOG_REACHABLE, catalogue_place(settings)[0], 1.0 if reachable else 0.0)
+        for (name, label), gauge in shown_before.items():
+            if (name, label) not in self._shown:
+                self._metrics.forget(gauge, label)
         return self._metrics.expose(accept, accept_encoding)
 
     def _show(self, gauge: Definition, label: str, value: float) -> None:
         self._metrics.set(gauge, value, label)
-        self._shown.add((gauge.name, label))
+        self._shown[gauge.name, label] = gauge
 
     def status(self) -> dict[str, object]:
         """As ContainerPilot 3 tells it; nothing of it is secret."""
@@ -204,9 +213,32 @@ class Observer:
                 jobs.append({"Name": job.name, "Status": status})
             else:
                 name = job.plan.service.name if job.plan.service is not None else job.name
-                services.append({"Name": name, "Address": place.address, "Port": place.port, "Status": status})
+                service = {"Name": name, "Address": place.address, "Port": place.port, "Status": status}
+                standing = self._engine.standing(job)
+                if standing is not None:
+                    service["Registered"] = registered_text(self._engine, standing)
+                services.append(service)
         watches = [watch.name for watch in self._engine.plan.watches]
-        return {"Version": __version__, "Jobs": jobs or None, "Services": services or None, "Watches": watches or None}
+        told: dict[str, object] = {"Version": __version__, "Jobs": jobs or None, "Services": services or None}
+        told["Watches"] = watches or None
+        if self._engine.plan.catalog is not None:
+            told["Catalog"] = catalogue_text(self._engine)
+        return told
+
+    def remarks(self) -> list[str]:
+        """What who asks for readiness should know, a line each, although it does not make ContainerPilot unready.
+
+        Instances that cannot reach the catalogue can still serve: taking all of them out of service at the same time
+        would make an outage of the catalogue one of the application.
+        """
+        lines = []
+        if self._engine.plan.catalog is not None and self._engine.catalogue.is_reachable is False:
+            lines.append(f"catalogue: {catalogue_text(self._engine)}")
+        for job in self._checked():
+            standing = self._engine.standing(job)
+            if standing is not None and job.health.status == HEALTHY and not standing.is_registered:
+                lines.append(f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}")
+        return lines
 
     def not_ready(self) -> list[str]:
         """Why not, a line each; nothing if every checked job is healthy."""

@@ -10,7 +10,9 @@ from benchmarks.fleet.client import Call, Client
 from benchmarks.fleet.world import World
 from cp.catalog import CatalogError, Instance
 from cp.catalog.goals import HEARTBEAT, REGISTER, Action, Goals
+from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher
+from cp.engine.catalogue import Catalogue
 from cp.plan import Service, Watch
 
 
@@ -52,7 +54,8 @@ class Pilot:
         self._client = client
         self._poll = poll
         self._service = Service(name=name, id=instance.id, address=instance.address, port=instance.port, ttl=int(ttl))
-        self._goals = Goals(world.random.random, lambda level, text: None, lambda done: done())
+        reports = Reports(LOOP, Catalogue(lambda: world.now))
+        self._goals = Goals(world.random.random, lambda level, text: None, lambda done: done(), reports)
         self._calling = False
         self._wake_at = 0.0  # when the registrar wants to look again
         self._stopped = False
@@ -128,6 +131,7 @@ class Follower:
             LOOP,
             LOG,
             lambda found, added, removed: None,
+            listener=Catalogue(lambda: world.now),
             random=world.random.random,
             clock=self._clock,
         )

@@ -28,6 +28,24 @@ if TYPE_CHECKING:
         def warning(self, message: str) -> None: ...
         def error(self, message: str) -> None: ...
 
+    class Listener(Protocol):
+        """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
+
+        def confirmed(self, service: Service, status: str, at: float) -> None:
+            """The catalogue took a registration or a heartbeat; `at`: when it was sent, on the registrar's clock."""
+
+        def removed(self, service: Service) -> None:
+            """The catalogue has no entry of this service (any more)."""
+
+        def refused(self, service: Service, why: str) -> None:
+            """The catalogue answered, and did not take this service."""
+
+        def answered(self, who: str) -> None:
+            """The catalogue answered the registrar (reports.REGISTRATION) or a watch (its source)."""
+
+        def failed(self, who: str, why: str, answered: bool) -> None:
+            """A question of theirs failed; `answered`: the catalogue did answer, with an error."""
+
     class Catalog(Protocol):
         """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.
 

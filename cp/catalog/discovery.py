@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog
+    from cp.catalog import Catalog, Listener
     from cp.catalog.observed import Observe
     from cp.catalog.registrar import Registrar
     from cp.catalog.watcher import Watcher
@@ -24,7 +24,7 @@ class NoDiscovery:
     def start(self) -> None:
         pass
 
-    def want(self, service: Service, status: str, output: str = "") -> None:
+    def want(self, service: Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         pass
 
     def forget(self, service: Service, done: Callable[[], None]) -> None:
@@ -46,21 +46,23 @@ class Discovery:
         loop: Loop,
         log: Log,
         random: Callable[[], float],
+        listener: Listener,
         observe: Observe | None = None,
     ) -> None:
-        """`observe` hears of each call to the catalogue, on the thread that made it."""
+        """`listener` receives what the catalogue answers; `observe` each call to it, on the thread that made it."""
         self._settings = settings
         self._loop = loop
         self._log = log
         self._random = random
+        self._listener = listener
         self._observe = observe
         self._registrar: Registrar | None = None
 
     def start(self) -> None:
         self._opened().start()
 
-    def want(self, service: Service, status: str, output: str = "") -> None:
-        self._opened().want(service, status, output)
+    def want(self, service: Service, status: str, output: str = "", *, age: float = 0.0) -> None:
+        self._opened().want(service, status, output, age)
 
     def forget(self, service: Service, done: Callable[[], None]) -> None:
         self._opened().forget(service, done)
@@ -68,7 +70,16 @@ class Discovery:
     def watch(self, watch: Watch, report: Report, memory: list[Instance]) -> Watcher:
         from cp.catalog.watcher import Watcher
 
-        return Watcher(watch, self._open, self._loop, self._log, report, memory=memory, random=self._random)
+        return Watcher(
+            watch,
+            self._open,
+            self._loop,
+            self._log,
+            report,
+            listener=self._listener,
+            memory=memory,
+            random=self._random,
+        )
 
     def stop(self) -> None:
         if self._registrar is not None:
@@ -78,7 +89,14 @@ class Discovery:
         if self._registrar is None:
             from cp.catalog.registrar import Registrar
 
-            self._registrar = Registrar(self._open, self._loop, self._log, random=self._random)
+            self._registrar = Registrar(
+                self._open,
+                self._loop,
+                self._log,
+                listener=self._listener,
+                random=self._random,
+                clock=self._loop.elapsed,
+            )
         return self._registrar
 
     def _open(self) -> Catalog:

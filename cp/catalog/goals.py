@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog import CatalogError
+    from cp.catalog.reports import Reports
     from cp.plan import Service
 
 REGISTER, HEARTBEAT, DEREGISTER = "register", "heartbeat", "deregister"
@@ -75,7 +76,7 @@ class Goals:
     """The table of wishes. There is never more than one call under way for one goal.
 
     `notice(level, text)` is told what a person should read; `release(done)` gets each callback of `forget` when its
-    removal was done or has failed for the first time.
+    removal was done or has failed for the first time; `reports` receives what the catalogue answered.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class Goals:
         random: Callable[[], float],
         notice: Callable[[str, str], None],
         release: Callable[[Callable[[], None]], None],
+        reports: Reports,
     ) -> None:
         self._random = random
         self._notice = notice
         self._release = release
+        self._reports = reports
         self._goals: dict[str, Goal] = {}
         self.outage = Trouble(random)  # of the catalogue as a whole, not of one service
 
@@ -213,6 +216,7 @@ class Goals:
             # To remove what was never there may succeed without any work, as in a folder that cannot be had.
             if action.verb != DEREGISTER or goal.registered:
                 self.outage.worked(now)
+                self._reports.answered()
             if action.verb == DEREGISTER:
                 self._removed(goal, now)
             elif action.verb == REGISTER:
@@ -232,6 +236,7 @@ class Goals:
         goal.registered = goal.registered_now = False
         goal.forgotten = 0
         goal.trouble.worked(now)
+        self._reports.removed(goal.service)
         if not goal.present:
             if goal.trouble.under_way:  # nobody will look at this goal again to tell its end
                 lasted = span(now - goal.trouble.since)
@@ -245,11 +250,14 @@ class Goals:
         goal.registered = goal.registered_now = True
         if goal.status:
             goal.worker = action.worker  # the heartbeat follows at once
-        elif action.version == goal.version:
+            return
+        self._reports.confirmed(action.service, action.status, action.begun)
+        if action.version == goal.version:
             self._settled(goal)
 
     def _renewed(self, goal: Goal, action: Action, now: float) -> None:
         goal.trouble.worked(now)
+        self._reports.confirmed(action.service, action.status, action.begun)
         if action.version == goal.version:
             self._settled(goal)
 
@@ -268,6 +276,8 @@ class Goals:
     def _unknown(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
         # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
         level = "debug" if goal.registered_now else "info"
+        self._reports.answered()
+        self._reports.removed(action.service)
         goal.registered = goal.registered_now = False
         goal.forgotten += 1
         if goal.forgotten == 1:
@@ -283,6 +293,10 @@ class Goals:
         of_one = isinstance(error, CatalogRefused)
         if of_one:
             self.outage.worked(now)
+            self._reports.answered()
+            self._reports.refused(action.service, str(error))
+        else:
+            self._reports.failed(str(error))
         first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after)
         if action.verb == DEREGISTER:
             if goal.waiting or first:

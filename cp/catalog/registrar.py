@@ -6,13 +6,14 @@ import time
 from _thread import allocate_lock, start_new_thread
 
 from cp.catalog.goals import DEREGISTER, Goals
+from cp.catalog.reports import Reports
 from cp.catalog.worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog, CatalogError, Log, Loop
+    from cp.catalog import Catalog, CatalogError, Listener, Log, Loop
     from cp.catalog.goals import Action
     from cp.catalog.worker import StartThread
     from cp.plan import Service
@@ -31,7 +32,8 @@ class Registrar:
     `start`, `want`, `forget` and `stop` are for the loop's thread and never block. All calls to the catalogue are made
     on threads of the registrar's own: one, which opens the catalogue as soon as it is started, so that its first call
     finds all modules imported; and up to three more while calls are slow. `open` makes a client for one thread; it may
-    raise CatalogError: that is an outage like any other.
+    raise CatalogError: that is an outage like any other. `clock` should go on while the machine is suspended: the
+    catalogue's does.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Registrar:
         loop: Loop,
         log: Log,
         *,
+        listener: Listener,
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
         start_thread: StartThread = start_new_thread,
@@ -51,7 +54,8 @@ class Registrar:
         self._clock = clock
         self._start_thread = start_thread
         self._idle = idle
-        self._goals = Goals(random, self.notice, loop.post)
+        self._reports = Reports(loop, listener)
+        self._goals = Goals(random, self.notice, loop.post, self._reports)
         self._lock = allocate_lock()  # over goals, workers and their calls; for microseconds, never during a call
         self._first = Worker(self, open)
         self._workers = [self._first]
@@ -71,22 +75,24 @@ class Registrar:
         try:
             self._first.start(self._start_thread)
         except (OSError, RuntimeError) as error:  # no descriptor, no thread: the next wish tries again
+            why = f"cannot start a thread: {error}"
+            self._reports.failed(why)
             if not self._complained:
                 self._complained = True
-                self._log.warning(f"Service registration failed: cannot start a thread: {error}")
+                self._log.warning(f"Service registration failed: {why}")
             return False
         return True
 
-    def want(self, service: Service, status: str, output: str = "") -> None:
-        """Present with this status, as a check has just found: each call is one heartbeat, and heals what is broken.
+    def want(self, service: Service, status: str, output: str = "", age: float = 0.0) -> None:
+        """Present with this status, as a check has found: each call is one heartbeat, and heals what is broken.
 
         Status "" is for the time before the first check: registered with the service's initial status, no heartbeat.
-        A passing status is sent, and tried again, only until it is as old as the service's ttl.
+        A passing status is sent, and tried again, only until it is as old as the service's ttl; `age` is how old it is.
         """
         if self._stopped:
             return
         with self._lock:
-            self._goals.want(service, status, output, self._clock())
+            self._goals.want(service, status, output, self._clock() - age)
         self._wake()
 
     def forget(self, service: Service, done: Callable[[], None] | None = None) -> None:
@@ -111,6 +117,7 @@ class Registrar:
     def stop(self) -> None:
         """No more work. The threads end by themselves; nobody waits for them."""
         self._stopped = True
+        self._reports.close()
         with self._lock:
             workers = list(self._workers)
         for worker in workers:

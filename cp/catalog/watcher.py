@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from _thread import start_new_thread
 
-from cp.catalog import CatalogError
+from cp.catalog import CatalogError, CatalogRefused
 from cp.catalog.bell import Bell
 from cp.catalog.changes import Sighting
+from cp.catalog.reports import Reports
 from cp.catalog.trouble import CALM, LONGEST, SHORTEST, Trouble, in_words, span
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from cp.catalog import Catalog, Log, Loop
+    from cp.catalog import Catalog, Listener, Log, Loop
     from cp.plan import Watch
 
     # All, added and removed instances. Any, because the engine names an instance by a protocol of its own.
@@ -44,6 +45,7 @@ class Watcher:
         log: Log,
         report: Report,
         *,
+        listener: Listener,
         memory: Iterable[Any] = (),
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
@@ -64,6 +66,7 @@ class Watcher:
         # The watcher's thread only.
         self._seen = self._reported
         self._cursor: object = None
+        self._reports = Reports(loop, listener, watch.source)
         self._trouble = Trouble(random)
         self._hasty = 0
         self._rush = 0  # pauses that missed a change, less those that did not, since it was calm
@@ -92,8 +95,10 @@ class Watcher:
             if bell is not None:
                 bell.close()
             self._bell = None
+            why = f"cannot start a thread: {error}"
+            self._reports.failed(why)
             if self._trouble.failed(self._clock()):
-                self._log.warning(f"Failed to query {self._watch.name}: cannot start a thread: {error}")
+                self._log.warning(f"Failed to query {self._watch.name}: {why}")
             self._loop.call_later(LONGEST, self.start)
 
     def pause(self) -> None:
@@ -108,6 +113,7 @@ class Watcher:
     def stop(self) -> None:
         """Reports nothing any more, and breaks off the question that is open. Nobody waits for the thread."""
         self._stopped = True
+        self._reports.close()
         catalog, bell = self._catalog, self._bell
         if catalog is not None:
             catalog.close()
@@ -158,9 +164,12 @@ class Watcher:
             found, self._cursor = self._ask()
             sighting = Sighting(found, self._seen)
         except CatalogError as error:
+            self._reports.failed(str(error), answered=isinstance(error, CatalogRefused))
             return self._failed(str(error), error.retry_after)
         except Exception as error:  # a fault of ours or of a library must not end the watch for good
+            self._reports.failed(in_words(error))
             return self._failed(in_words(error))
+        self._reports.answered()
         now = self._clock()
         self._trouble.worked(now)
         lasted = self._trouble.over(now)

@@ -6,8 +6,9 @@ from cp.engine.changes import Changes
 from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.job import Job
+from cp.engine.registrations import Registrations
 from cp.engine.roster import Roster
-from cp.engine.states import State
+from cp.engine.states import STOPPING_STATES, State
 from cp.engine.watching import Watching
 from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
+    from cp.engine.catalogue import Catalogue, Standing
     from cp.engine.changes import Change
-    from cp.engine.host import Discovery, Host
+    from cp.engine.host import Host, OpenDiscovery
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
 # Seconds within which a second request is the first one, come twice: `timeout` signals us and then our group,
 # and a Ctrl-C comes from the terminal and from a parent that passes it on.
 SAME_REQUEST = 0.2
-OLD_CATALOG_LIMIT = 15.0  # seconds that a catalogue that a reload replaced is still told what is gone
 SIGKILL = 9
 HOOK_KILLED = 255  # exit code for a hook that a signal killed
 
@@ -41,7 +42,7 @@ class Engine:
         host: Host,
         first: plan.Plan,
         *,
-        open_discovery: Callable[[plan.Plan], Discovery],
+        open_discovery: OpenDiscovery,
         load: Callable[[], plan.Plan],
         reopen_log: Callable[[], None],
         started: Callable[[], None],
@@ -52,19 +53,16 @@ class Engine:
         self.maintenance = False
         self.exit_code = 0
         self._host = host
-        self._open_discovery = open_discovery
         self._reopen_log = reopen_log
         self._on_started = started
-        self._discovery = open_discovery(first)
-        self._watching = Watching(host, self._discovery)
+        self._registrations = Registrations(host, first, open_discovery, self._deregistered)
+        self._watching = Watching(host, self._registrations)
         self._roster = Roster(self._watching.seen)
         self._endings = Endings(host, first.stop_timeout, self.progress)
         self.changes = Changes(self, self._roster, self._endings, load, host)
         self._stop_requests = 0
         self._stop_requested = 0.0  # when, the last time
         self._stop_began = 0.0
-        self._announced: dict[str, tuple[plan.Service, str, str]] = {}  # what the catalogue was told last, by id
-        self._deregistering: set[str] = set()
         self._stopping_jobs = False  # the services are gone, or have had their time
         self._leaving = False  # nothing is waited for any more
         host.terminate = self._endings.terminate
@@ -81,12 +79,22 @@ class Engine:
         """The services that are watched, and how many instances of each there are."""
         return self._watching.counts()
 
-    def registered(self, service: plan.Service) -> str:
-        """The status that the catalogue was told last; empty if it does not know the service."""
-        if service.id not in self._announced:
-            return ""
-        _, status, _ = self._announced[service.id]
-        return status or service.initial_status
+    @property
+    def masked(self) -> Callable[[str], str]:
+        """Takes secrets out of texts that others get to see."""
+        return self._host.masked
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The facts about the catalogue of the plan; all of its times are those of `loop.elapsed`."""
+        return self._registrations.catalogue
+
+    def standing(self, job: Job) -> Standing | None:
+        """What is true of a job's registration now; None if it has no service."""
+        if job.plan.service is None:
+            return None
+        wanted = not (self.stopping or self.maintenance or job.state in (State.HELD, *STOPPING_STATES))
+        return self.catalogue.standing(job.plan.service, wanted=wanted)
 
     # --- starting
 
@@ -98,7 +106,7 @@ class Engine:
     def _after_start(self) -> None:
         """What can wait until the first process runs: the catalogue's thread, and what the caller has put off."""
         self._on_started()
-        self._discovery.start()
+        self._registrations.discovery.start()
 
     def _install(self, fresh: list[plan.Job] | tuple[plan.Job, ...], change: Change | None) -> None:
         for name, value in self.plan.environ:
@@ -128,22 +136,12 @@ class Engine:
         for name, value in old.environ:
             self._host.environment.withdraw(name, value)  # `_install` sets those that there still are
         if loaded.catalog != old.catalog:
-            self._change_catalog()
-        self._deregistering.clear()
+            self._watching.stop()
+            self._registrations.move(loaded)
+            self._registrations.discovery.start()
+        self._registrations.wait_no_longer()
         self._install(fresh, change)
         self._host.loop.call_soon(self.progress)
-
-    def _change_catalog(self) -> None:
-        self._watching.stop()
-        left = self._discovery
-        self._discovery = self._open_discovery(self.plan)
-        for service, status, output in self._announced.values():
-            left.forget(service, _nothing)
-            self._discovery.want(service, status, output)
-        # What was deregistered a moment ago may still be on its way to the old catalogue.
-        self._host.loop.call_later(OLD_CATALOG_LIMIT, left.stop)
-        self._watching.use(self._discovery)
-        self._discovery.start()
 
     # --- events and signals
 
@@ -176,17 +174,12 @@ class Engine:
     # --- what jobs ask of their supervisor
 
     def wanted(self, service: plan.Service, status: str, output: str) -> None:
-        if self.maintenance or self.stopping:
-            return
-        if status or service.id not in self._announced:
-            self._announced[service.id] = service, status, output
-        self._discovery.want(service, status, output)
+        if not (self.maintenance or self.stopping):
+            self._registrations.want(service, status, output)
 
     def unwanted(self, service: plan.Service) -> None:
-        if service.id not in self._deregistering and not self._stopping_jobs:  # a stop deregisters all, first of all
-            self._deregistering.add(service.id)
-            self._announced.pop(service.id, None)
-            self._discovery.forget(service, lambda: self._deregistered(service.id))
+        if not self._stopping_jobs:  # a stop deregisters all, first of all
+            self._registrations.remove(service)
 
     def dependents(self, job: Job) -> list[Job]:
         return self._roster.dependents(job)
@@ -247,8 +240,7 @@ class Engine:
                 job.health.forget()
                 if job.plan.service is not None:
                     self._host.log.info(f"Marking for maintenance: {job.plan.service.name}")
-                    self._announced.pop(job.plan.service.id, None)
-                    self._discovery.forget(job.plan.service, _nothing)
+                    self._registrations.withdraw(job.plan.service)
         self._host.bus.publish(Event(Code.ENTER_MAINTENANCE if maintenance else Code.EXIT_MAINTENANCE, GLOBAL))
         if not maintenance:
             for job in self.jobs.values():
@@ -299,29 +291,29 @@ class Engine:
             )
         self._host.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
         self._watching.stop()
-        self._deregistering.clear()
+        self._registrations.wait_no_longer()
         for job in self.jobs.values():
             job.quiesce()
             job.end_overdue()
             # An application that ends before its first check need not wait for a catalogue that never heard of it.
-            if job.plan.service is not None and (self._stop_requests or job.plan.service.id in self._announced):
-                self.unwanted(job.plan.service)
-        if not self._deregistering:
+            service = job.plan.service
+            if service is not None and (self._stop_requests or self._registrations.is_wanted(service)):
+                self.unwanted(service)
+        if not self._registrations.removing:
             self._stop_jobs()
 
     def _deregister_limit(self) -> float:
         return min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
 
-    def _deregistered(self, service_id: str) -> None:
-        self._deregistering.discard(service_id)
-        if self.stopping and not self._deregistering:
+    def _deregistered(self) -> None:
+        if self.stopping:
             self._stop_jobs()
 
     def _stop_jobs(self) -> None:
         if self._stopping_jobs:
             return
         self._stopping_jobs = True
-        self._deregistering.clear()
+        self._registrations.wait_no_longer()
         # No more than the limit, even if we were suspended meanwhile.
         self._endings.charge(min(self._deregister_limit(), self._host.loop.now() - self._stop_began))
         # All are asked before any is stopped: hooks may wait for each other.
@@ -369,13 +361,9 @@ class Engine:
         for job in self.jobs.values():
             if job.plan.main and job.pid:
                 self.exit_code = 128 + SIGKILL  # it has not even died of that yet
-        self._discovery.stop()
+        self._registrations.discovery.stop()
         self._host.processes.kill_left_groups()
         self._host.loop.stop()
-
-
-def _nothing() -> None:
-    """For a deregistration that nobody waits for."""
 
 
 def _nobody_waits(outcome: str) -> None:

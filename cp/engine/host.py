@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp import plan
+    from cp.engine.catalogue import Catalogue
     from cp.engine.events import Bus
     from cp.engine.job import Job
     from cp.engine.loop import Loop
@@ -76,10 +77,13 @@ if TYPE_CHECKING:
         """The catalogue as the engine sees it: goals go out, reports of watches come in; nothing here ever blocks."""
 
         def start(self) -> None: ...
-        def want(self, service: plan.Service, status: str, output: str = "") -> None: ...
+        def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None: ...
         def forget(self, service: plan.Service, done: Callable[[], None]) -> None: ...
         def watch(self, watch: plan.Watch, report: Report, memory: list[Instance]) -> Watcher: ...
         def stop(self) -> None: ...
+
+    # Makes the catalogue's side for a plan. What the catalogue answers goes into the facts.
+    OpenDiscovery = Callable[[plan.Plan, Catalogue], Discovery]
 
 
 class Environment:

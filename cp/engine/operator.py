@@ -31,11 +31,14 @@ class Operator:
 
     def overview(self) -> dict[str, object]:
         """All jobs, in the order of the plan."""
+        from cp.engine.report import describe_catalogue
+
         names = [job.name for job in self._engine.plan.jobs]
         return {
             "maintenance": self._engine.maintenance,
             "stopping": self._engine.stopping,
             "reloading": self._engine.changes.current is not None,
+            "catalogue": describe_catalogue(self._engine),
             "jobs": [found for found in map(self.job, names) if found is not None],
         }
 

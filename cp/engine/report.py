@@ -7,11 +7,14 @@ import time
 from cp.engine.history import moment_text
 from cp.engine.run import describe_exit
 from cp.engine.states import MEANINGS, State
+from cp.plan import ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cp.engine.catalogue import Standing
     from cp.engine.engine import Engine
     from cp.engine.job import Job
+    from cp.plan import DirectorySettings
 
 MAINTENANCE = "maintenance"
 OUTPUT_SHOWN = 1000  # characters of what a check said
@@ -30,7 +33,7 @@ IN_SHORT = {
 def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
     """All that there is to say about a job; `now` is the loop's time."""
     wall = time.time() - now  # what lies between the loop's clock and the wall's
-    when, service = job.plan.when, job.plan.service
+    when = job.plan.when
     waits = job.state == State.WAITING
     return {
         "name": job.name,
@@ -47,15 +50,84 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "restartsLeft": job.restarts_left,
         "lastExit": _last_exit(job, wall),
         "health": _health(engine, job, wall),
-        "service": service
-        and {
-            "name": service.name,
-            "id": service.id,
-            "address": service.address,
-            "port": service.port,
-            "registered": engine.registered(service),
-        },
+        "service": _service(engine, job),
     }
+
+
+def describe_catalogue(engine: Engine) -> dict[str, object] | None:
+    """The state of the catalogue; None if the plan has none."""
+    settings, facts = engine.plan.catalog, engine.catalogue
+    if settings is None:
+        return None
+    kind, where = catalogue_place(settings)
+    error = facts.last_error
+    return {
+        "kind": kind,
+        "address": engine.masked(where),
+        "reachable": facts.is_reachable,
+        "since": _moment(engine, facts.since),
+        "about": _with_error(engine),
+        "failing": {
+            who: {"since": _moment(engine, failure.since), "error": engine.masked(failure.why)}
+            for who, failure in facts.failures.items()
+        },
+        "lastError": error and {"at": _moment(engine, error[0]), "text": engine.masked(error[1])},
+    }
+
+
+def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> tuple[str, str]:
+    """What kind of catalogue it is, and where; the place is not masked."""
+    if isinstance(settings, ConsulSettings):
+        return "consul", settings.address
+    if isinstance(settings, EtcdSettings):
+        return "etcd", ", ".join(settings.endpoints)
+    return "directory", settings.path
+
+
+def catalogue_text(engine: Engine) -> str:
+    """The state of the catalogue in words, without its errors: they may be for operators alone."""
+    facts = engine.catalogue
+    if facts.is_reachable is None:
+        return "not asked yet"
+    return "reachable" if facts.is_reachable else f"unreachable since {_second(engine, facts.since)}"
+
+
+def _with_error(engine: Engine) -> str:
+    why = next((each.why for each in engine.catalogue.failures.values() if not each.answered), "")
+    return f"{catalogue_text(engine)}: {engine.masked(why)}" if why else catalogue_text(engine)
+
+
+def registered_text(engine: Engine, standing: Standing) -> str:
+    """What is true of a registration, in words: a status only if the catalogue has confirmed it within the last ttl."""
+    if standing.since is None:
+        return standing.state
+    return f"{standing.state} since {_second(engine, standing.since)}"
+
+
+def _service(engine: Engine, job: Job) -> dict[str, object] | None:
+    service, standing = job.plan.service, engine.standing(job)
+    if service is None or standing is None:
+        return None
+    return {
+        "name": service.name,
+        "id": service.id,
+        "address": service.address,
+        "port": service.port,
+        "registered": registered_text(engine, standing),
+        "confirmed": _moment(engine, standing.confirmed_at),
+        "problem": engine.masked(standing.why) or None,
+    }
+
+
+def _moment(engine: Engine, at: float | None) -> str | None:
+    """A time of the facts about the catalogue as RFC 3339 text."""
+    return None if at is None else moment_text(time.time() - engine.catalogue.age(at))
+
+
+def _second(engine: Engine, at: float | None) -> str:
+    """The same, without its milliseconds."""
+    moment = _moment(engine, at)
+    return "" if moment is None else f"{moment[:-5]}Z"
 
 
 def _about(job: Job) -> str:

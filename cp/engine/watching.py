@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from json.encoder import encode_basestring_ascii as quote
 
     from cp import plan
-    from cp.engine.host import Discovery, Host, Instance, Watcher
+    from cp.engine.host import Host, Instance, Watcher
+    from cp.engine.registrations import Registrations
 else:
     try:
         from _json import encode_basestring_ascii as quote  # the C function: `json` imports re
@@ -24,18 +25,15 @@ ENVIRONMENT_LIMIT = 120_000
 class Watching:
     """Starts, pauses and stops the watchers, and publishes `changed` and `healthy` or `unhealthy` for each report."""
 
-    def __init__(self, host: Host, discovery: Discovery) -> None:
+    def __init__(self, host: Host, registrations: Registrations) -> None:
+        """`registrations` has the catalogue of the plan."""
         self._host = host
-        self._discovery = discovery
+        self._registrations = registrations
         self._watchers: dict[plan.Watch, Watcher] = {}
         self._waiting: list[plan.Watch] = []
         self._memory: dict[tuple[str, str, str], list[Instance]] = {}
         self._reports: dict[str, tuple[Event, Event]] = {}  # the last one of each source
         self._paused = False
-
-    def use(self, discovery: Discovery) -> None:
-        """Follow another catalogue; all watches were stopped before."""
-        self._discovery = discovery
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
         """From now on follow these: unchanged ones go on, others stop; new ones start with their event."""
@@ -46,6 +44,7 @@ class Watching:
                     self._memory[_key(watch)] = watcher.memory
                 self._reports.pop(watch.source, None)
                 watcher.stop()
+                self._registrations.catalogue.dropped(watch.source)
         self._waiting = [watch for watch in watches if watch not in self._watchers]
 
     def happened(self, code: str, source: str) -> None:
@@ -57,7 +56,7 @@ class Watching:
 
     def _start(self, watch: plan.Watch) -> None:
         memory = self._memory.get(_key(watch), []) if watch.remembers else []
-        watcher = self._discovery.watch(
+        watcher = self._registrations.discovery.watch(
             watch, lambda instances, added, removed: self._report(watch, instances, added, removed), memory
         )
         self._watchers[watch] = watcher

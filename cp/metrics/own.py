@@ -44,6 +44,14 @@ CHECK_SECONDS = Definition(
 )
 CATALOG_REQUESTS = _counter("catalog_requests", "count of requests to the catalogue, by verb", "verb")
 CATALOG_ERRORS = _counter("catalog_errors", "count of requests to the catalogue that failed, by verb", "verb")
+CATALOG_REACHABLE = _gauge(
+    "catalog_reachable", "gauge of the catalogue, from its first answer or failure on: 1 if it answers", "catalog"
+)
+JOB_REGISTERED = _gauge(
+    "job_registered",
+    "gauge of each job with a service: 1 if the catalogue confirmed it as passing within its ttl",
+    "job",
+)
 CATALOG_SECONDS = Definition(
     name="containerpilot_catalog_seconds",
     kind=HISTOGRAM,
@@ -70,5 +78,7 @@ OWN = (
     CATALOG_REQUESTS,
     CATALOG_ERRORS,
     CATALOG_SECONDS,
+    CATALOG_REACHABLE,
+    JOB_REGISTERED,
     LOOP_LAG_SECONDS,
 )

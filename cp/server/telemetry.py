@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         def not_ready(self) -> list[str]:
             """Why not, a line each; nothing if it is."""
 
+        def remarks(self) -> list[str]:
+            """What else who asks for readiness should know, a line each."""
+
 
 # Nobody has anything to send here; an answer may have thousands of series; scrapers come back on their connections.
 LIMITS = Limits(
@@ -82,7 +85,8 @@ class Telemetry:
         if path == ALIVE:
             return _OK
         why = self._source.not_ready()
-        return Response(503, "".join(f"{line}\n" for line in why).encode(errors="replace"), TEXT) if why else _OK
+        lines = [*(why or ["ok"]), *self._source.remarks()]
+        return Response(503 if why else 200, "".join(f"{line}\n" for line in lines).encode(errors="replace"), TEXT)
 
     def _metrics(self, request: Request) -> Response:
         headers = request.headers

@@ -87,6 +87,9 @@ class _Source:
     def status(self) -> dict[str, object]:
         return {"Version": "1", "Jobs": [{"Name": "app"}]}
 
+    def remarks(self) -> list[str]:
+        return []
+
     def not_ready(self) -> list[str]:
         return ["job app: not \udcff healthy"]
 

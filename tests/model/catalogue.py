@@ -61,7 +61,7 @@ class FakeDiscovery:
     def start(self) -> None:
         pass
 
-    def want(self, service: plan.Service, status: str, output: str = "") -> None:
+    def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         self._world.note(f"    {service.name} is to be registered: {status or service.initial_status}")
         if status or service.id not in self.wanted:
             self.wanted[service.id] = status or service.initial_status

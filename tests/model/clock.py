@@ -29,6 +29,8 @@ class ModelLoop:
     def now(self) -> float:
         return self.time
 
+    elapsed = now
+
     def call_at(self, deadline: float, callback: Callable[..., object], *arguments: Any) -> Timer:
         self._sequence += 1
         timer = Timer(deadline, self._sequence, callback, arguments)

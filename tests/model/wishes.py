@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from unittest.mock import Mock
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable
 from cp.catalog.goals import DEREGISTER, HEARTBEAT, REGISTER, Action, Goals
@@ -67,7 +68,7 @@ class World:
         self.state = "up"
         self.call_takes = 0.0
         self.now = 1000.0
-        self.goals = Goals(lambda: 0.5, lambda level, text: None, self._release)
+        self.goals = Goals(lambda: 0.5, lambda level, text: None, self._release, Mock())
         self._workers: dict[int, Action | None] = dict.fromkeys(range(workers))
         self._calls: list[tuple[float, int, int, CatalogError | None]] = []
         self._sequence = 0

@@ -161,7 +161,7 @@ class World:
         self.note(f"  {process.name} ends with {code}")
         self.model.process_ended(process, code)
 
-    def _open_catalogue(self, of: plan.Plan) -> Any:
+    def _open_catalogue(self, of: plan.Plan, facts: Any) -> Any:
         self.catalogues.append(FakeDiscovery(self))
         return self.catalogues[-1]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog.opener import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
+from cp.engine.catalogue import Catalogue
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
 
 if TYPE_CHECKING:
@@ -93,7 +94,13 @@ class Party:
         self._members: list[Registrar | Watcher] = []
 
     def registrar(self, settings: ConsulSettings | EtcdSettings | DirectorySettings) -> Registrar:
-        registrar = Registrar(lambda: open_catalog(settings, environ={}), self.live, self.live, random=random.random)
+        registrar = Registrar(
+            lambda: open_catalog(settings, environ={}),
+            self.live,
+            self.live,
+            listener=Catalogue(time.monotonic),
+            random=random.random,
+        )
         registrar.start()
         self._members.append(registrar)
         return registrar
@@ -108,6 +115,7 @@ class Party:
             self.live,
             self.live,
             reports.add,
+            listener=Catalogue(time.monotonic),
             random=random.random,
         )
         watcher.start()

@@ -6,6 +6,7 @@ import gc
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from cp.catalog.consul import Consul
 from cp.catalog.watcher import Watcher
+from cp.engine.catalogue import Catalogue
 from cp.engine.loop import Loop
 from cp.plan import ConsulSettings
 from tests.system.catalog.live import Live, watch
@@ -56,7 +58,15 @@ class Scale:
         settings = ConsulSettings(address=address)
         log: Any = Live()
         one = watch(name, delay=random.random() * 0.1)
-        watcher = Watcher(one, lambda: Consul(settings, {}), self.loop, log, report, random=random.random)
+        watcher = Watcher(
+            one,
+            lambda: Consul(settings, {}),
+            self.loop,
+            log,
+            report,
+            listener=Catalogue(time.monotonic),
+            random=random.random,
+        )
         watcher.start()
         self._watchers.append(watcher)
 

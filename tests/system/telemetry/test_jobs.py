@@ -78,14 +78,15 @@ def test_the_status_has_jobs_services_and_watches_in_the_order_of_the_file(pilot
     )
     port.wait_until_served(started)
 
+    started.wait_for(lambda: port.ask("/status").json["Catalog"] == "reachable")
     told = port.ask("/status")
 
     assert told.body.startswith(b'{"Version":"')
     assert told.body.endswith(
         b'"Jobs":[{"Name":"myjob1","Status":"unknown"},{"Name":"myjob3","Status":"unknown"}],'
-        b'"Services":[{"Name":"myjob2","Address":"192.168.1.100","Port":80,"Status":"unknown"},'
-        b'{"Name":"containerpilot","Address":"127.0.0.1","Port":%d,"Status":"healthy"}],'
-        b'"Watches":["watch1","watch2"]}\n' % port.number
+        b'"Services":[{"Name":"myjob2","Address":"192.168.1.100","Port":80,"Status":"unknown","Registered":"not yet"},'
+        b'{"Name":"containerpilot","Address":"127.0.0.1","Port":%d,"Status":"healthy","Registered":"not yet"}],'
+        b'"Watches":["watch1","watch2"],"Catalog":"reachable"}\n' % port.number
     )
     assert port.ask("/status", "POST").status == 405
 

@@ -20,7 +20,7 @@ from cp.catalog.opener import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
 from cp.plan import ConsulSettings, EtcdSettings
-from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
+from tests.unit.catalog.fakes import Clock, Deaf, FakeLog, FakeLoop, service, watch
 from tests.unit.catalog.test_threads import LONG, LiveLoop
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Counting:
 
 def fail_to_register(open: Callable[[], Catalog]) -> dict[str, Any]:
     loop, log, catalog = LiveLoop(), FakeLog(), Counting(open())
-    registrar = Registrar(lambda: catalog, loop, log, random=lambda: 0.5, clock=Leaping())
+    registrar = Registrar(lambda: catalog, loop, log, listener=Deaf(), random=lambda: 0.5, clock=Leaping())
     services = [service(name, ttl=1000) for name in ("a", "b")]
     before: dict[str, Any] = {}
     for failed in range(FAILURES + WARM_UP):
@@ -126,7 +126,9 @@ class Broken:
 def fail_to_ask(open: Callable[[], Catalog]) -> dict[str, Any]:
     catalog, clock = Broken(open()), Leaping()
     loop, log = FakeLoop(clock), FakeLog()
-    watcher = Watcher(watch(), lambda: catalog, loop, log, lambda *lists: None, random=lambda: 0.5, clock=clock)
+    watcher = Watcher(
+        watch(), lambda: catalog, loop, log, lambda *lists: None, listener=Deaf(), random=lambda: 0.5, clock=clock
+    )
     before: dict[str, Any] = {}
     for failed in range(FAILURES + WARM_UP):
         if failed == WARM_UP:

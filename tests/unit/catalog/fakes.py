@@ -89,6 +89,38 @@ class FakeLog:
         self.lines.append(f"error: {message}")
 
 
+class Facts:
+    """Remembers reports of the catalogue's threads, each as one line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def _keep(self, line: str) -> None:
+        self.lines.append(line)
+
+    def confirmed(self, service: Service, status: str, at: float) -> None:
+        self._keep(f"confirmed {service.id} {service.address}:{service.port} {status} {at:g}")
+
+    def removed(self, service: Service) -> None:
+        self._keep(f"removed {service.id}")
+
+    def refused(self, service: Service, why: str) -> None:
+        self._keep(f"refused {service.id}: {why}")
+
+    def answered(self, who: str) -> None:
+        self._keep(f"answered {who}")
+
+    def failed(self, who: str, why: str, answered: bool) -> None:
+        self._keep(f"failed {who}{' (answered)' if answered else ''}: {why}")
+
+
+class Deaf(Facts):
+    """Remembers nothing."""
+
+    def _keep(self, line: str) -> None:
+        pass
+
+
 class FakeCatalog:
     """Remembers calls, knows what is registered, and fails with `error` while one is set.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cp.catalog.registrar import Registrar
-from tests.unit.catalog.fakes import Clock, FakeCatalog, FakeLog, FakeLoop, service
+from tests.unit.catalog.fakes import Clock, Facts, FakeCatalog, FakeLog, FakeLoop, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ class Scene:
         self.clock = Clock()
         self.loop = FakeLoop(self.clock)
         self.log = FakeLog()
+        self.facts = Facts()
         self.catalog = FakeCatalog()
         self.open_error: Exception | None = None
         self.set_random(lambda: 1.0)
@@ -31,6 +32,7 @@ class Scene:
             self.open,
             self.loop,
             self.log,
+            listener=self.facts,
             random=random,
             clock=self.clock,
             start_thread=lambda run, arguments: None,
@@ -56,6 +58,11 @@ class Scene:
         """A check has passed."""
         self.registrar.want(one or service(), "passing")
         return self.run(seconds)
+
+    def told(self) -> list[str]:
+        """What was reported since this was last asked."""
+        lines, self.facts.lines = self.facts.lines, []
+        return lines
 
     def said(self) -> list[str]:
         lines, self.log.lines = self.log.lines, []

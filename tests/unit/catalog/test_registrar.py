@@ -10,7 +10,7 @@ import pytest
 from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.catalog.registrar import GRACE, Registrar
 from cp.catalog.trouble import CALM
-from tests.unit.catalog.fakes import DOWN, service
+from tests.unit.catalog.fakes import DOWN, Deaf, service
 from tests.unit.catalog.scene import Scene
 
 if TYPE_CHECKING:
@@ -474,7 +474,9 @@ def test_without_a_thread_a_removal_is_not_waited_for(scene: Scene) -> None:
     def refuse(run: Callable[[], None], arguments: tuple[()]) -> None:
         raise RuntimeError("can't start new thread")
 
-    registrar = Registrar(scene.open, scene.loop, scene.log, random=lambda: 0.5, clock=scene.clock, start_thread=refuse)
+    registrar = Registrar(
+        scene.open, scene.loop, scene.log, listener=Deaf(), random=lambda: 0.5, clock=scene.clock, start_thread=refuse
+    )
     gone: list[str] = []
     registrar.start()
     registrar.want(service(), "passing")

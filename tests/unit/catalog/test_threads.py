@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog import CatalogClosed, Instance
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
-from tests.unit.catalog.fakes import Clock, FakeCatalog, FakeLog, FakeLoop, instance, service, watch
+from tests.unit.catalog.fakes import Clock, Deaf, FakeCatalog, FakeLog, FakeLoop, instance, service, watch
 
 if TYPE_CHECKING:
     from cp.plan import Watch
@@ -63,7 +63,7 @@ def test_the_catalogue_is_opened_and_called_on_the_registrars_own_thread() -> No
         return catalog
 
     catalog.on_call = lambda verb: threads.append(threading.get_ident())
-    registrar = Registrar(open, loop, FakeLog(), random=lambda: 0.5)
+    registrar = Registrar(open, loop, FakeLog(), listener=Deaf(), random=lambda: 0.5)
     registrar.start()
     assert opened.wait(LONG)  # before there is anything to do
     gone: list[str] = []
@@ -83,7 +83,13 @@ def test_the_first_look_of_a_watch_comes_after_its_delay() -> None:
     looked_at: list[float] = []
     catalog.on_call = lambda verb: looked_at.append(time.monotonic())
     watcher = Watcher(
-        watch(delay=0.2), lambda: catalog, loop, FakeLog(), lambda *lists: reports.append(lists), random=lambda: 0.5
+        watch(delay=0.2),
+        lambda: catalog,
+        loop,
+        FakeLog(),
+        lambda *lists: reports.append(lists),
+        listener=Deaf(),
+        random=lambda: 0.5,
     )
     started_at = time.monotonic()
     watcher.start()
@@ -97,7 +103,13 @@ def test_the_stop_of_a_watch_does_not_wait_for_the_question_that_is_open() -> No
     loop, catalog, reports = LiveLoop(), HangingCatalog(), []
     catalog.found = [instance("a")]
     watcher = Watcher(
-        watch(interval=0), lambda: catalog, loop, FakeLog(), lambda *lists: reports.append(lists), random=lambda: 0.5
+        watch(interval=0),
+        lambda: catalog,
+        loop,
+        FakeLog(),
+        lambda *lists: reports.append(lists),
+        listener=Deaf(),
+        random=lambda: 0.5,
     )
     watcher.start()
     while not reports:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError, CatalogUnreachable, Instance
+from cp.catalog import CatalogError, CatalogRefused, CatalogUnreachable, Instance
 from cp.catalog.trouble import CALM
 from cp.catalog.watcher import GATHER, HASTE, LONGEST_GATHER, PUSH_WAIT, Watcher
-from tests.unit.catalog.fakes import DOWN, Clock, FakeCatalog, FakeLog, FakeLoop, instance, watch
+from tests.unit.catalog.fakes import DOWN, Clock, Deaf, Facts, FakeCatalog, FakeLog, FakeLoop, instance, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ class Scene:
         self.clock = Clock()
         self.loop = FakeLoop(self.clock)
         self.log = FakeLog()
+        self.facts = Facts()
         self.catalog = FakeCatalog()
         self.reports: list[list[Instance]] = []
         self.differences: list[tuple[list[Instance], list[Instance]]] = []
@@ -35,7 +36,7 @@ class Scene:
     def make(self, **options: Any) -> Watcher:
         fields = {name: options.pop(name) for name in ("push", "tag", "interval") if name in options}
         options = {"random": lambda: 1.0, "clock": self.clock, **options}
-        return Watcher(watch(**fields), self.open, self.loop, self.log, self.report, **options)
+        return Watcher(watch(**fields), self.open, self.loop, self.log, self.report, listener=self.facts, **options)
 
     def open(self) -> Catalog:
         return self.catalog
@@ -282,7 +283,9 @@ def test_a_catalogue_that_cannot_be_opened_is_tried_again(scene: Scene) -> None:
             raise error
         return scene.catalog
 
-    scene.watcher = Watcher(watch(), open, scene.loop, scene.log, scene.report, random=lambda: 1.0, clock=scene.clock)
+    scene.watcher = Watcher(
+        watch(), open, scene.loop, scene.log, scene.report, listener=Deaf(), random=lambda: 1.0, clock=scene.clock
+    )
     scene.look(A)
     assert scene.log.lines == ["warning: Failed to query web: cannot use consul.address"]
     scene.look(A)
@@ -368,3 +371,28 @@ def test_without_a_thread_the_watch_is_started_later(scene: Scene) -> None:
     scene.loop.turn()
     assert len(attempts) == 2
     assert scene.log.lines == ["warning: Failed to query web: cannot start a thread: can't start new thread"]
+
+
+def test_an_outage_of_a_watch_is_reported_and_so_is_its_end(scene: Scene) -> None:
+    scene.look(A)
+    scene.look(A)
+    assert scene.facts.lines == ["answered watch.web"]
+    scene.catalog.error = DOWN
+    scene.look()
+    scene.look()
+    scene.catalog.error = CatalogRefused("403")
+    scene.look()
+    scene.catalog.error = None
+    scene.look(A)
+    assert scene.facts.lines[1:] == [
+        f"failed watch.web: {DOWN}",
+        "failed watch.web (answered): 403",
+        "answered watch.web",
+    ]
+
+
+def test_a_watch_that_was_stopped_reports_no_outage(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.watcher.stop()
+    scene.look()
+    assert scene.facts.lines == []

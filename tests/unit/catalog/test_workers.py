@@ -10,7 +10,7 @@ import pytest
 
 from cp.catalog import CatalogClosed
 from cp.catalog.registrar import MOST_WORKERS, Registrar
-from tests.unit.catalog.fakes import FakeCatalog, FakeLog, service
+from tests.unit.catalog.fakes import Deaf, FakeCatalog, FakeLog, service
 from tests.unit.catalog.test_threads import LONG, LiveLoop
 
 if TYPE_CHECKING:
@@ -98,7 +98,13 @@ class World:
         self.threads = 0
         self._lock = threading.Lock()
         self.registrar = Registrar(
-            self.server.open, self.loop, self.log, random=lambda: 0.5, start_thread=self.start_thread, idle=0.3
+            self.server.open,
+            self.loop,
+            self.log,
+            listener=Deaf(),
+            random=lambda: 0.5,
+            start_thread=self.start_thread,
+            idle=0.3,
         )
 
     def start_thread(self, run: Callable[[], None], arguments: tuple[()]) -> None:

@@ -155,7 +155,7 @@ def test_a_stopped_job_leaves_the_catalogue_and_stays_away() -> None:
     world.maintenance(False)
     world.advance(5)
     assert world.story("passing", " app", "deregister", "warning")[-1] == "deregister app"
-    assert world.seen("app")["service"]["registered"] == ""
+    assert world.seen("app")["service"]["registered"] == "no"
     world.happened.clear()
     world.ask("start", "app")
     world.advance(1.1)

@@ -163,7 +163,7 @@ def test_initial_status_is_registered_once_although_the_job_never_starts() -> No
     world.advance(10)
     assert world.story(" app", "passing", "critical") == [" app"]
     assert world.starts("check") == []
-    assert world.seen("app")["service"]["registered"] == "critical"
+    assert world.engine.catalogue.standing(advertised("app", "critical"), wanted=True).confirmed_at == 0
 
 
 def test_initial_status_is_taken_back_by_maintenance_and_registered_after_it() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
+from cp.engine.catalogue import REGISTRATION, Catalogue
 from cp.engine.changes import Refused
 from cp.engine.engine import SAME_REQUEST, Engine
 from cp.engine.events import Bus, Event
@@ -26,6 +27,7 @@ class VirtualLoop:
 
     def __init__(self) -> None:
         self.time = 0.0
+        self.suspended = 0.0  # seconds for which the machine slept
         self.stopped = False
         self._timers: list[Timer] = []
         self._sequence = 0
@@ -33,6 +35,9 @@ class VirtualLoop:
 
     def now(self) -> float:
         return self.time
+
+    def elapsed(self) -> float:
+        return self.time + self.suspended
 
     def call_at(self, deadline: float, callback: Callable[..., object], *arguments: Any) -> Timer:
         self._sequence += 1
@@ -200,23 +205,40 @@ class FakeWatcher:
 
 
 class FakeDiscovery:
-    """Notes what the engine wants of the catalogue; deregistrations are confirmed after `delay` seconds, if at all."""
+    """Notes what the engine wants of the catalogue; deregistrations are confirmed after `delay` seconds, if at all.
+
+    Registrations and heartbeats are confirmed at once, unless it is `down`.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.facts: Catalogue | None = None
+        self.down = False
         self.delay: float | None = 0.0
         self.watchers: dict[str, FakeWatcher] = {}
 
     def start(self) -> None:
         self._world.note("catalogue opened")
 
-    def want(self, service: plan.Service, status: str, output: str = "") -> None:
+    def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         self._world.note(f"{status} {service.name}")
+        if self.facts is None:
+            return
+        if self.down:
+            self._world.loop.post(self.facts.failed, REGISTRATION, "connection refused", False)
+        else:
+            at = self._world.loop.elapsed()
+            self._world.loop.post(self.facts.confirmed, service, status or service.initial_status, at)
 
     def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
         self._world.note(f"deregister {service.name}")
         if self.delay is not None:
-            self._world.loop.call_later(self.delay, done)
+            self._world.loop.call_later(self.delay, self._removed, service, done)
+
+    def _removed(self, service: plan.Service, done: Callable[[], None]) -> None:
+        if self.facts is not None and not self.down:
+            self.facts.removed(service)
+        done()
 
     def watch(self, watch: plan.Watch, report: Report, memory: list[Any]) -> FakeWatcher:
         watcher = self.watchers[watch.name] = FakeWatcher(self._world, watch.name, report, memory)
@@ -252,11 +274,15 @@ class World:
         self.engine = Engine(
             self.host,
             self.plan,
-            open_discovery=lambda _: self.discovery,
+            open_discovery=self._open_discovery,
             load=self._load,
             reopen_log=lambda: self.note("log reopened"),
             started=lambda: None,
         )
+
+    def _open_discovery(self, wanted: plan.Plan, facts: Catalogue) -> FakeDiscovery:
+        self.discovery.facts = facts
+        return self.discovery
 
     def _trace(self, event: Event) -> None:
         self.events.append(f"{event.code} {event.source}")

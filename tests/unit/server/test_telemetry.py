@@ -25,6 +25,7 @@ STATUS: dict[str, object] = {"Version": "4.1", "Jobs": None, "Services": [{"Name
 class FakeSource:
     def __init__(self) -> None:
         self.why: list[str] = []
+        self.more: list[str] = []
         self.asked: list[tuple[str, str]] = []
 
     def metrics(self, accept: str, accept_encoding: str) -> tuple[str, str, bytes]:
@@ -36,6 +37,9 @@ class FakeSource:
 
     def not_ready(self) -> list[str]:
         return self.why
+
+    def remarks(self) -> list[str]:
+        return self.more
 
 
 class World:
@@ -136,6 +140,16 @@ def test_it_is_ready_once_nothing_speaks_against_it(world: World) -> None:
 
     assert (before.status, before.body) == (503, b"app is unknown\ndb is unhealthy\n")
     assert (world.ask("GET", "/readyz").status, world.ask("GET", "/healthz").body) == (200, b"ok\n")
+
+
+def test_a_remark_is_shown_and_does_not_make_it_unready(world: World) -> None:
+    world.source.more = ["catalogue: unreachable"]
+    answer = world.ask("GET", "/readyz")
+    assert (answer.status, answer.body) == (200, b"ok\ncatalogue: unreachable\n")
+
+    world.source.why = ["app is unhealthy"]
+    answer = world.ask("GET", "/readyz")
+    assert (answer.status, answer.body) == (503, b"app is unhealthy\ncatalogue: unreachable\n")
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/status", "/healthz", "/readyz"])

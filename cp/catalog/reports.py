@@ -1,0 +1,57 @@
+"""Reports of the catalogue's threads, on their way to the loop."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cp.catalog import Listener, Loop
+    from cp.plan import Service
+
+REGISTRATION = "registration"  # who asks, where it is not a watch
+SUCCESS = ("", True)
+
+
+class Reports:
+    """Posts to `listener` what one thread, or several under one lock, report. What is no news is not posted."""
+
+    def __init__(self, loop: Loop, listener: Listener, who: str = REGISTRATION) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._who = who
+        self._last: tuple[str, bool] | None = None  # error, and whether it was an answer
+        self._closed = False
+
+    def confirmed(self, service: Service, status: str, at: float) -> None:
+        """See `cp.catalog.Listener`. It says, too, that the catalogue answers."""
+        self._last = SUCCESS
+        self._post(self._listener.confirmed, service, status, at)
+
+    def removed(self, service: Service) -> None:
+        self._post(self._listener.removed, service)
+
+    def refused(self, service: Service, why: str) -> None:
+        self._post(self._listener.refused, service, why)
+
+    def answered(self) -> None:
+        if self._last != SUCCESS:
+            self._last = SUCCESS
+            self._post(self._listener.answered, self._who)
+
+    def failed(self, why: str, *, answered: bool = False) -> None:
+        if self._last != (why, answered):
+            self._last = (why, answered)
+            self._post(self._listener.failed, self._who, why, answered)
+
+    def close(self) -> None:
+        """Called on the loop's thread: nothing reaches the listener any more, not even what is on its way."""
+        self._closed = True
+
+    def _post(self, receive: Callable[..., object], *facts: Any) -> None:
+        self._loop.post(self._deliver, receive, *facts)
+
+    def _deliver(self, receive: Callable[..., object], *facts: Any) -> None:
+        if not self._closed:
+            receive(*facts)

@@ -1,0 +1,176 @@
+"""What is known of the catalogue: whether it answers, and which registrations it has confirmed.
+
+Every view of the running program (control plane, telemetry) shows these facts. The catalogue's threads report them to
+the loop; nothing here asks the catalogue. Ages are measured on a clock that counts the time of a suspension too: while
+the machine slept, registrations lapsed.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cp import plan
+
+REGISTRATION = "registration"  # the part of the program that registers services; the others are watches
+
+# What may be true of a service, besides the status that the catalogue has confirmed within the last `ttl`.
+NOT_YET = "not yet"
+UNREACHABLE = "unreachable"
+REFUSED = "refused"
+LAPSED = "lapsed"
+DEREGISTERING = "deregistering"
+ABSENT = "no"
+STATUSES = ("passing", "warning", "critical")
+
+
+class Standing:
+    """What is true of one service: `state` is one of the words above.
+
+    `since` is when a state that is a failure began, `why` the error behind it, `confirmed_at` the time of the last
+    confirmation; times are on the clock of the facts.
+    """
+
+    __slots__ = ("confirmed_at", "since", "state", "why")
+
+    def __init__(
+        self, state: str, since: float | None = None, why: str = "", confirmed_at: float | None = None
+    ) -> None:
+        self.state = state
+        self.since = since
+        self.why = why
+        self.confirmed_at = confirmed_at
+
+    @property
+    def is_registered(self) -> bool:
+        return self.state in STATUSES
+
+
+class Failure:
+    """An asking part of the program that gets no success: since when, and its last error."""
+
+    __slots__ = ("answered", "since", "why")
+
+    def __init__(self, since: float, why: str, answered: bool) -> None:
+        self.since = since
+        self.why = why
+        self.answered = answered  # the catalogue did answer, and said no
+
+
+class _Entry:
+    """What the catalogue said of one service; `status` is empty until it has confirmed one."""
+
+    __slots__ = ("at", "refused", "service", "status")
+
+    def __init__(self, service: plan.Service) -> None:
+        self.service = service
+        self.status = ""
+        self.at = 0.0
+        self.refused: Failure | None = None
+
+
+class Catalogue:
+    """The facts about one catalogue. The methods of the first part are `cp.catalog.Listener`."""
+
+    def __init__(self, elapsed: Callable[[], float]) -> None:
+        """`elapsed`: seconds, monotonic, a suspension of the machine included."""
+        self._elapsed = elapsed
+        self._entries: dict[str, _Entry] = {}
+        self._failures: dict[str, Failure] = {}  # by who asks
+        self._answers = False  # it has answered once
+        self._changed_at: float | None = None  # when it became reachable or unreachable
+        self.last_error: tuple[float, str] | None = None  # when, and what
+
+    # --- reports
+
+    def confirmed(self, service: plan.Service, status: str, at: float) -> None:
+        """The catalogue took a registration or a heartbeat that was sent at this time."""
+        self.answered(REGISTRATION)
+        entry = self._entry(service)
+        entry.status, entry.at, entry.refused = status, at, None
+
+    def removed(self, service: plan.Service) -> None:
+        """The catalogue has no entry of this service (any more)."""
+        self._entries.pop(service.id, None)
+
+    def refused(self, service: plan.Service, why: str) -> None:
+        """The catalogue answered, and did not take this service."""
+        entry = self._entry(service)
+        since = self._elapsed() if entry.refused is None else entry.refused.since
+        entry.refused = Failure(since, why, True)
+        self.last_error = self._elapsed(), why
+
+    def answered(self, who: str) -> None:
+        """The catalogue answered this part of the program."""
+        was = self.is_reachable
+        self._failures.pop(who, None)
+        self._answers = True
+        self._note_change(was)
+
+    def failed(self, who: str, why: str, answered: bool) -> None:
+        """A question of this part of the program failed; `answered`: the catalogue did answer, with an error."""
+        was, now = self.is_reachable, self._elapsed()
+        before = self._failures.get(who)
+        since = before.since if before is not None and before.answered == answered else now
+        self._failures[who] = Failure(since, why, answered)
+        self._answers = self._answers or answered
+        self.last_error = now, why
+        self._note_change(was)
+
+    def dropped(self, who: str) -> None:
+        """This part of the program asks no longer."""
+        was = self.is_reachable
+        self._failures.pop(who, None)
+        self._note_change(was)
+
+    def _note_change(self, was: bool | None) -> None:
+        if self.is_reachable != was:
+            self._changed_at = self._elapsed()
+
+    def _entry(self, service: plan.Service) -> _Entry:
+        entry = self._entries.get(service.id)
+        if entry is None or entry.service != service:
+            entry = self._entries[service.id] = _Entry(service)
+        return entry
+
+    # --- facts
+
+    def age(self, at: float) -> float:
+        """How many seconds ago this was."""
+        return self._elapsed() - at
+
+    @property
+    def is_reachable(self) -> bool | None:
+        """None: it has not been asked yet."""
+        if any(not failure.answered for failure in self._failures.values()):
+            return False
+        return True if self._answers else None
+
+    @property
+    def since(self) -> float | None:
+        """When it became what `is_reachable` says."""
+        return self._changed_at
+
+    @property
+    def failures(self) -> dict[str, Failure]:
+        """By who asks: REGISTRATION, or the source of a watch."""
+        return dict(self._failures)
+
+    def standing(self, service: plan.Service, *, wanted: bool) -> Standing:
+        """What is true of a service now; `wanted`: it should be registered, or will be when its check passes."""
+        entry = self._entries.get(service.id)
+        known = entry if entry is not None and (entry.service == service or not wanted) else None
+        confirmed_at = known.at if known is not None and known.status else None
+        if known is not None and confirmed_at is not None and self._elapsed() < confirmed_at + known.service.ttl:
+            return Standing(known.status if wanted else DEREGISTERING, None, "", confirmed_at)
+        if not wanted and confirmed_at is None:
+            return Standing(ABSENT)
+        failure = self._failures.get(REGISTRATION)
+        if failure is not None:
+            return Standing(UNREACHABLE, failure.since, failure.why, confirmed_at)
+        if known is not None and known.refused is not None:
+            return Standing(REFUSED, known.refused.since, known.refused.why, confirmed_at)
+        if known is not None and confirmed_at is not None:
+            return Standing(LAPSED, confirmed_at + known.service.ttl, "", confirmed_at)
+        return Standing(NOT_YET)

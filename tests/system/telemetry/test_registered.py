@@ -1,0 +1,116 @@
+"""What every view shows of a registration, while the catalogue answers, is away, or was never there."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.jobs.configs import advertised, config
+from tests.system.scripts import sh
+from tests.system.servers import free_port
+
+if TYPE_CHECKING:
+    from tests.system.pilot import Pilot
+    from tests.system.pilot_fixtures import StartPilot
+    from tests.system.servers import StartConsul
+    from tests.system.telemetry.scraping import Port
+
+CHECK = {"exec": sh("test ! -e fails"), "interval": 1, "ttl": 2}
+
+
+@pytest.fixture
+def name() -> str:
+    return f"app-{uuid.uuid4().hex[:8]}"
+
+
+class Views:
+    """All views of one job's registration."""
+
+    def __init__(self, started: Pilot, port: Port, name: str) -> None:
+        self.started = started
+        self.port = port
+        self.name = name
+
+    def all(self) -> set[str]:
+        """What they show of the registration, without times: one word if they agree."""
+        job = self.started.ask("GET", f"/v3/jobs/{self.name}").json["service"]["registered"]
+        [line] = [
+            line for line in self.started.run("-job", self.name).stdout.splitlines() if line[:11] == "registered:"
+        ]
+        services = {each["Name"]: each["Registered"] for each in self.port.ask("/status").json["Services"]}
+        metric = self.port.value(f'containerpilot_job_registered{{job="{self.name}"}}') == "1"
+        remark = self.port.ask("/readyz").text
+        texts = {text.partition(" since ")[0] for text in (job, line.removeprefix("registered: "), services[self.name])}
+        if metric != (texts == {"passing"}) or (f"{self.name} is healthy; registered:" in remark and metric):
+            texts.add(f"metric {metric}, {remark}")
+        return texts
+
+    def wait_for(self, state: str) -> None:
+        self.started.wait_for(lambda: self.all() == {state}, what=f"{state} in all views: {self.all()}")
+
+    def catalogue(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.started.ask("GET", "/v3/jobs").json["catalogue"]
+        return found
+
+
+@pytest.mark.smoke
+def test_nothing_is_passing_without_a_consul_and_the_outage_is_seen(pilot: StartPilot, port: Port, name: str) -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+    watches = [{"name": "db", "interval": 1}]
+    plan = config(advertised(name, health=CHECK), consul=nowhere, telemetry=port.config(), watches=watches)
+    views = Views(pilot(plan), port, name)
+    port.wait_until_served(views.started)
+
+    views.wait_for("unreachable")
+
+    catalogue = views.catalogue()
+    assert (catalogue["kind"], catalogue["address"], catalogue["reachable"]) == ("consul", nowhere, False)
+    assert "connection refused" in catalogue["lastError"]["text"]
+    assert set(catalogue["failing"]) == {"registration", "watch.db"}
+    assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "0"
+    ready = port.ask("/readyz")
+    assert ready.status == 200
+    assert ready.text.startswith("ok\ncatalogue: unreachable since 20")
+    assert "registered: unreachable since" in views.started.run("-jobs").stdout
+
+
+def test_an_outage_begins_and_ends_in_all_views(
+    pilot: StartPilot, start_consul: StartConsul, port: Port, name: str
+) -> None:
+    consul = start_consul()
+    plan = config(advertised(name, health=CHECK), consul=consul.address, telemetry=port.config())
+    views = Views(pilot(plan), port, name)
+    port.wait_until_served(views.started)
+    views.wait_for("passing")
+    assert views.catalogue()["about"] == "reachable"
+
+    consul.kill()
+    views.wait_for("unreachable")
+    assert views.catalogue()["reachable"] is False
+
+    consul.start()
+    views.wait_for("passing")
+    assert views.catalogue()["reachable"] is True
+    assert views.catalogue()["lastError"]["text"]
+
+
+@pytest.mark.parametrize("catalogue", ["consul", "directory"])
+def test_a_service_whose_checks_fail_lapses_in_all_views(
+    pilot: StartPilot, start_consul: StartConsul, port: Port, name: str, catalogue: str
+) -> None:
+    where = start_consul().address if catalogue == "consul" else "shelf"
+    plan = config(advertised(name, health=CHECK), telemetry=port.config(), **{catalogue: where})
+    views = Views(pilot(plan), port, name)
+    port.wait_until_served(views.started)
+    views.wait_for("passing")
+
+    (views.started.folder / "fails").touch()
+    views.wait_for("lapsed")
+    assert views.catalogue()["about"] == "reachable"
+
+    (views.started.folder / "fails").unlink()
+    views.wait_for("passing")
+    views.started.run("-maintenance", "enable")
+    views.wait_for("no")

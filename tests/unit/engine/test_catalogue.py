@@ -1,0 +1,162 @@
+"""The facts about a catalogue: what is true of each registration, and whether the catalogue answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from cp.engine.catalogue import REGISTRATION, STATUSES, Catalogue
+from tests.unit.engine.plans import advertised
+
+WEB = advertised("web")  # its ttl is 10 s
+MOVED = WEB.replace(address="10.0.0.2")
+DOWN = "connection refused"
+
+
+class Facts:
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.catalogue = Catalogue(lambda: self.time)
+
+    def confirm(self, status: str = "passing") -> None:
+        self.catalogue.confirmed(WEB, status, self.time)
+
+    def fail(self, why: str = DOWN) -> None:
+        self.catalogue.failed(REGISTRATION, why, False)
+
+    def seen(self, service: object = WEB, *, wanted: bool = True) -> str:
+        """The state of a service, and since how many seconds, if it is a failure."""
+        assert isinstance(service, type(WEB))
+        standing = self.catalogue.standing(service, wanted=wanted)
+        return standing.state if standing.since is None else f"{standing.state} {self.time - standing.since:g}"
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return Facts()
+
+
+def test_nothing_is_registered_before_the_catalogue_confirmed_it(facts: Facts) -> None:
+    assert facts.seen() == "not yet"
+    assert facts.catalogue.is_reachable is None
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_confirmed_status_counts_for_one_ttl(facts: Facts, status: str) -> None:
+    facts.confirm(status)
+    facts.time += 9.9
+    assert facts.seen() == status
+    facts.time += 0.1
+    assert facts.seen() == "lapsed 0"
+    facts.time += 60
+    assert facts.seen() == "lapsed 60"
+    facts.confirm(status)
+    assert facts.seen() == status
+
+
+def test_a_confirmation_counts_from_when_it_was_asked_for(facts: Facts) -> None:
+    facts.catalogue.confirmed(WEB, "passing", facts.time - 10)
+    assert facts.seen() == "lapsed 0"
+
+
+def test_a_catalogue_that_never_answered_is_unreachable_and_nothing_is_passing(facts: Facts) -> None:
+    facts.fail()
+    facts.time += 30
+    facts.fail("another reason")
+    assert facts.seen() == "unreachable 30"
+    assert facts.catalogue.standing(WEB, wanted=True).why == "another reason"
+    assert facts.catalogue.is_reachable is False
+    assert facts.catalogue.since == 1000
+
+
+def test_what_was_confirmed_stays_true_for_its_ttl_although_the_catalogue_went_away(facts: Facts) -> None:
+    facts.confirm()
+    facts.time += 5
+    facts.fail()
+    assert facts.seen() == "passing"
+    facts.time += 5
+    assert facts.seen() == "unreachable 5"
+
+
+def test_an_outage_that_is_over_is_not_shown_any_more_but_its_error_is(facts: Facts) -> None:
+    facts.fail()
+    facts.time += 5
+    facts.catalogue.answered(REGISTRATION)
+    assert facts.seen() == "not yet"
+    assert facts.catalogue.is_reachable is True
+    assert facts.catalogue.since == 1005
+    assert facts.catalogue.last_error == (1000, DOWN)
+    facts.time += 1
+    facts.catalogue.answered(REGISTRATION)
+    assert facts.catalogue.since == 1005
+
+
+def test_a_service_that_is_refused_is_shown_as_such_beside_one_that_is_not(facts: Facts) -> None:
+    facts.catalogue.answered(REGISTRATION)
+    facts.catalogue.refused(WEB, "403")
+    facts.time += 7
+    facts.catalogue.refused(WEB, "403 again")
+    assert facts.seen() == "refused 7"
+    assert facts.catalogue.standing(WEB, wanted=True).why == "403 again"
+    assert facts.seen(advertised("other")) == "not yet"
+    assert facts.catalogue.is_reachable is True
+    facts.confirm()
+    assert facts.seen() == "passing"
+
+
+def test_an_entry_with_the_old_address_says_nothing_about_the_new_one(facts: Facts) -> None:
+    facts.confirm()
+    assert facts.seen(MOVED) == "not yet"
+    facts.catalogue.confirmed(MOVED, "passing", facts.time)
+    assert facts.seen(MOVED) == "passing"
+
+
+def test_a_service_that_the_catalogue_has_forgotten_is_not_registered(facts: Facts) -> None:
+    facts.confirm()
+    facts.catalogue.removed(WEB)
+    assert facts.seen() == "not yet"
+
+
+def test_what_should_be_gone_is_shown_until_the_catalogue_says_that_it_is(facts: Facts) -> None:
+    assert facts.seen(wanted=False) == "no"
+    facts.confirm()
+    facts.time += 1
+    assert facts.seen(wanted=False) == "deregistering"
+    facts.fail()
+    facts.time += 10
+    assert facts.seen(wanted=False) == "unreachable 10"
+    facts.catalogue.removed(WEB)
+    assert facts.seen(wanted=False) == "no"
+
+
+def test_each_watch_and_the_registration_may_fail_on_their_own(facts: Facts) -> None:
+    catalogue = facts.catalogue
+    facts.confirm()
+    facts.time += 1
+    catalogue.failed("watch.db", "500 (no cluster leader)", False)
+    assert catalogue.is_reachable is False
+    facts.time += 1
+    facts.confirm()
+    assert catalogue.is_reachable is False
+    assert catalogue.since == 1001
+    assert list(catalogue.failures) == ["watch.db"]
+    assert facts.seen() == "passing"
+    facts.time += 1
+    catalogue.answered("watch.db")
+    assert catalogue.is_reachable is True
+    assert catalogue.since == 1003
+
+
+def test_a_watch_that_is_refused_does_not_make_the_catalogue_unreachable(facts: Facts) -> None:
+    facts.catalogue.failed("watch.db", "403", True)
+    assert facts.catalogue.is_reachable is True
+    assert facts.catalogue.since == 1000
+    assert facts.catalogue.failures["watch.db"].why == "403"
+
+
+def test_a_watch_that_a_reload_took_away_fails_no_more(facts: Facts) -> None:
+    facts.confirm()
+    facts.catalogue.failed("watch.db", DOWN, False)
+    facts.time += 1
+    facts.catalogue.dropped("watch.db")
+    assert facts.catalogue.is_reachable is True
+    assert facts.catalogue.since == 1001

@@ -1,0 +1,203 @@
+"""What is shown of registrations: only what the catalogue has confirmed, whatever the engine told it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cp.engine.catalogue import REGISTRATION
+from cp.plan import DirectorySettings
+from cp.telemetry import Observer
+from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.plans import advertised, check, job
+from tests.unit.engine.world import FakeDiscovery
+
+OLD, NEW = DirectorySettings(path="/old"), DirectorySettings(path="/new")
+
+
+def app(**changes: Any) -> Any:
+    return job("app", **{"health": check("app"), "service": advertised("app"), **changes})
+
+
+class Views:
+    """A job with a check that passes, and all that is shown of its registration."""
+
+    def __init__(self, *, code: int = 0, **changes: Any) -> None:
+        self.world = JobsWorld(app(**changes), catalog=OLD)
+        self.observer = Observer(self.world.host, self.world.engine)
+        self.observer.observe(True)
+        self.checks(code)
+        self.world.start()
+
+    def checks(self, code: int) -> None:
+        """From now on the check ends so."""
+        self.world.processes.endings["check"] = (0.1, code)
+
+    def registered(self) -> str:
+        """What all views agree on, without the time since when."""
+        shown = str(self.world.seen("app")["service"]["registered"])
+        status: Any = self.observer.status()
+        assert [each["Registered"] for each in status["Services"]] == [shown]
+        _, _, body = self.observer.metrics("", "")
+        counted = '\ncontainerpilot_job_registered{job="app"} 1\n' in body.decode()
+        assert counted == (shown == "passing")
+        if self.world.seen("app")["health"]["status"] == "healthy":
+            remarks = [line for line in self.observer.remarks() if line.startswith("app")]
+            assert remarks == ([] if shown == "passing" else [f"app is healthy; registered: {shown}"])
+        return shown.partition(" since ")[0]
+
+    def catalogue(self) -> dict[str, Any]:
+        overview = self.world.operator.overview()["catalogue"]
+        assert isinstance(overview, dict)
+        text = str(self.observer.status()["Catalog"])
+        assert str(overview["about"]).startswith(text)
+        assert text in " ".join(self.observer.remarks()) or overview["reachable"] is not False
+        _, _, body = self.observer.metrics("", "")
+        gauge = {True: " 1\n", False: " 0\n", None: ""}[overview["reachable"]]
+        assert (f'\ncontainerpilot_catalog_reachable{{catalog="directory"}}{gauge}' in body.decode()) == bool(gauge)
+        return overview
+
+
+@pytest.fixture
+def views() -> Views:
+    return Views()
+
+
+def test_passing_is_shown_once_the_catalogue_has_confirmed_it(views: Views) -> None:
+    assert views.registered() == "not yet"
+    assert views.catalogue()["about"] == "not asked yet"
+    views.world.advance(1.2)
+    assert views.registered() == "passing"
+    assert views.catalogue()["about"] == "reachable"
+    assert views.catalogue()["kind"] == "directory"
+
+
+def test_passing_is_never_shown_of_a_catalogue_that_was_never_reached(views: Views) -> None:
+    views.world.discovery.down = True
+    views.world.advance(30)
+    assert views.registered() == "unreachable"
+    assert views.catalogue()["reachable"] is False
+    assert views.catalogue()["about"].endswith("Z: connection refused")
+    assert views.world.seen("app")["service"]["problem"] == "connection refused"
+
+
+def test_an_outage_shows_first_at_the_catalogue_and_after_the_ttl_at_the_service(views: Views) -> None:
+    views.world.advance(1.2)
+    views.world.discovery.down = True
+    views.world.advance(5)
+    assert views.registered() == "passing"
+    assert views.catalogue()["reachable"] is False
+    views.world.advance(5)
+    assert views.registered() == "unreachable"
+    views.world.discovery.down = False
+    views.world.advance(1)
+    assert views.registered() == "passing"
+    assert views.catalogue()["reachable"] is True
+    assert views.catalogue()["lastError"]["text"] == "connection refused"
+
+
+def test_a_service_whose_checks_fail_lapses_when_its_ttl_is_over(views: Views) -> None:
+    views.world.advance(1.2)
+    views.checks(1)
+    views.world.advance(9)
+    assert views.registered() == "passing"
+    views.world.advance(8)
+    assert views.registered() == "lapsed"
+
+
+def test_a_service_that_failed_too_often_is_critical() -> None:
+    views = Views(health=check("app", failures=3), code=1)
+    views.world.advance(2.5)
+    assert views.registered() == "not yet"
+    views.world.advance(1)
+    assert views.registered() == "critical"
+
+
+def test_an_initial_status_counts_until_its_ttl_is_over() -> None:
+    views = Views(service=advertised("app", "warning"), health=check("app", interval=300))
+    assert views.registered() == "warning"
+    views.world.advance(10)
+    assert views.registered() == "lapsed"
+
+
+def test_nothing_is_registered_in_maintenance_once_the_catalogue_has_confirmed_that(views: Views) -> None:
+    views.world.advance(1.2)
+    views.world.discovery.delay = 2.0
+    views.world.maintenance(True)
+    assert views.registered() == "deregistering"
+    views.world.advance(2)
+    assert views.registered() == "no"
+    views.world.maintenance(False)
+    assert views.registered() == "not yet"
+
+
+def test_a_machine_that_slept_has_lapsed_until_the_next_heartbeat(views: Views) -> None:
+    views.world.advance(1.2)
+    views.world.loop.suspended += 3600
+    assert views.registered() == "lapsed"
+    views.world.advance(1)
+    assert views.registered() == "passing"
+
+
+def test_the_clock_on_the_wall_changes_nothing(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    views.world.advance(1.2)
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert views.registered() == "passing"
+    views.checks(1)
+    views.world.advance(20)
+    assert views.registered() == "lapsed"
+
+
+def test_another_catalogue_is_asked_before_anything_is_passing(views: Views) -> None:
+    views.world.advance(1.2)
+    old, views.world.discovery = views.world.discovery.facts, FakeDiscovery(views.world)
+    views.world.discovery.down = True
+    views.world.reload(app(), catalog=NEW)
+    assert views.registered() == "unreachable"
+    assert old is not None
+    old.confirmed(advertised("app"), "passing", views.world.loop.elapsed())  # late
+    assert views.registered() == "unreachable"
+
+
+def test_another_catalogue_is_not_told_of_a_check_that_passed_too_long_ago(views: Views) -> None:
+    views.world.advance(1.2)
+    views.checks(1)
+    views.world.advance(15)
+    views.world.discovery = FakeDiscovery(views.world)
+    views.world.happened.clear()
+    views.world.reload(app(), catalog=NEW)
+    assert views.world.story("passing") == []
+    assert views.registered() == "not yet"
+
+
+def test_a_catalogue_that_is_down_takes_nobody_out_of_service(views: Views) -> None:
+    views.world.discovery.down = True
+    views.world.advance(30)
+    assert views.observer.not_ready() == []
+    assert views.observer.remarks()[0].startswith("catalogue: unreachable since ")
+
+
+def test_errors_are_for_operators_not_for_the_telemetry_port(views: Views) -> None:
+    views.world.discovery.down = True
+    views.world.advance(2)
+    for text in (views.observer.status(), views.observer.remarks()):
+        assert "refused" not in str(text)
+
+
+def test_a_watch_that_cannot_be_queried_is_shown(views: Views) -> None:
+    views.world.advance(1.2)
+    facts = views.world.engine.catalogue
+    facts.failed("watch.db", "500", False)
+    assert views.catalogue()["failing"]["watch.db"]["error"] == "500"
+    assert REGISTRATION not in views.catalogue()["failing"]
+    assert views.registered() == "passing"
+
+
+def test_secrets_in_an_error_are_masked(views: Views) -> None:
+    views.world.host.masked = lambda text: text.replace("refused", "********")
+    views.world.discovery.down = True
+    views.world.advance(2)
+    assert views.catalogue()["about"].endswith(": connection ********")
+    assert views.catalogue()["lastError"]["text"] == "connection ********"
+    assert views.world.seen("app")["service"]["problem"] == "connection ********"
