@@ -63,7 +63,8 @@ class Change:
 
 
 class Changes:
-    """Makes changes one after the other. `done("")` of each is called when it is made, `done(why)` if it is refused."""
+    """Makes changes one after the other. `done("")` of each is called when it is made, `done(why)` if it is refused, or
+    if a process that it was to start cannot be started."""
 
     def __init__(
         self,
@@ -81,12 +82,13 @@ class Changes:
         self._host = host
         self._waiting: deque[tuple[Callable[[list[Done]], None], list[Done]]] = deque()
         self._next_reload: list[Done] | None = None  # who waits for the reload that comes next
+        self._settling = False  # a change is made but for its outcome: a start failed, and is about to tell why
 
     # --- what can be asked for
 
     def reload(self, done: Done) -> None:
         """Load the configuration again and act on the difference; one that does not load changes nothing."""
-        if self.current is not None and self._next_reload is not None:
+        if self._next_reload is not None:
             self._next_reload.append(done)  # it will load what is there by then
             return
         waiting = [done]
@@ -105,8 +107,7 @@ class Changes:
             elif job.state in STOPPING_STATES:
                 self._tell(dones, f"{name} is about to end: start it when it has")
             else:
-                job.start_now()
-                self._tell(dones, "")
+                self._start_now(job, dones)
 
         self._ask(begin, [done])
 
@@ -128,12 +129,16 @@ class Changes:
         def begin(dones: list[Done]) -> None:
             job = self._roster.jobs.get(name)
             if job is not None and job.state in (State.WAITING, State.HELD):
-                job.start_now()
-                self._tell(dones, "")
+                self._start_now(job, dones)
             else:
                 self._replace(name, dones, started=name)
 
         self._ask(begin, [done])
+
+    def _start_now(self, job: Job, dones: list[Done]) -> None:
+        runs = job.runs
+        job.start_now()
+        self._tell_of([job] if job.runs > runs else [], dones)
 
     def abandon(self) -> None:
         """A stop wins over every change."""
@@ -151,7 +156,7 @@ class Changes:
         """Begin it, or refuse it, or let it wait: True if it waits."""
         if self._engine.stopping:
             self._tell(dones, STOPPING)
-        elif self.current is None:
+        elif self.current is None and not self._settling:
             begin(dones)
         elif len(self._waiting) >= WAITING_LIMIT:
             self._tell(dones, f"{WAITING_LIMIT} changes are waiting for their turn already")
@@ -163,6 +168,23 @@ class Changes:
     def _tell(self, dones: list[Done], text: str) -> None:
         for done in dones:
             done(text)
+
+    def _tell_of(self, started: list[Job], dones: list[Done], reloaded: bool = False) -> None:
+        """The change is made, and has started these jobs, if not all of them could be."""
+        failing = [job for job in started if job.state == State.RUNNING and not job.pid]
+        if not failing:
+            self._tell(dones, "")
+            return
+
+        def tell() -> None:
+            failed = "\n".join(f"{job.name} cannot be started: {job.start_error}" for job in failing)
+            self._settling = False
+            self._tell(dones, f"the new configuration is in use, but {failed}" if reloaded else failed)
+            self._next()
+
+        # The end of a run that never was comes like any other, with the reason, and this after it.
+        self._settling = True
+        self._host.loop.call_soon(tell)
 
     def _begin_reload(self, dones: list[Done]) -> None:
         if self._next_reload is dones:
@@ -252,11 +274,12 @@ class Changes:
             for kept in self._roster.jobs.values():
                 kept.restarts_left = kept.plan.restarts
         self._engine.adopt(change.plan, fresh, change)
-        self._tell(change.done, "")
+        started = [self._roster.jobs[job.name] for job in fresh]
+        self._tell_of(started, change.done, reloaded=not change.started and not change.held)
         self._host.loop.call_soon(self._next)
 
     def _next(self) -> None:
-        if self._waiting and self.current is None:
+        if self._waiting and self.current is None and not self._settling:
             begin, dones = self._waiting.popleft()
             self._host.loop.call_soon(self._next)  # first: if this one fails, the others have their turn
             begin(dones)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cp.engine.events import Code, Event
 from cp.engine.history import History
+from cp.engine.states import State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class Operator:
-    """The engine's face for its users. `done("")` is called when what was asked for is done, else `done(why not)`."""
+    """The engine's face for its users. `done("")` is called when what was asked for is done, else `done(why not)`: it
+    is refused, or a process that it was to start cannot be started."""
 
     def __init__(
         self, host: Host, engine: Engine, history: History, suggest: Callable[[str, Iterable[str]], str]
@@ -80,6 +82,8 @@ class Operator:
         if job is None:
             return f"there is no job '{name}'"
         if not job.pid:
+            if job.state == State.RUNNING:
+                return f"{name} has no process: it has exited, and what it left has its output open"
             return f"{name} has no process: it is {job.state}"
         if not job.signal(number, group=False):
             return f"{name} cannot be sent a signal: it has just ended, or runs as a user whom we may not signal"

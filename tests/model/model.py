@@ -188,7 +188,7 @@ class Model:
 
     def all_are_done(self) -> bool:
         done = all(life.state == COMPLETE for life in self.lives.values())
-        return done and bool(self.lives) and not self.changes.requests
+        return done and bool(self.lives) and not self.changes.under_way
 
     def stop_begins(self) -> None:
         main = self.ended_in_change if self.ended_in_change_at == self.now else None
@@ -224,6 +224,7 @@ class Model:
             if child.start:
                 self.codes[name] = 127 if child.start == "ENOENT" else 126
                 self.failed_starts.add(name)
+                self.changes.cannot_start(self.lives[name])
 
     def process_began(self, process: FakeProcess) -> None:
         self.budget.began(process, self.lives[process.name.removeprefix("check-")].job)

@@ -21,6 +21,7 @@ class Request:
     def __init__(self, model: Model, kind: str, name: str) -> None:
         self.model, self.kind, self.name = model, kind, name
         self.answers: list[str] = []
+        self.made = False  # a start that it has tried failed, and it is about to be answered so
         self.replaces: set[str] | None = None  # the jobs that end for it, once it has begun
 
     def answered(self, text: str) -> None:
@@ -34,7 +35,7 @@ class Changes:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.requests: list[Request] = []  # that were not answered yet, in their order
-        self.free_since = 0.0  # when the last one was answered
+        self.free_since = 0.0  # when the last one was answered, or made
         self._happened: set[tuple[str, str]] = set()
         self._missed: set[tuple[str, str]] = set()  # reports of watches that came meanwhile
         self._change: Any = None
@@ -42,8 +43,24 @@ class Changes:
     def delivered(self, code: str, source: str) -> None:
         if (code in LASTING and source in self.model.lives) or code == "startup":
             self._happened.add((code, source))
-        if code == "changed" and self.requests:
+        if code == "changed" and self.under_way:
             self._missed.add((code, source))
+
+    @property
+    def under_way(self) -> list[Request]:
+        """What was asked for and is not made yet, in their order."""
+        return [request for request in self.requests if not request.made]
+
+    def is_made(self) -> None:
+        """The change that is being made has done all that it can."""
+        for request in self.under_way[:1]:
+            request.made = True
+            self.free_since = self.model.now
+
+    def cannot_start(self, life: Life) -> None:
+        """A process of it could not be started."""
+        if self.under_way == self.requests and self.may_start_by_hand(life):
+            self.is_made()
 
     def asked(self, kind: str, name: str) -> Request:
         request = Request(self.model, kind, name)
@@ -58,7 +75,7 @@ class Changes:
             for name, life in self.model.lives.items()
             if life.job.reload != KEEP and not (life.job.reload == WHEN_CHANGED and jobs.get(name) == life.job)
         }
-        for request in self.requests:
+        for request in self.under_way:
             if request.kind == "reload":
                 request.replaces = self.with_hooks(differ)
                 break
@@ -79,13 +96,13 @@ class Changes:
             life.begin("a request", uses_event=not life.hook)
 
     def is_replaced(self, life: Life) -> bool:
-        """Whether the change that is being made ends it, or may: the first one that was asked for and not answered."""
-        for request in self.requests[:1]:
+        """Whether the change that is being made ends it, or may: the first one that was asked for and is not made."""
+        for request in self.under_way[:1]:
             return life.name in (self.with_hooks({request.name}) if request.replaces is None else request.replaces)
         return False
 
     def may_start_by_hand(self, life: Life) -> bool:
-        return any(each.kind in ("start", "restart") and each.name == life.name for each in self.requests[:1])
+        return any(each.kind in ("start", "restart") and each.name == life.name for each in self.under_way[:1])
 
     def progresses(self, change: Any) -> None:
         """A change has begun, if it is another than before."""
@@ -118,6 +135,7 @@ class Changes:
         if not by_hand:
             for life in self.model.lives.values():
                 life.restarts_left = life.job.restarts
+        self.is_made()
         lives = [Life(self.model, job, held=job.name == change.held) for job in fresh]
         self.model.lives.update((life.name, life) for life in lives)
         self.model.registrations.begin(lives)

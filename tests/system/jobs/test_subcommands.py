@@ -124,6 +124,43 @@ def test_environment_that_was_set_is_that_of_the_next_reload(pilot: StartPilot) 
     assert list(started.jobs()) == ["app", "worker-2"]
 
 
+def test_what_cannot_be_started_is_no_success(pilot: StartPilot) -> None:
+    tool = pilot.folder() / "tool"
+    tool.write_text("#!/bin/sh\nexec sleep 1000\n")
+    tool.chmod(0o755)
+    started = pilot(config(app(), job("tool", str(tool))))
+    started.wait_for_mark("app")
+    started.wait_for_state("tool", "running")
+    tool.unlink()
+
+    reason = f"tool cannot be started: fork/exec {tool}: no such file or directory\n"
+    for flag in ("-restart", "-start", "-restart"):
+        assert started.run(flag, "tool") == (1, "", f"{flag}: failed to run subcommand: {reason}")
+    assert started.ask("POST", "/v3/jobs/tool/start").status == 409
+
+    started.configure(config(app(), job("other", "/no/such/file"), job("fine", "sleep 1000")))
+    reloaded = started.run("-reload")
+    assert (reloaded.code, reloaded.stdout) == (1, "")
+    assert "the new configuration is in use, but other cannot be started: fork/exec /no/such/file" in reloaded.stderr
+    assert started.jobs()["fine"]["state"] == "running"
+    assert started.count("app") == 1
+
+
+def test_a_main_job_that_cannot_be_restarted_is_told_before_the_end(pilot: StartPilot) -> None:
+    tool = pilot.folder() / "tool"
+    tool.write_text("#!/bin/sh\nexec sleep 1000\n")
+    tool.chmod(0o755)
+    started = pilot(config(job("tool", str(tool), main=True)))
+    started.wait_for_state("tool", "running")
+    tool.unlink()
+
+    restarted = started.run("-restart", "tool")
+
+    assert restarted.code == 1
+    assert "tool cannot be started: " in restarted.stderr
+    assert started.wait_exit() == 127
+
+
 def test_a_job_is_stopped_started_restarted_and_signalled(pilot: StartPilot) -> None:
     hup = sh("trap 'mark hup' HUP\ntrap 'mark term; exit' TERM\nmark worker\nwhile :; do sleep 0.02; done")
     pre = job("pre", mark("pre"), when=once("stopping", "my worker/1"))

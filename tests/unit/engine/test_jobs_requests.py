@@ -81,9 +81,6 @@ def test_a_thousand_requests_may_wait_and_no_more() -> None:
     assert outcomes[1:] == DONE * 1000
 
 
-# --- signals
-
-
 def test_a_reload_that_was_refused_does_not_swallow_those_that_come_later() -> None:
     world = JobsWorld(*hooked()).start()
     world.ask("stop", "app")
@@ -128,6 +125,98 @@ def reload(world: JobsWorld) -> list[str]:
     world.operator.reload(outcomes.append)
     world.loop.settle()
     return outcomes
+
+
+# --- what cannot be started
+
+MISSING = 'cannot be started: exec: "app": executable file not found in $PATH'
+
+
+@pytest.mark.parametrize("request_", ["start", "restart"])
+@pytest.mark.parametrize(
+    "planned",
+    [
+        job("app"),
+        job("app", restarts=None),
+        job("app", once("healthy", "other")),
+        job("app", each("signal", "SIGHUP")),
+        job("app", every(5)),
+        job("app", once("stopped", "other")),
+        job("app", main=True),
+    ],
+    ids=["complete", "restarts", "once", "each", "interval", "hook", "main"],
+)
+def test_a_job_that_cannot_be_started_is_no_success(request_: str, planned: Job) -> None:
+    world = JobsWorld(planned, job("other")).start()
+    world.ask("stop", "app")
+    world.processes.missing.add("app")
+
+    assert world.ask(request_, "app") == [f"app {MISSING}"]
+
+    world.processes.missing.clear()
+    if not world.over:
+        assert world.ask(request_, "app") == DONE
+
+
+def test_a_job_that_pauses_since_it_cannot_be_started_is_no_success_either() -> None:
+    world = JobsWorld(job("app", restarts=None), job("other"))
+    world.processes.missing.add("app")
+    world.start().advance(1)
+    assert world.state("app") == "pausing"
+    for request in ("start", "restart"):
+        assert world.ask(request, "app") == [f"app {MISSING}"]
+    world.processes.missing.clear()
+    assert world.ask("start", "app") == world.ask("start", "app") == DONE
+
+
+def test_a_job_that_runs_is_started_whatever_failed_before() -> None:
+    world = JobsWorld(job("app", restarts=None), job("other"))
+    world.processes.missing.add("app")
+    world.start()
+    world.processes.missing.clear()
+    world.advance(1)
+    assert world.state("app") == "running"
+    assert world.ask("start", "app") == DONE
+
+
+def test_a_restart_of_what_runs_tells_when_it_cannot_come_back() -> None:
+    world = JobsWorld(*hooked()).start()
+    world.processes.missing.add("app")
+    restarted = world.ask("restart", "app")
+    for name in ("pre", "post"):
+        world.exit(name)
+    assert restarted == [f"app {MISSING}"]
+
+
+def test_a_reload_tells_which_jobs_cannot_be_started_and_stays_in_force() -> None:
+    world = JobsWorld(job("kept"), job("old")).start()
+    world.processes.missing |= {"app", "new"}
+    world.next_plan = world.plan.replace(
+        jobs=(job("kept"), job("app", restarts=None), job("new"), job("late", once("healthy", "kept")), job("fine"))
+    )
+
+    assert reload(world) == [
+        f"the new configuration is in use, but app {MISSING}\n" + f"new {MISSING}".replace('"app"', '"new"')
+    ]
+
+    assert [name for name in ("kept", "fine") if world.processes.running(name)] == ["kept", "fine"]
+    assert not world.processes.running("old")
+    world.processes.missing.clear()
+    assert reload(world) == DONE
+
+
+# --- signals
+
+
+def test_signal_to_a_job_whose_process_has_exited_says_so() -> None:
+    world = JobsWorld(job("app")).start()
+    run = world.engine.jobs["app"]._run
+    assert run is not None
+    run._exit_code = 0  # a child of it has its output still
+
+    assert world.operator.signal_job("app", 1) == (
+        "app has no process: it has exited, and what it left has its output open"
+    )
 
 
 def test_signal_goes_to_the_process_alone() -> None:

@@ -81,10 +81,11 @@ def test_starting_a_job_that_is_about_to_end_is_refused_until_it_has() -> None:
     assert world.ask("start", "app") == DONE
 
 
-def test_starting_a_job_that_is_missing_is_done_and_its_last_exit_tells() -> None:
+def test_starting_a_job_that_is_missing_fails_and_its_last_exit_tells() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP")))
     world.processes.missing.add("app")
-    assert world.start().ask("start", "app") == DONE
+    (outcome,) = world.start().ask("start", "app")
+    assert outcome.startswith("app cannot be started: ")
     last = world.seen("app")["lastExit"]
     assert last["code"] == 127
     assert "not found" in last["text"]
