@@ -74,8 +74,8 @@ class Record(metaclass=_Meta):
         return type(self)(**{**dict(zip(getattr(self, "_fields", ()), self._values(), strict=True)), **changes})
 
 
-# Where a child's output goes.
-INHERIT = "inherit"  # our own standard output and error, as they are
+# Where a child's output goes, and what it reads.
+INHERIT = "inherit"  # our own standard streams, as they are
 LOG = "log"  # line by line into the log, at level info
 
 # What a reload does to a job.
@@ -135,9 +135,11 @@ class Job(Record):
     when: When
     command: tuple[str, ...] | None = None
     label: str = ""  # in messages, such as "task[backup]"
+    stdin: str = ""  # what it reads: INHERIT, a path, or "" for nothing
     main: bool = False  # when it completes, everything is stopped and its code is ours
     fatal: bool = False  # when it fails, everything is stopped and its code is ours
     restarts: int | None = 0  # None = unlimited
+    success_codes: tuple[int, ...] = ()  # exit codes besides 0 that are no failure; 128+N is a death by signal N
     timeout: float | None = None  # of one run; then its group is killed
     timeout_text: str = ""  # as the configuration wrote it
     stop_timeout: float | None = None  # how long the jobs on its `stopping` may hold up its stop; None = no limit

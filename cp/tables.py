@@ -156,7 +156,7 @@ def _exit(last: dict[str, Data], now: float) -> str:
 
 
 def _failed(last: dict[str, Data]) -> bool:
-    return bool(last) and last.get("code") != 0
+    return bool(last) and not last.get("success", last.get("code") == 0)
 
 
 def _colour(job: dict[str, Data]) -> str:

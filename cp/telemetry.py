@@ -249,7 +249,7 @@ class Observer:
         return [
             f"{job.name} is {job.health.status}"
             for job in self._checked()
-            if job.health.status != HEALTHY and not (job.state == State.COMPLETE and job.exit_code == 0)
+            if job.health.status != HEALTHY and not (job.state == State.COMPLETE and job.has_succeeded)
         ]
 
     def _checked(self) -> list[Job]:

@@ -86,11 +86,11 @@ class Fields:
             classic = f"{'unknown' if self._verbatim else 'Unknown'} config keys: [{name}]"
         self.problems.fault(at, f"{self.path}.{name}" if self.path else name, f"unknown key{hint}: {classic}")
 
-    def _parsing(self, key: str, as_what: str, how: str, text: str) -> str:
+    def _parsing(self, path: str, as_what: str, how: str, text: str) -> str:
         """What a failed conversion of a string was told as."""
         if not self._verbatim:
             return ""
-        where = _decoded(self.where(key))
+        where = _decoded(path)
         return f": cannot parse '{where}' as {as_what}: strconv.{how}: parsing {show(text)}: invalid syntax"
 
     # -- places and complaints
@@ -98,6 +98,11 @@ class Fields:
     def has(self, key: str) -> bool:
         """The key is there and not null."""
         return self.value(key) is not None
+
+    def is_null(self, key: str) -> bool:
+        """The key is there and null, which is the same as nothing."""
+        value = self._found.get(key)
+        return value is not None and value.data is None
 
     def value(self, key: str) -> Value | None:
         """The value as it stands; None if it is null or missing."""
@@ -145,24 +150,42 @@ class Fields:
     def integer(self, key: str, default: int = 0) -> int | None:
         """A whole number; a fraction is dropped, a string may have the prefix 0x or 0. None after a fault."""
         value = self.value(key)
-        if value is None:
-            return default
+        return default if value is None else self._integer(value, self.where(key), _seconds_hint)
+
+    def _integer(self, value: Value, path: str, hint: Callable[[str], str] | None = None) -> int | None:
         data = value.data
         if isinstance(data, bool):
             return int(data)
         if isinstance(data, int | float):
             if is_finite(data) and in_range(int(data)) is not None:
                 return int(data)
-            self.fault(key, "the number is out of range")
+            self.problems.fault(value.at, path, "the number is out of range")
         elif isinstance(data, str):
             number = parse_integer(data)
             if number is not None:
                 return number
-            classic = self._parsing(key, "int", "ParseInt", data)
-            self.fault(key, f"must be a whole number, not {show(data)}{_seconds_hint(data)}{classic}")
+            classic = self._parsing(path, "int", "ParseInt", data)
+            hinted = hint(data) if hint is not None else ""
+            self.problems.fault(value.at, path, f"must be a whole number, not {show(data)}{hinted}{classic}")
         else:
-            self.fault(key, f"must be a whole number, not {kind(value)}")
+            self.problems.fault(value.at, path, f"must be a whole number, not {kind(value)}")
         return None
+
+    def integers(self, key: str, least: int, most: int) -> tuple[int, ...]:
+        """An array of whole numbers in this range; one number will do as well. Faults are left out."""
+        value = self.value(key)
+        if value is None:
+            return ()
+        elements = value.data if isinstance(value.data, list) else [value]
+        found: list[int] = []
+        for index, element in enumerate(elements):
+            path = f"{self.where(key)}[{index}]" if isinstance(value.data, list) else self.where(key)
+            number = None if element.data is None else self._integer(element, path)
+            if number is not None and not least <= number <= most:
+                self.problems.fault(element.at, path, f"must be from {least} to {most}, not {number}")
+            elif number is not None:
+                found.append(number)
+        return tuple(found)
 
     def positive(self, key: str, saying: str, example: int, default: int = 0) -> int:
         """A whole number of at least 1; else the fault is `saying`. 0 after a fault."""
@@ -186,7 +209,7 @@ class Fields:
             return bool(data)
         if isinstance(data, str) and data in _TRUE + _FALSE:
             return data in _TRUE
-        classic = self._parsing(key, "bool", "ParseBool", data) if isinstance(data, str) else ""
+        classic = self._parsing(self.where(key), "bool", "ParseBool", data) if isinstance(data, str) else ""
         self.fault(key, f"must be true or false, not {show(data) if isinstance(data, str) else kind(value)}{classic}")
         return default
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.jobs_health import is_raw, read_health
 from cp.config.jobs_restarts import read_restarts, refuse_unlimited_each
+from cp.config.jobs_run import RUN_KEYS, read_stdin, read_success_codes, refuse_two_readers
 from cp.config.jobs_service import read_service
 from cp.config.jobs_triggers import SIGNAL_EVENT, read_trigger
 from cp.config.names import Variables, pid_variable
@@ -33,6 +34,7 @@ _KEYS = (
     "tags",
     "consul",
     "logging",
+    *RUN_KEYS,
 )
 TELEMETRY_HEARTBEAT, TELEMETRY_TTL = 5.0, 15  # seconds
 
@@ -62,6 +64,7 @@ def read_jobs(root: Fields, machine: Machine, *, has_telemetry: bool) -> list[Re
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
         read.fields.fault("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
+    refuse_two_readers([(read.job, read.fields) for read in jobs if not read.job.main or read in mains[:1]])
     return jobs
 
 
@@ -89,13 +92,16 @@ def _read_job(fields: Fields, machine: Machine) -> ReadJob:
     timeout, timeout_text = _timeout(fields, shown, trigger)
     command = fields.command("exec", f"unable to create job[{shown}].exec: ")
     raw = is_raw(fields)
+    main = _is_main(fields)
     job = Job(
         name=name,
         label=name,
         when=trigger.when,
         command=command,
-        main=_is_main(fields),
+        main=main,
+        stdin=read_stdin(fields, main=main),
         restarts=restarts,
+        success_codes=read_success_codes(fields),
         timeout=timeout,
         timeout_text=timeout_text,
         stop_timeout=_stop_timeout(fields, shown),

@@ -38,6 +38,7 @@ def read_hooks(
         label=APP,
         when=scope.at_start(),
         command=arguments or None,
+        stdin=INHERIT,
         main=True,
         stop_group=False,
         stopping_on_exit=False,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cp.engine.events import Code, Event
+from cp.engine.exits import describe_exit
 from cp.engine.process import StartError
 from cp.engine.rhythm import Ticker
-from cp.engine.run import Run, describe_exit
+from cp.engine.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cp.engine.changes import Changes
 from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
+from cp.engine.exits import Exit
 from cp.engine.job import Job
 from cp.engine.registrations import Registrations
 from cp.engine.roster import Roster
@@ -204,8 +205,8 @@ class Engine:
         self._host.loop.call_soon(self._after_completion, job)
 
     def _take_code(self, main: Job) -> None:
-        if main.exit_code is not None:
-            self.exit_code = main.exit_code if main.exit_code >= 0 else 128 - main.exit_code
+        if main.last_exit is not None:
+            self.exit_code = main.last_exit.outside
 
     def _overdue(self) -> None:
         """A run has been killed by its own time limit."""
@@ -263,7 +264,7 @@ class Engine:
                     if job.state == State.COMPLETE:
                         self._take_code(job)  # it was about to be replaced
                     elif job.runs == 0:
-                        self.exit_code = 128 + number
+                        self.exit_code = Exit(job.plan, -number, now).outside
             self.stop()
         elif self._stop_requests == 2:
             for job in self.jobs.values():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from cp.engine.check import Check
 from cp.engine.events import Code, Event
+from cp.engine.exits import Exit, report_exit
 from cp.engine.health import Health
 from cp.engine.process import StartError
 from cp.engine.rhythm import Backoff, Ticker
-from cp.engine.run import describe_exit
 from cp.engine.states import MOVES, STOPPING_STATES, State
 from cp.engine.trigger import Trigger
-from cp.engine.work import new_run, report_exit
+from cp.engine.work import new_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ class Job:
         self.name = job_plan.name
         self.state = State.WAITING
         self.since = host.loop.now()
-        self.exit_code: int | None = None  # of the last run; -N after a death by signal N
-        self.exited_at = 0.0
-        self.start_error = ""  # why the last run could not begin
+        self.last_exit: Exit | None = None
         self.runs = 0
         self.restarts = 0
         self.health = Health(job_plan.health)
@@ -74,6 +72,16 @@ class Job:
         if self.is_hook:
             return not trigger.exhausted and not self._supervisor.comes_too_late(self)
         return not self._supervisor.stopping and (trigger.pending is not None or not trigger.exhausted)
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether its last run did."""
+        return self.last_exit is not None and self.last_exit.succeeded
+
+    @property
+    def start_error(self) -> str:
+        """Why the last run could not begin; empty if it could."""
+        return "" if self.last_exit is None else self.last_exit.error
 
     @property
     def pid(self) -> int:
@@ -185,25 +193,24 @@ class Job:
         run, self._run = self._run, None
         if run is None:
             return
-        start_error = self._host.masked(start_error)  # it is shown, in events too
-        self.exit_code, self.start_error = code, start_error
-        self.exited_at = self._host.loop.now()
-        job = self.plan
+        job, now = self.plan, self._host.loop.now()
+        error = self._host.masked(start_error)  # it is shown, in events too
+        end = self.last_exit = Exit(job, code, now, error=error, timed_out=run.timed_out)
         if not job.keep_pid_variables:
             for name in job.pid_variables:
                 self._host.environment.unset(name)
-        report_exit(self._host.log, job, run, code, start_error)
-        self._publish(Code.EXIT_FAILED if code else Code.EXIT_SUCCESS)
-        if code:
-            self._host.bus.publish(Event(Code.ERROR, start_error or f"{run.label}: {describe_exit(code)}"))
+        report_exit(self._host.log, job, run, end)
+        self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
+        if not end.succeeded:
+            self._host.bus.publish(Event(Code.ERROR, error or f"{run.label}: {end.text}"))
             if job.fatal and (run.timed_out or not run.interrupted):
                 self._host.loop.call_soon(self._supervisor.failed, self, code)
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
-            self._after_run(self._host.loop.now() - self._run_started_at)
+            self._after_run(now - self._run_started_at, failed_start=bool(error))
 
-    def _after_run(self, seconds: float) -> None:
+    def _after_run(self, seconds: float, *, failed_start: bool) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
         stopping = self._supervisor.stopping
         if self._ticker is not None and not stopping:
@@ -215,7 +222,7 @@ class Job:
             self._timer = self._host.loop.call_later(self._backoff.pause_after(seconds), self._restart)
         elif self.awaits_event:
             # Jobs that cannot be started, each on the failure of another, must not keep us busy without a rest.
-            pause = self._backoff.pause_after(seconds) if self.start_error and not stopping else 0.0
+            pause = self._backoff.pause_after(seconds) if failed_start and not stopping else 0.0
             if pause:
                 self._move(State.PAUSING)
                 self._timer = self._host.loop.call_later(pause, self._wait_again)

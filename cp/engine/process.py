@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+from cp.engine.inputs import open_input, open_null
+from cp.plan import INHERIT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
@@ -45,7 +48,7 @@ class Processes:
         self._running: dict[int, Process] = {}
         self._groups: set[int] = set()  # groups whose leader is gone while members may be left
         self._groups_limit = GROUPS_LIMIT
-        self._null = _open_null()
+        self._null = open_null()
         self._all_signals = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
         self._terminal_owner: int | None = None
         self._sweeping = 0  # running processes whose group is swept
@@ -58,20 +61,22 @@ class Processes:
         environ: Mapping[str, str],
         on_exit: Callable[[int], None],
         *,
+        stdin: str = "",
         stdout: int = 1,
         stderr: int = 2,
-        terminal: bool = False,
         sweep: bool = False,
     ) -> Process:
         """Start a command; `on_exit(code)` is called once from `reap`, with -N for a death by signal N.
 
-        `sweep`: what is left of the group when the leader exits gets a SIGTERM. With `terminal`, and if standard input
-        is a terminal whose foreground is ours, the child gets both until it exits. Raises StartError.
+        `stdin` is what it reads: INHERIT for our own standard input, a path, or "" for nothing. If our own is a
+        terminal whose foreground is ours, a child that inherits it gets the foreground, too, until it exits. `sweep`:
+        what is left of the group when the leader exits gets a SIGTERM. Raises StartError.
         """
         path = find_executable(command[0], environ.get("PATH", ""))
-        terminal = terminal and _owns_terminal()
+        terminal = stdin == INHERIT and _owns_terminal()
+        reads = 0 if stdin == INHERIT else self._null if not stdin else _open_input(stdin)
         actions: list[tuple[int, int, int]] = []
-        for target, fd in ((0, 0 if terminal else self._null), (1, stdout), (2, stderr)):
+        for target, fd in ((0, reads), (1, stdout), (2, stderr)):
             if fd != target:
                 actions.append((os.POSIX_SPAWN_DUP2, fd, target))
         try:
@@ -90,6 +95,9 @@ class Processes:
             raise _start_error(command[0], path, error) from None
         except ValueError as error:  # a NUL byte, or an environment name with "="
             raise StartError(f"fork/exec {command[0]!r}: {error}", NOT_EXECUTABLE) from None
+        finally:
+            if reads not in (0, self._null):
+                os.close(reads)
         process = Process(pid, on_exit, sweep)
         self._running[pid] = process
         self._sweeping += sweep
@@ -214,14 +222,12 @@ def _owns_terminal() -> bool:
         return False
 
 
-def _open_null() -> int:
-    """A standard input that is at its end: /dev/null, or where an image has none, a pipe without a writer."""
+def _open_input(path: str) -> int:
     try:
-        return os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        os.close(writer)
-        return reader
+        return open_input(path)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise StartError(f"cannot open its standard input {path}: {why}", NOT_EXECUTABLE) from None
 
 
 def find_executable(name: str, path: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from cp.engine.history import moment_text
-from cp.engine.run import describe_exit
 from cp.engine.states import MEANINGS, State
 from cp.plan import ConsulSettings, EtcdSettings
 
@@ -150,10 +149,10 @@ def _waits_for(code: str, source: str) -> str:
 
 
 def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
-    if job.exit_code is None:
+    end = job.last_exit
+    if end is None:
         return None
-    text = job.start_error or describe_exit(job.exit_code)
-    return {"code": job.exit_code, "text": text, "at": moment_text(wall + job.exited_at)}
+    return {"code": end.code, "success": end.succeeded, "text": end.text, "at": moment_text(wall + end.at)}
 
 
 def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:

@@ -43,7 +43,7 @@ class Run:
         timeout: float | None = None,
         timeout_text: str = "",
         wait_for_output: bool = False,
-        terminal: bool = False,
+        stdin: str = "",
         sweep: bool = False,
         log_pid: bool = False,
         on_printed: Callable[[str], None] | None = None,
@@ -60,7 +60,7 @@ class Run:
         self._timeout = timeout
         self._timeout_text = timeout_text
         self._wait_for_output = wait_for_output
-        self._terminal = terminal
+        self._stdin = stdin
         self._sweep = sweep
         self._log_pid = log_pid
         self._on_printed = on_printed  # gets the lines of the standard output; they go nowhere else
@@ -97,9 +97,9 @@ class Run:
                 self.command,
                 host.environment.compose(extra_environ),
                 self._exited,
+                stdin=self._stdin,
                 stdout=stdout,
                 stderr=stderr,
-                terminal=self._terminal,
                 # Where its output is waited for, a background child that holds it is a part of the run.
                 sweep=self._sweep and not self._wait_for_output,
             )
@@ -209,29 +209,3 @@ class Run:
 def _close(fds: list[int]) -> None:
     for fd in fds:
         os.close(fd)
-
-
-def describe_exit(code: int) -> str:
-    """An exit in words: `exit status 7`, `signal: killed`."""
-    if code >= 0:
-        return f"exit status {code}"
-    return f"signal: {SIGNAL_WORDS.get(-code, f'signal {-code}')}"
-
-
-SIGNAL_WORDS = {
-    1: "hangup",
-    2: "interrupt",
-    3: "quit",
-    4: "illegal instruction",
-    5: "trace/breakpoint trap",
-    6: "aborted",
-    7: "bus error",
-    8: "floating point exception",
-    9: "killed",
-    10: "user defined signal 1",
-    11: "segmentation fault",
-    12: "user defined signal 2",
-    13: "broken pipe",
-    14: "alarm clock",
-    15: "terminated",
-}

@@ -1,15 +1,15 @@
-"""The command of a job: how a run of it begins, and how its failure is told."""
+"""The command of a job: how a run of it begins."""
 
 from __future__ import annotations
 
-from cp.engine.run import Run, describe_exit
+from cp.engine.run import Run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.host import Host, Log
+    from cp.engine.host import Host
 
 
 LONGEST_VALUE = 1000  # characters of what is printed as a metric's value; whatever is longer is none
@@ -58,22 +58,9 @@ def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callabl
         timeout=job.timeout,
         timeout_text=job.timeout_text,
         wait_for_output=job.wait_for_output,
-        terminal=job.main,
+        stdin=job.stdin,
         sweep=job.sweeps_group,
         log_pid=job.log_pid,
         on_printed=printed.line if printed is not None else None,
     )
     return run
-
-
-def report_exit(log: Log, job: plan.Job, run: Run, code: int, start_error: str) -> None:
-    """Log the end of a run; one that failed, or could not be started, as loudly as the plan wants it."""
-    if code == 0:
-        log.debug(f"{run.label} exited without error", run.log_fields)
-        return
-    reason = start_error or describe_exit(code)
-    message = f"{run.label} {job.failure_text.format(code=code if code >= 0 else -1, reason=reason)}"
-    ended_by_us = run.interrupted and not run.timed_out and not job.main
-    told_before = start_error and job.failure_level == "error"
-    level = "debug" if ended_by_us or told_before else job.failure_level
-    getattr(log, level)(message, run.log_fields)

@@ -118,9 +118,7 @@ def test_coprocess_runs_until_the_app_is_gone(pilot: StartPilot) -> None:
 
 
 @pytest.mark.parametrize(("more", "last"), [({}, "postStop"), ({"onExit": "term"}, "co-term")], ids=["kill", "term"])
-def test_coprocess_gets_sigkill_when_the_app_ends_by_itself(
-    more: dict[str, str], last: str, pilot: StartPilot
-) -> None:
+def test_coprocess_gets_sigkill_when_the_app_ends_by_itself(more: dict[str, str], last: str, pilot: StartPilot) -> None:
     """A SIGTERM would make a Consul agent leave, and its sessions are to outlive a restart of the container."""
     app = sh("until grep -q co $MARKS; do sleep 0.05; done; exit 6")
     started = pilot({"postStop": mark("postStop"), "coprocesses": [{"command": until_term("co"), **more}]}, app)

@@ -118,12 +118,6 @@ def test_terminal_is_ours_again_after_the_app(pilot: StartPilot, terminal: Termi
     assert os.tcgetpgrp(terminal.keyboard) == os.getpgid(started.pid)
 
 
-def test_standard_input_that_is_no_terminal_is_not_for_the_app(pilot: StartPilot) -> None:
-    done = pilot.run("-config", "{}", "cat", stdin="typed")
-
-    assert (done.code, done.stdout) == (0, "")
-
-
 def test_stop_ends_an_app_in_the_foreground(pilot: StartPilot, terminal: Terminal) -> None:
     started = start(pilot, terminal, {}, sh("mark app\nread -r line"))
     started.wait_for_mark("app")

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Scene:
         if self.processes.reap():
             self.loop.call_soon(self._reap)
 
-    def start(self, *command: str, **options: bool) -> Process:
+    def start(self, *command: str, **options: Any) -> Process:
         return self.processes.start(command, ENVIRON, self.exits.append, **options)
 
     def run_until(self, condition: Callable[[], bool], seconds: float = 10) -> None:

@@ -109,6 +109,7 @@ def test_the_application() -> None:
         label="APP",
         when=AT_STARTUP,
         command=("/bin/app", "-v"),
+        stdin=INHERIT,
         main=True,
         stop_group=False,
         stopping_on_exit=False,

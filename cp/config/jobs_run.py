@@ -1,0 +1,54 @@
+"""What the process of a job reads, and which of its exit codes are no failure."""
+
+from __future__ import annotations
+
+from cp.config.fields import show
+from cp.plan import INHERIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.plan import Job
+
+RUN_KEYS = ("stdin", "successExitCodes")
+
+
+def read_stdin(fields: Fields, *, main: bool) -> str:
+    """The standard input as the plan has it: INHERIT, the default of the main job; a path; or nothing, for `"null"`."""
+    if main and fields.is_null("stdin"):
+        fields.warning("stdin", 'null is the same as no `stdin`: write "null" if the main job must not read our input')
+    if not _has_effect(fields, "stdin"):
+        return INHERIT if main else ""
+    value = fields.string("stdin")
+    if value == INHERIT or value == "null":
+        return INHERIT if value == INHERIT else ""
+    if "/" not in value:
+        fields.fault("stdin", f'must be "inherit", "null", or a path with a slash, not {show(value)}')
+    return value
+
+
+def read_success_codes(fields: Fields) -> tuple[int, ...]:
+    """The exit codes besides 0 that are no failure, as a shell has them: 143 is also a death by SIGTERM."""
+    codes = fields.integers("successExitCodes", 0, 255)
+    return tuple(sorted(set(codes))) if _has_effect(fields, "successExitCodes") else ()
+
+
+def refuse_two_readers(jobs: list[tuple[Job, Fields]]) -> None:
+    """Of two processes that read one stream, each gets a part of it by chance."""
+    readers = [(job, fields) for job, fields in jobs if job.stdin == INHERIT]
+    for job, fields in readers[1:]:
+        first, second = readers[0][0], job
+        hint = f": give '{(first if first.main else second).name}' the `stdin` \"null\""
+        other = f"'{first.name}' reads our standard input already" + (", as the main job does" if first.main else "")
+        if second.main and not fields.has("stdin"):
+            other = f"the main job reads our standard input, and '{first.name}' does, too"
+        fields.fault("stdin", f"{other}, and only one job can{hint}")
+
+
+def _has_effect(fields: Fields, key: str) -> bool:
+    """Whether the key is there, and a command that it is about."""
+    if not fields.has(key):
+        return False
+    if not fields.has("exec"):
+        fields.warning(key, "has no effect without `exec`")
+    return fields.has("exec")
