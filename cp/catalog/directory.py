@@ -67,15 +67,19 @@ class Directory:
 
     def heartbeat(self, service: Service, status: str, output: str) -> None:
         path = os.path.join(self._path, self._name(service))
-        if not os.path.lexists(path):
-            raise CatalogForgotten(f"{path} is gone")
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
+            raise CatalogForgotten(f"{path} is gone") from None
+        except OSError as error:  # whether it is there cannot be seen
+            raise CatalogUnreachable(f"cannot look for {path}: {_why(error)}") from None
         self._write(service, status, output)
 
     def deregister(self, service: Service) -> None:
         path = os.path.join(self._path, self._name(service))
         try:
             os.unlink(path)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # where there is no folder, there is no entry
             return
         except OSError as error:
             raise CatalogUnreachable(f"cannot remove {path}: {_why(error)}") from None
@@ -104,6 +108,8 @@ class Directory:
     def _make_folder(self) -> None:
         try:
             os.makedirs(self._path, exist_ok=True)
+        except FileExistsError:  # or it is a link to nothing
+            raise CatalogUnreachable(f"cannot use {self._path}: it is not a folder") from None
         except OSError as error:
             raise CatalogUnreachable(f"cannot make the folder {self._path}: {_why(error)}") from None
 
@@ -163,7 +169,8 @@ class Directory:
         try:
             return self._folder.scan()
         except OSError as error:
-            raise CatalogUnreachable(f"cannot read the folder {self._path}: {_why(error)}") from None
+            what = f"the folder {self._path}" if error.filename in (None, self._path) else error.filename
+            raise CatalogUnreachable(f"cannot read {what}: {_why(error)}") from None
 
     def _look(self, watch: Watch, seen: dict[str, records.Record]) -> tuple[list[Instance], float]:
         """The instances, and when the first of them will die if nothing happens."""
@@ -209,8 +216,11 @@ class Directory:
             names = self._wait(max(0.0, min(limit - self._clock(), next_death - self._wall())))
             if names is None or self._clock() >= limit:
                 return False
-            if self._folder.refresh(names, watch.name, self._wall()):
-                return True
+            try:
+                if self._folder.refresh(names, watch.name, self._wall()):
+                    return True
+            except OSError:
+                return False  # a look at all files meets it again, and reports it
             if self._wall() >= next_death:  # as it was before the heartbeats that came meanwhile
                 found, next_death = self._look(watch, self._folder.known())
                 if _cursor(found) != cursor:

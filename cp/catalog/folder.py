@@ -17,7 +17,10 @@ _NOTHING: Sight = ((0, 0, 0), None)
 
 
 class Folder:
-    """Remembers what it has read. `warn` hears once of each file that is none of ours."""
+    """Remembers what it has read. `warn` receives, once, each file that is not an entry, or may not be read.
+
+    Any other error of a file or of the folder is raised: what cannot be seen may well be there.
+    """
 
     def __init__(self, path: str, warn: Callable[[str], object]) -> None:
         self._path = path
@@ -26,7 +29,7 @@ class Folder:
         self._warned: set[str] = set()
 
     def scan(self) -> dict[str, records.Record]:
-        """All that is in the folder, by file name. OSError."""
+        """All that is in the folder, by file name. Raises OSError."""
         seen: dict[str, Sight] = {}
         with os.scandir(self._path) as entries:
             for entry in entries:
@@ -50,6 +53,7 @@ class Folder:
         changes a file as well, and reading them all for each watch would cost more than everything else.
 
         Whether they say anything new about it: more than a heartbeat, by which an entry that is alive lives longer.
+        Raises OSError.
         """
         news = False
         for name in self.concerns(names, service):
@@ -70,27 +74,31 @@ class Folder:
         return {name: record for name, (_, record) in self._seen.items() if record is not None}
 
     def _look_at(self, name: str) -> Sight | None:
-        """What the file says, read only if it is new or was replaced; None if it is gone."""
+        """What the file says, read only if it is new or was replaced; None if it is gone. Raises OSError."""
         path = os.path.join(self._path, name)
         try:
             status = os.lstat(path)
-        except OSError:
+        except FileNotFoundError:
             return None  # deregistered while we look
         signature = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._seen.get(name)
         if known is not None and known[0] == signature:
             return known
-        record: records.Record | None = None
         try:
-            record = records.read(path)
+            return signature, records.read(path)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
-            why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-            if name not in self._warned:
-                self._warned.add(name)
-                self._warn(f"{path} is ignored, it is no entry of the catalogue: {why[:1].lower()}{why[1:]}")
-        return signature, record
+        except PermissionError:
+            self._warn_of(name, f"{path} is ignored, it may not be read: permission denied")
+            return _NOTHING  # it is tried again: a change of its mode leaves the rest as it was
+        except ValueError as error:
+            self._warn_of(name, f"{path} is ignored, it is no entry of the catalogue: {error}")
+            return signature, None
+
+    def _warn_of(self, name: str, text: str) -> None:
+        if name not in self._warned:
+            self._warned.add(name)
+            self._warn(text)
 
 
 def _counts(name: str) -> bool:

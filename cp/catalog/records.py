@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from errno import ELOOP, ENXIO
 from math import isfinite
 
 from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
@@ -83,8 +84,14 @@ def encode(service: Service, status: str, output: str, deadline: float) -> bytes
 
 
 def read(path: str) -> Record:
-    """OSError, or ValueError with the reason, if the file is none of ours. Never waits, not for a pipe either."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """What the file says. ValueError with the reason if it is not an entry; OSError if it cannot be read. Never waits,
+    not for a pipe either."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (ELOOP, ENXIO):  # a symbolic link; a socket
+            raise ValueError("not a regular file") from None
+        raise
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise ValueError("not a regular file")
@@ -114,7 +121,10 @@ def write(folder: str, name: str, content: bytes) -> None:
             os.close(fd)
         os.rename(temporary, os.path.join(folder, name))
     except BaseException:  # whatever it is, it goes on from here, and the half-written file must not stay
-        os.unlink(temporary)
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass  # the first error says more; the next sweep removes it
         raise
 
 

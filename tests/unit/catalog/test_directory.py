@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -257,7 +258,7 @@ def test_a_missing_folder_is_made(scene: Scene) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(scene: Scene) -> None:
     scene.folder.write_text("a file")
-    with pytest.raises(CatalogUnreachable, match=f"cannot make the folder {scene.folder}: file exists"):
+    with pytest.raises(CatalogUnreachable, match=f"cannot use {scene.folder}: it is not a folder"):
         scene.open().register(service(), "passing")
 
 
@@ -462,3 +463,140 @@ def test_nothing_stays_open_after_the_close(scene: Scene) -> None:
     assert len(os.listdir("/proc/self/fd")) == before + 2
     follower.close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+# What cannot be seen may well be there.
+
+UNSEEN = {
+    errno.EACCES: "permission denied",
+    errno.ESTALE: "stale file handle",
+    errno.EIO: "input/output error",
+    errno.ENOTDIR: "not a directory",
+    errno.EMFILE: "too many open files",
+}
+
+
+@pytest.fixture
+def break_call(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """From now on this function of `os` fails for entries of the catalogue."""
+
+    def broken(name: str, number: int) -> None:
+        works = getattr(os, name)
+
+        def call(path: Any, *arguments: Any, **options: Any) -> Any:
+            if str(path).endswith(".json"):
+                raise OSError(number, os.strerror(number), path)
+            return works(path, *arguments, **options)
+
+        monkeypatch.setattr(os, name, call)
+
+    return broken
+
+
+@pytest.mark.parametrize("number", UNSEEN)
+def test_an_entry_that_cannot_be_looked_for_is_not_gone(
+    scene: Scene, break_call: Callable[[str, int], None], number: int
+) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    break_call("lstat", number)
+    why = f"cannot look for {scene.folder}/web-box.json: {UNSEEN[number]}"
+    with pytest.raises(CatalogUnreachable, match=f"^{why}$"):
+        directory.heartbeat(service(), "passing", "")
+
+
+@pytest.mark.parametrize("number", UNSEEN)
+def test_instances_that_cannot_be_looked_at_are_not_gone(
+    scene: Scene, break_call: Callable[[str, int], None], number: int
+) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    assert len(directory.instances(watch())[0]) == 1
+    break_call("lstat", number)
+    with pytest.raises(CatalogUnreachable, match=rf"cannot read {scene.folder}/web-box.json: {UNSEEN[number]}"):
+        directory.instances(watch())
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_an_entry_that_cannot_be_read_now_is_read_later(scene: Scene, monkeypatch: Any, number: int) -> None:
+    scene.open().register(service(), "passing")
+    directory = scene.open()
+
+    def fail(path: str) -> records.Record:
+        raise OSError(number, os.strerror(number), path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(records, "read", fail)
+        with pytest.raises(CatalogUnreachable):
+            directory.instances(watch())
+    assert [instance.id for instance in directory.instances(watch())[0]] == ["web-box"]
+    assert scene.warnings == []
+
+
+def test_an_entry_that_may_not_be_read_is_named_once_and_counts_once_it_may(scene: Scene, monkeypatch: Any) -> None:
+    scene.open().register(service(), "passing")
+    directory = scene.open()
+
+    def refuse(path: str) -> records.Record:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(records, "read", refuse)
+        assert directory.instances(watch())[0] == []
+        assert directory.instances(watch())[0] == []
+    assert scene.warnings == [f"{scene.folder}/web-box.json is ignored, it may not be read: permission denied"]
+    assert [instance.id for instance in directory.instances(watch())[0]] == ["web-box"]
+
+
+def test_an_error_during_a_wait_is_reported_by_the_next_look(
+    scene: Scene, break_call: Callable[[str, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    _, cursor = directory.instances(watch())
+    monkeypatch.setattr(directory, "_wait", lambda seconds: {"web-box.json"})
+    break_call("lstat", errno.EACCES)
+    calls = 0
+
+    def scan() -> dict[str, records.Record]:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise PermissionError(errno.EACCES, "Permission denied", str(scene.folder))
+        return directory._folder.known()
+
+    monkeypatch.setattr(directory._folder, "scan", scan)
+    with pytest.raises(CatalogUnreachable, match=f"cannot read the folder {scene.folder}: permission denied"):
+        directory.wait_for_change(watch(), cursor, LONG)
+
+
+@pytest.mark.parametrize(
+    ("number", "gone"), [(errno.ENOENT, True), (errno.ENOTDIR, True), (errno.EACCES, False), (errno.EROFS, False)]
+)
+def test_an_entry_counts_as_removed_only_where_it_cannot_be(
+    scene: Scene, break_call: Callable[[str, int], None], number: int, gone: bool
+) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    break_call("unlink", number)
+    if gone:
+        directory.deregister(service())
+        return
+    why = os.strerror(number).lower()
+    with pytest.raises(CatalogUnreachable, match=f"cannot remove {scene.folder}/web-box.json: {why}"):
+        directory.deregister(service())
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EIO, errno.ESTALE])
+def test_why_an_entry_cannot_be_written_is_the_first_error(scene: Scene, monkeypatch: Any, number: int) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+
+    def fail(path: str, *arguments: object) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setattr(os, "rename", fail)
+    monkeypatch.setattr(os, "unlink", fail)
+    why = os.strerror(number).lower()
+    with pytest.raises(CatalogUnreachable, match=f"cannot write {scene.folder}/web-box.json: {why}"):
+        directory.heartbeat(service(), "passing", "")
