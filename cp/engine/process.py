@@ -234,15 +234,24 @@ def find_executable(name: str, path: str) -> str:
     """The file to execute: the name itself if it has a slash, else the first executable on PATH. Raises StartError."""
     if "/" in name:
         return name
-    refused = ""
+    refused = hidden = ""
     for folder in path.split(":") if path else ():
         candidate = f"{folder or '.'}/{name}"
-        if os.path.isfile(candidate):
+        try:
+            is_file = os.stat(candidate).st_mode & 0o170000 == 0o100000
+        except PermissionError:
+            hidden = hidden or folder
+            continue
+        except (OSError, ValueError):  # ValueError: a NUL character
+            continue
+        if is_file:
             if os.access(candidate, os.X_OK):
                 return candidate
             refused = refused or candidate
     if refused:
         raise StartError(f'exec: "{name}": permission denied: {refused} is not executable (chmod +x?)', NOT_EXECUTABLE)
+    if hidden:
+        raise StartError(f'exec: "{name}": permission denied: {hidden} on $PATH may not be searched', NOT_EXECUTABLE)
     raise StartError(f'exec: "{name}": executable file not found in $PATH', NOT_FOUND)
 
 
