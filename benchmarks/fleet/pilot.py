@@ -130,7 +130,7 @@ class Follower:
             lambda: client,
             LOOP,
             LOG,
-            lambda found, added, removed: None,
+            lambda found: None,
             listener=Catalogue(lambda: world.now),
             random=world.random.random,
             clock=self._clock,

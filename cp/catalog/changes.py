@@ -11,42 +11,17 @@ if TYPE_CHECKING:
 
 
 class Sighting:
-    """A list of instances, and how it differs from the sighting before it, whose number is one less."""
+    """The instances that were found at one time; None for an unknown past, from which every sighting differs."""
 
-    __slots__ = ("added", "instances", "number", "places", "removed")
+    __slots__ = ("instances", "places")
 
-    def __init__(self, instances: Iterable[Instance], before: Sighting | None) -> None:
-        self.instances = sorted(instances, key=_order)
-        self.places = [(instance.address, instance.port) for instance in self.instances]
-        self.number: int = 0 if before is None else before.number + 1
-        self.added: list[Instance] = []
-        self.removed: list[Instance] = []
-        if before is not None:
-            self.compare_with(before)
-
-    def compare_with(self, other: Sighting) -> None:
-        self.added = missing(other.instances, self.instances)
-        self.removed = missing(self.instances, other.instances)
+    def __init__(self, instances: Iterable[Instance] | None) -> None:
+        self.instances = sorted(instances or (), key=_order)
+        self.places = None if instances is None else [(instance.address, instance.port) for instance in self.instances]
 
     def differs_from(self, other: Sighting) -> bool:
         """By number, or by address or port of any one in the order of their ids. Tags do not count."""
         return self.places != other.places
-
-
-def missing(present: Iterable[Instance], wanted: Iterable[Instance]) -> list[Instance]:
-    """Those of `wanted` whose address and port are not present; of several at one place, as many as are too many."""
-    places: dict[tuple[str, int], int] = {}
-    for instance in present:
-        place = (instance.address, instance.port)
-        places[place] = places.get(place, 0) + 1
-    found = []
-    for instance in wanted:
-        place = (instance.address, instance.port)
-        if places.get(place, 0) > 0:
-            places[place] -= 1
-        else:
-            found.append(instance)
-    return found
 
 
 def _order(instance: Instance) -> Any:

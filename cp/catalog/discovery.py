@@ -30,7 +30,7 @@ class NoDiscovery:
     def forget(self, service: Service, done: Callable[[], None]) -> None:
         self._loop.call_soon(done)
 
-    def watch(self, watch: Watch, report: Report, memory: list[Instance]) -> Watcher:
+    def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher:
         raise RuntimeError(f"{watch.source} needs a catalogue")
 
     def stop(self) -> None:
@@ -67,7 +67,7 @@ class Discovery:
     def forget(self, service: Service, done: Callable[[], None]) -> None:
         self._opened().forget(service, done)
 
-    def watch(self, watch: Watch, report: Report, memory: list[Instance]) -> Watcher:
+    def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher:
         from cp.catalog.watcher import Watcher
 
         return Watcher(

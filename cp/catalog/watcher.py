@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cp.catalog import Catalog, Listener, Log, Loop
     from cp.plan import Watch
 
-    # All, added and removed instances. Any, because the engine names an instance by a protocol of its own.
-    Report = Callable[[list[Any], list[Any], list[Any]], None]
+    # Any, because the engine names an instance by a protocol of its own.
+    Report = Callable[[list[Any]], None]
 
 PUSH_WAIT = 300.0  # seconds that one question to a catalogue that pushes stays open
 GATHER = 0.25  # seconds between two reports
@@ -34,7 +34,8 @@ class Watcher:
     """All methods are for the loop's thread, where `report` is called too; none of them blocks.
 
     The first look comes `delay` after the start, later ones when the catalogue says that something changed, or
-    every interval if it cannot say so. A failed query changes nothing. `memory` is what was reported last.
+    every interval if it cannot say so. A failed query changes nothing. `memory` is what was reported last; if that is
+    not known (None), the first look is reported whatever it finds.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Watcher:
         report: Report,
         *,
         listener: Listener,
-        memory: Iterable[Any] = (),
+        memory: Iterable[Any] | None = (),
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
         start_thread: Callable[[Callable[[], None], tuple[()]], object] = start_new_thread,
@@ -60,7 +61,7 @@ class Watcher:
         self._clock = clock
         self._start_thread = start_thread
         # The loop's thread only.
-        self._reported = Sighting(memory, None)
+        self._reported = Sighting(memory)
         self._latest = self._reported
         self._paused = False
         # The watcher's thread only.
@@ -128,10 +129,8 @@ class Watcher:
         latest = self._latest
         if self._paused or self._stopped or not latest.differs_from(self._reported):
             return
-        if latest.number != self._reported.number + 1:  # what came in between was not reported
-            latest.compare_with(self._reported)
         self._reported = latest
-        self._report(list(latest.instances), latest.added, latest.removed)
+        self._report(list(latest.instances))
 
     # --- on the watcher's thread
 
@@ -162,7 +161,7 @@ class Watcher:
         first = self._cursor is None  # it is answered at once, whatever happens
         try:
             found, self._cursor = self._ask()
-            sighting = Sighting(found, self._seen)
+            sighting = Sighting(found)
         except CatalogError as error:
             self._reports.failed(str(error), answered=isinstance(error, CatalogRefused))
             return self._failed(str(error), error.retry_after)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cp.engine.host import Host
     from cp.engine.job import Job
     from cp.engine.roster import Roster
-    from cp.engine.trigger import Key
+    from cp.engine.trigger import Key, Trigger
     from cp.plan import Job as JobPlan
     from cp.plan import Plan
 
@@ -47,10 +47,10 @@ class Refused(Exception):
 
 
 class Change:
-    """`replaced` are the names of the jobs that end, `retiring` those of them that have not ended yet; `started` and
-    `held` tell what becomes of one that comes after them."""
+    """`replaced` are the names of the jobs that end, `retiring` those of them that have not ended yet, `triggers` those
+    of the jobs that have ended; `started` and `held` tell what becomes of one that comes after them."""
 
-    __slots__ = ("done", "held", "missed", "plan", "replaced", "retiring", "started")
+    __slots__ = ("done", "held", "missed", "plan", "replaced", "retiring", "started", "triggers")
 
     def __init__(self, to: Plan, replaced: set[str], *, started: str = "", held: str = "") -> None:
         self.plan = to
@@ -59,6 +59,7 @@ class Change:
         self.started = started
         self.held = held
         self.done: list[Done] = []
+        self.triggers: dict[str, Trigger] = {}
         self.missed: dict[Key, Event] = {}  # changes that nobody was there to hear of
 
 
@@ -259,6 +260,7 @@ class Changes:
     def _finish(self, change: Change) -> None:
         self.current = None
         for name in change.replaced:
+            change.triggers[name] = self._roster.jobs[name].trigger
             self._roster.remove(self._roster.jobs[name])
         for job in change.plan.jobs:
             asked_for = job.name in (change.started, change.held)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cp.engine.catalogue import Catalogue, Standing
     from cp.engine.changes import Change
     from cp.engine.host import Host, OpenDiscovery
+    from cp.engine.instances import Found
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
 # Seconds within which a second request is the first one, come twice: `timeout` signals us and then our group,
@@ -115,6 +116,8 @@ class Engine:
         jobs = [Job(self._host, self, job) for job in fresh]
         for job in jobs:
             self._roster.add(job)
+            if change is not None and job.name in change.triggers:
+                job.trigger.succeed(change.triggers[job.name])
         self._watching.apply(self.plan.watches)
         for job in jobs:
             if change is not None and job.name == change.held:
@@ -181,6 +184,9 @@ class Engine:
     def unwanted(self, service: plan.Service) -> None:
         if not self._stopping_jobs:  # a stop deregisters all, first of all
             self._registrations.remove(service)
+
+    def found(self, source: str) -> Found | None:
+        return self._watching.found(source)
 
     def dependents(self, job: Job) -> list[Job]:
         return self._roster.dependents(job)

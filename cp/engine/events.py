@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+
+    from cp.engine.instances import Found
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
@@ -36,14 +38,14 @@ GLOBAL = "global"  # the source of events that belong to no job
 
 
 class Event:
-    """A code and its source; `environ` is what a job started by it gets besides its own environment."""
+    """A code and its source; `found` is what a watch reports, for the environment of the jobs that it starts."""
 
-    __slots__ = ("code", "environ", "source")
+    __slots__ = ("code", "found", "source")
 
-    def __init__(self, code: str, source: str, environ: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(self, code: str, source: str, found: Found | None = None) -> None:
         self.code = code
         self.source = source
-        self.environ = environ
+        self.found = found
 
     @property
     def classic_code(self) -> str:

@@ -101,7 +101,7 @@ class Job:
 
     def start_now(self) -> None:
         """Start it by hand, whatever it waits for; a running one goes on."""
-        event = Event(Code.STARTUP, self.name)
+        event = Event(Code.STARTUP, self.name, self._supervisor.found(self.plan.when.source))
         if self.state == State.PAUSING:
             self._cancel_timer()
             self._restart()
@@ -163,7 +163,8 @@ class Job:
             self._check.start()
         self._started = True
 
-    def _start(self, event: Event) -> None:
+    def _start(self, event: Event | None) -> None:
+        """Start a run, for an event or, without one, once more."""
         self.health.reset()
         self.runs += 1
         job = self.plan
@@ -175,12 +176,13 @@ class Job:
         self._move(State.RUNNING)
         self._run = run
         try:
-            run.start(event.environ)
+            run.start(self.trigger.prepare(event, self._host.log.warning))
         except StartError as error:
             self._host.log.error(f"unable to start {run.label}: {error}", job.log_fields)
             # The end of a run that never was comes like any other, after this move.
             self._host.loop.call_soon(self.ended, error.code, str(error))
             return
+        self.trigger.started()
         for name in job.pid_variables:
             self._host.environment.set(name, str(run.pid))
         if self._host.observer is not None:
@@ -245,7 +247,7 @@ class Job:
         event = self.trigger.take()
         if event is not None and self.is_hook:
             self.trigger.close()  # this run is the one for it
-        self._start(event or Event(Code.TIMER_EXPIRED, self.name))
+        self._start(event)
 
     def _may_restart(self, counts: bool) -> bool:
         """Take one of the restarts, if there is one left."""

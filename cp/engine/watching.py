@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from cp.engine.events import Code, Event
+from cp.engine.instances import Found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from json.encoder import encode_basestring_ascii as quote
-
     from cp import plan
     from cp.engine.host import Host, Instance, Watcher
     from cp.engine.registrations import Registrations
-else:
-    try:
-        from _json import encode_basestring_ascii as quote  # the C function: `json` imports re
-    except ImportError:  # a minimal Python
-        from cp.jsontext import encode_basestring_ascii as quote
-
-# The kernel refuses a longer environment entry (MAX_ARG_STRLEN is 128 KiB with the name and a zero byte).
-ENVIRONMENT_LIMIT = 120_000
 
 
 class Watching:
@@ -33,10 +23,17 @@ class Watching:
         self._waiting: list[plan.Watch] = []
         self._memory: dict[tuple[str, str, str], list[Instance]] = {}
         self._reports: dict[str, tuple[Event, Event]] = {}  # the last one of each source
+        self._found: dict[str, Found] = {}  # the same, also of watches that a reload replaced
         self._paused = False
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
         """From now on follow these: unchanged ones go on, others stop; new ones start with their event."""
+        self._stop_all_but(watches)
+        sources = {watch.source for watch in watches}
+        self._found = {source: found for source, found in self._found.items() if source in sources}
+        self._waiting = [watch for watch in watches if watch not in self._watchers]
+
+    def _stop_all_but(self, watches: tuple[plan.Watch, ...]) -> None:
         for watch in tuple(self._watchers):
             if watch not in watches:
                 watcher = self._watchers.pop(watch)
@@ -45,7 +42,6 @@ class Watching:
                 self._reports.pop(watch.source, None)
                 watcher.stop()
                 self._registrations.catalogue.dropped(watch.source)
-        self._waiting = [watch for watch in watches if watch not in self._watchers]
 
     def happened(self, code: str, source: str) -> None:
         """An event that a watch may wait for to start."""
@@ -55,10 +51,14 @@ class Watching:
                 self._start(watch)
 
     def _start(self, watch: plan.Watch) -> None:
-        memory = self._memory.get(_key(watch), []) if watch.remembers else []
-        watcher = self._registrations.discovery.watch(
-            watch, lambda instances, added, removed: self._report(watch, instances, added, removed), memory
-        )
+        memory = self._memory.get(_key(watch)) if watch.remembers else None
+        told = self._found.get(watch.source)
+        if told is None:
+            memory = memory or []
+        elif memory != told.instances:
+            # Jobs were given something else: they must hear of what there is now, even if that is nothing.
+            memory = None if told.instances or memory else []
+        watcher = self._registrations.discovery.watch(watch, lambda instances: self._report(watch, instances), memory)
         self._watchers[watch] = watcher
         watcher.start()
         if self._paused and watch.pauses_in_maintenance:
@@ -75,29 +75,23 @@ class Watching:
                     watcher.resume()
 
     def stop(self) -> None:
-        self.apply(())
+        self._stop_all_but(())
+        self._waiting = []
 
-    def _report(
-        self, watch: plan.Watch, instances: list[Instance], added: list[Instance], removed: list[Instance]
-    ) -> None:
+    def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:
             return  # stopped while the report was on its way
-        environ = [("CONTAINERPILOT_WATCH", watch.name)]
-        for name, listed in (("INSTANCES", instances), ("ADDED", added), ("REMOVED", removed)):
-            text = _to_text(listed)
-            if text is not None:
-                environ.append((f"CONTAINERPILOT_WATCH_{name}", text))
-            else:
-                self._host.log.warning(
-                    f"{watch.source}: CONTAINERPILOT_WATCH_{name} is not set: "
-                    f"{len(listed)} instances do not fit into an environment variable"
-                )
-        changed = Event(Code.CHANGED, watch.source, tuple(environ))
-        status = Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, tuple(environ))
+        found = self._found[watch.source] = Found(watch.name, watch.source, instances)
+        changed = Event(Code.CHANGED, watch.source, found)
+        status = Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, found)
         if not watch.remembers:
             self._reports[watch.source] = changed, status
         self._host.bus.publish(changed)
         self._host.bus.publish(status)
+
+    def found(self, source: str) -> Found | None:
+        """The last report of the watch with this source, also of one that a reload replaced."""
+        return self._found.get(source)
 
     def counts(self) -> list[tuple[str, int]]:
         """The names of the watches that have begun, and how many instances each has reported."""
@@ -111,21 +105,3 @@ class Watching:
 
 def _key(watch: plan.Watch) -> tuple[str, str, str]:
     return (watch.name, watch.tag, watch.datacenter)
-
-
-def _to_text(instances: Iterable[Instance]) -> str | None:
-    """A list for the environment; None if it is too long, found out without writing all of it."""
-    parts: list[str] = []
-    left = ENVIRONMENT_LIMIT - 1
-    for instance in instances:
-        part = _to_json(instance)
-        left -= len(part) + 1
-        if left < 0:
-            return None
-        parts.append(part)
-    return f"[{','.join(parts)}]"
-
-
-def _to_json(instance: Instance) -> str:
-    tags = ",".join(quote(tag) for tag in instance.tags)
-    return f'{{"id":{quote(instance.id)},"address":{quote(instance.address)},"port":{instance.port},"tags":[{tags}]}}'

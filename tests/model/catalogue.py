@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 class FakeWatcher:
     """Tells of so many instances, when the world says so."""
 
-    def __init__(self, catalogue: FakeDiscovery, watch: plan.Watch, report: Report, memory: list[Any]) -> None:
+    def __init__(self, catalogue: FakeDiscovery, watch: plan.Watch, report: Report, memory: list[Any] | None) -> None:
         self._catalogue = catalogue
         self.watch = watch
         self._report = report
-        self.memory = memory
+        self.memory = memory or []
+        self._is_known = memory is not None
         self.running = False
         self.paused = False
         self.said = False
@@ -41,11 +42,11 @@ class FakeWatcher:
         self._catalogue.watchers.remove(self)
 
     def tell(self, number: int) -> None:
-        if not self.running or self.paused or len(self.memory) == number:
+        if not self.running or self.paused or (self._is_known and len(self.memory) == number):
             return
         instances: list[Any] = [Instance(f"db-{each}", f"10.0.0.{each}", 80) for each in range(number)]
-        before, self.memory, self.said = self.memory, instances, True
-        self._report(instances, instances[len(before) :], before[number:])
+        self.memory, self.said, self._is_known = instances, True, True
+        self._report(instances)
 
 
 class FakeDiscovery:
@@ -75,7 +76,7 @@ class FakeDiscovery:
         if getattr(done, "__name__", "") != "_nothing":  # else nobody waits for it
             self._world.model.registrations.removed(service, self.delay)
 
-    def watch(self, watch: plan.Watch, report: Report, memory: list[Any]) -> FakeWatcher:
+    def watch(self, watch: plan.Watch, report: Report, memory: list[Any] | None) -> FakeWatcher:
         return FakeWatcher(self, watch, report, memory)
 
     def stop(self) -> None:

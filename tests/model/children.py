@@ -161,6 +161,7 @@ class FakeProcesses:
         if child.start:
             text, code = REASONS.get(child.start, REASONS["EAGAIN"])
             raise StartError(f"fork/exec {word}: {text}", code)
+        world.given.told(name, environ)
         process = FakeProcess(world, 1000 + len(self.all), name, child, on_exit, sweep)
         self.all.append(process)
         world.model.process_began(process)

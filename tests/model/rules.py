@@ -24,6 +24,7 @@ PROMISES = {
     "exits": "each end of a process is one exit event, of the right kind",
     "registered": "a registration is wanted only while its job runs and is healthy, and then it is",
     "checks": "health checks run at their interval, one at a time, and only while they count",
+    "told": "who adds and removes what each run of a job is told has the list that the last one is told",
     "changes": "a change replaces what differs, when it has ended; who asked is told once",
     "exit code": "our exit code is the one that the page says",
     "nothing left": "at the end there is no process, no timer of a job, no open pipe, and no registration",

@@ -72,19 +72,21 @@ class Scenario(NamedTuple):
     steps: tuple[Step, ...]
     timers_first: bool  # before the ends of processes in the same instant
     in_batches: bool  # all timers of an instant before anything that follows from them
+    churns: bool  # the watch reports other instances after each step
 
     def __repr__(self) -> str:
         rows = [f"configuration {number}: {text}" for number, text in enumerate(self.texts)]
         for command, (first, later) in self.children.items():
             rows.append(f"{command:<12} {first}" + (f"; later ones: {later}" if later != first else ""))
-        return "\n".join([*rows, f"timers first: {self.timers_first}, in batches: {self.in_batches}"])
+        order = f"timers first: {self.timers_first}, in batches: {self.in_batches}, churns: {self.churns}"
+        return "\n".join([*rows, order])
 
 
 # --- configurations
 
 
 def _when(tape: Tape, names: tuple[str, ...]) -> dict[str, str]:
-    kind = tape.of("start", "job", "job", "job", "job", "watch", "signal", "global", "interval")
+    kind = tape.of("start", "job", "job", "job", "job", "watch", "watch", "signal", "global", "interval")
     trigger, name = tape.of("once", "once", "each"), tape.of(*names)
     event = tape.of("stopping", "stopped", "exitSuccess", "exitFailed", "healthy", "unhealthy", "check", "timerExpired")
     timeout = tape.of("", "", "", "700ms")
@@ -293,4 +295,5 @@ def decode(
         tuple(_step(data, names, len(texts)) for data in steps),
         bool(odd & 1),
         bool(odd & 2),
+        bool(odd & 4),
     )

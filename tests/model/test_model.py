@@ -17,6 +17,7 @@ from cp.engine.rhythm import Backoff
 from cp.engine.roster import Roster
 from cp.engine.run import Run
 from cp.engine.states import State
+from cp.engine.trigger import Trigger
 from tests.model.children import FakeProcesses
 from tests.model.drawing import from_seed, play, scenarios
 from tests.model.scenario import Scenario
@@ -61,6 +62,8 @@ FAULTS: dict[str, Change] = {
     "a process that hangs is waited for": (Endings, "_give_up", lambda endings, run: None),
     "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),
     "no health check is run": (Check, "start", lambda check: None),
+    "each run is told all, and never what went": (Trigger, "started", lambda trigger: None),
+    "a job that a reload replaces has forgotten what it was told": (Trigger, "succeed", lambda trigger, other: None),
     "a new job does not hear what has happened": (Roster, "catch_up", lambda roster, job, missed: None),
     "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
     "what exited leaders left stays": (FakeProcesses, "kill_left_groups", lambda processes: None),

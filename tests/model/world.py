@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from typing import TYPE_CHECKING, Any, cast
 
 from cp.engine.changes import Refused
@@ -23,7 +24,7 @@ from tests.model.rules import Broken, expect
 from tests.model.scenario import Child, Scenario, Step, compiled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cp import plan
 
@@ -53,6 +54,7 @@ class ToldEngine(Engine):
 
     def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Any) -> None:
         self.world.model.changes.adopted(loaded, fresh, change)
+        self.world.given.adopted(self.plan, loaded)
         super().adopt(loaded, fresh, change)
 
 
@@ -72,6 +74,29 @@ class QuietLog:
     warning = error = info
 
 
+class Given:
+    """What the runs of each job were told of the watch, added up; by name."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, set[str]] = {}
+
+    def told(self, name: str, environ: Mapping[str, str]) -> None:
+        if "CONTAINERPILOT_WATCH" not in environ:
+            return
+        listed, added, removed = (
+            {instance["id"] for instance in json.loads(environ[f"CONTAINERPILOT_WATCH_{word}"])}
+            for word in ("INSTANCES", "ADDED", "REMOVED")
+        )
+        self._sums[name] = self._sums.get(name, set()) - removed | added
+        expect(self._sums[name] == listed, "told", f"{name} has {sorted(self._sums[name])}, and not {sorted(listed)}")
+
+    def adopted(self, old: plan.Plan, new: plan.Plan) -> None:
+        """A job that is gone, or waits for something else now, begins anew."""
+        triggers = {job.name: (job.when.code, job.when.source) for job in old.jobs}
+        stay = {job.name for job in new.jobs if triggers.get(job.name) == (job.when.code, job.when.source)}
+        self._sums = {name: ids for name, ids in self._sums.items() if name in stay}
+
+
 class World:
     """Plays one scenario. Raises Broken, with the story, when something is not as the model says."""
 
@@ -82,6 +107,7 @@ class World:
         self.moves: dict[tuple[str, str], int] = {}
         self.counts = {"events": 0, "processes": 0, "stops": 0, "reloads": 0, "requests": 0}
         self.names: dict[str, str] = {}
+        self.given = Given()
         self.heard: list[list[tuple[str, str]]] = [[], [], []]  # by three subscribers
         self.sent: list[tuple[str, str]] = []
         self.instants = 0
@@ -235,6 +261,8 @@ class World:
             if step.what != "nothing":
                 self.note(f"{step.what} {step.name} {step.number}")
             self._take(step)
+            if self.scenario.churns and not self.loop.stopped:
+                self._take(Step(0.0, "report", "", (self.instants + step.number) % 4))
         self.rest()
         self.instants = min(self.instants, MOST_INSTANTS - 500)  # there is time left for the end
         self._end()

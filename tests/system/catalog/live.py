@@ -134,7 +134,7 @@ class Reports:
         self.ports: list[list[int]] = []
         self.times: list[float] = []
 
-    def add(self, instances: list[Instance], added: list[Instance], removed: list[Instance]) -> None:
+    def add(self, instances: list[Instance]) -> None:
         self.ports.append([instance.port for instance in instances])
         self.times.append(time.monotonic())
 

@@ -52,7 +52,7 @@ class Scale:
         self._watchers: list[Watcher] = []
 
     def follow(self, address: str, name: str) -> None:
-        def report(now: list[Instance], added: list[Instance], removed: list[Instance]) -> None:
+        def report(now: list[Instance]) -> None:
             self.reports[name] = self.reports.get(name, 0) + 1
 
         settings = ConsulSettings(address=address)

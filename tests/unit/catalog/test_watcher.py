@@ -30,7 +30,6 @@ class Scene:
         self.facts = Facts()
         self.catalog = FakeCatalog()
         self.reports: list[list[Instance]] = []
-        self.differences: list[tuple[list[Instance], list[Instance]]] = []
         self.watcher = self.make()
 
     def make(self, **options: Any) -> Watcher:
@@ -41,9 +40,8 @@ class Scene:
     def open(self) -> Catalog:
         return self.catalog
 
-    def report(self, instances: list[Instance], added: list[Instance], removed: list[Instance]) -> None:
+    def report(self, instances: list[Instance]) -> None:
         self.reports.append(instances)
-        self.differences.append((added, removed))
 
     def look(self, *found: Instance) -> float:
         """One look, which finds these; the seconds to the next."""
@@ -88,17 +86,10 @@ def test_instances_that_are_there_at_the_first_look_are_a_change(scene: Scene) -
     assert scene.new_reports() == [["a"]]
 
 
-def test_a_report_says_what_came_and_what_went(scene: Scene) -> None:
-    scene.look(A, B)
-    scene.look(B, C)
-    assert scene.differences == [([A, B], []), ([C], [A])]
-
-
 def test_two_instances_at_one_place_are_two(scene: Scene) -> None:
-    twin = instance("twin", 1)
-    scene.look(A, twin)
+    scene.look(A, instance("twin", 1))
     scene.look(A)
-    assert scene.differences == [([A, twin], []), ([], [twin])]
+    assert scene.new_reports() == [["a", "twin"], ["a"]]
 
 
 def test_reports_come_on_the_loops_thread_only(scene: Scene) -> None:
@@ -316,7 +307,6 @@ def test_maintenance_reports_nothing_and_its_end_reports_the_difference(scene: S
     assert scene.new_reports() == [["a"]]
     scene.watcher.resume()
     assert scene.new_reports() == [["b", "c"]]
-    assert scene.differences[-1] == ([B, C], [A])
 
 
 def test_what_came_and_went_during_maintenance_is_no_change(scene: Scene) -> None:
@@ -327,7 +317,7 @@ def test_what_came_and_went_during_maintenance_is_no_change(scene: Scene) -> Non
     scene.watcher.resume()
     assert scene.new_reports() == [["a"]]
     scene.look(A, B)
-    assert scene.differences[-1] == ([B], [])
+    assert scene.new_reports() == [["a", "b"]]
 
 
 def test_memory_of_an_earlier_watch_makes_the_first_look_no_change(scene: Scene) -> None:
@@ -337,7 +327,17 @@ def test_memory_of_an_earlier_watch_makes_the_first_look_no_change(scene: Scene)
     scene.look(B, A)
     assert scene.new_reports() == []
     scene.look(A)
-    assert scene.differences[-1] == ([], [B])
+    assert scene.new_reports() == [["a"]]
+
+
+@pytest.mark.parametrize("found", [[], [A]])
+def test_the_first_look_of_a_watch_that_follows_another_is_reported_whatever_it_finds(
+    scene: Scene, found: list[Instance]
+) -> None:
+    scene.watcher = scene.make(memory=None)
+    scene.look(*found)
+    scene.look(*found)
+    assert scene.new_reports() == [[each.id for each in found]]
 
 
 def test_the_stop_ends_reports_and_the_open_question(scene: Scene) -> None:

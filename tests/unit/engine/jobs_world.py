@@ -46,7 +46,7 @@ class JobsWorld(World):
 
     def report(self, name: str, *instances: Any) -> None:
         """A watch tells of these instances."""
-        self.discovery.watchers[name].report(list(instances), list(instances), [])
+        self.discovery.watchers[name].report(list(instances))
         self.loop.settle()
 
     def seen(self, name: str) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def test_go_r14_events_to_those_who_left_do_no_harm() -> None:
     watcher = world.discovery.watchers["db"]
     app = world.engine.jobs["app"]
     world.reload()
-    watcher.report([], [], [])
+    watcher.report([])
     app.ended(0)
     app.ticked()
     app.stop()

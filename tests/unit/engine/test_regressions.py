@@ -103,7 +103,7 @@ def test_change_of_a_backend_during_a_reload_reaches_the_new_on_change() -> None
     world.processes.stubborn.add("coprocess")
     newer = handler.replace(command=("newOnChange",))
     world.start().reload(app(), coprocess(command="newer"), newer, watches=(watch,))
-    world.discovery.watchers["db"].report([], [], [])
+    world.discovery.watchers["db"].report([])
     world.loop.settle()
     world.exit("coprocess")
     assert len(world.processes.running("newOnChange")) == 1
@@ -113,7 +113,7 @@ def test_change_of_a_backend_that_waited_for_on_change_survives_a_reload() -> No
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
     for _ in range(2):
-        world.discovery.watchers["db"].report([], [], [])
+        world.discovery.watchers["db"].report([])
         world.loop.settle()
     world.reload(app(), handler, watches=(watch,))
     assert len(world.processes.running("onChange")) == 1
@@ -125,7 +125,7 @@ def test_change_of_a_backend_that_waited_for_on_change_survives_maintenance() ->
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
     for _ in range(2):
-        world.discovery.watchers["db"].report([], [], [])
+        world.discovery.watchers["db"].report([])
         world.loop.settle()
     world.engine.set_maintenance(True)
     world.exit("onChange")
@@ -142,10 +142,10 @@ def test_end_of_maintenance_runs_on_change_once_for_all_that_happened() -> None:
     world = World(app(), handler, watches=(watch,)).start()
     watcher = world.discovery.watchers["db"]
     world.engine.set_maintenance(True)
-    watcher.report([], [], [])  # it was on its way
+    watcher.report([])  # it was on its way
     world.loop.settle()
     world.engine.set_maintenance(False)
-    watcher.report([], [], [])
+    watcher.report([])
     world.loop.settle()
     world.exit("onChange")
     world.advance(1)

@@ -54,13 +54,13 @@ def test_watch_starts_with_the_jobs_and_a_report_runs_the_command_with_the_insta
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
     assert "watch db" in world.happened
-    world.discovery.watchers["db"].report([instance(1), instance(2)], [instance(2)], [])
+    world.discovery.watchers["db"].report([instance(1), instance(2)])
     world.loop.settle()
     (process,) = world.processes.running("onChange")
     assert process.environ["CONTAINERPILOT_WATCH"] == "db"
     instances = json.loads(process.environ["CONTAINERPILOT_WATCH_INSTANCES"])
     assert instances[0] == {"id": "db-1", "address": "10.0.0.1", "port": 5432, "tags": ["primary", 'a"b']}
-    assert [one["id"] for one in json.loads(process.environ["CONTAINERPILOT_WATCH_ADDED"])] == ["db-2"]
+    assert [one["id"] for one in json.loads(process.environ["CONTAINERPILOT_WATCH_ADDED"])] == ["db-1", "db-2"]
     assert process.environ["CONTAINERPILOT_WATCH_REMOVED"] == "[]"
     assert "changed watch.db" in world.events
     assert "healthy watch.db" in world.events
@@ -70,7 +70,7 @@ def test_changes_during_a_run_are_remembered_as_one_more_run_with_the_latest_ins
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
     for count in (1, 2, 3):
-        world.discovery.watchers["db"].report([instance(n) for n in range(count)], [], [])
+        world.discovery.watchers["db"].report([instance(n) for n in range(count)])
         world.loop.settle()
     assert len(world.story("start onChange")) == 1
     world.exit("onChange", 1)  # a failure is not retried
@@ -83,7 +83,7 @@ def test_changes_during_a_run_are_remembered_as_one_more_run_with_the_latest_ins
 def test_no_instances_left_is_unhealthy() -> None:
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
-    world.discovery.watchers["db"].report([], [], [instance(1)])
+    world.discovery.watchers["db"].report([])
     world.loop.settle()
     assert world.events[-2:] == ["changed watch.db", "unhealthy watch.db"]
 
@@ -91,7 +91,7 @@ def test_no_instances_left_is_unhealthy() -> None:
 def test_a_list_too_large_for_an_environment_is_left_out_and_said() -> None:
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
-    world.discovery.watchers["db"].report([instance(n) for n in range(5000)], [], [])
+    world.discovery.watchers["db"].report([instance(n) for n in range(5000)])
     world.loop.settle()
     (process,) = world.processes.running("onChange")
     assert "CONTAINERPILOT_WATCH_INSTANCES" not in process.environ
@@ -104,6 +104,6 @@ def test_a_report_on_its_way_when_the_stop_begins_starts_nothing() -> None:
     world.processes.stubborn.add("app")
     watcher = world.discovery.watchers["db"]
     world.terminate()
-    watcher.report([instance(1)], [instance(1)], [])
+    watcher.report([instance(1)])
     world.loop.settle()
     assert world.story("start onChange") == []

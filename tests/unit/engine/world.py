@@ -185,11 +185,12 @@ class FakeLog:
 
 
 class FakeWatcher:
-    def __init__(self, world: World, name: str, report: Report, memory: list[Any]) -> None:
+    def __init__(self, world: World, name: str, report: Report, memory: list[Any] | None) -> None:
         self._world = world
         self.name = name
         self.report = report
-        self.memory = memory
+        self.memory = memory or []
+        self.knows = memory is not None  # what was reported last
 
     def start(self) -> None:
         self._world.note(f"watch {self.name}")
@@ -240,7 +241,7 @@ class FakeDiscovery:
             self.facts.removed(service)
         done()
 
-    def watch(self, watch: plan.Watch, report: Report, memory: list[Any]) -> FakeWatcher:
+    def watch(self, watch: plan.Watch, report: Report, memory: list[Any] | None) -> FakeWatcher:
         watcher = self.watchers[watch.name] = FakeWatcher(self._world, watch.name, report, memory)
         return watcher
 

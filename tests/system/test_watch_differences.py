@@ -1,0 +1,125 @@
+"""Changes of a watch that come while its job runs are all told to the next run, in both dialects."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.control import SOCKET
+from tests.system.scripts import forever, sh
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.system.pilot import Pilot
+    from tests.system.pilot_fixtures import StartPilot
+
+# Runs until it may go on.
+TELL = sh(
+    'mark "{\\"all\\":$CONTAINERPILOT_WATCH_INSTANCES,'
+    '\\"added\\":$CONTAINERPILOT_WATCH_ADDED,\\"removed\\":$CONTAINERPILOT_WATCH_REMOVED}"; '
+    "until [ -e go ]; do sleep 0.02; done; rm go"
+)
+
+
+class Folder:
+    """A folder of instances of the service `db`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.mkdir()
+
+    def put(self, id: str) -> None:
+        content = {"id": id, "name": "db", "address": "10.0.0.1", "port": ord(id), "tags": [], "status": "passing"}
+        beside = self._path / ".new"
+        beside.write_text(json.dumps({**content, "output": "", "ttl": 15, "deadline": 9_999_999_999}))
+        beside.replace(self._path / f"{id}.json")
+
+    def remove(self, id: str) -> None:
+        (self._path / f"{id}.json").unlink()
+
+
+def jobs_dialect(folder: str) -> dict[str, Any]:
+    tell = {"name": "tell", "exec": TELL, "when": {"source": "watch.db", "each": "changed"}}
+    watches = [{"name": "db", "interval": 1}]
+    return {"control": {"socket": SOCKET}, "directory": folder, "jobs": [tell], "watches": watches}
+
+
+def services_dialect(folder: str) -> dict[str, Any]:
+    backends = [{"name": "db", "poll": 1, "onChange": TELL}]
+    return {"dialect": "services", "control": {"socket": SOCKET}, "directory": folder, "backends": backends}
+
+
+def wait_for_change(started: Pilot, number: int) -> None:
+    """Until the watch has reported so many changes."""
+
+    def seen() -> bool:
+        events = started.ask("GET", "/v3/events").json["events"]
+        return [(event["code"], event["source"]) for event in events].count(("changed", "watch.db")) >= number
+
+    started.wait_for(seen, what=f"{number} changes")
+
+
+def told(started: Pilot, run: int) -> str:
+    """What this run was told, such as `abc +b -x`."""
+
+    def lists() -> list[dict[str, Any]]:
+        found = [json.loads(word) for word in started.words() if word.startswith("{")]
+        return found[run - 1 : run]
+
+    found = started.wait_for(lists, what=f"run {run}")[0]
+    listed, added, removed = ("".join(each["id"] for each in found[key]) for key in ("all", "added", "removed"))
+    return f"{listed} +{added} -{removed}"
+
+
+def go(started: Pilot) -> None:
+    (started.folder / "go").touch()
+    started.wait_for(lambda: not (started.folder / "go").exists(), what="the end of the run")
+
+
+@pytest.mark.parametrize("dialect", ["jobs", "services"])
+def test_changes_during_a_run_are_all_told_to_the_next_one(pilot: StartPilot, tmp_path: Path, dialect: str) -> None:
+    folder = Folder(tmp_path / "catalogue")
+    folder.put("a")
+    folder.put("x")
+    config = (jobs_dialect if dialect == "jobs" else services_dialect)(str(tmp_path / "catalogue"))
+    started = pilot(config, forever() if dialect == "services" else ())
+    assert told(started, 1) == "ax +ax -"
+
+    folder.put("b")
+    wait_for_change(started, 2)
+    folder.remove("x")
+    wait_for_change(started, 3)
+    folder.put("c")
+    wait_for_change(started, 4)
+    go(started)
+    assert told(started, 2) == "abc +bc -x"
+
+    folder.remove("a")
+    wait_for_change(started, 5)
+    if dialect == "jobs":
+        config["jobs"].append({"name": "new", "exec": "true"})
+        started.configure(config)
+        assert started.run("-reload").code == 0
+    go(started)
+    assert told(started, 3) == "bc + -a"
+
+
+def test_a_reload_that_ends_the_run_loses_no_change(pilot: StartPilot, tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "catalogue")
+    folder.put("a")
+    config = services_dialect(str(tmp_path / "catalogue"))
+    started = pilot(config, forever())
+    assert told(started, 1) == "a +a -"
+
+    folder.put("b")
+    wait_for_change(started, 2)
+    started.reload()
+    assert told(started, 2) == "ab +b -"
+
+    folder.remove("a")
+    wait_for_change(started, 3)
+    go(started)
+    assert told(started, 3) == "b + -a"
