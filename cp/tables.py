@@ -16,7 +16,7 @@ NOTHING = "-"
 HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
 _RIGHT = ("PID", "SINCE", "RESTARTS")  # aligned to the right
 _RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
-_ON_THE_WAY = ("waiting", "pausing", "draining", "terminating")  # states that say what comes next
+_ON_THE_WAY = ("waiting", "skipped", "pausing", "draining", "terminating")  # states that say what comes next
 _SHORTEST = 10  # characters that the last column has at least
 _GAP = "  "
 

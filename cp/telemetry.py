@@ -209,15 +209,17 @@ class Observer:
             place = job.plan.service or served  # also where no catalogue hears of it
             # What stands for telemetry is always healthy.
             status = HEALTHY if served else MAINTENANCE if self._engine.maintenance else job.health.status
+            # Members that ContainerPilot 3 did not have come last, and only where they say something.
+            skipped = {} if job.skip is None else {"State": job.state, "Reason": job.skip.reason}
             if place is None:
-                jobs.append({"Name": job.name, "Status": status})
+                jobs.append({"Name": job.name, "Status": status, **skipped})
             else:
                 name = job.plan.service.name if job.plan.service is not None else job.name
                 service = {"Name": name, "Address": place.address, "Port": place.port, "Status": status}
                 standing = self._engine.standing(job)
                 if standing is not None:
                     service["Registered"] = registered_text(self._engine, standing)
-                services.append(service)
+                services.append({**service, **skipped})
         watches = [watch.name for watch in self._engine.plan.watches]
         told: dict[str, object] = {"Version": __version__, "Jobs": jobs or None, "Services": services or None}
         told["Watches"] = watches or None
@@ -247,7 +249,7 @@ class Observer:
         if self._engine.maintenance:
             return ["in maintenance"]
         return [
-            f"{job.name} is {job.health.status}"
+            f"{job.name} is {job.health.status}" if job.skip is None else f"{job.name} is skipped: it {job.skip.reason}"
             for job in self._checked()
             if job.health.status != HEALTHY and not (job.state == State.COMPLETE and job.has_succeeded)
         ]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         def stopping(self) -> bool: ...
         def adopt(self, loaded: Plan, fresh: list[JobPlan], change: Change) -> None: ...
         def progress(self) -> None: ...
+        def review_waiting(self) -> None: ...
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
@@ -129,7 +130,7 @@ class Changes:
 
         def begin(dones: list[Done]) -> None:
             job = self._roster.jobs.get(name)
-            if job is not None and job.state in (State.WAITING, State.HELD):
+            if job is not None and job.state in (State.WAITING, State.SKIPPED, State.HELD):
                 self._start_now(job, dones)
             else:
                 self._replace(name, dones, started=name)
@@ -139,6 +140,7 @@ class Changes:
     def _start_now(self, job: Job, dones: list[Done]) -> None:
         runs = job.runs
         job.start_now()
+        self._engine.review_waiting()  # what waits for a skipped job may be sent after all
         self._tell_of([job] if job.runs > runs else [], dones)
 
     def abandon(self) -> None:

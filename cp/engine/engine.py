@@ -9,6 +9,7 @@ from cp.engine.exits import Exit
 from cp.engine.job import Job
 from cp.engine.registrations import Registrations
 from cp.engine.roster import Roster
+from cp.engine.skipping import Skipping
 from cp.engine.states import STOPPING_STATES, State
 from cp.engine.watching import Watching
 from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from cp.engine.changes import Change
     from cp.engine.host import Host, OpenDiscovery
     from cp.engine.instances import Found
+    from cp.engine.trigger import Skip
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
 # Seconds within which a second request is the first one, come twice: `timeout` signals us and then our group,
@@ -62,6 +64,7 @@ class Engine:
         self._roster = Roster(self._watching.seen)
         self._endings = Endings(host, first.stop_timeout, self.progress)
         self.changes = Changes(self, self._roster, self._endings, load, host)
+        self._skipping = Skipping(self._roster, host.log, self._main_was_skipped)
         self._stop_requests = 0
         self._stop_requested = 0.0  # when, the last time
         self._stop_began = 0.0
@@ -145,6 +148,7 @@ class Engine:
             self._registrations.discovery.start()
         self._registrations.wait_no_longer()
         self._install(fresh, change)
+        self.review_waiting()
         self._host.loop.call_soon(self.progress)
 
     # --- events and signals
@@ -210,6 +214,15 @@ class Engine:
         # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
         self._host.loop.call_soon(self._after_completion, job)
 
+    def review_waiting(self, ended: Job | None = None) -> None:
+        """Whether what jobs wait for can still come, now that this one has ended, or now that jobs were replaced."""
+        if not self.stopping and self.changes.current is None:
+            self._skipping.review(ended)
+
+    def _main_was_skipped(self, skip: Skip) -> None:
+        self.exit_code = skip.exit_code
+        self.stop()
+
     def _take_code(self, main: Job) -> None:
         if main.last_exit is not None:
             self.exit_code = main.last_exit.outside
@@ -231,6 +244,8 @@ class Engine:
             source.completed(job)
         for hook in self._roster.waiting_hooks(job):
             hook.stop()  # what it waits for will not come any more
+        job.has_ended = True
+        self.review_waiting(job)
         self.changes.retired(job)
         self.progress()
 

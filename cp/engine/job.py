@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cp.engine.host import Host, Supervisor
     from cp.engine.loop import Timer
     from cp.engine.run import Run
+    from cp.engine.trigger import Skip
 
 
 class Job:
@@ -37,10 +38,12 @@ class Job:
         self.restarts = 0
         self.health = Health(job_plan.health)
         self.trigger = Trigger(job_plan)
+        self.skip: Skip | None = None  # why it is skipped
+        self.has_ended = False  # complete, and everybody has heard of it
         self._host = host
         self._supervisor = supervisor
         self._run: Run | None = None
-        self._started = False
+        self.started = False
         self.restarts_left = job_plan.restarts  # None: any number
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._backoff = Backoff(host.random)
@@ -99,6 +102,15 @@ class Job:
         self._cancel_timer()
         self._move(State.HELD)
 
+    def be_skipped(self, skip: Skip) -> None:
+        """What starts it can no longer come. Its time limit for that goes on: others may wait for its end."""
+        self._move(State.SKIPPED)
+        self.skip = skip
+
+    def wait(self) -> None:
+        """What starts it can come again."""
+        self._move(State.WAITING)
+
     def start_now(self) -> None:
         """Start it by hand, whatever it waits for; a running one goes on."""
         event = Event(Code.STARTUP, self.name, self._supervisor.found(self.plan.when.source))
@@ -107,7 +119,7 @@ class Job:
             self._restart()
         elif self.state == State.SCHEDULED:
             self._start(event)
-        elif self.state in (State.WAITING, State.HELD):
+        elif self.state in (State.WAITING, State.SKIPPED, State.HELD):
             starts_left = self.trigger.starts_left
             self._begin(event)
             if self.is_hook:
@@ -159,9 +171,9 @@ class Job:
                 self._halt()
 
     def _start_check(self) -> None:
-        if not self._started and self._check is not None:
+        if not self.started and self._check is not None:
             self._check.start()
-        self._started = True
+        self.started = True
 
     def _start(self, event: Event | None) -> None:
         """Start a run, for an event or, without one, once more."""
@@ -261,13 +273,13 @@ class Job:
 
     def _waited_too_long(self) -> None:
         self._timer = None
-        if self.state == State.WAITING and not self._started:
+        if self.state in (State.WAITING, State.SKIPPED) and not self.started:
             self._publish(Code.TIMER_EXPIRED)
             if not self.is_hook:  # what it waits for comes at the latest at the end
                 self._host.loop.call_soon(self._give_up_waiting)
 
     def _give_up_waiting(self) -> None:
-        if not self._started:  # its event may have been on its way
+        if not self.started:  # its event may have been on its way
             self.stop()
 
     # --- stopping
@@ -315,7 +327,7 @@ class Job:
         if self.plan.service is not None:
             self._supervisor.unwanted(self.plan.service)
         announces = asked or self._supervisor.stopping or self.plan.stopping_on_exit
-        if not (announces and (self._started or self.plan.announces_unstarted)):
+        if not (announces and (self.started or self.plan.announces_unstarted)):
             self._terminate_or_finish()
             return
         self._move(State.DRAINING)
@@ -348,7 +360,7 @@ class Job:
 
     def _finish(self) -> None:
         self._move(State.COMPLETE)
-        if self._started or self.plan.announces_unstarted:
+        if self.started or self.plan.announces_unstarted:
             self._publish(Code.STOPPED)
         self._supervisor.completed(self)
 
@@ -376,6 +388,7 @@ class Job:
             raise RuntimeError(f"job {self.name} cannot move from {self.state} to {state}")
         self._host.log.debug(f"job {self.name}: {self.state} -> {state}")
         self.state = state
+        self.skip = None
         self.since = self._host.loop.now()
 
     def _publish(self, code: str) -> None:

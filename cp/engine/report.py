@@ -33,7 +33,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
     """All that there is to say about a job; `now` is the loop's time."""
     wall = time.time() - now  # what lies between the loop's clock and the wall's
     when = job.plan.when
-    waits = job.state == State.WAITING
+    waits = job.state in (State.WAITING, State.SKIPPED)
     return {
         "name": job.name,
         "main": job.plan.main,
@@ -135,6 +135,8 @@ def _about(job: Job) -> str:
         if not when.code:
             return "nothing ever starts it"
         return f"waits for {when.code}" if when.source in ("global", when.code) else _waits_for(when.code, when.source)
+    if job.skip is not None:
+        return job.skip.reason
     if job.state == State.DRAINING and job.awaited:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.states import State
-from cp.engine.trigger import HOOKED
+from cp.engine.trigger import HOOKED, OF_A_LIFE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,12 +28,15 @@ class Roster:
         self.unfinished: dict[Job, None] = {}
         self._seen_by_watch = seen_by_watch
         self._triggers: dict[Key, list[Job]] = {}
+        self._senders: dict[str, list[Job]] = {}  # by the source of their events, those of their checks included
         self._happened: dict[Key, Event] = {}
 
     def add(self, job: Job) -> None:
         self.jobs[job.name] = job
         self.unfinished[job] = None
         self._triggers.setdefault(job.trigger.key, []).append(job)
+        for source in _sources(job):
+            self._senders.setdefault(source, []).append(job)
 
     def remove(self, job: Job) -> None:
         """Forget a job that is complete, and what happened to it."""
@@ -41,8 +44,19 @@ class Roster:
             del self.jobs[job.name]
         self.unfinished.pop(job, None)
         self._triggers[job.trigger.key].remove(job)
+        for source in _sources(job):
+            self._senders[source].remove(job)
         for code in LASTING:
             self._happened.pop((code, job.name), None)
+
+    def senders(self, source: str) -> list[Job]:
+        """The jobs whose events, or whose checks' events, have this source."""
+        return self._senders.get(source, [])
+
+    def waiters(self, job: Job) -> list[Job]:
+        """The jobs that an event of a job's life, or of its check, starts."""
+        keys = [(code, source) for source in _sources(job) for code in OF_A_LIFE]
+        return [waiter for key in keys for waiter in self._triggers.get(key, ())]
 
     # --- events
 
@@ -119,3 +133,9 @@ class Roster:
             seen.add(source.name)
             hook = source
         return False
+
+
+def _sources(job: Job) -> tuple[str, ...]:
+    """Of the events of a job, and of those of its check."""
+    health = job.plan.health
+    return (job.name, health.source) if health is not None and health.source else (job.name,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 class State:
     WAITING = "waiting"
+    SKIPPED = "skipped"
     HELD = "held"
     SCHEDULED = "scheduled"
     RUNNING = "running"
@@ -17,6 +18,7 @@ class State:
 
 MEANINGS = {
     State.WAITING: "for the event that starts it",
+    State.SKIPPED: "the event that starts it can no longer come: the job that sends it has ended, or is skipped",
     State.HELD: "stopped on request; only a request, or a reload that changes it, starts it again",
     State.SCHEDULED: "between two runs of a periodic job",
     State.RUNNING: "its process runs",
@@ -28,7 +30,23 @@ MEANINGS = {
 }
 
 MOVES = {
-    State.WAITING: (State.HELD, State.SCHEDULED, State.RUNNING, State.ACTIVE, State.DRAINING, State.COMPLETE),
+    State.WAITING: (
+        State.SKIPPED,
+        State.HELD,
+        State.SCHEDULED,
+        State.RUNNING,
+        State.ACTIVE,
+        State.DRAINING,
+        State.COMPLETE,
+    ),
+    State.SKIPPED: (
+        State.WAITING,
+        State.SCHEDULED,
+        State.RUNNING,
+        State.ACTIVE,
+        State.DRAINING,
+        State.COMPLETE,
+    ),
     State.HELD: (State.SCHEDULED, State.RUNNING, State.ACTIVE, State.DRAINING, State.COMPLETE),
     State.SCHEDULED: (State.RUNNING, State.DRAINING),
     State.RUNNING: (State.WAITING, State.SCHEDULED, State.PAUSING, State.DRAINING, State.COMPLETE),

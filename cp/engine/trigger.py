@@ -1,4 +1,5 @@
-"""The trigger of a job: the event that starts it, how many starts are left, and what came while it could not start.
+"""The trigger of a job: the event that starts it, how many starts are left, what came while it could not start, and
+whether the event can still come.
 
 Pure.
 """
@@ -9,16 +10,37 @@ from cp.engine.events import Code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import Protocol
 
     from cp import plan
     from cp.engine.events import Event
+    from cp.engine.exits import Exit
     from cp.engine.instances import Environ, Found
 
     Key = tuple[str, str]  # code and source of an event
 
+    class Sender(Protocol):
+        """A job, as far as it matters to those that wait for its events."""
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def plan(self) -> plan.Job: ...
+        @property
+        def last_exit(self) -> Exit | None: ...
+        @property
+        def has_ended(self) -> bool: ...
+        @property
+        def skip(self) -> Skip | None: ...
+
+
 EXITS = (Code.EXIT_SUCCESS, Code.EXIT_FAILED)
 HOOKED = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)  # what hooks wait for
+# What a job sends only while it lives. Its `stopping` and `stopped` come in any case.
+OF_A_LIFE = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.TIMER_EXPIRED)
+# Nothing is wrong when these do not come.
+OF_A_FAILURE = (Code.EXIT_FAILED, Code.UNHEALTHY, Code.TIMER_EXPIRED)
 
 
 class Trigger:
@@ -68,6 +90,10 @@ class Trigger:
         event, self.pending = self.pending, None
         return event
 
+    def never_fires(self, cause: Callable[[Key], Skip | None]) -> Skip | None:
+        """Why nothing can start the job any more; None if something can. `cause(key)` is why one event cannot come."""
+        return None if self.exhausted or self.pending is not None else cause(self.key)
+
     # --- what watches reported
 
     def prepare(self, event: Event | None, warn: Callable[[str], object]) -> Environ:
@@ -85,3 +111,50 @@ class Trigger:
         """Take the place of the trigger of the job that had this name before."""
         if other.key == self.key:
             self._given = other._given
+
+
+class Skip:
+    """Why a job is skipped. `exit_code` is that of what failed, or 1. A quiet one is not worth a line in the log."""
+
+    __slots__ = ("exit_code", "quiet", "reason")
+
+    def __init__(self, reason: str, exit_code: int, *, quiet: bool) -> None:
+        self.reason = reason
+        self.exit_code = exit_code
+        self.quiet = quiet
+
+
+def never_comes(key: Key, senders: Iterable[Sender], skip_of: Callable[[Sender], Skip | None]) -> Skip | None:
+    """Why none of these jobs can send the event any more. None if one of them can, or if it is of no job's life.
+
+    A job can if it has neither ended nor is skipped, which is what `skip_of` says. A skipped one can still give up
+    waiting.
+    """
+    code, source = key
+    first: Skip | None = None
+    if code not in OF_A_LIFE:
+        return None
+    for sender in senders:
+        skip = None if sender.has_ended else skip_of(sender)
+        expires = code == Code.TIMER_EXPIRED and bool(sender.plan.when.timeout)
+        if not sender.has_ended and (skip is None or expires):
+            return None
+        if first is None:
+            fate = "which is skipped" if skip is not None else _end_of(sender)
+            quiet = code in OF_A_FAILURE or (skip is not None and skip.quiet)
+            reason = f"waits for {code} of {source}, {fate}"
+            first = Skip(reason, skip.exit_code if skip is not None else _failure(sender.last_exit), quiet=quiet)
+    return first
+
+
+def _end_of(sender: Sender) -> str:
+    """What became of a job that has ended, as a relative clause."""
+    end = sender.last_exit
+    if end is None:
+        return "which was never started"
+    return f"which could not be started ({end.error})" if end.error else f"which has ended ({end.text})"
+
+
+def _failure(end: Exit | None) -> int:
+    """The exit code of a failure as ours; 1 if nothing failed."""
+    return 1 if end is None else end.outside or 1

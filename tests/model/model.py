@@ -13,6 +13,7 @@ from tests.model.limits import Budget
 from tests.model.registrations import Registrations
 from tests.model.requests import Changes
 from tests.model.rules import SOON, expect
+from tests.model.skips import SKIPPED, Skips
 
 if TYPE_CHECKING:
     from cp import plan
@@ -39,6 +40,7 @@ class Model:
         self.last_code = ""
         self.budget = Budget(self, first.stop_timeout)
         self.registrations = Registrations(self)
+        self.skips = Skips(self)
         self.codes: dict[str, int] = {}  # of processes that have ended, whose exit was not announced yet
         self.failed_starts: set[str] = set()
         self.last_hook = 0.0  # when one ran last
@@ -192,8 +194,11 @@ class Model:
 
     def stop_begins(self) -> None:
         main = self.ended_in_change if self.ended_in_change_at == self.now else None
-        reason = self.stop_reasons or self.all_are_done() or main
+        skipped = 0 if self.changes.is_under_way else self.skips.main
+        reason = self.stop_reasons or self.all_are_done() or main or skipped
         expect(not self.stopping and reason, "stop", "it begins without a reason")
+        if skipped and not self.stop_reasons:
+            self.exit_code = skipped
         if main is not None and not self.stop_reasons:
             self.take_code(main)
         self.stopping, self.stop_began, self.last_hook = True, self.now, self.now
@@ -258,8 +263,10 @@ class Model:
         for life in self.lives.values():
             life.rests()
         expect(engine.jobs.keys() == self.lives.keys(), "changes", f"there are {set(engine.jobs)}")
+        self.skips.rests({name for name, job in engine.jobs.items() if job.state == SKIPPED})
         for name, job in engine.jobs.items():
-            self.lives[name].compare(job.state, job.runs, job.restarts, job.restarts_left)
+            state = self.skips.compare(self.lives[name], job.state)
+            self.lives[name].compare(state, job.runs, job.restarts, job.restarts_left)
         if self.stop_reasons or self.all_are_done():
             expect(self.stopping, "stop", f"it does not begin: {self.stop_reasons or 'all jobs are done'}")
         self.budget.rests()

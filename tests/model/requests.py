@@ -95,6 +95,11 @@ class Changes:
         if life is not None and request.kind in ("start", "restart") and text == "" and life.state in (WAITING, HELD):
             life.begin("a request", uses_event=not life.hook)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something that was asked for is being done."""
+        return bool(self.requests)
+
     def is_replaced(self, life: Life) -> bool:
         """Whether the change that is being made ends it, or may: the first one that was asked for and is not made."""
         for request in self.under_way[:1]:

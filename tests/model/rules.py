@@ -10,6 +10,7 @@ PROMISES = {
     "reasons": "a process is started only for a reason: its event, a restart, its rhythm, a request",
     "starts": "what is to start starts, at that moment",
     "restarts": "starts and restarts are counted exactly",
+    "skipped": "a job is skipped while it waits for what can no longer come",
     "states": "a job is in the state that the model says",
     "ends": "a job ends only for a reason, and what is to end ends",
     "hooks first": "a process is told to end only when all jobs on `stopping` are done, or have had their time",

@@ -16,6 +16,7 @@ from cp.engine.job import Job
 from cp.engine.rhythm import Backoff
 from cp.engine.roster import Roster
 from cp.engine.run import Run
+from cp.engine.skipping import Skipping
 from cp.engine.states import State
 from cp.engine.trigger import Trigger
 from tests.model.children import FakeProcesses
@@ -65,6 +66,8 @@ FAULTS: dict[str, Change] = {
     "each run is told all, and never what went": (Trigger, "started", lambda trigger: None),
     "a job that a reload replaces has forgotten what it was told": (Trigger, "succeed", lambda trigger, other: None),
     "a new job does not hear what has happened": (Roster, "catch_up", lambda roster, job, missed: None),
+    "a job waits for what can no longer come": (Skipping, "review", lambda skipping, ended=None: None),
+    "a skipped job does not wait again": (Job, "wait", lambda job: None),
     "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
     "what exited leaders left stays": (FakeProcesses, "kill_left_groups", lambda processes: None),
 }

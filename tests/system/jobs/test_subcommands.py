@@ -191,7 +191,8 @@ def test_table_says_what_runs_what_waits_and_what_failed(pilot: StartPilot) -> N
             app("sick", health=ill),
             job("failed", ["sh", "-c", "exit 3"]),
             job("missing", "no-such-program"),
-            job("waiting", "true", when=once("exitSuccess", "failed")),
+            job("waiting", "true", when=once("exitSuccess", "app")),
+            job("skipped", "true", when=once("exitSuccess", "failed")),
             job("periodic", "true", when={"interval": "1h"}),
             job("hook", "true", when=once("stopping", "app")),
         )
@@ -206,7 +207,8 @@ def test_table_says_what_runs_what_waits_and_what_failed(pilot: StartPilot) -> N
         ("sick", "running", "unhealthy", "check: too ill"),
         ("failed", "complete", "exited 3 (exit status 3)"),
         ("missing", "complete", 'exited 127 (exec: "no-such-program": executable file not found in $PATH)'),
-        ("waiting", "waiting", "waits for exitSuccess of failed"),
+        ("waiting", "waiting", "waits for exitSuccess of app"),
+        ("skipped", "skipped", "waits for exitSuccess of failed, which has ended (exit status 3)"),
         ("periodic", "scheduled", "runs every 3600 s"),
         ("hook", "waiting", "waits for stopping of app"),
     ):

@@ -1,0 +1,70 @@
+"""Jobs that wait for what can no longer come, as docs/jobs.md says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.model.life import COMPLETE, EXITS, WAITING, Life
+from tests.model.rules import expect
+
+if TYPE_CHECKING:
+    from tests.model.model import Model
+
+SKIPPED = "skipped"
+OF_A_LIFE = (*EXITS, "healthy", "unhealthy", "timerExpired")
+
+
+class Skips:
+    """Which of the waiting jobs are skipped. Nothing changes in this during a change or a stop."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._skipped: set[Life] = set()
+
+    def in_vain(self) -> dict[Life, int]:
+        """The jobs that wait for nothing, and the exit code of what failed."""
+        lives = self._model.lives.values()
+        found: dict[Life, int] = {}
+        grown = True
+        while grown:
+            grown = False
+            for life in lives:
+                if life.state != WAITING or life.begun or life.remembered or life in found:
+                    continue
+                code, source = life.job.when.code, life.job.when.source
+                senders = [each for each in lives if source in (each.name, f"check.{each.name}")]
+                if code in OF_A_LIFE and senders and not any(_can_send(each, code, found) for each in senders):
+                    found[life] = found[senders[0]] if senders[0] in found else _failure(senders[0].exit_code)
+                    grown = True
+        return found
+
+    @property
+    def main(self) -> int:
+        """The exit code if the main job waits for nothing; else 0."""
+        return next((code for life, code in self.in_vain().items() if life.job.main), 0)
+
+    def compare(self, life: Life, state: str) -> str:
+        """The model's state of a job which the engine says is in this one: a skipped job is a waiting one to it."""
+        return WAITING if state == SKIPPED and life in self._skipped else state
+
+    def rests(self, skipped: set[str]) -> None:
+        """All that belongs to this moment has happened, and these jobs are skipped."""
+        model = self._model
+        found = set(self.in_vain())
+        seen = {life for life in model.lives.values() if life.name in skipped}
+        self._skipped = {life for life in self._skipped if life.state == WAITING}
+        if model.stopping or model.changes.is_under_way:
+            # Of what has come to its end in the same moment, before or after this began, it may know.
+            expect(self._skipped <= seen <= self._skipped | found, "skipped", f"{seen}, not {self._skipped}")
+        else:
+            expect(seen == found, "skipped", f"{seen}, not {found}")
+        self._skipped = seen
+
+
+def _can_send(sender: Life, code: str, found: dict[Life, int]) -> bool:
+    gives_up = code == "timerExpired" and sender.job.when.timeout
+    return sender.state != COMPLETE and (sender not in found or bool(gives_up))
+
+
+def _failure(code: int | None) -> int:
+    return 1 if not code else code if code > 0 else 128 - code
