@@ -12,9 +12,8 @@ from cp.catalog import (
     CatalogRefused,
     CatalogUnreachable,
 )
-from cp.catalog.address import parse_address
 from cp.catalog.credentials import Authorization, Token
-from cp.catalog.http import Http
+from cp.catalog.http import Http, endpoint_of
 from cp.catalog.instances import parse_instances
 from cp.catalog.unusable import Unusable
 
@@ -53,7 +52,7 @@ class Consul:
         self._authorization = Authorization(settings.http_auth)
         self._http = Http(
             "Consul",
-            parse_address(settings.address, settings.scheme, "consul.address"),
+            endpoint_of(settings.address, "consul.address", settings.scheme),
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             tls=settings.tls,

@@ -7,8 +7,7 @@ from _thread import allocate_lock
 from base64 import b64encode
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from cp.catalog.address import parse_address
-from cp.catalog.http import Http
+from cp.catalog.http import Http, endpoint_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,16 +20,6 @@ if TYPE_CHECKING:
 
 KEY = "etcd.endpoints"
 QUOTED = 500  # characters of an answer in a message
-
-
-class Endpoint:
-    """One member of the cluster, or what stands before it; `path` comes before all paths of etcd's."""
-
-    __slots__ = ("http", "path")
-
-    def __init__(self, http: Http, path: str) -> None:
-        self.http = http
-        self.path = path
 
 
 class Endpoints:
@@ -56,18 +45,16 @@ class Endpoints:
         self._interrupted = False
         self._closed = False
 
-    def _endpoint(self, url: str, settings: EtcdSettings, environ: Mapping[str, str]) -> Endpoint:
-        scheme, authority, path = split_url(url)
-        http = Http(
+    def _endpoint(self, url: str, settings: EtcdSettings, environ: Mapping[str, str]) -> Http:
+        return Http(
             "etcd",
-            parse_address(authority, scheme, KEY),
+            endpoint_of(url, KEY),
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
             tls=settings.tls,
             environ=environ,
             masked=self.masked,
         )
-        return Endpoint(http, path)
 
     # --- on the calling thread
 
@@ -129,9 +116,9 @@ class Endpoints:
         with self._guard:
             if self._closed or self._interrupted:
                 raise CatalogClosed("the call to etcd was broken off")
-            self._active = endpoint.http
+            self._active = endpoint
         try:
-            return endpoint.http.request(method, endpoint.path + target, headers=headers, body=body, stream=stream)
+            return endpoint.request(method, target, headers=headers, body=body, stream=stream)
         finally:
             with self._guard:
                 self._active = None
@@ -166,18 +153,7 @@ class Endpoints:
         with self._guard:
             self._closed = True
         for endpoint in self._endpoints:
-            endpoint.http.close()
-
-
-def split_url(url: str) -> tuple[str, str, str]:
-    """Scheme, host with port, and path. CatalogError, which shows no password that somebody wrote into it."""
-    scheme, _, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        raise CatalogError(f"cannot use {KEY}: a name and a password belong into etcd.username and etcd.password")
-    if any(c in "?#" or not "!" <= c <= "~" for c in path):
-        raise CatalogError(f"cannot use {KEY} '{url}': expected a URL such as http://etcd:2379")
-    return scheme.lower(), authority, (slash + path).rstrip("/")
+            endpoint.close()
 
 
 def basic_authorization(settings: EtcdSettings) -> dict[str, str]:

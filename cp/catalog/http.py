@@ -12,6 +12,7 @@ from cp.catalog.lean import urllib3_connection
 from cp.catalog.proxy import proxy_for
 from cp.catalog.sockets import Patience, open_tcp, open_unix, origin, reason, tls_context
 from cp.catalog.stream import check_whole
+from cp.endpoint import FORMS, EndpointError, parse_endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from typing import Any
 
-    from cp.catalog.address import Address
     from cp.catalog.stream import Stream
+    from cp.endpoint import Endpoint
     from cp.plan import Tls
 
 LARGEST_ANSWER = 64 * 1024 * 1024
 READ_SIZE = 128 * 1024
+
+
+def endpoint_of(text: str, key: str, scheme: str = "http") -> Endpoint:
+    """CatalogError, which names the configuration's key, for one that a configuration would not have got past."""
+    try:
+        return parse_endpoint(text, scheme)
+    except EndpointError as error:
+        raise CatalogError(f"cannot use {key}: {error}; expected {FORMS}") from None
 
 
 class Answer:
@@ -63,7 +72,7 @@ class Http:
     def __init__(
         self,
         name: str,
-        address: Address,
+        address: Endpoint,
         *,
         connect_timeout: float,
         read_timeout: float,
@@ -94,7 +103,7 @@ class Http:
         self._context = tls_context(tls, self._name, self._hint) if https else None
         self._server_name = tls.server_name
         self._proxy = None
-        if not address.path:
+        if not address.socket:
             try:
                 self._proxy = proxy_for(address.scheme, address.host, address.port, environ)
             except ValueError as error:
@@ -180,8 +189,12 @@ class Http:
         connection = self._connection
         connection.timeout = limit
         sent = {"User-Agent": "containerpilot", **headers}
+        host, percent, _ = self._address.host.partition("%")
+        if percent:  # a zone means nothing to anybody else
+            sent["Host"] = f"[{host}]:{self._address.port}"
+        target = f"{self._address.path}{target}"
         if self._proxy is not None and self._context is None:
-            target = f"{self._address}{target}"
+            target = f"{self._address.origin}{target}"
             sent.update(self._proxy.headers)
         for header, value in sent.items():
             if not value.isprintable():  # http.client would say so, and quote it, were it a secret or not
@@ -261,8 +274,8 @@ class Http:
         self._watch(connection.sock)
 
     def _new_socket(self) -> socket.socket:
-        if self._address.path:
-            return open_unix(self._address.path, self._patience, self._watch)
+        if self._address.socket:
+            return open_unix(self._address.socket, self._patience, self._watch)
         place = self._address if self._proxy is None else self._proxy
         return open_tcp(place.host, place.port, self._patience, self._watch)
 

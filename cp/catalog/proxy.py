@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cp.endpoint import EndpointError, parse_endpoint
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,21 +26,26 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
     value = (environ.get(variable) or environ.get(variable.lower()) or "").strip()
     if not value or _is_local(host) or _is_exempt(host, port, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):
         return None
-    from base64 import b64encode
-    from urllib.parse import unquote, urlsplit
-
+    scheme, colon, rest = value.partition("://")
+    if not colon:
+        scheme, rest = "http", value
+    credentials, at, authority = rest.partition("/")[0].rpartition("@")
     try:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
-        proxy_port = parts.port or 80
-    except ValueError:
-        raise ValueError(f"{variable} is not the address of a proxy") from None
-    if parts.scheme != "http" or not parts.hostname:
+        place = parse_endpoint(f"{scheme}://{authority}")
+    except EndpointError as error:
+        raise ValueError(f"{variable} is not the address of a proxy: {error}") from None
+    if place.scheme != "http" or place.socket:
         raise ValueError(f"{variable} is not the address of a plain http proxy")
-    headers = {}
-    if parts.username is not None:
-        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
-    return Proxy(parts.hostname, proxy_port, headers)
+    return Proxy(place.host, place.port, _authorization(credentials) if at else {})
+
+
+def _authorization(credentials: str) -> dict[str, str]:
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    user, _, password = credentials.partition(":")
+    decoded = f"{unquote(user)}:{unquote(password)}"
+    return {"Proxy-Authorization": f"Basic {b64encode(decoded.encode(errors='surrogateescape')).decode()}"}
 
 
 def _is_local(host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.fields import kind
+from cp.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
 
 TYPE_CHECKING = False
@@ -11,12 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cp.config.fields import Fields
+    from cp.endpoint import Endpoint
 
     Settings = ConsulSettings | EtcdSettings | DirectorySettings
 
 CATALOG_KEYS = ("consul", "etcd", "directory")
 
 _DEFAULT_ADDRESS = "127.0.0.1:8500"
+# Ends of paths that people copy from elsewhere, and that make each call one of a path that is not there.
+_CONSUL_PATHS = ("/v1", "/ui")
+_ETCD_PATHS = ("/v2", "/v2/keys", "/v3", "/v3beta")
 _TIMES = ("connectTimeout", "readTimeout")
 _TLS_KEYS = ("cafile", "capath", "clientcert", "clientkey", "servername", "verify")
 _CONSUL_KEYS = ("address", "scheme", "token", "tokenfile", "namespace", "partition", "datacenter", "tls", *_TIMES)
@@ -52,11 +57,11 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
     if value is None:
         return None
     if isinstance(value.data, str):
-        text = root.string("consul")
-        if text:
-            address, scheme = parse_address(text)
-            return _consul_settings(root, "consul", address, scheme, None, environ)
-        return _consul_settings(root, "consul", "", "", None, environ)
+        text = root.string("consul").strip()
+        if not text:
+            return _consul_settings(root, "consul", "", "", None, environ)
+        address, scheme = parse_address(text)
+        return _consul_settings(root, "consul", address or text, scheme, None, environ)
     if not isinstance(value.data, dict):
         root.fault(
             "consul",
@@ -70,7 +75,7 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
     scheme = fields.string("scheme").lower()
     if scheme not in ("", "http", "https"):
         fields.fault("scheme", f"must be http or https, not '{scheme}'")
-    return _consul_settings(fields, "address", fields.string("address"), scheme, fields, environ)
+    return _consul_settings(fields, "address", fields.string("address").strip(), scheme, fields, environ)
 
 
 def _consul_settings(
@@ -78,26 +83,28 @@ def _consul_settings(
 ) -> ConsulSettings:
     """What is not said is filled in as Consul's own client does; `place` and `key` are where the address was said."""
     origin = "" if address else " (in the environment variable CONSUL_HTTP_ADDR)"
-    address = address or environ.get("CONSUL_HTTP_ADDR", "") or _DEFAULT_ADDRESS
+    address = address or environ.get("CONSUL_HTTP_ADDR", "").strip() or _DEFAULT_ADDRESS
+    wants_tls = scheme == "https"
     if not scheme:
-        scheme = "https" if environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true") else "http"
-    if address.startswith(("http://", "https://")):  # Consul's client takes one more
-        address, scheme = parse_address(address)
-    if not address.startswith("unix://"):  # the address itself is not shown: some write a password into it
-        if "/" in address:
-            place.warning(
-                key, f"the address{origin} does not look like host:port, Consul will hardly be reached with it"
-            )
-        elif scheme == "http" and ":" not in address.rpartition("]")[2]:
-            place.warning(key, f"the address{origin} names no port, so port 80 is used; Consul itself listens on 8500")
+        wants_tls = environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true")
+    if wants_tls and address.lower().startswith("http://"):  # as Consul's client does: TLS was asked for
+        place.warning(key, f"the address{origin} begins with http://, but TLS is wanted: https is used")
+        address = address[len("http://") :]
+    try:
+        endpoint = parse_endpoint(address, "https" if wants_tls else "http")
+    except EndpointError as error:
+        fix = "set CONSUL_HTTP_AUTH=NAME:PASSWORD" if isinstance(error, CredentialsError) else f"expected {FORMS}"
+        place.fault(key, f"cannot use the address{origin}{_quoted(address)}: {error}; {fix}")
+        endpoint = parse_endpoint(_DEFAULT_ADDRESS)
+    _warn_about_consul(place, key, endpoint, origin)
 
     def setting(name: str, variable: str) -> str:
         return (variable and environ.get(variable, "")) or (fields.string(name) if fields is not None else "")
 
     connect_timeout, read_timeout = _timeouts(fields)
     return ConsulSettings(
-        address=address,
-        scheme=scheme,
+        address=_text_of(endpoint),
+        scheme=endpoint.scheme,
         token=setting("token", "CONSUL_HTTP_TOKEN"),
         token_file=setting("tokenfile", "CONSUL_HTTP_TOKEN_FILE"),
         http_auth=environ.get("CONSUL_HTTP_AUTH", ""),
@@ -108,6 +115,25 @@ def _consul_settings(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
     )
+
+
+def _warn_about_consul(place: Fields, key: str, endpoint: Endpoint, origin: str) -> None:
+    if endpoint.socket:
+        return
+    if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
+        place.warning(key, f"the address{origin} names no port, so port 80 is used; Consul itself listens on 8500")
+    if endpoint.path.endswith(_CONSUL_PATHS):
+        place.warning(key, f"the address{origin} ends in a path of Consul's own, which ContainerPilot adds itself")
+
+
+def _text_of(endpoint: Endpoint) -> str:
+    """Without the scheme, which is a setting of its own."""
+    return endpoint.origin if endpoint.socket else str(endpoint).partition("://")[2]
+
+
+def _quoted(text: str) -> str:
+    """Not at all if it may have a password."""
+    return "" if "@" in text or not text.isprintable() else f" '{text}'"
 
 
 def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
@@ -171,10 +197,27 @@ def _endpoints(fields: Fields) -> tuple[str, ...]:
     endpoints = [(one.at, one.data) for one in given if isinstance(one.data, str)]
     if not endpoints:
         fields.fault("endpoints", 'client: no endpoints available: name one, such as ["http://etcd:2379"]')
-    for at, endpoint in endpoints:
-        if not (endpoint.startswith(("http://", "https://")) and endpoint.partition("://")[2]):
-            fields.problems.fault(at, fields.where("endpoints"), "must be a URL such as http://etcd:2379")
-    return tuple(endpoint for _, endpoint in endpoints)
+    return tuple(_endpoint(fields, at, text.strip()) for at, text in endpoints)
+
+
+def _endpoint(fields: Fields, at: int, text: str) -> str:
+    where = fields.where("endpoints")
+    if not text.lower().startswith(("http://", "https://")):
+        fields.problems.fault(at, where, "must be a URL such as http://etcd:2379")
+        return text
+    try:
+        endpoint = parse_endpoint(text)
+    except EndpointError as error:
+        fix = "; see etcd.username and etcd.password" if isinstance(error, CredentialsError) else ""
+        fields.problems.fault(at, where, f"cannot use the endpoint{_quoted(text)}: {error}{fix}")
+        return text
+    if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
+        why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"
+        fields.problems.warning(at, where, why)
+    if endpoint.path.endswith(_ETCD_PATHS):
+        why = "the endpoint ends in a path of etcd's own, which ContainerPilot adds itself"
+        fields.problems.warning(at, where, why)
+    return str(endpoint)
 
 
 def _directory(root: Fields) -> DirectorySettings | None:

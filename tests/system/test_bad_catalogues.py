@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import http.server
 import re
+import threading
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.certificates import Authority
+from tests.system.pilot import wait_for
 from tests.system.scripts import forever, service
 from tests.system.servers import free_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.system.etcd_server import Etcd, StartEtcd
     from tests.system.pilot_fixtures import StartPilot
-    from tests.system.servers import StartConsul
+    from tests.system.servers import Consul, StartConsul
 
 SECRET = "b1gs05f0-secret"
 
@@ -37,31 +42,11 @@ def says_once(pilot: StartPilot, where: dict[str, Any], *lines: str, **more: Any
 # --- addresses
 
 
-@pytest.mark.parametrize(
-    ("consul", "line"),
-    [
-        ("consul:port", r"registration failed: cannot use consul\.address 'consul:port': expected host:port"),
-        ("consul:85000", r"registration failed: cannot use consul\.address 'consul:85000': expected host:port"),
-        ("consul/path:1", r"registration failed: cannot use consul\.address 'consul/path:1': expected host:port"),
-        (f"http://me:{SECRET}@c:8500", r"registration failed: cannot use consul\.address '\*+@c:8500': expected host"),
-        ({"address": "unix://"}, r"registration failed: cannot use consul\.address 'unix://': the path .* is missing"),
-        ("nowhere.invalid:8500", r"registration failed: cannot reach Consul at http://nowhere\.invalid:8500: "),
-    ],
-)
-def test_addresses_of_consul(pilot: StartPilot, consul: Any, line: str) -> None:
-    says_once(pilot, {"consul": consul}, line)
-
-
-@pytest.mark.parametrize(
-    ("endpoints", "line"),
-    [
-        ("http://etcd:port", r"registration failed: cannot use etcd\.endpoints 'etcd:port': expected host:port"),
-        (f"http://me:{SECRET}@e:1", r"registration failed: cannot use etcd\.endpoints: a name and a password belong"),
-        ("http://nowhere.invalid:2379", r"registration failed: cannot reach etcd at http://nowhere\.invalid:2379: "),
-    ],
-)
-def test_addresses_of_etcd(pilot: StartPilot, endpoints: str, line: str) -> None:
-    says_once(pilot, {"etcd": {"endpoints": endpoints}}, line)
+def test_a_name_without_an_address(pilot: StartPilot) -> None:
+    line = r"registration failed: cannot reach Consul at http://nowhere\.invalid:8500: "
+    says_once(pilot, {"consul": "nowhere.invalid:8500"}, line)
+    line = r"registration failed: cannot reach etcd at http://nowhere\.invalid:2379: "
+    says_once(pilot, {"etcd": {"endpoints": "http://nowhere.invalid:2379"}}, line)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +58,16 @@ def test_addresses_of_etcd(pilot: StartPilot, endpoints: str, line: str) -> None
         ({"etcd": {"endpoints": f"me:{SECRET}@etcd"}}, r"etcd\.endpoints: must be a URL"),
         ({"etcd": {"endpoints": "http://e:1", "api": "v4"}}, r'etcd\.api: must be "v2" or "v3"'),
         ({"consul": {"address": "c:1", "scheme": "ftp"}}, r"consul\.scheme: must be http or https"),
+        ({"consul": ":8500"}, r"config\.json:1:12: consul: cannot use the address ':8500': the host is missing"),
+        ({"consul": "[consul]"}, r"consul: cannot use the address '\[consul\]': what stands in brackets"),
+        ({"consul": "consul:85000"}, r"consul: cannot use the address 'consul:85000': the port is not a number"),
+        ({"consul": f"http://me:{SECRET}@c:8500"}, r"consul: cannot use the address: a name and a password do not"),
+        (
+            {"consul": {"address": "unix://"}},
+            r"consul\.address: cannot use the address 'unix://': the path .* is missing",
+        ),
+        ({"etcd": {"endpoints": "http://etcd:port"}}, r"etcd\.endpoints: cannot use the endpoint 'http://etcd:port': "),
+        ({"etcd": {"endpoints": f"http://me:{SECRET}@e:1"}}, r"etcd\.endpoints: cannot use the endpoint: a name and"),
         ({"consul": 8500}, r"consul: Unexpected Consul config structure"),
         ({"directory": ""}, r"directory: must be the path of a folder"),
         ({"consul": "c:1", "etcd": {"endpoints": "http://e:1"}}, r"etcd: More than one discovery backend defined"),
@@ -85,6 +80,73 @@ def test_what_can_never_work_is_refused_at_the_start(pilot: StartPilot, config: 
     assert re.search(line, started.errors() + started.output())
     assert SECRET not in started.output() + started.errors()
     assert started.words() == [], "the application was not started"
+
+
+def test_a_variable_of_consul_that_can_never_work(pilot: StartPilot) -> None:
+    started = pilot({"consul": "", "services": [service()]}, forever(), env={"CONSUL_HTTP_ADDR": "http://:8500"})
+
+    assert started.wait_exit() == 1
+    assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500'" in started.errors()
+
+
+@pytest.mark.parametrize("form", ["http://{}/", "HTTP://{}", " http://{}//\n", "{}/"])
+def test_an_address_of_consul_with_a_slash(pilot: StartPilot, consul: Consul, form: str) -> None:
+    name, address = f"app-{uuid.uuid4().hex[:8]}", form.format(consul.address)
+
+    pilot({"consul": address, "services": [service(name)]}, forever())
+    second = f"{name}-by-variable"
+    pilot({"consul": "", "services": [service(second)]}, forever(), env={"CONSUL_HTTP_ADDR": address})
+
+    for each in (name, second):
+        wait_for(lambda each=each: consul.passing(each), what=f"{each} in Consul")  # type: ignore[misc]
+
+
+class Gateway(http.server.BaseHTTPRequestHandler):
+    """Takes everything, and notes where it was sent to."""
+
+    protocol_version = "HTTP/1.1"
+    paths: list[str]
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.paths.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"[]")
+
+    do_GET = do_PUT
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def gateway() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server, and the paths that it was asked for."""
+    paths: list[str] = []
+    handler = type("OwnGateway", (Gateway,), {"paths": paths})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_address[1]}", paths
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("place", ["string", "object", "variable"])
+def test_consul_below_a_path(pilot: StartPilot, gateway: tuple[str, list[str]], place: str) -> None:
+    address, paths = gateway
+    url = f"http://{address}/some/consul/"
+    where: Any = {"string": url, "object": {"address": url}, "variable": {}}[place]
+    backend = {"name": "web", "poll": 1, "onChange": "/bin/true"}
+
+    env = {"CONSUL_HTTP_ADDR": url} if place == "variable" else {}
+    pilot({"consul": where, "services": [service()], "backends": [backend]}, forever(), env=env)
+
+    wait_for(lambda: "/some/consul/v1/agent/service/register" in paths, what="a registration")
+    wait_for(lambda: any(path.startswith("/some/consul/v1/health/service/web?") for path in paths), what="a query")
+    assert all(path.startswith("/some/consul/v1/") for path in paths)
 
 
 # --- certificates

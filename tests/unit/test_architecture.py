@@ -21,12 +21,13 @@ EVERYTHING = "everything"
 # What each room may import of ours, besides itself. A module belongs to the room with the longest name that fits.
 ROOMS: dict[str, tuple[str, ...]] = {
     "plan": (),
-    "config": ("plan", "config/template", "config/json5"),
+    "endpoint": (),
+    "config": ("plan", "endpoint", "config/template", "config/json5"),
     "config/template": (),
     "config/json5": (),
     "engine": ("plan", "engine/loop", "jsontext"),
     "engine/loop": (),
-    "catalog": ("plan", "jsontext", "version"),
+    "catalog": ("plan", "endpoint", "jsontext", "version"),
     "server": ("engine/loop",),
     "metrics": (),
     "jsontext": ("config/json5",),

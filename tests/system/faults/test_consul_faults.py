@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog import CatalogGarbage
-from cp.catalog.address import parse_address
 from cp.catalog.http import Http
+from cp.endpoint import parse_endpoint
 from cp.plan import Tls
 from tests.system.faults import lies
 from tests.system.faults.lying_consul import LyingAgent, name_of
@@ -264,7 +264,7 @@ def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent)
     agent.lie(lies.floods)
     http = Http(
         "Consul",
-        parse_address(agent.address, "http", "consul.address"),
+        parse_endpoint(agent.address),
         connect_timeout=2,
         read_timeout=20,
         tls=Tls(),

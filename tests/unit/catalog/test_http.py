@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from cp.catalog.address import Address
 from cp.catalog.http import Http
 from cp.catalog.stream import Stream
+from cp.endpoint import Endpoint, parse_endpoint
 from cp.plan import Tls
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def serve() -> Iterator[Callable[..., Server]]:
 def client() -> Iterator[Callable[..., Http]]:
     clients: list[Http] = []
 
-    def make(server: Server | Address, **options: Any) -> Http:
-        address = server if isinstance(server, Address) else Address("http", "127.0.0.1", server.port)
+    def make(server: Server | Endpoint, **options: Any) -> Http:
+        address = server if isinstance(server, Endpoint) else Endpoint("http", "127.0.0.1", server.port)
         options = {"connect_timeout": LONG, "read_timeout": LONG, "tls": Tls(), "environ": {}, **options}
         clients.append(Http("Consul", address, **options))
         return clients[-1]
@@ -182,16 +182,38 @@ def test_a_unix_socket(serve: Any, client: Any, tmp_path: Path) -> None:
     listener.bind(str(tmp_path / "s"))
     listener.listen()
     server = serve(says(OK), listener=listener)
-    assert client(Address("http", "localhost", 80, str(tmp_path / "s"))).request("GET", "/", headers={}).body == b"ok"
+    assert (
+        client(Endpoint("http", "localhost", 80, socket=str(tmp_path / "s"))).request("GET", "/", headers={}).body
+        == b"ok"
+    )
     assert b"\r\nHost: localhost\r\n" in server.requests[0]
 
 
 def test_a_proxy_gets_the_whole_address_and_its_credentials(serve: Any, client: Any) -> None:
     proxy = serve(says(OK))
     environ = {"HTTP_PROXY": f"http://user:pass@127.0.0.1:{proxy.port}"}
-    client(Address("http", "consul.invalid", 8500), environ=environ).request("GET", "/v1/x", headers={})
+    client(Endpoint("http", "consul.invalid", 8500), environ=environ).request("GET", "/v1/x", headers={})
     assert proxy.requests[0].startswith(b"GET http://consul.invalid:8500/v1/x HTTP/1.1\r\n")
     assert b"\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n" in proxy.requests[0]
+
+
+def test_the_path_of_an_address_comes_before_each_target(serve: Any, client: Any) -> None:
+    server = serve(says(OK))
+    http = client(parse_endpoint(f"http://127.0.0.1:{server.port}/consul/one/"))
+    http.request("GET", "/v1/x", headers={})
+    assert server.requests[0].startswith(b"GET /consul/one/v1/x HTTP/1.1\r\n")
+    environ = {"HTTP_PROXY": f"http://127.0.0.1:{server.port}/"}
+    client(parse_endpoint("http://consul.invalid/consul"), environ=environ).request("GET", "/v1/x", headers={})
+    assert server.requests[1].startswith(b"GET http://consul.invalid:80/consul/v1/x HTTP/1.1\r\n")
+
+
+def test_a_zone_leads_there_and_is_not_sent(serve: Any, client: Any) -> None:
+    listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    server = serve(says(OK), listener=listener)
+    client(parse_endpoint(f"http://[::1%25{socket.if_nametoindex('lo')}]:{server.port}")).request(
+        "GET", "/", headers={}
+    )
+    assert b"\r\nHost: [::1]:%d\r\n" % server.port in server.requests[0]
 
 
 # --- what goes wrong
@@ -206,17 +228,17 @@ def failure(http: Http, **options: Any) -> CatalogError:
 def test_nobody_listens(client: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    error = failure(client(Address("http", "127.0.0.1", port)))
+    error = failure(client(Endpoint("http", "127.0.0.1", port)))
     assert str(error) == f"cannot reach Consul at http://127.0.0.1:{port}: connection refused"
 
 
 def test_no_such_socket(client: Any, tmp_path: Path) -> None:
-    error = failure(client(Address("http", "localhost", 80, str(tmp_path / "s"))))
+    error = failure(client(Endpoint("http", "localhost", 80, socket=str(tmp_path / "s"))))
     assert str(error) == f"cannot reach Consul at unix://{tmp_path}/s: no such file or directory"
 
 
 def test_a_name_without_an_address(client: Any) -> None:
-    error = failure(client(Address("http", "nowhere.invalid", 8500)))
+    error = failure(client(Endpoint("http", "nowhere.invalid", 8500)))
     assert isinstance(error, CatalogUnreachable)
     assert str(error).startswith("cannot reach Consul at http://nowhere.invalid:8500: ")
 
@@ -228,7 +250,7 @@ def test_connections_are_not_accepted_in_time(client: Any) -> None:
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(full.getsockname())
-        http = client(Address("http", "127.0.0.1", full.getsockname()[1]), connect_timeout=0.2)
+        http = client(Endpoint("http", "127.0.0.1", full.getsockname()[1]), connect_timeout=0.2)
         error = failure(http)
         for each in waiting:
             each.close()

@@ -158,7 +158,14 @@ def test_what_is_wrong_inside_is_named(json: str, fault: str) -> None:
         ('"consul"', {}, "consul: the address names no port, so port 80 is used; Consul itself listens on 8500"),
         ('"[::1]"', {}, "consul: the address names no port"),
         ('{"address": "consul"}', {}, "consul.address: the address names no port"),
-        ('"httpshttps://user:s3cret@c:1"', {}, "consul: the address does not look like host:port"),
+        (
+            '"http://c:1/v1/"',
+            {},
+            "consul: the address ends in a path of Consul's own, which ContainerPilot adds itself",
+        ),
+        ('"http://c:1/consul/ui"', {}, "consul: the address ends in a path of Consul's own"),
+        ('{"address": "http://c:1", "scheme": "https"}', {}, "begins with http://, but TLS is wanted: https is used"),
+        ('""', {"CONSUL_HTTP_ADDR": "http://c:1", "CONSUL_HTTP_SSL": "1"}, "the address (in the environment variable"),
         ('""', {"CONSUL_HTTP_ADDR": "c"}, "the address (in the environment variable CONSUL_HTTP_ADDR) names no port"),
     ],
 )
@@ -166,7 +173,75 @@ def test_an_address_that_will_not_be_reached_is_warned_about(json: str, environ:
     _, (text,) = settings(f'{{"consul": {json}}}', environ)
 
     assert warning in text
-    assert "s3cret" not in text
+
+
+@pytest.mark.parametrize(
+    ("json", "address", "scheme"),
+    [
+        ('"http://c:8500/"', "c:8500", "http"),
+        ('"c:8500/"', "c:8500", "http"),
+        ('" http://c:8500\\n"', "c:8500", "http"),
+        ('"HTTPS://c:8501/"', "c:8501", "https"),
+        ('"http://gateway/consul/"', "gateway:80/consul", "http"),
+        ('"gateway/consul"', "gateway:80/consul", "http"),
+        ('{"address": "gateway/consul", "scheme": "https"}', "gateway:443/consul", "https"),
+        ('{"address": "https://gateway/consul"}', "gateway:443/consul", "https"),
+        ('"http://[fe80::1%25eth0]:8500/"', "[fe80::1%eth0]:8500", "http"),
+        ('"unix:///run/consul.sock"', "unix:///run/consul.sock", "http"),
+    ],
+)
+def test_a_slash_and_a_path(json: str, address: str, scheme: str) -> None:
+    assert consul(json) == ConsulSettings(address=address, scheme=scheme)
+    if '"scheme"' not in json:
+        text = json.removeprefix('{"address": ').removesuffix("}").strip('"').replace("\\n", "\n")
+        assert consul("{}", CONSUL_HTTP_ADDR=text) == ConsulSettings(address=address, scheme=scheme)
+
+
+def test_tls_that_is_wanted_is_not_undone_by_an_address() -> None:
+    """As in Consul's own client."""
+    for json, environ in (
+        ('{"address": "http://c:1", "scheme": "https"}', {}),
+        ('""', {"CONSUL_HTTP_ADDR": "http://c:1", "CONSUL_HTTP_SSL": "true"}),
+        ('"https://http://c:1"', {}),
+    ):
+        assert settings(f'{{"consul": {json}}}', environ)[0] == ConsulSettings(address="c:1", scheme="https")
+
+
+@pytest.mark.parametrize(
+    ("json", "place", "text"),
+    [
+        ('":8500"', "f:1:12: consul", "':8500': the host is missing (is a variable empty?); expected host:port, "),
+        ('"http://"', "f:1:12: consul", "'http://': the host is missing"),
+        ('"http://:8500/"', "f:1:12: consul", "':8500/': the host is missing"),
+        ('"[consul]"', "f:1:12: consul", "'[consul]': what stands in brackets is no IPv6 address"),
+        ('"consul:"', "f:1:12: consul", "'consul:': the port is missing (is a variable empty?)"),
+        ('"consul:0"', "f:1:12: consul", "'consul:0': the port is not a number from 1 to 65535"),
+        ('"consul:70000"', "f:1:12: consul", "'consul:70000': the port is not a number from 1 to 65535"),
+        ('"httpshttps://c:1"', "f:1:12: consul", "'httpshttps://c:1': the scheme is 'httpshttps', expected http or"),
+        ('{"address": ":8500"}', "f:1:24: consul.address", "':8500': the host is missing"),
+        (
+            '"http://me:s3cret@c:1"',
+            "f:1:12: consul",
+            ": a name and a password do not belong into it; set CONSUL_HTTP_A",
+        ),
+        ('{"address": "s3cret@c"}', "f:1:24: consul.address", ": a name and a password do not belong into it; set "),
+    ],
+)
+def test_an_address_that_can_never_work_is_an_error_with_its_place(json: str, place: str, text: str) -> None:
+    (fault,) = faults(f'{{"consul": {json}}}')
+
+    assert f"{place}: cannot use the address" in fault
+    assert text in fault
+    assert "s3cret" not in fault
+
+
+@pytest.mark.parametrize("json", ['""', "{}", '{"address": ""}'])
+def test_a_variable_that_can_never_work_is_named(json: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(f'{{"consul": {json}}}', {"CONSUL_HTTP_ADDR": "http://:8500"})
+
+    (fault,) = caught.value.faults
+    assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500': the host is" in fault
 
 
 # -- directory
@@ -214,6 +289,36 @@ def test_etcd_with_every_key() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ("http://etcd:2379/", "http://etcd:2379"),
+        ("HTTP://etcd:2379/ \\n", "http://etcd:2379"),
+        ("https://gateway/etcd/", "https://gateway:443/etcd"),
+        ("http://[fe80::1%25eth0]:2379", "http://[fe80::1%eth0]:2379"),
+    ],
+)
+def test_an_endpoint_with_a_slash_or_a_path(given: str, endpoint: str) -> None:
+    read, warnings = settings(f'{{"etcd": {{"endpoints": "{given}"}}}}')
+
+    assert read == EtcdSettings(endpoints=(endpoint,))
+    assert warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "warning"),
+    [
+        ("http://etcd", "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"),
+        ("http://etcd:2379/v2/keys/", "the endpoint ends in a path of etcd's own, which ContainerPilot adds itself"),
+        ("http://etcd:2379/v3", "the endpoint ends in a path of etcd's own"),
+    ],
+)
+def test_an_endpoint_that_will_not_be_reached_is_warned_about(endpoint: str, warning: str) -> None:
+    _, (text,) = settings(f'{{"etcd": {{"endpoints": ["{endpoint}"]}}}}')
+
+    assert f"f:1:25: etcd.endpoints: {warning}" in text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ("{}", "etcd.endpoints: Must provide etcd endpoints"),
@@ -221,6 +326,14 @@ def test_etcd_with_every_key() -> None:
         ('{"endpoints": 5}', "etcd.endpoints: Must provide etcd endpoints"),
         ('{"endpoints": []}', "etcd.endpoints: client: no endpoints available"),
         ('{"endpoints": "etcd:2379"}', "etcd.endpoints: must be a URL such as http://etcd:2379"),
+        (
+            '{"endpoints": ["http://a:1", "http://:2379"]}',
+            "f:1:39: etcd.endpoints: cannot use the endpoint 'http://:2379'",
+        ),
+        ('{"endpoints": "http://e:70000"}', "'http://e:70000': the port is not a number from 1 to 65535"),
+        ('{"endpoints": "http://a:1,http://b:1"}', "'http://a:1,http://b:1': "),
+        ('{"endpoints": "unix:///run/etcd"}', "etcd.endpoints: must be a URL such as http://etcd:2379"),
+        ('{"endpoints": "http://me:pw@e:1"}', "the endpoint: a name and a password do not belong into it; see etcd.us"),
         ('{"endpoints": "http://e:1", "api": "v4"}', 'etcd.api: must be "v2" or "v3", not \'v4\''),
         ('"http://e:1"', "etcd: must be an object {…}, not a string"),
     ],
