@@ -7,6 +7,7 @@ One change is made at a time; the next waits for its turn.
 from __future__ import annotations
 
 from cp.engine.events import Code, Event
+from cp.engine.registrations import differ_in_address
 from cp.engine.states import STOPPING_STATES, State
 from cp.plan import KEEP, WHEN_CHANGED
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cp.engine.endings import Endings
     from cp.engine.host import Host
     from cp.engine.job import Job
+    from cp.engine.registrations import Registrations
     from cp.engine.roster import Roster
     from cp.engine.trigger import Key, Trigger
     from cp.plan import Job as JobPlan
@@ -72,6 +74,7 @@ class Changes:
         self,
         engine: Changing,
         roster: Roster,
+        registrations: Registrations,
         endings: Endings,
         load: Callable[[], Plan],
         host: Host,
@@ -79,6 +82,7 @@ class Changes:
         self.current: Change | None = None
         self._engine = engine
         self._roster = roster
+        self._registrations = registrations
         self._endings = endings
         self._load = load
         self._host = host
@@ -202,11 +206,15 @@ class Changes:
             self._tell(dones, "internal error: see the log")
             raise
         new = {job.name: job for job in loaded.jobs}
-        replaced = [
-            job.name
-            for job in self._roster.jobs.values()
-            if job.plan.reload != KEEP and not (job.plan.reload == WHEN_CHANGED and new.get(job.name) == job.plan)
-        ]
+        replaced = []
+        for job in self._roster.jobs.values():
+            planned = new.get(job.name)
+            if job.plan.reload == KEEP or (job.plan.reload == WHEN_CHANGED and planned == job.plan):
+                continue
+            if job.plan.reload == WHEN_CHANGED and planned is not None and differ_in_address(job.plan, planned):
+                self._registrations.readdress(job, planned)
+            else:
+                replaced.append(job.name)
         self._begin(Change(loaded, self._roster.with_hooks(replaced)), dones)
 
     def _replace(self, name: str, dones: list[Done], *, started: str = "", held: str = "") -> None:

@@ -63,7 +63,7 @@ class Engine:
         self._watching = Watching(host, self._registrations)
         self._roster = Roster(self._watching.seen)
         self._endings = Endings(host, first.stop_timeout, self.progress)
-        self.changes = Changes(self, self._roster, self._endings, load, host)
+        self.changes = Changes(self, self._roster, self._registrations, self._endings, load, host)
         self._skipping = Skipping(self._roster, host.log, self._main_was_skipped)
         self._stop_requests = 0
         self._stop_requested = 0.0  # when, the last time

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.host import Discovery, Host, OpenDiscovery
+    from cp.engine.job import Job
 
 OLD_CATALOG_LIMIT = 15.0  # seconds in which a catalogue that a reload replaced is still told what is gone
 
@@ -37,6 +38,7 @@ class Registrations:
         self, host: Host, first: plan.Plan, open_discovery: OpenDiscovery, all_removed: Callable[[], object]
     ) -> None:
         self._loop = host.loop
+        self._log = host.log
         self._open = open_discovery
         self._all_removed = all_removed
         self._wishes: dict[str, _Wish] = {}  # by id
@@ -93,6 +95,18 @@ class Registrations:
         # What was deregistered a moment ago may still be on its way to the old catalogue.
         self._loop.call_later(OLD_CATALOG_LIMIT, left.stop)
 
+    def readdress(self, job: Job, planned: plan.Job) -> None:
+        """A reload found another address for a job's service: its entry is replaced, and its process goes on."""
+        was, job.plan = job.plan.service, planned
+        service = planned.service
+        if was is None or service is None:
+            return
+        self._log.info(f"{job.name}: its address is {service.address} now, it was {was.address}")
+        wish = self._wishes.get(service.id)
+        if wish is not None:
+            wish.service = service
+            self._repeat(wish)
+
     def _repeat(self, wish: _Wish) -> None:
         """Tell the catalogue again. A passing check counts for one `ttl`, whatever has happened since."""
         age = self._loop.elapsed() - wish.at
@@ -100,6 +114,14 @@ class Registrations:
             self.discovery.want(wish.service, wish.status, wish.output, age=age)
         elif wish.service.initial_status:
             self.discovery.want(wish.service, "", "")
+
+
+def differ_in_address(old: plan.Job, new: plan.Job) -> bool:
+    """Whether the address of their service is all that differs between two jobs: a matter of the catalogue alone."""
+    if old.service is None or new.service is None or old.service.address == new.service.address:
+        return False
+    moved: plan.Job = old.replace(service=old.service.replace(address=new.service.address))
+    return moved == new
 
 
 def _nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.system.jobs.configs import advertised, config, job
 from tests.system.program import WITHOUT_ROOT
-from tests.system.scripts import forever
+from tests.system.scripts import forever, sh
 
 if TYPE_CHECKING:
     from tests.system.pilot_fixtures import StartPilot
@@ -71,3 +73,33 @@ def test_telemetry_does_not_listen_on_a_virtual_address(pilot: StartPilot) -> No
     started = pilot(config, forever(), prefix=network(*VIRTUAL))
 
     started.wait_for_line(r"10\.9\.0\.3:9090")
+
+
+def test_a_reload_registers_the_new_address_of_the_machine_and_leaves_the_process(pilot: StartPilot) -> None:
+    changes = [sys.executable, ADDRESSED, "10.9.0.8/24", "--", "true"]
+    move = job("move", changes, when={"source": "SIGUSR2"})
+    shown = job("shown", sh('mark "$CONTAINERPILOT_APP_IP"'), when={"source": "SIGHUP"})
+    plan = config(advertised(interfaces="10.9.0.0/16"), move, shown, directory="shelf")
+    started = pilot(plan, prefix=network("10.9.0.7/24"))
+    started.wait_for_mark("app")
+    pid = started.jobs()["app"]["pid"]
+    entry = started.folder / "shelf" / f"app-{os.uname().nodename}.json"
+
+    def address() -> str:
+        return str(json.loads(entry.read_text())["address"]) if entry.exists() else ""
+
+    started.wait_for(lambda: address() == "10.9.0.7", what="a registration")
+
+    started.signal("USR2")
+    started.wait_for(lambda: started.jobs()["move"]["lastExit"], what="another address")
+    assert started.run("-reload").code == 0
+
+    started.wait_for(lambda: address() == "10.9.0.8", what="the new address")
+    service = started.wait_for(
+        lambda: [each for each in [started.jobs()["app"]["service"]] if each["registered"] == "passing"]
+    )[0]
+    assert service["address"] == "10.9.0.8"
+    assert started.jobs()["app"]["pid"] == pid
+    assert started.count("app") == 1
+    started.signal("HUP")
+    started.wait_for_mark("10.9.0.8")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.catalog import Instance
-from cp.plan import DirectorySettings, Job, When
+from cp.plan import DirectorySettings, Job, Service, When
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, each, every, job, once, watch
 from tests.unit.engine.world import FakeDiscovery
@@ -222,6 +222,81 @@ def test_another_catalogue_is_told_of_the_services_that_stay() -> None:
     world.advance(20)
     assert world.story("catalogue") == ["catalogue closed"]
     assert world.processes.running("kept")
+
+
+def moved(address: str) -> Service:
+    found: Service = advertised("app").replace(address=address)
+    return found
+
+
+def at(address: str, **changes: Any) -> Job:
+    """The same job, registered with this address."""
+    return job("app", **{"health": check("app", None), "service": moved(address), **changes})
+
+
+def test_another_address_is_registered_and_the_process_goes_on() -> None:
+    pre_stop = job("pre", once("stopping", "app"))
+    world = JobsWorld(at("10.0.0.1"), pre_stop, catalog=DirectorySettings(path="/old")).start()
+    world.advance(1.1)
+    pid = world.pid("app")
+    world.happened.clear()
+    world.reload(at("10.0.0.2"), pre_stop)
+    assert world.outcomes == DONE
+    assert world.happened == ["passing app"]
+    assert world.pid("app") == pid
+    assert world.discovery.wanted["app-host"].address == "10.0.0.2"
+    assert world.seen("app")["service"]["address"] == "10.0.0.2"
+    assert world.seen("app")["service"]["registered"] == "passing"
+    assert "info: app: its address is 10.0.0.2 now, it was 10.0.0.1" in world.log.lines
+    world.advance(1)
+    assert world.discovery.wanted["app-host"].address == "10.0.0.2"
+
+
+def test_another_address_is_not_registered_for_a_check_that_passed_too_long_ago() -> None:
+    health = check("app", "check")
+    world = JobsWorld(at("10.0.0.1", health=health), catalog=DirectorySettings(path="/old"))
+    world.processes.endings["check"] = (0.1, 0)
+    world.start().advance(1.2)
+    world.processes.endings["check"] = (0.1, 1)
+    world.advance(15)
+    world.happened.clear()
+    world.reload(at("10.0.0.2", health=health))
+    assert world.story("passing", "deregister") == []
+    world.processes.endings["check"] = (0.1, 0)
+    world.advance(1.2)
+    assert world.discovery.wanted["app-host"].address == "10.0.0.2"
+
+
+def test_another_address_counts_at_once_although_other_jobs_take_long_to_end() -> None:
+    old, drain = job("old"), job("drain", once("stopping", "old"))
+    world = JobsWorld(at("10.0.0.1"), old, drain, catalog=DirectorySettings(path="/old")).start()
+    world.advance(1.1)
+    world.reload(at("10.0.0.2"))
+    assert world.outcomes == []
+    assert world.discovery.wanted["app-host"].address == "10.0.0.2"
+    world.exit("drain")
+    assert world.outcomes == DONE
+
+
+def test_another_address_in_maintenance_is_registered_when_that_ends() -> None:
+    world = JobsWorld(at("10.0.0.1"), catalog=DirectorySettings(path="/old")).start()
+    world.advance(1.1)
+    world.maintenance(True)
+    world.happened.clear()
+    world.reload(at("10.0.0.2"))
+    assert world.happened == []
+    world.maintenance(False)
+    world.advance(1)
+    assert world.discovery.wanted["app-host"].address == "10.0.0.2"
+
+
+@pytest.mark.parametrize("changes", [{"command": ("other",)}, {"service": moved("10.0.0.2").replace(port=81)}])
+def test_a_job_that_differs_in_more_than_its_address_is_replaced(changes: dict[str, Any]) -> None:
+    world = JobsWorld(at("10.0.0.1"), catalog=DirectorySettings(path="/old")).start()
+    world.advance(1.1)
+    world.reload(at("10.0.0.2", **changes))
+    assert world.outcomes == DONE
+    assert "SIGTERM app" in world.happened
 
 
 def test_another_catalogue_during_maintenance_is_told_nothing_until_it_ends() -> None:

@@ -217,12 +217,14 @@ class FakeDiscovery:
         self.down = False
         self.delay: float | None = 0.0
         self.watchers: dict[str, FakeWatcher] = {}
+        self.wanted: dict[str, plan.Service] = {}  # by id, as it was wanted last
 
     def start(self) -> None:
         self._world.note("catalogue opened")
 
     def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         self._world.note(f"{status} {service.name}")
+        self.wanted[service.id] = service
         if self.facts is None:
             return
         if self.down:
