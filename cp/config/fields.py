@@ -50,7 +50,8 @@ class Fields:
     def __init__(
         self, problems: Problems, value: Value, path: str, known: tuple[str, ...], *, verbatim: bool = False
     ) -> None:
-        """Read `value`, an object with these keys: any other is a fault, at top level also one in another case.
+        """Read `value`, an object with these keys: any other is a fault, at top level also one in another case. Those
+        that the Go program accepted and ignored are warnings.
 
         With `verbatim`, faults end with what ContainerPilot 3 said, word for word: tools look for it.
         """
@@ -74,7 +75,15 @@ class Fields:
                 self._unknown(key, value.keys[key], same, known)
 
     def _unknown(self, key: str, at: int, same: str, known: tuple[str, ...]) -> None:
+        from cp.config.ignored import instead_of
+
         name = key if key.isprintable() else ascii(key)
+        advice = instead_of(self.path, key, jobs_dialect=self._verbatim)
+        if advice:
+            go = 3 if self._verbatim else 2
+            text = f"has no effect, and had none in ContainerPilot {go}, which did not report it: use {advice}"
+            self.problems.warning(at, self.where(name), text)
+            return
         if same:
             hint = f" ('{same}' is there already)"
         else:
