@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.config.interfaces import Address
+from cp.text import decoded_by_python, file_of, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def by_ioctl() -> list[Address]:
     except OSError as error:
         failure = OSError(error.errno, f"SIOCGIFCONF: {error.strerror or error}")
     try:
-        with open("/proc/net/if_inet6", encoding="utf-8", errors="surrogateescape") as lines:
+        with open("/proc/net/if_inet6", "rb") as lines:
             found += map(_ipv6_of, lines)
     except OSError as error:  # a kernel without IPv6 has no such file
         if failure is not None:
-            raise OSError(failure.errno, f"{failure.strerror}, {error.filename}: {error.strerror}") from error
+            raise OSError(failure.errno, f"{failure.strerror}, {file_of(error)}: {error.strerror}") from error
     return found
 
 
@@ -105,7 +106,7 @@ def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None
             attributes = dict(_attributes(message[offset + 24 : offset + length]))
             # On a point-to-point link IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
             packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS, b"")
-            label = attributes.get(_IFA_LABEL, b"").rstrip(b"\0").decode("utf-8", "surrogateescape")
+            label = from_bytes(attributes.get(_IFA_LABEL, b"").rstrip(b"\0"))
             if len(packed) in (4, 16):
                 name = names.get(index) or label.partition(":")[0] or str(index)
                 point_to_point = attributes.get(_IFA_ADDRESS, packed) != packed
@@ -136,7 +137,7 @@ def _netlink_dump() -> list[Address] | None:
     import _socket
     from _struct import pack
 
-    names = dict(_socket.if_nameindex())
+    names = {index: decoded_by_python(name) for index, name in _socket.if_nameindex()}
     connection = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
     try:
         connection.settimeout(_TIMEOUT)
@@ -155,10 +156,12 @@ def _netlink_dump() -> list[Address] | None:
         connection.close()
 
 
-def _ipv6_of(line: str) -> Address:
+def _ipv6_of(line: bytes) -> Address:
     """Of /proc/net/if_inet6: address, index, length of the prefix, scope, flags, interface; numbers in hex."""
     text, _, prefix, _, bits, name = line.split()[:6]
-    return Address(name, bytes.fromhex(text), int(prefix, 16), _is_unsteady(int(bits, 16), 16))
+    return Address(
+        from_bytes(name), bytes.fromhex(text.decode("ascii")), int(prefix, 16), _is_unsteady(int(bits, 16), 16)
+    )
 
 
 def _ipv4_by_ioctl() -> Iterator[Address]:
@@ -188,7 +191,7 @@ def _ipv4_by_ioctl() -> Iterator[Address]:
         data = buffer.tobytes()
         for offset in range(0, used, entry):
             one = data[offset : offset + entry]
-            label = one.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+            label = from_bytes(one.partition(b"\0")[0])
             packed, mask = one[20:24], ask(_SIOCGIFNETMASK, one)
             point_to_point = ask(_SIOCGIFDSTADDR, one) not in (None, packed)
             prefix = 0 if mask is None or point_to_point else int.from_bytes(mask, "big").bit_count()

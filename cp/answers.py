@@ -8,6 +8,7 @@ from _codecs import utf_8_decode
 from cp.config.json5 import JsonError, parse
 from cp.server.client import ClientError
 from cp.tables import events_lines, job_details, jobs_table, printable
+from cp.text import process_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,4 +81,5 @@ def _terminal() -> tuple[int, bool]:
         width = os.get_terminal_size(1).columns
     except OSError:
         width = 0
-    return width, not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in ("", "dumb")
+    environ = process_environment()
+    return width, not environ.get("NO_COLOR") and environ.get("TERM", "") not in ("", "dumb")

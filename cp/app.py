@@ -18,11 +18,12 @@ from cp.engine.process import Processes
 from cp.logs import Log, LogError
 from cp.plan import ConsulSettings, EtcdSettings
 from cp.secrets import Secrets, of_catalog
+from cp.text import decoded_by_python, file_of, process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cp import plan
     from cp.config.interfaces import Address
@@ -52,13 +53,14 @@ SERVE_AFTER = 0.01
 def run(config_argument: str, arguments: tuple[str, ...]) -> int:
     """Run the configuration until everything has ended; the exit code of the program."""
     secrets = Secrets()
-    environment = Environment(os.environ, secrets.learn)
+    inherited = process_environment()
+    environment = Environment(inherited, secrets.learn)
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
     log = Log(secrets=secrets)
     try:
         source = config.read(config_argument, environment.get())
         first = _load(source, environment, arguments, log)
-        supervise = _assemble(source, first, environment, arguments, log)
+        supervise = _assemble(source, first, inherited, environment, arguments, log)
     except (config.ConfigError, LogError, _CannotStart) as error:
         why = str(error)
     except SCARCE as error:
@@ -76,7 +78,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
         source,
         environment.get(),
         arguments=arguments,
-        hostname=os.uname().nodename,
+        hostname=decoded_by_python(os.uname().nodename),
         addresses=_local_addresses,
         version=__version__,
         masked=log.masked,
@@ -102,7 +104,7 @@ def report_fatal(log: Log, message: str) -> None:
     log.flush()
     if not _same_stream(1, 2):
         try:  # not sys.stderr, which is None if it was closed
-            os.write(2, f"{log.masked(message)}\n".encode(errors="surrogateescape"))
+            os.write(2, to_bytes(f"{log.masked(message)}\n"))
         except OSError:
             pass
 
@@ -120,7 +122,8 @@ class _CannotStart(Exception):
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror.lower()}{f': {error.filename}' if error.filename else ''}"
+        file = file_of(error)
+        return f"{error.strerror.lower()}{f': {file}' if file else ''}"
     return str(error) or ("out of memory" if isinstance(error, MemoryError) else type(error).__name__)
 
 
@@ -134,7 +137,12 @@ def _traceback(error: BaseException) -> str:
 
 
 def _assemble(
-    source: config.Source, first: plan.Plan, environment: Environment, arguments: tuple[str, ...], log: Log
+    source: config.Source,
+    first: plan.Plan,
+    inherited: Mapping[str, str],
+    environment: Environment,
+    arguments: tuple[str, ...],
+    log: Log,
 ) -> Callable[[], int]:
     """Put everything together; what is returned runs it to its end. _CannotStart, LogError, or of the system's errors
     those that say that a limit is too low."""
@@ -190,7 +198,7 @@ def _assemble(
         if serving is None:
             from cp.serving import Serving
 
-            serving = Serving(host, engine, history, log, os.environ)
+            serving = Serving(host, engine, history, log, inherited)
         serving.use(loaded, accept)
 
     def serve_late() -> None:

@@ -10,6 +10,8 @@ import os
 import stat
 from errno import ENXIO, EPIPE
 
+from cp.text import to_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,12 +81,12 @@ class DescriptorChannel(Channel):
                 self._open()
             except BrokenPipeError:
                 # Nobody reads the FIFO yet. Waiting is not for us; a socket, which can never be opened, is an error.
-                if not stat.S_ISFIFO(os.stat(path).st_mode):
+                if not stat.S_ISFIFO(os.stat(to_bytes(path)).st_mode):
                     raise OSError(ENXIO, os.strerror(ENXIO)) from None
 
     def _open(self) -> None:
         try:
-            self._fd = os.open(self._path, _OWN | self._flags, 0o666)
+            self._fd = os.open(to_bytes(self._path), _OWN | self._flags, 0o666)
         except OSError as error:
             if error.errno == ENXIO:  # a FIFO without a reader
                 raise BrokenPipeError(EPIPE, os.strerror(EPIPE)) from None

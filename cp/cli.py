@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from cp.text import to_bytes
+
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 
 Runs the command, and the jobs that the configuration says, under supervision: health checks, registration in a
@@ -242,7 +244,7 @@ def show(data: bytes) -> int:
 def complain(text: str) -> None:
     """Print to standard error."""
     try:
-        write(2, text.encode(errors="surrogateescape"))
+        write(2, to_bytes(text))
     except OSError:
         pass  # nobody is left to be told
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cp.text import to_bytes
+
 PORTS = {"http": 80, "https": 443}
 FORMS = "host:port, http://host:port/path, [IPv6 address]:port or unix:///path"
 
@@ -79,7 +81,7 @@ def parse_endpoint(text: str, scheme: str = "http") -> Endpoint:
 def _unix(path: str) -> Endpoint:
     if not path:
         raise EndpointError("the path of the socket is missing")
-    if "\0" in path or len(path.encode(errors="surrogateescape")) > _LONGEST_SOCKET:
+    if "\0" in path or len(to_bytes(path)) > _LONGEST_SOCKET:
         raise EndpointError(f"the path of a socket has at most {_LONGEST_SOCKET} bytes, and no NUL")
     return Endpoint("http", "localhost", 80, socket=path)
 

@@ -7,6 +7,7 @@ import time
 from cp.plan import Logging
 from cp.secrets import Secrets
 from cp.sink import lost_lines, open_sink
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ def _fraction(fraction: float) -> str:
 
 def _raw(line: str) -> bytes:
     try:
-        return line.encode("utf-8", "surrogateescape")
+        return to_bytes(line)
     except UnicodeEncodeError:  # a surrogate that stands for no byte
         return _readable(line).encode()
 

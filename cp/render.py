@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp import config
+from cp.text import process_environment, to_bytes
 
 
 def render(argument: str, out: str) -> int:
@@ -13,14 +14,14 @@ def render(argument: str, out: str) -> int:
     from cp.logs import Log
     from cp.secrets import Secrets
 
-    environ = dict(os.environ)
+    environ = process_environment()
     log = Log(secrets=Secrets(environ))
     try:
         text = config.render(config.read(argument, environ), environ)
     except config.ConfigError as error:
         report_fatal(log, str(error))
         return 1
-    data = text.encode("utf-8", "surrogateescape")
+    data = to_bytes(text)
     try:
         if out in ("", "-"):
             _write_all(1, data)
@@ -35,7 +36,7 @@ def render(argument: str, out: str) -> int:
 
 
 def _write(path: str, data: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    fd = os.open(to_bytes(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
         _write_all(fd, data)
     finally:

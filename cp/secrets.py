@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from cp.text import from_bytes, to_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,7 +60,7 @@ class Secrets:
         """How many of these bytes, the beginning of a line, can be masked for themselves: no secret goes across their
         end, be it one of which the rest is still to come. At least half of them, whatever they are."""
         end, least = len(data), len(data) // 2
-        secrets = [secret.encode("utf-8", "surrogateescape") for secret in self._ordered if "\n" not in secret]
+        secrets = [to_bytes(secret) for secret in self._ordered if "\n" not in secret]
         for _ in range(8):  # what goes across the new end may begin even earlier; for ever, if someone wants it to
             start = min(_torn(data, end, least, secrets), default=end)
             if start == end:
@@ -97,13 +99,13 @@ class Secrets:
         """Look at the watched files. What they said before stays a secret."""
         for path, seen in self._files.items():
             try:
-                status = os.stat(path)
+                status = os.stat(to_bytes(path))
                 stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
                 if stamp == seen or not stat.S_ISREG(status.st_mode):
                     continue
-                fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                fd = os.open(to_bytes(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
                 try:
-                    text = os.read(fd, _FILE_LIMIT).decode("utf-8", "surrogateescape").strip()
+                    text = from_bytes(os.read(fd, _FILE_LIMIT)).strip()
                 finally:
                     os.close(fd)
             except OSError:
@@ -156,7 +158,7 @@ def _is_path(value: str) -> bool:
     if value.startswith(("~/", "file://")):
         return True
     folder = os.path.dirname(value)
-    return os.path.lexists(value) or (folder != "/" and os.path.isdir(folder))
+    return os.path.lexists(to_bytes(value)) or (folder != "/" and os.path.isdir(to_bytes(folder)))
 
 
 def _forms(secret: str) -> list[str]:
@@ -173,21 +175,21 @@ def _forms(secret: str) -> list[str]:
 
 
 def _percent_encoded(text: str) -> str:
-    data = text.encode("utf-8", "surrogateescape")
+    data = to_bytes(text)
     return "".join(
         chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-._~") else f"%{byte:02X}" for byte in data
     )
 
 
 def _percent_decoded(text: str) -> str:
-    first, *rest = text.encode("utf-8", "surrogateescape").split(b"%")
+    first, *rest = to_bytes(text).split(b"%")
     parts = [first]
     for part in rest:
         try:
             parts.append(bytes.fromhex(part[:2].decode("ascii")) + part[2:] if len(part) >= 2 else b"%" + part)
         except ValueError:
             parts.append(b"%" + part)
-    return b"".join(parts).decode("utf-8", "surrogateescape")
+    return from_bytes(b"".join(parts))
 
 
 def _torn(data: bytes, end: int, least: int, secrets: Iterable[bytes]) -> Iterator[int]:

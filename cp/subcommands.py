@@ -6,10 +6,9 @@ commands that health checks and sensors run every second (-ping and -putmetric) 
 
 from __future__ import annotations
 
-import os
-
 from cp.cli import complain, show
 from cp.server.client import ClientError, exchange
+from cp.text import process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def run(command: str, options: Options) -> int:
 
     failed = f"-{command}: failed" if command == "ping" else f"-{command}: failed to run subcommand"
     try:
-        paths, hint = places(options.config, os.environ)
+        paths, hint = places(options.config, process_environment())
         if options.follow:
             from cp.following import follow
 
@@ -50,7 +49,7 @@ def run(command: str, options: Options) -> int:
     except (ClientError, ConfigError) as error:
         from cp.secrets import Secrets
 
-        complain(f"{failed}: {Secrets(os.environ).masked(str(error))}\n")
+        complain(f"{failed}: {Secrets(process_environment()).masked(str(error))}\n")
     return 1
 
 
@@ -84,7 +83,7 @@ def encoded(name: str) -> str:
     """A name as a part of a path in a URL."""
     if _UNRESERVED.issuperset(name):
         return name
-    data = name.encode("utf-8", "surrogateescape")
+    data = to_bytes(name)
     return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in data)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog import CatalogRefused
+from cp.text import to_bytes
 
 
 class Authorization:
@@ -15,7 +16,7 @@ class Authorization:
         from base64 import b64encode
 
         user, _, password = credentials.partition(":")
-        encoded = b64encode(f"{user}:{password}".encode(errors="surrogateescape")).decode()
+        encoded = b64encode(to_bytes(f"{user}:{password}")).decode()
         self.header = f"Basic {encoded}" if credentials else ""
         self._secrets = [secret for secret in (encoded, credentials, password) if secret] if credentials else []
 
@@ -51,7 +52,7 @@ class Token:
 
     def _from_file(self) -> str:
         try:
-            with open(self._file, encoding="latin-1") as file:
+            with open(to_bytes(self._file), encoding="latin-1") as file:
                 status = os.fstat(file.fileno())
                 seen = (status.st_ino, status.st_mtime_ns, status.st_size)
                 if seen != self._seen:

@@ -21,6 +21,7 @@ from cp.catalog import (
 from cp.catalog.bell import Bell
 from cp.catalog.folder import Folder
 from cp.catalog.inotify import Inotify
+from cp.text import file_of, from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Directory:
     def heartbeat(self, service: Service, status: str, output: str) -> None:
         path = os.path.join(self._path, self._name(service))
         try:
-            os.lstat(path)
+            os.lstat(to_bytes(path))
         except FileNotFoundError:
             raise CatalogForgotten(f"{path} is gone") from None
         except OSError as error:  # whether it is there cannot be seen
@@ -78,7 +79,7 @@ class Directory:
     def deregister(self, service: Service) -> None:
         path = os.path.join(self._path, self._name(service))
         try:
-            os.unlink(path)
+            os.unlink(to_bytes(path))
         except (FileNotFoundError, NotADirectoryError):  # where there is no folder, there is no entry
             return
         except OSError as error:
@@ -107,7 +108,7 @@ class Directory:
 
     def _make_folder(self) -> None:
         try:
-            os.makedirs(self._path, exist_ok=True)
+            os.makedirs(to_bytes(self._path), exist_ok=True)
         except FileExistsError:  # or it is a link to nothing
             raise CatalogUnreachable(f"cannot use {self._path}: it is not a folder") from None
         except OSError as error:
@@ -119,10 +120,10 @@ class Directory:
         for name, record in self._scanned().items():
             if record.deadline < dead:
                 self._remove(name)
-        for name in os.listdir(self._path):
+        for name in map(from_bytes, os.listdir(to_bytes(self._path))):
             if name.startswith(records.TEMPORARY):
                 try:
-                    old = os.lstat(os.path.join(self._path, name)).st_mtime < dead
+                    old = os.lstat(to_bytes(os.path.join(self._path, name))).st_mtime < dead
                 except OSError:
                     continue
                 if old:
@@ -130,7 +131,7 @@ class Directory:
 
     def _remove(self, name: str) -> None:
         try:
-            os.unlink(os.path.join(self._path, name))
+            os.unlink(to_bytes(os.path.join(self._path, name)))
         except OSError:
             pass  # somebody else was faster, or owns it: it is dead either way
 
@@ -169,7 +170,8 @@ class Directory:
         try:
             return self._folder.scan()
         except OSError as error:
-            what = f"the folder {self._path}" if error.filename in (None, self._path) else error.filename
+            file = file_of(error)
+            what = f"the folder {self._path}" if file in ("", self._path) else file
             raise CatalogUnreachable(f"cannot read {what}: {_why(error)}") from None
 
     def _look(self, watch: Watch, seen: dict[str, records.Record]) -> tuple[list[Instance], float]:
@@ -192,7 +194,7 @@ class Directory:
     def _follow(self) -> bool:
         """Has inotify look at the folder that is there now; false if it cannot."""
         try:
-            status = os.stat(self._path)
+            status = os.stat(to_bytes(self._path))
             inode = (status.st_dev, status.st_ino)
             if self._inotify is None or self._inode != inode:
                 self._unfollow()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog import records
+from cp.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ class Folder:
     def scan(self) -> dict[str, records.Record]:
         """All that is in the folder, by file name. Raises OSError."""
         seen: dict[str, Sight] = {}
-        with os.scandir(self._path) as entries:
+        with os.scandir(to_bytes(self._path)) as entries:
             for entry in entries:
-                sight = self._look_at(entry.name) if _counts(entry.name) else None
+                name = from_bytes(entry.name)
+                sight = self._look_at(name) if _counts(name) else None
                 if sight is not None:
-                    seen[entry.name] = sight
+                    seen[name] = sight
         self._seen = seen
         self._warned &= seen.keys()
         return self.known()
@@ -77,7 +79,7 @@ class Folder:
         """What the file says, read only if it is new or was replaced; None if it is gone. Raises OSError."""
         path = os.path.join(self._path, name)
         try:
-            status = os.lstat(path)
+            status = os.lstat(to_bytes(path))
         except FileNotFoundError:
             return None  # deregistered while we look
         signature = (status.st_ino, status.st_mtime_ns, status.st_size)

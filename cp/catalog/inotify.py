@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from sys import byteorder
 
+from cp.text import from_bytes, to_bytes
+
 # <sys/inotify.h>; the flags for inotify_init1 are those of open().
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, DELETE = 0x008, 0x040, 0x080, 0x200
 DELETE_SELF, MOVE_SELF, ONLYDIR = 0x400, 0x800, 0x01000000
@@ -31,7 +33,7 @@ class Inotify:
         if self.fd < 0:
             raise _last_error(ctypes.get_errno(), folder)
         mask = CLOSE_WRITE | MOVED_FROM | MOVED_TO | DELETE | DELETE_SELF | MOVE_SELF | ONLYDIR
-        if libc.inotify_add_watch(self.fd, os.fsencode(folder), ctypes.c_uint32(mask)) < 0:
+        if libc.inotify_add_watch(self.fd, to_bytes(folder), ctypes.c_uint32(mask)) < 0:
             error_number = ctypes.get_errno()
             self.close()
             raise _last_error(error_number, folder)
@@ -50,7 +52,7 @@ class Inotify:
                     name = data[at + HEADER : at + HEADER + length].rstrip(b"\0")
                     if what & OVERFLOW or not name:
                         known = False
-                    names.add(os.fsdecode(name))
+                    names.add(from_bytes(name))
                     at += HEADER + length
         except BlockingIOError:
             pass

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from cp.plan import ConsulSettings, DirectorySettings
+from cp.text import process_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,21 +17,23 @@ def open_catalog(
     settings: ConsulSettings | EtcdSettings | DirectorySettings,
     *,
     warn: Callable[[str], object] = lambda text: None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> Catalog:
     """A client for one thread; nothing is contacted yet. CatalogError if the settings can never work.
 
-    `warn` hears what a person should know and is no error; it is called on the client's thread. `environ` may name an
-    HTTP proxy. Imports what this catalogue needs and no other: call it on the thread that will use the client.
+    `warn` hears what a person should know and is no error; it is called on the client's thread. `environ`, our own
+    environment by default, may name an HTTP proxy. Imports what this catalogue needs and no other: call it on the
+    thread that will use the client.
     """
-    if isinstance(settings, ConsulSettings):
-        from cp.catalog.consul import Consul
-
-        return Consul(settings, environ, warn)
     if isinstance(settings, DirectorySettings):
         from cp.catalog.directory import Directory
 
         return Directory(settings, warn)
+    environ = process_environment() if environ is None else environ
+    if isinstance(settings, ConsulSettings):
+        from cp.catalog.consul import Consul
+
+        return Consul(settings, environ, warn)
     from cp.catalog.etcd import Etcd
 
     return Etcd(settings, environ, warn)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.endpoint import EndpointError, parse_endpoint
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _authorization(credentials: str) -> dict[str, str]:
 
     user, _, password = credentials.partition(":")
     decoded = f"{unquote(user)}:{unquote(password)}"
-    return {"Proxy-Authorization": f"Basic {b64encode(decoded.encode(errors='surrogateescape')).decode()}"}
+    return {"Proxy-Authorization": f"Basic {b64encode(to_bytes(decoded)).decode()}"}
 
 
 def _is_local(host: str) -> bool:

@@ -15,6 +15,7 @@ from errno import ELOOP, ENXIO
 from math import isfinite
 
 from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Record:
 
 def file_name(id: str) -> str:
     """A name that is nothing but a name, whatever the id holds: no separator, no dot in front."""
-    return "".join(chr(byte) if byte in PLAIN else f"%{byte:02X}" for byte in os.fsencode(id)) + SUFFIX
+    return "".join(chr(byte) if byte in PLAIN else f"%{byte:02X}" for byte in to_bytes(id)) + SUFFIX
 
 
 def encode(service: Service, status: str, output: str, deadline: float) -> bytes:
@@ -87,7 +88,7 @@ def read(path: str) -> Record:
     """What the file says. ValueError with the reason if it is not an entry; OSError if it cannot be read. Never waits,
     not for a pipe either."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(to_bytes(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if error.errno in (ELOOP, ENXIO):  # a symbolic link; a socket
             raise ValueError("not a regular file") from None
@@ -112,17 +113,17 @@ def read(path: str) -> Record:
 def write(folder: str, name: str, content: bytes) -> None:
     """Puts the whole content under that name, or leaves what was there. OSError."""
     temporary = os.path.join(folder, f"{TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    fd = os.open(to_bytes(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         try:
             if os.write(fd, content) != len(content):
                 raise OSError("short write")  # the next attempt will hear why
         finally:
             os.close(fd)
-        os.rename(temporary, os.path.join(folder, name))
+        os.rename(to_bytes(temporary), to_bytes(os.path.join(folder, name)))
     except BaseException:  # whatever it is, it goes on from here, and the half-written file must not stay
         try:
-            os.unlink(temporary)
+            os.unlink(to_bytes(temporary))
         except OSError:
             pass  # the first error says more; the next sweep removes it
         raise

@@ -8,6 +8,7 @@ import time
 from _thread import allocate_lock
 
 from cp.catalog import CatalogError
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class PatientSocket(socket.socket):
 
 def open_unix(path: str, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
     """Connected, or OSError. `watched` gets the socket before it is connected, and may raise."""
-    return _connected(socket.AF_UNIX, 0, path, patience, patience.left(), watched)
+    return _connected(socket.AF_UNIX, 0, to_bytes(path), patience, patience.left(), watched)
 
 
 def open_tcp(host: str, port: int, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
@@ -118,7 +119,7 @@ def tls_context(tls: Tls, server: str, hint: str = "") -> ssl.SSLContext:
 def _state(path: str) -> tuple[int, int, int] | None:
     """What changes when the file does."""
     try:
-        status = os.stat(path)
+        status = os.stat(to_bytes(path))
     except (OSError, ValueError):  # not there: to read it will say why
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
@@ -140,12 +141,12 @@ def _new_tls_context(tls: Tls, server: str, hint: str) -> ssl.SSLContext:
     context.sslsocket_class = PatientTlsSocket
     try:
         if tls.ca_file or tls.ca_path:
-            context.load_verify_locations(tls.ca_file or None, tls.ca_path or None)
+            context.load_verify_locations(_file(tls.ca_file), _file(tls.ca_path))
         else:
             context.load_default_certs()
         if tls.client_cert:
             # Without a password at hand OpenSSL would ask for it on the terminal.
-            context.load_cert_chain(tls.client_cert, tls.client_key or None, lambda: "")
+            context.load_cert_chain(to_bytes(tls.client_cert), _file(tls.client_key), lambda: "")
     except (OSError, ValueError) as error:
         files = ", ".join(name for name in (tls.ca_file, tls.ca_path, tls.client_cert, tls.client_key) if name)
         raise CatalogError(f"cannot set up TLS for {server} with {files}: {reason(error)}{hint}") from None
@@ -153,6 +154,10 @@ def _new_tls_context(tls: Tls, server: str, hint: str) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _file(path: str) -> bytes | None:
+    return to_bytes(path) if path else None
 
 
 def origin(error: BaseException) -> BaseException:

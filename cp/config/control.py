@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.plan import Control
+from cp.text import to_be_encoded_by_python, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def _read_socket(fields: Fields) -> str:
             "control: validate failed with control server not loading due to missing config: name a path, "
             "or leave it out for the usual place",
         )
-    elif len(path.encode("utf-8", "surrogateescape")) > LONGEST_PATH:
+    elif len(to_bytes(path)) > LONGEST_PATH:
         fields.fault("socket", f"the path is too long for a socket: at most {LONGEST_PATH} bytes")
     return path
 
@@ -70,7 +71,7 @@ def _number(data: object) -> int:
     except ImportError:
         raise ValueError("names of users need the module 'pwd', which this Python lacks: give the number") from None
     try:
-        return getpwnam(data).pw_uid
+        return getpwnam(to_be_encoded_by_python(data)).pw_uid
     except (KeyError, ValueError):
         from cp.config.fields import show
 

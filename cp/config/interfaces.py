@@ -5,6 +5,8 @@ Pure: the addresses of this machine are an argument, see `cp.addresses`.
 
 from __future__ import annotations
 
+from cp.text import to_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -180,7 +182,7 @@ def _network(address: Address, length: int) -> int:
 
 def _order(address: Address) -> tuple[bytes, bytes]:
     packed = address.packed
-    return address.interface.encode("utf-8", "surrogateescape"), packed if len(packed) == 16 else _MAPPED + packed
+    return to_bytes(address.interface), packed if len(packed) == 16 else _MAPPED + packed
 
 
 def _parse_all(specs: Sequence[str]) -> list[_Spec]:

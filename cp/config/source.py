@@ -6,6 +6,7 @@ import errno
 import os
 
 from cp.config.errors import ConfigError
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _from_file(path: str, *, waits: bool = True) -> Source:
             ["Could not read config file: file:// names no file, write it as file:///etc/containerpilot.json"]
         )
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if waits else os.O_NONBLOCK))
+        fd = os.open(to_bytes(path), os.O_RDONLY | os.O_CLOEXEC | (0 if waits else os.O_NONBLOCK))
     except OSError as error:
         raise _cannot("open", path, error) from None
     except ValueError:  # a NUL character

@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 
+from cp.text import to_bytes
+
 
 def open_input(path: str) -> int:
     """A file for a child to read, as a descriptor. OSError if it cannot be opened.
@@ -13,15 +15,14 @@ def open_input(path: str) -> int:
     The loop does not wait: neither for a writer of a FIFO nor for a slow device.
     """
     flags = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    encoded = path.encode(errors="surrogateescape")
-    fd = os.open(encoded, os.O_RDONLY | flags)
+    fd = os.open(to_bytes(path), os.O_RDONLY | flags)
     try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if stat.S_ISFIFO(mode):
             # Readers of a FIFO without a writer are at its end. This one is its own writer: it waits for others.
-            reader, fd = fd, os.open(encoded, os.O_RDWR | flags)
+            reader, fd = fd, os.open(to_bytes(path), os.O_RDWR | flags)
             os.close(reader)
         os.set_blocking(fd, True)
     except OSError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import select
-from _codecs import utf_8_decode
+
+from cp.text import from_beginning, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,15 +81,15 @@ class LineReader:
         line = line.removesuffix(b"\r")
         while len(line) > LINE_LIMIT:
             line = self._pass_on_piece(line)
-        self._on_line(line.decode("utf-8", "surrogateescape"))
+        self._on_line(from_bytes(line))
 
     def _pass_on_piece(self, line: bytes) -> bytes:
         """Pass on the beginning of a line that is too long; returns the rest of the line."""
         piece = line[: self._outputs.whole(line[:LINE_LIMIT])]
         # A character that is only begun goes to the next piece. Bytes that are not UTF-8 are not held back.
-        text, size = utf_8_decode(piece, "surrogateescape", False)
+        text, size = from_beginning(piece)
         if not size:
-            text, size = piece.decode("utf-8", "surrogateescape"), len(piece)
+            text, size = from_bytes(piece), len(piece)
         self._on_line(text)
         return line[size:]
 

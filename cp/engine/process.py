@@ -7,6 +7,7 @@ import os
 
 from cp.engine.inputs import open_input, open_null
 from cp.plan import INHERIT
+from cp.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ class Processes:
             # posix_spawn: no copy of our memory, safe with threads. The mask and the dispositions that Python and we
             # changed (SIGPIPE ignored, signals handled) are put back in the child.
             pid = os.posix_spawn(
-                path,
-                list(command),
-                environ,
+                to_bytes(path),
+                [to_bytes(argument) for argument in command],
+                {to_bytes(name): to_bytes(value) for name, value in environ.items()},
                 file_actions=actions,
                 setpgroup=0,
                 setsigmask=(),
@@ -238,14 +239,14 @@ def find_executable(name: str, path: str) -> str:
     for folder in path.split(":") if path else ():
         candidate = f"{folder or '.'}/{name}"
         try:
-            is_file = os.stat(candidate).st_mode & 0o170000 == 0o100000
+            is_file = os.stat(to_bytes(candidate)).st_mode & 0o170000 == 0o100000
         except PermissionError:
             hidden = hidden or folder
             continue
         except (OSError, ValueError):  # ValueError: a NUL character
             continue
         if is_file:
-            if os.access(candidate, os.X_OK):
+            if os.access(to_bytes(candidate), os.X_OK):
                 return candidate
             refused = refused or candidate
     if refused:
@@ -267,7 +268,7 @@ def _start_error(name: str, path: str, error: OSError) -> StartError:
         code = NOT_FOUND
     elif error.errno == errno.ENOEXEC:
         why += " (a script needs a first line such as #!/bin/sh)"
-    elif error.errno == errno.EACCES and os.path.isdir(path):
+    elif error.errno == errno.EACCES and os.path.isdir(to_bytes(path)):
         why += " (it is a directory)"
     return StartError(f"fork/exec {path if '/' in name else name}: {why}", code)
 
@@ -275,13 +276,13 @@ def _start_error(name: str, path: str, error: OSError) -> StartError:
 def _interpreter(path: str) -> str:
     """What the first line of a script that exists names, or of an ELF file nothing."""
     try:
-        with open(path, "rb") as file:
+        with open(to_bytes(path), "rb") as file:
             first = file.readline(256)
     except OSError:
         return ""
     if first.startswith(b"#!"):
         line = first[2:].rstrip(b"\n").strip(b" \t")
-        name = line.replace(b"\t", b" ").split(b" ")[0].decode(errors="replace")
+        name = from_bytes(line.replace(b"\t", b" ").split(b" ")[0])
         if name.endswith("\r"):
             return f"{name!r}, with a Windows line end: save the script with Unix line ends;"
         return name

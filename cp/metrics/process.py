@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.metrics.definition import COUNTER, GAUGE, Definition
+from cp.text import to_bytes
 
 CPU_SECONDS = Definition(
     name="process_cpu_seconds_total", kind=COUNTER, help="Total user and system CPU time spent in seconds."
@@ -54,7 +55,7 @@ def _stat(proc: str) -> list[tuple[Definition, float]]:
 
 def _open_files(proc: str) -> list[tuple[Definition, float]]:
     # One of them is the one that lists them.
-    return [(OPEN_FDS, float(len(os.listdir(f"{proc}/self/fd")) - 1))]
+    return [(OPEN_FDS, float(len(os.listdir(to_bytes(f"{proc}/self/fd"))) - 1))]
 
 
 def _limits(proc: str) -> list[tuple[Definition, float]]:
@@ -63,5 +64,5 @@ def _limits(proc: str) -> list[tuple[Definition, float]]:
 
 
 def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with open(to_bytes(path), "rb") as file:
         return file.read()

@@ -12,6 +12,7 @@ import sys
 from time import monotonic
 
 from cp.server.places import USUAL
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Connection:
             limit = b"".join(part.to_bytes(8, sys.byteorder) for part in divmod(rest, 1_000_000))
             connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, limit)
         try:
-            connection.connect(path)
+            connection.connect(to_bytes(path))
         except (OSError, ValueError):
             connection.close()
             raise
@@ -221,7 +222,7 @@ def _shown(path: str) -> str:
 
 def _is_foreign(path: str) -> bool:
     try:
-        return os.lstat(path).st_uid not in (0, os.getuid())
+        return os.lstat(to_bytes(path)).st_uid not in (0, os.getuid())
     except (OSError, ValueError):
         return False  # connecting will tell why
 

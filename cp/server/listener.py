@@ -10,6 +10,8 @@ import errno
 import os
 import stat
 
+from cp.text import from_bytes, to_bytes
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +37,7 @@ class Listener:
         self.path = path
         self.socket = socket
         self._mode = mode
-        self._file = os.path.abspath(path)
+        self._file = from_bytes(os.path.abspath(to_bytes(path)))
         self._identity = identity
 
     def is_at(self, path: str, *, through_link: bool = False) -> bool:
@@ -59,7 +61,7 @@ class Listener:
         """Remove the file, unless somebody else has put another there; nobody new can connect then."""
         try:
             if _identity(self._file) == self._identity:
-                os.unlink(self._file)
+                os.unlink(to_bytes(self._file))
         except OSError:
             pass  # it is gone, or no longer ours to remove
 
@@ -96,7 +98,7 @@ def _open(path: str, mode: int) -> Listener:
         raise _Refused("the path is empty")
     if "\0" in path:
         raise _Refused("the path has a NUL character in it")
-    length = len(os.fsencode(path))
+    length = len(to_bytes(path))
     if length > LONGEST_PATH:
         raise _Refused(f"the path has {length} bytes, and a socket's at most {LONGEST_PATH}: name a shorter one")
     for _ in range(ATTEMPTS):
@@ -116,10 +118,10 @@ def _open(path: str, mode: int) -> Listener:
 def _clear(path: str) -> None:
     """Remove a socket that nobody serves. Anything else stays, and is refused."""
     try:
-        is_socket = stat.S_ISSOCK(os.stat(path).st_mode)
+        is_socket = stat.S_ISSOCK(os.stat(to_bytes(path)).st_mode)
         identity = _identity(path)
     except FileNotFoundError:
-        if os.path.islink(path):
+        if os.path.islink(to_bytes(path)):
             raise _Refused("a symbolic link to nothing is there: remove it, or name another path") from None
         return
     except OSError as error:
@@ -130,7 +132,7 @@ def _clear(path: str) -> None:
         raise _Refused("another instance listens there: stop it, or name another path")
     try:
         if _identity(path) == identity:
-            os.unlink(path)
+            os.unlink(to_bytes(path))
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -141,7 +143,7 @@ def _is_served(path: str) -> bool:
     probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         probe.setblocking(False)
-        probe.connect(path)
+        probe.connect(to_bytes(path))
     except (ConnectionRefusedError, FileNotFoundError):
         return False
     except BlockingIOError:  # its queue is full
@@ -166,7 +168,7 @@ def _bind(server: _socket.socket, path: str, mode: int) -> bool:
     except OSError:
         pass  # a kernel that does not know that
     try:
-        server.bind(path)
+        server.bind(to_bytes(path))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             return False
@@ -178,7 +180,7 @@ def _listen(server: _socket.socket, path: str, mode: int) -> tuple[int, int]:
     """Until this listens nobody can connect, so that nobody does before the mode is right."""
     try:
         identity = _identity(path)
-        found = os.lstat(path).st_mode
+        found = os.lstat(to_bytes(path)).st_mode
         if not stat.S_ISSOCK(found):
             raise _Refused("another program has just put its own file there: name another path")
         if stat.S_IMODE(found) != mode:  # the umask has taken some of it
@@ -193,7 +195,7 @@ def _listen(server: _socket.socket, path: str, mode: int) -> tuple[int, int]:
 
 def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
     """Of the file that we have made, and of no other that somebody may put in its place. Raises OSError, _Refused."""
-    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = os.open(to_bytes(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(fd)
         if (status.st_dev, status.st_ino) != identity:
@@ -208,14 +210,14 @@ def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
 
 def _identity(path: str, through_link: bool = False) -> tuple[int, int]:
     """Of the file itself, be it a symbolic link; or of what that leads to."""
-    status = os.stat(path, follow_symlinks=through_link)
+    status = os.stat(to_bytes(path), follow_symlinks=through_link)
     return status.st_dev, status.st_ino
 
 
 def _kind(path: str) -> str:
-    mode = os.stat(path).st_mode
+    mode = os.stat(to_bytes(path)).st_mode
     kind = "a directory" if stat.S_ISDIR(mode) else "a file" if stat.S_ISREG(mode) else "something else"
-    return f"a symbolic link to {kind}" if os.path.islink(path) else kind
+    return f"a symbolic link to {kind}" if os.path.islink(to_bytes(path)) else kind
 
 
 def _why(error: OSError, path: str) -> str:

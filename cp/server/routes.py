@@ -8,6 +8,7 @@ from __future__ import annotations
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.events import Follower, kept_after, shape, wants_stream
 from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
+from cp.text import from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def percent_decoded(text: str) -> str:
             parts += (bytes([int(part[:2].decode("ascii"), 16)]), part[2:]) if is_escape else (b"%", part)
         except ValueError:
             parts += (b"%", part)
-    return b"".join(parts).decode("utf-8", "surrogateescape")
+    return from_bytes(b"".join(parts))
 
 
 def _is_allowed(call: Call, method: str) -> bool:

@@ -21,22 +21,23 @@ EVERYTHING = "everything"
 # What each room may import of ours, besides itself. A module belongs to the room with the longest name that fits.
 ROOMS: dict[str, tuple[str, ...]] = {
     "plan": (),
-    "endpoint": (),
-    "config": ("plan", "endpoint", "config/template", "config/json5"),
+    "endpoint": ("text",),
+    "config": ("plan", "endpoint", "config/template", "config/json5", "text"),
     "config/template": (),
     "config/json5": (),
-    "engine": ("plan", "engine/loop", "jsontext"),
+    "engine": ("plan", "engine/loop", "jsontext", "text"),
     "engine/loop": (),
-    "catalog": ("plan", "endpoint", "jsontext", "version"),
-    "server": ("engine/loop",),
-    "metrics": (),
+    "catalog": ("plan", "endpoint", "jsontext", "version", "text"),
+    "server": ("engine/loop", "text"),
+    "metrics": ("text",),
     "jsontext": ("config/json5",),
-    "logs": ("plan", "secrets", "sink", "channel", "jsontext"),
-    "secrets": (),
+    "logs": ("plan", "secrets", "sink", "channel", "jsontext", "text"),
+    "secrets": ("text",),
     "sink": ("channel",),
-    "channel": (),
-    "addresses": ("config",),
+    "channel": ("text",),
+    "addresses": ("config", "text"),
     "libc": (),
+    "text": (),
     "version": ("cp",),
     "cp": (),
     "app": (EVERYTHING,),
@@ -127,7 +128,7 @@ def test_a_module_imports_only_what_its_room_may_know(module: str) -> None:
         if EVERYTHING not in allowed
         and room_of(each.module) not in (allowed | set(ROOMS_FOR_TYPES.get(room, ())) if each.for_types else allowed)
     ]
-    assert not forbidden
+    assert not forbidden, "\n".join(forbidden)
 
 
 def test_the_two_dialects_do_not_know_each_other() -> None:
@@ -178,3 +179,60 @@ def test_the_page_has_the_same_table() -> None:
             for name in re.findall(r"`cp/([^`]*)`", cells[0]):
                 rows[name.removesuffix(".py").rstrip("/") or "cp"] = may_import
     assert rows == {room: set(allowed) for room, allowed in ROOMS.items()}
+
+
+# Functions that take a file name, or what a process is started with.
+SYSTEM_CALLS = {
+    "os": (
+        *("access", "chdir", "chmod", "chown", "link", "listdir", "lstat", "makedirs", "mkdir", "mkfifo", "open"),
+        *("posix_spawn", "readlink", "remove", "rename", "replace", "rmdir", "scandir", "stat", "statvfs", "symlink"),
+        *("truncate", "unlink", "utime"),
+    ),
+    "os.path": ("abspath", "exists", "isdir", "isfile", "islink", "lexists", "realpath", "samefile"),
+}
+
+
+def test_text_becomes_bytes_for_the_system_in_one_place() -> None:
+    """Left to Python, the locale decides what bytes a file name, an argument or a variable has."""
+    forbidden = [
+        f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {what}"
+        for module, path in MODULES.items()
+        if module != "cp.text" and room_of(module) != "config/template"
+        for node in ast.walk(ast.parse(path.read_text()))
+        for what in _left_to_the_locale(node)
+    ]
+    assert not forbidden, "\n".join(forbidden)
+
+
+def _left_to_the_locale(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and node.value == "surrogateescape":
+        yield "use text.to_bytes or text.from_bytes"
+    if isinstance(node, ast.Attribute) and node.attr == "filename":
+        yield "use text.file_of"
+    if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+        *("os.fsencode", "os.fsdecode", "os.environ", "os.environb", "os.getenv", "sys.argv", "sys.orig_argv"),
+        *("sys.stdin", "sys.stdout", "sys.stderr", "os.getcwd"),
+    ):
+        yield ast.unparse(node)
+    if not isinstance(node, ast.Call) or not node.args:
+        return
+    called = ast.unparse(node.func)
+    module, _, name = called.rpartition(".")
+    takes_path = called == "open" or name in SYSTEM_CALLS.get(module, ()) or name in ("bind", "connect")
+    if takes_path and not _is_bytes_or_ascii(node.args[0]):
+        yield f"{called}({ast.unparse(node.args[0])}): wrap it in text.to_bytes"
+    is_binary = len(node.args) > 1 and "b" in ast.unparse(node.args[1])
+    if called == "open" and not is_binary and not any(keyword.arg == "encoding" for keyword in node.keywords):
+        yield f"{ast.unparse(node)}: name an encoding"
+
+
+def _is_bytes_or_ascii(node: ast.expr) -> bool:
+    """A file name that no locale can change."""
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) == "to_bytes"
+    if isinstance(node, ast.JoinedStr):  # such as f"/proc/{pid}/stat"
+        first = node.values[0]
+        return isinstance(first, ast.Constant) and str(first.value).startswith("/proc/")
+    if isinstance(node, ast.Tuple):  # an address and a port
+        return True
+    return isinstance(node, ast.Constant) or ast.unparse(node) in ("descriptor", "peer")

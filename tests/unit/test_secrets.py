@@ -60,7 +60,7 @@ def test_names_that_do_not(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["", "short", "true", "Required", "disabled", "/run/secrets/x", "./x", "~/.token"])
 def test_values_that_are_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.path.lexists", lambda path: path in ("/run/secrets/x", "./x"))
+    monkeypatch.setattr("os.path.lexists", lambda path: path in (b"/run/secrets/x", b"./x"))
     assert not is_secret("TOKEN", value)
 
 

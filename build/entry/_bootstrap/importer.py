@@ -241,8 +241,9 @@ def run(importer: Importer) -> NoReturn:
     sys.meta_path.insert(0, importer)
     try:
         from cp.cli import main
+        from cp.text import arguments
 
-        status = main(sys.argv[1:])
+        status = main(arguments())
     except DamagedArchive as error:
         refuse(error)
     # What was written went straight to the descriptors, and nothing is to be tidied up: the interpreter's own end would

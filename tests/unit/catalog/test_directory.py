@@ -484,7 +484,7 @@ def break_call(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
         works = getattr(os, name)
 
         def call(path: Any, *arguments: Any, **options: Any) -> Any:
-            if str(path).endswith(".json"):
+            if os.fsdecode(path).endswith(".json"):
                 raise OSError(number, os.strerror(number), path)
             return works(path, *arguments, **options)
 
