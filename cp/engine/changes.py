@@ -238,7 +238,7 @@ class Changes:
             elif not job.is_hook:
                 job.stop()
             else:
-                job.restarts_left = 0  # the hooks of a job that ends are waited for
+                job.restarts.forbid()  # the hooks of a job that ends are waited for
                 job.end_overdue()
                 asked_for = job.name in (change.started, change.held)
                 if job.state != State.WAITING and (asked_for or job.plan.when.source not in ending):
@@ -284,7 +284,7 @@ class Changes:
         ]
         if not change.started and not change.held:
             for kept in self._roster.jobs.values():
-                kept.restarts_left = kept.plan.restarts
+                kept.restarts.renew()
         self._engine.adopt(change.plan, fresh, change)
         started = [self._roster.jobs[job.name] for job in fresh]
         self._tell_of(started, change.done, reloaded=not change.started and not change.held)

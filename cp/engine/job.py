@@ -7,7 +7,8 @@ from cp.engine.events import Code, Event
 from cp.engine.exits import Exit, report_exit
 from cp.engine.health import Health
 from cp.engine.process import StartError
-from cp.engine.rhythm import Backoff, Ticker
+from cp.engine.restarts import Restarts
+from cp.engine.rhythm import Ticker
 from cp.engine.states import MOVES, STOPPING_STATES, State
 from cp.engine.trigger import Trigger
 from cp.engine.work import new_run
@@ -35,7 +36,7 @@ class Job:
         self.since = host.loop.now()
         self.last_exit: Exit | None = None
         self.runs = 0
-        self.restarts = 0
+        self.restarts = Restarts(job_plan, host.random)
         self.health = Health(job_plan.health)
         self.trigger = Trigger(job_plan)
         self.skip: Skip | None = None  # why it is skipped
@@ -44,9 +45,7 @@ class Job:
         self._supervisor = supervisor
         self._run: Run | None = None
         self.started = False
-        self.restarts_left = job_plan.restarts  # None: any number
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
-        self._backoff = Backoff(host.random)
         self._timer: Timer | None = None
         self._ticker = Ticker(host.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
         health = job_plan.health
@@ -164,7 +163,7 @@ class Job:
         if self.state == State.RUNNING:
             self.trigger.pending = tick
         elif self.state == State.SCHEDULED:
-            if self._may_restart(self.runs > 0):
+            if self.restarts.take(first=self.runs == 0):
                 self._start(tick)
             else:
                 self._host.log.debug(f"interval expired but restart not permitted: {self.name}")
@@ -231,12 +230,12 @@ class Job:
             self._move(State.SCHEDULED)
             if self.trigger.take() is not None:
                 self.ticked()
-        elif not stopping and self._may_restart(True):
+        elif not stopping and self.restarts.take():
             self._move(State.PAUSING)
-            self._timer = self._host.loop.call_later(self._backoff.pause_after(seconds), self._restart)
+            self._timer = self._host.loop.call_later(self.restarts.pause_after(seconds), self._restart)
         elif self.awaits_event:
             # Jobs that cannot be started, each on the failure of another, must not keep us busy without a rest.
-            pause = self._backoff.pause_after(seconds) if failed_start and not stopping else 0.0
+            pause = self.restarts.pause_after(seconds) if failed_start and not stopping else 0.0
             if pause:
                 self._move(State.PAUSING)
                 self._timer = self._host.loop.call_later(pause, self._wait_again)
@@ -253,23 +252,13 @@ class Job:
             self.triggered(event)
 
     def _restart(self) -> None:
-        self.restarts += 1
+        self.restarts.count += 1
         if self._host.observer is not None:
             self._host.observer.job_restarted(self.name)
         event = self.trigger.take()
         if event is not None and self.is_hook:
             self.trigger.close()  # this run is the one for it
         self._start(event)
-
-    def _may_restart(self, counts: bool) -> bool:
-        """Take one of the restarts, if there is one left."""
-        if self.restarts_left is None or not counts:
-            # Somebody waits for the end of a hook on `stopping`, which would never come.
-            return not (self.is_hook and self.plan.when.code == Code.STOPPING)
-        if self.restarts_left == 0:
-            return False
-        self.restarts_left -= 1
-        return True
 
     def _waited_too_long(self) -> None:
         self._timer = None

@@ -13,6 +13,7 @@ from cp.engine.check import Check
 from cp.engine.endings import Endings
 from cp.engine.engine import Engine
 from cp.engine.job import Job
+from cp.engine.restarts import Restarts
 from cp.engine.rhythm import Backoff
 from cp.engine.roster import Roster
 from cp.engine.run import Run
@@ -52,7 +53,7 @@ Change = tuple[type, str, Callable[..., Any]]
 
 FAULTS: dict[str, Change] = {
     "an event that came while the process ran is lost": (Job, "_wait_again", lambda job: job._move(State.WAITING)),
-    "there is one restart more than there should be": (Job, "_may_restart", lambda job, counts: True),
+    "there is one restart more than there should be": (Restarts, "take", lambda restarts, first=False: True),
     "a held job waits for its event": (Job, "hold", lambda job: None),
     "no restart has a pause before it": (Backoff, "pause_after", lambda backoff, seconds: 0.0),
     "nobody waits for hooks": (Roster, "dependents", lambda roster, job: []),
