@@ -208,6 +208,7 @@ class EtcdSettings(Record):
     endpoints: tuple[str, ...]
     prefix: str = "/containerpilot"
     api: str = ""  # "v2", "v3", "" = ask the server
+    preferred_api: str = "v3"  # of a server that speaks both, where `api` is empty
     username: str = ""
     password: str = ""
     tls: Tls = Tls()

@@ -57,6 +57,7 @@ class Discovery:
         self._listener = listener
         self._observe = observe
         self._registrar: Registrar | None = None
+        self._informed = ""  # the last thing that clients said they chose; all of them choose the same
 
     def start(self) -> None:
         self._opened().start()
@@ -102,9 +103,18 @@ class Discovery:
     def _open(self) -> Catalog:
         from cp.catalog.opener import open_catalog
 
-        catalog = open_catalog(self._settings, warn=lambda text: self._loop.post(self._log.warning, text))
+        catalog = open_catalog(
+            self._settings,
+            warn=lambda text: self._loop.post(self._log.warning, text),
+            inform=lambda text: self._loop.post(self._inform, text),
+        )
         if self._observe is None:
             return catalog
         from cp.catalog.observed import Observed
 
         return Observed(catalog, self._observe)
+
+    def _inform(self, text: str) -> None:
+        if text != self._informed:
+            self._informed = text
+            self._log.info(text)

@@ -1,11 +1,13 @@
-"""etcd, through its API v3 (the JSON gateway) or v2, whichever is configured or else whichever the server speaks."""
+"""etcd, through its API v3 (the JSON gateway) or v2: the configured one, or else the preferred one if it is spoken."""
 
 from __future__ import annotations
+
+import json
 
 from cp.catalog import PASSING, CatalogUnreachable
 from cp.catalog.etcd2 import Etcd2
 from cp.catalog.etcd3 import Etcd3
-from cp.catalog.etcd_endpoints import Endpoints
+from cp.catalog.etcd_endpoints import Endpoints, basic_authorization
 from cp.catalog.etcd_records import ApiMissing, Reader, parse_object
 
 TYPE_CHECKING = False
@@ -20,12 +22,16 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Api = Etcd2 | Etcd3
 
+UNKNOWN = (0, 0)  # a version that is not told
+OLDEST_V3 = (3, 3)  # whose JSON gateway can do all that is needed
+FIRST_BROKEN_V2 = (3, 5)  # it cannot prolong the life of a directory: etcd-io/etcd issue 13589
+
 
 class Etcd:
     """A client of one cluster; see `cp.catalog.Catalog`. All calls are idempotent.
 
     In etcd an instance is there or not: it has no status. So what is not passing is taken out, and comes back when it
-    passes. `warn` hears once of each key below a watched service that is no instance.
+    passes. `warn` hears once of each key below a watched service that is no instance, `inform` which API was chosen.
     """
 
     def __init__(
@@ -33,12 +39,14 @@ class Etcd:
         settings: EtcdSettings,
         environ: Mapping[str, str],
         warn: Callable[[str], object],
+        inform: Callable[[str], object] = lambda text: None,
         *,
         order: Callable[[str], Any] | None = None,
     ) -> None:
         self._settings = settings
         self._endpoints = Endpoints(settings, environ) if order is None else Endpoints(settings, environ, order=order)
         self._reader = Reader(warn)
+        self._inform = inform
         self._api: Api | None = None  # once it is known
         self._withdrawn: set[str] = set()  # ids of services that are kept out because of their status
 
@@ -92,33 +100,59 @@ class Etcd:
 
     def _choose(self) -> Api:
         if self._settings.api == "v2":
-            return Etcd2(self._settings, self._endpoints, self._reader)
+            return self._v2()
         version = self._version()
-        has_v3 = version >= (3, 3) or version == (0, 0)
+        spoken = ".".join(map(str, version)) if version != UNKNOWN else "of an unknown version"
+        if self._settings.api == "" and self._settings.preferred_api == "v2" and self._has_v2(version):
+            self._inform(f"etcd {spoken}: API v2 is used, where ContainerPilot 2 has its keys; see etcd.api")
+            return self._v2()
+        has_v3 = version >= OLDEST_V3 or version == UNKNOWN
         for root in gateways(version) if has_v3 else ():
             answer = self._endpoints.request(
                 "POST", f"{root}/maintenance/status", headers={"Content-Type": "application/json"}, body=b"{}"
             )
             self._check(answer)
             if answer.status != 404:
+                if self._settings.api == "":
+                    self._inform(f"etcd {spoken}: API v3 is used; see etcd.api")
                 return Etcd3(self._settings, self._endpoints, self._reader, root)
-        spoken = ".".join(map(str, version)) if version != (0, 0) else "of an unknown version"
         why = "its JSON gateway is switched off (--enable-grpc-gateway=false)" if has_v3 else "it is too old"
         if self._settings.api == "v3":
             raise ApiMissing(f"this etcd {spoken} does not speak v3 over HTTP, as etcd.api demands: {why}")
-        answer = self._endpoints.request("GET", "/v2/keys/", headers={})
+        answer = self._keys()
         if answer.status == 404 and b"errorCode" not in answer.body:
             raise ApiMissing(f"this etcd {spoken} speaks neither v3 over HTTP ({why}) nor v2 (--enable-v2)")
+        self._inform(f"etcd {spoken}: API v2 is used, since it does not speak v3 over HTTP: {why}")
+        return self._v2()
+
+    def _has_v2(self, version: tuple[int, int]) -> bool:
+        """Whether API v2 can be used: it answers, with a list of keys or with one of its errors."""
+        if version >= FIRST_BROKEN_V2:
+            return False
+        answer = self._keys()
+        self._check(answer)
+        if answer.status in (401, 403):
+            return True  # something knows this path, and the user is to hear that the password does not fit
+        try:
+            fields = json.loads(answer.body)
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(fields, dict) and ("errorCode" in fields or (answer.status == 200 and "node" in fields))
+
+    def _keys(self) -> Answer:
+        return self._endpoints.request("GET", "/v2/keys/", headers=basic_authorization(self._settings))
+
+    def _v2(self) -> Etcd2:
         return Etcd2(self._settings, self._endpoints, self._reader)
 
     def _version(self) -> tuple[int, int]:
-        """Of the cluster, which is that of its oldest member; (0, 0) if it is not told."""
+        """Of the cluster, which is that of its oldest member."""
         answer = self._endpoints.request("GET", "/version", headers={})
         self._check(answer)
         if answer.status != 200:
-            return 0, 0
+            return UNKNOWN
         fields = parse_object(answer.body, self._quoted)
-        return parse_version(fields.get("etcdcluster")) or parse_version(fields.get("etcdserver")) or (0, 0)
+        return parse_version(fields.get("etcdcluster")) or parse_version(fields.get("etcdserver")) or UNKNOWN
 
     def _check(self, answer: Answer) -> None:
         """CatalogUnreachable if the server is in trouble: then it says nothing about its APIs."""

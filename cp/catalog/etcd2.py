@@ -52,6 +52,7 @@ class Etcd2:
         self._reader = reader
         self._prefix = normal_prefix(settings.prefix)
         self._authorization = basic_authorization(settings)
+        self._is_demanded = settings.api == "v2"
         self._last: tuple[str, int | None, list[Instance]] | None = None  # what was read: name, index, instances
 
     # --- registration
@@ -91,7 +92,9 @@ class Etcd2:
         if _code(answer) == KEY_NOT_FOUND:
             raise CatalogForgotten(self._text(answer))
         if _code(answer) == RAFT_INTERNAL and b"Not a file" in answer.body:  # etcd-io/etcd issue 13589
-            raise CatalogRefused("etcd 3.5 cannot prolong the life of a directory in API v2: see etcd.api")
+            # If nobody demands this API the other one is found next time: when this was chosen it was an older etcd.
+            kind = CatalogRefused if self._is_demanded else ApiMissing
+            raise kind("etcd 3.5 cannot prolong the life of a directory in API v2: see etcd.api")
         if answer.status not in (200, 201):
             raise self._unexpected(answer)
 

@@ -17,13 +17,14 @@ def open_catalog(
     settings: ConsulSettings | EtcdSettings | DirectorySettings,
     *,
     warn: Callable[[str], object] = lambda text: None,
+    inform: Callable[[str], object] = lambda text: None,
     environ: Mapping[str, str] | None = None,
 ) -> Catalog:
     """A client for one thread; nothing is contacted yet. CatalogError if the settings can never work.
 
-    `warn` hears what a person should know and is no error; it is called on the client's thread. `environ`, our own
-    environment by default, may name an HTTP proxy. Imports what this catalogue needs and no other: call it on the
-    thread that will use the client.
+    `warn` hears what a person should know and is no error, `inform` what the client has chosen by itself; both are
+    called on the client's thread. `environ`, our own environment by default, may name an HTTP proxy. Imports what this
+    catalogue needs and no other: call it on the thread that will use the client.
     """
     if isinstance(settings, DirectorySettings):
         from cp.catalog.directory import Directory
@@ -36,4 +37,4 @@ def open_catalog(
         return Consul(settings, environ, warn)
     from cp.catalog.etcd import Etcd
 
-    return Etcd(settings, environ, warn)
+    return Etcd(settings, environ, warn, inform)

@@ -28,7 +28,7 @@ _CONSUL_KEYS = ("address", "scheme", "token", "tokenfile", "namespace", "partiti
 _ETCD_KEYS = ("endpoints", "prefix", "api", "username", "password", "tls", *_TIMES)
 
 
-def read_catalog(root: Fields, environ: Mapping[str, str]) -> Settings | None:
+def read_catalog(root: Fields, environ: Mapping[str, str], *, preferred_etcd_api: str = "v3") -> Settings | None:
     """The settings of the catalogue; None if there is none, or null. The CONSUL_* variables of `environ` count."""
     present = sorted((key for key in CATALOG_KEYS if root.has(key)), key=root.place)
     for key in present[1:]:
@@ -38,7 +38,7 @@ def read_catalog(root: Fields, environ: Mapping[str, str]) -> Settings | None:
         if key == "consul":
             settings.append(_consul(root, environ))
         elif key == "etcd":
-            settings.append(_etcd(root))
+            settings.append(_etcd(root, preferred_etcd_api))
         else:
             settings.append(_directory(root))
     return settings[0] if settings else None
@@ -168,7 +168,7 @@ def _timeouts(fields: Fields | None) -> tuple[float, float]:
     return times[0], times[1]
 
 
-def _etcd(root: Fields) -> EtcdSettings | None:
+def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
     fields = root.object("etcd", _ETCD_KEYS)
     if fields is None:
         return None
@@ -180,6 +180,7 @@ def _etcd(root: Fields) -> EtcdSettings | None:
         endpoints=_endpoints(fields),
         prefix=fields.string("prefix") or "/containerpilot",
         api=api,
+        preferred_api=preferred_api,
         username=fields.string("username"),
         password=fields.string("password"),
         tls=_tls(fields, {}),

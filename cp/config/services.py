@@ -62,7 +62,8 @@ def compile_services(
     scope = Scope(start_event(root), Machine(hostname, addresses, version))
     _warn_about_json(document, problems)
     warn_about_repeated_keys(document, problems)
-    catalog = read_catalog(root, environ)
+    # ContainerPilot 2 knows API v2 only, and so do the readers of its keys, such as templates of confd.
+    catalog = read_catalog(root, environ, preferred_etcd_api="v2")
     control = read_control(root, announced=False)
     logging = read_logging(root, default_format="plain", to_file=False)
     stop_timeout = read_stop_timeout(root)

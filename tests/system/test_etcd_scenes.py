@@ -55,6 +55,73 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd,
     started.assert_nothing_is_left()
 
 
+@pytest.mark.parametrize(
+    ("flags", "api", "line"),
+    [
+        ((), "v2", r"etcd 3\.\d+: API v2 is used, where ContainerPilot 2 has its keys; see etcd\.api$"),
+        (("--enable-v2=false",), "v3", r"etcd 3\.\d+: API v3 is used; see etcd\.api$"),
+        (("--enable-grpc-gateway=false",), "v2", r"etcd 3\.\d+: API v2 is used, where ContainerPilot 2"),
+    ],
+)
+def test_the_services_dialect_is_where_the_older_ones_look(
+    pilot: StartPilot, start_etcd: StartEtcd, flags: tuple[str, ...], api: str, line: str
+) -> None:
+    etcd = start_etcd(*flags)
+    tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
+    config: dict[str, Any] = {
+        "etcd": {"endpoints": etcd.url},
+        "services": [service(), service("web")],
+        "backends": [{"name": "web", "poll": 1, "onChange": tell}],
+    }
+    started = pilot(config, forever())
+
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"])
+    started.wait_for(lambda: any(word.startswith("web [{") for word in started.words()), what="the backend's own API")
+    started.wait_for_line(line)
+    assert started.output().count("is used") == 1, "said once, not by each of its clients"
+    if not flags:
+        assert etcd.ids("v3", "app") == []
+    started.stop()
+    assert etcd.ids(api, "app") == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "api", "line"),
+    [
+        ((), "v3", r"etcd 3\.\d+: API v3 is used; see etcd\.api$"),
+        (
+            ("--enable-grpc-gateway=false",),
+            "v2",
+            r"etcd 3\.\d+: API v2 is used, since it does not speak v3 over HTTP: ",
+        ),
+    ],
+)
+def test_the_jobs_dialect_takes_the_newer_api(
+    pilot: StartPilot, start_etcd: StartEtcd, flags: tuple[str, ...], api: str, line: str
+) -> None:
+    etcd = start_etcd(*flags)
+    job = {"name": "app", "exec": forever(), "port": 80, "interfaces": "static:127.0.0.1",
+           "health": {"exec": "true", "interval": 1, "ttl": 10}}  # fmt: skip
+    started = pilot({"etcd": {"endpoints": etcd.url}, "jobs": [job]})
+
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"])
+    started.wait_for_line(line)
+    if not flags:
+        assert etcd.ids("v2", "app") == []
+
+
+def test_an_etcd_that_is_down_at_first_is_asked_when_it_answers(pilot: StartPilot, start_etcd: StartEtcd) -> None:
+    etcd = start_etcd()
+    etcd.kill()
+    started = pilot({"etcd": {"endpoints": etcd.url}, "services": [service()]}, forever())
+    started.wait_for_line("Service registration failed: cannot reach etcd")
+    assert "is used" not in started.output()
+
+    etcd.start()
+    etcd.wait_for_ids("v2", "app", [f"app-{HOST}"])
+    assert started.output().count("API v2 is used") == 1
+
+
 @both
 def test_with_tls_and_a_password_of_the_environment(
     pilot: StartPilot, start_etcd: StartEtcd, authority: Authority, api: str

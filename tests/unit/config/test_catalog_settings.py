@@ -12,6 +12,7 @@ from cp.config.errors import ConfigError, Problems
 from cp.config.fields import Fields
 from cp.config.json5 import parse
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
+from tests.unit.config.loading import load_text
 
 Settings = ConsulSettings | EtcdSettings | DirectorySettings | None
 
@@ -342,6 +343,14 @@ def test_what_is_wrong_with_etcd(value: str, text: str) -> None:
     (fault,) = faults(f'{{"etcd": {value}}}')
 
     assert text in fault
+
+
+def test_each_dialect_prefers_an_api() -> None:
+    etcd = '{"etcd": {"endpoints": "http://e:2379"}'
+    services, jobs = load_text(f'{etcd}, "services": []}}', "app"), load_text(f'{etcd}, "jobs": []}}')
+
+    assert services.catalog == EtcdSettings(endpoints=("http://e:2379",), preferred_api="v2")
+    assert jobs.catalog == EtcdSettings(endpoints=("http://e:2379",), preferred_api="v3")
 
 
 # -- one of them
