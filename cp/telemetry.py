@@ -12,13 +12,13 @@ from cp.engine.health import HEALTHY, PASSING
 from cp.engine.loop import reason_of
 from cp.engine.report import catalogue_place, catalogue_text, registered_text
 from cp.engine.states import State
-from cp.metrics import Definition, Metrics, own
+from cp.metrics import Metrics, own
 from cp.server.tcp import PortError, listen, shown
 from cp.server.telemetry import Telemetry as Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cp.engine.engine import Engine
     from cp.engine.events import Event
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cp.engine.job import Job
     from cp.engine.loop import Timer
     from cp.logs import Log
+    from cp.plan import Service
     from cp.plan import Telemetry as Settings
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a port that a reload replaced finishes its answers
@@ -114,7 +115,6 @@ class Observer:
         self._observes = False
         self._next_look: Timer | None = None  # at the clock
         self._settings: Settings | None = None
-        self._shown: dict[tuple[str, str], Definition] = {}  # gauges, by their name and their label
 
     def define(self, settings: Settings) -> list[str]:
         """Have the metrics of these settings; what people should know of them."""
@@ -176,71 +176,75 @@ class Observer:
 
     # --- what is told
 
-    def metrics(self, accept: str, accept_encoding: str) -> tuple[str, str, bytes]:
-        """All metrics: content type, content encoding or "", and body."""
-        engine, shown_before = self._engine, self._shown
-        self._shown = {}
-        for job in self._checked():
-            self._show(own.JOB_HEALTH, job.name, 1.0 if job.health.status == HEALTHY else 0.0)
-        for service, instances in engine.watched():
-            self._show(own.WATCH_INSTANCES, service, float(instances))
-        for job in self._in_order():
-            standing = engine.standing(job)
-            if standing is not None:
-                self._show(own.JOB_REGISTERED, job.name, 1.0 if standing.state == PASSING else 0.0)
+    def form(self, accept: str, accept_encoding: str) -> tuple[str, str]:
+        """How a client of these headers wants the metrics: content type, and content encoding or ""."""
+        return self._metrics.form(accept, accept_encoding)
+
+    def metrics(self, content_type: str, encoding: str) -> Iterator[bytes]:
+        """All metrics in such a form, part by part."""
+        engine, show = self._engine, self._metrics.show
+        # A gauge shows one moment, and only what there is now: a job or watch that is gone has no series.
+        show(own.JOB_HEALTH, ((job.name, float(job.health.status == HEALTHY)) for job in self._checked()))
+        show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watched()))
+        standings = ((job.name, engine.standing(job)) for job in self._in_order())
+        show(own.JOB_REGISTERED, ((name, float(each.state == PASSING)) for name, each in standings if each is not None))
         settings, reachable = engine.plan.catalog, engine.catalogue.is_reachable
         if settings is not None and reachable is not None:
-            self._show(own.CATALOG_REACHABLE, catalogue_place(settings)[0], 1.0 if reachable else 0.0)
-        for (name, label), gauge in shown_before.items():
-            if (name, label) not in self._shown:
-                self._metrics.forget(gauge, label)
-        return self._metrics.expose(accept, accept_encoding)
-
-    def _show(self, gauge: Definition, label: str, value: float) -> None:
-        self._metrics.set(gauge, value, label)
-        self._shown[gauge.name, label] = gauge
+            show(own.CATALOG_REACHABLE, [(catalogue_place(settings)[0], float(reachable))])
+        else:
+            show(own.CATALOG_REACHABLE, ())
+        yield from self._metrics.page(content_type, encoding)
 
     def status(self) -> dict[str, object]:
-        """As ContainerPilot 3 tells it; nothing of it is secret."""
-        jobs: list[dict[str, object]] = []
-        services: list[dict[str, object]] = []
+        """As ContainerPilot 3 tells it; nothing of it is secret. Each job is looked at when its turn comes."""
+        placed, others = [], []
         for job in self._in_order():
-            served = self._settings if self._settings is not None and job.name == self._settings.job else None
-            place = job.plan.service or served  # also where no catalogue hears of it
-            # What stands for telemetry is always healthy.
-            status = HEALTHY if served else MAINTENANCE if self._engine.maintenance else job.health.status
-            # Members that ContainerPilot 3 did not have come last, and only where they say something.
-            skipped = {} if job.skip is None else {"State": job.state, "Reason": job.skip.reason}
+            place = job.plan.service or self._served(job)  # also where no catalogue hears of it
             if place is None:
-                jobs.append({"Name": job.name, "Status": status, **skipped})
+                others.append(job)
             else:
-                name = job.plan.service.name if job.plan.service is not None else job.name
-                service = {"Name": name, "Address": place.address, "Port": place.port, "Status": status}
-                standing = self._engine.standing(job)
-                if standing is not None:
-                    service["Registered"] = registered_text(self._engine, standing)
-                services.append({**service, **skipped})
-        watches = [watch.name for watch in self._engine.plan.watches]
-        told: dict[str, object] = {"Version": __version__, "Jobs": jobs or None, "Services": services or None}
-        told["Watches"] = watches or None
+                placed.append((job, place))
+        jobs = ({"Name": job.name, "Status": self._status_of(job), **_skipped(job)} for job in others)
+        services = (self._service_status(job, place) for job, place in placed)
+        told: dict[str, object] = {
+            "Version": __version__,
+            "Jobs": jobs if others else None,
+            "Services": services if placed else None,
+            "Watches": [watch.name for watch in self._engine.plan.watches] or None,
+        }
         if self._engine.plan.catalog is not None:
             told["Catalog"] = catalogue_text(self._engine)
         return told
 
-    def remarks(self) -> list[str]:
+    def _served(self, job: Job) -> Settings | None:
+        """The settings of telemetry, if it is what the job stands for."""
+        return self._settings if self._settings is not None and job.name == self._settings.job else None
+
+    def _status_of(self, job: Job) -> str:
+        if self._served(job):
+            return HEALTHY  # always: it answers
+        return MAINTENANCE if self._engine.maintenance else job.health.status
+
+    def _service_status(self, job: Job, place: Service | Settings) -> dict[str, object]:
+        name = job.plan.service.name if job.plan.service is not None else job.name
+        told = {"Name": name, "Address": place.address, "Port": place.port, "Status": self._status_of(job)}
+        standing = self._engine.standing(job)
+        if standing is not None:
+            told["Registered"] = registered_text(self._engine, standing)
+        return {**told, **_skipped(job)}
+
+    def remarks(self) -> Iterator[str]:
         """What who asks for readiness should know, a line each, although it does not make ContainerPilot unready.
 
         Instances that cannot reach the catalogue can still serve: taking all of them out of service at the same time
         would make an outage of the catalogue one of the application.
         """
-        lines = []
         if self._engine.plan.catalog is not None and self._engine.catalogue.is_reachable is False:
-            lines.append(f"catalogue: {catalogue_text(self._engine)}")
+            yield f"catalogue: {catalogue_text(self._engine)}"
         for job in self._checked():
             standing = self._engine.standing(job)
             if standing is not None and job.health.status == HEALTHY and not standing.is_registered:
-                lines.append(f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}")
-        return lines
+                yield f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}"
 
     def not_ready(self) -> list[str]:
         """Why not, a line each; nothing if every checked job is healthy."""
@@ -260,3 +264,8 @@ class Observer:
     def _in_order(self) -> list[Job]:
         found = map(self._engine.jobs.get, (job.name for job in self._engine.plan.jobs))
         return [job for job in found if job is not None]
+
+
+def _skipped(job: Job) -> dict[str, object]:
+    """Members that ContainerPilot 3 did not have: they come last, and only where they say something."""
+    return {} if job.skip is None else {"State": job.state, "Reason": job.skip.reason}

@@ -32,7 +32,7 @@ class Operator:
     # --- to see
 
     def overview(self) -> dict[str, object]:
-        """All jobs, in the order of the plan."""
+        """All jobs, in the order of the plan. Each is described when its turn comes: one that has gone is left out."""
         from cp.engine.report import describe_catalogue
 
         names = [job.name for job in self._engine.plan.jobs]
@@ -41,7 +41,7 @@ class Operator:
             "stopping": self._engine.stopping,
             "reloading": self._engine.changes.current is not None,
             "catalogue": describe_catalogue(self._engine),
-            "jobs": [found for found in map(self.job, names) if found is not None],
+            "jobs": (found for found in map(self.job, names) if found is not None),
         }
 
     def job(self, name: str) -> dict[str, object] | None:

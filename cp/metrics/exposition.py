@@ -1,4 +1,8 @@
-"""Metrics as text: Prometheus's format 0.0.4, and OpenMetrics 1.0."""
+"""Metrics as text: Prometheus's format 0.0.4, and OpenMetrics 1.0.
+
+A page of a thousand jobs has a MiB: it is made a few lines at a time, so that whoever waits for one keeps nobody else
+waiting. All series of a family are of one moment.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +11,76 @@ from cp.metrics.numbers import number_text, openmetrics_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from cp.metrics.definition import Definition
     from cp.metrics.family import Family
+    from cp.metrics.kinds import Sample, Shown
 
 _LABEL_ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n", ord('"'): '\\"'}
 _HELP_ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n"}
 
 
-def prometheus_text(families: Iterable[Family]) -> str:
-    """Format 0.0.4. Families without a series are left out."""
-    lines: list[str] = []
+def prometheus_text(families: Iterable[Family]) -> Iterator[str]:
+    """Format 0.0.4, some lines at a time. Families without a series are left out."""
     for family in families:
-        _add_family(lines, family, openmetrics=False)
-    return _joined(lines)
+        yield from _lines_of(family, openmetrics=False)
 
 
-def openmetrics_text(families: Iterable[Family]) -> str:
-    """OpenMetrics 1.0: floats have a point, counters without `_total` have no type, and the end is marked."""
-    lines: list[str] = []
+def openmetrics_text(families: Iterable[Family]) -> Iterator[str]:
+    """OpenMetrics 1.0, some lines at a time: floats have a point, counters without `_total` have no type, and the end
+    is marked."""
     for family in families:
-        _add_family(lines, family, openmetrics=True)
-    lines.append("# EOF")
-    return _joined(lines)
+        yield from _lines_of(family, openmetrics=True)
+    yield "# EOF\n"
 
 
-def _joined(lines: list[str]) -> str:
-    lines.append("")
-    return "\n".join(lines)
-
-
-def _add_family(lines: list[str], family: Family, *, openmetrics: bool) -> None:
-    series = family.series()
+def _lines_of(family: Family, *, openmetrics: bool) -> Iterator[str]:
+    series = family.snapshot()
     if not series:
         return
     definition = family.definition
-    number = openmetrics_number if openmetrics else number_text
     name = openmetrics_name(definition) if openmetrics else definition.name
     type_ = openmetrics_kind(definition) if openmetrics else definition.kind
-    total = "_total" if openmetrics and type_ == COUNTER else ""
     help_text = definition.help.translate(_LABEL_ESCAPES if openmetrics else _HELP_ESCAPES)
-    lines.append(f"# HELP {name} {help_text}")
-    lines.append(f"# TYPE {name} {type_}")
-    for values, kind in series:
-        pairs = [
-            f'{label}="{value.translate(_LABEL_ESCAPES)}"'
-            for label, value in zip(definition.labels, values, strict=True)
-        ]
-        labels = ",".join(pairs)
-        for sample in kind.samples(strict=openmetrics):
-            own = f'{sample.label}="{number(sample.bound)}"' if sample.label else ""
-            text = labels + "," + own if labels and own else labels or own
-            # Counts are integers in both formats, but large ones have an exponent in the old one.
-            value = str(sample.value) if openmetrics and isinstance(sample.value, int) else number(sample.value)
-            lines.append(f"{name}{sample.suffix}{total}{'{' + text + '}' if text else ''} {value}")
+    yield f"# HELP {name} {help_text}\n# TYPE {name} {type_}\n"
+    lines = _Lines(definition, name, total=openmetrics and type_ == COUNTER, openmetrics=openmetrics)
+    for values, shown in series:
+        yield lines.of(values, shown)
+
+
+class _Lines:
+    """Makes the lines of the series of one family."""
+
+    __slots__ = ("_definition", "_kept", "_name", "_number", "_openmetrics", "_total")
+
+    def __init__(self, definition: Definition, name: str, *, total: bool, openmetrics: bool) -> None:
+        self._definition = definition
+        self._name = name
+        self._total = "_total" if total else ""
+        self._openmetrics = openmetrics
+        self._number = openmetrics_number if openmetrics else number_text
+        self._kept: dict[tuple[str, str, float], tuple[str, str]] = {}  # what all series have in common
+
+    def of(self, values: tuple[str, ...], shown: Shown) -> str:
+        pairs = zip(self._definition.labels, values, strict=True)
+        labels = ",".join([f'{label}="{value.translate(_LABEL_ESCAPES)}"' for label, value in pairs])
+        lines = []
+        for sample in shown.samples(strict=self._openmetrics):
+            name, own = self._kept.get(sample[1:]) or self._keep(sample)
+            text = f"{labels},{own}" if labels and own else labels or own
+            lines.append(
+                f"{name}{{{text}}} {self._value(sample[0])}\n" if text else f"{name} {self._value(sample[0])}\n"
+            )
+        return "".join(lines)
+
+    def _keep(self, sample: Sample) -> tuple[str, str]:
+        """The name of a sample, and its own label."""
+        _, suffix, label, bound = sample
+        own = f'{label}="{self._number(bound)}"' if label else ""
+        kept = self._kept[sample[1:]] = f"{self._name}{suffix}{self._total}", own
+        return kept
+
+    def _value(self, value: float | int) -> str:
+        # Counts are integers in both formats, but large ones have an exponent in the old one.
+        return str(value) if self._openmetrics and isinstance(value, int) else self._number(value)

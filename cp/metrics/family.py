@@ -7,9 +7,15 @@ from cp.metrics.kinds import new_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from itertools import islice
+    from operator import itemgetter
 
-    from cp.metrics.kinds import Counter, Gauge, Histogram, Summary
+    from cp.metrics.kinds import Counter, Gauge, Histogram, Shown, Summary
+
+else:
+    from _operator import itemgetter  # the C type alone
+    from itertools import islice
 
 LIMIT = 1000  # series of one family
 LONGEST_LABEL = 256  # characters; what is longer is cut
@@ -51,9 +57,15 @@ class Family:
     def forget(self, labels: tuple[str, ...]) -> None:
         self._series.pop(tuple(_clean(label) for label in labels), None)
 
-    def series(self) -> list[tuple[tuple[str, ...], Counter | Gauge | Histogram | Summary]]:
-        """Label values and what they have, in the order of the values."""
-        return sorted(self._series.items(), key=_labels_of)
+    def show(self, values: Iterable[tuple[str, float]]) -> None:
+        """Have these series, by the value of the one label, and no others: a gauge whose values are all known now."""
+        self._series = {}
+        for label, value in islice(values, LIMIT):
+            self.take(value, (label,))
+
+    def snapshot(self) -> list[tuple[tuple[str, ...], Shown]]:
+        """Label values and what they have at this moment, in the order of the values."""
+        return [(labels, series.snapshot()) for labels, series in sorted(self._series.items(), key=itemgetter(0))]
 
     def _new(self, labels: tuple[str, ...]) -> Counter | Gauge | Histogram | Summary | None:
         if len(labels) != len(self.definition.labels):
@@ -73,7 +85,3 @@ def _clean(label: str) -> str:
     if len(label) > LONGEST_LABEL:
         label = label[: LONGEST_LABEL - 1] + "…"
     return label if label.isascii() else label.encode("utf-8", "replace").decode()
-
-
-def _labels_of(series: tuple[tuple[str, ...], object]) -> tuple[str, ...]:
-    return series[0]

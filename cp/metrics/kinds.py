@@ -1,7 +1,8 @@
 """The four kinds of metrics: what they make of a value, and what they show of it.
 
 `fault(value)` says why a value cannot be taken, empty if it can; `take(value)` takes it: a counter adds it, a gauge is
-set to it, a histogram and a summary observe it. NaN is for gauges alone: it would spoil all else for good.
+set to it, a histogram and a summary observe it. NaN is for gauges alone: it would spoil all else for good. `snapshot()`
+is what can be shown later of this moment.
 """
 
 from __future__ import annotations
@@ -13,22 +14,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bisect import bisect_left
     from collections.abc import Callable, Iterator
+    from typing import Protocol
+
+    # One line: its value (ints are counts), what is added to the name of the family, and the label that is added
+    # ("le", "quantile" or "") with its value.
+    Sample = tuple[float | int, str, str, float]
+
+    class Shown(Protocol):
+        """What one series has, as far as it is shown."""
+
+        def samples(self, *, strict: bool) -> Iterator[Sample]: ...
 else:
     from _bisect import bisect_left  # the C function alone
 
 QUANTILES = (0.5, 0.9, 0.99)
 
 
-class Sample:
-    """One line: what is added to the name of the family, the label that is added, and the value; ints are counts."""
+class Value:
+    """A single number: of a counter or a gauge."""
 
-    __slots__ = ("bound", "label", "suffix", "value")
+    __slots__ = ("_value",)
 
-    def __init__(self, value: float | int, suffix: str = "", label: str = "", bound: float = 0.0) -> None:
-        self.value = value
-        self.suffix = suffix
-        self.label = label  # "le", "quantile" or ""
-        self.bound = bound  # its value
+    def __init__(self, value: float) -> None:
+        self._value = value
+
+    def samples(self, *, strict: bool) -> Iterator[Sample]:
+        yield self._value, "", "", 0.0
 
 
 class Counter:
@@ -45,8 +56,8 @@ class Counter:
     def take(self, value: float) -> None:
         self.value += value
 
-    def samples(self, *, strict: bool) -> Iterator[Sample]:
-        yield Sample(self.value)
+    def snapshot(self) -> Value:
+        return Value(self.value)
 
 
 class Gauge:
@@ -61,8 +72,8 @@ class Gauge:
     def take(self, value: float) -> None:
         self.value = float(value)
 
-    def samples(self, *, strict: bool) -> Iterator[Sample]:
-        yield Sample(self.value)
+    def snapshot(self) -> Value:
+        return Value(self.value)
 
 
 class Histogram:
@@ -84,6 +95,12 @@ class Histogram:
         self._sum += value
         self._negative |= value < 0
 
+    def snapshot(self) -> Histogram:
+        copy = Histogram(self._bounds)
+        copy._counts = self._counts.copy()
+        copy._sum, copy._negative = self._sum, self._negative
+        return copy
+
     def samples(self, *, strict: bool) -> Iterator[Sample]:
         """`strict`: as OpenMetrics wants it, where a sum to which something negative was added must not be shown,
         and no count without a sum (the bucket of +Inf has the same number).
@@ -91,10 +108,10 @@ class Histogram:
         count = 0
         for bound, number in zip((*self._bounds, float("inf")), self._counts, strict=True):
             count += number
-            yield Sample(count, "_bucket", "le", bound)
+            yield count, "_bucket", "le", bound
         if not (strict and self._negative):
-            yield Sample(self._sum, "_sum")
-            yield Sample(count, "_count")
+            yield self._sum, "_sum", "", 0.0
+            yield count, "_count", "", 0.0
 
 
 class Summary:
@@ -119,15 +136,30 @@ class Summary:
         self._count += 1
         self._negative |= value < 0
 
+    def snapshot(self) -> Quantiles:
+        values = self._window.quantiles(QUANTILES, self._clock(), rounds_up=self._rounds_up)
+        return Quantiles(values, self._sum, self._count, negative=self._negative)
+
+
+class Quantiles:
+    """What a summary shows."""
+
+    __slots__ = ("_count", "_negative", "_sum", "_values")
+
+    def __init__(self, values: list[float], total: float, count: int, *, negative: bool) -> None:
+        self._values = values
+        self._sum = total
+        self._count = count
+        self._negative = negative
+
     def samples(self, *, strict: bool) -> Iterator[Sample]:
         """`strict`: as OpenMetrics wants it, without what is or may be negative."""
-        values = self._window.quantiles(QUANTILES, self._clock(), rounds_up=self._rounds_up)
-        for quantile, value in zip(QUANTILES, values, strict=True):
+        for quantile, value in zip(QUANTILES, self._values, strict=True):
             if not (strict and value < 0):
-                yield Sample(value, "", "quantile", quantile)
+                yield value, "", "quantile", quantile
         if not (strict and self._negative):
-            yield Sample(self._sum, "_sum")
-        yield Sample(self._count, "_count")
+            yield self._sum, "_sum", "", 0.0
+        yield self._count, "_count", "", 0.0
 
 
 def _nan_fault(value: float, what: str) -> str:

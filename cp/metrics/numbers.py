@@ -38,6 +38,8 @@ def parse_number(text: str) -> float:
 
 def number_text(value: float) -> str:
     """The shortest text that is this number and no other: `42`, `1.5`, `1e+06`, `+Inf`, `NaN`."""
+    if 0 < value < 1e6 and value == int(value):
+        return str(int(value))  # most numbers of a page are counts
     if value != value:
         return "NaN"
     if value in (_INFINITY, -_INFINITY):

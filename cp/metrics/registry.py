@@ -20,7 +20,7 @@ from cp.metrics.process import PROCESS, process_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _NAMED_IN_ERRORS = 10  # metrics
 _QUOTED = 80  # characters of what somebody sent
@@ -50,17 +50,14 @@ class Metrics:
         assert counter.kind == COUNTER
         self._own[counter.name].take(by, labels)
 
-    def set(self, gauge: Definition, value: float, *labels: str) -> None:
+    def show(self, gauge: Definition, values: Iterable[tuple[str, float]]) -> None:
+        """All series of a gauge, by their one label: those of jobs or watches that are gone are shown no longer."""
         assert gauge.kind == GAUGE
-        self._own[gauge.name].take(value, labels)
+        self._own[gauge.name].show(values)
 
     def observe(self, histogram: Definition, value: float, *labels: str) -> None:
         assert histogram.kind == HISTOGRAM
         self._own[histogram.name].take(value, labels)
-
-    def forget(self, definition: Definition, *labels: str) -> None:
-        """Show a series no longer: its job or watch is gone."""
-        self._own[definition.name].forget(labels)
 
     # The user's metrics.
 
@@ -126,17 +123,21 @@ class Metrics:
                 family.take(value)
         return ""
 
-    def expose(self, accept: str = "", accept_encoding: str = "") -> tuple[str, str, bytes]:
-        """All metrics, as a client of these headers wants them: content type, content encoding ("" or "gzip"), body.
+    def form(self, accept: str = "", accept_encoding: str = "") -> tuple[str, str]:
+        """How a client of these headers wants the metrics: content type, and content encoding ("" or "gzip").
 
         The answer depends on both headers: say so with `Vary: Accept, Accept-Encoding`.
         """
-        form = content_type(accept) if self._openmetrics else TEXT
+        type_ = content_type(accept) if self._openmetrics else TEXT
+        return type_, "gzip" if accepts_gzip(accept_encoding) else ""
+
+    def page(self, type_: str, encoding: str) -> Iterator[bytes]:
+        """All metrics in such a form, in small pieces, each of which takes a moment."""
         families = sorted((*self._own.values(), *self._user.values(), *self._process()), key=_name_of)
-        text = openmetrics_text(families) if form == OPENMETRICS else prometheus_text(families)
+        texts = openmetrics_text(families) if type_ == OPENMETRICS else prometheus_text(families)
         # The help comes from a configuration, and may have what is no character.
-        body = text.encode("utf-8", "replace")
-        return (form, "gzip", _gzip(body)) if accepts_gzip(accept_encoding) else (form, "", body)
+        pieces = (text.encode("utf-8", "replace") for text in texts)
+        return _gzip(pieces) if encoding else pieces
 
     def _process(self) -> list[Family]:
         families: list[Family] = []
@@ -199,9 +200,11 @@ def _openmetrics_clash(definitions: list[Definition]) -> str:
     return ""
 
 
-def _gzip(body: bytes) -> bytes:
+def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
     import zlib
 
     # With gzip's header, and a window of 4 KiB: it needs 32 KiB of memory instead of 256, and packs lines as well.
     packer = zlib.compressobj(wbits=16 + 12, memLevel=5)
-    return packer.compress(body) + packer.flush()
+    for piece in pieces:
+        yield packer.compress(piece)
+    yield packer.flush()

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
         @property
         def history(self) -> History: ...
-        def overview(self) -> dict[str, object]: ...
+        def overview(self) -> dict[str, object]: ...  # what is long in it may be an iterator
         def job(self, name: str, /) -> dict[str, object] | None: ...
         def nearest(self, name: str, /) -> str: ...
         def start_job(self, name: str, done: Done, /) -> None: ...
@@ -71,8 +71,8 @@ class Control:
     """
 
     __slots__ = (
-        *("_announced", "_listener", "_log", "_loop", "_on_answer", "_operator", "_peers", "_routes", "_server"),
-        "_users",
+        *("_announced", "_limits", "_listener", "_log", "_loop", "_on_answer", "_operator", "_peers", "_routes"),
+        *("_server", "_users"),
     )
 
     def __init__(
@@ -93,6 +93,7 @@ class Control:
         self._log = log
         self._announced = announced
         self._on_answer = on_answer
+        self._limits = limits
         self._users = users
         self._peers: Peers | None = None
         self._routes: Routes | None = None
@@ -142,7 +143,7 @@ class Control:
         from cp.server.routes import Routes
 
         self._peers = Peers(self._log.warning, self._loop.now)
-        self._routes = Routes(self._loop, self._operator, self._log, self._on_answer)
+        self._routes = Routes(self._loop, self._operator, self._log, self._on_answer, self._limits.response)
 
     def _handle(self, request: Request, exchange: Exchange) -> None:
         assert self._routes is not None  # the server calls `_prepare` before

@@ -138,10 +138,14 @@ class Response:
 
 
 def encode(value: object, separators: tuple[str, str] | None = None) -> bytes:
-    """JSON in UTF-8; what was not text in the first place (bytes of a process's output) becomes U+FFFD."""
+    """JSON in UTF-8."""
     from json import dumps
 
-    text = dumps(value, ensure_ascii=False, separators=separators)
+    return utf_8(dumps(value, ensure_ascii=False, separators=separators))
+
+
+def utf_8(text: str) -> bytes:
+    """The text in UTF-8; what was not text in the first place (bytes of a process's output) becomes U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.events import Follower, kept_after, shape, wants_stream
 from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
+from cp.server.pages import Pages, gathered, json_parts
 from cp.text import from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from cp.engine.loop import Loop, Timer
     from cp.server.control import Done, OnAnswer, Operator
@@ -57,13 +58,18 @@ class Call:
 
 
 class Routes:
-    """Answers requests. All methods are for the loop's thread."""
+    """Answers requests. All methods are for the loop's thread.
 
-    def __init__(self, loop: Loop, operator: Operator, log: Log, on_answer: OnAnswer | None) -> None:
+    `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
+    """
+
+    def __init__(self, loop: Loop, operator: Operator, log: Log, on_answer: OnAnswer | None, limit: int) -> None:
         self._loop = loop
         self._operator = operator
         self._log = log
         self._on_answer = on_answer
+        self._limit = limit
+        self._pages = Pages(loop)
         self._fixed: dict[str, tuple[str, Callable[[Call], None]]] = {
             "/v3/environ": ("POST", self._environ),
             "/v3/env": ("POST", self._environ),
@@ -72,7 +78,7 @@ class Routes:
             "/v3/maintenance/enable": ("POST", lambda call: self._maintenance(call, wanted=True)),
             "/v3/maintenance/disable": ("POST", lambda call: self._maintenance(call, wanted=False)),
             "/v3/ping": ("", lambda call: call.reply(_DONE)),
-            "/v3/jobs": ("GET", lambda call: call.reply(answer(200, operator.overview()))),
+            "/v3/jobs": ("GET", lambda call: self._page(call, operator.overview)),
             "/v3/events": ("GET", self._events),
         }
         self._of_a_job: dict[str, tuple[str, Callable[[Call, str], None]]] = {
@@ -108,6 +114,15 @@ class Routes:
             run(call)
         except Unprocessable as error:
             call.reply(_unprocessable(str(error)))
+
+    def _page(self, call: Call, told: Callable[[], dict[str, object]]) -> None:
+        """An answer that may be long, by the path of the request."""
+
+        def make() -> Generator[None, None, Response]:
+            body = yield from gathered(json_parts(told()), self._limit)
+            return Response(200, body)
+
+        self._pages.ask(call.request.path, make, call.reply)
 
     # --- the whole
 
@@ -148,7 +163,7 @@ class Routes:
         if wants_stream(call.request):
             call.follow(self._loop, self._operator)
         else:
-            call.reply(answer(200, {"events": [shape(entry) for entry in self._operator.history.entries()]}))
+            self._page(call, lambda: {"events": map(shape, self._operator.history.entries())})
 
     # --- one job
 

@@ -12,14 +12,13 @@ from cp.answers import read, refusal, shown, still_going_on
 from cp.config.template.values import to_bytes
 from cp.metrics import Definition, Metrics
 from cp.metrics.definition import KINDS
-from cp.metrics.exposition import openmetrics_text, prometheus_text
 from cp.metrics.family import Family
 from cp.metrics.numbers import parse_number
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.client import ClientError, Connection
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import check, choice, parts, text_of
-from tests.unit.metrics.parsers import read_openmetrics, read_text
+from tests.unit.metrics.parsers import expose, openmetrics_text, prometheus_text, read_openmetrics, read_text
 
 LONGEST_REFUSAL = 1000  # characters, whatever was refused
 
@@ -71,10 +70,10 @@ def fuzz_exposition(data: bytes) -> None:
         except ValueError:
             continue
         family.take(value, (label, "a") if labels else ())
-    for text in (prometheus_text([family]), metrics.expose()[2].decode()):
+    for text in (prometheus_text([family]), expose(metrics)[2].decode()):
         read_text(_readable(text))
     accepted = "application/openmetrics-text; version=1.0.0"
-    for text in (openmetrics_text([family]), metrics.expose(accepted)[2].decode()):
+    for text in (openmetrics_text([family]), expose(metrics, accepted)[2].decode()):
         if text.endswith("# EOF\n"):
             read_openmetrics(_readable(text))
 

@@ -17,7 +17,7 @@ from tests.fuzz.material import choice
 from tests.unit.server.serving import FakeHistory, FakeLog, FakeOperator, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 MOST_TURNS = 2000  # of the loop, for one client whose bytes are all there
 LARGEST_INPUT = 100_000  # bytes, which the socket takes without anybody reading
@@ -81,8 +81,11 @@ class _Source:
     def __init__(self) -> None:
         self._metrics = Metrics(lambda: 0.0)
 
-    def metrics(self, accept: str, accept_encoding: str) -> tuple[str, str, bytes]:
-        return self._metrics.expose(accept, accept_encoding)
+    def form(self, accept: str, accept_encoding: str) -> tuple[str, str]:
+        return self._metrics.form(accept, accept_encoding)
+
+    def metrics(self, content_type: str, encoding: str) -> Iterable[bytes]:
+        return self._metrics.page(content_type, encoding)
 
     def status(self) -> dict[str, object]:
         return {"Version": "1", "Jobs": [{"Name": "app"}]}

@@ -250,7 +250,7 @@ def test_the_keys_of_both_dialects_are_all_named() -> None:
 
 
 def test_the_page_has_exactly_the_endpoints_that_the_program_knows() -> None:
-    routes = Routes(Mock(), Mock(), Mock(), None)
+    routes = Routes(Mock(), Mock(), Mock(), None, 0)
     known = {path: method or "any" for path, (method, _) in routes._fixed.items()}
     known |= {f"/v3/jobs/NAME{verb}": method for verb, (method, _) in routes._of_a_job.items()}
     described = {path: row[1] for table in tables(CONTROL, "Endpoints") for row in table for path in code(row[0])}

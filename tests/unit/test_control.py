@@ -40,14 +40,20 @@ class World:
                 return False
             client.setblocking(False)
             client.send(request("GET", "/v3/ping"))
-            return self.answered(client)
+            answered = self.answered(client)
+        for _ in range(5):  # until the server has noticed that the client is gone
+            self.turn()
+        return answered
+
+    def turn(self) -> None:
+        waker = self.loop.call_later(0.01, lambda: None)
+        self.loop.run_once()
+        waker.cancel()
 
     def answered(self, client: socket.socket) -> bool:
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
-            waker = self.loop.call_later(0.01, lambda: None)
-            self.loop.run_once()
-            waker.cancel()
+            self.turn()
             try:
                 return client.recv(65536).startswith(b"HTTP/1.1 200 ")
             except BlockingIOError:

@@ -45,7 +45,7 @@ class Observed:
         self.world.start()
 
     def value(self, sample: str) -> str:
-        _, _, body = self.observer.metrics("", "")
+        body = b"".join(self.observer.metrics(*self.observer.form("", "")))
         lines = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))
         return lines.get(sample, "")
 

@@ -69,6 +69,21 @@ def test_a_job_can_be_seen_while_it_is_replaced() -> None:
     assert [seen["name"] for seen in overview["jobs"]] == ["app", "pre", "post"]
 
 
+def test_jobs_come_and_go_while_they_are_described() -> None:
+    """An overview of thousands of jobs is made in steps: each job is described when its turn comes, if it is there."""
+    world = JobsWorld(job("first"), job("gone"), job("stays")).start()
+    overview: dict[str, Any] = world.operator.overview()
+    jobs = iter(overview["jobs"])
+    seen = [next(jobs)]
+    world.reload(job("first"), job("stays"), job("new"))
+    world.advance(1)
+    world.exit("stays", 3)
+    seen += jobs
+    assert [(each["name"], each["state"]) for each in seen] == [("first", "running"), ("stays", "complete")]
+    later: dict[str, Any] = world.operator.overview()
+    assert [each["name"] for each in later["jobs"]] == ["first", "stays", "new"]
+
+
 def test_a_thousand_requests_may_wait_and_no_more() -> None:
     world = JobsWorld(*hooked()).start()
     world.ask("stop", "app")

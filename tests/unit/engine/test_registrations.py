@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from cp.engine.catalogue import REGISTRATION
 from cp.plan import DirectorySettings
+from cp.server.pages import json_parts
 from cp.telemetry import Observer
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, job
@@ -37,9 +39,9 @@ class Views:
     def registered(self) -> str:
         """What all views agree on, without the time since when."""
         shown = str(self.world.seen("app")["service"]["registered"])
-        status: Any = self.observer.status()
+        status = json.loads(b"".join(json_parts(self.observer.status())))
         assert [each["Registered"] for each in status["Services"]] == [shown]
-        _, _, body = self.observer.metrics("", "")
+        body = b"".join(self.observer.metrics(*self.observer.form("", "")))
         counted = '\ncontainerpilot_job_registered{job="app"} 1\n' in body.decode()
         assert counted == (shown == "passing")
         if self.world.seen("app")["health"]["status"] == "healthy":
@@ -53,7 +55,7 @@ class Views:
         text = str(self.observer.status()["Catalog"])
         assert str(overview["about"]).startswith(text)
         assert text in " ".join(self.observer.remarks()) or overview["reachable"] is not False
-        _, _, body = self.observer.metrics("", "")
+        body = b"".join(self.observer.metrics(*self.observer.form("", "")))
         gauge = {True: " 1\n", False: " 0\n", None: ""}[overview["reachable"]]
         assert (f'\ncontainerpilot_catalog_reachable{{catalog="directory"}}{gauge}' in body.decode()) == bool(gauge)
         return overview
@@ -175,13 +177,13 @@ def test_a_catalogue_that_is_down_takes_nobody_out_of_service(views: Views) -> N
     views.world.discovery.down = True
     views.world.advance(30)
     assert views.observer.not_ready() == []
-    assert views.observer.remarks()[0].startswith("catalogue: unreachable since ")
+    assert next(views.observer.remarks()).startswith("catalogue: unreachable since ")
 
 
 def test_errors_are_for_operators_not_for_the_telemetry_port(views: Views) -> None:
     views.world.discovery.down = True
     views.world.advance(2)
-    for text in (views.observer.status(), views.observer.remarks()):
+    for text in (b"".join(json_parts(views.observer.status())), list(views.observer.remarks())):
         assert "refused" not in str(text)
 
 

@@ -1,4 +1,4 @@
-"""The parsers of Prometheus's own Python library."""
+"""What is exposed, as a whole, and the parsers of Prometheus's own Python library."""
 
 from __future__ import annotations
 
@@ -7,8 +7,29 @@ from typing import TYPE_CHECKING
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from cp.metrics import exposition
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from prometheus_client import Metric
+
+    from cp.metrics import Metrics
+    from cp.metrics.family import Family
+
+
+def expose(metrics: Metrics, accept: str = "", accept_encoding: str = "") -> tuple[str, str, bytes]:
+    """A page as a client of these headers wants it: content type, content encoding or "", and body."""
+    content_type, encoding = metrics.form(accept, accept_encoding)
+    return content_type, encoding, b"".join(metrics.page(content_type, encoding))
+
+
+def prometheus_text(families: Iterable[Family]) -> str:
+    return "".join(exposition.prometheus_text(families))
+
+
+def openmetrics_text(families: Iterable[Family]) -> str:
+    return "".join(exposition.openmetrics_text(families))
 
 
 def read_text(text: str) -> list[Metric]:

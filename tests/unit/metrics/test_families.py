@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cp.metrics import COUNTER, GAUGE, HISTOGRAM, Definition
-from cp.metrics.exposition import prometheus_text
 from cp.metrics.family import LIMIT, LONGEST_LABEL, OTHER, Family
+from tests.unit.metrics.parsers import prometheus_text
 
 
 def family(kind: str, *labels: str) -> Family:
@@ -29,7 +29,7 @@ def test_series_are_in_the_order_of_their_labels() -> None:
     jobs = family(GAUGE, "job")
     for name in ("web", "app", "db"):
         jobs.take(1, (name,))
-    assert [labels for labels, _ in jobs.series()] == [("app",), ("db",), ("web",)]
+    assert [labels for labels, _ in jobs.snapshot()] == [("app",), ("db",), ("web",)]
 
 
 def test_what_comes_after_the_limit_is_counted_as_other() -> None:
@@ -49,7 +49,7 @@ def test_a_gauge_has_no_other() -> None:
         assert instances.take(1, (str(number),)) == ""
     assert instances.take(1, ("one too many",)) == f"there are {LIMIT} series already"
     assert instances.take(5, ("0",)) == ""
-    assert len(instances.series()) == LIMIT
+    assert len(instances.snapshot()) == LIMIT
 
 
 def test_a_series_that_is_forgotten_makes_room() -> None:
@@ -59,14 +59,14 @@ def test_a_series_that_is_forgotten_makes_room() -> None:
     instances.forget(("7",))
     instances.forget(("never there",))
     assert instances.take(1, ("new",)) == ""
-    assert ("7",) not in [labels for labels, _ in instances.series()]
+    assert ("7",) not in [labels for labels, _ in instances.snapshot()]
 
 
 def test_a_long_label_is_cut() -> None:
     requests = family(COUNTER, "path")
     requests.take(1, ("/" * 100_000,))
     requests.take(1, ("/" * 100_001,))
-    ((labels, _),) = requests.series()
+    ((labels, _),) = requests.snapshot()
     assert len(labels[0]) == LONGEST_LABEL
     assert labels[0].endswith("/…")
 
@@ -76,7 +76,7 @@ def test_a_label_that_is_no_text_is_shown_with_question_marks() -> None:
     jobs.take(1, (b"caf\xe9".decode("utf-8", "surrogateescape"),))
     assert 'job="caf?"' in prometheus_text([jobs])
     jobs.forget((b"caf\xe9".decode("utf-8", "surrogateescape"),))
-    assert jobs.series() == []
+    assert jobs.snapshot() == []
 
 
 def test_labels_must_be_as_many_as_defined() -> None:

@@ -20,7 +20,7 @@ from cp.metrics.own import (
     WATCH_INSTANCES,
 )
 from cp.metrics.process import CPU_SECONDS, PROCESS
-from tests.unit.metrics.parsers import read_openmetrics, read_text
+from tests.unit.metrics.parsers import expose, read_openmetrics, read_text
 
 
 class Clock:
@@ -43,7 +43,7 @@ def user(name: str, kind: str, help_text: str = "h", *lookups: str) -> Definitio
 
 
 def text_of(shown: Metrics) -> str:
-    return shown.expose()[2].decode()
+    return expose(shown)[2].decode()
 
 
 def value_of(shown: Metrics, sample: str) -> str:
@@ -222,7 +222,7 @@ def test_infinity_is_a_value() -> None:
     assert value_of(shown, 'h_bucket{le="0.005"}') == "1"
     assert value_of(shown, 'h_bucket{le="+Inf"}') == "2"
     assert value_of(shown, "h_sum") == "NaN"
-    assert read_openmetrics(shown.expose(OPENMETRICS)[2].decode())
+    assert read_openmetrics(expose(shown, OPENMETRICS)[2].decode())
 
 
 def test_of_many_values_all_are_recorded_or_none() -> None:
@@ -272,7 +272,7 @@ def test_our_own_metrics_have_the_names_that_dashboards_know() -> None:
     shown.count(EVENTS, "ExitSuccess", "app")
     shown.count(EVENTS, "StatusHealthy", "app")
     shown.count(CONTROL_REQUESTS, "200", "/v3/ping")
-    shown.set(WATCH_INSTANCES, 3, "backend")
+    shown.show(WATCH_INSTANCES, [("backend", 3)])
     text = text_of(shown)
     assert 'containerpilot_events{code="ExitSuccess",source="app"} 1\n' in text
     assert 'containerpilot_events{code="StatusHealthy",source="app"} 1\n' in text
@@ -288,9 +288,10 @@ def test_a_label_of_our_own_appears_first_with_a_value() -> None:
 
 def test_a_job_that_is_gone_is_forgotten() -> None:
     shown = metrics()
-    shown.set(JOB_HEALTH, 1, "app")
-    shown.forget(JOB_HEALTH, "app")
-    assert "containerpilot_job_health" not in text_of(shown)
+    shown.show(JOB_HEALTH, [("app", 1), ("other", 0)])
+    shown.show(JOB_HEALTH, [("other", 1)])
+    assert 'containerpilot_job_health{job="app"}' not in text_of(shown)
+    assert value_of(shown, 'containerpilot_job_health{job="other"}') == "1"
 
 
 def test_our_own_metrics_are_well_defined() -> None:
@@ -311,20 +312,23 @@ def everything() -> Metrics:
     assert told == []
     for kind in KINDS:
         assert shown.record(f"user_{kind}", "1.5") == ""
+    gauges: dict[Definition, list[tuple[str, float]]] = {}
     for definition in OWN:
         for odd in ODD if definition.labels else [""]:
             labels = [odd] * len(definition.labels)
             if definition.kind == COUNTER:
                 shown.count(definition, *labels)
             elif definition.kind == GAUGE:
-                shown.set(definition, math.nan, *labels)
+                gauges.setdefault(definition, []).append((odd, math.nan))
             else:
                 shown.observe(definition, 0.3, *labels)
+    for gauge, values in gauges.items():
+        shown.show(gauge, values)
     return shown
 
 
 def test_parsers_read_the_text_of_everything() -> None:
-    kind, encoding, body = everything().expose("text/plain")
+    kind, encoding, body = expose(everything(), "text/plain")
     assert (kind, encoding) == (TEXT, "")
     found = {family.name: family for family in read_text(body.decode())}
     assert set(found) == {definition.name.removesuffix("_total") for definition in (*OWN, *PROCESS)} | {
@@ -335,7 +339,7 @@ def test_parsers_read_the_text_of_everything() -> None:
 
 
 def test_parsers_read_the_openmetrics_of_everything() -> None:
-    kind, encoding, body = everything().expose("application/openmetrics-text; version=1.0.0")
+    kind, encoding, body = expose(everything(), "application/openmetrics-text; version=1.0.0")
     assert (kind, encoding) == (OPENMETRICS, "")
     found = {family.name: family for family in read_openmetrics(body.decode())}
     assert {family.type for family in found.values()} == {*KINDS, "unknown"}
@@ -353,9 +357,9 @@ def test_families_are_sorted_by_name() -> None:
 
 def test_gzip_for_who_asks_for_it() -> None:
     shown = metrics(user("zed", COUNTER))
-    kind, encoding, body = shown.expose(accept_encoding="gzip, deflate")
+    kind, encoding, body = expose(shown, accept_encoding="gzip, deflate")
     assert (kind, encoding) == (TEXT, "gzip")
-    assert gzip.decompress(body) == shown.expose()[2]
+    assert gzip.decompress(body) == expose(shown)[2]
 
 
 def test_names_that_clash_in_openmetrics_are_offered_as_text_only() -> None:
@@ -366,12 +370,12 @@ def test_names_that_clash_in_openmetrics_are_offered_as_text_only() -> None:
         "only Prometheus's text format is offered"
     )
     shown.record_all([("jobs", "1"), ("jobs_total", "2")])
-    kind, _, body = shown.expose("application/openmetrics-text")
+    kind, _, body = expose(shown, "application/openmetrics-text")
     assert kind == TEXT
     assert b"\njobs 1\n" in body
     assert b"\njobs_total 2\n" in body
     shown.swap([user("jobs", COUNTER)], keep_unchanged=True)
-    assert shown.expose("application/openmetrics-text")[0] == OPENMETRICS
+    assert expose(shown, "application/openmetrics-text")[0] == OPENMETRICS
 
 
 def test_many_observations_need_no_more_memory_than_one() -> None:

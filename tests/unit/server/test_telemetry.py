@@ -27,10 +27,18 @@ class FakeSource:
         self.why: list[str] = []
         self.more: list[str] = []
         self.asked: list[tuple[str, str]] = []
+        self.made: list[tuple[str, str]] = []
+        self.pause = 0  # steps before a page of metrics
 
-    def metrics(self, accept: str, accept_encoding: str) -> tuple[str, str, bytes]:
+    def form(self, accept: str, accept_encoding: str) -> tuple[str, str]:
         self.asked.append((accept, accept_encoding))
-        return ("text/x", "gzip", gzip.compress(b"zed 1\n")) if accept_encoding else ("text/x", "", b"zed 1\n")
+        return "text/x", "gzip" if accept_encoding else ""
+
+    def metrics(self, content_type: str, encoding: str) -> Iterator[bytes]:
+        self.made.append((content_type, encoding))
+        for _ in range(self.pause):
+            yield b""
+        yield gzip.compress(b"zed 1\n") if encoding else b"zed 1\n"
 
     def status(self) -> dict[str, object]:
         return STATUS
@@ -124,6 +132,41 @@ def test_metrics_are_told_as_the_client_wants_them(world: World) -> None:
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept, Accept-Encoding"
     assert "content-encoding" not in plain.headers
     assert world.source.asked == [("application/openmetrics-text", ""), ("", "gzip")]
+
+
+def test_scrapers_that_ask_at_once_are_sent_the_same_page(world: World) -> None:
+    world.ask("GET", "/healthz")  # HTTP is there
+    world.source.pause = 100_000  # it takes longer than to read all the questions
+    clients = [world.connect() for _ in range(30)]
+    for client in clients:
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    answers = [b""] * 30
+
+    def answered() -> bool:
+        for number, client in enumerate(clients):
+            try:
+                answers[number] += client.recv(65536)
+            except BlockingIOError:
+                pass
+        return all(answers)
+
+    world.pump(answered)
+    for client in clients:
+        client.close()
+    assert all(answer.endswith(b"\r\n\r\nzed 1\n") for answer in answers)
+    assert len(world.source.asked) == 30
+    assert len(world.source.made) <= 3
+
+
+def test_a_page_is_not_waited_for_by_who_asks_for_something_short(world: World) -> None:
+    world.ask("GET", "/healthz")  # HTTP is there
+    world.source.pause = 10_000_000
+    with world.connect() as scraper:
+        scraper.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        world.pump(lambda: world.source.made)
+        assert world.ask("GET", "/healthz").status == 200
+        with pytest.raises(BlockingIOError):
+            scraper.recv(1)
 
 
 def test_the_status_is_one_line_as_go_writes_it(world: World) -> None:

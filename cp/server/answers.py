@@ -1,0 +1,78 @@
+"""What the telemetry port answers: each path becomes a question to the source, and what that tells an answer.
+
+Imported when the first client says something.
+"""
+
+from __future__ import annotations
+
+import zlib  # what packs a page must not be read from the disk while the loop waits for it
+
+from cp.server.messages import TEXT, Response
+from cp.server.pages import Pages, gathered, json_parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from cp.engine.loop import Loop
+    from cp.server.http import Request
+    from cp.server.stream import Exchange
+    from cp.server.telemetry import Source
+
+    Making = Generator[None, None, Response]
+
+__all__ = ["ALIVE", "READY", "STATUS", "Answers", "zlib"]
+
+STATUS, ALIVE, READY = "/status", "/healthz", "/readyz"
+_OK = Response(200, b"ok\n", TEXT)
+_NOT_FOUND = Response(404, b"404 page not found\n", TEXT)
+
+
+class Answers:
+    """Answers requests. All methods are for the loop's thread.
+
+    `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
+    """
+
+    __slots__ = ("_limit", "_pages", "_source")
+
+    def __init__(self, loop: Loop, source: Source, limit: int) -> None:
+        self._source = source
+        self._limit = limit
+        self._pages = Pages(loop)
+
+    def handle(self, request: Request, exchange: Exchange, metrics_path: str) -> None:
+        path, method = request.path, request.method
+        # The status was never told to HEAD; the others are, as everywhere.
+        allowed = ("GET",) if path == STATUS and path != metrics_path else ("GET", "HEAD")
+        if path not in (metrics_path, STATUS, ALIVE, READY):
+            exchange.reply(_NOT_FOUND)
+        elif method not in allowed:
+            exchange.reply(Response(405, b"Method Not Allowed\n", TEXT, (("Allow", ", ".join(allowed)),)))
+        elif path == metrics_path:
+            headers = request.headers
+            form = self._source.form(headers.get("accept", ""), headers.get("accept-encoding", ""))
+            self._pages.ask(" ".join(form), lambda: self._metrics(*form), exchange.reply)
+        elif path == STATUS:
+            self._pages.ask(STATUS, self._status, exchange.reply)
+        elif path == READY:
+            self._pages.ask(READY, self._readiness, exchange.reply)
+        else:
+            exchange.reply(_OK)
+
+    def _metrics(self, content_type: str, encoding: str) -> Making:
+        body = yield from gathered(self._source.metrics(content_type, encoding), self._limit)
+        more = (("Vary", "Accept, Accept-Encoding"),)
+        return Response(200, body, content_type, (*more, ("Content-Encoding", encoding)) if encoding else more)
+
+    def _status(self) -> Making:
+        body = yield from gathered(json_parts(self._source.status(), (",", ":")), self._limit)
+        return Response(200, body)
+
+    def _readiness(self) -> Making:
+        why = yield from self._text(self._source.not_ready())
+        remarks = yield from self._text(self._source.remarks())
+        return Response(503, (*why, *remarks), TEXT) if any(why) else Response(200, (b"ok\n", *remarks), TEXT)
+
+    def _text(self, lines: Iterable[str]) -> Generator[None, None, tuple[bytes, ...]]:
+        return gathered((f"{line}\n".encode(errors="replace") for line in lines), self._limit)
