@@ -111,6 +111,8 @@ class Health(Record):
     log_pid: bool = False  # its lines in the log have the field `pid`
     source: str = ""  # of the events that its exits are; "" = they are none
     failures: int = 0  # so many in a row are reported as critical; 0 = never
+    logs_failures: bool = False  # failed checks, and changes of health, are logged above level debug
+    unstartable: str = "unable to start"  # the beginning of the line for a check that cannot be started
 
 
 class Service(Record):

@@ -47,6 +47,7 @@ def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
         log_pid=True,
         source=label if command is not None else "",
         failures=failures or 0,
+        logs_failures=True,
     ), ttl
 
 

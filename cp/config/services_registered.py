@@ -90,6 +90,7 @@ def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
         timeout_text=limit[1] if limit is not None and limit[0] > 0 else "",
         log_fields=(("process", "health"), ("serviceName", name), ("serviceID", service_id)),
         failures=failures or 0,
+        unstartable="Unable to start",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cp.engine.events import Code, Event
 from cp.engine.exits import describe_exit
+from cp.engine.health import Result
 from cp.engine.process import StartError
 from cp.engine.rhythm import Ticker
 from cp.engine.run import Run
@@ -13,28 +14,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
+    from cp.engine.health import Health
     from cp.engine.host import Host
 
 
 class Check:
-    """Runs the command of a health check every interval; `on_result(passed, last_line)` hears of each.
+    """Runs the command of a health check every interval; `on_result` hears of each.
 
     A check without a command passes at every tick. A tick that comes while a check runs is remembered once.
     """
 
-    __slots__ = ("_host", "_last_line", "_missed", "_on_result", "_plan", "_run", "_ticker", "_wanted", "began")
+    __slots__ = ("_health", "_host", "_missed", "_on_result", "_plan", "_run", "_ticker", "_wanted", "began")
 
     def __init__(
-        self, host: Host, health: plan.Health, wanted: Callable[[], bool], on_result: Callable[[bool, str], None]
+        self,
+        host: Host,
+        check: plan.Health,
+        health: Health,
+        wanted: Callable[[], bool],
+        on_result: Callable[[Result], None],
     ) -> None:
         self._host = host
-        self._plan = health
+        self._plan = check
+        self._health = health
         self._wanted = wanted  # asked at each tick: is there anything to check now?
         self._on_result = on_result
-        self._ticker = Ticker(host.loop, health.interval, self._tick)
+        self._ticker = Ticker(host.loop, check.interval, self._tick)
         self._run: Run | None = None
         self._missed = False
-        self._last_line = ""
         self.began = 0.0  # when the last check did
 
     def start(self) -> None:
@@ -53,35 +60,36 @@ class Check:
         if not self._wanted():
             self._missed = False
         elif self._plan.command is None:
-            self._on_result(True, "ok")
+            self._on_result(Result("ok"))
         elif self._run is not None:
             self._missed = True
         else:
             self._start(self._plan.command)
 
     def _start(self, command: tuple[str, ...]) -> None:
-        self._last_line = ""
         self.began = self._host.loop.now()
+        check = self._plan
+        last_line = LastLine()  # of this run: what an earlier one left in the background may still print
         run = Run(
             self._host,
             command,
-            self._plan.label,
-            lambda code: self._ended(run, code),
-            output=self._plan.output,
-            log_fields=self._plan.log_fields,
-            on_line=self._remember_line,
-            timeout=self._plan.timeout,
-            timeout_text=self._plan.timeout_text,
+            check.label,
+            lambda code: self._ended(run, code, last_line.text),
+            output=check.output,
+            log_fields=check.log_fields,
+            on_line=last_line.take,
+            timeout=check.timeout,
+            timeout_text=check.timeout_text,
+            timeout_level="debug" if self._health.is_quiet(self.began + (check.timeout or 0.0)) else "warning",
             sweep=True,
-            log_pid=self._plan.log_pid,
+            log_pid=check.log_pid,
         )
         try:
             run.start()
         except StartError as error:
-            self._host.log.error(f"Unable to start {self._plan.label}: {error}", self._plan.log_fields)
             why = self._host.masked(str(error))
             self._publish(error.code, why)
-            self._on_result(False, why)
+            self._on_result(Result(why, why, f"{check.unstartable} {check.label}: {why}", "error", check.log_fields))
             return
         self._run = run
 
@@ -92,17 +100,29 @@ class Check:
             if code:
                 self._host.bus.publish(Event(Code.ERROR, error))
 
-    def _remember_line(self, line: str) -> None:
-        self._last_line = line
-
-    def _ended(self, run: Run, code: int) -> None:
+    def _ended(self, run: Run, code: int, last_line: str) -> None:
         if run is not self._run:
             return  # stopped meanwhile
         self._run = None
-        self._publish(code, f"{self._plan.label}: {describe_exit(code)}")
-        # The catalogue shows it, and so do we.
-        said = self._host.masked(self._last_line)
-        self._on_result(code == 0, said or ("timeout" if run.timed_out else ""))
+        reason = describe_exit(code)
+        self._publish(code, f"{self._plan.label}: {reason}")
+        failure = f"{self._plan.label} exited with error: {reason}" if code else ""
+        level = "error" if self._plan.logs_failures else "debug"
+        # The catalogue shows the output, and so do we.
+        output = self._host.masked(last_line) or ("timeout" if run.timed_out else "")
+        self._on_result(Result(output, reason, failure, level, run.log_fields))
         if self._missed:
             self._missed = False
             self._tick()
+
+
+class LastLine:
+    """The last line that a run printed."""
+
+    __slots__ = ("text",)
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def take(self, line: str) -> None:
+        self.text = line

@@ -8,19 +8,45 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
 
+    Fields = tuple[tuple[str, str], ...]
+
 UNKNOWN, HEALTHY, UNHEALTHY = "unknown", "healthy", "unhealthy"
 PASSING, CRITICAL = "passing", "critical"
+
+LOGGED_FAILURES = 10  # in a row, of which each has its line in the log; then there is one line
+LOG_PAUSE = 60.0  # in so many seconds
+SHOWN_OUTPUT = 1000  # characters of a check's output in a line about health
+
+
+class Result:
+    """The end of one check.
+
+    `failure` is its line in the log, of this `level`, and empty for a check that passed. `output` is the last line that
+    it printed, or why there is none; `reason` is how it ended. `fields` are those of its lines in the log.
+    """
+
+    __slots__ = ("failure", "fields", "level", "output", "reason")
+
+    def __init__(
+        self, output: str, reason: str = "", failure: str = "", level: str = "error", fields: Fields = ()
+    ) -> None:
+        self.output = output
+        self.reason = reason
+        self.failure = failure
+        self.level = level
+        self.fields = fields
 
 
 class Consequence:
     """What follows from one result: `event` is the code to publish, `reported` the status for the catalogue; both may
-    be empty."""
+    be empty. `lines` are levels and texts for the log."""
 
-    __slots__ = ("event", "reported")
+    __slots__ = ("event", "lines", "reported")
 
-    def __init__(self, event: str, reported: str) -> None:
+    def __init__(self, event: str, reported: str, lines: list[tuple[str, str]]) -> None:
         self.event = event
         self.reported = reported
+        self.lines = lines
 
 
 class Health:
@@ -29,14 +55,18 @@ class Health:
     A check without a command is a heartbeat: it says nothing about the status.
     """
 
-    __slots__ = ("_plan", "checked_at", "failures", "output", "status")
+    __slots__ = ("_job", "_logged_at", "_plan", "_unhealthy_since", "checked_at", "failures", "output", "status")
 
-    def __init__(self, health: plan.Health | None) -> None:
+    def __init__(self, job: str, health: plan.Health | None) -> None:
         self.status = UNKNOWN
         self.failures = 0  # in a row
         self.checked_at: float | None = None
         self.output = ""  # the last line of the last check
+        self._job = job
         self._plan = health
+        # The outage goes on while the job is restarted: it ends with a check that passes.
+        self._unhealthy_since: float | None = None
+        self._logged_at = 0.0  # when the log had a failure last
 
     def reset(self) -> None:
         """A run starts or has ended: earlier results say nothing about the next one."""
@@ -44,19 +74,67 @@ class Health:
 
     def forget(self) -> None:
         """Maintenance starts: earlier results say nothing about what comes after it."""
-        self.status, self.failures = UNKNOWN, 0
+        self.status, self.failures, self._unhealthy_since = UNKNOWN, 0, None
 
-    def checked(self, passed: bool, output: str, now: float) -> Consequence:
+    def checked(self, result: Result, now: float) -> Consequence:
         """Take the result of a check that ended at `now`."""
-        self.failures = 0 if passed else self.failures + 1
-        self.checked_at, self.output = now, output
-        event = ""
-        if self._plan is not None and self._plan.command is not None:
-            self.status = HEALTHY if passed else UNHEALTHY
-            event = Code.HEALTHY if passed else Code.UNHEALTHY
-        return Consequence(event, PASSING if passed else CRITICAL if self._is_critical else "")
+        before, failures = self.status, self.failures
+        self.failures = failures + 1 if result.failure else 0
+        self.checked_at, self.output = now, result.output
+        reported = CRITICAL if self._is_critical else "" if result.failure else PASSING
+        if self._plan is None or self._plan.command is None:
+            return Consequence("", reported, [])
+        if result.failure:
+            self.status = UNHEALTHY
+            return Consequence(Code.UNHEALTHY, reported, self._lines_of_failure(self._plan, result, now))
+        self.status = HEALTHY
+        lines = [("debug", f"{self._plan.label} exited without error")]
+        if before != HEALTHY:
+            lines.append(self._recovery(self._plan, failures, now))
+        return Consequence(Code.HEALTHY, reported, lines)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether one more failure is left out of the log: there were many, and it had one a moment ago."""
+        if self._plan is None or not self._plan.logs_failures:
+            return False
+        return self.failures >= LOGGED_FAILURES and now - self._logged_at < LOG_PAUSE
 
     @property
     def _is_critical(self) -> bool:
         limit = self._plan.failures if self._plan is not None else 0
         return bool(limit) and self.failures >= limit
+
+    def _lines_of_failure(self, health: plan.Health, result: Result, now: float) -> list[tuple[str, str]]:
+        lines = []
+        if health.logs_failures and self.failures > LOGGED_FAILURES:
+            if now - self._logged_at >= LOG_PAUSE:
+                lines.append((result.level, f"{result.failure} (failure {self.failures} in a row)"))
+                self._logged_at = now
+        else:
+            lines.append((result.level, result.failure))
+            self._logged_at = now
+        if self._unhealthy_since is None:
+            self._unhealthy_since = now
+            why = result.output or result.reason
+            why = why if len(why) <= SHOWN_OUTPUT else f"{why[:SHOWN_OUTPUT]}…"
+            change = f"{health.label}: {self._job} is unhealthy: {why}"
+            lines.append(("warning" if health.logs_failures else "debug", change))
+        return lines
+
+    def _recovery(self, health: plan.Health, failures: int, now: float) -> tuple[str, str]:
+        since, self._unhealthy_since = self._unhealthy_since, None
+        if since is None:
+            return "debug", f"{health.label}: {self._job} is healthy"
+        count = "1 failure" if failures == 1 else f"{failures} failures"
+        text = f"{health.label}: {self._job} is healthy again after {_span(now - since)} and {count}"
+        return "info" if health.logs_failures else "debug", text
+
+
+def _span(seconds: float) -> str:
+    """A duration for people."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

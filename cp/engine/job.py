@@ -16,6 +16,7 @@ from cp.engine.work import new_run
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
+    from cp.engine.health import Result
     from cp.engine.host import Host, Supervisor
     from cp.engine.loop import Timer
     from cp.engine.run import Run
@@ -37,7 +38,7 @@ class Job:
         self.last_exit: Exit | None = None
         self.runs = 0
         self.restarts = Restarts(job_plan, host.random)
-        self.health = Health(job_plan.health)
+        self.health = Health(self.name, job_plan.health)
         self.trigger = Trigger(job_plan)
         self.skip: Skip | None = None  # why it is skipped
         self.has_ended = False  # complete, and everybody has heard of it
@@ -49,7 +50,7 @@ class Job:
         self._timer: Timer | None = None
         self._ticker = Ticker(host.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
         health = job_plan.health
-        self._check = Check(host, health, self._checking, self._checked) if health is not None else None
+        self._check = Check(host, health, self.health, self._checking, self._checked) if health is not None else None
 
     def arm(self) -> None:
         """From now on the trigger counts."""
@@ -358,17 +359,19 @@ class Job:
     def _checking(self) -> bool:
         return not (self._supervisor.stopping or self._supervisor.maintenance)
 
-    def _checked(self, passed: bool, output: str) -> None:
+    def _checked(self, result: Result) -> None:
         if not self._checking() or self.state in STOPPING_STATES:
             return
         now = self._host.loop.now()
-        follows = self.health.checked(passed, output, now)
+        follows = self.health.checked(result, now)
+        for level, text in follows.lines:
+            getattr(self._host.log, level)(text, result.fields)
         if follows.event:
             if self._host.observer is not None and self._check is not None:
                 self._host.observer.check_ended(self.name, now - self._check.began)
             self._publish(follows.event)
         if self.plan.service is not None and follows.reported:
-            self._supervisor.wanted(self.plan.service, follows.reported, output)
+            self._supervisor.wanted(self.plan.service, follows.reported, result.output)
 
     # --- moving
 

@@ -42,6 +42,7 @@ class Run:
         on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
         timeout_text: str = "",
+        timeout_level: str = "warning",
         wait_for_output: bool = False,
         stdin: str = "",
         sweep: bool = False,
@@ -59,6 +60,7 @@ class Run:
         self._on_line = on_line
         self._timeout = timeout
         self._timeout_text = timeout_text
+        self._timeout_level = timeout_level
         self._wait_for_output = wait_for_output
         self._stdin = stdin
         self._sweep = sweep
@@ -152,14 +154,12 @@ class Run:
         self._host.log.info(line, self.log_fields)
 
     def _time_is_up(self) -> None:
-        log = self._host.log
         self._limit = None
         if not self._ended:
             self.timed_out = True
-            log.warning(
-                f"{self.label} timeout after {self._timeout_text}: '[{' '.join(self.command[1:])}]'", self.log_fields
-            )
-            log.warning(f"killing command for {self.label}", self.log_fields)
+            log = getattr(self._host.log, self._timeout_level)
+            log(f"{self.label} timeout after {self._timeout_text}: '[{' '.join(self.command[1:])}]'", self.log_fields)
+            log(f"killing command for {self.label}", self.log_fields)
         self.kill()
         self._host.run_overdue()
 

@@ -79,7 +79,7 @@ def test_clients_take_all_of_them(pilot: StartPilot) -> None:
             clients.enter_context(Client(started.folder / SOCKET))
         started.wait_for_line("control: cannot accept clients: Too many open files; they wait until it can")
         started.wait_for_line("unable to start tick: .*: Too many open files")
-        started.wait_for_line("Unable to start check.app: .*: Too many open files")
+        started.wait_for_line("unable to start check.app: .*: Too many open files")
         assert started.is_running()
 
     same_descriptors(started, before)
@@ -127,7 +127,7 @@ def test_none_left_while_it_runs_costs_what_needs_one_and_nothing_else(pilot: St
 
     with lowered(started, resource.RLIMIT_NOFILE, 3):
         started.wait_for_line("unable to start tick: .*: Too many open files")
-        started.wait_for_line("Unable to start check.app: .*: Too many open files")
+        started.wait_for_line("unable to start check.app: .*: Too many open files")
         assert started.is_running()
 
     wait_for_two_ticks(started)

@@ -91,7 +91,7 @@ def test_what_cannot_be_started_says_so_and_is_tried_again(pilot: StartPilot) ->
     started.wait_for_mark("full")
 
     started.wait_for_line("unable to start tick: fork/exec /bin/sh: resource temporarily unavailable")
-    started.wait_for_line("Unable to start check.app: fork/exec /bin/sh: resource temporarily unavailable")
+    started.wait_for_line("unable to start check.app: fork/exec /bin/sh: resource temporarily unavailable")
     assert started.ask("POST", "/v3/jobs/hog/stop").status == 200
 
     wait_for_two_ticks(started)
@@ -109,7 +109,7 @@ def test_no_room_for_a_thread_is_told_and_holds_nothing_up(pilot: StartPilot) ->
     started.wait_for_mark("full")
 
     started.wait_for_line("unable to start tick: .*: resource temporarily unavailable")
-    started.wait_for_line("Unable to start check.app: .*: resource temporarily unavailable")
+    started.wait_for_line("unable to start check.app: .*: resource temporarily unavailable")
 
     ends_well(started, code=143)
 

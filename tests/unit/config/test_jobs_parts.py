@@ -232,6 +232,7 @@ def test_a_health_check_with_all_its_keys() -> None:
         log_pid=True,
         source="check.app",
         failures=3,
+        logs_failures=True,
     )
 
 

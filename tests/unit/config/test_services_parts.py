@@ -38,6 +38,7 @@ def test_a_service_is_a_job_without_a_process() -> None:
             timeout=1.5,
             timeout_text="1500ms",
             log_fields=(("process", "health"), ("serviceName", "web"), ("serviceID", "web-host")),
+            unstartable="Unable to start",
         ),
         service=Service(
             name="web",

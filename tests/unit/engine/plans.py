@@ -52,7 +52,8 @@ def task(seconds: float, **changes: Any) -> Job:
 
 def service(check: str | None = None, *, poll: float = 1, name: str = "web", **changes: Any) -> Job:
     command = (check,) if check else None
-    health = Health(label=f"{name}.health", interval=poll, command=command, output=INHERIT, **changes)
+    saying = {"output": INHERIT, "unstartable": "Unable to start", **changes}
+    health = Health(label=f"{name}.health", interval=poll, command=command, **saying)
     address = Service(name=name, id=f"{name}-host", address="10.0.0.1", port=80, ttl=10)
     return Job(name=name, when=STARTUP, health=health, service=address, pauses_in_maintenance=True, reload=REPLACE)
 
@@ -102,7 +103,8 @@ def check(name: str, command: str | None = "check", interval: float = 1, **chang
     """The health check of the job of this name."""
     source = f"check.{name}" if command else ""
     words = (command,) if command else None
-    return Health(label=f"check.{name}", source=source, interval=interval, command=words, output=INHERIT, **changes)
+    saying = {"output": INHERIT, "logs_failures": True, **changes}
+    return Health(label=f"check.{name}", source=source, interval=interval, command=words, **saying)
 
 
 def advertised(name: str, initial_status: str = "") -> Service:
