@@ -184,9 +184,12 @@ def _assemble(
 
     def load() -> plan.Plan:
         from cp.control import ServeError
+        from cp.engine.exec_limits import refusal_of_reload
 
         try:
             loaded = _load(source.reread(), environment, arguments, log)
+            if why := refusal_of_reload(engine.plan, loaded, environment.get()):
+                raise config.ConfigError([f"{source.name}: {why}"])
             serve(loaded, lambda: use(loaded))
         except (config.ConfigError, ServeError, LogError) as error:
             log.error(f"Error initializing config: {error}")

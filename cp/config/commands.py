@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from cp.config.numbers import plain
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.json5 import Value
 
 _ZERO_LENGTH = "received zero-length argument"
+_SUSPICIOUS = 32 * 1024  # characters; an argument of fewer has fewer bytes than the kernel takes (MAX_ARG_STRLEN)
 
 
 class CommandError(Exception):
@@ -40,10 +44,20 @@ def parse_command(value: Value) -> tuple[str, ...]:
         raise CommandError(
             value.at, f'{_ZERO_LENGTH}: write the command as a string, or as an array such as ["/bin/app", "-v"]'
         )
-    for word in words:
+    for index, word in enumerate(words):
         if "\0" in word:
             raise CommandError(value.at, "a command cannot contain a NUL character")
+        if len(word) >= _SUSPICIOUS:
+            _check_length(value, index, word)
     return words
+
+
+def _check_length(value: Value, index: int, word: str) -> None:
+    most = 32 * os.sysconf("SC_PAGE_SIZE") - 1
+    length = len(to_bytes(word))
+    if length > most:
+        at = value.data[index].at if isinstance(value.data, list) else value.at
+        raise CommandError(at, f"[{index}] has {length} bytes: no process can be given an argument of more than {most}")
 
 
 def _argument(element: Value, index: int) -> str:

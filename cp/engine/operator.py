@@ -104,13 +104,22 @@ class Operator:
         """Enter or leave maintenance; was that a change?"""
         return self._engine.set_maintenance(wanted)
 
-    def change_environment(self, changes: dict[str, str | None]) -> None:
-        """Of processes that start from now on, and of the next reload; None removes a variable."""
+    def change_environment(self, changes: dict[str, str | None]) -> str:
+        """Of processes that start from now on, and of the next reload; None removes a variable. Empty, or why nothing
+        was changed: no process could be started any more."""
+        from cp.engine.exec_limits import refusal
+
+        environment = self._host.environment
+        before = environment.get()
+        after = {name: value for name, value in {**before, **changes}.items() if value is not None}
+        if why := refusal(self._engine.plan, before, after):
+            return f"no process could be started any more: {why}"
         for name, value in changes.items():
             if value is None:
-                self._host.environment.unset(name)
+                environment.unset(name)
             else:
-                self._host.environment.set(name, value)
+                environment.set(name, value)
+        return ""
 
     def record_metrics(self, values: list[tuple[str, str]]) -> str:
         """Record these values and tell everybody; empty, or why none was. Without telemetry nothing is recorded."""

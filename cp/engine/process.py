@@ -93,7 +93,7 @@ class Processes:
                 setsigdef=self._all_signals,
             )
         except OSError as error:
-            raise _start_error(command[0], path, error) from None
+            raise _start_error(command, environ, path, error) from None
         except ValueError as error:  # a NUL byte, or an environment name with "="
             raise StartError(f"fork/exec {command[0]!r}: {error}", NOT_EXECUTABLE) from None
         finally:
@@ -256,7 +256,8 @@ def find_executable(name: str, path: str) -> str:
     raise StartError(f'exec: "{name}": executable file not found in $PATH', NOT_FOUND)
 
 
-def _start_error(name: str, path: str, error: OSError) -> StartError:
+def _start_error(command: Sequence[str], environ: Mapping[str, str], path: str, error: OSError) -> StartError:
+    name = command[0]
     why = (error.strerror or str(error)).lower()
     code = NOT_EXECUTABLE
     if error.errno == errno.ENOENT:
@@ -266,6 +267,10 @@ def _start_error(name: str, path: str, error: OSError) -> StartError:
         code = NOT_FOUND
     elif error.errno == errno.ENOTDIR:
         code = NOT_FOUND
+    elif error.errno == errno.E2BIG:
+        from cp.engine.exec_limits import explain
+
+        why += f" ({explain(command, environ)})"
     elif error.errno == errno.ENOEXEC:
         why += " (a script needs a first line such as #!/bin/sh)"
     elif error.errno == errno.EACCES and os.path.isdir(to_bytes(path)):

@@ -97,7 +97,7 @@ class Run:
                 stderr = self._pipe(pipes, self._line)
             self._process = host.processes.start(
                 self.command,
-                host.environment.compose(extra_environ),
+                self._environ(extra_environ),
                 self._exited,
                 stdin=self._stdin,
                 stdout=stdout,
@@ -116,6 +116,18 @@ class Run:
         host.runs.add(self)
         if self._timeout:
             self._limit = host.loop.call_later(self._timeout, self._time_is_up)
+
+    def _environ(self, extra: tuple[tuple[str, str], ...]) -> dict[str, str]:
+        environ = self._host.environment.compose(extra)
+        if not extra:
+            return environ
+        # The lists of a watch can be long, and what else there is has grown, perhaps, since they were made.
+        from cp.engine.exec_limits import without_what_does_not_fit
+
+        kept, gone = without_what_does_not_fit(self.command, environ, extra)
+        for name in gone:
+            self._host.log.warning(f"{self.label}: {name} is not set: it does not fit beside the rest", self.log_fields)
+        return kept
 
     def _pipe(self, pipes: list[int], on_line: Callable[[str], None]) -> int:
         try:

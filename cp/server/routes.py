@@ -127,8 +127,8 @@ class Routes:
     # --- the whole
 
     def _environ(self, call: Call) -> None:
-        self._operator.change_environment(environment_changes(call.request.body))
-        call.reply(_DONE)
+        fault = self._operator.change_environment(environment_changes(call.request.body))
+        call.reply(_unprocessable(fault) if fault else _DONE)
 
     def _metric(self, call: Call) -> None:
         fault = self._operator.record_metrics(metric_values(call.request.body))

@@ -304,7 +304,7 @@ def words_of_the_program() -> str:
 
 
 # The kernel's words, which the program only passes on.
-BORROWED = {"no such file or directory", "permission denied", "exec format error"}
+BORROWED = {"argument list too long", "no such file or directory", "permission denied", "exec format error"}
 # Messages whose first word is a name: where in the program the rest is said.
 COMPOSED = {
     **{f"{who} exited": "exited (" for who in ("APP", "preStart", "preStop", "postStop")},

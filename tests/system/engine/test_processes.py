@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from cp.engine import exec_limits
 from cp.engine.events import Bus
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
@@ -244,3 +246,35 @@ def test_timers_fire_in_order_and_cancelled_ones_do_not() -> None:
     loop.call_later(0.03, loop.stop)
     loop.run()
     assert fired == [1, 2]
+
+
+@pytest.mark.parametrize("stack", [512 << 10, 8 << 20, 64 << 20])
+def test_the_limits_of_an_environment_are_those_of_the_kernel(scene: Scene, stack: int) -> None:
+    """To the byte: what is refused beforehand is what no process could be given."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
+    try:
+        command = ["/bin/true", "argument"]
+        left = exec_limits.space() - exec_limits.size_of_command(command) - len(command[0]) - 1
+        environ: dict[str, str] = {}
+        while left > 0:
+            size = min(left, exec_limits.LONGEST + exec_limits.POINTER)
+            size -= 1000 if 0 < left - size < 1000 else 0
+            name = f"V{len(environ):03}"
+            environ[name] = "x" * (size - exec_limits.size_of_variable(name, ""))
+            left -= size
+
+        scene.processes.start(command, environ, scene.exits.append)
+        scene.run_until(lambda: scene.exits == [0])
+        for longer in ({**environ, name: environ[name] + "x"}, {"V": "x" * (exec_limits.LONGEST - 2)}):
+            with pytest.raises(StartError, match=r"argument list too long \(.*the kernel takes \d+") as refused:
+                scene.processes.start(command, longer, scene.exits.append)
+            assert refused.value.code == 126
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+
+
+def test_an_argument_that_is_too_long_is_named(scene: Scene) -> None:
+    longest = exec_limits.LONGEST - 1
+    with pytest.raises(StartError, match=rf"argument 1 has {longest + 1} bytes, and the kernel takes {longest}\)"):
+        scene.start("/bin/true", "x" * (longest + 1))

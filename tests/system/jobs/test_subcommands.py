@@ -33,6 +33,7 @@ DIALECTS: dict[str, tuple[dict[str, Any], list[str]]] = {
         until_term(),
     ),
 }
+STACK = ("/bin/sh", "-c", 'ulimit -Ss 1024; exec "$@"', "sh")
 in_both_dialects = pytest.mark.parametrize("dialect", DIALECTS)
 
 
@@ -111,6 +112,50 @@ def test_go_r18_putenv_keeps_what_comes_after_the_first_equals_sign(pilot: Start
     started.signal("USR2")
 
     started.wait_for_mark("x=y=z/unset/2")
+
+
+def test_environment_with_which_nothing_could_be_started_is_refused(pilot: StartPilot) -> None:
+    """As a whole and one by one; with a stack of 1 MiB there are 256 KiB for all."""
+    started = pilot(config(app(), job("shown", sh('mark "${#V0}"'), when={"source": "SIGUSR2"})), prefix=STACK)
+    started.wait_for_mark("app")
+
+    answer = started.ask("POST", "/v3/environ", {"SMALL": "1", "BIG": "x" * 200_000})
+    assert answer.status == 422
+    assert "no process could be started any more: BIG and its value have 200003 bytes" in answer.json["error"]
+    values = [f"V{index}={'x' * 60_000}" for index in range(6)]
+    codes = [started.run("-putenv", value).code for value in values]
+    assert codes == [0, 0, 0, 0, 1, 1]
+    refused = started.run("-putenv", values[-1])
+    assert "Unprocessable Entity: no process could be started any more: all variables have " in refused.stderr
+
+    assert started.run("-restart", "app").code == 0
+    started.wait_for_mark("app", 2)
+    started.signal("USR2")
+    started.wait_for_mark("60000")
+    assert started.run("-putenv", "V3").code == 0
+    assert started.run("-putenv", values[-1]).code == 0
+
+
+def test_reload_after_which_something_could_not_be_started_is_refused(pilot: StartPilot) -> None:
+    started = pilot(config(app(), job("other", "sleep 1000")), prefix=STACK)
+    started.wait_for_mark("app")
+    started.wait_for_state("other", "running")
+    pid = started.jobs()["app"]["pid"]
+
+    started.configure(config(app(), job("other", ["echo", "x" * 131_072])))
+    refused = started.run("-reload")
+    assert refused.code == 1
+    assert re.search(r"config\.json:1:\d+: jobs\[1\]\.exec: .*\[1\] has 131072 bytes: no process can", refused.stderr)
+    started.configure(config(app(), job("other", ["echo", "x" * 100_000, "y" * 100_000, "z" * 100_000])))
+    refused = started.run("-reload")
+    assert refused.code == 1
+    why = (
+        r"config\.json: all variables have \d+ bytes and the command of other 300040: together the kernel takes 262144$"
+    )
+    assert re.search(why, refused.stderr, re.M)
+
+    assert started.jobs()["app"]["pid"] == pid
+    assert started.jobs()["other"]["state"] == "running"
 
 
 def test_environment_that_was_set_is_that_of_the_next_reload(pilot: StartPilot) -> None:

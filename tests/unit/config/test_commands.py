@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -62,3 +63,16 @@ def test_the_refusal_points_at_the_argument() -> None:
         parse_command(parse('["a", null]').root)
 
     assert caught.value.at == 6
+
+
+def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() -> None:
+    most = 32 * os.sysconf("SC_PAGE_SIZE") - 1
+    assert command(["a", "x" * most]) == ("a", "x" * most)
+    assert command(["a", "é" * (most // 2)])[1] == "é" * (most // 2)
+    for argument, size in (("x" * (most + 1), most + 1), ("é" * (most // 2 + 1), 2 * (most // 2 + 1))):
+        with pytest.raises(CommandError) as refused:
+            command(["a", argument])
+        assert str(refused.value) == (f"[1] has {size} bytes: no process can be given an argument of more than {most}")
+        assert refused.value.at == len('["a", ')
+    with pytest.raises(CommandError, match=r"^\[1\] has "):
+        command("a " + "x" * (most + 1))

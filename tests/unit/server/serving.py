@@ -113,8 +113,10 @@ class FakeOperator:
         was, self.in_maintenance = self.in_maintenance, wanted
         return was != wanted
 
-    def change_environment(self, changes: dict[str, str | None]) -> None:
-        self.environment.update(changes)
+    def change_environment(self, changes: dict[str, str | None]) -> str:
+        if not self.fault:
+            self.environment.update(changes)
+        return self.fault
 
     def record_metrics(self, values: list[tuple[str, str]]) -> str:
         if not self.fault:

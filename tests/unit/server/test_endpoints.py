@@ -94,6 +94,13 @@ def test_what_was_not_asked_for_is_announced_quietly(tmp_path: object, serve: ob
 # --- environ
 
 
+def test_an_environment_that_the_operator_refuses(world: World) -> None:
+    world.operator.fault = "no process could be started any more"
+    answer = world.ask("POST", "/v3/environ", {"A": "b"})
+    assert (answer.status, answer.error) == (422, "Unprocessable Entity: no process could be started any more")
+    assert world.operator.environment == {"KEPT": "as it was"}
+
+
 @pytest.mark.parametrize("target", ["/v3/environ", "/v3/env"])
 def test_variables_are_set_emptied_and_unset(world: World, target: str) -> None:
     answer = world.ask("POST", target, {"A": "value=with=signs", "B": "", "C": None, "D": "null", "É": "\u20ac"})
