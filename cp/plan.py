@@ -162,6 +162,7 @@ class Job(Record):
     pauses_in_maintenance: bool = False  # triggers are ignored meanwhile
     health: Health | None = None
     service: Service | None = None
+    always_healthy: bool = False  # it stands for ContainerPilot itself: it is healthy as long as somebody can ask
     metric: str = ""  # what it prints is a value of this metric; then `output` is only about its standard error
     reload: str = WHEN_CHANGED
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from cp.plan import Telemetry as Settings
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a port that a reload replaced finishes its answers
-MAINTENANCE = "maintenance"
 LAG_INTERVAL = 1.0  # seconds between two looks at how late the loop is
 
 
@@ -204,7 +203,7 @@ class Observer:
                 others.append(job)
             else:
                 placed.append((job, place))
-        jobs = ({"Name": job.name, "Status": self._status_of(job), **_skipped(job)} for job in others)
+        jobs = ({"Name": job.name, "Status": self._status(job), **_skipped(job)} for job in others)
         services = (self._service_status(job, place) for job, place in placed)
         told: dict[str, object] = {
             "Version": __version__,
@@ -220,14 +219,12 @@ class Observer:
         """The settings of telemetry, if it is what the job stands for."""
         return self._settings if self._settings is not None and job.name == self._settings.job else None
 
-    def _status_of(self, job: Job) -> str:
-        if self._served(job):
-            return HEALTHY  # always: it answers
-        return MAINTENANCE if self._engine.maintenance else job.health.status
+    def _status(self, job: Job) -> str:
+        return job.health.status_in(self._engine.maintenance)
 
     def _service_status(self, job: Job, place: Service | Settings) -> dict[str, object]:
         name = job.plan.service.name if job.plan.service is not None else job.name
-        told = {"Name": name, "Address": place.address, "Port": place.port, "Status": self._status_of(job)}
+        told = {"Name": name, "Address": place.address, "Port": place.port, "Status": self._status(job)}
         standing = self._engine.standing(job)
         if standing is not None:
             told["Registered"] = registered_text(self._engine, standing)

@@ -99,6 +99,7 @@ def _read_job(fields: Fields, machine: Machine) -> ReadJob:
         when=trigger.when,
         command=command,
         main=main,
+        always_healthy=name == TELEMETRY_JOB,
         stdin=read_stdin(fields, main=main),
         restarts=restarts,
         success_codes=read_success_codes(fields),

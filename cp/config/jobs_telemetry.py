@@ -49,6 +49,7 @@ def read_telemetry(root: Fields, machine: Machine, *, has_catalog: bool) -> Read
         log_fields=(("job", TELEMETRY_JOB),),
         health=Health(label=f"check.{TELEMETRY_JOB}", interval=TELEMETRY_HEARTBEAT) if has_catalog else None,
         service=service if has_catalog else None,
+        always_healthy=True,
     )
     return ReadTelemetry(telemetry, job, TELEMETRY_JOB)
 

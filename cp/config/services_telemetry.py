@@ -56,6 +56,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
         if has_catalog
         else None,
         pauses_in_maintenance=True,
+        always_healthy=True,
         reload=REPLACE,
     )
     telemetry = Telemetry(

@@ -32,7 +32,7 @@ class Code:
     METRIC = "metric"
 
 
-# As logs and metrics have always written them, where that is not the name with a capital.
+# The labels of 3.8's metric of events, where that is not the name with a capital.
 CLASSIC = {Code.HEALTHY: "StatusHealthy", Code.UNHEALTHY: "StatusUnhealthy", Code.CHANGED: "StatusChanged"}
 GLOBAL = "global"  # the source of events that belong to no job
 
@@ -49,11 +49,11 @@ class Event:
 
     @property
     def classic_code(self) -> str:
-        """The code as logs and metrics write it: `ExitSuccess`."""
+        """The code as the metric of events has it, since 3.8: `ExitSuccess`. Everything else uses `code`."""
         return CLASSIC.get(self.code) or self.code[:1].upper() + self.code[1:]
 
     def __repr__(self) -> str:
-        return f"{{{self.classic_code} {self.source}}}"
+        return f"{{{self.code} {self.source}}}"
 
 
 class Bus:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     Fields = tuple[tuple[str, str], ...]
 
-UNKNOWN, HEALTHY, UNHEALTHY = "unknown", "healthy", "unhealthy"
+# Statuses; those of checks are the codes of their events.
+UNKNOWN, HEALTHY, UNHEALTHY, MAINTENANCE = "unknown", Code.HEALTHY, Code.UNHEALTHY, "maintenance"
 PASSING, CRITICAL = "passing", "critical"
 
 LOGGED_FAILURES = 10  # in a row, of which each has its line in the log; then there is one line
@@ -52,44 +53,65 @@ class Consequence:
 class Health:
     """Counts the results of the checks of one job. Times are those of the loop's clock.
 
-    A check without a command is a heartbeat: it says nothing about the status.
+    A check without a command is a heartbeat: it says nothing about the status. `announced` is the code of the last
+    event, if it still says what is true.
     """
 
-    __slots__ = ("_job", "_logged_at", "_plan", "_unhealthy_since", "checked_at", "failures", "output", "status")
+    __slots__ = (
+        "_always",
+        "_job",
+        "_logged_at",
+        "_plan",
+        "_unhealthy_since",
+        "announced",
+        "checked_at",
+        "failures",
+        "output",
+    )
 
-    def __init__(self, job: str, health: plan.Health | None) -> None:
-        self.status = UNKNOWN
+    def __init__(self, job: str, health: plan.Health | None, *, always: bool = False) -> None:
+        """`always`: healthy, whatever happens."""
+        self.announced = ""
         self.failures = 0  # in a row
         self.checked_at: float | None = None
         self.output = ""  # the last line of the last check
+        self._always = always
         self._job = job
         self._plan = health
         # The outage goes on while the job is restarted: it ends with a check that passes.
         self._unhealthy_since: float | None = None
         self._logged_at = 0.0  # when the log had a failure last
 
+    @property
+    def status(self) -> str:
+        return HEALTHY if self._always else self.announced or UNKNOWN
+
+    def status_in(self, maintenance: bool) -> str:
+        """The status that is shown: nothing is checked in maintenance."""
+        return MAINTENANCE if maintenance and not self._always else self.status
+
     def reset(self) -> None:
         """A run starts or has ended: earlier results say nothing about the next one."""
-        self.status = UNKNOWN
+        self.announced = ""
 
     def forget(self) -> None:
         """Maintenance starts: earlier results say nothing about what comes after it."""
-        self.status, self.failures, self._unhealthy_since = UNKNOWN, 0, None
+        self.announced, self.failures, self._unhealthy_since = "", 0, None
 
     def checked(self, result: Result, now: float) -> Consequence:
         """Take the result of a check that ended at `now`."""
-        before, failures = self.status, self.failures
+        before, failures = self.announced, self.failures
         self.failures = failures + 1 if result.failure else 0
         self.checked_at, self.output = now, result.output
         reported = CRITICAL if self._is_critical else "" if result.failure else PASSING
         if self._plan is None or self._plan.command is None:
             return Consequence("", reported, [])
         if result.failure:
-            self.status = UNHEALTHY
+            self.announced = Code.UNHEALTHY
             return Consequence(Code.UNHEALTHY, reported, self._lines_of_failure(self._plan, result, now))
-        self.status = HEALTHY
+        self.announced = Code.HEALTHY
         lines = [("debug", f"{self._plan.label} exited without error")]
-        if before != HEALTHY:
+        if before != Code.HEALTHY:
             lines.append(self._recovery(self._plan, failures, now))
         return Consequence(Code.HEALTHY, reported, lines)
 

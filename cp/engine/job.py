@@ -38,7 +38,7 @@ class Job:
         self.last_exit: Exit | None = None
         self.runs = 0
         self.restarts = Restarts(job_plan, host.random)
-        self.health = Health(self.name, job_plan.health)
+        self.health = Health(self.name, job_plan.health, always=job_plan.always_healthy)
         self.trigger = Trigger(job_plan)
         self.skip: Skip | None = None  # why it is skipped
         self.has_ended = False  # complete, and everybody has heard of it

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cp.engine.job import Job
     from cp.plan import DirectorySettings
 
-MAINTENANCE = "maintenance"
 OUTPUT_SHOWN = 1000  # characters of what a check said
 # Shorter than in the reference, since they stand in a table.
 IN_SHORT = {
@@ -158,10 +157,10 @@ def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
 
 
 def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
-    if job.plan.health is None:
+    if job.plan.health is None and not job.plan.always_healthy:
         return None
     return {
-        "status": MAINTENANCE if engine.maintenance else job.health.status,
+        "status": job.health.status_in(engine.maintenance),
         "output": job.health.output[:OUTPUT_SHOWN],
         "failures": job.health.failures,
         "at": None if job.health.checked_at is None else moment_text(wall + job.health.checked_at),

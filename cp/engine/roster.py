@@ -81,7 +81,7 @@ class Roster:
         key = job.trigger.key
         event = self._happened.get(key) or missed.get(key) or self._seen_by_watch(key)
         source = self.jobs.get(key[1])
-        if event is None and source is not None and source.health.status == key[0]:  # healthy or unhealthy
+        if event is None and source is not None and source.health.announced == key[0]:  # healthy or unhealthy
             event = Event(*key)
         if event is not None:
             job.triggered(event)

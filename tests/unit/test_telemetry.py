@@ -21,7 +21,7 @@ from tests.unit.server.serving import FakeLog
 
 START = When(code="startup", source="global")
 SERVED = Telemetry(address="127.0.0.1", port=9090, job="containerpilot")
-PILOT = Job(name="containerpilot", when=START)
+PILOT = Job(name="containerpilot", when=START, always_healthy=True)
 
 
 def job(name: str, **more: Any) -> Job:
@@ -48,6 +48,34 @@ class Observed:
         body = b"".join(self.observer.metrics(*self.observer.form("", "")))
         lines = dict(line.rsplit(" ", 1) for line in body.decode().splitlines() if not line.startswith("#"))
         return lines.get(sample, "")
+
+
+def test_what_stands_for_telemetry_is_healthy_in_every_view() -> None:
+    observed = Observed(checked("app"))
+    world = observed.world
+
+    def seen() -> tuple[set[Any], set[Any]]:
+        """The statuses of telemetry's own job, and of the other one."""
+        status = {each["Name"]: each["Status"] for each in cast("Any", observed.observer.status())["Jobs"] or ()}
+        services = {each["Name"]: each["Status"] for each in cast("Any", observed.observer.status())["Services"] or ()}
+        views = [{**status, **services}]
+        views.append({name: world.seen(name)["health"]["status"] for name in ("containerpilot", "app")})
+        return {view["containerpilot"] for view in views}, {view["app"] for view in views}
+
+    assert seen() == ({"healthy"}, {"unknown"})
+    world.maintenance(True)
+    assert seen() == ({"healthy"}, {"maintenance"})
+    world.maintenance(False)
+    assert seen() == ({"healthy"}, {"unknown"})
+
+
+def test_what_is_always_healthy_starts_nothing_that_waits_for_it() -> None:
+    """It sends no event at the start, so a reload must not pretend that it has sent one."""
+    late = job("late").replace(when=When(code="healthy", source="containerpilot"))
+    observed = Observed(job("app"), late)
+    assert observed.world.starts("late") == []
+    observed.world.reload(job("app"), late.replace(timeout=5.0), PILOT, telemetry=SERVED)
+    assert observed.world.starts("late") == []
 
 
 def test_starts_ends_and_restarts_are_counted() -> None:

@@ -148,7 +148,7 @@ def test_configuration_in_the_environment_and_a_consul_that_is_not_there(pilot: 
     }"""
     started = pilot(None, init=True, env={"CONTAINERPILOT": text})
 
-    started.wait_for(lambda: started.output().count("{StatusHealthy app}") >= 2, what="two passed checks")
+    started.wait_for(lambda: started.output().count("{healthy app}") >= 2, what="two passed checks")
 
     assert started.is_running()
     for word in ("panic", "Traceback", "internal error"):

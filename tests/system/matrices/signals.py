@@ -91,9 +91,9 @@ def effect(dialect: str, phase: str, number: int, *, init: bool) -> Effect:
     if means is Kind.RELOAD and phase != STOP:  # a stop wins
         return Effect(log="Reloading configuration.")
     if means is Kind.MAINTENANCE and phase != STOP:
-        return Effect(log="event: {EnterMaintenance global}")
+        return Effect(log="event: {enterMaintenance global}")
     if means is Kind.EVENT:
-        return Effect(log=f"event: {{Signal {signal.Signals(number).name}}}")
+        return Effect(log=f"event: {{signal {signal.Signals(number).name}}}")
     if means is Kind.REOPEN_LOG and phase != BEFORE:  # before, it is opened for the first time
         return Effect(reopened=True)
     return NONE

@@ -167,7 +167,7 @@ def test_without_telemetry_values_are_taken_and_lead_nowhere(pilot: StartPilot) 
 
     assert started.ask("POST", "/v3/metric", {"zed": 1.5}).status == 200
 
-    started.wait_for_line(r"event: \{Metric zed\|1.5\}")
+    started.wait_for_line(r"event: \{metric zed\|1.5\}")
 
 
 def test_go_r3_status_is_the_live_one(pilot: StartPilot, port: Port) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.system.jobs.configs import advertised, config
-from tests.system.scripts import sh
+from tests.system.scripts import forever, sh
 from tests.system.servers import free_port
 
 if TYPE_CHECKING:
@@ -114,3 +114,26 @@ def test_a_service_whose_checks_fail_lapses_in_all_views(
     views.wait_for("passing")
     views.started.run("-maintenance", "enable")
     views.wait_for("no")
+
+
+@pytest.mark.parametrize("catalogue", [{}, {"directory": "catalogue"}])
+@pytest.mark.parametrize("dialect", ["jobs", "services"])
+def test_telemetry_itself_is_healthy_in_every_view(
+    pilot: StartPilot, port: Port, dialect: str, catalogue: dict[str, str]
+) -> None:
+    settings = {**config(), "dialect": dialect, "telemetry": port.config(), **catalogue}
+    if dialect == "services":
+        del settings["jobs"]
+    started = pilot(settings, forever() if dialect == "services" else ())
+    port.wait_until_served(started)
+
+    def views() -> set[str]:
+        described = started.ask("GET", "/v3/jobs/containerpilot").json["health"]["status"]
+        [line] = [line for line in started.run("-job", "containerpilot").stdout.splitlines() if line[:7] == "health:"]
+        [row] = [line for line in started.run("-jobs").stdout.splitlines() if line.startswith("containerpilot ")]
+        [status] = [each["Status"] for each in port.ask("/status").json["Services"]]
+        return {described, line.removeprefix("health: "), row.split()[5], status}
+
+    assert views() == {"healthy"}
+    assert started.run("-maintenance", "enable").code == 0
+    assert views() == {"healthy"}

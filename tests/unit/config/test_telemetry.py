@@ -43,6 +43,7 @@ def test_telemetry_is_a_job_that_is_listed_last_and_has_the_programs_version_as_
     assert last.command is None
     assert last.when == When(code="startup", source="global")
     assert last.health == Health(label="check.containerpilot", interval=5.0)
+    assert last.always_healthy
     assert last.service == Service(
         name="containerpilot", id="containerpilot-host", address="10.0.0.7", port=9090, ttl=15, tags=("a", "4.1")
     )
@@ -110,6 +111,7 @@ def test_in_the_services_dialect_it_is_the_last_of_the_services() -> None:
         separate_check=True,
     )
     assert last.health == Health(label="containerpilot.health", interval=5.0)
+    assert last.always_healthy
     assert (last.pauses_in_maintenance, last.reload) == (True, REPLACE)
     assert dict(plan.environ)["CONTAINERPILOT_CONTAINERPILOT_IP"] == "10.0.0.7"
     assert served(plan).announcement.format(address="x") == "telemetry: Listening on x"
