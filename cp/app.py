@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cp import plan
+    from cp.catalog.discovery import SharedResolver
     from cp.config.interfaces import Address
     from cp.engine.catalogue import Catalogue
     from cp.engine.host import Discovery
@@ -224,10 +225,13 @@ def _assemble(
         return engine.exit_code
 
     use(first)
+    from cp.catalog.discovery import SharedResolver
+
+    resolver = SharedResolver()
     engine = Engine(
         host,
         first,
-        open_discovery=lambda wanted, facts: open_discovery(wanted, loop, log, facts, host.catalog_called),
+        open_discovery=lambda wanted, facts: open_discovery(wanted, loop, log, facts, host.catalog_called, resolver),
         load=load,
         reopen_log=log.reopen,
         started=after_start,
@@ -249,14 +253,15 @@ def open_discovery(
     log: Log,
     facts: Catalogue,
     observe: Callable[[str, float, bool], object] | None = None,
+    resolver: SharedResolver | None = None,
 ) -> Discovery:
     """The catalogue's side of a plan; nothing is opened yet. `facts` receives, on the loop's thread, what the catalogue
-    answers; `observe` each call to it, on the calling thread."""
+    answers; `observe` each call to it, on the calling thread. `resolver` is what all plans share."""
     from cp.catalog import discovery
 
     if loaded.catalog is None:
         return discovery.NoDiscovery(loop)
-    return discovery.Discovery(loaded.catalog, loop, log, _random, facts, observe)
+    return discovery.Discovery(loaded.catalog, loop, log, _random, facts, observe, resolver)
 
 
 def _keep_descriptors() -> None:

@@ -81,7 +81,11 @@ def parse_endpoint(text: str, scheme: str = "http") -> Endpoint:
 def _unix(path: str) -> Endpoint:
     if not path:
         raise EndpointError("the path of the socket is missing")
-    if "\0" in path or len(to_bytes(path)) > _LONGEST_SOCKET:
+    try:
+        size = len(to_bytes(path))
+    except ValueError:
+        raise EndpointError("the path of the socket has half a character") from None
+    if "\0" in path or size > _LONGEST_SOCKET:
         raise EndpointError(f"the path of a socket has at most {_LONGEST_SOCKET} bytes, and no NUL")
     return Endpoint("http", "localhost", 80, socket=path)
 

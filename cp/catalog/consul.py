@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cp.catalog import Instance
     from cp.catalog.http import Answer
+    from cp.catalog.names import Resolver
     from cp.plan import ConsulSettings, Service, Watch
 
 QUOTED_BODY = 500  # characters of an answer in a message
@@ -44,6 +45,7 @@ class Consul:
         settings: ConsulSettings,
         environ: Mapping[str, str],
         warn: Callable[[str], object] = lambda text: None,
+        resolver: Resolver | None = None,
     ) -> None:
         """`warn` hears once of each entry of a watched service that cannot be used."""
         self._settings = settings
@@ -58,6 +60,7 @@ class Consul:
             tls=settings.tls,
             environ=environ,
             masked=self._masked,
+            resolver=resolver,
         )
         # Services whose TTL check the agent turned out not to have: the next registration brings it along.
         self._without_check: set[str] = set()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
+from cp.plan import DirectorySettings
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog import Catalog, Listener
+    from cp.catalog.names import Resolver
     from cp.catalog.observed import Observe
     from cp.catalog.registrar import Registrar
     from cp.catalog.watcher import Watcher
     from cp.engine.host import Instance, Log, Report
     from cp.engine.loop import Loop
-    from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
+    from cp.plan import ConsulSettings, EtcdSettings, Service, Watch
 
 
 class NoDiscovery:
@@ -37,6 +42,22 @@ class NoDiscovery:
         pass
 
 
+class SharedResolver:
+    """What looks up names for all clients, over all reloads; made when the first client needs it, off the loop."""
+
+    def __init__(self) -> None:
+        self._guard = allocate_lock()
+        self._resolver: Resolver | None = None
+
+    def get(self) -> Resolver:
+        with self._guard:
+            if self._resolver is None:
+                from cp.catalog.names import Resolver
+
+                self._resolver = Resolver()
+            return self._resolver
+
+
 class Discovery:
     """Opens the catalogue off the loop, once the application runs; nothing is imported for it before."""
 
@@ -48,6 +69,7 @@ class Discovery:
         random: Callable[[], float],
         listener: Listener,
         observe: Observe | None = None,
+        resolver: SharedResolver | None = None,
     ) -> None:
         """`listener` receives what the catalogue answers; `observe` each call to it, on the thread that made it."""
         self._settings = settings
@@ -56,6 +78,7 @@ class Discovery:
         self._random = random
         self._listener = listener
         self._observe = observe
+        self._resolver = resolver or SharedResolver()
         self._registrar: Registrar | None = None
         self._informed = ""  # the last thing that clients said they chose; all of them choose the same
 
@@ -107,6 +130,7 @@ class Discovery:
             self._settings,
             warn=lambda text: self._loop.post(self._log.warning, text),
             inform=lambda text: self._loop.post(self._inform, text),
+            resolver=None if isinstance(self._settings, DirectorySettings) else self._resolver.get(),
         )
         if self._observe is None:
             return catalog

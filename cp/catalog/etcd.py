@@ -7,7 +7,7 @@ import json
 from cp.catalog import PASSING, CatalogUnreachable
 from cp.catalog.etcd2 import Etcd2
 from cp.catalog.etcd3 import Etcd3
-from cp.catalog.etcd_endpoints import Endpoints, basic_authorization
+from cp.catalog.etcd_endpoints import Endpoints, basic_authorization, by_chance
 from cp.catalog.etcd_records import ApiMissing, Reader, parse_object
 
 TYPE_CHECKING = False
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cp.catalog import Instance
     from cp.catalog.http import Answer
+    from cp.catalog.names import Resolver
     from cp.plan import EtcdSettings, Service, Watch
 
     T = TypeVar("T")
@@ -41,10 +42,11 @@ class Etcd:
         warn: Callable[[str], object],
         inform: Callable[[str], object] = lambda text: None,
         *,
-        order: Callable[[str], Any] | None = None,
+        order: Callable[[str], Any] = by_chance,
+        resolver: Resolver | None = None,
     ) -> None:
         self._settings = settings
-        self._endpoints = Endpoints(settings, environ) if order is None else Endpoints(settings, environ, order=order)
+        self._endpoints = Endpoints(settings, environ, order=order, resolver=resolver)
         self._reader = Reader(warn)
         self._inform = inform
         self._api: Api | None = None  # once it is known

@@ -8,6 +8,7 @@ from base64 import b64encode
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from cp.catalog.http import Http, endpoint_of
+from cp.catalog.names import Resolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ KEY = "etcd.endpoints"
 QUOTED = 500  # characters of an answer in a message
 
 
+def by_chance(url: str) -> bytes:
+    return os.urandom(8)
+
+
 class Endpoints:
     """For one thread at a time; `interrupt` and `close` may come from any.
 
@@ -34,8 +39,10 @@ class Endpoints:
         settings: EtcdSettings,
         environ: Mapping[str, str],
         *,
-        order: Callable[[str], Any] = lambda url: os.urandom(8),
+        order: Callable[[str], Any] = by_chance,
+        resolver: Resolver | None = None,
     ) -> None:
+        self._resolver = resolver or Resolver()
         self._secrets = [settings.password, _credentials(settings)] if settings.password else []
         self._token = ""
         self._endpoints = [self._endpoint(url, settings, environ) for url in sorted(settings.endpoints, key=order)]
@@ -54,6 +61,7 @@ class Endpoints:
             tls=settings.tls,
             environ=environ,
             masked=self.masked,
+            resolver=self._resolver,
         )
 
     # --- on the calling thread

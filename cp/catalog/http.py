@@ -8,9 +8,12 @@ import time
 from _thread import allocate_lock
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
+from cp.catalog.bell import Bell
+from cp.catalog.dialing import Dialer, NameTimeout
 from cp.catalog.lean import urllib3_connection
+from cp.catalog.names import Resolver
 from cp.catalog.proxy import proxy_for
-from cp.catalog.sockets import Patience, open_tcp, open_unix, origin, reason, tls_context
+from cp.catalog.sockets import Patience, open_unix, origin, reason, tls_context
 from cp.catalog.stream import check_whole
 from cp.endpoint import FORMS, EndpointError, parse_endpoint
 
@@ -80,6 +83,7 @@ class Http:
         environ: Mapping[str, str],
         masked: Callable[[str], str] = str,
         largest_answer: int = LARGEST_ANSWER,
+        resolver: Resolver | None = None,
     ) -> None:
         self._name = f"{name} at {address}"
         self._hint = f"; see {name.lower()}.tls"
@@ -109,10 +113,13 @@ class Http:
             except ValueError as error:
                 raise CatalogError(f"cannot reach {self._name}: {error}") from None
         self._patience = Patience()
+        self._place = self._proxy or address  # what is connected to
+        self._dialer = Dialer(self._place.host, self._place.port, resolver or Resolver(), self._patience, self._watch)
         self._connection: Any = None  # if there is one, it has carried a call
         # Over the rest, and for dropping a connection; never held while anything can block.
         self._guard = allocate_lock()
         self._socket: socket.socket | None = None
+        self._bell: Bell | None = None  # what the calling thread waits for, if it waits for an address
         self._calling = False
         self._interrupted = False
         self._closed = False
@@ -163,6 +170,8 @@ class Http:
         limit: float,
         stream: Stream | None,
     ) -> Answer:
+        if self._connection is not None and self._dialer.is_outdated:
+            self._drop()
         while True:
             kept = self._connection is not None
             connecting = not kept
@@ -242,6 +251,10 @@ class Http:
 
     def _failure(self, error: Exception, connecting: bool, limit: float) -> CatalogError:
         cause = origin(error)
+        if isinstance(cause, NameTimeout):
+            name, limit = self._place.host, self._connect_timeout
+            why = f"no address for the name '{name}' within {limit:g} s; does the name server answer?"
+            return CatalogUnreachable(f"cannot reach {self._name}: {why}")
         if isinstance(cause, TimeoutError) and cause.errno is None:
             if connecting:
                 limit = self._connect_timeout
@@ -264,8 +277,7 @@ class Http:
             make = self._module.HTTPSConnection
             options["ssl_context"] = self._context = tls_context(self._tls, self._name, self._hint)
             options["server_hostname"] = self._server_name or None
-        place = self._address if self._proxy is None else self._proxy
-        connection = self._connection = make(place.host, place.port, **options)
+        connection = self._connection = make(self._place.host, self._place.port, **options)
         connection._new_conn = self._new_socket
         if self._proxy is not None and self._context is not None:
             connection.set_tunnel(self._address.host, self._address.port, self._proxy.headers, scheme="http")
@@ -276,15 +288,17 @@ class Http:
     def _new_socket(self) -> socket.socket:
         if self._address.socket:
             return open_unix(self._address.socket, self._patience, self._watch)
-        place = self._address if self._proxy is None else self._proxy
-        return open_tcp(place.host, place.port, self._patience, self._watch)
+        return self._dialer.connect()
 
-    def _watch(self, current: socket.socket) -> None:
-        """Lets other threads break off what happens on this socket."""
+    def _watch(self, current: socket.socket | Bell | None) -> None:
+        """Lets other threads break off what happens on this socket, or the wait for this bell; None = no longer."""
         with self._guard:
             if self._closed or self._interrupted:
                 raise ConnectionAbortedError("broken off")
-            self._socket = current
+            if current is None or isinstance(current, Bell):
+                self._bell = current
+            else:
+                self._socket = current
 
     def _drop(self) -> None:
         with self._guard:  # nobody may shut down a number that already belongs to another file
@@ -316,6 +330,8 @@ class Http:
             self._drop()
 
     def _shut_down(self) -> None:
+        if self._bell is not None:
+            self._bell.ring()
         if self._socket is None:
             return
         try:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cp.catalog import Catalog
+    from cp.catalog.names import Resolver
     from cp.plan import EtcdSettings
 
 
@@ -19,12 +20,14 @@ def open_catalog(
     warn: Callable[[str], object] = lambda text: None,
     inform: Callable[[str], object] = lambda text: None,
     environ: Mapping[str, str] | None = None,
+    resolver: Resolver | None = None,
 ) -> Catalog:
     """A client for one thread; nothing is contacted yet. CatalogError if the settings can never work.
 
     `warn` hears what a person should know and is no error, `inform` what the client has chosen by itself; both are
-    called on the client's thread. `environ`, our own environment by default, may name an HTTP proxy. Imports what this
-    catalogue needs and no other: call it on the thread that will use the client.
+    called on the client's thread. `environ`, our own environment by default, may name an HTTP proxy. `resolver` is
+    shared with other clients, which look up the same names. Imports what this catalogue needs and no other: call it on
+    the thread that will use the client.
     """
     if isinstance(settings, DirectorySettings):
         from cp.catalog.directory import Directory
@@ -34,7 +37,7 @@ def open_catalog(
     if isinstance(settings, ConsulSettings):
         from cp.catalog.consul import Consul
 
-        return Consul(settings, environ, warn)
+        return Consul(settings, environ, warn, resolver)
     from cp.catalog.etcd import Etcd
 
-    return Etcd(settings, environ, warn, inform)
+    return Etcd(settings, environ, warn, inform, resolver=resolver)

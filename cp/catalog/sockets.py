@@ -58,25 +58,13 @@ class PatientSocket(socket.socket):
 
 def open_unix(path: str, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
     """Connected, or OSError. `watched` gets the socket before it is connected, and may raise."""
-    return _connected(socket.AF_UNIX, 0, to_bytes(path), patience, patience.left(), watched)
+    return open_socket(socket.AF_UNIX, 0, to_bytes(path), patience, patience.left(), watched)
 
 
-def open_tcp(host: str, port: int, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
-    """Connected to the first address of the host that answers; each gets its share of the time. Or OSError."""
-    name = host.encode() if host.isascii() else host  # as bytes it does not import the tables of idna
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    failure: OSError = OSError("its name has no address")
-    for index, (family, _, protocol, _, peer) in enumerate(found):
-        try:
-            return _connected(family, protocol, peer, patience, patience.left() / (len(found) - index), watched)
-        except OSError as error:
-            failure = error
-    raise failure
-
-
-def _connected(
+def open_socket(
     family: int, protocol: int, peer: Any, patience: Patience, limit: float, watched: Callable[[socket.socket], None]
 ) -> PatientSocket:
+    """Connected within `limit` seconds, or OSError. `watched` is as that of `open_unix`."""
     connected = PatientSocket(family, socket.SOCK_STREAM, protocol)
     connected.patience = patience
     try:

@@ -119,6 +119,7 @@ PATH = "its path has a character that no path has"
         ("me:s3cret://c", "the scheme is none, expected http or https"),
         ("unix://", "the path of the socket is missing"),
         ("unix:///" + "a" * 107, "the path of a socket has at most 107 bytes, and no NUL"),
+        ("unix:///a\ud800b", "the path of the socket has half a character"),
         ("unix:///a\x00b", "the path of a socket has at most 107 bytes, and no NUL"),
     ],
 )

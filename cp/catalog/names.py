@@ -1,0 +1,165 @@
+"""Looks up the names of servers with a time limit, which the C library's function does not have.
+
+It blocks for as long as its own configuration says, ten seconds and more, and nobody can break it off. So it runs on
+threads of its own: one for each name at a time, however many wait for it and give up meanwhile.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from _thread import allocate_lock, start_new_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from cp.catalog.bell import Bell
+
+    StartThread = Callable[..., object]
+
+# Seconds, after which no thread is at it any more: it found no memory to begin. No look-up takes so long.
+LOST = 600.0
+MOST_NAMES = 64  # whose addresses are remembered; a configuration has a few
+
+
+class Peer:
+    """One address of a name: what a socket needs to be connected there, but for the port."""
+
+    __slots__ = ("family", "place", "protocol")
+
+    def __init__(self, family: int, protocol: int, place: tuple[Any, ...]) -> None:
+        self.family = family
+        self.protocol = protocol
+        self.place = place  # as `socket` has it
+
+    def at(self, port: int) -> tuple[Any, ...]:
+        return (self.place[0], port, *self.place[2:])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Peer) and (self.family, self.place) == (other.family, other.place)
+
+    def __hash__(self) -> int:
+        return hash((self.family, self.place))
+
+    def __repr__(self) -> str:
+        return f"Peer({self.place[0]})"
+
+
+def numeric(host: str) -> list[Peer]:
+    """Of an address, which needs no look-up; empty if it is a name."""
+    if not host.isascii():
+        return []
+    try:
+        return _peers(socket.getaddrinfo(_encoded(host), 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    except (OSError, ValueError):
+        return []
+
+
+def look_up(name: str) -> list[Peer]:
+    """Blocks. OSError, or a ValueError of the codec of international names."""
+    return _peers(socket.getaddrinfo(_encoded(name), 0, type=socket.SOCK_STREAM))
+
+
+def _encoded(host: str) -> bytes | str:
+    return host.encode() if host.isascii() else host  # bytes do not import the tables of idna
+
+
+def _peers(found: Sequence[tuple[Any, ...]]) -> list[Peer]:
+    return [Peer(family, protocol, place) for family, _, protocol, _, place in found]
+
+
+class Lookup:
+    """One question for the addresses of a name, under way or over. Any number of threads may wait for it."""
+
+    __slots__ = ("_bells", "_guard", "began", "error", "is_over", "peers")
+
+    def __init__(self, began: float) -> None:
+        self.began = began
+        self.peers: list[Peer] = []
+        self.error: Exception | None = None
+        self.is_over = False  # then the others do not change any more
+        self._guard = allocate_lock()
+        self._bells: list[Bell] = []
+
+    def wait(self, bell: Bell, seconds: float) -> None:
+        """Until it is over, somebody else rings the bell, or the time is up."""
+        with self._guard:
+            if self.is_over:
+                return
+            self._bells.append(bell)
+        try:
+            bell.wait(seconds)
+        finally:
+            with self._guard:
+                self._bells.remove(bell)
+
+    def end(self, peers: list[Peer], error: Exception | None) -> None:
+        with self._guard:
+            self.peers = peers
+            self.error = error
+            self.is_over = True
+            for bell in self._bells:
+                bell.ring()
+
+
+class Resolver:
+    """Of the whole process, for any thread: so all clients share what is under way, and what was good so far."""
+
+    def __init__(
+        self,
+        look_up: Callable[[str], list[Peer]] = look_up,
+        start_thread: StartThread = start_new_thread,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._look_up = look_up
+        self._start_thread = start_thread
+        self._clock = clock
+        self._guard = allocate_lock()  # over the rest; never held while anything can block
+        self._under_way: dict[str, Lookup] = {}
+        self._good: dict[str, tuple[Peer, ...]] = {}
+
+    def start(self, name: str) -> Lookup:
+        """The look-up of this name that is under way, or a new one; a failed one if there is no thread for it."""
+        now = self._clock()
+        with self._guard:
+            lookup = self._under_way.get(name)
+            if lookup is not None and now - lookup.began < LOST:
+                return lookup
+            lookup = self._under_way[name] = Lookup(now)
+        try:
+            self._start_thread(self._run, (name, lookup))
+        except RuntimeError as error:
+            self._end(name, lookup, [], OSError(f"cannot look up its name: {error}"))
+        return lookup
+
+    def good(self, name: str) -> tuple[Peer, ...]:
+        """Where the name led when somebody was last connected by it; who was connected comes first."""
+        with self._guard:
+            return self._good.get(name, ())
+
+    def connected(self, name: str, peer: Peer, peers: Sequence[Peer]) -> None:
+        """One of the addresses of a name is good."""
+        with self._guard:
+            self._good.pop(name, None)
+            self._good[name] = (peer, *(other for other in peers if other != peer))
+            while len(self._good) > MOST_NAMES:  # of earlier configurations
+                del self._good[next(iter(self._good))]
+
+    def _run(self, name: str, lookup: Lookup) -> None:
+        peers: list[Peer] = []
+        error: Exception | None = OSError("its look-up was broken off")
+        try:
+            peers = self._look_up(name)
+            error = None if peers else OSError("its name has no address")
+        except Exception as failure:  # of the system, or of the codec of international names
+            error = failure
+        finally:
+            self._end(name, lookup, peers, error)
+
+    def _end(self, name: str, lookup: Lookup, peers: list[Peer], error: Exception | None) -> None:
+        with self._guard:
+            if self._under_way.get(name) is lookup:
+                del self._under_way[name]
+        lookup.end(peers, error)
