@@ -75,6 +75,7 @@ COMMANDS = (
 BOOLEANS = ("template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
 STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")
 PAIRS = ("putenv", "putmetric", "signal")
+LONGEST_SHOWN = 100  # characters of a word in a message
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
@@ -127,10 +128,10 @@ def parse(argv: list[str]) -> Options:
             break
         name, equals, value = argument[2 if argument.startswith("--") else 1 :].partition("=")
         if not name or name.startswith("-"):
-            raise FlagError(f"bad flag syntax: {argument}")
+            raise FlagError(f"bad flag syntax: {_shown(argument)}")
         if name in BOOLEANS:
             if equals and value not in TRUE + FALSE:
-                raise FlagError(f'invalid boolean value "{value}" for -{name}: use true or false')
+                raise FlagError(f'invalid boolean value "{_shown(value)}" for -{name}: use true or false')
             setattr(options, "help" if name == "h" else name, value not in FALSE or not equals)
         elif name in STRINGS or name in PAIRS:
             if not equals:
@@ -140,7 +141,7 @@ def parse(argv: list[str]) -> Options:
                 position += 1
             _set(options, name, value)
         else:
-            raise FlagError(f"flag provided but not defined: -{name}")
+            raise FlagError(f"flag provided but not defined: -{_shown(name)}{_did_you_mean(name)}")
     options.arguments = tuple(argv[position:])
     _check(options)
     return options
@@ -153,21 +154,21 @@ def _set(options: Options, name: str, value: str) -> None:
         options.putenv[key] = rest if equals else None
     elif name == "putmetric":
         if not equals:
-            raise _invalid(name, value, f"flag value '{value}' was not in the format 'key=val'")
+            raise _invalid(name, value, f"flag value '{_shown(value)}' was not in the format 'key=val'")
         options.putmetric[key] = rest
     elif name == "signal":
         job, _, sent = value.rpartition("=")  # no signal has a = in its name, but a job may
         if not job or not sent:
-            raise _invalid(name, value, f"flag value '{value}' was not in the format 'name=signal'")
+            raise _invalid(name, value, f"flag value '{_shown(value)}' was not in the format 'name=signal'")
         if options.signal[0]:
-            raise _invalid(name, value, f"it names one job, and that is {options.signal[0]}")
+            raise _invalid(name, value, f"it names one job, and that is {_shown(options.signal[0])}")
         options.signal = (job, sent)
     elif name == "maintenance" and value not in ("enable", "disable"):
         raise _invalid(name, value, "use enable or disable")
     elif not value and name not in ("config", "out"):
         raise _invalid(name, value, "it must name a job")
     elif name in ("job", "start", "stop", "restart") and (before := getattr(options, name)):
-        raise _invalid(name, value, f"it names one job, and that is {before}")
+        raise _invalid(name, value, f"it names one job, and that is {_shown(before)}")
     else:
         setattr(options, name, value)
 
@@ -180,13 +181,26 @@ def _check(options: Options) -> None:
     if options.follow and command != "events":
         raise FlagError("-follow goes with -events")
     if options.arguments and command in ("job", "start", "stop", "restart", "signal"):
-        raise FlagError(f"-{command} takes one job: nothing would become of '{options.arguments[0]}'")
+        raise FlagError(f"-{command} takes one job: nothing would become of '{_shown(options.arguments[0])}'")
     if options.json and command not in ("jobs", "job", "events"):
         raise FlagError("-json goes with -jobs, -job or -events")
 
 
 def _invalid(name: str, value: str, why: str) -> FlagError:
-    return FlagError(f'invalid value "{value}" for flag -{name}: {why}')
+    return FlagError(f'invalid value "{_shown(value)}" for flag -{name}: {why}')
+
+
+def _shown(word: str) -> str:
+    """A word of the command line in a message, which is one line."""
+    short = word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}…"
+    return short if short.isprintable() else ascii(short)[1:-1]
+
+
+def _did_you_mean(name: str) -> str:
+    from cp.config.nearest import nearest
+
+    meant = nearest(name, [each for each in (*BOOLEANS, *STRINGS, *PAIRS) if each != "h"])
+    return f" (did you mean -{meant}?)" if meant else ""
 
 
 def main(argv: list[str]) -> int:
@@ -195,7 +209,7 @@ def main(argv: list[str]) -> int:
     try:
         options = parse(argv)
     except FlagError as error:
-        complain(f"{error}\n{USAGE}")
+        complain(f"containerpilot: {error}; see -help\n")
         return 2
     if options.help:
         return show(USAGE.encode())

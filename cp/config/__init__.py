@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cp.config.errors import Problems
     from cp.config.interfaces import Address
     from cp.config.json5 import Document
+    from cp.config.origins import Origins
     from cp.plan import Plan
 
 __all__ = ["ConfigError", "Source", "control_socket", "load", "read", "render"]
@@ -52,9 +53,7 @@ def load(
     needs them; `version` is that of ContainerPilot; `masked` takes secrets out of messages.
     """
     text = render(source, environ, masked)
-    # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
-    note = _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
-    document, problems = _parse(source.name, text, note, masked)
+    document, problems = _parse(source, environ, text, masked)
     from cp.config import dialect
 
     told = dialect.detect(document.root, problems, has_command=bool(arguments))
@@ -76,7 +75,7 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     """The path of the control socket, for clients; empty: one of the usual places. Faults elsewhere do not matter to
     them; ConfigError if the text cannot be rendered or parsed, or if `control` has faults."""
     text = render(source, environ)
-    document, problems = _parse(source.name, text, _OTHER_LINES if text.count("\n") != source.text.count("\n") else "")
+    document, problems = _parse(source, environ, text)
     root = document.root
     control = root.data.get("control") if isinstance(root.data, dict) else None
     if control is None or control.data is None:
@@ -98,18 +97,40 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     return path
 
 
-def _parse(name: str, text: str, note: str, masked: Callable[[str], str] = str) -> tuple[Document, Problems]:
+def _parse(
+    source: Source, environ: Mapping[str, str], text: str, masked: Callable[[str], str] = str
+) -> tuple[Document, Problems]:
     from cp.config.errors import Problems
     from cp.config.json5 import JsonError, Value, parse
+
+    # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
+    name, note = source.name, _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
+
+    origins: list[Origins] = []
+
+    def template() -> Origins:
+        if not origins:
+            from cp.config.origins import Origins
+
+            origins.append(Origins(source, environ, text, masked))
+        return origins[0]
 
     try:
         document = parse(text)
     except JsonError as error:
-        first, newline, rest = str(error).partition("\n")
+        from cp.config.formats import other_format
+
+        hints = error.hints
+        if text is not source.text and (hint := template().of_syntax_error(error.at)):
+            hints = (f"{hint}.",)
+        elif other := other_format(name, text):
+            hints = (other,)
+        first, newline, rest = error.report(hints).partition("\n")
         raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
     if document.root.data is None:
         document.root = Value({}, document.root.at)  # null is the same as nothing
-    problems = Problems(document, name, note, masked)
+    origin = (lambda at: template().of_value(at)) if text is not source.text else None
+    problems = Problems(document, name, note, masked, origin)
     if not isinstance(document.root.data, dict):
         from cp.config.fields import kind
 

@@ -41,12 +41,21 @@ class Problems:
     """Collects the faults and warnings about one document, each of them once.
 
     `name` is what messages call the document, `note` is added to each message that has a place. `masked` takes secrets
-    out of a message: before it is cut, since nobody would know them afterwards.
+    out of a message: before it is cut, since nobody would know them afterwards. `origin` says what else there is to say
+    of the value at an offset that is at fault.
     """
 
-    __slots__ = ("_document", "_faults", "_masked", "_name", "_note", "_remarks", "_warnings")
+    __slots__ = ("_document", "_faults", "_masked", "_name", "_note", "_origin", "_remarks", "_warnings")
 
-    def __init__(self, document: Document, name: str, note: str = "", masked: Callable[[str], str] = str) -> None:
+    def __init__(
+        self,
+        document: Document,
+        name: str,
+        note: str = "",
+        masked: Callable[[str], str] = str,
+        origin: Callable[[int], str] | None = None,
+    ) -> None:
+        self._origin = origin
         self._document = document
         self._name = name
         self._note = note
@@ -78,17 +87,20 @@ class Problems:
     def check(self) -> None:
         """ConfigError with everything so far, if there is any fault."""
         if self._faults:
-            raise ConfigError(self._told(self._faults, "faults"), self.warnings)
+            raise ConfigError(self._told(self._faults, "faults", self._origin), self.warnings)
 
-    def _told(self, messages: list[tuple[int, str, str]], what: str) -> tuple[str, ...]:
+    def _told(
+        self, messages: list[tuple[int, str, str]], what: str, origin: Callable[[int], str] | None = None
+    ) -> tuple[str, ...]:
         """In the order of their places, each once, the first SHOWN of them."""
         # By place only, so that two messages about one place stay as they came.
         ordered = list(dict.fromkeys(sorted(messages, key=lambda message: message[0])))
-        told = tuple(self._sentence(*message) for message in ordered[:SHOWN])
+        told = tuple(self._sentence(*message, origin(message[0]) if origin else "") for message in ordered[:SHOWN])
         left = len(ordered) - SHOWN
         return told if left <= 0 else (*told, f"{self._name}: and {left} more {what}")
 
-    def _sentence(self, at: int, path: str, text: str) -> str:
+    def _sentence(self, at: int, path: str, text: str, origin: str) -> str:
         line, column = self._document.place(at)
         first, newline, rest = text.partition("\n")
+        first += f" ({origin})" if origin else ""
         return f"{self._name}:{line}:{column}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"

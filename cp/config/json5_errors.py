@@ -8,9 +8,11 @@ _ENDS = " \t\r\n\"',/:"  # characters that neither a name nor a password in a UR
 
 
 class JsonError(Exception):
-    """The text is not JSON5. `str()` has the reason, an excerpt with a pointer, and hints, on several lines."""
+    """The text is not JSON5, from offset `at` on. `str()` has the reason, an excerpt with a pointer, and hints, on
+    several lines; `report` has other hints."""
 
     def __init__(self, text: str, at: int, reason: str, hints: tuple[str, ...] = ()) -> None:
+        self.at = at
         self.line, self.column = place(text, at)
         self.reason = reason
         lines = [f"Parse error at line:col [{self.line}:{self.column}]: {reason}"]
@@ -20,8 +22,12 @@ class JsonError(Exception):
         start = max(0, self.column - EXCERPT // 2) if len(source[self.line - 1]) > EXCERPT else 0
         lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in shown]
         lines.append("-" * (7 + self.column - start - 1) + "^")
-        lines += hints
-        super().__init__("\n".join(lines))
+        self.hints = hints
+        self._lines = lines
+        super().__init__(self.report(hints))
+
+    def report(self, hints: tuple[str, ...]) -> str:
+        return "\n".join((*self._lines, *hints))
 
 
 def place(text: str, at: int) -> tuple[int, int]:

@@ -56,6 +56,8 @@ class Scanner:
     def refused(self, expected: str, *hints: str) -> JsonError:
         """The character at `at` cannot stand there."""
         if self.at < self.end:
+            if self.text[self.at] == "#":
+                hints = (*hints, "A comment begins with //, or stands between /* and */.")
             return self.refused_because(self.at, f"invalid character {quoted(self.text[self.at])} {expected}", *hints)
         if self.open:
             line, column = place(self.text, self.open[-1])

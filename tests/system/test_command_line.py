@@ -56,14 +56,27 @@ def test_help(pilot: StartPilot, flag: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["-nope", "true"], ["--nope=1"], ["-config"], ["-template=maybe"], ["-=x"], ["---config", "{}"]],
+    [
+        ["-nope", "true"],
+        ["--no\npe=1"],
+        ["-config"],
+        ["-template=maybe"],
+        ["-=x"],
+        ["---config", "{}"],
+        ["-job", "a", "b"],
+    ],
 )
-def test_flag_that_is_not_understood_gives_2_and_a_usage(pilot: StartPilot, arguments: list[str]) -> None:
+def test_flag_that_is_not_understood_gives_2_and_one_line(pilot: StartPilot, arguments: list[str]) -> None:
     done = pilot.run(*arguments)
 
     assert (done.code, done.stdout) == (2, "")
-    assert "Usage" in done.stderr
-    assert "-template" in done.stderr
+    assert re.fullmatch("containerpilot: [^\n]+; see -help\n", done.stderr)
+
+
+def test_flag_with_a_typing_error_names_the_nearest_one(pilot: StartPilot) -> None:
+    done = pilot.run("-jbos")
+
+    assert done == (2, "", "containerpilot: flag provided but not defined: -jbos (did you mean -jobs?); see -help\n")
 
 
 @pytest.mark.parametrize("flag", ["-config", "--config"])

@@ -95,7 +95,10 @@ def test_signal_of_a_job_whose_name_has_an_equals_sign() -> None:
         (["-signal", "app=HUP", "agent"], "-signal takes one job: nothing would become of 'agent'"),
         (["-stop", "app", "-stop", "agent"], 'invalid value "agent" for flag -stop: it names one job, and that is app'),
         (["-signal", "app=HUP", "-signal", "agent=HUP"], 'invalid value "agent=HUP" for flag -signal: it names one'),
-        (["-pong"], "flag provided but not defined: -pong"),
+        (["-pong"], "flag provided but not defined: -pong (did you mean -ping?)"),
+        (["-version=no"], 'invalid boolean value "no" for -version: use true or false'),
+        (["-something\x1b[31m"], r"flag provided but not defined: -something\x1b[31m"),
+        (["-putmetric", "x" * 200], f"flag value '{'x' * 100}…' was not in the format"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_understood_is_told(arguments: list[str], complaint: str) -> None:

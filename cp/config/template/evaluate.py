@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cp.config.template.functions import Function
-    from cp.config.template.nodes import Body, Statement
+    from cp.config.template.nodes import Body, Pipeline, Statement
     from cp.config.template.pipelines import Variables
     from cp.config.template.values import Value
 
@@ -71,7 +71,7 @@ class Evaluator(PipelineEvaluator):
                 elif isinstance(node, Action):
                     value = self.pipeline(frame.dot, node.pipeline)
                     if not node.pipeline.variables:
-                        self.write(value if isinstance(value, str) else _printed(value))
+                        self.print(frame.dot, node.pipeline, value)
                 elif isinstance(node, Branch):
                     frames.append(self.branch(frame.dot, node))
                     break
@@ -86,6 +86,10 @@ class Evaluator(PipelineEvaluator):
                     frames.pop()
                     self.leave(frame)
         return "".join(self.out)
+
+    def print(self, dot: Value, pipeline: Pipeline, value: Value) -> None:
+        """Write what a pipeline gives."""
+        self.write(value if isinstance(value, str) else _printed(value))
 
     def write(self, text: str) -> None:
         self.size += len(text)

@@ -1,0 +1,43 @@
+"""The languages in which a configuration is not written: what people have at hand, or know from other tools.
+
+Imported for a text that cannot be parsed.
+"""
+
+from __future__ import annotations
+
+
+def other_format(name: str, text: str) -> str:
+    """A hint for a text that is written in another language; empty if it does not look so."""
+    found = _by_name(name) or _by_first_line(text)
+    example = '{consul: "localhost:8500", jobs: []}'
+    return f"This looks like {found}. A configuration is JSON or JSON5: one object, such as {example}." if found else ""
+
+
+def _by_name(name: str) -> str:
+    ending = name.rpartition(".")[2].lower()
+    return {"yaml": "YAML", "yml": "YAML", "toml": "TOML", "hcl": "HCL", "ini": "INI"}.get(ending, "")
+
+
+def _by_first_line(text: str) -> str:
+    """By the first line that has something to say in all of these languages."""
+    lines = [line for line in map(str.strip, text.split("\n")) if line and not line.startswith("#")]
+    if not lines or lines[0].startswith(("//", "/*", "{", '"', "'")):
+        return ""
+    line = lines[0].partition(" #")[0].rstrip()
+    if line.startswith(("---", "%YAML", "- ")):
+        return "YAML"
+    if line.startswith("[") and line.endswith("]") and _is_word(line.strip("[]").strip().replace('"', "")):
+        return "TOML"
+    word, _, rest = line.partition(" ")
+    if line.endswith("{") and _is_word(word) and ":" not in line:
+        return "HCL"
+    key, sign, _ = line.partition("=")
+    if sign and _is_word(key.strip()):
+        return "TOML or HCL"
+    key, sign, rest = line.partition(":")
+    is_pair = sign and _is_word(key.strip().strip("\"'")) and (not rest or rest[0] in " \t")
+    return "YAML" if is_pair and not rest.endswith((",", "{", "[")) else ""
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and text.replace("_", "").replace("-", "").replace(".", "").isalnum()

@@ -1,0 +1,143 @@
+"""A fault in what the template wrote is traced back to its action, and to the variable that is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from cp.config import ConfigError, Source, control_socket, load
+from tests.unit.config.loading import refused
+
+NOT_SET = "gives nothing: the variable PORT is not set"
+
+
+def last_line(text: str, **environ: str) -> str:
+    return str(refused(text, environ=environ)).rpartition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("{\n  port: {{ .PORT }},\n}", "2:9"),
+        ("{\n  port: {{ .PORT }}\n}", "2:9"),
+        ("{\n  port: {{ .PORT }} // the port\n}", "2:9"),
+        ("{\n  port: {{ .PORT }}\n  name: 'x'\n}", "2:9"),
+        ('{\n  port: {{ .PORT }}\n  "name": 1\n}', "2:9"),
+        ("{\n  ports: [1, {{ .PORT }}, 2]\n}", "2:14"),
+        ("{\n{{ if .NOPE }}\n\n{{ end }}port: {{- .PORT -}} ,\n}", "4:16"),
+        ("{{ .PORT }}", "1:1"),
+    ],
+)
+def test_a_hole_is_named_with_its_variable_and_its_place_in_the_template(text: str, place: str) -> None:
+    assert last_line(text) == f"{{{{ .PORT }}}} at app.json:{place} {NOT_SET}."
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("{{ .A }}", "{{ .A }} at app.json:1:5 gives nothing: the variable A is empty."),
+        ("{{ .A | default .B }}", "{{ .A | default .B }} at app.json:1:5 gives nothing: the variable B is not set, "
+         "the variable A is empty."),
+        ('{{ env "C" }}', '{{ env "C" }} at app.json:1:5 gives nothing: the variable C is not set.'),
+        ("{{ $.A }}", "{{ $.A }} at app.json:1:5 gives nothing: the variable A is empty."),
+        ("{{ printf (or .A .D) }}", "{{ printf (or .A .D) }} at app.json:1:5 gives nothing: the variable D is not set, "
+         "the variable A is empty."),
+        ('{{ "" }}', '{{ "" }} at app.json:1:5 gives nothing.'),
+    ],
+)  # fmt: skip
+def test_all_variables_that_have_nothing_to_give_are_named(action: str, said: str) -> None:
+    assert last_line(f"{{a: {action}, b: 1}}", A="") == said
+
+
+def test_text_that_cannot_stand_there_is_traced_to_who_wrote_it() -> None:
+    assert last_line("{a: 1, port: {{ .PORT }}}", PORT="http") == "{{ .PORT }} at app.json:1:14 wrote it."
+    assert last_line('{name: "{{ .NAME }}"}', NAME='a"b') == "{{ .NAME }} at app.json:1:9 wrote it."
+    assert last_line('{name: "{{ .NAME }}"}', NAME='a"') == (
+        "Right before it is what {{ .NAME }} at app.json:1:9 wrote."
+    )
+
+
+def test_text_that_no_template_wrote_has_its_ordinary_hints() -> None:
+    for text in ("{a: {{ .A }}, b: ,}", "{a: {{ .A }}, b: 1 c: 2}", "{a: 1,, b: {{ .A }}}"):
+        assert "{{" not in str(refused(text, environ={"A": "1"})).rpartition("^")[2]
+    assert "gives nothing" not in str(refused('{a: "{{ .A }}", b: 1 c: 2}', environ={"A": ""}))
+
+
+def test_a_value_that_is_refused_is_traced_as_well() -> None:
+    text = '{consul: "c:8500",\njobs: [{name: "{{ .NAME }}", exec: "x"},\n{name: "b", port: {{ .PORT }}, health: {}}]}'
+
+    told = refused(text, environ={"NAME": "", "PORT": "-1"}).faults
+
+    assert told[0].startswith("app.json:2:15: jobs[0].name: ")
+    assert told[0].endswith(" ({{ .NAME }} at app.json:2:16 gives nothing: the variable NAME is empty)")
+    (port,) = [each for each in told if "jobs[1].port" in each]
+    assert port.endswith(" ({{ .PORT }} at app.json:3:19 wrote it)")
+
+
+def test_no_value_of_the_environment_is_told() -> None:
+    text = '{consul: "c:8500", jobs: [{name: "a", exec: "x", restarts: "{{ .SECRET }}{{ .EMPTY }}"}], x: {{ .SECRET }}'
+
+    assert "hush" not in last_line(text, SECRET="hush")
+    fault = refused(f"{text.partition(', x:')[0]}}}", environ={"SECRET": "hush", "EMPTY": ""}).faults[0]
+    assert fault.endswith(
+        "({{ .SECRET }} at app.json:1:61 wrote it; {{ .EMPTY }} at app.json:1:74 gives nothing: "
+        "the variable EMPTY is empty)"
+    )
+
+
+def test_what_is_masked_is_masked_there_too() -> None:
+    source = Source("app.json", '{a: {{ .A | printf "s3cret" | len | slice "" }},}')
+    with pytest.raises(ConfigError) as told:
+        load(source, {}, arguments=(), hostname="h", addresses=list, masked=lambda text: text.replace("s3cret", "*"))
+    assert "s3cret" not in str(told.value)
+
+
+def test_a_client_is_told_the_same() -> None:
+    with pytest.raises(ConfigError, match=r"\{\{ \.SOCKET \}\} at app\.json:1:20 gives nothing: the variable SOCKET"):
+        control_socket(Source("app.json", "{control: {socket: {{ .SOCKET }}}}"), {})
+
+
+# --- other languages
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("consul: localhost:8500\njobs:\n  - name: app\n", "YAML"),
+        ("---\n# comment\njobs: []\n", "YAML"),
+        ("# comment\n\n- name: app\n", "YAML"),
+        ("%YAML 1.2\n---\n", "YAML"),
+        ('"consul": localhost\n', ""),
+        ("stopTimeout: 5 # seconds\nx: 1", "YAML"),
+        ('consul = "localhost:8500"\n', "TOML or HCL"),
+        ('# comment\n[[jobs]]\nname = "app"\n', "TOML"),
+        ('[consul]\naddress = "x"\n', "TOML"),
+        ('job "app" {\n  exec = "x"\n}\n', "HCL"),
+        ("consul {\n}\n", "HCL"),
+        ('consul: "localhost:8500",\njobs: []', ""),
+        ("jobs: [\n]", ""),
+        ("# comment\n{jobs: []}", ""),
+        ("{jobs: [}", ""),
+        ("/etc/x\n", ""),
+        ("\n", ""),
+    ],
+)
+def test_a_text_in_another_language_is_named(text: str, language: str) -> None:
+    told = last_line(text)
+
+    example = '{consul: "localhost:8500", jobs: []}'
+    hint = f"This looks like {language}. A configuration is JSON or JSON5: one object, such as {example}."
+    assert (told == hint) == bool(language)
+    assert ("looks like" in told) == bool(language)
+    assert not language or "double quotes" not in told
+
+
+@pytest.mark.parametrize(("ending", "language"), [("yaml", "YAML"), ("YML", "YAML"), ("toml", "TOML"), ("hcl", "HCL")])
+def test_the_name_of_a_file_tells_its_language(ending: str, language: str) -> None:
+    with pytest.raises(ConfigError, match=f"This looks like {language}"):
+        control_socket(Source(f"/etc/app.{ending}", "{a: x}"), {})
+    assert control_socket(Source(f"/etc/app.{ending}", "{}"), {}) == ""
+
+
+def test_a_comment_of_another_language_is_told_how_to_write_it() -> None:
+    for text in ("# comment\n{jobs: []}", "{jobs: [] # none\n}", "{jobs: [\n# none\n]}"):
+        assert last_line(text) == "A comment begins with //, or stands between /* and */."
