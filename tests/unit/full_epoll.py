@@ -37,5 +37,5 @@ def fill(owner: Any, attribute: str) -> FullEpoll:
 
 
 def descriptors() -> set[str]:
-    """All that are open here."""
+    """All that are open here. Others may be closed any time, by the garbage collector: look for new ones alone."""
     return set(os.listdir("/proc/self/fd"))

@@ -203,7 +203,7 @@ def test_a_socket_that_cannot_be_watched_is_not_made_and_the_one_before_goes_on(
         if place:
             with pytest.raises(ControlError, match=f"cannot serve the control socket s: {WHY}"):
                 world.plane.use(settings(place))
-            assert descriptors() == before
+            assert descriptors() <= before
             assert world.is_served("before")
         else:
             world.plane.use(settings(place))

@@ -256,14 +256,14 @@ def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() ->
     for full.room in (0, 1):  # neither the clients' poller, nor the listener
         with pytest.raises(TelemetryError, match=f"Error serving telemetry on 127.0.0.1:{port}: {WHY}"):
             telemetry.use(settings)
-        assert descriptors() == before
+        assert descriptors() <= before
     full.room = 2
     with pytest.raises(ZeroDivisionError):
         telemetry.use(settings, lambda: 1 // 0)
-    assert descriptors() == before
+    assert descriptors() <= before
     full.room = 2
     telemetry.use(settings)
     with socket.create_connection(("127.0.0.1", port)):
         pass
     telemetry.close()
-    assert descriptors() == before
+    assert descriptors() <= before

@@ -144,7 +144,7 @@ def test_where_no_client_can_be_watched_they_wait_and_the_log_says_so_once(world
             client.send(PING)
             world.advance(0.11)
     assert world.log.errors() == [f"error control: cannot accept clients: {WHY}; they wait until it can"]
-    assert descriptors() == before
+    assert descriptors() <= before
     full.room = 100
     world.advance(0.11)
     assert world.ask("GET", "/v3/ping").status == 200
