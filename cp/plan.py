@@ -133,11 +133,12 @@ class Service(Record):
 class Job(Record):
     """A unit of work: a process, a health check, a registration, or any mix of them."""
 
-    name: str  # unique in the plan; the source of the job's events
+    name: str  # unique in the plan
     when: When
     command: tuple[str, ...] | None = None
     label: str = ""  # in messages, such as "task[backup]"
     stdin: str = ""  # what it reads: INHERIT, a path, or "" for nothing
+    source: str = ""  # of the job's events, which other jobs may share; "" = its name
     main: bool = False  # when it completes, everything is stopped and its code is ours
     fatal: bool = False  # when it fails, everything is stopped and its code is ours
     restarts: int | None = 0  # None = unlimited

@@ -203,7 +203,7 @@ class Observer:
                 others.append(job)
             else:
                 placed.append((job, place))
-        jobs = ({"Name": job.name, "Status": self._status(job), **_skipped(job)} for job in others)
+        jobs = ({"Name": job.source, "Status": self._status(job), **_skipped(job)} for job in others)
         services = (self._service_status(job, place) for job, place in placed)
         told: dict[str, object] = {
             "Version": __version__,
@@ -223,7 +223,7 @@ class Observer:
         return job.health.status_in(self._engine.maintenance)
 
     def _service_status(self, job: Job, place: Service | Settings) -> dict[str, object]:
-        name = job.plan.service.name if job.plan.service is not None else job.name
+        name = job.plan.service.name if job.plan.service is not None else job.source
         told = {"Name": name, "Address": place.address, "Port": place.port, "Status": self._status(job)}
         standing = self._engine.standing(job)
         if standing is not None:

@@ -72,6 +72,11 @@ class Problems:
         """Something at offset `at` that the reader should know."""
         self._warnings.append(self._shortened(at, path, text))
 
+    def where(self, at: int) -> str:
+        """The place of an offset, for a message about another one: file, line and column."""
+        line, column = self._document.place(at)
+        return f"{self._name}:{line}:{column}"
+
     def remark(self, text: str) -> None:
         """A warning about something outside of the document."""
         self._remarks.append(short(self._masked(text)))
@@ -100,7 +105,6 @@ class Problems:
         return told if left <= 0 else (*told, f"{self._name}: and {left} more {what}")
 
     def _sentence(self, at: int, path: str, text: str, origin: str) -> str:
-        line, column = self._document.place(at)
         first, newline, rest = text.partition("\n")
         first += f" ({origin})" if origin else ""
-        return f"{self._name}:{line}:{column}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"
+        return f"{self.where(at)}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"

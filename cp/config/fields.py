@@ -123,6 +123,10 @@ class Fields:
         value = self._found.get(key)
         return self.at if value is None else value.at
 
+    def place_of(self, key: str) -> str:
+        """File, line and column of the value, or of the object that lacks it."""
+        return self.problems.where(self.place(key))
+
     def where(self, key: str) -> str:
         """The key path of a key."""
         return f"{self.path}.{key}" if self.path else key

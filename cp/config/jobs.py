@@ -7,10 +7,11 @@ from cp.config.control import read_control
 from cp.config.fields import Fields
 from cp.config.jobs_cycles import warn_about_cycles
 from cp.config.jobs_job import read_jobs
+from cp.config.jobs_namesakes import tell_namesakes_apart
 from cp.config.jobs_sources import check_sources
 from cp.config.jobs_watches import read_watches
 from cp.config.machine import Machine
-from cp.config.names import ip_variable
+from cp.config.names import Variables, ip_variable
 from cp.config.settings import (
     ADD_A_CATALOG,
     read_logging,
@@ -67,7 +68,11 @@ def compile_jobs(
         from cp.config.jobs_telemetry import read_telemetry
 
         telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
-    jobs = read_jobs(root, machine, has_telemetry=has_telemetry)
+    jobs = read_jobs(root, machine)
+    tell_namesakes_apart(root, jobs, telemetry)
+    variables = Variables()
+    for read in jobs:
+        variables.claim(read.job, read.fields)
     watches = read_watches(root)
     check_sources(jobs, watches, has_telemetry=has_telemetry)
     warn_about_cycles(jobs)
@@ -77,10 +82,10 @@ def compile_jobs(
     problems.check()
 
     services = [read.job.service for read in jobs if read.job.service is not None]
-    variables = [(ip_variable(service.name), service.address) for service in services]
+    environ_of_all = [(ip_variable(service.name), service.address) for service in services]
     in_order = [read.job for read in jobs]
     if telemetry is not None:
-        variables.append(telemetry.variable)
+        environ_of_all.append(telemetry.variable)
         in_order.append(telemetry.job)
     return Plan(
         dialect="jobs",
@@ -92,7 +97,7 @@ def compile_jobs(
         telemetry=None if telemetry is None else telemetry.telemetry,
         stop_timeout=stop_timeout,
         shutdown_timeout=shutdown_timeout,
-        environ=tuple(variables),
+        environ=tuple(environ_of_all),
         signals=_SIGNALS,
         warnings=problems.warnings,
     )

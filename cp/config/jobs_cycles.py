@@ -9,13 +9,16 @@ if TYPE_CHECKING:
     from cp.config.jobs_job import ReadJob
 
 # The events that only a job sends which was started, and those that a stop sends.
-_OF_A_RUN = ("exitSuccess", "exitFailed", "healthy", "unhealthy")
+EXITS = ("exitSuccess", "exitFailed")
+_OF_A_RUN = (*EXITS, "healthy", "unhealthy")
 _OF_A_STOP = ("stopping", "stopped")
 
 
 def warn_about_cycles(jobs: list[ReadJob]) -> None:
     """A warning for each circle, at the first of its jobs that suffers from it."""
-    by_name = {read.job.name: read for read in jobs}
+    by_source: dict[str, list[ReadJob]] = {}
+    for read in jobs:
+        by_source.setdefault(read.source, []).append(read)
     numbers = {read.job.name: number for number, read in enumerate(jobs)}
     done: set[str] = set()
     for read in jobs:
@@ -25,20 +28,20 @@ def warn_about_cycles(jobs: list[ReadJob]) -> None:
         while at is not None and at.job.name not in done:
             done.add(at.job.name)
             chain.append(at)
-            at = _awaited(at, by_name)
+            at = _awaited(at, by_source)
         if at is not None and at in chain:
             _warn(chain[chain.index(at) :], numbers)
 
 
-def _awaited(read: ReadJob, by_name: dict[str, ReadJob]) -> ReadJob | None:
-    """The job on whose run or stop this one's start depends."""
+def _awaited(read: ReadJob, by_source: dict[str, list[ReadJob]]) -> ReadJob | None:
+    """The job on whose run or stop this one's start depends; None if it depends on either of several."""
     when = read.trigger.when
     if not read.trigger.checked or when.code in GLOBAL_EVENTS:
         return None
-    other = by_name.get(when.source) or by_name.get(when.source.removeprefix("check."))
-    if other is read:
+    others = by_source.get(when.source) or by_source.get(when.source.removeprefix("check.")) or []
+    if others == [read] or (read in others and when.code in EXITS and when.source == read.source):
         return read
-    return other if when.code in _OF_A_RUN + _OF_A_STOP else None
+    return others[0] if len(others) == 1 and when.code in _OF_A_RUN + _OF_A_STOP else None
 
 
 def _warn(circle: list[ReadJob], numbers: dict[str, int]) -> None:

@@ -8,7 +8,7 @@ from cp.config.jobs_restarts import read_restarts, refuse_unlimited_each
 from cp.config.jobs_run import RUN_KEYS, read_stdin, read_success_codes, refuse_two_readers
 from cp.config.jobs_service import read_service
 from cp.config.jobs_triggers import SIGNAL_EVENT, read_trigger
-from cp.config.names import Variables, pid_variable
+from cp.config.names import pid_variable
 from cp.plan import INHERIT, LOG, Health, Job
 
 TYPE_CHECKING = False
@@ -40,27 +40,25 @@ TELEMETRY_HEARTBEAT, TELEMETRY_TTL = 5.0, 15  # seconds
 
 
 class ReadJob:
-    """A job as it was read: the `job` of the plan, the object that it comes from, and its trigger."""
+    """A job as it was read: the `job` of the plan, the object that it comes from, its trigger, and the source of its
+    events, which is its name there."""
 
-    __slots__ = ("fields", "job", "trigger")
+    __slots__ = ("fields", "job", "source", "trigger")
 
     def __init__(self, job: Job, fields: Fields, trigger: Trigger) -> None:
         self.job = job
+        self.source = job.name
         self.fields = fields
         self.trigger = trigger
 
 
-def read_jobs(root: Fields, machine: Machine, *, has_telemetry: bool) -> list[ReadJob]:
+def read_jobs(root: Fields, machine: Machine) -> list[ReadJob]:
     """The jobs in their order.
 
     Beyond what ContainerPilot 3 knew there is `main`: when this job completes, everything is stopped, and its exit
     code is ContainerPilot's.
     """
     jobs = [_read_job(fields, machine) for fields in root.objects("jobs", _KEYS)]
-    _refuse_equal_names(jobs, has_telemetry=has_telemetry)
-    variables = Variables()
-    for read in jobs:
-        variables.claim(read.job, read.fields)
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
         read.fields.fault("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
@@ -142,13 +140,3 @@ def _is_main(fields: Fields) -> bool:
     if main and not fields.has("exec"):
         fields.fault("main", "the main job is the one with whose process everything ends: it needs an `exec`")
     return main
-
-
-def _refuse_equal_names(jobs: list[ReadJob], *, has_telemetry: bool) -> None:
-    """Jobs of one name would share their events."""
-    paths = {TELEMETRY_JOB: "telemetry"} if has_telemetry else {}
-    for read in jobs:
-        name = read.job.name
-        if name and name in paths:
-            read.fields.fault("name", f"{paths[name]} has the name '{name}' already, and events come by that name")
-        paths.setdefault(name, read.fields.path)

@@ -27,7 +27,7 @@ _COME_OF = {
 def check_sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) -> None:
     """A fault for each trigger whose source is not there, a warning for each event that its source never sends."""
     sources = _sources(jobs, watches, has_telemetry=has_telemetry)
-    names = {read.job.name for read in jobs}
+    names = {read.source for read in jobs}
     missing = 0
     for read in jobs:
         trigger = read.trigger
@@ -55,12 +55,15 @@ def _sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) 
             sources[read.job.health.source] = _EXITS
     others = set(sources)
     for read in jobs:
-        name = read.job.name
+        name = read.source
         if not name:
             continue  # a fault by itself
         if name in others:
             read.fields.warning("name", f"'{name}' is the source of other events too: give the job another name")
-        sources[name] = sources.get(name, ()) + _events_of(read.job)
+        sources[name] = (
+            *sources.get(name, ()),
+            *(new for new in _events_of(read.job) if new not in sources.get(name, ())),
+        )
     if has_telemetry:
         sources.setdefault(TELEMETRY_JOB, ("stopping", "stopped"))
     return sources

@@ -53,16 +53,18 @@ class Variables:
         self._owners: dict[str, tuple[str, str]] = {}  # the job's name, and what is its own in the value
 
     def claim(self, job: Job, fields: Fields | None = None) -> None:
-        """Note those of a job; the first that another job sets to something else is a warning about its `name`."""
-        mine = [(variable, job.name) for variable in job.pid_variables]
+        """Note those of a job; the first that another job sets to something else is a warning about its `name`. Jobs of
+        one name have had theirs."""
+        name = job.source or job.name
+        mine = [(variable, name) for variable in job.pid_variables]
         if job.service is not None:
             mine.append((ip_variable(job.service.name), job.service.address))
         for variable, value in mine:
-            owner, other = self._owners.setdefault(variable, (job.name, value))
-            if owner != job.name and other != value and fields is not None:
+            owner, other = self._owners.setdefault(variable, (name, value))
+            if owner != name and other != value and fields is not None:
                 fields.warning(
                     "name",
-                    f"'{job.name}' and '{owner}' both set {variable}: children see only one of the two, so give one of "
+                    f"'{name}' and '{owner}' both set {variable}: children see only one of the two, so give one of "
                     "them another name",
                 )
                 return

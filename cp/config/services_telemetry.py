@@ -41,12 +41,16 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
         fields.fault("servicename", "must not be blank: leave it out for 'containerpilot'")
     elif "=" in name:
         fields.fault("servicename", "must not have '=' in it: the name is part of an environment variable's")
-    elif any(job.service is not None and job.service.name == name for job in services):
-        fields.fault("servicename", f"there is a service '{name}' already: give one of the two another name")
+    service_id = _free_id(f"{name}-{scope.machine.hostname}", services)
+    if any(job.service is not None and job.service.name == name for job in services):
+        fields.warning(
+            "servicename",
+            f"another service is called '{name}' too: this one is registered as '{service_id}': give one of the two "
+            "another name",
+        )
     if not url.startswith("/"):
         fields.fault("url", "must begin with a slash, such as /metrics")
     metrics, sensors = _read_sensors(fields, scope)
-    service_id = f"{name}-{scope.machine.hostname}"
     job = Job(
         name=scope.unique(name),
         label=name,
@@ -71,18 +75,36 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
     return ReadTelemetry(telemetry, job, name, tuple(sensors))
 
 
+def _free_id(service_id: str, services: list[Job]) -> str:
+    """The id for one more service; with a number if one of these has it."""
+    taken = {job.service.id for job in services if job.service is not None}
+    free, number = service_id, 1
+    while free in taken:
+        number += 1
+        free = f"{service_id}-{number}"
+    return free
+
+
 def _read_sensors(fields: Fields, scope: Scope) -> tuple[list[Metric], list[Job]]:
-    metrics: list[Metric] = []
-    jobs: list[Job] = []
-    paths: dict[str, str] = {}
+    """The metrics and the jobs that feed them; of one name the last counts, as in ContainerPilot 2."""
+    read: dict[str, tuple[Metric, Job]] = {}
+    firsts: dict[str, Fields] = {}
     for sensor in fields.objects("sensors", _SENSOR_KEYS):
         metric = _metric(sensor)
-        if metric.name in paths:
-            sensor.fault("name", f"the metric {metric.name} is fed by {paths[metric.name]} already")
-        paths.setdefault(metric.name, sensor.path)
-        metrics.append(metric)
-        jobs.append(_sensor_job(sensor, scope, metric))
-    return metrics, jobs
+        job = _sensor_job(sensor, scope, metric)
+        if metric.name in read:
+            first = firsts[metric.name]
+            del read[metric.name]
+            sensor.warning(
+                "name",
+                f"replaces the sensor {first.path} ({first.place_of('name')}), which is not run: both feed the metric "
+                f"{metric.name}, so keep one of them",
+            )
+        firsts[metric.name] = sensor
+        read[metric.name] = metric, job
+    return [metric for metric, _ in read.values()], [
+        job.replace(name=scope.unique(job.name)) for _, job in read.values()
+    ]
 
 
 def _metric(sensor: Fields) -> Metric:
@@ -109,7 +131,7 @@ def _sensor_job(sensor: Fields, scope: Scope, metric: Metric) -> Job:
         sensor.fault("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
     label = f"{name}.sensor"
     return Job(
-        name=scope.unique(label),
+        name=label,
         label=label,
         when=scope.at_start(interval=float(_poll(sensor))),
         command=command,

@@ -228,7 +228,7 @@ class Changes:
         change.done = dones
         self._endings.renew(change.plan.stop_timeout)
         jobs = [job for job in self._roster.jobs.values() if job.name in change.replaced]
-        ending = {job.name for job in jobs if job.state != State.COMPLETE}
+        ending = {job.source for job in jobs if job.state != State.COMPLETE}
         for job in jobs:
             pending = job.trigger.pending
             if pending is not None and pending.code == Code.CHANGED:

@@ -214,6 +214,12 @@ class Engine:
         # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
         self._host.loop.call_soon(self._after_completion, job)
 
+    def waits_again(self, hook: Job) -> None:
+        """A hook has run, and waits for the end of others of that name: those that end already need not wait for it."""
+        if hook.state == State.WAITING:
+            for source in self._roster.named(hook.plan.when.source):
+                source.completed(hook)
+
     def review_waiting(self, ended: Job | None = None) -> None:
         """Whether what jobs wait for can still come, now that this one has ended, or now that jobs were replaced."""
         if not self.stopping and self.changes.current is None:
@@ -239,12 +245,11 @@ class Engine:
             # What waited for the hook has its full time: others may have spent it meanwhile.
             self._endings.renew(self.plan.stop_timeout)
         # Only who has to do with it is told: thousands of jobs may end together.
-        source = self.jobs.get(job.plan.when.source)
-        if source is not None:
+        for source in self._roster.named(job.plan.when.source):
             source.completed(job)
-        for hook in self._roster.waiting_hooks(job):
-            hook.stop()  # what it waits for will not come any more
         job.has_ended = True
+        for hook in self._roster.waiting_hooks(job, stopping=self.stopping):
+            hook.stop()  # what it waits for will not come any more
         self.review_waiting(job)
         self.changes.retired(job)
         self.progress()

@@ -33,6 +33,7 @@ class Job:
     def __init__(self, host: Host, supervisor: Supervisor, job_plan: plan.Job) -> None:
         self.plan = job_plan
         self.name = job_plan.name
+        self.source = job_plan.source or job_plan.name  # of its events
         self.state = State.WAITING
         self.since = host.loop.now()
         self.last_exit: Exit | None = None
@@ -102,14 +103,10 @@ class Job:
         self._cancel_timer()
         self._move(State.HELD)
 
-    def be_skipped(self, skip: Skip) -> None:
-        """What starts it can no longer come. Its time limit for that goes on: others may wait for its end."""
-        self._move(State.SKIPPED)
+    def wait(self, skip: Skip | None = None) -> None:
+        """What starts it can come again; or no longer, and then its time limit for that goes on: others may need it."""
+        self._move(State.WAITING if skip is None else State.SKIPPED)
         self.skip = skip
-
-    def wait(self) -> None:
-        """What starts it can come again."""
-        self._move(State.WAITING)
 
     def start_now(self) -> None:
         """Start it by hand, whatever it waits for; a running one goes on."""
@@ -212,7 +209,7 @@ class Job:
         end = self.last_exit = Exit(job, code, now, error=error, timed_out=run.timed_out)
         if not job.keep_pid_variables:
             for name in job.pid_variables:
-                self._host.environment.unset(name)
+                self._host.environment.withdraw(name, str(run.pid))
         report_exit(self._host.log, job, run, end)
         self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
         if not end.succeeded:
@@ -251,6 +248,8 @@ class Job:
         self._move(State.WAITING)
         if event is not None:
             self.triggered(event)
+        elif self.is_hook:
+            self._host.loop.call_soon(self._supervisor.waits_again, self)
 
     def _restart(self) -> None:
         self.restarts.count += 1
@@ -258,7 +257,7 @@ class Job:
             self._host.observer.job_restarted(self.name)
         event = self.trigger.take()
         if event is not None and self.is_hook:
-            self.trigger.close()  # this run is the one for it
+            self.trigger.use()  # this run is the one for it
         self._start(event)
 
     def _waited_too_long(self) -> None:
@@ -303,7 +302,7 @@ class Job:
             self.interrupt()
 
     def completed(self, other: Job) -> None:
-        """A job on our `stopping` has completed."""
+        """A job on our `stopping` has completed, or has run and waits for others of our name."""
         if other.name in self.awaited:
             self.awaited.discard(other.name)
             if not self.awaited and self.state == State.DRAINING:
@@ -384,7 +383,7 @@ class Job:
         self.since = self._host.loop.now()
 
     def _publish(self, code: str) -> None:
-        self._host.bus.publish(Event(code, self.name))
+        self._host.bus.publish(Event(code, self.source))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.states import State
-from cp.engine.trigger import HOOKED, OF_A_LIFE
+from cp.engine.trigger import EXITS, HOOKED, OF_A_LIFE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,15 +28,17 @@ class Roster:
         self.unfinished: dict[Job, None] = {}
         self._seen_by_watch = seen_by_watch
         self._triggers: dict[Key, list[Job]] = {}
-        self._senders: dict[str, list[Job]] = {}  # by the source of their events, those of their checks included
+        self._named: dict[str, list[Job]] = {}  # by the source of their events
+        self._checked: dict[str, list[Job]] = {}  # by the source of their checks' events
         self._happened: dict[Key, Event] = {}
 
     def add(self, job: Job) -> None:
         self.jobs[job.name] = job
         self.unfinished[job] = None
         self._triggers.setdefault(job.trigger.key, []).append(job)
-        for source in _sources(job):
-            self._senders.setdefault(source, []).append(job)
+        self._named.setdefault(job.source, []).append(job)
+        if job.plan.health is not None:
+            self._checked.setdefault(job.plan.health.source, []).append(job)
 
     def remove(self, job: Job) -> None:
         """Forget a job that is complete, and what happened to it."""
@@ -44,18 +46,30 @@ class Roster:
             del self.jobs[job.name]
         self.unfinished.pop(job, None)
         self._triggers[job.trigger.key].remove(job)
-        for source in _sources(job):
-            self._senders[source].remove(job)
+        named = self._named[job.source]
+        named.remove(job)
+        if not named:
+            del self._named[job.source]
+        if job.plan.health is not None:
+            self._checked[job.plan.health.source].remove(job)
         for code in LASTING:
-            self._happened.pop((code, job.name), None)
+            if not any(_has_sent(other, code) for other in named):
+                self._happened.pop((code, job.source), None)
 
-    def senders(self, source: str) -> list[Job]:
-        """The jobs whose events, or whose checks' events, have this source."""
-        return self._senders.get(source, [])
+    def named(self, source: str) -> list[Job]:
+        """The jobs whose events have this source: more than one if they share a name."""
+        return self._named.get(source, [])
+
+    def senders(self, key: Key) -> list[Job]:
+        """The jobs that send an event, or whose checks do."""
+        code, source = key
+        return [*self.named(source), *(self._checked.get(source, ()) if source and code in EXITS else ())]
 
     def waiters(self, job: Job) -> list[Job]:
         """The jobs that an event of a job's life, or of its check, starts."""
-        keys = [(code, source) for source in _sources(job) for code in OF_A_LIFE]
+        keys = [(code, job.source) for code in OF_A_LIFE]
+        if job.plan.health is not None and job.plan.health.source:
+            keys += [(code, job.plan.health.source) for code in EXITS]
         return [waiter for key in keys for waiter in self._triggers.get(key, ())]
 
     # --- events
@@ -63,9 +77,10 @@ class Roster:
     def hear(self, event: Event) -> None:
         """An event has come: start what waits for it."""
         key = (event.code, event.source)
-        if event.code == Code.STARTUP or (event.code in LASTING and event.source in self.jobs):
+        if event.code == Code.STARTUP or (event.code in LASTING and event.source in self._named):
             self._happened[key] = event
         for job in tuple(self._triggers.get(key, ())):
+            job.trigger.heard += 1
             job.triggered(event)
 
     def happened(self) -> list[Key]:
@@ -80,8 +95,7 @@ class Roster:
         """Tell a new job what it waits for, if that is so already; `missed` is what nobody could hear meanwhile."""
         key = job.trigger.key
         event = self._happened.get(key) or missed.get(key) or self._seen_by_watch(key)
-        source = self.jobs.get(key[1])
-        if event is None and source is not None and source.health.announced == key[0]:  # healthy or unhealthy
+        if event is None and any(job.health.announced == key[0] for job in self.named(key[1])):  # healthy or unhealthy
             event = Event(*key)
         if event is not None:
             job.triggered(event)
@@ -89,20 +103,25 @@ class Roster:
             job.stop()
 
     def comes_too_late(self, job: Job) -> bool:
-        """Whether it is a hook on a job that has ended."""
-        source = self.jobs.get(job.plan.when.source)
-        return job.is_hook and source is not None and source is not job and source.state == State.COMPLETE
+        """Whether it is a hook, and all jobs on whose end it waits have ended, or have announced it."""
+        senders = [sender for sender in self.named(job.plan.when.source) if sender is not job]
+        if not job.is_hook or not senders:
+            return False
+        return job.trigger.heard >= len(senders) or all(sender.state == State.COMPLETE for sender in senders)
 
     # --- hooks
 
-    def waiting_hooks(self, job: Job) -> list[Job]:
-        """The hooks on the end of a job that still wait for it."""
-        hooks = [hook for code in HOOKED for hook in self._triggers.get((code, job.name), ())]
-        return [hook for hook in hooks if hook.is_hook and hook.state == State.WAITING]
+    def waiting_hooks(self, job: Job, *, stopping: bool) -> list[Job]:
+        """The hooks on the end of a job that still wait, and need not: for others of its name they do, if these end."""
+        hooks = [hook for code in HOOKED for hook in self._triggers.get((code, job.source), ())]
+        waiting = [hook for hook in hooks if hook.is_hook and hook.state == State.WAITING]
+        if all(other.state == State.COMPLETE for other in self.named(job.source)):
+            return waiting
+        return [hook for hook in waiting if stopping and self.waits_in_vain(hook)]
 
     def dependents(self, job: Job) -> list[Job]:
         """The hooks on a job's `stopping` that hold up its end; not those that end themselves, and may wait for it."""
-        waiting = self._triggers.get((Code.STOPPING, job.name), [])
+        waiting = self._triggers.get((Code.STOPPING, job.source), [])
         return [
             other
             for other in waiting
@@ -114,7 +133,8 @@ class Roster:
         found = set(names)
         grown = True
         while grown:
-            hooks = {job.name for job in self.jobs.values() if job.is_hook and job.plan.when.source in found}
+            sources = {self.jobs[name].source for name in found}
+            hooks = {job.name for job in self.jobs.values() if job.is_hook and job.plan.when.source in sources}
             grown = not hooks <= found
             found |= hooks
         return found
@@ -123,19 +143,23 @@ class Roster:
         """Whether what a hook waits for cannot come any more: nobody is there to send it, or it waits for itself."""
         if hook.state == State.HELD:
             return True
-        seen = {hook.name}
-        while hook.trigger.key != (Code.SHUTDOWN, GLOBAL):
-            source = self.jobs.get(hook.plan.when.source)
-            if source is None or source.name in seen:
-                return True
-            if not source.is_hook or source.state != State.WAITING:
+        chain = {hook: None}
+        todo = [hook]
+        for each in todo:  # grows
+            if each.trigger.key == (Code.SHUTDOWN, GLOBAL):
                 return False
-            seen.add(source.name)
-            hook = source
-        return False
+            for source in self.named(each.plan.when.source):
+                if source in chain or source.has_ended:
+                    continue
+                if not source.is_hook or source.state != State.WAITING:
+                    return False
+                chain[source] = None
+                todo.append(source)
+        return True
 
 
-def _sources(job: Job) -> tuple[str, ...]:
-    """Of the events of a job, and of those of its check."""
-    health = job.plan.health
-    return (job.name, health.source) if health is not None and health.source else (job.name,)
+def _has_sent(job: Job, code: str) -> bool:
+    """Whether a job has sent a lasting event, and others of its name need not have."""
+    if code == Code.STOPPED:
+        return job.state == State.COMPLETE
+    return job.last_exit is not None and job.last_exit.succeeded == (code == Code.EXIT_SUCCESS)

@@ -51,7 +51,7 @@ class Skipping:
                 continue
             skip = job.trigger.never_fires(
                 lambda key: never_comes(
-                    key, self._roster.senders(key[1]), lambda sender: found.get(sender) or skip_of(sender)
+                    key, self._roster.senders(key), lambda sender: found.get(sender) or skip_of(sender)
                 )
             )
             if skip is not None:
@@ -63,7 +63,7 @@ class Skipping:
         for job, skip in found.items():
             if job.state != State.WAITING:
                 continue
-            job.be_skipped(skip)
+            job.wait(skip)
             fields = job.plan.log_fields
             if job.plan.main:
                 self._log.error(f"{job.name} is skipped, and ContainerPilot stops: it {skip.reason}", fields)

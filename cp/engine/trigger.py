@@ -50,17 +50,19 @@ class Trigger:
     reported is lost with the others: a run gets the difference to what the last run that started was given.
     """
 
-    __slots__ = ("_before", "_given", "_next", "_source", "is_hook", "key", "pending", "starts_left")
+    __slots__ = ("_before", "_given", "_next", "_source", "heard", "is_hook", "key", "pending", "starts_left")
 
     def __init__(self, job: plan.Job) -> None:
         when = job.when
         self.key: Key = (when.code, when.source)
         # A command on a job's `stopping` or `stopped`, or on the shutdown: a stop does not end it, it runs it.
         self.is_hook = job.command is not None and when.code in HOOKED
-        # A hook has one start even with `each`: a job has one end. None: any number of starts.
-        self.starts_left: int | None = None if when.each and not self.is_hook else 1
+        # None: any number of starts. A shutdown comes once. The end of a job does so too, but jobs can share a name.
+        several = when.each and not (self.is_hook and when.code == Code.SHUTDOWN)
+        self.starts_left: int | None = None if several else 1
         self.pending: Event | None = None
-        self._source = job.name  # of the job's own events
+        self.heard = 0  # how often the event has come in this life of the job
+        self._source = job.source or job.name  # of the job's own events
         self._given: Found | None = None  # the report that the last run which started was given
         # The report that the next or running run is given, and what it is compared with.
         self._next: Found | None = None

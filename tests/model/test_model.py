@@ -68,7 +68,7 @@ FAULTS: dict[str, Change] = {
     "a job that a reload replaces has forgotten what it was told": (Trigger, "succeed", lambda trigger, other: None),
     "a new job does not hear what has happened": (Roster, "catch_up", lambda roster, job, missed: None),
     "a job waits for what can no longer come": (Skipping, "review", lambda skipping, ended=None: None),
-    "a skipped job does not wait again": (Job, "wait", lambda job: None),
+    "a skipped job does not wait again": (Job, "wait", lambda job, skip=None: skip and job._move(State.SKIPPED)),
     "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
     "what exited leaders left stays": (FakeProcesses, "kill_left_groups", lambda processes: None),
 }

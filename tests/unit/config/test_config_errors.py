@@ -256,7 +256,6 @@ SENSOR = {"name": "requests", "help": "h", "type": "counter", "check": "/bin/mea
         ),
         ({"sensors": [{**SENSOR, "timeout": "-1s"}]}, "the timeout -1s is negative"),
         ({"sensors": [{**SENSOR, "poll": -1}]}, "telemetry.sensors[0].poll: must be at least 1"),
-        ({"sensors": [SENSOR, SENSOR]}, "the metric requests is fed by telemetry.sensors[0] already"),
     ],
 )
 def test_telemetry(telemetry: dict[str, Any], text: str) -> None:

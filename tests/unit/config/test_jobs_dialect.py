@@ -373,9 +373,6 @@ def test_with_telemetry_there_is_a_job_called_containerpilot() -> None:
 
     assert [one.name for one in load_jobs(job_on_it, telemetry={}).jobs] == ["last", "containerpilot"]
     assert "there is no source 'containerpilot'" in faults_of_jobs(job_on_it)
-    assert "jobs[0].name: telemetry has the name 'containerpilot' already" in (
-        faults_of_jobs({"name": "containerpilot"}, telemetry={})
-    )
 
 
 def test_a_job_called_containerpilot_needs_no_health_check() -> None:

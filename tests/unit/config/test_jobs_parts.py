@@ -190,12 +190,6 @@ def test_a_name_that_the_catalogue_cannot_carry(name: str) -> None:  # row 29
     )
 
 
-def test_two_jobs_of_one_name() -> None:
-    assert faults_of_jobs({"name": "aa", "exec": "x"}, {"name": "bb"}, {"name": "aa"}).endswith(
-        "jobs[2].name: jobs[0] has the name 'aa' already, and events come by that name"
-    )
-
-
 # -- the main job
 
 
@@ -424,8 +418,3 @@ def test_jobs_whose_address_is_in_one_variable() -> None:
     told = warnings_of_jobs(web, other)
     assert "jobs[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in told
     assert warnings_of_jobs(web, {**other, "interfaces": ["eth0"]}) == ""  # it is the same address
-
-
-def test_jobs_of_one_name_are_refused_and_not_warned_of_as_well() -> None:
-    told = faults_of_jobs({"name": "a", "exec": "a"}, {"name": "a", "exec": "b"})
-    assert "_PID" not in told

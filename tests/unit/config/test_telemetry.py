@@ -10,7 +10,7 @@ import pytest
 from cp import config
 from cp.config import Source
 from cp.plan import INHERIT, REPLACE, Health, Metric, Plan, Service, Telemetry, When
-from tests.unit.config.loading import ETH0, faults, job, load_dict, load_jobs, load_text, names
+from tests.unit.config.loading import ETH0, job, load_dict, load_jobs, load_text, names
 
 METRIC = {"namespace": "org", "subsystem": "app", "name": "zed", "help": "gauge of zeds in org app", "type": "gauge"}
 SENSOR = {"name": "requests", "help": "h", "type": "counter", "check": "/bin/measure", "poll": 5}
@@ -129,12 +129,25 @@ def test_the_keys_that_were_never_documented() -> None:
     assert dict(plan.environ)["CONTAINERPILOT_ME_IP"] == "127.0.0.1"
 
 
-def test_a_name_that_is_taken_is_refused() -> None:
+def test_a_service_with_the_name_of_telemetry_is_registered_beside_it() -> None:
     services = [{"name": "pilot", "port": 80, "poll": 1, "ttl": 5}]
 
-    assert "telemetry.servicename: there is a service 'pilot' already" in faults(
-        {"services": services, "telemetry": {"servicename": "pilot"}}
+    plan = load_dict({"services": services * 2, "telemetry": {"servicename": "pilot"}})
+
+    assert [one.service.id for one in plan.jobs if one.service] == ["pilot-host", "pilot-host-2", "pilot-host-3"]
+    assert served(plan).job == "pilot#3"
+    assert "telemetry.servicename: another service is called 'pilot' too: this one is registered as 'pilot-host-3'" in (
+        "\n".join(plan.warnings)
     )
+
+
+def test_of_two_sensors_for_one_metric_the_last_one_is_run() -> None:
+    plan = load_dict({"telemetry": {"sensors": [SENSOR, {**SENSOR, "check": "/bin/other"}]}})
+
+    assert [(one.name, one.command) for one in plan.jobs if one.metric] == [("requests.sensor", ("/bin/other",))]
+    assert [metric.name for metric in served(plan).metrics] == ["requests"]
+    (warning,) = plan.warnings
+    assert "telemetry.sensors[1].name: replaces the sensor telemetry.sensors[0] (app.json:1:" in warning
 
 
 def test_a_sensor_is_a_periodic_job_whose_output_feeds_a_metric() -> None:

@@ -33,12 +33,12 @@ def test_each_starts_any_number_of_times() -> None:
     assert not each.exhausted
 
 
-@pytest.mark.parametrize("code", [Code.STOPPING, Code.STOPPED, Code.SHUTDOWN])
-def test_a_hook_starts_once_even_with_each(code: str) -> None:
+@pytest.mark.parametrize(("code", "exhausted"), [(Code.STOPPING, False), (Code.STOPPED, False), (Code.SHUTDOWN, True)])
+def test_a_hook_on_each_end_may_be_started_again_by_another_job_of_that_name(code: str, exhausted: bool) -> None:
     hook = trigger(code, each=True)
     assert hook.is_hook
     hook.use()
-    assert hook.exhausted
+    assert hook.exhausted is exhausted
 
 
 def test_a_job_without_a_command_is_no_hook() -> None:

@@ -1,0 +1,84 @@
+"""Jobs of one name: all of them run, and share the source of their events; each gets a name of its own beside it."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.config.fields import Fields
+    from cp.config.jobs_job import ReadJob
+    from cp.config.telemetry import ReadTelemetry
+    from cp.plan import Job
+
+
+def tell_namesakes_apart(root: Fields, jobs: list[ReadJob], telemetry: ReadTelemetry | None) -> None:
+    """Give the second job of a name the name `NAME#2` and the service id `…-2`, the third `NAME#3`, and so on.
+
+    A warning for each says where the first one is. The job of telemetry comes last.
+    """
+    taken = {read.job.name for read in jobs}
+    if telemetry is not None:
+        taken.add(telemetry.job.name)
+    names = _Numbers("#", taken)
+    ids = _Numbers("-", set())
+    firsts: dict[str, ReadJob] = {}
+    places: dict[str, str] = {}  # of those that have namesakes: finding one takes time in a large file
+
+    def warning(job: Job) -> str:
+        if job.source not in places:
+            fields = firsts[job.source].fields
+            places[job.source] = f"{fields.path} ({fields.place_of('name')})"
+        return _warning(job, places[job.source])
+
+    for read in jobs:
+        if not read.source.strip():
+            continue  # a fault already
+        first = firsts.setdefault(read.source, read)
+        read.job = _told_apart(read.job, names, ids)
+        if first is not read:
+            read.fields.warning("name", warning(read.job))
+    if telemetry is not None:
+        telemetry.job = _told_apart(telemetry.job, names, ids)
+        telemetry.telemetry = telemetry.telemetry.replace(job=telemetry.job.name)
+        if telemetry.job.source:
+            root.warning("telemetry", f"has a job of its own: {warning(telemetry.job)}")
+
+
+class _Numbers:
+    """Numbers names that come again, leaving out those that are `taken`."""
+
+    __slots__ = ("_last", "_separator", "_taken")
+
+    def __init__(self, separator: str, taken: set[str]) -> None:
+        self._separator = separator
+        self._taken = taken
+        self._last: dict[str, int] = {}
+
+    def unique(self, name: str) -> str:
+        """The name when it comes for the first time, then `name#2`, `name#3`, …."""
+        unique, number = name, self._last.get(name, 0) + 1
+        if number > 1:
+            unique = f"{name}{self._separator}{number}"
+            while unique in self._taken:
+                number += 1
+                unique = f"{name}{self._separator}{number}"
+        self._last[name] = number
+        self._taken.add(unique)
+        return unique
+
+
+def _told_apart(job: Job, names: _Numbers, ids: _Numbers) -> Job:
+    """The job, with a name of its own if it is not the first one of its name; its service likewise."""
+    service, name = job.service, names.unique(job.name)
+    if service is not None:
+        service_id = ids.unique(service.id)
+        if service_id != service.id:
+            job = job.replace(service=service.replace(id=service_id))
+    return job if name == job.name else job.replace(name=name, source=job.name)
+
+
+def _warning(job: Job, first: str) -> str:
+    registered = f", and is registered as '{job.service.id}'" if job.service is not None else ""
+    return (
+        f"'{job.source}' is the name of {first} too: all jobs of a name run, and its events come from any of them. "
+        f"This one is '{job.name}' in the control plane{registered}. Give it another name to tell its events apart"
+    )
