@@ -1,0 +1,129 @@
+"""The budget of a stop: it counts while something is told to end, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from cp.engine.budget import Budget
+from tests.unit.engine.world import VirtualLoop
+
+if TYPE_CHECKING:
+    from cp.engine.loop import Loop
+
+APP, CHECK = object(), object()
+
+
+class Scene:
+    """A budget on a clock that stands still; `spent_at` are the times at which it was found spent."""
+
+    def __init__(self, seconds: float) -> None:
+        self.loop = VirtualLoop()
+        self.loop.time = 100.0
+        self.spent_at: list[float] = []
+        self.budget = Budget(cast("Loop", self.loop), seconds, lambda: self.spent_at.append(self.loop.time - 100.0))
+
+
+def test_it_is_spent_after_its_seconds_while_it_is_held() -> None:
+    scene = Scene(5)
+    scene.budget.hold(APP)
+    scene.loop.advance(4.9)
+    assert not scene.budget.spent
+    scene.loop.advance(0.2)
+    assert scene.budget.spent
+    scene.loop.advance(20)
+    assert scene.spent_at == [5.0]
+
+
+def test_it_does_not_count_while_nothing_holds_it() -> None:
+    scene = Scene(5)
+    scene.loop.advance(10)
+    scene.budget.hold(APP)
+    scene.loop.advance(2)
+    scene.budget.release(APP)
+    scene.loop.advance(10)
+    scene.budget.hold(APP)
+    scene.loop.advance(2.9)
+    assert not scene.budget.spent
+    scene.loop.advance(10)
+    assert scene.spent_at == [25.0]  # two seconds of the five were used before the second hold, at 22
+
+
+def test_it_counts_until_the_last_of_several_holders_has_gone() -> None:
+    scene = Scene(5)
+    scene.budget.hold(APP)
+    scene.loop.advance(1)
+    scene.budget.hold(CHECK)
+    scene.budget.release(APP)
+    scene.loop.advance(1)
+    scene.budget.release(CHECK)
+    scene.loop.advance(10)
+    assert scene.spent_at == []
+    scene.budget.hold(APP)
+    scene.loop.advance(10)
+    assert scene.spent_at == [15.0]  # held from 12 on, with three seconds left
+
+
+def test_second_holder_does_not_start_the_count_anew() -> None:
+    scene = Scene(5)
+    scene.budget.hold(APP)
+    scene.loop.advance(3)
+    scene.budget.hold(CHECK)
+    scene.loop.advance(10)
+    assert scene.spent_at == [5.0]
+
+
+def test_release_of_what_does_not_hold_it_changes_nothing() -> None:
+    scene = Scene(5)
+    scene.budget.release(APP)
+    scene.budget.hold(APP)
+    scene.budget.release(CHECK)
+    scene.loop.advance(10)
+    assert scene.spent_at == [5.0]
+
+
+def test_two_releases_give_no_time_back() -> None:
+    scene = Scene(5)
+    scene.budget.hold(APP)
+    scene.loop.advance(2)
+    scene.budget.release(APP)
+    scene.budget.release(APP)
+    scene.loop.advance(1)
+    scene.budget.hold(APP)
+    scene.loop.advance(10)
+    assert scene.spent_at == [6.0]
+
+
+def test_what_something_else_took_is_charged_once() -> None:
+    scene = Scene(5)
+    scene.budget.charge(1)
+    scene.budget.hold(APP)
+    scene.budget.charge(1)  # counted already
+    scene.budget.release(APP)
+    scene.budget.hold(APP)
+    scene.loop.advance(10)
+    assert scene.spent_at == [4.0]
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_no_seconds_are_spent_from_the_beginning_and_reported_to_nobody(seconds: float) -> None:
+    scene = Scene(seconds)
+    assert scene.budget.spent
+    scene.budget.hold(APP)
+    scene.loop.advance(10)
+    scene.budget.release(APP)
+    assert scene.budget.spent
+    assert scene.spent_at == []
+
+
+def test_closed_budget_counts_no_more_and_can_be_held_again() -> None:
+    scene = Scene(5)
+    scene.budget.hold(APP)
+    scene.loop.advance(1)
+    scene.budget.close()
+    scene.loop.advance(10)
+    assert scene.spent_at == []
+    scene.budget.hold(CHECK)
+    scene.loop.advance(10)
+    assert len(scene.spent_at) == 1
