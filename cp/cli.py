@@ -41,16 +41,16 @@ Flags that ask a running ContainerPilot; -config says where its control socket i
         print ok if it answers
   -jobs
         print all jobs: what runs, what waits for what, what failed and why
+  -events
+        print the last events; with -job NAME those of this job, its checks and its errors
+  -follow
+        with -events: go on and print new ones as they come
   -job NAME
         print all about one job
   -start NAME, -stop NAME, -restart NAME
         start, stop or restart a job
   -signal NAME=SIGNAL
         send a signal, such as HUP or 1, to the process of a job
-  -events
-        print the last events
-  -follow
-        with -events: go on and print new ones as they come
   -json
         with -jobs, -job or -events: print JSON
 """
@@ -65,12 +65,12 @@ COMMANDS = (
     "putmetric",
     "ping",
     "jobs",
+    "events",
     "job",
     "start",
     "stop",
     "restart",
     "signal",
-    "events",
 )
 BOOLEANS = ("template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
 STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")

@@ -7,8 +7,8 @@ from select import POLLERR, POLLHUP, POLLIN, POLLNVAL, poll
 from time import monotonic
 
 from cp.answers import read, refusal
-from cp.cli import write
-from cp.server.client import TIMEOUT, ClientError, Connection, request
+from cp.cli import complain, write
+from cp.server.client import TIMEOUT, ClientError, Connection, CutOff, request
 from cp.tables import event_line
 
 TYPE_CHECKING = False
@@ -19,46 +19,99 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
+ALL = "/v3/events"  # the target of a request for all events
+EVENT_STREAM = "text/event-stream"
 _LONGEST_LINE = 1024 * 1024  # bytes
 
 
-def follow(paths: list[str], hint: str, as_json: bool) -> int:
+def follow(paths: list[str], hint: str, target: str, as_json: bool) -> int:
     """Print events until the server ends, nobody reads any more, or we are interrupted; the exit code. ClientError if
     there is no answer, or a strange one."""
     for number in (_signal.SIGINT, _signal.SIGTERM):
         _signal.signal(number, _leave)
+    printer = Printer(as_json, counts=target == ALL)
+    while True:
+        last = printer.last_id
+        try:
+            return _follow(paths, hint, target, printer)
+        except CutOff as error:
+            # The server lets go of a reader that lags behind: whoever reads our output may have paused it.
+            if printer.last_id == last:
+                raise
+            printer.resume()
+            cut_off = error
+        except ClientError:
+            if last:
+                raise cut_off from None  # it is gone: the reason is that of the first answer
+            raise
+
+
+def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
+    """Print one answer of the server to its end."""
     connection = Connection(paths, monotonic() + TIMEOUT, hint)
+    seen = f"Last-Event-ID: {printer.last_id}\r\n" if printer.last_id else ""
     try:
-        connection.send(request("GET", "/v3/events", headers="Accept: text/event-stream\r\n"))
+        connection.send(request("GET", target, headers=f"Accept: {EVENT_STREAM}\r\n{seen}"))
         status, headers = connection.head()
         if status != 200:
             raise ClientError(refusal(status, b"".join(connection.body(headers))))
         connection.deadline = None
-        return _print_events(connection, headers, as_json)
+        connection.before_waiting = _unless_unread(connection)
+        for piece in connection.body(headers):
+            try:
+                write(1, printer.take(piece))
+            except OSError:
+                return 0  # nobody reads any more
+        return 0
     finally:
         connection.close()
 
 
-def _print_events(connection: Connection, headers: dict[str, str], as_json: bool) -> int:
-    connection.before_waiting = _unless_unread(connection)
-    unread, data = b"", b""
-    for piece in connection.body(headers):
-        *lines, unread = (unread + piece).split(b"\n")
+class Printer:
+    """Makes lines for people, or of JSON, out of a stream of events, also out of one that goes on after a cut."""
+
+    def __init__(self, as_json: bool, *, counts: bool) -> None:
+        """`counts`: it gets all events, so that a number that is left out is an event that is lost."""
+        self.last_id = ""
+        self._as_json = as_json
+        self._counts = counts
+        self._resumed = False
+        self._id = ""
+        self._unread = b""
+        self._data = b""
+
+    def resume(self) -> None:
+        """What comes now is another answer, from `last_id` on."""
+        self._resumed = True
+        self._unread = self._data = b""
+
+    def take(self, piece: bytes) -> bytes:
+        """What to print for a piece of the stream."""
+        *lines, self._unread = (self._unread + piece).split(b"\n")
         output = b""
         for line in lines:
             line = line.removesuffix(b"\r")
             if line.startswith(b"data:"):
-                data += line.removeprefix(b"data:").removeprefix(b" ")
-            elif not line and data:
-                output += data + b"\n" if as_json else event_line(read(data)).encode("utf-8", "replace")
-                data = b""
-        if len(unread) + len(data) > _LONGEST_LINE:
+                self._data += line.removeprefix(b"data:").removeprefix(b" ")
+            elif line.startswith(b"id:"):
+                self._id = line.removeprefix(b"id:").strip().decode("ascii", "replace")
+            elif not line and self._data:
+                output += self._event()
+        if len(self._unread) + len(self._data) > _LONGEST_LINE:
             raise ClientError("what it sends is no stream of events: a line does not end")
-        try:
-            write(1, output)
-        except OSError:
-            return 0  # nobody reads any more
-    return 0
+        return output
+
+    def _event(self) -> bytes:
+        data, self._data = self._data, b""
+        if self._resumed and self._id.isdecimal() and self.last_id.isdecimal():
+            lost = int(self._id) - int(self.last_id) - 1
+            if lost < 0:
+                raise ClientError("another ContainerPilot answers")
+            if lost and self._counts:
+                events = "1 event is" if lost == 1 else f"{lost} events are"
+                complain(f"-events: {events} missing here: they came faster than they were read\n")
+        self.last_id = self._id
+        return data + b"\n" if self._as_json else event_line(read(data)).encode("utf-8", "replace")
 
 
 def _unless_unread(connection: Connection) -> Callable[[], None]:

@@ -35,7 +35,7 @@ def run(command: str, options: Options) -> int:
         if options.follow:
             from cp.following import follow
 
-            return follow(paths, hint, options.json)
+            return follow(paths, hint, events_of(options.job), options.json)
         method, target, body = _ask(command, options)
         status, answer = exchange(paths, method, target, body, hint=hint)
         if 200 <= status < 300 and status != 202:
@@ -87,6 +87,11 @@ def encoded(name: str) -> str:
     return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in data)
 
 
+def events_of(job: str) -> str:
+    """The target of a request for the events of a job, or for all of them."""
+    return f"/v3/events?job={encoded(job)}" if job else "/v3/events"
+
+
 def object_of(values: Mapping[str, str | None]) -> bytes:
     """JSON of an object of strings and nulls."""
     members = [f"{_quoted(key)}: {'null' if value is None else _quoted(value)}" for key, value in values.items()]
@@ -110,8 +115,10 @@ def _ask(command: str, options: Options) -> Ask:
         return "POST", "/v3/metric", object_of(options.putmetric)
     if command == "putenv":
         return "POST", "/v3/environ", object_of(options.putenv)
-    if command in ("ping", "jobs", "events"):
+    if command in ("ping", "jobs"):
         return "GET", f"/v3/{command}", b""
+    if command == "events":
+        return "GET", events_of(options.job), b""
     if command == "reload":
         return "POST", "/v3/reload", b""
     if command == "maintenance":

@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from cp.cli import USAGE  # noqa: E402 - the path had to be set first
 from cp.engine.changes import WAITING_LIMIT  # noqa: E402
-from cp.engine.history import KEPT  # noqa: E402
+from cp.engine.history import KEPT, KEPT_CHANGES, KEPT_CHECKS, KEPT_SUCCESSES  # noqa: E402
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.metrics.own import OWN  # noqa: E402
 from cp.server.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
@@ -52,7 +52,10 @@ def limits() -> str:
         ("answer", size(limit.response), "500"),
         ("answers that clients have not read yet, all together", size(limit.unread), "503 in place of more than 1 MiB"),
         ("what a stream keeps for its reader", size(limit.stream), "the stream ends; see `Last-Event-ID`"),
-        ("events kept", str(KEPT), "the oldest are forgotten"),
+        ("changes of health kept as events", str(KEPT_CHANGES), "the oldest are forgotten"),
+        ("checks without a change kept as events", str(KEPT_CHECKS), "the oldest are forgotten"),
+        ("repeated successes of a job kept as events", str(KEPT_SUCCESSES), "the oldest are forgotten"),
+        ("other events kept", str(KEPT), "the oldest are forgotten"),
         ("time between two signs of life of a stream", seconds(KEEP_ALIVE), ""),
         ("time until 202", seconds(PATIENCE), "what was asked for goes on"),
         ("changes that wait for their turn", str(WAITING_LIMIT), "409; 422 for a reload"),

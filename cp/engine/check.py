@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.engine.events import Code, Event
+from cp.engine.events import CHECK, Code, Event
 from cp.engine.exits import describe_exit
 from cp.engine.health import Result
 from cp.engine.process import StartError
@@ -96,9 +96,10 @@ class Check:
     def _publish(self, code: int, error: str) -> None:
         source = self._plan.source
         if source:
-            self._host.bus.publish(Event(Code.EXIT_FAILED if code else Code.EXIT_SUCCESS, source))
+            exit_code, job = Code.EXIT_FAILED if code else Code.EXIT_SUCCESS, self._health.job
+            self._host.bus.publish(Event(exit_code, source, kind=CHECK, job=job))
             if code:
-                self._host.bus.publish(Event(Code.ERROR, error))
+                self._host.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
 
     def _ended(self, run: Run, code: int, last_line: str) -> None:
         if run is not self._run:

@@ -35,17 +35,23 @@ class Code:
 # The labels of 3.8's metric of events, where that is not the name with a capital.
 CLASSIC = {Code.HEALTHY: "StatusHealthy", Code.UNHEALTHY: "StatusUnhealthy", Code.CHANGED: "StatusChanged"}
 GLOBAL = "global"  # the source of events that belong to no job
+CHECK, CHANGE = "check", "change"  # kinds of events: of a check that changed nothing, and of a change of health
 
 
 class Event:
-    """A code and its source; `found` is what a watch reports, for the environment of the jobs that it starts."""
+    """A code and its source; `found` is what a watch reports, for the environment of the jobs that it starts.
 
-    __slots__ = ("code", "found", "source")
+    `kind` and `job` are for the history: CHECK, CHANGE or empty, and the name of the job that it is about.
+    """
 
-    def __init__(self, code: str, source: str, found: Found | None = None) -> None:
+    __slots__ = ("code", "found", "job", "kind", "source")
+
+    def __init__(self, code: str, source: str, found: Found | None = None, *, kind: str = "", job: str = "") -> None:
         self.code = code
         self.source = source
         self.found = found
+        self.kind = kind
+        self.job = job
 
     @property
     def classic_code(self) -> str:

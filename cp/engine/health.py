@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.engine.events import Code
+from cp.engine.events import CHANGE, CHECK, Code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class Result:
 
 
 class Consequence:
-    """What follows from one result: `event` is the code to publish, `reported` the status for the catalogue; both may
-    be empty. `lines` are levels and texts for the log."""
+    """What follows from one result: `event` is the code to publish, `kind` what it is for the history, and `reported`
+    the status for the catalogue; they may be empty. `lines` are levels and texts for the log."""
 
-    __slots__ = ("event", "lines", "reported")
+    __slots__ = ("event", "kind", "lines", "reported")
 
-    def __init__(self, event: str, reported: str, lines: list[tuple[str, str]]) -> None:
+    def __init__(self, event: str, kind: str, reported: str, lines: list[tuple[str, str]]) -> None:
         self.event = event
+        self.kind = kind
         self.reported = reported
         self.lines = lines
 
@@ -59,13 +60,13 @@ class Health:
 
     __slots__ = (
         "_always",
-        "_job",
         "_logged_at",
         "_plan",
         "_unhealthy_since",
         "announced",
         "checked_at",
         "failures",
+        "job",
         "output",
     )
 
@@ -76,7 +77,7 @@ class Health:
         self.checked_at: float | None = None
         self.output = ""  # the last line of the last check
         self._always = always
-        self._job = job
+        self.job = job
         self._plan = health
         # The outage goes on while the job is restarted: it ends with a check that passes.
         self._unhealthy_since: float | None = None
@@ -105,15 +106,16 @@ class Health:
         self.checked_at, self.output = now, result.output
         reported = CRITICAL if self._is_critical else "" if result.failure else PASSING
         if self._plan is None or self._plan.command is None:
-            return Consequence("", reported, [])
+            return Consequence("", "", reported, [])
         if result.failure:
             self.announced = Code.UNHEALTHY
-            return Consequence(Code.UNHEALTHY, reported, self._lines_of_failure(self._plan, result, now))
+            kind = CHECK if before == Code.UNHEALTHY else CHANGE
+            return Consequence(Code.UNHEALTHY, kind, reported, self._lines_of_failure(self._plan, result, now))
         self.announced = Code.HEALTHY
         lines = [("debug", f"{self._plan.label} exited without error")]
         if before != Code.HEALTHY:
             lines.append(self._recovery(self._plan, failures, now))
-        return Consequence(Code.HEALTHY, reported, lines)
+        return Consequence(Code.HEALTHY, CHECK if before == Code.HEALTHY else CHANGE, reported, lines)
 
     def is_quiet(self, now: float) -> bool:
         """Whether one more failure is left out of the log: there were many, and it had one a moment ago."""
@@ -139,16 +141,16 @@ class Health:
             self._unhealthy_since = now
             why = result.output or result.reason
             why = why if len(why) <= SHOWN_OUTPUT else f"{why[:SHOWN_OUTPUT]}…"
-            change = f"{health.label}: {self._job} is unhealthy: {why}"
+            change = f"{health.label}: {self.job} is unhealthy: {why}"
             lines.append(("warning" if health.logs_failures else "debug", change))
         return lines
 
     def _recovery(self, health: plan.Health, failures: int, now: float) -> tuple[str, str]:
         since, self._unhealthy_since = self._unhealthy_since, None
         if since is None:
-            return "debug", f"{health.label}: {self._job} is healthy"
+            return "debug", f"{health.label}: {self.job} is healthy"
         count = "1 failure" if failures == 1 else f"{failures} failures"
-        text = f"{health.label}: {self._job} is healthy again after {_span(now - since)} and {count}"
+        text = f"{health.label}: {self.job} is healthy again after {_span(now - since)} and {count}"
         return "info" if health.logs_failures else "debug", text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cp.engine.events import Code
+from cp.engine.events import CHANGE, CHECK, Code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,51 +15,89 @@ if TYPE_CHECKING:
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
-KEPT = 200  # events
+KEPT = 200  # events that are none of the following
+KEPT_CHANGES = 100  # changes of health
+KEPT_CHECKS = 100  # checks that changed nothing: heartbeats
+KEPT_SUCCESSES = 100  # successes of a job after a success
+MOST_NAMES = 10_000  # of jobs whose last exit is remembered
 
 
 class Entry:
     """One event. `number` counts up from 1; `at` is RFC 3339, UTC, with milliseconds."""
 
-    __slots__ = ("_moment", "code", "number", "source")
+    __slots__ = ("_about", "_moment", "code", "number", "source")
 
     def __init__(self, number: int, moment: float, event: Event) -> None:
         self.number = number
         self.code = event.code
         self.source = event.source
+        self._about = event.job or event.source
         self._moment = moment
 
     @property
     def at(self) -> str:
         return moment_text(self._moment)
 
+    def concerns(self, name: str) -> bool:
+        """Whether it is about the job or the watch of this name."""
+        return name == self._about
+
 
 class History:
-    """Keeps the last events but metrics, which come each second, and passes new ones on to those who follow."""
+    """Keeps the last events but metrics, and passes new ones on to those who follow.
+
+    What comes all the time must not push out what comes seldom: the last checks, changes of health and successes of
+    jobs that run again and again are kept apart from the rest.
+    """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
-        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._rest: deque[Entry] = deque(maxlen=KEPT)
+        self._changes: deque[Entry] = deque(maxlen=KEPT_CHANGES)
+        self._checks: deque[Entry] = deque(maxlen=KEPT_CHECKS)
+        self._successes: deque[Entry] = deque(maxlen=KEPT_SUCCESSES)
+        self._last_exits: dict[str, str] = {}  # by job
         self._followers: list[Callable[[Entry], None]] = []
-        self._number = 0
+        self.number = 0  # of the last event
 
     def hear(self, event: Event) -> None:
         if event.code == Code.METRIC:
             return
-        self._number += 1
-        entry = Entry(self._number, self._wall(), event)
-        self._entries.append(entry)
+        self.number += 1
+        entry = Entry(self.number, self._wall(), event)
+        self._kept_with(event).append(entry)
         for follower in tuple(self._followers):
             follower(entry)
 
-    def entries(self) -> list[Entry]:
-        """The kept ones, the oldest first."""
-        return list(self._entries)
+    def _kept_with(self, event: Event) -> deque[Entry]:
+        if event.kind == CHECK:
+            return self._checks
+        if event.kind == CHANGE:
+            return self._changes
+        if event.code not in (Code.EXIT_SUCCESS, Code.EXIT_FAILED):
+            return self._rest
+        if len(self._last_exits) >= MOST_NAMES:
+            self._last_exits.clear()
+        name = event.job or event.source
+        before = self._last_exits.get(name)
+        self._last_exits[name] = event.code
+        return self._successes if event.code == before == Code.EXIT_SUCCESS else self._rest
+
+    def entries(self, name: str = "") -> list[Entry]:
+        """The kept ones, the oldest first; only those about the job or watch of this name, if there is one."""
+        kept = [*self._rest, *self._changes, *self._checks, *self._successes]
+        if name:
+            kept = [entry for entry in kept if entry.concerns(name)]
+        return sorted(kept, key=_number)
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         """Hear of each event from now on; returns what ends that."""
         self._followers.append(callback)
         return lambda: self._followers.remove(callback) if callback in self._followers else None
+
+
+def _number(entry: Entry) -> int:
+    return entry.number
 
 
 def moment_text(moment: float) -> str:

@@ -213,7 +213,7 @@ class Job:
         report_exit(self._host.log, job, run, end)
         self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
         if not end.succeeded:
-            self._host.bus.publish(Event(Code.ERROR, error or f"{run.label}: {end.text}"))
+            self._host.bus.publish(Event(Code.ERROR, error or f"{run.label}: {end.text}", job=self.name))
             if job.fatal and (run.timed_out or not run.interrupted):
                 self._host.loop.call_soon(self._supervisor.failed, self, code)
         if self.state == State.TERMINATING:
@@ -368,7 +368,7 @@ class Job:
         if follows.event:
             if self._host.observer is not None and self._check is not None:
                 self._host.observer.check_ended(self.name, now - self._check.began)
-            self._publish(follows.event)
+            self._publish(follows.event, follows.kind)
         if self.plan.service is not None and follows.reported:
             self._supervisor.wanted(self.plan.service, follows.reported, result.output)
 
@@ -382,8 +382,8 @@ class Job:
         self.skip = None
         self.since = self._host.loop.now()
 
-    def _publish(self, code: str) -> None:
-        self._host.bus.publish(Event(code, self.source))
+    def _publish(self, code: str, kind: str = "") -> None:
+        self._host.bus.publish(Event(code, self.source, kind=kind, job=self.name))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

@@ -28,6 +28,10 @@ class ClientError(Exception):
     """The exchange failed; the text is a sentence for people."""
 
 
+class CutOff(ClientError):
+    """The answer ended in the middle."""
+
+
 class Connection:
     """A connection to the first of `paths` that takes one. `deadline` is of the monotonic clock, None is for ever."""
 
@@ -182,7 +186,7 @@ class Connection:
         data = self.receive()
         if not data:
             if self._read:
-                raise ClientError(f"the answer at {self.path} was cut off: ContainerPilot may have ended meanwhile")
+                raise CutOff(f"the answer at {self.path} was cut off: ContainerPilot may have ended meanwhile")
             raise ClientError(f"{self.path} closed the connection without an answer: ContainerPilot may be stopping")
         self._buffer += data
 

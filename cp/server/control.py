@@ -33,11 +33,14 @@ if TYPE_CHECKING:
         def code(self) -> str: ...
         @property
         def source(self) -> str: ...
+        def concerns(self, name: str, /) -> bool: ...  # whether it is about this job or watch
 
     class History(Protocol):
         """What happened last, and what happens from now on."""
 
-        def entries(self) -> Sequence[Entry]: ...
+        @property
+        def number(self) -> int: ...  # of the last event
+        def entries(self, name: str = "", /) -> Sequence[Entry]: ...  # of one job or watch, or all
         def follow(self, callback: Callable[[Entry], None], /) -> Callable[[], None]: ...
 
     class Operator(Protocol):

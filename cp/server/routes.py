@@ -6,7 +6,7 @@ Imported when the first client says something.
 from __future__ import annotations
 
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
-from cp.server.events import Follower, kept_after, shape, wants_stream
+from cp.server.events import Follower, of_query, shape, wants_stream
 from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.server.pages import Pages, gathered, json_parts
 from cp.text import from_bytes
@@ -40,13 +40,13 @@ class Call:
         self._count(response.status)
         self._exchange.reply(response)
 
-    def follow(self, loop: Loop, operator: Operator) -> None:
+    def follow(self, loop: Loop, operator: Operator, name: str) -> None:
         self._count(200)
         if self.request.method == "HEAD":
             self._exchange.reply(Response(200, b"", EVENT_STREAM))
             return
-        kept = kept_after(operator.history, self.request.headers.get("last-event-id", ""))
-        Follower(loop, operator.history, self._exchange.stream(200, EVENT_STREAM), kept)
+        last_id = self.request.headers.get("last-event-id", "")
+        Follower(loop, operator.history, self._exchange.stream(200, EVENT_STREAM), last_id, name)
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Call back if the client leaves before its answer."""
@@ -160,10 +160,14 @@ class Routes:
             call.reply(answer(200, {"updated": self._operator.set_maintenance(wanted)}))
 
     def _events(self, call: Call) -> None:
-        if wants_stream(call.request):
-            call.follow(self._loop, self._operator)
+        operator = self._operator
+        name = percent_decoded(of_query(call.request, "job"))
+        if name and operator.job(name) is None and not operator.history.entries(name):  # it may have been one
+            call.reply(self._shown(name))
+        elif wants_stream(call.request):
+            call.follow(self._loop, operator, name)
         else:
-            self._page(call, lambda: {"events": map(shape, self._operator.history.entries())})
+            self._page(call, lambda: {"events": map(shape, operator.history.entries(name))})
 
     # --- one job
 

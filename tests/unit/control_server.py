@@ -27,6 +27,7 @@ class ControlServer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.says: tuple[bytes, ...] | None = (answer(200),)
+        self.later: list[tuple[bytes, ...]] = []  # what the connections after the first are answered with
         self.requests: list[tuple[str, str, bytes]] = []  # method, target, body
         self.heads: list[str] = []
         self.stays_open = False  # after the answer
@@ -75,7 +76,8 @@ class ControlServer:
         self.heads.append(head.decode())
         self.requests.append((method, target, body))
         self.asked.set()
-        for piece in self.says or ():
+        says = self.later.pop(0) if self.later and len(self.requests) > 1 else self.says
+        for piece in says or ():
             client.sendall(piece)
         if self.says is None or self.stays_open:
             self._end.wait(DEADLINE)

@@ -44,12 +44,12 @@ def test_first_of_several_counts() -> None:
         "putmetric": ["-putmetric", "a=1"],
         "ping": ["-ping"],
         "jobs": ["-jobs"],
+        "events": ["-events"],
         "job": ["-job", "a"],
         "start": ["-start", "a"],
         "stop": ["-stop", "a"],
         "restart": ["-restart", "a"],
         "signal": ["-signal", "a=1"],
-        "events": ["-events"],
     }
     assert tuple(flags) == COMMANDS
 

@@ -485,6 +485,65 @@ def test_stream_that_breaks_off_is_an_error(pilot: Pilot) -> None:
     assert "was cut off" in done.err
 
 
+def stream(*numbers: int, ends: bool = True) -> tuple[bytes, ...]:
+    head = STREAM + b"Transfer-Encoding: chunked\r\n\r\n"
+    return (head, *(chunk(event(number)) for number in numbers), *[b"0\r\n\r\n"] * ends)
+
+
+def test_following_goes_on_where_a_stream_broke_off(pilot: Pilot) -> None:
+    """The server lets go of a reader that lags behind."""
+    pilot.server.says, pilot.server.later = stream(1, 2, ends=False), [stream(3, 4, ends=False), stream(5)]
+
+    done = pilot("-events", "-follow", "-json")
+
+    assert (done.code, done.err) == (0, "")
+    assert [json.loads(line)["number"] for line in done.out.splitlines()] == [1, 2, 3, 4, 5]
+    seen = [line for head in pilot.server.heads for line in head.split("\r\n") if line.startswith("Last-Event-ID")]
+    assert seen == ["Last-Event-ID: 2", "Last-Event-ID: 4"]
+
+
+def test_following_tells_what_it_has_missed(pilot: Pilot) -> None:
+    pilot.server.says, pilot.server.later = stream(1, 5, ends=False), [stream(9, 10, 12)]
+
+    done = pilot("-events", "-follow")
+
+    assert [line.split()[-1] for line in done.out.splitlines()] == ["job1", "job5", "job9", "job10", "job12"]
+    assert done.err.splitlines() == [
+        "-events: 3 events are missing here: they came faster than they were read",
+        "-events: 1 event is missing here: they came faster than they were read",
+    ]
+
+
+def test_following_the_events_of_a_job_has_gaps(pilot: Pilot) -> None:
+    pilot.server.says, pilot.server.later = stream(1, ends=False), [stream(9)]
+
+    done = pilot("-events", "-job", "a b", "-follow")
+
+    assert (done.code, done.err, done.out.count("\n")) == (0, "", 2)
+    assert [target for _, target, _ in pilot.server.requests] == ["/v3/events?job=a%20b"] * 2
+
+
+def test_following_does_not_go_on_with_another_containerpilot(pilot: Pilot) -> None:
+    pilot.server.says, pilot.server.later = stream(7, ends=False), [stream(1, 2)]
+
+    done = pilot("-events", "-follow")
+
+    assert (done.code, done.out.count("\n")) == (1, 1)
+    assert "was cut off" in done.err
+
+
+@pytest.mark.parametrize(
+    "flags", [["-events", "-job", "app"], ["-job=app", "-events"], ["-job", "app", "-events=true"]]
+)
+def test_events_of_a_job(pilot: Pilot, flags: list[str]) -> None:
+    pilot.server.says = (answer(200, {"events": [json.loads(event(3).split(b"data: ")[1])]}),)
+
+    done = pilot(*flags)
+
+    assert (done.code, done.out.split()[1:]) == (0, ["healthy", "job3"])
+    assert pilot.server.requests == [("GET", "/v3/events?job=app", b"")]
+
+
 def test_stream_that_is_none(pilot: Pilot) -> None:
     pilot.server.says = (STREAM + b"\r\n", b"x" * (1 << 22))
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from cp import plan
 from cp.engine.events import Event
-from cp.engine.history import History
 from cp.engine.operator import Operator
 from cp.plan import EVENT, REOPEN_LOG, STOP
 from tests.unit.engine.world import World
@@ -17,7 +16,7 @@ SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", E
 class JobsWorld(World):
     def __init__(self, *jobs: plan.Job, **settings: Any) -> None:
         super().__init__(*jobs, signals=SIGNALS, **settings)
-        self.operator = Operator(self.host, self.engine, History(lambda: 0.0), lambda name, names: "")
+        self.operator = Operator(self.host, self.engine, self.history, lambda name, names: "")
 
     def start(self) -> JobsWorld:
         super().start()

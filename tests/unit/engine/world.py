@@ -13,6 +13,7 @@ from cp.engine.catalogue import REGISTRATION, Catalogue
 from cp.engine.changes import Refused
 from cp.engine.engine import SAME_REQUEST, Engine
 from cp.engine.events import Bus, Event
+from cp.engine.history import History
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop, Timer
 from cp.engine.output import Outputs
@@ -263,6 +264,8 @@ class World:
         self.events: list[str] = []
         self.outcomes: list[str] = []  # of reloads
         self.bus = Bus(self.loop.call_soon, self._trace)
+        self.history = History(lambda: 0.0)
+        self.bus.subscribe(self.history.hear)
         self.next_plan: plan.Plan | None = None
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
         self.host = Host(

@@ -41,21 +41,28 @@ class Entry:
         self.code = code
         self.source = source
 
+    def concerns(self, name: str) -> bool:
+        return name == self.source
+
 
 class FakeHistory:
     def __init__(self) -> None:
         self.kept: list[Entry] = []
         self.followers: list[Callable[[Entry], None]] = []
 
-    def entries(self) -> list[Entry]:
-        return list(self.kept)
+    @property
+    def number(self) -> int:
+        return self.kept[-1].number if self.kept else 0
+
+    def entries(self, name: str = "") -> list[Entry]:
+        return [entry for entry in self.kept if not name or entry.concerns(name)]
 
     def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         self.followers.append(callback)
         return lambda: self.followers.remove(callback)
 
     def happen(self, code: str, source: str = "app") -> None:
-        entry = Entry(self.kept[-1].number + 1 if self.kept else 1, code, source)
+        entry = Entry(self.number + 1, code, source)
         self.kept.append(entry)
         for follower in list(self.followers):
             follower(entry)

@@ -424,3 +424,23 @@ def test_the_last_events_are_listed(world: World) -> None:
             {"number": 2, "at": "2026-11-22T16:50:02.000Z", "code": "healthy", "source": "app"},
         ]
     }
+
+
+def test_the_events_of_one_job_are_listed(world: World) -> None:
+    for source in ("app", "global", "of two words/and a slash", "app", "gone"):
+        world.history.happen("healthy", source)
+
+    def numbers(query: str) -> list[int]:
+        return [event["number"] for event in json.loads(world.ask("GET", f"/v3/events?{query}").body)["events"]]
+
+    assert numbers("job=app") == [1, 4]
+    assert numbers("x=1&job=of%20two%20words%2Fand%20a%20slash") == [3]
+    assert numbers("job=gone") == [5]  # a reload has removed it
+    assert numbers("job=") == [1, 2, 3, 4, 5]
+
+
+def test_the_events_of_a_job_that_never_was(world: World) -> None:
+    for query in ("job=nobody", "job=nobody&follow=1"):
+        answer = world.ask("GET", f"/v3/events?{query}")
+        assert answer.status == 404
+        assert answer.error.startswith("there is no job 'nobody'")

@@ -57,6 +57,27 @@ def test_a_follower_gets_what_was_kept_and_what_happens(world: World, headers: s
     ]
 
 
+def test_a_follower_of_one_job_gets_only_its_events(world: World) -> None:
+    for source in ("app", "other", "app"):
+        world.history.happen("healthy", source)
+    client = follow(world, "Last-Event-ID: 1\r\n", "/v3/events?follow=1&job=app")
+    world.pump(lambda: world.history.followers)
+    world.history.happen("healthy", "other")
+    world.history.happen("unhealthy", "app")
+    data = client.first + client.read(lambda data: b"unhealthy" in data and data.endswith(b"\n\n\r\n"))
+    assert [id for id, _, _ in events(data)] == ["3", "5"]
+
+
+def test_a_number_of_an_event_of_another_job_is_one_of_this_history(world: World) -> None:
+    for source in ("app", "other", "other"):
+        world.history.happen("healthy", source)
+    client = follow(world, "Last-Event-ID: 3\r\n", "/v3/events?follow=1&job=app")
+    world.pump(lambda: world.history.followers)
+    world.history.happen("healthy", "app")
+    data = client.first + client.read(lambda data: data.endswith(b"\n\n\r\n"))
+    assert [id for id, _, _ in events(data)] == ["4"]
+
+
 @pytest.mark.parametrize(
     ("last", "numbers"),
     [("2", ["3"]), ("3", []), ("0", ["1", "2", "3"]), ("999", ["1", "2", "3"]), ("nonsense", ["1", "2", "3"])],
