@@ -7,6 +7,7 @@ import sys
 import time
 
 from cp import __version__, config
+from cp.channel import NULL_DEVICE
 from cp.engine.changes import Refused
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
@@ -100,21 +101,27 @@ def _local_addresses() -> list[Address]:
 
 
 def report_fatal(log: Log, message: str) -> None:
-    """Into the log, where tools look for it, and on standard error, where people do; once if both are the same."""
+    """Into the log; on standard error as well, where nobody who looks at the standard streams would see that."""
     log.fatal(message)
     log.flush()
-    if not _same_stream(1, 2):
+    if not _is_seen(log):
         try:  # not sys.stderr, which is None if it was closed
             os.write(2, to_bytes(f"{log.masked(message)}\n"))
         except OSError:
             pass
 
 
-def _same_stream(first: int, second: int) -> bool:
+def _is_seen(log: Log) -> bool:
+    """Whether what ends the program appears on a standard stream: the log is no other file, and not turned off."""
+    if not log.enabled("fatal"):
+        return False
     try:
-        return os.path.samestat(os.fstat(first), os.fstat(second))
+        streams = {"stdout": os.fstat(1), "stderr": os.fstat(2)}
+        goes_to = streams.get(log.output) or os.stat(to_bytes(log.output))
     except OSError:
         return False
+    is_stream = any(os.path.samestat(goes_to, stream) for stream in streams.values())
+    return is_stream and goes_to.st_rdev != NULL_DEVICE
 
 
 class _CannotStart(Exception):

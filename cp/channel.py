@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _OWN = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-_NULL_DEVICE = os.makedev(1, 3)
+NULL_DEVICE = os.makedev(1, 3)
 
 
 class Channel:
@@ -151,7 +151,7 @@ def stream_channel(fd: int) -> Channel:
         return DescriptorChannel("", fd=os.dup(fd))
     if stat.S_ISSOCK(status.st_mode):
         return SocketChannel(fd)
-    if stat.S_ISDIR(status.st_mode) or (stat.S_ISCHR(status.st_mode) and status.st_rdev == _NULL_DEVICE):
+    if stat.S_ISDIR(status.st_mode) or (stat.S_ISCHR(status.st_mode) and status.st_rdev == NULL_DEVICE):
         return Channel()
     try:
         return DescriptorChannel(f"/proc/self/fd/{fd}")

@@ -103,6 +103,11 @@ class Log:
         self._write("panic", message, fields)
         raise Panic(message)
 
+    @property
+    def output(self) -> str:
+        """Where it is written: `stdout`, `stderr`, or the path of a file."""
+        return self._logging.output
+
     def enabled(self, level: str) -> bool:
         """Whether records of this level are written."""
         return LEVELS[level] >= self._threshold

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 
 from cp import config
+from cp.cli import complain
 from cp.text import process_environment, to_bytes
 
 
 def render(argument: str, out: str) -> int:
     """Render the configuration to `-` (standard output), `file://path` or a path; the exit code."""
-    from cp.app import report_fatal
-    from cp.logs import Log
     from cp.secrets import Secrets
 
     environ = process_environment()
-    log = Log(secrets=Secrets(environ))
     try:
         text = config.render(config.read(argument, environ), environ)
     except config.ConfigError as error:
-        report_fatal(log, str(error))
+        complain(f"{Secrets(environ).masked(str(error))}\n")
         return 1
     data = to_bytes(text)
     try:
@@ -30,7 +28,7 @@ def render(argument: str, out: str) -> int:
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         path = out.removeprefix("file://")
-        report_fatal(log, f"Could not write config file: open {path}: {why}")
+        complain(f"Could not write config file: open {path}: {why}\n")
         return 1
     return 0
 

@@ -116,9 +116,9 @@ def play_without_consul(row: Row, condition: Condition, archive: Path, folder: P
             code = cell.wait_exit()
             cell.check(code == 1, f"the exit code is {code}, not 1")
             cell.check(cell.marks() == [], "the application was started")
-            for said in (cell.output(), cell.errors()):  # the log, and what a person sees
-                right = said.count("\n") == 1 and MISSING in said and PACKAGE in said
-                cell.check(right, "this is not the one line")
+            said = cell.output() + cell.errors()
+            right = said.count("\n") == 1 and MISSING in said and PACKAGE in said
+            cell.check(right, "this is not the one line")
             return
         cell.wait_for_mark("app waits")
         cell.wait_for(lambda: "127.0.0.1:1" in cell.output(), "a line that names the Consul")

@@ -86,7 +86,7 @@ def test_a_variable_of_consul_that_can_never_work(pilot: StartPilot) -> None:
     started = pilot({"consul": "", "services": [service()]}, forever(), env={"CONSUL_HTTP_ADDR": "http://:8500"})
 
     assert started.wait_exit() == 1
-    assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500'" in started.errors()
+    assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500'" in started.output()
 
 
 @pytest.mark.parametrize("form", ["http://{}/", "HTTP://{}", " http://{}//\n", "{}/"])

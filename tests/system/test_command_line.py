@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -138,17 +138,66 @@ def test_configuration_that_cannot_be_used_gives_1(pilot: StartPilot, arguments:
     done = pilot.run(*arguments, "true")
 
     assert done.code == 1
-    # Tools look for it on standard output, people on standard error.
-    assert complaint in done.stdout
-    assert complaint in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stdout.count(complaint) == 1
+    assert done.stderr == ""
 
 
-def test_error_is_written_once_where_both_streams_are_one(pilot: StartPilot) -> None:
-    started = pilot(None, ["-config", "file:///xxxx", "true"], stderr=subprocess.STDOUT)
+DIALECTS: dict[str, dict[str, Any]] = {
+    "services": {"dialect": "services", "preStart": "true", "control": {"socket": "socket"}},
+    "jobs": {"jobs": [{"name": "app", "exec": "sleep 1000"}], "control": {"socket": "socket"}},
+}
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "a key": ({"nonsense": True}, "nonsense: unknown key"),
+    "a socket": ({"control": {"socket": "/proc/s"}}, "cannot serve the control socket /proc/s"),
+    "a port": ({"telemetry": {"interfaces": "static:192.0.2.1"}}, "Error serving telemetry on 192.0.2.1:9090"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(
+    ("dialect", "output"),
+    [
+        *(("services", output) for output in ("stdout", "stderr")),
+        *(("jobs", output) for output in ("stdout", "stderr", "/proc/self/fd/1", "/dev/stderr", "log")),
+    ],
+)
+def test_each_fault_is_said_once(pilot: StartPilot, dialect: str, output: str, wrong: str) -> None:
+    """To who reads the standard streams, as `docker logs` does, and to who reads the log file, if there is one."""
+    changes, said = WRONG[wrong]
+    started = pilot(
+        {**DIALECTS[dialect], "logging": {"output": output}, **changes}, ["true"] if dialect == "services" else []
+    )
 
     assert started.wait_exit() == 1
-    assert started.output().count("open /xxxx") == 1
+    assert (started.output() + started.errors()).count(said) == 1
+    has_log = wrong != "a key"  # a configuration that does not load has none of its own
+    in_log = (started.folder / "log").read_text() if output == "log" and has_log else ""
+    assert in_log.count(said) == (output == "log" and has_log)
+    assert (said in started.errors()) == (has_log and output not in ("stdout", "/proc/self/fd/1"))
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_fault_of_a_reload_is_said_once_in_the_log_and_once_to_who_asked(pilot: StartPilot, dialect: str) -> None:
+    started = pilot(DIALECTS[dialect], ["sleep", "1000"] if dialect == "services" else [])
+    started.wait_for(lambda: (started.folder / "socket").is_socket())
+    started.configure({**DIALECTS[dialect], "nonsense": True, "stopTimeout": "x"})
+
+    refused = started.run("-reload")
+
+    assert (refused.code, refused.stdout) == (1, "")
+    for said in ("nonsense: unknown key", "stopTimeout: must be"):
+        assert refused.stderr.count(said) == 1
+        assert (started.output() + started.errors()).count(said) == 1
+
+
+def test_a_fault_is_said_on_standard_error_where_the_log_goes_nowhere(pilot: StartPilot) -> None:
+    with open("/dev/null", "wb") as nowhere:
+        refused = pilot(None, ["-config", "file:///xxxx", "true"], stdout=nowhere)
+        assert refused.wait_exit() == 1
+    assert refused.errors() == "Could not read config file: open /xxxx: no such file or directory\n"
+    quiet = pilot({"control": {"socket": "/proc/s"}, "jobs": [], "logging": {"level": "PANIC"}})
+    assert quiet.wait_exit() == 1
+    assert "cannot serve the control socket /proc/s" in quiet.errors()
 
 
 @pytest.mark.parametrize(
@@ -178,7 +227,8 @@ def test_all_faults_are_reported_at_once(pilot: StartPilot) -> None:
     assert done.code == 1
     for complaint in ("`name`", "Task did not provide a command", "bakends"):
         assert complaint in done.stdout
-    assert re.search(rf"{re.escape(str(path))}:2:\d+: ", done.stderr)
+    assert re.search(rf"{re.escape(str(path))}:2:\d+: ", done.stdout)
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(

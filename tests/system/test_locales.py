@@ -182,7 +182,7 @@ def test_a_configuration_is_found_rendered_and_written_under_its_name(tmp_path: 
         check=False,
     )
     assert refused.returncode == 1
-    assert "größe ¥: no such file or directory".encode() in refused.stderr
+    assert "größe ¥: no such file or directory".encode() in refused.stdout
 
 
 def test_output_of_children_is_logged_as_it_is(pilot: StartPilot, locale: dict[str, str]) -> None:

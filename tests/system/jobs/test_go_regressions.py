@@ -185,7 +185,7 @@ def test_go_r18_unlimited_restarts_are_refused_for_a_job_that_is_started_each_ti
     started = pilot(config(app(), wrong))
 
     assert started.wait_exit() == 1
-    assert "job[each].restarts field 'unlimited' invalid: may not be used when 'job.when.each'" in started.errors()
+    assert "job[each].restarts field 'unlimited' invalid: may not be used when 'job.when.each'" in started.output()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

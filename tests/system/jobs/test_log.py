@@ -107,7 +107,7 @@ def test_log_file_in_a_missing_folder_is_refused(pilot: StartPilot, tmp_path: Pa
     assert started.wait_exit() == 1
     complaint = f"Error initializing log file '{path}': open {path}: no such file or directory"
     assert complaint in started.output()
-    assert started.errors() == f"{complaint}\n"
+    assert started.errors() == ""
 
 
 def test_rotation(pilot: StartPilot) -> None:

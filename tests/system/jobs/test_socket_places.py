@@ -90,8 +90,8 @@ def test_place_that_cannot_be_had_is_named_and_nothing_starts(
     started = pilot(config(app(), control={"socket": path}))
 
     assert started.wait_exit() == 1
-    assert complaint in started.errors()
-    assert "Traceback" not in started.errors()
+    assert started.output().count(complaint) == 1
+    assert started.errors() == ""
     assert started.words() == []
     assert {name: text for name, text in contents(folder).items() if name in before} == before
 
@@ -105,7 +105,7 @@ def test_socket_that_another_one_serves_is_left_alone(pilot: StartPilot) -> None
     second = pilot(config(app(), control={"socket": place}))
 
     assert second.wait_exit() == 1
-    assert f"cannot serve the control socket {place}: another instance listens there" in second.errors()
+    assert f"cannot serve the control socket {place}: another instance listens there" in second.output()
     assert first.ask("GET", "/v3/ping").status == 200
 
 
