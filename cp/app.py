@@ -163,7 +163,7 @@ def _assemble(
     outputs = Outputs(loop, log.hold, log.secrets.whole)
     log.attach(loop, outputs.pause)
     processes = Processes(loop.call_soon)
-    bus = Bus(loop.call_soon)
+    bus = Bus(loop.call_steps)
     history = History()
     bus.subscribe(history.hear)
     host = Host(

@@ -16,7 +16,7 @@ from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cp import plan
     from cp.engine.catalogue import Catalogue, Standing
@@ -153,11 +153,11 @@ class Engine:
 
     # --- events and signals
 
-    def _heard(self, event: Event) -> None:
+    def _heard(self, event: Event) -> Iterator[None]:
         change = self.changes.current
         if event.code == Code.CHANGED and change is not None:
             change.missed[event.code, event.source] = event
-        self._roster.hear(event)
+        yield from self._roster.hear(event)
         if not self.stopping:
             self._watching.happened(event.code, event.source)
 

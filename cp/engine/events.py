@@ -5,7 +5,10 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    # May return steps that are still to be made before anybody else hears of the event.
+    Subscriber = Callable[["Event"], Iterator[None] | None]
 
     from cp.engine.instances import Found
 else:
@@ -65,26 +68,29 @@ class Event:
 class Bus:
     """Delivers each event to every subscriber before the next one: all see the same order.
 
-    Nobody is called from inside `publish`: a publisher finishes its own move first, then the others hear of it. The
-    queue has no limit by number, and is bounded in fact: every publisher is a timer, a process or a watch of a finite
-    plan, and none of them runs before the events at hand are delivered.
+    Nobody is called from inside `publish`: a publisher finishes its own move first, then the others hear of it. What is
+    called soon after `publish` comes after the delivery, however many steps that has; signals, timers and descriptors
+    come between the steps, since an event may start a thousand jobs.
+
+    The queue has no limit by number, and is bounded in fact: every publisher is a timer, a process or a watch of a
+    finite plan.
     """
 
-    __slots__ = ("_call_soon", "_queue", "_scheduled", "_subscribers", "trace")
+    __slots__ = ("_call_steps", "_queue", "_scheduled", "_subscribers", "trace")
 
     def __init__(
-        self, call_soon: Callable[[Callable[[], None]], object], trace: Callable[[Event], None] | None = None
+        self, call_steps: Callable[[Iterator[None]], object], trace: Callable[[Event], None] | None = None
     ) -> None:
-        self._call_soon = call_soon
+        self._call_steps = call_steps
         self._queue: deque[Event] = deque()
-        self._subscribers: list[Callable[[Event], None]] = []
+        self._subscribers: list[Subscriber] = []
         self._scheduled = False
         self.trace = trace
 
-    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
+    def subscribe(self, subscriber: Subscriber) -> None:
         self._subscribers.append(subscriber)
 
-    def unsubscribe(self, subscriber: Callable[[Event], None]) -> None:
+    def unsubscribe(self, subscriber: Subscriber) -> None:
         if subscriber in self._subscribers:
             self._subscribers.remove(subscriber)
 
@@ -92,17 +98,20 @@ class Bus:
         self._queue.append(event)
         if not self._scheduled:
             self._scheduled = True
-            self._call_soon(self._deliver)
+            self._call_steps(self._deliver())
 
-    def _deliver(self) -> None:
+    def _deliver(self) -> Iterator[None]:
         try:
             while self._queue:
                 event = self._queue.popleft()
                 if self.trace is not None:
                     self.trace(event)
                 for subscriber in tuple(self._subscribers):
-                    subscriber(event)
+                    steps = subscriber(event)
+                    if steps is not None:
+                        yield from steps
+                yield
         finally:  # a subscriber that fails must not keep later events from being delivered
             self._scheduled = bool(self._queue)
             if self._scheduled:
-                self._call_soon(self._deliver)
+                self._call_steps(self._deliver())

@@ -120,6 +120,18 @@ class Loop:
     def call_soon(self, callback: Callable[..., object], *arguments: Any) -> None:
         self._ready.append((callback, arguments))
 
+    def call_steps(self, steps: Iterator[object]) -> None:
+        """Like `call_soon`, for work of many steps. All that is called later waits for the last one, but signals,
+        timers and descriptors do not."""
+        self._ready.append((self._step, (steps,)))
+
+    def _step(self, steps: Iterator[object]) -> None:
+        try:
+            next(steps)
+        except StopIteration:
+            return
+        self._ready.appendleft((self._step, (steps,)))
+
     def post(self, callback: Callable[..., object], *arguments: Any) -> None:
         """Call from another thread: the callback runs on the loop's."""
         self._posted.append((callback, arguments))

@@ -10,7 +10,7 @@ from cp.engine.loop import Timer
 from tests.model.rules import Broken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 AT_ONCE = 1e-9  # seconds that no clock tells from none
 MOST_CALLS = 20_000  # at one moment
@@ -44,6 +44,16 @@ class ModelLoop:
         self._ready.append((callback, arguments))
 
     post = call_soon
+
+    def call_steps(self, steps: Iterator[object]) -> None:
+        self._ready.append((self._step, (steps,)))
+
+    def _step(self, steps: Iterator[object]) -> None:
+        try:
+            next(steps)
+        except StopIteration:
+            return
+        self._ready.appendleft((self._step, (steps,)))
 
     def stop(self) -> None:
         self.stopped = True

@@ -37,7 +37,7 @@ class ToldBus(Bus):
     """The model hears of each event when it is published, and before anybody to whom it is delivered."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(world.loop.call_soon, world.delivered)
+        super().__init__(world.loop.call_steps, world.delivered)
         self._world = world
 
     def publish(self, event: Event) -> None:

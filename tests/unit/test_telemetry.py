@@ -243,7 +243,7 @@ def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() ->
         processes=nothing,
         outputs=nothing,
         environment=Environment({}),
-        bus=Bus(loop.call_soon),
+        bus=Bus(loop.call_steps),
         log=nothing,
         random=nothing,
     )

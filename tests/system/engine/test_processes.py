@@ -147,7 +147,7 @@ def test_a_stopped_process_can_be_terminated(scene: Scene) -> None:
         processes=scene.processes,
         outputs=scene.outputs,
         environment=Environment(ENVIRON),
-        bus=Bus(scene.loop.call_soon),
+        bus=Bus(scene.loop.call_steps),
         log=Log(),
         random=lambda: 0.5,
     )

@@ -226,3 +226,13 @@ def test_main_job_ends_everything_with_its_code(pilot: StartPilot) -> None:
 
     assert started.wait_exit() == 7
     assert sorted(started.words()) == ["main", "other", "other-term", "postStop"]
+
+
+def test_a_stop_does_not_wait_until_a_thousand_jobs_have_started(pilot: StartPilot) -> None:
+    jobs = [job(f"job-{number}", ["sleep", "1000"]) for number in range(1000)]
+    started = pilot(config(job("first", mark("first")), *jobs, logging={"level": "DEBUG"}))
+    started.wait_for_mark("first")
+
+    assert started.stop() == 0
+
+    assert 0 < started.output().count("waiting -> running") < 1000

@@ -82,6 +82,10 @@ class Story:
         self.world.operator.reload(outcomes.append)
         self.world.loop.settle()
 
+    def interrupt(self, calls: int) -> None:
+        """What comes next is followed by something else after so many calls: in the middle of an event's delivery."""
+        self.world.loop.calls = calls
+
     def maintain(self, wanted: bool) -> None:
         self.world.maintenance(wanted)
 
@@ -142,6 +146,7 @@ STEPS: dict[str, Callable[[Story, st.DataObject], None]] = {
     "reload": lambda story, data: story.reload(data.draw(st.one_of(plans(), st.none()))),
     "same": lambda story, data: story.reload(story.world.engine.plan.jobs),
     "signal": lambda story, data: story.world.signal(1, "SIGHUP"),
+    "in the middle": lambda story, data: story.interrupt(data.draw(st.integers(0, 6))),
     "maintenance": lambda story, data: story.maintain(data.draw(st.booleans())),
 }
 

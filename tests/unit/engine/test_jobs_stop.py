@@ -328,6 +328,18 @@ def test_job_that_does_not_die_is_given_up_and_its_post_stop_runs() -> None:
 # --- many jobs
 
 
+def test_a_stop_does_not_wait_until_a_thousand_jobs_have_started() -> None:
+    world = JobsWorld(*(job(f"job{number}") for number in range(1000)))
+    world.loop.calls = 300
+    world.start()
+    started = len(world.processes.all)
+    assert 250 < started < 310
+    world.terminate()
+    assert len(world.processes.all) == started
+    assert world.over
+    assert all(process.signals == [("SIGTERM", True)] for process in world.processes.all)
+
+
 def calls(work: Callable[[], object]) -> int:
     """How many functions were called."""
     count = 0

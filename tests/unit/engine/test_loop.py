@@ -228,6 +228,33 @@ def test_the_calls_of_one_turn_take_a_limited_time(scene: Scene) -> None:
     assert scene.time <= TURN + 2 * 0.0005
 
 
+def test_what_is_called_later_comes_after_the_last_step_and_timers_come_between(scene: Scene) -> None:
+    scene.loop.call_soon(scene.work, "before")
+    scene.loop.call_steps(scene.pieces("step", 100, 0.001))
+    scene.loop.call_soon(scene.work, "after")
+    scene.loop.call_at(0.05, scene.work, "timer")
+    scene.loop.add_reader(scene.readable(), lambda: scene.work("descriptor"))
+    scene.run_until(0.1)
+    scene.loop.run_once()
+    calls = [each for each in scene.done if each not in ("timer", "descriptor")]
+    assert calls == ["before", *["step"] * 100, "after"]
+    assert scene.done[: scene.done.index("timer")].count("step") in (50, 51, 52)
+    assert scene.done.count("descriptor") >= 40
+
+
+def test_steps_that_fail_are_reported_and_end_there(scene: Scene) -> None:
+    def failing() -> Iterator[None]:
+        yield
+        raise ZeroDivisionError
+
+    scene.loop.call_steps(failing())
+    scene.loop.call_soon(scene.work, "after")
+    scene.loop.run_once()
+    assert scene.done == ["after"]
+    assert [type(fault) for fault in scene.faults] == [ZeroDivisionError]
+    scene.faults.clear()
+
+
 def test_whoever_is_removed_in_a_turn_is_served_no_more(scene: Scene) -> None:
     fd = scene.readable()
     scene.loop.add_client(fd, lambda: scene.work("client"))

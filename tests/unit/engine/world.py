@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
@@ -30,6 +30,7 @@ class VirtualLoop:
         self.time = 0.0
         self.suspended = 0.0  # seconds for which the machine slept
         self.stopped = False
+        self.calls: int | None = None
         self._timers: list[Timer] = []
         self._sequence = 0
         self._ready: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
@@ -54,6 +55,16 @@ class VirtualLoop:
 
     post = call_soon
 
+    def call_steps(self, steps: Iterator[object]) -> None:
+        self._ready.append((self._step, (steps,)))
+
+    def _step(self, steps: Iterator[object]) -> None:
+        try:
+            next(steps)
+        except StopIteration:
+            return
+        self._ready.appendleft((self._step, (steps,)))
+
     def stop(self) -> None:
         self.stopped = True
 
@@ -61,9 +72,10 @@ class VirtualLoop:
         pass  # no client is here that could be held back
 
     def settle(self) -> None:
-        """Run all that is ready, as the loop would before it waits."""
-        for _ in range(100_000):
-            if not self._ready or self.stopped:
+        """Run all that is ready, as the loop would before it waits; or only the next `calls` of it, once."""
+        calls, self.calls = self.calls, None
+        for number in range(100_000):
+            if not self._ready or self.stopped or number == calls:
                 return
             callback, arguments = self._ready.popleft()
             callback(*arguments)
@@ -263,7 +275,7 @@ class World:
         self.happened: list[str] = []
         self.events: list[str] = []
         self.outcomes: list[str] = []  # of reloads
-        self.bus = Bus(self.loop.call_soon, self._trace)
+        self.bus = Bus(self.loop.call_steps, self._trace)
         self.history = History(lambda: 0.0)
         self.bus.subscribe(self.history.hear)
         self.next_plan: plan.Plan | None = None
