@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 NOTHING = "-"
 HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
-_RIGHT = ("PID", "SINCE", "RESTARTS")  # aligned to the right
+WATCH_HEADINGS = ("WATCH", "INSTANCES", "SINCE", "ABOUT")
+_RIGHT = ("PID", "SINCE", "RESTARTS", "INSTANCES")  # aligned to the right
 _RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
 _ON_THE_WAY = ("waiting", "skipped", "pausing", "draining", "terminating")  # states that say what comes next
 _SHORTEST = 10  # characters that the last column has at least
@@ -41,22 +42,32 @@ def age(seconds: float) -> str:
 
 
 def jobs_table(answer: Data, now: float, *, width: int = 0, colours: bool = False) -> str:
-    """All jobs, one a line. `now` is in seconds since 1970; `width` is that of the terminal, 0 if there is none."""
+    """All jobs, one a line, then watches and the catalogue, if there are any.
+
+    `now` is in seconds since 1970; `width` is that of the terminal, 0 if there is none.
+    """
     overview = _object(answer)
-    listed = overview.get("jobs")
-    jobs = [_object(each) for each in listed] if isinstance(listed, list) else []
+    jobs, watches = _objects(overview.get("jobs")), _objects(overview.get("watches"))
     said = [("maintenance", "in maintenance"), ("reloading", "reloading"), ("stopping", "stopping")]
     above = ", ".join(words for key, words in said if overview.get(key) is True)
-    rows = [_row(job, now) for job in jobs]
-    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
-    lines = [_line(HEADINGS, widths, width)]
-    for job, row in zip(jobs, rows, strict=True):
-        line = _line(row, widths, width)
-        colour = _colour(job) if colours else ""
-        lines.append(f"{colour}{line}{_PLAIN}" if colour else line)
+    lines = [above] if above else []
+    lines += _table(
+        HEADINGS, [_row(job, now) for job in jobs], [_colour(job) for job in jobs] if colours else [], width
+    )
     if not jobs:
-        lines = ["there are no jobs"]
-    return "".join(f"{line}\n" for line in ([above] if above else []) + lines)
+        lines[-1] = "there are no jobs"
+    if watches:
+        rows = [_watch_row(watch) for watch in watches]
+        lines += [
+            "",
+            *_table(WATCH_HEADINGS, rows, [_watch_colour(watch) for watch in watches] if colours else [], width),
+        ]
+    if catalogue := _object(overview.get("catalogue")):
+        where = f"{_text(catalogue, 'kind')} at {_text(catalogue, 'address')}"
+        line = f"catalogue: {where}, {_text(catalogue, 'about')}"
+        is_away = colours and catalogue.get("reachable") is False
+        lines += ["", f"{_RED}{_cut(line, width)}{_PLAIN}" if is_away else _cut(line, width)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def job_details(answer: Data, now: float) -> str:
@@ -168,15 +179,45 @@ def _colour(job: dict[str, Data]) -> str:
 # -- pieces
 
 
-def _line(cells: Sequence[str], widths: list[int], limit: int) -> str:
+def _watch_row(watch: dict[str, Data]) -> tuple[str, ...]:
+    tag, datacenter = watch.get("tag"), watch.get("datacenter")
+    name = _text(watch, "name") + (f"[{_text(watch, 'tag')}]" if tag else "")
+    name += f"@{_text(watch, 'datacenter')}" if datacenter else ""
+    return name, _text(watch, "instances"), _span(watch), _text(watch, "about")
+
+
+def _watch_colour(watch: dict[str, Data]) -> str:
+    return _RED if _text(watch, "about").startswith("no answer") else ""
+
+
+def _table(headings: Sequence[str], rows: list[tuple[str, ...]], colours: list[str], limit: int) -> list[str]:
+    """Lines in columns, below their headings. `colours` are those of the rows, or none at all."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    lines = [_line(headings, headings, widths, limit)]
+    for number, row in enumerate(rows):
+        line = _line(headings, row, widths, limit)
+        colour = colours[number] if colours else ""
+        lines.append(f"{colour}{line}{_PLAIN}" if colour else line)
+    return lines
+
+
+def _line(headings: Sequence[str], cells: Sequence[str], widths: list[int], limit: int) -> str:
     padded = [
         cell.rjust(width) if heading in _RIGHT else cell.ljust(width)
-        for heading, cell, width in zip(HEADINGS[:-1], cells[:-1], widths[:-1], strict=True)
+        for heading, cell, width in zip(headings[:-1], cells[:-1], widths[:-1], strict=True)
     ]
     before = _GAP.join(padded) + _GAP
-    room = max(limit - len(before), _SHORTEST)
-    last = cells[-1]
-    return before + (f"{last[: room - 1]}…" if limit and len(last) > room else last)
+    room = max(limit - len(before), _SHORTEST) if limit else 0
+    return before + _cut(cells[-1], room)
+
+
+def _cut(text: str, room: int) -> str:
+    """As much of a text as there is room for; 0 is any amount."""
+    return f"{text[: room - 1]}…" if room and len(text) > room else text
+
+
+def _objects(value: Data) -> list[dict[str, Data]]:
+    return [_object(each) for each in value] if isinstance(value, list) else []
 
 
 def _object(value: Data) -> dict[str, Data]:

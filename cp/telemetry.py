@@ -184,7 +184,7 @@ class Observer:
         engine, show = self._engine, self._metrics.show
         # A gauge shows one moment, and only what there is now: a job or watch that is gone has no series.
         show(own.JOB_HEALTH, ((job.name, float(job.health.status == HEALTHY)) for job in self._checked()))
-        show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watched()))
+        show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watching.counts()))
         standings = ((job.name, engine.standing(job)) for job in self._in_order())
         show(own.JOB_REGISTERED, ((name, float(each.state == PASSING)) for name, each in standings if each is not None))
         settings, reachable = engine.plan.catalog, engine.catalogue.is_reachable

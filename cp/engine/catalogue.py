@@ -79,6 +79,7 @@ class Catalogue:
         self._entries: dict[str, _Entry] = {}
         self._failures: dict[str, Failure] = {}  # by who asks
         self._answers = False  # it has answered once
+        self._served: set[str] = set()  # who was given an answer
         self._changed_at: float | None = None  # when it became reachable or unreachable
         self.last_error: tuple[float, str] | None = None  # when, and what
 
@@ -105,6 +106,7 @@ class Catalogue:
         """The catalogue answered this part of the program."""
         was = self.is_reachable
         self._failures.pop(who, None)
+        self._served.add(who)
         self._answers = True
         self._note_change(was)
 
@@ -122,6 +124,7 @@ class Catalogue:
         """This part of the program asks no longer."""
         was = self.is_reachable
         self._failures.pop(who, None)
+        self._served.discard(who)
         self._note_change(was)
 
     def _note_change(self, was: bool | None) -> None:
@@ -146,6 +149,10 @@ class Catalogue:
         if any(not failure.answered for failure in self._failures.values()):
             return False
         return True if self._answers else None
+
+    def has_answered(self, who: str) -> bool:
+        """Whether this part of the program was given an answer, be it long ago."""
+        return who in self._served
 
     @property
     def since(self) -> float | None:

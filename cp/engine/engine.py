@@ -60,8 +60,8 @@ class Engine:
         self._reopen_log = reopen_log
         self._on_started = started
         self._registrations = Registrations(host, first, open_discovery, self._deregistered)
-        self._watching = Watching(host, self._registrations)
-        self._roster = Roster(self._watching.seen)
+        self.watching = Watching(host, self._registrations)
+        self._roster = Roster(self.watching.seen)
         self._endings = Endings(host, first.stop_timeout, self.progress)
         self.changes = Changes(self, self._roster, self._registrations, self._endings, load, host)
         self._skipping = Skipping(self._roster, host.log, self._main_was_skipped)
@@ -79,10 +79,6 @@ class Engine:
     @property
     def jobs(self) -> dict[str, Job]:
         return self._roster.jobs
-
-    def watched(self) -> list[tuple[str, int]]:
-        """The services that are watched, and how many instances of each there are."""
-        return self._watching.counts()
 
     @property
     def masked(self) -> Callable[[str], str]:
@@ -121,7 +117,7 @@ class Engine:
             self._roster.add(job)
             if change is not None and job.name in change.triggers:
                 job.trigger.succeed(change.triggers[job.name])
-        self._watching.apply(self.plan.watches)
+        self.watching.apply(self.plan.watches)
         for job in jobs:
             if change is not None and job.name == change.held:
                 job.hold()
@@ -130,7 +126,7 @@ class Engine:
         if change is None:
             return
         for key in self._roster.happened():
-            self._watching.happened(*key)
+            self.watching.happened(*key)
         for job in jobs:
             if job.name == change.started:
                 job.start_now()
@@ -143,7 +139,7 @@ class Engine:
         for name, value in old.environ:
             self._host.environment.withdraw(name, value)  # `_install` sets those that there still are
         if loaded.catalog != old.catalog:
-            self._watching.stop()
+            self.watching.stop()
             self._registrations.move(loaded)
             self._registrations.discovery.start()
         self._registrations.wait_no_longer()
@@ -159,7 +155,7 @@ class Engine:
             change.missed[event.code, event.source] = event
         yield from self._roster.hear(event)
         if not self.stopping:
-            self._watching.happened(event.code, event.source)
+            self.watching.happened(event.code, event.source)
 
     def signalled(self, number: int, name: str) -> None:
         """A signal came to ContainerPilot; what means nothing to it is the application's."""
@@ -190,7 +186,7 @@ class Engine:
             self._registrations.remove(service)
 
     def found(self, source: str) -> Found | None:
-        return self._watching.found(source)
+        return self.watching.found(source)
 
     def dependents(self, job: Job) -> list[Job]:
         return self._roster.dependents(job)
@@ -261,7 +257,7 @@ class Engine:
         if maintenance == self.maintenance or self.stopping:
             return False
         self.maintenance = maintenance
-        self._watching.pause(maintenance)
+        self.watching.pause(maintenance)
         if maintenance:
             for job in self.jobs.values():
                 job.health.forget()
@@ -317,7 +313,7 @@ class Engine:
                 self.plan.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout"
             )
         self._host.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
-        self._watching.stop()
+        self.watching.stop()
         self._registrations.wait_no_longer()
         for job in self.jobs.values():
             job.quiesce()

@@ -32,15 +32,18 @@ class Operator:
     # --- to see
 
     def overview(self) -> dict[str, object]:
-        """All jobs, in the order of the plan. Each is described when its turn comes: one that has gone is left out."""
-        from cp.engine.report import describe_catalogue
+        """All jobs and watches, in the order of the plan. Each is described when its turn comes: a job that has gone is
+        left out."""
+        from cp.engine.report import describe_catalogue, describe_watch
 
-        names = [job.name for job in self._engine.plan.jobs]
+        engine, now = self._engine, self._host.loop.now
+        names = [job.name for job in engine.plan.jobs]
         return {
             "maintenance": self._engine.maintenance,
             "stopping": self._engine.stopping,
             "reloading": self._engine.changes.current is not None,
             "catalogue": describe_catalogue(self._engine),
+            "watches": (describe_watch(engine, watch, now()) for watch in engine.plan.watches),
             "jobs": (found for found in map(self.job, names) if found is not None),
         }
 

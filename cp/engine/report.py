@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from cp.engine.events import GLOBAL
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, State
 from cp.plan import ConsulSettings, EtcdSettings
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from cp.engine.catalogue import Standing
     from cp.engine.engine import Engine
     from cp.engine.job import Job
-    from cp.plan import DirectorySettings
+    from cp.plan import DirectorySettings, Watch
 
 OUTPUT_SHOWN = 1000  # characters of what a check said
 # Shorter than in the reference, since they stand in a table.
@@ -71,6 +72,34 @@ def describe_catalogue(engine: Engine) -> dict[str, object] | None:
         },
         "lastError": error and {"at": _moment(engine, error[0]), "text": engine.masked(error[1])},
     }
+
+
+def describe_watch(engine: Engine, watch: Watch, now: float) -> dict[str, object]:
+    """All that there is to say about a watch."""
+    count, reported_at = engine.watching.last_report(watch)
+    is_known = reported_at is not None or engine.catalogue.has_answered(watch.source)
+    return {
+        "name": watch.name,
+        "source": watch.source,
+        "tag": watch.tag,
+        "datacenter": watch.datacenter,
+        "instances": count if is_known else None,
+        "changed": None if reported_at is None else moment_text(time.time() - now + reported_at),
+        "seconds": None if reported_at is None else round(max(0.0, now - reported_at), 3),
+        "about": _about_watch(engine, watch, is_known=is_known),
+    }
+
+
+def _about_watch(engine: Engine, watch: Watch, *, is_known: bool) -> str:
+    failure = engine.catalogue.failures.get(watch.source)
+    if not engine.watching.has_begun(watch):
+        code, source = watch.starts_on
+        return f"waits for {code}" if source == GLOBAL else _waits_for(code, source)
+    if engine.watching.is_paused(watch):
+        return "paused in maintenance"
+    if failure is not None:
+        return f"no answer since {_second(engine, failure.since)}: {engine.masked(failure.why)}"
+    return "up to date" if is_known else "not asked yet"
 
 
 def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> tuple[str, str]:

@@ -24,6 +24,7 @@ class Watching:
         self._memory: dict[tuple[str, str, str], list[Instance]] = {}
         self._reports: dict[str, tuple[Event, Event]] = {}  # the last one of each source
         self._found: dict[str, Found] = {}  # the same, also of watches that a reload replaced
+        self._reported_at: dict[plan.Watch, float] = {}  # the last report of each that is followed
         self._paused = False
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
@@ -40,6 +41,7 @@ class Watching:
                 if watch.remembers:
                     self._memory[_key(watch)] = watcher.memory
                 self._reports.pop(watch.source, None)
+                self._reported_at.pop(watch, None)
                 watcher.stop()
                 self._registrations.catalogue.dropped(watch.source)
 
@@ -61,7 +63,7 @@ class Watching:
         watcher = self._registrations.discovery.watch(watch, lambda instances: self._report(watch, instances), memory)
         self._watchers[watch] = watcher
         watcher.start()
-        if self._paused and watch.pauses_in_maintenance:
+        if self.is_paused(watch):
             watcher.pause()
 
     def pause(self, paused: bool) -> None:
@@ -81,6 +83,7 @@ class Watching:
     def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:
             return  # stopped while the report was on its way
+        self._reported_at[watch] = self._host.loop.now()
         found = self._found[watch.source] = Found(watch.name, watch.source, instances)
         changed = Event(Code.CHANGED, watch.source, found)
         status = Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, found)
@@ -92,6 +95,17 @@ class Watching:
     def found(self, source: str) -> Found | None:
         """The last report of the watch with this source, also of one that a reload replaced."""
         return self._found.get(source)
+
+    def is_paused(self, watch: plan.Watch) -> bool:
+        return self._paused and watch.pauses_in_maintenance
+
+    def has_begun(self, watch: plan.Watch) -> bool:
+        return watch in self._watchers
+
+    def last_report(self, watch: plan.Watch) -> tuple[int, float | None]:
+        """How many instances it has reported last, and when; None if it has reported nothing yet."""
+        watcher = self._watchers.get(watch)
+        return len(watcher.memory) if watcher is not None else 0, self._reported_at.get(watch)
 
     def counts(self) -> list[tuple[str, int]]:
         """The names of the watches that have begun, and how many instances each has reported."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -123,3 +124,23 @@ def test_a_reload_that_ends_the_run_loses_no_change(pilot: StartPilot, tmp_path:
     wait_for_change(started, 3)
     go(started)
     assert told(started, 3) == "b + -a"
+
+
+@pytest.mark.parametrize("dialect", ["jobs", "services"])
+def test_jobs_shows_the_watch_and_the_catalogue(pilot: StartPilot, tmp_path: Path, dialect: str) -> None:
+    folder = Folder(tmp_path / "catalogue")
+    config = (jobs_dialect if dialect == "jobs" else services_dialect)(str(tmp_path / "catalogue"))
+    started = pilot(config, forever() if dialect == "services" else ())
+
+    def rows() -> list[str]:
+        return started.run("-jobs").stdout.splitlines()
+
+    started.wait_for(lambda: "db             0      -  up to date" in rows(), what="an empty watch")
+    folder.put("a")
+    started.wait_for(lambda: any(re.match(r"db +1 +\d+s  up to date$", row) for row in rows()), what="one instance")
+    assert rows()[-2:] == ["", f"catalogue: directory at {tmp_path / 'catalogue'}, reachable"]
+
+    (tmp_path / "catalogue").rename(tmp_path / "away")
+    (tmp_path / "catalogue").write_text("no folder")
+    started.wait_for(lambda: re.match(r"db +1 +\d+s  no answer since \S+: ", rows()[-3]), what="an outage of the watch")
+    assert re.match(r"catalogue: directory at \S+, unreachable since \S+: ", rows()[-1])

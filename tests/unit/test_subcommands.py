@@ -71,7 +71,7 @@ class Pilot:
         shown = self._capture.readouterr()
         return Result(code, shown.out, shown.err)
 
-    def about(self, *jobs: dict[str, Any], **state: bool) -> list[str]:
+    def about(self, *jobs: dict[str, Any], **state: Any) -> list[str]:
         """The lines of -jobs."""
         overview = {"maintenance": False, "stopping": False, "reloading": False, **state, "jobs": jobs}
         self.server.says = (answer(200, overview),)
@@ -294,6 +294,36 @@ def test_state_of_the_whole_stands_above(pilot: Pilot) -> None:
     assert pilot.about(stopping=True) == ["stopping", "there are no jobs"]
 
 
+WATCH = {"name": "db", "tag": "", "datacenter": "", "instances": 2, "seconds": 192.5, "about": "up to date"}
+CATALOGUE = {"kind": "consul", "address": "127.0.0.1:8500", "reachable": True, "about": "reachable"}
+
+
+def test_watches_and_the_catalogue_stand_below(pilot: Pilot) -> None:
+    odd = {**WATCH, "name": "web", "tag": "blue", "datacenter": "dc2", "instances": None, "seconds": None}
+    away = {**odd, "tag": "", "about": "no answer since 2026-11-22T16:50:00Z: x\x1by"}
+
+    assert pilot.about(JOB, watches=[WATCH, odd, away], catalogue=CATALOGUE)[2:] == [
+        "",
+        "WATCH          INSTANCES  SINCE  ABOUT",
+        "db                     2  3m12s  up to date",
+        "web[blue]@dc2          -      -  up to date",
+        "web@dc2                -      -  no answer since 2026-11-22T16:50:00Z: x\\x1by",
+        "",
+        "catalogue: consul at 127.0.0.1:8500, reachable",
+    ]
+    assert pilot.about(JOB, watches=[], catalogue=None) == pilot.about(JOB)
+
+
+@pytest.mark.parametrize("strange", [3, "x", [3], [{"name": 3}], {"kind": []}])
+def test_strange_watches_and_catalogues_give_no_traceback(pilot: Pilot, strange: object) -> None:
+    pilot.server.says = (answer(200, {"jobs": [JOB], "watches": strange, "catalogue": strange}),)
+
+    done = pilot("-jobs")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("NAME ")
+
+
 def test_one_job(pilot: Pilot) -> None:
     pilot.server.says = (
         answer(
@@ -425,6 +455,17 @@ def test_what_failed_is_red_on_a_terminal(pilot: Pilot) -> None:
     assert lines[1].endswith("\033[0m")
     assert lines[2].startswith("app")
     assert "\033" not in run_on_terminal(pilot, columns=200, NO_COLOR="1")
+
+
+def test_what_does_not_answer_is_red_on_a_terminal_and_cut(pilot: Pilot) -> None:
+    away = {**WATCH, "about": f"no answer since 2026-11-22T16:50:00Z: {'x' * 100}"}
+    catalogue = {**CATALOGUE, "reachable": False, "about": f"unreachable since 2026-11-22T16:50:00Z: {'x' * 100}"}
+    pilot.server.says = (answer(200, {"jobs": [JOB], "watches": [WATCH, away], "catalogue": catalogue}),)
+
+    lines = run_on_terminal(pilot, columns=70).splitlines()
+
+    assert [line.startswith("\033[31m") for line in lines[3:]] == [False, False, True, False, True]
+    assert [len(lines[5]), len(lines[7])] == [70 + len("\033[31m\033[0m")] * 2
 
 
 # --- events as they come

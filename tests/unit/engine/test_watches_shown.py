@@ -1,0 +1,81 @@
+"""What operators are shown of watches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cp.catalog import Instance
+from cp.plan import DirectorySettings
+from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.plans import app, backend, job, watch
+
+FOLDER = DirectorySettings(path="/catalogue")
+A, B = Instance("a", "10.0.0.1", 80), Instance("b", "10.0.0.2", 80)
+
+
+def shown(world: JobsWorld) -> list[dict[str, Any]]:
+    overview: Any = world.operator.overview()
+    return list(overview["watches"])
+
+
+def one(world: JobsWorld) -> tuple[Any, ...]:
+    (found,) = shown(world)
+    return found["instances"], found["seconds"], found["about"]
+
+
+def report(world: JobsWorld, *instances: Any) -> None:
+    world.discovery.watchers["db"].memory = list(instances)
+    world.report("db", *instances)
+
+
+def test_instances_and_when_they_changed() -> None:
+    world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
+    assert one(world) == (None, None, "not asked yet")
+    world.engine.catalogue.answered("watch.db")
+    assert one(world) == (0, None, "up to date")
+    report(world, A, B)
+    world.advance(12)
+    assert one(world) == (2, 12.0, "up to date")
+    (found,) = shown(world)
+    assert (found["name"], found["source"], found["tag"], found["datacenter"]) == ("db", "watch.db", "", "")
+
+
+def test_a_watch_without_an_answer_says_since_when_and_why() -> None:
+    world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
+    report(world, A)
+    world.engine.catalogue.failed("watch.db", "connection refused", False)
+    count, _, about = one(world)
+    assert count == 1
+    assert about.startswith("no answer since ")
+    assert about.endswith("Z: connection refused")
+    world.engine.catalogue.answered("watch.db")
+    assert one(world)[2] == "up to date"
+
+
+def test_a_watch_that_has_not_begun_says_what_it_waits_for() -> None:
+    waits = watch().replace(starts_on=("exitSuccess", "preStart"))
+    world = JobsWorld(job("app"), watches=(waits,), catalog=FOLDER).start()
+    assert one(world) == (None, None, "waits for exitSuccess of preStart")
+    world.publish("exitSuccess", "preStart")
+    assert one(world)[2] == "not asked yet"
+
+
+def test_a_watch_that_maintenance_pauses_says_so() -> None:
+    followed, handler = backend()
+    world = JobsWorld(app(), handler, watches=(followed,), catalog=FOLDER).start()
+    report(world, A)
+    world.maintenance(True)
+    assert one(world)[::2] == (1, "paused in maintenance")
+    world.maintenance(False)
+    assert one(world)[::2] == (1, "up to date")
+
+
+def test_a_watch_that_a_reload_changes_begins_anew() -> None:
+    world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
+    report(world, A)
+    world.engine.catalogue.answered("watch.db")
+    world.reload(job("app"), watches=(watch(tag="x"), watch("other")), catalog=FOLDER)
+    assert [(each["name"], each["tag"], each["instances"], each["about"]) for each in shown(world)] == [
+        ("db", "x", None, "not asked yet"),
+        ("other", "", None, "not asked yet"),
+    ]
