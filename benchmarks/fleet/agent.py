@@ -91,6 +91,9 @@ class Agent:
         work = READ if check is None or check.passing else WRITE
         self._accept(work, done, lambda: self._renewed(id))
 
+    def look(self, id: str, done: Done) -> None:
+        self._accept(READ, done, lambda: Answer(200 if id in self._checks else 404))
+
     def deregister(self, id: str, done: Done) -> None:
         self._accept(WRITE, done, lambda: self._removed(id))
 

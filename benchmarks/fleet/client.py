@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.fleet.agent import Agent, Answer, Done, Question
-from cp.catalog import CatalogError, CatalogUnreachable, Instance
+from cp.catalog import CatalogError, CatalogUnreachable, Entry, Instance
 from cp.catalog.consul import Consul
 from cp.catalog.http import Answer as HttpAnswer
-from cp.plan import ConsulSettings, Watch
+from cp.plan import ConsulSettings, Service, Watch
 
 
 class Asked(BaseException):
@@ -52,6 +52,8 @@ class Client(Consul):
             self._agent.healthy_instances(names[0], done)
         elif verb == "check":
             self._agent.heartbeat(names[1].removeprefix("service:"), done)
+        elif verb == "health":
+            self._agent.look(names[2], done)
         elif names[0] == "deregister":
             self._agent.deregister(names[1], done)
         else:
@@ -76,6 +78,11 @@ class Client(Consul):
         if answer is None:
             raise CatalogUnreachable("cannot reach Consul: connection refused")
         return HttpAnswer(answer.status, {"x-consul-index": str(answer.index)}, b"")
+
+    def entry(self, service: Service) -> Entry | None:
+        """Ids are unique in a fleet: nobody else is there."""
+        self._call("GET", f"/v1/agent/health/service/id/{service.id}")
+        return None
 
     def _healthy(self, watch: Watch, answer: HttpAnswer) -> tuple[list[Instance], object]:
         assert self._latest is not None

@@ -9,7 +9,7 @@ from benchmarks.fleet.agent import Agent
 from benchmarks.fleet.client import Call, Client
 from benchmarks.fleet.world import World
 from cp.catalog import CatalogError, Instance
-from cp.catalog.goals import HEARTBEAT, REGISTER, Action, Goals
+from cp.catalog.goals import HEARTBEAT, LOOK, REGISTER, Action, Goals
 from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher
 from cp.engine.catalogue import Catalogue
@@ -104,6 +104,8 @@ class Pilot:
             self._client.heartbeat(action.service, action.status, action.output)
         elif action.verb == REGISTER:
             self._client.register(action.service, action.status)
+        elif action.verb == LOOK:
+            action.found = self._client.entry(action.service)
         else:
             self._client.deregister(action.service)
 

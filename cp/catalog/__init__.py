@@ -31,14 +31,20 @@ if TYPE_CHECKING:
     class Listener(Protocol):
         """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
 
-        def confirmed(self, service: Service, status: str, at: float) -> None:
-            """The catalogue took a registration or a heartbeat; `at`: when it was sent, on the registrar's clock."""
+        def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
+            """The catalogue took a registration or a heartbeat; `at`: when it was sent, on the registrar's clock.
+
+            `id` is the one that the entry has: another one than the service's, if another program has taken that.
+            """
 
         def removed(self, service: Service) -> None:
             """The catalogue has no entry of this service (any more)."""
 
         def refused(self, service: Service, why: str) -> None:
             """The catalogue answered, and did not take this service."""
+
+        def taken(self, service: Service, place: str) -> None:
+            """Another program has registered itself, there, under the service's id; the service is left out."""
 
         def answered(self, who: str) -> None:
             """The catalogue answered the registrar (reports.REGISTRATION) or a watch (its source)."""
@@ -62,6 +68,9 @@ if TYPE_CHECKING:
 
         def deregister(self, service: Service) -> None:
             """Removes the service; one that is not there is a success."""
+
+        def entry(self, service: Service) -> Entry | None:
+            """What is registered under the service's id now; None if there is nothing."""
 
         def instances(self, watch: Watch) -> tuple[list[Instance], object]:
             """The healthy instances now, and a cursor for `wait_for_change`."""
@@ -112,6 +121,21 @@ class CatalogForgotten(CatalogError):
 
 class CatalogGarbage(CatalogError):
     """The answer is not what a catalogue says."""
+
+
+class Entry:
+    """What stands in the catalogue under one id; `alive`: as far as the catalogue knows, it is renewed."""
+
+    __slots__ = ("address", "alive", "port")
+
+    def __init__(self, address: str, port: int, *, alive: bool) -> None:
+        self.address = address
+        self.port = port
+        self.alive = alive
+
+    @property
+    def place(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 class Instance:

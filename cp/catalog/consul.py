@@ -7,15 +7,18 @@ from urllib.parse import quote, urlencode
 
 from cp.catalog import (
     PASSING,
+    WARNING,
     CatalogError,
     CatalogForgotten,
+    CatalogGarbage,
     CatalogRefused,
     CatalogUnreachable,
+    Entry,
 )
 from cp.catalog.credentials import Authorization, Token
 from cp.catalog.http import Http, endpoint_of
 from cp.catalog.instances import parse_instances
-from cp.catalog.unusable import Unusable
+from cp.catalog.unusable import Unusable, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,6 +106,23 @@ class Consul:
         if answer.status != 200 and not unknown:
             raise self._unexpected(answer)
         self._without_check.discard(service.id)
+
+    def entry(self, service: Service) -> Entry | None:
+        answer = self._call("GET", f"/v1/agent/health/service/id/{quote(service.id, safe='')}")
+        try:
+            # The status of the answer is that of the service: 200, 429 (warning), 503 (critical), 404 (unknown).
+            fields = json.loads(answer.body)
+            found, status = fields["Service"], fields["AggregatedStatus"]
+            if answer.status == 404 and found is None:
+                return None
+            address, port = found["Address"], found["Port"]
+            if not isinstance(address, str) or not is_port(port):
+                raise TypeError
+        except (ValueError, LookupError, TypeError, RecursionError):
+            if answer.status == 200:
+                raise CatalogGarbage(f"Consul's answer is not a service: {self._text(answer)}") from None
+            raise self._unexpected(answer) from None  # an agent before 1.3 does not know this path
+        return Entry(address, port, alive=status in (PASSING, WARNING))
 
     # --- watches
 

@@ -13,8 +13,10 @@ from cp.catalog import (
     PASSING,
     CatalogClosed,
     CatalogForgotten,
+    CatalogGarbage,
     CatalogRefused,
     CatalogUnreachable,
+    Entry,
     Instance,
     records,
 )
@@ -67,14 +69,16 @@ class Directory:
         self._write(service, status, "")
 
     def heartbeat(self, service: Service, status: str, output: str) -> None:
-        path = os.path.join(self._path, self._name(service))
         try:
-            os.lstat(to_bytes(path))
-        except FileNotFoundError:
-            raise CatalogForgotten(f"{path} is gone") from None
-        except OSError as error:  # whether it is there cannot be seen
-            raise CatalogUnreachable(f"cannot look for {path}: {_why(error)}") from None
-        self._write(service, status, output)
+            found = self.entry(service)
+        except CatalogGarbage:  # somebody has written something else there
+            found = None
+        else:
+            if found is None:
+                raise CatalogForgotten(f"{os.path.join(self._path, self._name(service))} is gone")
+        # An entry of another program with our id is not renewed, as it would be in Consul, nor replaced.
+        if found is None or (found.address, found.port) == (service.address, service.port):
+            self._write(service, status, output)
 
     def deregister(self, service: Service) -> None:
         path = os.path.join(self._path, self._name(service))
@@ -134,6 +138,18 @@ class Directory:
             os.unlink(to_bytes(os.path.join(self._path, name)))
         except OSError:
             pass  # somebody else was faster, or owns it: it is dead either way
+
+    def entry(self, service: Service) -> Entry | None:
+        path = os.path.join(self._path, self._name(service))
+        try:
+            found = records.read(path)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise CatalogGarbage(f"{path} is no entry of the catalogue: {error}") from None
+        except OSError as error:
+            raise CatalogUnreachable(f"cannot read {path}: {_why(error)}") from None
+        return Entry(found.address, found.port, alive=found.status == PASSING and found.deadline > self._wall())
 
     # --- watches
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from cp.catalog import PASSING, CatalogUnreachable
+from cp.catalog import PASSING, CatalogGarbage, CatalogUnreachable, Entry
 from cp.catalog.etcd2 import Etcd2
 from cp.catalog.etcd3 import Etcd3
 from cp.catalog.etcd_endpoints import Endpoints, basic_authorization, by_chance
-from cp.catalog.etcd_records import ApiMissing, Reader, parse_object
+from cp.catalog.etcd_records import ApiMissing, Reader, Record, parse_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,16 @@ class Etcd:
     def deregister(self, service: Service) -> None:
         self._do(lambda api: api.remove(service))
         self._withdrawn.discard(service.id)
+
+    def entry(self, service: Service) -> Entry | None:
+        found = self._do(lambda api: api.read(service))
+        if found is None:
+            return None
+        try:
+            instance = Record(found, service.id).instance
+        except ValueError as error:
+            raise CatalogGarbage(f"the entry {service.id} in etcd is none of the catalogue: {error}") from None
+        return Entry(instance.address, instance.port, alive=True)
 
     # --- watches
 

@@ -78,6 +78,17 @@ class Etcd2:
         if answer.status != 200 and _code(answer) != KEY_NOT_FOUND:
             raise self._unexpected(answer)
 
+    def read(self, service: Service) -> str | None:
+        """The value under its key."""
+        answer = self._call("GET", f"{self._directory(service)}/service")
+        if _code(answer) in (KEY_NOT_FOUND, NOT_A_DIRECTORY):
+            return None
+        if answer.status != 200:
+            raise self._unexpected(answer)
+        node = parse_object(answer.body, self._endpoints.quoted).get("node")
+        value = node.get("value") if isinstance(node, dict) else None
+        return value if isinstance(value, str) else ""
+
     def _make(self, directory: str, ttl: int) -> bool:
         """False if it is there already."""
         answer = self._call("PUT", f"{directory}?dir=true", {"ttl": str(ttl)})

@@ -76,6 +76,14 @@ class Etcd3:
         if answer.status != 200 and error_of(answer)[0] != NOT_FOUND:
             raise self._gateway.unexpected(answer)
 
+    def read(self, service: Service) -> bytes | None:
+        """The value of its key."""
+        found = self._gateway.call("kv/range", {"key": _key(self._path(service))})
+        try:
+            return b64decode(found["kvs"][0]["value"]) if found.get("kvs") else None
+        except (ValueError, LookupError, TypeError):
+            raise CatalogGarbage("etcd's answer is not a list of keys") from None
+
     def _grant(self, lease: str, ttl: int) -> bool:
         """False if it is there already."""
         answer = self._gateway.ask("lease/grant", {"ID": lease, "TTL": str(ttl)})

@@ -5,35 +5,40 @@ services there are. `Goals.next` names the call to make, and `Goals.ended` takes
 
 A goal moves through calls like these (an attempt is what stands on one line):
 
+    present, never registered    LOOK, REGISTER, HEARTBEAT
     present, not registered      REGISTER, HEARTBEAT
     ... and it was unknown       REGISTER, HEARTBEAT (forgotten), REGISTER, HEARTBEAT
     present, registered          HEARTBEAT
+    ... now and then             HEARTBEAT, LOOK
     ... and was forgotten        HEARTBEAT (forgotten), REGISTER, HEARTBEAT
-    announced, no check yet      REGISTER
+    announced, no check yet      LOOK, REGISTER
     absent                       DEREGISTER
+
+A LOOK finds out whether another program is registered under the same id: see `claim`.
 """
 
 from __future__ import annotations
 
 from cp.catalog import PASSING, CatalogClosed, CatalogForgotten, CatalogRefused
+from cp.catalog.claim import FREE, LOST, MOVED, THEIRS, Claim
 from cp.catalog.trouble import Trouble, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import CatalogError
+    from cp.catalog import CatalogError, Entry
     from cp.catalog.reports import Reports
     from cp.plan import Service
 
-REGISTER, HEARTBEAT, DEREGISTER = "register", "heartbeat", "deregister"
+REGISTER, HEARTBEAT, DEREGISTER, LOOK = "register", "heartbeat", "deregister", "look"
 
 
 class Goal:
     """The wish for one service id, and what is known of the catalogue's side."""
 
     __slots__ = (
-        "asked_at", "busy", "due", "forgotten", "fresh", "output", "present", "purge",
+        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "output", "present", "purge",
         "registered", "registered_now", "service", "status", "trouble", "version", "waiting", "worker",
     )  # fmt: skip
 
@@ -52,21 +57,35 @@ class Goal:
         self.busy = False  # a call of it is under way
         self.worker: object = None  # between two calls of one attempt: who makes it, and goes on with it
         self.forgotten = 0  # how often in this attempt
+        self.claim = Claim()
         self.trouble = Trouble(random)
         self.waiting: list[Callable[[], None]] = []
 
+    @property
+    def looks_next(self) -> bool:
+        """Whether the next call is a LOOK. An entry that is about to be replaced is not looked at."""
+        claim = self.claim
+        return claim.look_is_due and self.present and (claim.is_first_look or self.registered or bool(claim.taken_by))
+
+    @property
+    def has_work(self) -> bool:
+        return self.due or (self.looks_next and self.registered)
+
 
 class Action:
-    """One call to make, with the wish that it comes from; `begun` is when, `worker` who makes it."""
+    """One call to make, with the wish that it comes from; `begun` is when, `worker` who makes it, `found` what a LOOK
+    has found."""
 
-    __slots__ = ("begun", "goal", "output", "service", "status", "verb", "version", "worker")
+    __slots__ = ("begun", "found", "goal", "output", "service", "status", "verb", "version", "wish", "worker")
 
     def __init__(self, verb: str, goal: Goal, worker: object, now: float) -> None:
         self.verb = verb
         self.goal = goal
         self.worker = worker
         self.begun = now
-        self.service = goal.service
+        self.wish = goal.service
+        self.service = goal.claim.entry(goal.service)
+        self.found: Entry | None = None
         self.status = goal.status or goal.service.initial_status
         self.output = goal.output
         self.version = goal.version
@@ -109,6 +128,8 @@ class Goals:
         goal.present = True
         goal.status = status
         goal.output = output
+        if goal.claim.taken_by and not goal.claim.beat():
+            return
         self._ask(goal, now)
 
     def forget(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
@@ -126,6 +147,10 @@ class Goals:
         if done is not None:
             goal.waiting.append(done)
         self._ask(goal, now)
+        if goal.claim.taken_by:  # what is there is not ours to remove
+            goal.due = goal.purge = False
+            self._reports.removed(service)
+            self._release_all(goal)
 
     def _goal(self, service: Service) -> Goal:
         goal = self._goals.get(service.id)
@@ -146,7 +171,7 @@ class Goals:
     def waits_for_worker(self, now: float) -> bool:
         """Is there something to do now that nobody does?"""
         return any(
-            goal.due and not goal.busy and goal.worker is None and self._ready_at(goal) <= now
+            goal.has_work and not goal.busy and goal.worker is None and self._ready_at(goal) <= now
             for goal in self._goals.values()
         )
 
@@ -160,7 +185,7 @@ class Goals:
             over_at = goal.trouble.over_at
             if over_at is not None:
                 earliest = over_at if earliest is None else min(earliest, over_at)
-            if goal.busy or goal.worker not in (None, worker) or not goal.due or self._stale(goal, now):
+            if goal.busy or goal.worker not in (None, worker) or not goal.has_work or self._stale(goal, now):
                 continue
             ready_at = self._ready_at(goal)
             if ready_at > now:
@@ -178,6 +203,8 @@ class Goals:
         if goal.purge or not goal.present:
             goal.purge = False
             return Action(DEREGISTER, goal, worker, now)
+        if goal.looks_next:
+            return Action(LOOK, goal, worker, now)
         return Action(HEARTBEAT if goal.registered and goal.status else REGISTER, goal, worker, now)
 
     def _tell_ends(self, now: float) -> None:
@@ -214,17 +241,21 @@ class Goals:
         goal.worker = None
         if error is None:
             # To remove what was never there may succeed without any work, as in a folder that cannot be had.
-            if action.verb != DEREGISTER or goal.registered:
+            if action.verb in (REGISTER, HEARTBEAT) or goal.registered:
                 self.outage.worked(now)
                 self._reports.answered()
             if action.verb == DEREGISTER:
                 self._removed(goal, now)
             elif action.verb == REGISTER:
                 self._registered(goal, action)
+            elif action.verb == LOOK:
+                self._looked(goal, action)
             else:
                 self._renewed(goal, action, now)
         elif isinstance(error, CatalogClosed):
             return  # our own side broke it off, for something more urgent: it is still due
+        elif action.verb == LOOK:
+            self._cannot_look(goal, action)
         elif isinstance(error, CatalogForgotten) and action.verb == HEARTBEAT:
             self._unknown(goal, action, error, now)
         else:
@@ -245,21 +276,56 @@ class Goals:
             self._goals.pop(goal.service.id, None)
 
     def _registered(self, goal: Goal, action: Action) -> None:
-        if goal.service != action.service:
+        if goal.service != action.wish:
             return
         goal.registered = goal.registered_now = True
+        goal.claim.registered()
         if goal.status:
             goal.worker = action.worker  # the heartbeat follows at once
             return
-        self._reports.confirmed(action.service, action.status, action.begun)
+        self._reports.confirmed(action.wish, action.status, action.begun, action.service.id)
         if action.version == goal.version:
             self._settled(goal)
 
     def _renewed(self, goal: Goal, action: Action, now: float) -> None:
         goal.trouble.worked(now)
-        self._reports.confirmed(action.service, action.status, action.begun)
+        self._reports.confirmed(action.wish, action.status, action.begun, action.service.id)
         if action.version == goal.version:
             self._settled(goal)
+        if goal.service == action.wish and goal.claim.beat():
+            goal.worker = action.worker
+
+    def _looked(self, goal: Goal, action: Action) -> None:
+        if goal.service != action.wish or not goal.present:
+            goal.claim.looked()
+            return  # the entry that was looked at is about to be replaced, or removed
+        is_first = goal.claim.is_first_look
+        name, id, found = goal.service.name, action.service.id, action.found
+        meaning = goal.claim.compare(action.service, found)
+        if meaning == FREE:
+            self._notice("info", f"The id {id} is free again: {name} takes it")
+        elif meaning in (MOVED, LOST) and found is not None:
+            goal.registered = False
+            taken = f"Another program has registered {found.place} under the id {id}"
+            what = f"{name} takes the id {goal.claim.entry(goal.service).id}"
+            if meaning == LOST:
+                what = f"{name} is not registered any more, or the two would fight for it"
+                self._reports.taken(goal.service, found.place)
+            self._notice("warning", f"{taken}: {what}; give each an id or a hostname of its own")
+        if is_first or meaning in (MOVED, FREE):
+            goal.due = True
+            goal.worker = action.worker  # the registration follows at once
+        elif meaning in (LOST, THEIRS):
+            goal.due = False
+
+    def _cannot_look(self, goal: Goal, action: Action) -> None:
+        """That is no reason to do nothing else: the catalogue may not let us look, and if it is away, the next call
+        says so."""
+        if goal.claim.is_first_look:
+            goal.worker = action.worker
+        elif goal.claim.taken_by:
+            goal.due = False
+        goal.claim.looked()
 
     def _settled(self, goal: Goal) -> None:
         goal.due = False
@@ -277,7 +343,7 @@ class Goals:
         # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
         level = "debug" if goal.registered_now else "info"
         self._reports.answered()
-        self._reports.removed(action.service)
+        self._reports.removed(action.wish)
         goal.registered = goal.registered_now = False
         goal.forgotten += 1
         if goal.forgotten == 1:
@@ -294,7 +360,7 @@ class Goals:
         if of_one:
             self.outage.worked(now)
             self._reports.answered()
-            self._reports.refused(action.service, str(error))
+            self._reports.refused(action.wish, str(error))
         else:
             self._reports.failed(str(error))
         first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cp.catalog import Catalog, Instance
+    from cp.catalog import Catalog, Entry, Instance
     from cp.plan import Service, Watch
 
     T = TypeVar("T")
@@ -36,6 +36,9 @@ class Observed:
 
     def deregister(self, service: Service) -> None:
         self._call("deregister", lambda: self._catalog.deregister(service))
+
+    def entry(self, service: Service) -> Entry | None:
+        return self._call("entry", lambda: self._catalog.entry(service))
 
     def instances(self, watch: Watch) -> tuple[list[Instance], object]:
         return self._call("instances", lambda: self._catalog.instances(watch))

@@ -24,16 +24,19 @@ class Reports:
         self._last: tuple[str, bool] | None = None  # error, and whether it was an answer
         self._closed = False
 
-    def confirmed(self, service: Service, status: str, at: float) -> None:
+    def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
         """See `cp.catalog.Listener`. It says, too, that the catalogue answers."""
         self._last = SUCCESS
-        self._post(self._listener.confirmed, service, status, at)
+        self._post(self._listener.confirmed, service, status, at, id)
 
     def removed(self, service: Service) -> None:
         self._post(self._listener.removed, service)
 
     def refused(self, service: Service, why: str) -> None:
         self._post(self._listener.refused, service, why)
+
+    def taken(self, service: Service, place: str) -> None:
+        self._post(self._listener.taken, service, place)
 
     def answered(self) -> None:
         if self._last != SUCCESS:

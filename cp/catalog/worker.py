@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.catalog import CatalogError, CatalogUnreachable
 from cp.catalog.bell import Bell
-from cp.catalog.goals import HEARTBEAT, REGISTER
+from cp.catalog.goals import HEARTBEAT, LOOK, REGISTER
 from cp.catalog.trouble import LONGEST, in_words
 
 TYPE_CHECKING = False
@@ -105,6 +105,8 @@ class Worker:
                 catalog.register(action.service, action.status)
             elif action.verb == HEARTBEAT:
                 catalog.heartbeat(action.service, action.status, action.output)
+            elif action.verb == LOOK:
+                action.found = catalog.entry(action.service)
             else:
                 catalog.deregister(action.service)
         except CatalogError as error:

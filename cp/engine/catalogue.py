@@ -20,6 +20,7 @@ NOT_YET = "not yet"
 UNREACHABLE = "unreachable"
 REFUSED = "refused"
 LAPSED = "lapsed"
+TAKEN = "taken"
 DEREGISTERING = "deregistering"
 ABSENT = "no"
 STATUSES = ("passing", "warning", "critical")
@@ -29,14 +30,15 @@ class Standing:
     """What is true of one service: `state` is one of the words above.
 
     `since` is when a state that is a failure began, `why` the error behind it, `confirmed_at` the time of the last
-    confirmation; times are on the clock of the facts.
+    confirmation, `id` the one in the catalogue; times are on the clock of the facts.
     """
 
-    __slots__ = ("confirmed_at", "since", "state", "why")
+    __slots__ = ("confirmed_at", "id", "since", "state", "why")
 
     def __init__(
-        self, state: str, since: float | None = None, why: str = "", confirmed_at: float | None = None
+        self, state: str, since: float | None = None, why: str = "", confirmed_at: float | None = None, id: str = ""
     ) -> None:
+        self.id = id
         self.state = state
         self.since = since
         self.why = why
@@ -61,10 +63,12 @@ class Failure:
 class _Entry:
     """What the catalogue said of one service; `status` is empty until it has confirmed one."""
 
-    __slots__ = ("at", "refused", "service", "status")
+    __slots__ = ("at", "id", "refused", "service", "status", "taken")
 
     def __init__(self, service: plan.Service) -> None:
         self.service = service
+        self.id = service.id
+        self.taken: tuple[float, str] | None = None  # since when, and the place of the program that has the id
         self.status = ""
         self.at = 0.0
         self.refused: Failure | None = None
@@ -85,11 +89,11 @@ class Catalogue:
 
     # --- reports
 
-    def confirmed(self, service: plan.Service, status: str, at: float) -> None:
-        """The catalogue took a registration or a heartbeat that was sent at this time."""
+    def confirmed(self, service: plan.Service, status: str, at: float, id: str) -> None:
+        """The catalogue took a registration or a heartbeat that was sent at this time, under this id."""
         self.answered(REGISTRATION)
         entry = self._entry(service)
-        entry.status, entry.at, entry.refused = status, at, None
+        entry.status, entry.at, entry.id, entry.refused, entry.taken = status, at, id, None, None
 
     def removed(self, service: plan.Service) -> None:
         """The catalogue has no entry of this service (any more)."""
@@ -101,6 +105,12 @@ class Catalogue:
         since = self._elapsed() if entry.refused is None else entry.refused.since
         entry.refused = Failure(since, why, True)
         self.last_error = self._elapsed(), why
+
+    def taken(self, service: plan.Service, place: str) -> None:
+        """Another program has registered itself, there, under the id of this service."""
+        entry = self._entry(service)
+        entry.status = ""
+        entry.taken = self._elapsed(), place
 
     def answered(self, who: str) -> None:
         """The catalogue answered this part of the program."""
@@ -170,9 +180,12 @@ class Catalogue:
         known = entry if entry is not None and (entry.service == service or not wanted) else None
         confirmed_at = known.at if known is not None and known.status else None
         if known is not None and confirmed_at is not None and self._elapsed() < confirmed_at + known.service.ttl:
-            return Standing(known.status if wanted else DEREGISTERING, None, "", confirmed_at)
+            return Standing(known.status if wanted else DEREGISTERING, None, "", confirmed_at, known.id)
         if not wanted and confirmed_at is None:
             return Standing(ABSENT)
+        if known is not None and known.taken is not None:
+            since, place = known.taken
+            return Standing(TAKEN, since, f"{place} is registered under the id {service.id}")
         failure = self._failures.get(REGISTRATION)
         if failure is not None:
             return Standing(UNREACHABLE, failure.since, failure.why, confirmed_at)

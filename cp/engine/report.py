@@ -137,7 +137,7 @@ def _service(engine: Engine, job: Job) -> dict[str, object] | None:
         return None
     return {
         "name": service.name,
-        "id": service.id,
+        "id": standing.id or service.id,
         "address": service.address,
         "port": service.port,
         "registered": registered_text(engine, standing),

@@ -10,8 +10,16 @@ import heapq
 from collections.abc import Callable
 from unittest.mock import Mock
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable
-from cp.catalog.goals import DEREGISTER, HEARTBEAT, REGISTER, Action, Goals
+from cp.catalog import (
+    CatalogClosed,
+    CatalogError,
+    CatalogForgotten,
+    CatalogGarbage,
+    CatalogRefused,
+    CatalogUnreachable,
+    Entry,
+)
+from cp.catalog.goals import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, Goals
 from cp.plan import Service
 
 NAMES = ("www", "api", "db")
@@ -113,6 +121,9 @@ class World:
             self.known[action.service.id] = action.service.address, action.status
         elif action.verb == DEREGISTER:
             self.known.pop(action.service.id, None)
+        elif action.verb == LOOK:
+            known = self.known.get(action.service.id)
+            action.found = Entry(known[0], 80, alive=True) if known else None
         elif action.service.id not in self.known:
             error = CatalogForgotten("unknown check")
         else:

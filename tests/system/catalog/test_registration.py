@@ -21,6 +21,11 @@ def call_of(registrar: Registrar) -> str:
     return action.verb if action is not None else ""
 
 
+def writes(relay: Relay) -> list[tuple[str, str, str]]:
+    """The requests that change something; now and then the entry is looked at, too."""
+    return [request for request in relay.requests() if request[0] != "GET"]
+
+
 both_dialects = pytest.mark.parametrize("separate", [True, False], ids=["services", "jobs"])
 
 
@@ -39,10 +44,10 @@ def test_registered_kept_and_removed(consul: Consul, party: Party, relay: Relay,
     one = service(name, separate_check=separate)
     registrar = party.registrar(consul_at(relay.address))
     becomes_registered(party, registrar, one, consul)
-    before = len(relay.requests())
+    before = len(writes(relay))
     for number in range(before + 1, before + 4):
         registrar.want(one, "passing")
-        party.live.until(lambda number=number: len(relay.requests()) == number)  # type: ignore[misc]
+        party.live.until(lambda number=number: len(writes(relay)) == number)  # type: ignore[misc]
     gone: list[bool] = []
     registrar.forget(one, lambda: gone.append(True))
     party.live.until(lambda: gone)
@@ -108,7 +113,7 @@ def test_an_initial_status_is_registered_without_any_check(
     party.live.until(lambda: party.live.lines)
     assert party.live.lines == [f"info: Registering service {name} with initial status set to critical"]
     assert consul.checks()[f"service:{name}-box"]["Status"] == "critical"
-    assert len(relay.requests()) == 1
+    assert len(writes(relay)) == 1
 
 
 def test_over_a_unix_socket(consul: Consul, party: Party, name: str) -> None:

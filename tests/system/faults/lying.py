@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0  # seconds that `close` waits for a thread
 REGISTER, HEARTBEAT, DEREGISTER, READ, WATCH = "register", "heartbeat", "deregister", "read", "watch"
-VERBS = (REGISTER, HEARTBEAT, DEREGISTER, READ, WATCH)
+LOOK = "look"  # at the entry under an id
+VERBS = (LOOK, REGISTER, HEARTBEAT, DEREGISTER, READ, WATCH)
 
 
 class Call(NamedTuple):

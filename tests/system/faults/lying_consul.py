@@ -10,11 +10,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from tests.system.faults.lying import DEREGISTER, HEARTBEAT, READ, REGISTER, WATCH, LyingServer, Reply
+from tests.system.faults.lying import DEREGISTER, HEARTBEAT, LOOK, READ, REGISTER, WATCH, LyingServer, Reply
 
 if TYPE_CHECKING:
     from tests.system.faults.lying import Call, Exchange
 
+LOOKS = "/v1/agent/health/service/id/"
 VERBS = {"register": REGISTER, "check": REGISTER, "pass": HEARTBEAT, "deregister": DEREGISTER}
 
 
@@ -38,7 +39,7 @@ class LyingAgent(LyingServer):
 
     def verb(self, call: Call) -> str:
         if call.method == "GET":
-            return WATCH if "index" in call.query else READ
+            return LOOK if call.path.startswith(LOOKS) else WATCH if "index" in call.query else READ
         return VERBS[name_of(call).partition(" ")[0]]
 
     def forget(self) -> None:
@@ -61,7 +62,8 @@ class LyingAgent(LyingServer):
         return [call for call in self.calls if call.method == "PUT" and (not id or name_of(call).endswith(f" {id}"))]
 
     def queries(self) -> list[Call]:
-        return [call for call in self.calls if call.method == "GET"]
+        """Of watches."""
+        return [call for call in self.calls if self.verb(call) in (READ, WATCH)]
 
     def waiting(self) -> bool:
         """Is the last query one that waits for a change?"""
@@ -80,6 +82,8 @@ class LyingAgent(LyingServer):
 
     def truth(self, exchange: Exchange) -> Reply:
         call = exchange.read()
+        if self.verb(call) == LOOK:
+            return self._entry(unquote(call.path.removeprefix(LOOKS)))
         if call.method == "GET":
             return self._health(exchange, call)
         with self.changed:
@@ -114,6 +118,13 @@ class LyingAgent(LyingServer):
             return Reply(404, f'Unknown service "{id}"'.encode())
         self._touch(service["Name"])
         return Reply(200)
+
+    def _entry(self, id: str) -> Reply:
+        with self.changed:
+            service = self._services.get(id)
+            status = str(self._checks.get(id, {}).get("Status", "passing" if service else "critical"))
+        code = 404 if service is None else {"passing": 200, "warning": 429}.get(status, 503)
+        return Reply(code, json.dumps({"AggregatedStatus": status, "Service": service}).encode())
 
     def _health(self, exchange: Exchange, call: Call) -> Reply:
         name = unquote(call.path.removeprefix("/v1/health/service/"))

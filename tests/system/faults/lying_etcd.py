@@ -10,7 +10,18 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
-from tests.system.faults.lying import DEREGISTER, HEARTBEAT, READ, REGISTER, WATCH, LyingServer, Reply, chunk, head
+from tests.system.faults.lying import (
+    DEREGISTER,
+    HEARTBEAT,
+    LOOK,
+    READ,
+    REGISTER,
+    WATCH,
+    LyingServer,
+    Reply,
+    chunk,
+    head,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +70,7 @@ class LyingEtcd2(LyingEtcd):
 
     def verb(self, call: Call) -> str:
         if call.method == "GET":
-            return WATCH if "wait" in call.query else READ
+            return WATCH if "wait" in call.query else READ if "recursive" in call.query else LOOK
         if call.method == "DELETE":
             return DEREGISTER
         return HEARTBEAT if "prevExist" in call.query else REGISTER
@@ -105,6 +116,8 @@ class LyingEtcd2(LyingEtcd):
         with self.changed:
             if exchange.is_compacted:
                 return self._error(400, 401, "The event in requested index is outdated and cleared")
+            if self.verb(call) == LOOK:
+                return self._value(self._key(call))
             if call.method == "GET":
                 return self._read(exchange, self._key(call))
             if call.method == "DELETE":
@@ -144,6 +157,12 @@ class LyingEtcd2(LyingEtcd):
     def _changed(self, key: str, action: str, **node: Any) -> None:
         self.happened(key, {"action": action, "node": {"key": key, "modifiedIndex": self.index + 1, **node}})
 
+    def _value(self, key: str) -> Reply:
+        value = self._directories.get(key.removesuffix("/service"))
+        if value is None:
+            return self._error(404, 100, "Key not found")
+        return Reply(200, json.dumps({"action": "get", "node": {"key": key, "value": value}}).encode())
+
     def _read(self, exchange: Exchange, folder: str) -> Reply:
         nodes = [
             {"key": key, "dir": True, "nodes": [{"key": f"{key}/service", "value": value}] if value else []}
@@ -177,7 +196,9 @@ class LyingEtcd3(LyingEtcd):
             "/v3/kv/range": READ,
             "/v3/watch": WATCH,
         }.get(call.path, "")
-        return HEARTBEAT if verb == READ and "count_only" in call.json() else verb
+        if verb == READ and "range_end" not in call.json():
+            return HEARTBEAT if "count_only" in call.json() else LOOK
+        return verb
 
     def forget(self) -> None:
         with self.changed:

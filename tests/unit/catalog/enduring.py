@@ -77,6 +77,9 @@ class Counting:
         self.instances, self.wait_for_change = catalog.instances, catalog.wait_for_change
         self.interrupt, self.close = catalog.interrupt, catalog.close
 
+    def entry(self, one: Service) -> None:
+        """Nobody else is registered."""
+
     def register(self, one: Service, status: str) -> None:
         self.may_try.acquire()  # and nothing is open while it waits here
         try:
@@ -109,7 +112,7 @@ class Broken:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.register, self.heartbeat, self.deregister = catalog.register, catalog.heartbeat, catalog.deregister
-        self.interrupt, self.close = catalog.interrupt, catalog.close
+        self.interrupt, self.close, self.entry = catalog.interrupt, catalog.close, catalog.entry
         self.turn = 0
 
     def instances(self, watch: Watch) -> tuple[list[Instance], object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog import CatalogForgotten, CatalogUnreachable, Instance
+from cp.catalog import CatalogForgotten, CatalogUnreachable, Entry, Instance
 from cp.plan import Service, Watch
 
 if TYPE_CHECKING:
@@ -98,14 +98,17 @@ class Facts:
     def _keep(self, line: str) -> None:
         self.lines.append(line)
 
-    def confirmed(self, service: Service, status: str, at: float) -> None:
-        self._keep(f"confirmed {service.id} {service.address}:{service.port} {status} {at:g}")
+    def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
+        self._keep(f"confirmed {id} {service.address}:{service.port} {status} {at:g}")
 
     def removed(self, service: Service) -> None:
         self._keep(f"removed {service.id}")
 
     def refused(self, service: Service, why: str) -> None:
         self._keep(f"refused {service.id}: {why}")
+
+    def taken(self, service: Service, place: str) -> None:
+        self._keep(f"taken {service.id} by {place}")
 
     def answered(self, who: str) -> None:
         self._keep(f"answered {who}")
@@ -130,6 +133,9 @@ class FakeCatalog:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.known: dict[str, str] = {}
+        self.entries: dict[str, Entry] = {}
+        self.looks: list[str] = []
+        self.on_look: Callable[[], object] = lambda: None
         self.error: Exception | None = None
         self.on_call: Callable[[str], object] = lambda verb: None
         self.found: list[Instance] = []
@@ -150,6 +156,14 @@ class FakeCatalog:
     def deregister(self, service: Service) -> None:
         self._call(f"deregister {service.id}")
         self.known.pop(service.id, None)
+
+    def entry(self, service: Service) -> Entry | None:
+        """What `entries` says is there; these calls are not remembered, but in `looks`."""
+        self.looks.append(service.id)
+        self.on_look()
+        if self.error is not None:
+            raise self.error
+        return self.entries.get(service.id)
 
     def instances(self, watch: Watch) -> tuple[list[Instance], object]:
         self._call("instances")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable, records
+from cp.catalog import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable, records
 from cp.catalog.directory import SWEEP_AFTER, Directory
 from cp.catalog.inotify import Inotify
 from cp.plan import DirectorySettings
@@ -499,8 +499,8 @@ def test_an_entry_that_cannot_be_looked_for_is_not_gone(
 ) -> None:
     directory = scene.open()
     directory.register(service(), "passing")
-    break_call("lstat", number)
-    why = f"cannot look for {scene.folder}/web-box.json: {UNSEEN[number]}"
+    break_call("open", number)
+    why = f"cannot read {scene.folder}/web-box.json: {UNSEEN[number]}"
     with pytest.raises(CatalogUnreachable, match=f"^{why}$"):
         directory.heartbeat(service(), "passing", "")
 
@@ -600,3 +600,39 @@ def test_why_an_entry_cannot_be_written_is_the_first_error(scene: Scene, monkeyp
     why = os.strerror(number).lower()
     with pytest.raises(CatalogUnreachable, match=f"cannot write {scene.folder}/web-box.json: {why}"):
         directory.heartbeat(service(), "passing", "")
+
+
+# Another program with our id.
+
+
+def test_what_is_under_an_id_is_seen_and_whether_it_is_alive(scene: Scene) -> None:
+    directory = scene.open()
+    assert directory.entry(service()) is None
+    directory.register(service(), "passing")
+    entry = directory.entry(service())
+    assert entry is not None
+    assert (entry.address, entry.port, entry.alive) == ("10.0.0.1", 80, True)
+    scene.wall.time += 10
+    entry = directory.entry(service())
+    assert entry is not None
+    assert not entry.alive
+
+
+def test_an_entry_of_another_program_is_not_renewed_nor_replaced_by_a_heartbeat(scene: Scene) -> None:
+    first, second = scene.open(), scene.open()
+    first.register(service(), "passing")
+    second.register(service(port=81), "passing")
+    scene.wall.time += 5
+    first.heartbeat(service(), "passing", "")
+    stored = json.loads((scene.folder / "web-box.json").read_text())
+    assert (stored["port"], stored["deadline"]) == (81, scene.wall.time + 5)
+
+
+def test_a_heartbeat_replaces_what_is_no_entry(scene: Scene) -> None:
+    directory = scene.open()
+    directory.register(service(), "passing")
+    (scene.folder / "web-box.json").write_text("broken")
+    with pytest.raises(CatalogGarbage, match=r"web-box\.json is no entry of the catalogue: not JSON"):
+        directory.entry(service())
+    directory.heartbeat(service(), "passing", "")
+    assert scene.seen() == ["web-box"]

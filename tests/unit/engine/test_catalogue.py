@@ -18,7 +18,7 @@ class Facts:
         self.catalogue = Catalogue(lambda: self.time)
 
     def confirm(self, status: str = "passing") -> None:
-        self.catalogue.confirmed(WEB, status, self.time)
+        self.catalogue.confirmed(WEB, status, self.time, WEB.id)
 
     def fail(self, why: str = DOWN) -> None:
         self.catalogue.failed(REGISTRATION, why, False)
@@ -54,7 +54,7 @@ def test_a_confirmed_status_counts_for_one_ttl(facts: Facts, status: str) -> Non
 
 
 def test_a_confirmation_counts_from_when_it_was_asked_for(facts: Facts) -> None:
-    facts.catalogue.confirmed(WEB, "passing", facts.time - 10)
+    facts.catalogue.confirmed(WEB, "passing", facts.time - 10, WEB.id)
     assert facts.seen() == "lapsed 0"
 
 
@@ -106,7 +106,7 @@ def test_a_service_that_is_refused_is_shown_as_such_beside_one_that_is_not(facts
 def test_an_entry_with_the_old_address_says_nothing_about_the_new_one(facts: Facts) -> None:
     facts.confirm()
     assert facts.seen(MOVED) == "not yet"
-    facts.catalogue.confirmed(MOVED, "passing", facts.time)
+    facts.catalogue.confirmed(MOVED, "passing", facts.time, MOVED.id)
     assert facts.seen(MOVED) == "passing"
 
 

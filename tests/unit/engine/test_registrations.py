@@ -158,7 +158,7 @@ def test_another_catalogue_is_asked_before_anything_is_passing(views: Views) -> 
     views.world.reload(app(), catalog=NEW)
     assert views.registered() == "unreachable"
     assert old is not None
-    old.confirmed(advertised("app"), "passing", views.world.loop.elapsed())  # late
+    old.confirmed(advertised("app"), "passing", views.world.loop.elapsed(), "app-host")  # late
     assert views.registered() == "unreachable"
 
 

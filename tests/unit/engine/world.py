@@ -244,7 +244,7 @@ class FakeDiscovery:
             self._world.loop.post(self.facts.failed, REGISTRATION, "connection refused", False)
         else:
             at = self._world.loop.elapsed()
-            self._world.loop.post(self.facts.confirmed, service, status or service.initial_status, at)
+            self._world.loop.post(self.facts.confirmed, service, status or service.initial_status, at, service.id)
 
     def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
         self._world.note(f"deregister {service.name}")

@@ -1,0 +1,85 @@
+"""Who has the id of a service in the catalogue: this program, or another one whose hostname is the same. Pure.
+
+Another program on this machine has the same address and another port. If it is alive, this one takes an id of its own,
+so that both are registered. From a program with another address the id is not taken back, since two would fight for it
+for ever: the service stays out of the catalogue while the other one is there. An entry with another address that is
+there before the first registration is of an earlier life of this container, as far as anybody can know: it is replaced.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cp.catalog import Entry
+    from cp.plan import Service
+
+LOOK_EVERY = 10  # heartbeats
+SOON = 2  # heartbeats after a registration: a program that registered at the same moment has done it by then
+
+# What a look has found out.
+OURS = "ours"
+MOVED = "moved"  # the service takes an id of its own
+LOST = "lost"  # another program has the id
+THEIRS = "theirs"  # and has it still
+FREE = "free"  # and has it no longer
+
+
+class Claim:
+    """The id that one service has in the catalogue, and when to look at the entry under it."""
+
+    __slots__ = ("_alias", "_beats", "look_is_due", "taken_by")
+
+    def __init__(self) -> None:
+        self.look_is_due = True  # before the first registration
+        self.taken_by = ""  # the place of another program that has the id
+        self._alias = ""  # the id that the service has taken instead
+        self._beats: int | None = None  # since the registration; None before the first one
+
+    @property
+    def is_first_look(self) -> bool:
+        return self._beats is None
+
+    def entry(self, service: Service) -> Service:
+        """The service with the id that it has in the catalogue."""
+        if not self._alias:
+            return service
+        entry: Service = service.replace(id=self._alias)
+        return entry
+
+    def registered(self) -> None:
+        """The entry is as it should be, for now."""
+        self._beats = 0
+        self.look_is_due = False
+
+    def beat(self) -> bool:
+        """A heartbeat was taken, or would have been sent; whether it is time to look."""
+        self._beats = (self._beats or 0) + 1
+        if (self._beats == SOON and not self.taken_by) or self._beats % LOOK_EVERY == 0:
+            self.look_is_due = True
+        return self.look_is_due
+
+    def looked(self) -> None:
+        """A look was made, or could not be."""
+        self.look_is_due = False
+        self._beats = self._beats or 0
+
+    def compare(self, service: Service, found: Entry | None) -> str:
+        """What it means that this entry, or none, is under the id of the service."""
+        first = self.is_first_look
+        self.looked()
+        if found is None:
+            was, self.taken_by = self.taken_by, ""
+            return FREE if was else OURS
+        if (found.address, found.port) == (service.address, service.port):
+            self.taken_by = ""
+            return OURS
+        if self.taken_by:
+            self.taken_by = found.place
+            return THEIRS
+        if first and (found.address != service.address or not found.alive):
+            return OURS  # as soon as it is replaced
+        if found.address == service.address and not self._alias:
+            self._alias = f"{service.id}-{service.port}"
+            return MOVED
+        self.taken_by = found.place
+        return LOST
