@@ -160,7 +160,7 @@ def _assemble(
 
     _keep_descriptors()
     loop = Loop(on_error=on_error)
-    outputs = Outputs(loop, log.hold, log.secrets.whole)
+    outputs = Outputs(loop, log.hold, log.secrets.whole, log.warning)
     log.attach(loop, outputs.pause)
     processes = Processes(loop.call_soon)
     bus = Bus(loop.call_steps)

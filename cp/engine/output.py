@@ -26,12 +26,13 @@ TURNS = 2
 CAPACITY = 65536  # bytes of a pipe
 LINE_LIMIT = 65536  # a longer line is passed on in pieces of this size, or a little less
 LINGERING_LIMIT = 64  # pipes kept for background children whose parent has exited; the oldest is closed
+WARNING_PAUSE = 60.0  # seconds between two lines in the log about such pipes
 
 
 class LineReader:
     """Reads one pipe of a child and passes on its lines, without their ends; the last one also if it has no end."""
 
-    __slots__ = ("_on_end", "_on_line", "_outputs", "_partial", "_size", "fd")
+    __slots__ = ("_on_end", "_on_line", "_outputs", "_partial", "_size", "fd", "label")
 
     def __init__(
         self, outputs: Outputs, fd: int, on_line: Callable[[str], object], on_end: Callable[[], object] | None
@@ -42,6 +43,7 @@ class LineReader:
         self._partial = b""
         self._size = READ_SIZE
         self.fd = fd
+        self.label = ""  # of the run whose output it is
 
     def read(self) -> bool:
         """Read what is there, up to READ_SIZE bytes or about READ_LINES lines; True if more may be waiting."""
@@ -113,12 +115,22 @@ class Outputs:
     timers and clients have their turn after every few reads, even if hundreds of children flood us.
 
     `hold(True)` comes before the lines of one read, `hold(False)` after them: they may be written together.
-    `whole(beginning)` says how much of a line that is too long may go out as one piece; not nothing.
+    `whole(beginning)` says how much of a line that is too long may go out as one piece; not nothing. `warn` gets a line
+    for the log.
     """
 
-    def __init__(self, loop: Loop, hold: Callable[[bool], object] = bool, whole: Callable[[bytes], int] = len) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        hold: Callable[[bool], object] = bool,
+        whole: Callable[[bytes], int] = len,
+        warn: Callable[[str], object] = str,
+    ) -> None:
         self.hold = hold
         self.whole = whole
+        self._warn = warn
+        self._closed = 0  # pipes that there was no room for, since the last warning
+        self._warned_at: float | None = None
         self._loop = loop
         self._epoll = select.epoll(select.EPOLL_CLOEXEC)
         self._readers: dict[int, LineReader] = {}
@@ -154,7 +166,21 @@ class Outputs:
             return
         self._lingering.append(reader)
         if len(self._lingering) > LINGERING_LIMIT:
-            self._lingering.popleft().close()
+            oldest = self._lingering.popleft()
+            self._tell_of(oldest)
+            oldest.close()
+
+    def _tell_of(self, oldest: LineReader) -> None:
+        self._closed += 1
+        now = self._loop.now()
+        if self._warned_at is not None and now < self._warned_at + WARNING_PAUSE:
+            return
+        others = "" if self._closed == 1 else f", nor was that of {self._closed - 1} others"
+        self._warn(
+            f"the output of what {oldest.label} has left in the background is not read any more{others}: "
+            f"there is room for {LINGERING_LIMIT}"
+        )
+        self._warned_at, self._closed = now, 0
 
     def closed(self, reader: LineReader) -> None:
         self._readers.pop(reader.fd, None)

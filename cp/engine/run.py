@@ -134,6 +134,7 @@ class Run:
             reader, write_end = self._host.outputs.open(on_line, self._output_ended)
         except OSError as error:
             raise StartError(f"cannot make a pipe for its output: {reason_of(error)}", NOT_EXECUTABLE) from None
+        reader.label = self.label
         self._readers.append(reader)
         pipes.append(write_end)
         return write_end

@@ -15,7 +15,7 @@ from cp.engine import exec_limits
 from cp.engine.events import Bus
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
-from cp.engine.output import LINGERING_LIMIT, Outputs
+from cp.engine.output import LINGERING_LIMIT, WARNING_PAUSE, Outputs
 from cp.engine.process import GROUPS_LIMIT, Process, Processes, StartError, find_executable
 from cp.engine.run import Run
 from cp.libc import become_subreaper
@@ -218,6 +218,33 @@ def test_pipes_of_background_children_are_bounded(scene: Scene) -> None:
     for write_end in write_ends:
         os.close(write_end)
     scene.run_until(lambda: len(os.listdir("/proc/self/fd")) == before)
+
+
+def test_closed_pipes_of_background_children_are_told_once_a_minute(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    outputs = Outputs(scene.loop, warn=told.append)
+    time = 100.0
+    monkeypatch.setattr(scene.loop, "now", lambda: time)
+
+    def linger(count: int) -> None:
+        for _ in range(count):
+            reader, write_end = outputs.open(scene.lines.append)
+            reader.label = "check.app"
+            os.close(write_end)
+            outputs.linger(reader)
+
+    linger(LINGERING_LIMIT)
+    assert told == []
+    linger(3)
+    time += WARNING_PAUSE
+    linger(1)
+    assert told == [
+        "the output of what check.app has left in the background is not read any more: there is room for 64",
+        "the output of what check.app has left in the background is not read any more, nor was that of 2 others: "
+        "there is room for 64",
+    ]
 
 
 def test_a_callback_that_fails_is_reported_and_the_loop_goes_on() -> None:
