@@ -53,7 +53,7 @@ class Change:
     """`replaced` are the names of the jobs that end, `retiring` those of them that have not ended yet, `triggers` those
     of the jobs that have ended; `started` and `held` tell what becomes of one that comes after them."""
 
-    __slots__ = ("done", "held", "missed", "plan", "replaced", "retiring", "started", "triggers")
+    __slots__ = ("_missed", "done", "held", "plan", "replaced", "retiring", "started", "triggers")
 
     def __init__(self, to: Plan, replaced: set[str], *, started: str = "", held: str = "") -> None:
         self.plan = to
@@ -63,7 +63,16 @@ class Change:
         self.held = held
         self.done: list[Done] = []
         self.triggers: dict[str, Trigger] = {}
-        self.missed: dict[Key, Event] = {}  # changes that nobody was there to hear of
+        self._missed: dict[tuple[Key, int], Event] = {}  # reports of watches that nobody was there to hear
+
+    def miss(self, event: Event) -> None:
+        """A report of a watch came: a job that begins later must know it."""
+        if event.code == Code.CHANGED:
+            self._missed[(event.code, event.source), event.slot] = event
+
+    def missed_by(self, job: Job) -> list[Event]:
+        """The reports that this job waits for."""
+        return [event for (key, _), event in self._missed.items() if key == job.trigger.key]
 
 
 class Changes:
@@ -230,9 +239,8 @@ class Changes:
         jobs = [job for job in self._roster.jobs.values() if job.name in change.replaced]
         ending = {job.source for job in jobs if job.state != State.COMPLETE}
         for job in jobs:
-            pending = job.trigger.pending
-            if pending is not None and pending.code == Code.CHANGED:
-                change.missed[pending.code, pending.source] = pending
+            for event in job.trigger.pending:
+                change.miss(event)
             if job.state == State.COMPLETE:
                 self._host.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
             elif not job.is_hook:

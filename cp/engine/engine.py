@@ -131,7 +131,7 @@ class Engine:
             if job.name == change.started:
                 job.start_now()
             elif job.name != change.held:
-                self._roster.catch_up(job, change.missed)
+                self._roster.catch_up(job, change.missed_by(job))
 
     def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Change) -> None:
         """A change is made up to here: what it replaces is gone, and `fresh` takes its place."""
@@ -152,7 +152,7 @@ class Engine:
     def _heard(self, event: Event) -> Iterator[None]:
         change = self.changes.current
         if event.code == Code.CHANGED and change is not None:
-            change.missed[event.code, event.source] = event
+            change.miss(event)
         yield from self._roster.hear(event)
         if not self.stopping:
             self.watching.happened(event.code, event.source)
@@ -192,7 +192,7 @@ class Engine:
         return self._roster.dependents(job)
 
     def comes_too_late(self, job: Job) -> bool:
-        if self._leaving or job.trigger.pending is not None:
+        if self._leaving or job.trigger.pending:
             return self._leaving
         return self._roster.comes_too_late(job) or (self.stopping and self._roster.waits_in_vain(job))
 

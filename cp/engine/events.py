@@ -57,6 +57,11 @@ class Event:
         self.job = job
 
     @property
+    def slot(self) -> int:
+        """Which of the watches with this source it is from; -1 if it is from none."""
+        return -1 if self.found is None else self.found.slot
+
+    @property
     def classic_code(self) -> str:
         """The code as the metric of events has it, since 3.8: `ExitSuccess`. Everything else uses `code`."""
         return CLASSIC.get(self.code) or self.code[:1].upper() + self.code[1:]

@@ -21,13 +21,17 @@ ENVIRONMENT_LIMIT = 120_000
 
 
 class Found:
-    """The healthy instances that one report of a watch lists."""
+    """The healthy instances that one report of a watch lists.
 
-    __slots__ = ("_compared", "_listed", "instances", "name", "source")
+    `source` is that of the watch's events, and `slot` tells watches of one source apart: services with different tags.
+    """
 
-    def __init__(self, name: str, source: str, instances: list[Instance]) -> None:
+    __slots__ = ("_compared", "_listed", "instances", "name", "slot", "source")
+
+    def __init__(self, name: str, source: str, slot: int, instances: list[Instance]) -> None:
         self.name = name  # of the service
-        self.source = source  # of the watch's events
+        self.source = source
+        self.slot = slot
         self.instances = instances
         self._listed: Environ | None = None
         self._compared: tuple[Found | None, Environ] | None = None  # what it was compared with last, and the result

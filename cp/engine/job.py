@@ -75,7 +75,7 @@ class Job:
         trigger = self.trigger
         if self.is_hook:
             return not trigger.exhausted and not self._supervisor.comes_too_late(self)
-        return not self._supervisor.stopping and (trigger.pending is not None or not trigger.exhausted)
+        return not self._supervisor.stopping and (bool(trigger.pending) or not trigger.exhausted)
 
     @property
     def has_succeeded(self) -> bool:
@@ -130,14 +130,14 @@ class Job:
             return
         paused = self._supervisor.maintenance and self.plan.pauses_in_maintenance and self.plan.when.each
         if paused or self.state in (State.RUNNING, State.PAUSING):
-            self.trigger.pending = event
+            self.trigger.remember(event)
         elif self.state == State.ACTIVE:
             self.health.reset()
         else:
             self._begin(event)
 
     def _begin(self, event: Event) -> None:
-        self.trigger.use()
+        self.trigger.use(event)
         self._cancel_timer()
         self._start_check()
         when = self.plan.when
@@ -159,7 +159,7 @@ class Job:
             return
         tick = Event(Code.TIMER_EXPIRED, self.name)
         if self.state == State.RUNNING:
-            self.trigger.pending = tick
+            self.trigger.remember(tick)
         elif self.state == State.SCHEDULED:
             if self.restarts.take(first=self.runs == 0):
                 self._start(tick)
@@ -257,7 +257,7 @@ class Job:
             self._host.observer.job_restarted(self.name)
         event = self.trigger.take()
         if event is not None and self.is_hook:
-            self.trigger.use()  # this run is the one for it
+            self.trigger.use(event)  # this run is the one for it
         self._start(event)
 
     def _waited_too_long(self) -> None:
@@ -282,7 +282,7 @@ class Job:
         if self._check is not None:
             self._check.stop()
         if not self.is_hook:
-            self.trigger.pending = None
+            self.trigger.forget()
         elif self.state == State.PAUSING and self.awaits_event:
             self._wait_again()
 

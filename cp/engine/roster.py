@@ -20,13 +20,13 @@ LASTING = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
 class Roster:
     """`jobs` by name, in the order in which they came; `unfinished` are those of them that are not complete.
 
-    `seen_by_watch(key)` is an event of a watch's last report.
+    `seen_by_watches(key)` are the events of the last reports of watches.
     """
 
-    def __init__(self, seen_by_watch: Callable[[Key], Event | None]) -> None:
+    def __init__(self, seen_by_watches: Callable[[Key], list[Event]]) -> None:
         self.jobs: dict[str, Job] = {}
         self.unfinished: dict[Job, None] = {}
-        self._seen_by_watch = seen_by_watch
+        self._seen_by_watches = seen_by_watches
         self._triggers: dict[Key, list[Job]] = {}
         self._named: dict[str, list[Job]] = {}  # by the source of their events
         self._checked: dict[str, list[Job]] = {}  # by the source of their checks' events
@@ -92,15 +92,17 @@ class Roster:
         """From now on jobs that come later find that this has happened."""
         self._happened[code, source] = Event(code, source)
 
-    def catch_up(self, job: Job, missed: dict[Key, Event]) -> None:
-        """Tell a new job what it waits for, if that is so already; `missed` is what nobody could hear meanwhile."""
+    def catch_up(self, job: Job, missed: list[Event]) -> None:
+        """Tell a new job what it waits for, if that is so already; `missed` are reports that it could not hear."""
         key = job.trigger.key
-        event = self._happened.get(key) or missed.get(key) or self._seen_by_watch(key)
-        if event is None and any(job.health.announced == key[0] for job in self.named(key[1])):  # healthy or unhealthy
-            event = Event(*key)
-        if event is not None:
+        event = self._happened.get(key)
+        reports = {report.slot: report for report in (*self._seen_by_watches(key), *missed)}
+        events = [event] if event is not None else list(reports.values())
+        if not events and any(job.health.announced == key[0] for job in self.named(key[1])):  # healthy or unhealthy
+            events = [Event(*key)]
+        for event in events:
             job.triggered(event)
-        elif self.comes_too_late(job):
+        if not events and self.comes_too_late(job):
             job.stop()
 
     def comes_too_late(self, job: Job) -> bool:

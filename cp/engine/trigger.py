@@ -46,11 +46,12 @@ OF_A_FAILURE = (Code.EXIT_FAILED, Code.UNHEALTHY, Code.TIMER_EXPIRED)
 class Trigger:
     """Decides which events start a job. The job reports what it did with them.
 
-    `pending` is an event that came while the job could not be started; the last one is remembered. Nothing that a watch
-    reported is lost with the others: a run gets the difference to what the last run that started was given.
+    An event that comes while the job cannot be started is pending; the last one is remembered, of each watch if there
+    are several with this source. Nothing that a watch reported is lost with the others: a run gets the difference to
+    what the last run that started was given of this watch.
     """
 
-    __slots__ = ("_before", "_given", "_next", "_source", "heard", "is_hook", "key", "pending", "starts_left")
+    __slots__ = ("_before", "_given", "_next", "_pending", "_source", "heard", "is_hook", "key", "starts_left")
 
     def __init__(self, job: plan.Job) -> None:
         when = job.when
@@ -60,10 +61,10 @@ class Trigger:
         # None: any number of starts. A shutdown comes once. The end of a job does so too, but jobs can share a name.
         several = when.each and not (self.is_hook and when.code == Code.SHUTDOWN)
         self.starts_left: int | None = None if several else 1
-        self.pending: Event | None = None
+        self._pending: dict[int, Event] = {}  # by the slot of the watch, the first one first
         self.heard = 0  # how often the event has come in this life of the job
         self._source = job.source or job.name  # of the job's own events
-        self._given: Found | None = None  # the report that the last run which started was given
+        self._given: dict[int, Found] = {}  # the reports that the last runs which started were given, by slot
         # The report that the next or running run is given, and what it is compared with.
         self._next: Found | None = None
         self._before: Found | None = None
@@ -77,9 +78,21 @@ class Trigger:
         """Whether this event starts the job. The end of its own run does not."""
         return not self.exhausted and not (event.source == self._source and event.code in EXITS)
 
-    def use(self) -> None:
-        """The job starts: a trigger with one start is exhausted now."""
-        self.pending = None
+    @property
+    def pending(self) -> list[Event]:
+        return list(self._pending.values())
+
+    def remember(self, event: Event) -> None:
+        """The job cannot be started now."""
+        self._pending[event.slot] = event
+
+    def forget(self) -> None:
+        """Nothing is pending any more."""
+        self._pending.clear()
+
+    def use(self, event: Event) -> None:
+        """The job starts for this event: a trigger with one start is exhausted now."""
+        self._pending.pop(event.slot, None)
         if self.starts_left is not None:
             self.starts_left = 0
 
@@ -88,31 +101,30 @@ class Trigger:
         self.starts_left = 0
 
     def take(self) -> Event | None:
-        """The pending event, which is not pending any more."""
-        event, self.pending = self.pending, None
-        return event
+        """The first pending event, which is not pending any more."""
+        return self._pending.pop(next(iter(self._pending))) if self._pending else None
 
     def never_fires(self, cause: Callable[[Key], Skip | None]) -> Skip | None:
         """Why nothing can start the job any more; None if something can. `cause(key)` is why one event cannot come."""
-        return None if self.exhausted or self.pending is not None else cause(self.key)
+        return None if self.exhausted or self._pending else cause(self.key)
 
     # --- what watches reported
 
     def prepare(self, event: Event | None, warn: Callable[[str], object]) -> Environ:
         """The variables for a run that this event starts; None: a restart, which repeats the last run."""
         if event is not None:
-            self._next, self._before = event.found, self._given
+            self._next, self._before = event.found, self._given.get(event.slot)
         return self._next.environ(self._before, warn) if self._next is not None else ()
 
     def started(self) -> None:
         """The run that was prepared has started."""
         if self._next is not None:
-            self._given = self._next
+            self._given[self._next.slot] = self._next
 
     def succeed(self, other: Trigger) -> None:
         """Take the place of the trigger of the job that had this name before."""
         if other.key == self.key:
-            self._given = other._given
+            self._given = dict(other._given)
 
 
 class Skip:

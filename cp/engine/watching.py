@@ -22,16 +22,22 @@ class Watching:
         self._watchers: dict[plan.Watch, Watcher] = {}
         self._waiting: list[plan.Watch] = []
         self._memory: dict[tuple[str, str, str], list[Instance]] = {}
-        self._reports: dict[str, tuple[Event, Event]] = {}  # the last one of each source
-        self._found: dict[str, Found] = {}  # the same, also of watches that a reload replaced
+        self._reports: dict[plan.Watch, tuple[Event, Event]] = {}  # the last one of each
+        # The same, by source and slot, also of watches that a reload replaced; the last report of all is the last.
+        self._found: dict[tuple[str, int], Found] = {}
+        self._slots: dict[plan.Watch, int] = {}  # which of the watches of their source they are
         self._reported_at: dict[plan.Watch, float] = {}  # the last report of each that is followed
         self._paused = False
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
         """From now on follow these: unchanged ones go on, others stop; new ones start with their event."""
         self._stop_all_but(watches)
-        sources = {watch.source for watch in watches}
-        self._found = {source: found for source, found in self._found.items() if source in sources}
+        counts: dict[str, int] = {}
+        self._slots = {}
+        for watch in watches:
+            self._slots[watch] = counts.get(watch.source, 0)
+            counts[watch.source] = self._slots[watch] + 1
+        self._found = {key: found for key, found in self._found.items() if key[1] < counts.get(key[0], 0)}
         self._waiting = [watch for watch in watches if watch not in self._watchers]
 
     def _stop_all_but(self, watches: tuple[plan.Watch, ...]) -> None:
@@ -40,7 +46,7 @@ class Watching:
                 watcher = self._watchers.pop(watch)
                 if watch.remembers:
                     self._memory[_key(watch)] = watcher.memory
-                self._reports.pop(watch.source, None)
+                self._reports.pop(watch, None)
                 self._reported_at.pop(watch, None)
                 watcher.stop()
                 self._registrations.catalogue.dropped(watch.source)
@@ -54,7 +60,7 @@ class Watching:
 
     def _start(self, watch: plan.Watch) -> None:
         memory = self._memory.get(_key(watch)) if watch.remembers else None
-        told = self._found.get(watch.source)
+        told = self._found.get((watch.source, self._slots[watch]))
         if told is None:
             memory = memory or []
         elif memory != told.instances:
@@ -84,17 +90,19 @@ class Watching:
         if watch not in self._watchers:
             return  # stopped while the report was on its way
         self._reported_at[watch] = self._host.loop.now()
-        found = self._found[watch.source] = Found(watch.name, watch.source, instances)
+        key = watch.source, self._slots[watch]
+        self._found.pop(key, None)
+        found = self._found[key] = Found(watch.name, *key, instances)
         changed = Event(Code.CHANGED, watch.source, found)
         status = Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, found)
         if not watch.remembers:
-            self._reports[watch.source] = changed, status
+            self._reports[watch] = changed, status
         self._host.bus.publish(changed)
         self._host.bus.publish(status)
 
     def found(self, source: str) -> Found | None:
-        """The last report of the watch with this source, also of one that a reload replaced."""
-        return self._found.get(source)
+        """The last report of a watch with this source, also of one that a reload replaced."""
+        return next((found for found in reversed(self._found.values()) if found.source == source), None)
 
     def is_paused(self, watch: plan.Watch) -> bool:
         return self._paused and watch.pauses_in_maintenance
@@ -111,10 +119,9 @@ class Watching:
         """The names of the watches that have begun, and how many instances each has reported."""
         return [(watch.name, len(watcher.memory)) for watch, watcher in self._watchers.items()]
 
-    def seen(self, key: tuple[str, str]) -> Event | None:
-        """The event of this code and source, if it was in the last report of its watch and still holds."""
-        code, source = key
-        return next((event for event in self._reports.get(source, ()) if event.code == code), None)
+    def seen(self, key: tuple[str, str]) -> list[Event]:
+        """The events of this code and source that were in the last reports of their watches and still hold."""
+        return [event for reports in self._reports.values() for event in reports if (event.code, event.source) == key]
 
 
 def _key(watch: plan.Watch) -> tuple[str, str, str]:

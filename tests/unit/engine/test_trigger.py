@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cp.engine.events import Code, Event
+from cp.engine.instances import Found
 from cp.engine.trigger import Trigger
 from cp.plan import Job, When
 
@@ -20,7 +21,7 @@ def test_once_starts_once() -> None:
     once = trigger()
     event = Event(*once.key)
     assert once.accepts(event)
-    once.use()
+    once.use(event)
     assert not once.accepts(event)
     assert once.exhausted
 
@@ -29,7 +30,7 @@ def test_each_starts_any_number_of_times() -> None:
     each = trigger(each=True)
     for _ in range(3):
         assert each.accepts(Event(*each.key))
-        each.use()
+        each.use(Event(*each.key))
     assert not each.exhausted
 
 
@@ -37,7 +38,7 @@ def test_each_starts_any_number_of_times() -> None:
 def test_a_hook_on_each_end_may_be_started_again_by_another_job_of_that_name(code: str, exhausted: bool) -> None:
     hook = trigger(code, each=True)
     assert hook.is_hook
-    hook.use()
+    hook.use(Event(*hook.key))
     assert hook.exhausted is exhausted
 
 
@@ -52,16 +53,28 @@ def test_a_job_is_not_started_by_its_own_exit(code: str, starts: bool) -> None:
 
 def test_a_pending_event_is_taken_once() -> None:
     each = trigger(each=True)
-    each.pending = Event(*each.key)
+    each.remember(Event(*each.key))
+    each.remember(Event(*each.key))
     assert each.take() is not None
     assert each.take() is None
 
 
 def test_a_start_serves_the_pending_event() -> None:
     each = trigger(each=True)
-    each.pending = Event(*each.key)
-    each.use()
-    assert each.pending is None
+    each.remember(Event(*each.key))
+    each.use(Event(*each.key))
+    assert each.pending == []
+
+
+def test_the_last_report_of_each_watch_is_remembered() -> None:
+    each = trigger(Code.CHANGED, "watch.db", each=True)
+    reports = [Event(*each.key, Found("db", "watch.db", slot, [])) for slot in (0, 1, 0, 1)]
+    for report in reports:
+        each.remember(report)
+    assert each.pending == reports[2:]
+    each.use(reports[3])
+    assert each.take() is reports[2]
+    assert each.take() is None
 
 
 def test_a_closed_trigger_accepts_nothing() -> None:

@@ -263,6 +263,55 @@ def test_a_job_on_the_first_change_only_is_told_all() -> None:
     assert told(world) == ["ab +ab -"]
 
 
+# --- watches of one source: a service with several tags
+
+
+def of_two_tags(**changes: Any) -> JobsWorld:
+    watches = watch(tag="blue"), watch(tag="green")
+    jobs = job("react", ON_CHANGE, **changes), job("idle", command=None)
+    return JobsWorld(*jobs, watches=watches).start()
+
+
+def report_of(world: JobsWorld, tag: str, ids: str) -> None:
+    world.discovery.by_tag["db", tag].report(instances(ids))
+    world.loop.settle()
+
+
+def test_reports_of_two_watches_of_one_source_are_both_told() -> None:
+    world = of_two_tags()
+    report_of(world, "blue", "a")
+    for tag, ids in (("blue", "ab"), ("green", "x"), ("blue", "b"), ("green", "xy")):
+        report_of(world, tag, ids)
+    world.exit("react")
+    world.exit("react")
+    world.exit("react")
+    assert told(world) == ["a +a -", "b +b -a", "xy +xy -"]
+    assert world.state("react") == "waiting"
+
+
+def test_a_restart_takes_one_of_two_reports_and_the_other_comes_after_it() -> None:
+    world = of_two_tags(restarts=2)
+    report_of(world, "blue", "a")
+    world.exit("react", 1)
+    world.advance(0)
+    world.exit("react", 1)
+    report_of(world, "green", "x")
+    report_of(world, "blue", "b")
+    world.advance(1)
+    world.exit("react")
+    assert told(world) == ["a +a -", "a +a -", "x +x -", "b +b -a"]
+
+
+def test_a_new_job_is_told_the_reports_of_both_watches() -> None:
+    world = of_two_tags()
+    report_of(world, "blue", "a")
+    report_of(world, "green", "x")
+    watches = watch(tag="blue"), watch(tag="green")
+    world.reload(job("idle", command=None), job("new", ON_CHANGE), watches=watches)
+    world.exit("new")
+    assert told(world, "new") == ["a +a -", "x +x -"]
+
+
 def test_lists_that_are_too_long_are_each_told_once_for_all_jobs() -> None:
     many: list[Any] = [Instance(f"db-{number}", "10.0.0.1", number) for number in range(5000)]
     jobs = job("first", ON_CHANGE), job("second", ON_CHANGE)
@@ -291,6 +340,6 @@ def test_of_two_instances_at_one_place_both_count() -> None:
 
 
 def test_reports_of_one_watch_can_be_compared_with_any_other() -> None:
-    first, second, third = (Found("db", "watch.db", instances(ids)) for ids in ("a", "ab", "b"))
+    first, second, third = (Found("db", "watch.db", 0, instances(ids)) for ids in ("a", "ab", "b"))
     seen = [dict(third.environ(before, print))["CONTAINERPILOT_WATCH_ADDED"] for before in (None, first, second, None)]
     assert [len(json.loads(text)) for text in seen] == [1, 1, 0, 1]

@@ -230,6 +230,7 @@ class FakeDiscovery:
         self.down = False
         self.delay: float | None = 0.0
         self.watchers: dict[str, FakeWatcher] = {}
+        self.by_tag: dict[tuple[str, str], FakeWatcher] = {}
         self.wanted: dict[str, plan.Service] = {}  # by id, as it was wanted last
 
     def start(self) -> None:
@@ -258,6 +259,7 @@ class FakeDiscovery:
 
     def watch(self, watch: plan.Watch, report: Report, memory: list[Any] | None) -> FakeWatcher:
         watcher = self.watchers[watch.name] = FakeWatcher(self._world, watch.name, report, memory)
+        self.by_tag[watch.name, watch.tag] = watcher
         return watcher
 
     def stop(self) -> None:
