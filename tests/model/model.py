@@ -194,7 +194,7 @@ class Model:
 
     def stop_begins(self) -> None:
         main = self.ended_in_change if self.ended_in_change_at == self.now else None
-        skipped = 0 if self.changes.is_under_way else self.skips.main
+        skipped = 0 if self.changes.is_changing else self.skips.main
         reason = self.stop_reasons or self.all_are_done() or main or skipped
         expect(not self.stopping and reason, "stop", "it begins without a reason")
         if skipped and not self.stop_reasons:

@@ -38,12 +38,13 @@ class Changes:
         self.free_since = 0.0  # when the last one was answered, or made
         self._happened: set[tuple[str, str]] = set()
         self._missed: set[tuple[str, str]] = set()  # reports of watches that came meanwhile
-        self._change: Any = None
+        self._change: Any = None  # the last one that has begun
+        self.is_changing = False  # it has not found its end
 
     def delivered(self, code: str, source: str) -> None:
         if (code in LASTING and source in self.model.lives) or code == "startup":
             self._happened.add((code, source))
-        if code == "changed" and self.under_way:
+        if code == "changed" and self.is_changing:
             self._missed.add((code, source))
 
     @property
@@ -95,11 +96,6 @@ class Changes:
         if life is not None and request.kind in ("start", "restart") and text == "" and life.state in (WAITING, HELD):
             life.begin("a request", uses_event=not life.hook)
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether something that was asked for is being done."""
-        return bool(self.requests)
-
     def is_replaced(self, life: Life) -> bool:
         """Whether the change that is being made ends it, or may: the first one that was asked for and is not made."""
         for request in self.under_way[:1]:
@@ -113,7 +109,7 @@ class Changes:
         """A change has begun, if it is another than before."""
         if change is self._change or change is None:
             return
-        self._change = change
+        self._change, self.is_changing = change, True
         self.model.budget.renew(change.plan.stop_timeout)
         for name in change.replaced:
             life = self.model.lives[name]
@@ -151,6 +147,7 @@ class Changes:
             elif life.name != change.held:
                 self.catches_up(life, kept, moved=moved)
         self._missed.clear()
+        self.is_changing = False
 
     def catches_up(self, life: Life, skipped: set[str], *, moved: bool) -> None:
         """What a new job waits for may have happened before it was there."""

@@ -53,7 +53,7 @@ class Skips:
         found = set(self.in_vain())
         seen = {life for life in model.lives.values() if life.name in skipped}
         self._skipped = {life for life in self._skipped if life.state == WAITING}
-        if model.stopping or model.changes.is_under_way:
+        if model.stopping or model.changes.is_changing:
             # Of what has come to its end in the same moment, before or after this began, it may know.
             expect(self._skipped <= seen <= self._skipped | found, "skipped", f"{seen}, not {self._skipped}")
         else:
