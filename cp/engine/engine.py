@@ -228,6 +228,9 @@ class Engine:
     def _take_code(self, main: Job) -> None:
         if main.last_exit is not None:
             self.exit_code = main.last_exit.outside
+        elif not (main.started or self.stopping):
+            self.exit_code = 1
+            self._host.log.error(f"{main.name} was never started: {' of '.join(main.trigger.key)} has not come")
 
     def _overdue(self) -> None:
         """A run has been killed by its own time limit."""

@@ -125,7 +125,9 @@ class Model:
             self.ended_in_change, self.ended_in_change_at = life, self.now
 
     def take_code(self, main: Life) -> None:
-        if main.exit_code is not None:
+        if main.exit_code is None and not (main.begun or self.stopping):
+            self.exit_code = 1
+        elif main.exit_code is not None:
             self.exit_code = main.exit_code if main.exit_code >= 0 else 128 - main.exit_code
 
     def hooks_on(self, life: Life, code: str) -> list[Life]:
