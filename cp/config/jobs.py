@@ -8,6 +8,7 @@ from cp.config.fields import Fields
 from cp.config.jobs_cycles import warn_about_cycles
 from cp.config.jobs_job import read_jobs
 from cp.config.jobs_namesakes import tell_namesakes_apart
+from cp.config.jobs_service import refuse_equal_ids
 from cp.config.jobs_sources import check_sources
 from cp.config.jobs_watches import read_watches
 from cp.config.machine import Machine
@@ -70,6 +71,8 @@ def compile_jobs(
         telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
     jobs = read_jobs(root, machine)
     tell_namesakes_apart(root, jobs, telemetry)
+    of_telemetry = [] if telemetry is None else [(telemetry.job, None)]
+    refuse_equal_ids([*((read.job, read.fields) for read in jobs), *of_telemetry])
     variables = Variables()
     for read in jobs:
         variables.claim(read.job, read.fields)

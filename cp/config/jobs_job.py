@@ -29,6 +29,7 @@ _KEYS = (
     "stopTimeout",
     "health",
     "port",
+    "id",
     "initial_status",
     "interfaces",
     "tags",

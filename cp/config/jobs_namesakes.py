@@ -33,7 +33,7 @@ def tell_namesakes_apart(root: Fields, jobs: list[ReadJob], telemetry: ReadTelem
         if not read.source.strip():
             continue  # a fault already
         first = firsts.setdefault(read.source, read)
-        read.job = _told_apart(read.job, names, ids)
+        read.job = _told_apart(read.job, names, None if read.fields.has("id") else ids)
         if first is not read:
             read.fields.warning("name", warning(read.job))
     if telemetry is not None:
@@ -66,10 +66,11 @@ class _Numbers:
         return unique
 
 
-def _told_apart(job: Job, names: _Numbers, ids: _Numbers) -> Job:
-    """The job, with a name of its own if it is not the first one of its name; its service likewise."""
+def _told_apart(job: Job, names: _Numbers, ids: _Numbers | None) -> Job:
+    """The job, with a name of its own if it is not the first one of its name; its service likewise, unless its id comes
+    from the configuration (`ids` is None)."""
     service, name = job.service, names.unique(job.name)
-    if service is not None:
+    if service is not None and ids is not None:
         service_id = ids.unique(service.id)
         if service_id != service.id:
             job = job.replace(service=service.replace(id=service_id))

@@ -9,8 +9,11 @@ from cp.plan import Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cp.config.fields import Fields
     from cp.config.machine import Machine
+    from cp.plan import Job
 
 DEFAULT_INTERFACES = ("eth0:inet", "inet")
 ON_DEFAULT_INTERFACES = (
@@ -20,6 +23,8 @@ ON_DEFAULT_INTERFACES = (
 _CONSUL_KEYS = ("enableTagOverride", "deregisterCriticalServiceAfter")
 _STATUSES = ("passing", "warning", "critical")
 _LAST_PORT = 65535
+_OF_IDS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@-")
+_LONGEST_ID = 200
 
 
 def check_service_name(fields: Fields, name: str) -> None:
@@ -37,7 +42,7 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
     override = consul.boolean("enableTagOverride") if consul is not None else False
     tags = fields.strings("tags", single=True)
     if not port:
-        for key in ("initial_status", "interfaces", "tags", "consul"):
+        for key in ("id", "initial_status", "interfaces", "tags", "consul"):
             if fields.has(key) and not fields.has("port"):
                 fields.warning(key, "has no effect without a `port`: only a job with a port is told to the catalogue")
         return None
@@ -55,7 +60,7 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
         )
     return Service(
         name=name,
-        id=f"{name}-{machine.hostname}",
+        id=_id(fields) or f"{name}-{machine.hostname}",
         address=machine.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES),
         port=port,
         ttl=ttl,
@@ -64,6 +69,35 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
         enable_tag_override=override,
         deregister_critical_after=_deregister_after(consul, name) if consul is not None else "",
     )
+
+
+def _id(fields: Fields) -> str:
+    """The id that the configuration gives the instance; empty for the usual one. Its characters are safe in a path of
+    every catalogue."""
+    id = fields.string("id")
+    if not id:
+        if fields.has("id"):
+            fields.fault("id", "must not be empty: leave it out for '<name>-<hostname>'")
+    elif not _OF_IDS.issuperset(id) or not id.strip("."):
+        fields.fault("id", f"must consist of letters, digits and . _ : @ -, but is {id!a}")
+    elif len(id) > _LONGEST_ID:
+        fields.fault("id", f"must not have more than {_LONGEST_ID} characters, but has {len(id)}")
+    return id
+
+
+def refuse_equal_ids(jobs: Iterable[tuple[Job, Fields | None]]) -> None:
+    """A catalogue has one entry for an id. Usual ids differ; one from the configuration may be that of another job.
+
+    Fields are None for the job of telemetry, which has the usual id.
+    """
+    of_jobs = [(job.service.id, job.name, fields) for job, fields in jobs if job.service is not None]
+    names: dict[str, list[str]] = {}
+    for id, name, _ in of_jobs:
+        names.setdefault(id, []).append(name)
+    for id, name, fields in of_jobs:
+        others = [other for other in names[id] if other != name]
+        if others and fields is not None and fields.has("id"):
+            fields.fault("id", f"'{id}' is the id of {others[0]}, too: in the catalogue one would replace the other")
 
 
 def _deregister_after(consul: Fields, name: str) -> str:

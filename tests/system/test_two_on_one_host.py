@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.system.etcd_server import PREFIX
+from tests.system.jobs.configs import advertised, config
 from tests.system.pilot import wait_for
 from tests.system.scripts import forever, service
 
@@ -128,3 +129,13 @@ def test_an_id_that_another_machine_has_taken_is_left_to_it(pilot: StartPilot, c
     assert WARNING not in second.output()
     second.stop()
     wait_for(lambda: catalogue.registered(name) == {})
+
+
+def test_ids_of_the_configuration_keep_them_apart(pilot: StartPilot, catalogue: Catalogue, name: str) -> None:
+    started = [
+        pilot(config(advertised(name, id=f"{name}-{port}", port=port), **catalogue.settings)) for port in (8001, 8002)
+    ]
+
+    both = {f"{name}-8001": "127.0.0.1:8001", f"{name}-8002": "127.0.0.1:8002"}
+    wait_for(lambda: catalogue.registered(name) == both)
+    assert not [each for each in started if WARNING in each.output()]
