@@ -92,10 +92,14 @@ class Engine:
 
     def standing(self, job: Job) -> Standing | None:
         """What is true of a job's registration now; None if it has no service."""
-        if job.plan.service is None:
+        service = job.plan.service
+        if service is None:
             return None
-        wanted = not (self.stopping or self.maintenance or job.state in (State.HELD, *STOPPING_STATES))
-        return self.catalogue.standing(job.plan.service, wanted=wanted)
+        # A skipped job may be in the catalogue with its `initial_status`; else nothing will ever register it.
+        is_out = job.state in (State.HELD, *STOPPING_STATES) or (
+            job.state == State.SKIPPED and not service.initial_status
+        )
+        return self.catalogue.standing(service, wanted=not (self.stopping or self.maintenance or is_out))
 
     # --- starting
 

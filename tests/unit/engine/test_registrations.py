@@ -12,7 +12,7 @@ from cp.plan import DirectorySettings
 from cp.server.pages import json_parts
 from cp.telemetry import Observer
 from tests.unit.engine.jobs_world import JobsWorld
-from tests.unit.engine.plans import advertised, check, job
+from tests.unit.engine.plans import advertised, check, job, once
 from tests.unit.engine.world import FakeDiscovery
 
 OLD, NEW = DirectorySettings(path="/old"), DirectorySettings(path="/new")
@@ -203,3 +203,13 @@ def test_secrets_in_an_error_are_masked(views: Views) -> None:
     assert views.catalogue()["about"].endswith(": connection ********")
     assert views.catalogue()["lastError"]["text"] == "connection ********"
     assert views.world.seen("app")["service"]["problem"] == "connection ********"
+
+
+def test_a_skipped_job_will_not_be_registered() -> None:
+    fails = job("prepare")
+    waits = app(when=once("exitSuccess", "prepare"))
+    world = JobsWorld(fails, waits, catalog=OLD).start()
+    assert world.seen("app")["service"]["registered"] == "not yet"
+    world.exit("prepare", 1)
+    assert world.state("app") == "skipped"
+    assert world.seen("app")["service"]["registered"] == "no"
