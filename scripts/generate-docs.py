@@ -20,7 +20,7 @@ from cp.engine.history import KEPT, KEPT_CHANGES, KEPT_CHECKS, KEPT_SUCCESSES  #
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.metrics.own import OWN  # noqa: E402
 from cp.server.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
-from cp.server.events import KEEP_ALIVE  # noqa: E402
+from cp.server.events import KEEP_ALIVE, MOST_WAITING  # noqa: E402
 from cp.server.listener import LONGEST_PATH  # noqa: E402
 from cp.server.messages import DEFAULT_LIMITS  # noqa: E402
 from cp.server.routes import PATIENCE  # noqa: E402
@@ -52,6 +52,7 @@ def limits() -> str:
         ("answer", size(limit.response), "500"),
         ("answers that clients have not read yet, all together", size(limit.unread), "503 in place of more than 1 MiB"),
         ("what a stream keeps for its reader", size(limit.stream), "the stream ends; see `Last-Event-ID`"),
+        ("events that wait for the readers of streams", f"{MOST_WAITING:,}", "a stream that is further behind ends"),
         ("changes of health kept as events", str(KEPT_CHANGES), "the oldest are forgotten"),
         ("checks without a change kept as events", str(KEPT_CHECKS), "the oldest are forgotten"),
         ("repeated successes of a job kept as events", str(KEPT_SUCCESSES), "the oldest are forgotten"),

@@ -143,6 +143,8 @@ class Connection:
         if self.state is STREAMING and data:
             self._write(self._wire.send(h11.Data(data=data)))
             self._settle()
+            if self._server.closing:
+                self.end_stream()  # it began after all others were ended
         return self.state is STREAMING
 
     def end_stream(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import islice
+
 from cp.server.messages import EVENT_STREAM, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cp.engine.loop import Loop, Timer
     from cp.server.control import Entry, History
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from cp.server.stream import Stream
 
 KEEP_ALIVE = 15.0  # seconds between comments, by which both sides notice that the other is gone
+COMMENT = b":\n\n"
+MOST_WAITING = 10_000  # events that are kept for the readers of streams
+BATCH, BATCH_SIZE = 64, 1 << 14  # events, and bytes, about, that one reader is sent before others have their turn
 
 
 def shape(entry: Entry) -> dict[str, object]:
@@ -43,37 +49,169 @@ def kept_after(history: History, last_id: str, name: str) -> list[Entry]:
     return [entry for entry in entries if entry.number > seen]
 
 
-class Follower:
-    """Passes on the history, or what of it is about one job, to one reader until either side ends it."""
+class Item:
+    """An event on its way, formatted once."""
 
-    __slots__ = ("_loop", "_name", "_stream", "_timer", "_unfollow")
+    __slots__ = ("entry", "text")
 
-    def __init__(self, loop: Loop, history: History, stream: Stream, last_id: str, name: str) -> None:
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.text = b""
+
+
+class Feed:
+    """Passes on the history to its readers, in the clients' time: nothing that happens waits for those who follow it.
+
+    Each event is formatted once, and readers that are at the same event are sent the same bytes. One that is more than
+    MOST_WAITING events behind is cut off, and may ask for the rest with its `Last-Event-ID`.
+    """
+
+    __slots__ = (
+        *("_first", "_followers", "_formatted", "_history", "_is_pumping", "_last_batch", "_loop", "_timer"),
+        *("_unfollow", "_waiting"),
+    )
+
+    def __init__(self, loop: Loop, history: History) -> None:
         self._loop = loop
-        self._stream = stream
-        self._name = name
+        self._history = history
+        self._followers: dict[Follower, None] = {}
+        self._waiting: deque[Item] = deque()  # what not all readers have been sent yet
+        self._formatted = 0  # how many of them are
+        self._first = 0  # the number of the first of them
+        self._last_batch = (0, 0, b"")  # the number of its first event and of the one after its last, and its text
+        self._is_pumping = False
         self._timer: Timer | None = None
         self._unfollow: Callable[[], None] | None = None
-        stream.on_close = self._end
-        # One piece, so that a reader knows at once that it is connected and has everything.
-        if stream.send(b":\n\n" + b"".join(map(_event, kept_after(history, last_id, name)))):
-            self._unfollow = history.follow(self._pass_on)
-            self._timer = loop.call_later(KEEP_ALIVE, self._keep_alive)
 
-    def _pass_on(self, entry: Entry) -> None:
-        if not self._name or entry.concerns(self._name):
-            self._stream.send(_event(entry))
+    @property
+    def end(self) -> int:
+        """The number of the event that comes next."""
+        return self._first + len(self._waiting)
+
+    def add(self, open_stream: Callable[[], Stream], last_id: str, name: str) -> None:
+        """Send a new reader what is kept and was not seen, then what happens; all of it, or what a name is about."""
+        if self._unfollow is None:
+            self._first = self._history.number + 1
+            self._unfollow = self._history.follow(self._happened)
+            self._timer = self._loop.call_later(KEEP_ALIVE, self._keep_alive)
+        follower = Follower(self, name)
+        self._followers[follower] = None
+        self._loop.add_pieces(self._begin(follower, open_stream, kept_after(self._history, last_id, name)))
+
+    def remove(self, follower: Follower) -> None:
+        self._followers.pop(follower, None)
+        if not self._followers and self._unfollow is not None:
+            self._unfollow()
+            self._unfollow = None
+            self._waiting.clear()
+            self._formatted = 0
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _begin(self, follower: Follower, open_stream: Callable[[], Stream], kept: list[Entry]) -> Iterator[None]:
+        # One piece, so that a reader knows at once that it is connected and has everything.
+        parts = [COMMENT]
+        for entry in kept:
+            parts.append(_event(entry))
+            yield
+        follower.begin(open_stream(), b"".join(parts))
+        self._wake()
+
+    def _happened(self, entry: Entry) -> None:
+        self._waiting.append(Item(entry))
+        if len(self._waiting) > MOST_WAITING:
+            self._drop_first()
+        self._wake()
 
     def _keep_alive(self) -> None:
         self._timer = self._loop.call_later(KEEP_ALIVE, self._keep_alive)
-        self._stream.send(b":\n\n")
+        for follower in self._followers:
+            follower.owes_comment = True
+        self._wake()
 
-    def _end(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        unfollow, self._unfollow = self._unfollow, None
-        if unfollow is not None:
-            unfollow()
+    def _wake(self) -> None:
+        if not self._is_pumping:
+            self._is_pumping = True
+            self._loop.add_pieces(self._pump())
+
+    def _pump(self) -> Iterator[None]:
+        """Until all have been sent everything: one event, or one reader, a step."""
+        while behind := [each for each in self._followers if each.is_behind]:
+            while self._formatted < len(self._waiting):
+                item = self._waiting[self._formatted]
+                self._formatted += 1
+                item.text = _event(item.entry)
+                yield
+            for follower in behind:
+                if follower in self._followers:
+                    follower.catch_up(self._first)
+                    yield
+            needed = min((each.next for each in self._followers), default=self.end)
+            while self._waiting and self._first < needed:
+                self._drop_first()
+        self._is_pumping = False
+
+    def _drop_first(self) -> None:
+        self._waiting.popleft()
+        self._first += 1
+        self._formatted = max(0, self._formatted - 1)
+
+    def after(self, number: int, name: str) -> tuple[int, bytes]:
+        """The next events as text, from this number on, and the number of the one after them."""
+        begin, end, text = self._last_batch
+        if not name and begin == number < end:
+            return end, text
+        parts, size, end = [], 0, number
+        for item in islice(self._waiting, number - self._first, max(number - self._first, self._formatted)):
+            end += 1
+            if not name or item.entry.concerns(name):
+                parts.append(item.text)
+                size += len(item.text)
+            if size > BATCH_SIZE or end - number == BATCH:
+                break
+        text = b"".join(parts)
+        if not name:
+            self._last_batch = (number, end, text)
+        return end, text
+
+
+class Follower:
+    """One reader of a feed. `next` is the number of the event that it is to be sent next."""
+
+    __slots__ = ("_feed", "_name", "_stream", "next", "owes_comment")
+
+    def __init__(self, feed: Feed, name: str) -> None:
+        self._feed = feed
+        self._name = name
+        self._stream: Stream | None = None
+        self.next = feed.end
+        self.owes_comment = False
+
+    def begin(self, stream: Stream, first: bytes) -> None:
+        self._stream = stream
+        stream.on_close = self._ended
+        if not stream.send(first):
+            self._ended()
+
+    @property
+    def is_behind(self) -> bool:
+        return self._stream is not None and (self.next < self._feed.end or self.owes_comment)
+
+    def catch_up(self, first: int) -> None:
+        """Send some of what waits, of which `first` is the first."""
+        if self._stream is None:
+            return
+        if self.next < first:
+            self._stream.cut_off()
+            return
+        self.next, text = self._feed.after(self.next, self._name)
+        if not text and self.owes_comment:
+            text = COMMENT
+        self.owes_comment = False
+        self._stream.send(text)
+
+    def _ended(self) -> None:
+        self._feed.remove(self)
 
 
 def _event(entry: Entry) -> bytes:

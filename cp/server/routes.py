@@ -6,7 +6,7 @@ Imported when the first client says something.
 from __future__ import annotations
 
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
-from cp.server.events import Follower, of_query, shape, wants_stream
+from cp.server.events import Feed, of_query, shape, wants_stream
 from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.server.pages import Pages, gathered, json_parts
 from cp.text import from_bytes
@@ -40,13 +40,13 @@ class Call:
         self._count(response.status)
         self._exchange.reply(response)
 
-    def follow(self, loop: Loop, operator: Operator, name: str) -> None:
+    def follow(self, feed: Feed, name: str) -> None:
         self._count(200)
         if self.request.method == "HEAD":
             self._exchange.reply(Response(200, b"", EVENT_STREAM))
             return
         last_id = self.request.headers.get("last-event-id", "")
-        Follower(loop, operator.history, self._exchange.stream(200, EVENT_STREAM), last_id, name)
+        feed.add(lambda: self._exchange.stream(200, EVENT_STREAM), last_id, name)
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Call back if the client leaves before its answer."""
@@ -70,6 +70,7 @@ class Routes:
         self._on_answer = on_answer
         self._limit = limit
         self._pages = Pages(loop)
+        self._feed = Feed(loop, operator.history)
         self._fixed: dict[str, tuple[str, Callable[[Call], None]]] = {
             "/v3/environ": ("POST", self._environ),
             "/v3/env": ("POST", self._environ),
@@ -78,7 +79,7 @@ class Routes:
             "/v3/maintenance/enable": ("POST", lambda call: self._maintenance(call, wanted=True)),
             "/v3/maintenance/disable": ("POST", lambda call: self._maintenance(call, wanted=False)),
             "/v3/ping": ("", lambda call: call.reply(_DONE)),
-            "/v3/jobs": ("GET", lambda call: self._page(call, operator.overview)),
+            "/v3/jobs": ("GET", lambda call: self._page(call, "jobs", operator.overview)),
             "/v3/events": ("GET", self._events),
         }
         self._of_a_job: dict[str, tuple[str, Callable[[Call, str], None]]] = {
@@ -115,14 +116,14 @@ class Routes:
         except Unprocessable as error:
             call.reply(_unprocessable(str(error)))
 
-    def _page(self, call: Call, told: Callable[[], dict[str, object]]) -> None:
-        """An answer that may be long, by the path of the request."""
+    def _page(self, call: Call, name: str, told: Callable[[], dict[str, object]]) -> None:
+        """An answer that may be long; the same for all that ask for this name."""
 
         def make() -> Generator[None, None, Response]:
             body = yield from gathered(json_parts(told()), self._limit)
             return Response(200, body)
 
-        self._pages.ask(call.request.path, make, call.reply)
+        self._pages.ask(name, make, call.reply)
 
     # --- the whole
 
@@ -165,9 +166,9 @@ class Routes:
         if name and operator.job(name) is None and not operator.history.entries(name):  # it may have been one
             call.reply(self._shown(name))
         elif wants_stream(call.request):
-            call.follow(self._loop, operator, name)
+            call.follow(self._feed, name)
         else:
-            self._page(call, lambda: {"events": map(shape, operator.history.entries(name))})
+            self._page(call, f"events {name}", lambda: {"events": map(shape, operator.history.entries(name))})
 
     # --- one job
 

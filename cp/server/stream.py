@@ -28,6 +28,11 @@ class Stream:
         if self._connection is not None:
             self._connection.end_stream()
 
+    def cut_off(self) -> None:
+        """End it in the middle: the client sees that something is missing."""
+        if self._connection is not None:
+            self._connection.close()
+
     def ended(self) -> None:
         """The connection tells."""
         self._connection = None

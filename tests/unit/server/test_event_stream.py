@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from cp.server.http import Limits
-from tests.unit.server.serving import Client, World, request
+from tests.unit.server.serving import Client, Entry, World, request
 
 Serve = Callable[..., World]
 
@@ -133,8 +133,83 @@ def test_a_follower_that_lags_too_far_behind_is_let_go_at_once(serve: Serve) -> 
     follow(world)
     while world.history.followers:
         world.history.happen("healthy", "x" * 10_000)
+        world.turn()
         assert len(world.history.kept) < 100
     assert world.control.connections == 0
+
+
+def test_readers_that_are_served_late_get_everything(world: World) -> None:
+    """Events that come while the clients have to wait, as in a stop: none is lost, none comes twice."""
+    clients = [follow(world) for _ in range(10)]
+    world.history.happen("healthy", "first")
+    for client in clients:
+        client.first += client.read(lambda data: b"first" in data)
+    for _ in range(3000):
+        world.history.happen("stopped", "job")
+    world.history.happen("shutdown", "last")
+    for client in clients:
+        data = client.first + client.read(lambda data: b"last" in data and data.endswith(b"\n\n\r\n"))
+        assert [int(number) for number, _, _ in events(data)] == list(range(1, 3003))
+
+
+def test_each_event_is_formatted_once_however_many_follow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = [follow(world) for _ in range(50)]
+    world.settle()
+    formatted: list[int] = []
+
+    def shape(entry: Entry) -> dict[str, object]:
+        formatted.append(entry.number)
+        return {}
+
+    monkeypatch.setattr("cp.server.events.shape", shape)
+    for _ in range(20):
+        world.history.happen("healthy", "app")
+    for client in clients:
+        client.read(lambda data: b"id: 20\n" in data and data.endswith(b"\n\n\r\n"))
+    assert formatted == list(range(1, 21))
+
+
+def test_nothing_is_sent_while_an_event_is_published(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred readers made each of the thousands of events of a stop take milliseconds."""
+    for _ in range(10):
+        follow(world)
+    world.settle()
+    sent: list[bytes] = []
+    monkeypatch.setattr("cp.server.stream.Stream.send", lambda _, data: sent.append(data))
+    world.history.happen("healthy")
+    assert not sent
+    world.pump(lambda: len(sent) == 10)
+
+
+def test_whoever_is_too_many_events_behind_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cp.server.events.MOST_WAITING", 100)
+    client = follow(world)
+    world.settle()
+    for _ in range(101):
+        world.history.happen("healthy")
+    world.pump(lambda: not world.control.connections)
+    assert not client.until_closed().endswith(b"0\r\n\r\n")
+    assert world.history.followers == []
+
+
+def test_a_reader_of_one_job_is_not_sent_what_others_are(world: World) -> None:
+    whole, one = follow(world), follow(world, target="/v3/events?follow=1&job=app")
+    for number in range(200):
+        world.history.happen("healthy", "app" if number % 10 == 0 else "other")
+    data = one.first + one.read(lambda data: b"id: 191\n" in data and data.endswith(b"\n\n\r\n"))
+    assert [int(number) for number, _, _ in events(data)] == list(range(1, 200, 10))
+    data = whole.first + whole.read(lambda data: b"id: 200\n" in data and data.endswith(b"\n\n\r\n"))
+    assert [int(number) for number, _, _ in events(data)] == list(range(1, 201))
+
+
+def test_lists_of_two_jobs_that_are_asked_for_at_once_are_two(world: World) -> None:
+    world.history.happen("healthy", "app")
+    world.history.happen("healthy", "of two words/and a slash")
+    clients = {name: world.client() for name in ("app", "of%20two%20words%2Fand%20a%20slash")}
+    for name, client in clients.items():
+        client.send(request("GET", f"/v3/events?job={name}"))
+    numbers = [[event["number"] for event in client.answer().json["events"]] for client in clients.values()]
+    assert numbers == [[1], [2]]
 
 
 def test_a_follower_that_reads_slowly_loses_nothing(world: World) -> None:
@@ -145,7 +220,8 @@ def test_a_follower_that_reads_slowly_loses_nothing(world: World) -> None:
         if number % 100 == 0:
             data += client.read(lambda data: len(data) > 100_000)
             world.advance(3)
-    data += client.read(lambda read: b"id: 1000\n" in read and read.endswith(b"\n\n\r\n"))
+    while b"id: 1000\n" not in data or not data.endswith(b"\n\n\r\n"):
+        data += client.read(len)
     assert [int(number) for number, _, _ in events(data)] == list(range(1, 1001))
 
 
