@@ -1,10 +1,16 @@
-"""What may stand in the body of a request to the control plane."""
+"""What may stand in the body of a request to the control plane. A body of a MiB is read in steps: see pages.py."""
 
 from __future__ import annotations
 
 import signal
-from json import JSONDecodeError, loads
+from json import JSONDecodeError, JSONDecoder
 from math import isinf
+
+from cp.server.json_steps import TooDeep, read_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 LONGEST_SHOWN = 100  # letters of a name or a value in an error
 
@@ -22,27 +28,29 @@ class Unprocessable(Exception):
     """The body cannot be what it is meant to be; says why."""
 
 
-def read_object(body: bytes) -> dict[str, object]:
+def read_object(body: bytes) -> Generator[None, None, dict[str, object]]:
     """A JSON object; all its numbers are floats. Of a key that is there twice the last counts."""
     try:
-        found = loads(body.decode(), parse_int=_number, parse_float=_number, parse_constant=_no_constant)
+        found = yield from read_json(body.decode(), _DECODER)
     except UnicodeDecodeError as error:
         raise Unprocessable(f"the body is not UTF-8: see byte {error.start}") from None
     except JSONDecodeError as error:
         raise Unprocessable(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    except RecursionError:
+    except TooDeep:
         raise Unprocessable("the body is nested too deeply") from None
     if not isinstance(found, dict):
         raise Unprocessable(f"the body must be a JSON object, not {_KINDS[type(found)]}")
     for key in found:
         _check_text(key, "a key")
+        yield
     return found
 
 
-def environment_changes(body: bytes) -> dict[str, str | None]:
+def environment_changes(body: bytes) -> Generator[None, None, dict[str, str | None]]:
     """Values by name; None is to unset it. All are good, or Unprocessable is raised."""
     changes: dict[str, str | None] = {}
-    for name, value in read_object(body).items():
+    found = yield from read_object(body)
+    for name, value in found.items():
         if not name:
             raise Unprocessable("the name of a variable must not be empty")
         if "=" in name or "\0" in name:
@@ -55,13 +63,15 @@ def environment_changes(body: bytes) -> dict[str, str | None]:
             if "\0" in value:
                 raise Unprocessable(f"the value of {_shown(name)} must not have a NUL character in it")
         changes[name] = value
+        yield
     return changes
 
 
-def metric_values(body: bytes) -> list[tuple[str, str]]:
+def metric_values(body: bytes) -> Generator[None, None, list[tuple[str, str]]]:
     """(name, value) in the body's order, a value being text that is a number."""
     values = []
-    for name, value in read_object(body).items():
+    found = yield from read_object(body)
+    for name, value in found.items():
         if isinstance(value, float):
             text = go_float(value)
         elif isinstance(value, str):
@@ -71,12 +81,13 @@ def metric_values(body: bytes) -> list[tuple[str, str]]:
         else:
             raise Unprocessable(f"the value of {_shown(name)} must be a number, not {_KINDS[type(value)]}")
         values.append((name, text))
+        yield
     return values
 
 
-def signal_number(body: bytes) -> int:
+def signal_number(body: bytes) -> Generator[None, None, int]:
     """What `{"signal": "HUP"}` means: a name with or without SIG, a real-time signal such as RTMIN+3, or a number."""
-    fields = read_object(body)
+    fields = yield from read_object(body)
     wanted = fields.get("signal")
     if wanted is None:
         raise Unprocessable('name a signal: {"signal": "HUP"}')
@@ -128,6 +139,9 @@ def _number(text: str) -> float:
 
 def _no_constant(text: str) -> float:
     raise Unprocessable(f"the body is not JSON: {text} is none of its numbers")
+
+
+_DECODER = JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_no_constant)
 
 
 def _is_number(text: str) -> bool:

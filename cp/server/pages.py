@@ -49,8 +49,8 @@ class Pages:
         while replies := self._waiting.pop(name, None):
             try:
                 response = yield from make()
-            except Exception as error:  # a fault of ours: the loop reports it, and the clients are not left waiting
-                self._loop.call_soon(_raise, error)
+            except Exception as error:  # a fault of ours: the clients are not left waiting
+                report(self._loop, error)
                 response = refusal(500, "internal error: see the log")
             for reply in replies:
                 reply(response)
@@ -102,5 +102,10 @@ def json_parts(value: dict[str, object], separators: tuple[str, str] = (", ", ":
     yield b"}\n" if value else b"{}\n"
 
 
-def _raise(error: BaseException) -> None:
+def report(loop: Loop, error: Exception) -> None:
+    """Let the loop report a fault of ours, as of any callback that fails."""
+    loop.call_soon(_raise, error)
+
+
+def _raise(error: Exception) -> None:
     raise error

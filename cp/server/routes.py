@@ -5,22 +5,29 @@ Imported when the first client says something.
 
 from __future__ import annotations
 
+from collections import deque
+
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.events import Feed, of_query, shape, wants_stream
 from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
-from cp.server.pages import Pages, gathered, json_parts
+from cp.server.pages import Pages, gathered, json_parts, report
 from cp.text import from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
     from cp.engine.loop import Loop, Timer
     from cp.server.control import Done, OnAnswer, Operator
     from cp.server.messages import Log, Request
     from cp.server.stream import Exchange
 
+    # Of a request whose body is read in steps; any other is answered when the handler returns, or later.
+    Steps = Iterator[None] | None
+
 PATIENCE = 8.0  # seconds until a client hears that what it asked for is still going on; the subcommands wait for 10
+
+SMALL_BODY = 1 << 14  # bytes of a body that is read beside others
 
 _DONE = Response(200, b"\n", TEXT)
 
@@ -39,6 +46,10 @@ class Call:
     def reply(self, response: Response) -> None:
         self._count(response.status)
         self._exchange.reply(response)
+
+    @property
+    def answered(self) -> bool:
+        return self._exchange.answered
 
     def follow(self, feed: Feed, name: str) -> None:
         self._count(200)
@@ -71,7 +82,8 @@ class Routes:
         self._limit = limit
         self._pages = Pages(loop)
         self._feed = Feed(loop, operator.history)
-        self._fixed: dict[str, tuple[str, Callable[[Call], None]]] = {
+        self._large: deque[Iterator[None]] = deque()  # requests whose bodies are read one after the other
+        self._fixed: dict[str, tuple[str, Callable[[Call], Steps]]] = {
             "/v3/environ": ("POST", self._environ),
             "/v3/env": ("POST", self._environ),
             "/v3/metric": ("POST", self._metric),
@@ -82,7 +94,7 @@ class Routes:
             "/v3/jobs": ("GET", lambda call: self._page(call, "jobs", operator.overview)),
             "/v3/events": ("GET", self._events),
         }
-        self._of_a_job: dict[str, tuple[str, Callable[[Call, str], None]]] = {
+        self._of_a_job: dict[str, tuple[str, Callable[[Call, str], Steps]]] = {
             "": ("GET", self._job),
             "/start": ("POST", lambda call, name: self._move(call, name, operator.start_job)),
             "/stop": ("POST", lambda call, name: self._move(call, name, operator.stop_job)),
@@ -110,11 +122,34 @@ class Routes:
                 return
         exchange.reply(refusal(404, f"404 page not found: there is no '{path[:200]}'"))
 
-    def _run(self, call: Call, run: Callable[[Call], None]) -> None:
+    def _run(self, call: Call, run: Callable[[Call], Steps]) -> None:
+        steps = run(call)
+        if steps is None:
+            return
+        answering = self._answering(call, steps)
+        if len(call.request.body) <= SMALL_BODY:
+            self._loop.add_pieces(answering)
+            return
+        self._large.append(answering)
+        if len(self._large) == 1:
+            self._loop.add_pieces(self._answer_large())
+
+    def _answer_large(self) -> Iterator[None]:
+        """One after the other: what is made of a body of a MiB takes some memory."""
+        while self._large:
+            yield from self._large[0]
+            self._large.popleft()
+
+    def _answering(self, call: Call, steps: Iterator[None]) -> Iterator[None]:
+        """A request whose body is read in steps. It is carried out also if the client leaves meanwhile."""
         try:
-            run(call)
+            yield from steps
         except Unprocessable as error:
             call.reply(_unprocessable(str(error)))
+        except Exception as error:  # a fault of ours: the client is not left waiting
+            report(self._loop, error)
+            if not call.answered:
+                call.reply(refusal(500, "internal error: see the log"))
 
     def _page(self, call: Call, name: str, told: Callable[[], dict[str, object]]) -> None:
         """An answer that may be long; the same for all that ask for this name."""
@@ -127,12 +162,14 @@ class Routes:
 
     # --- the whole
 
-    def _environ(self, call: Call) -> None:
-        fault = self._operator.change_environment(environment_changes(call.request.body))
+    def _environ(self, call: Call) -> Iterator[None]:
+        changes = yield from environment_changes(call.request.body)
+        fault = self._operator.change_environment(changes)
         call.reply(_unprocessable(fault) if fault else _DONE)
 
-    def _metric(self, call: Call) -> None:
-        fault = self._operator.record_metrics(metric_values(call.request.body))
+    def _metric(self, call: Call) -> Iterator[None]:
+        values = yield from metric_values(call.request.body)
+        fault = self._operator.record_metrics(values)
         call.reply(_unprocessable(fault) if fault else _DONE)
 
     def _reload(self, call: Call) -> None:
@@ -186,11 +223,12 @@ class Routes:
             lambda: self._shown(name, 202),
         )
 
-    def _signal(self, call: Call, name: str) -> None:
+    def _signal(self, call: Call, name: str) -> Iterator[None]:
         if self._operator.job(name) is None:
             call.reply(self._shown(name))
             return
-        fault = self._operator.signal_job(name, signal_number(call.request.body))
+        number = yield from signal_number(call.request.body)
+        fault = self._operator.signal_job(name, number)
         call.reply(refusal(409, fault) if fault else self._shown(name))
 
     def _shown(self, name: str, status: int = 200) -> Response:

@@ -16,6 +16,7 @@ from cp.config import ConfigError, Source, load
 from cp.config.json5 import JsonError, parse
 from cp.config.template import TemplateError, render
 from cp.server.bodies import Unprocessable, read_object
+from tests.fuzz.material import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ OTHERS: dict[str, tuple[Callable[[], object], str]] = {
         lambda: _configuration('{"jobs": [], ' + ", ".join(f'"k{at}": 1' for at in range(2000)) + "}"),
         "and 1950 more faults",
     ),
-    "a body of brackets": (lambda: read_object(b"[" * 1_000_000), "nested too deeply"),
+    "a body of brackets": (lambda: whole(read_object(b"[" * 1_000_000)), "nested too deeply"),
     "a catalogue of brackets": (lambda: parse_instances(b"[" * 1_000_000), "not a list of service instances"),
     "a catalogue of commas": (lambda: parse_instances(b"[" + b'},{"Node":{' * 100_000), "not a list of service"),
 }

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+T = TypeVar("T")
+
 SEPARATOR = b"\xff"  # which no text in UTF-8 has
 
 
@@ -24,6 +31,15 @@ def joined(*pieces: bytes) -> bytes:
 def choice(data: bytes) -> tuple[int, bytes]:
     """The first byte as a number, which is 0 if there is none, and the rest."""
     return (data[0], data[1:]) if data else (0, b"")
+
+
+def whole(steps: Generator[None, None, T]) -> T:
+    """What comes out of work in steps."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast("T", end.value)
 
 
 def is_place_in(text: str, line: int, column: int) -> bool:

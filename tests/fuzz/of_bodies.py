@@ -17,7 +17,7 @@ from cp.metrics.numbers import parse_number
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.client import ClientError, Connection
 from tests.fuzz.held import folder, hold
-from tests.fuzz.material import check, choice, parts, text_of
+from tests.fuzz.material import check, choice, parts, text_of, whole
 from tests.unit.metrics.parsers import expose, openmetrics_text, prometheus_text, read_openmetrics, read_text
 
 LONGEST_REFUSAL = 1000  # characters, whatever was refused
@@ -26,7 +26,7 @@ LONGEST_REFUSAL = 1000  # characters, whatever was refused
 def fuzz_bodies(data: bytes) -> None:
     """The body of a request, read as each of the three kinds: good values or a short refusal."""
     try:
-        for name, value in environment_changes(data).items():
+        for name, value in whole(environment_changes(data)).items():
             assert name
             assert "=" not in name
             os.fsencode(name)
@@ -34,14 +34,14 @@ def fuzz_bodies(data: bytes) -> None:
     except Unprocessable as error:
         check(len(str(error)) < LONGEST_REFUSAL)
     try:
-        for name, text in metric_values(data):
+        for name, text in whole(metric_values(data)):
             name.encode()
             with contextlib.suppress(ValueError):
                 parse_number(text)
     except Unprocessable as error:
         check(len(str(error)) < LONGEST_REFUSAL)
     try:
-        assert signal_number(data) in signal.valid_signals()
+        assert whole(signal_number(data)) in signal.valid_signals()
     except Unprocessable as error:
         check(len(str(error)) < LONGEST_REFUSAL)
 

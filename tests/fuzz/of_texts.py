@@ -13,7 +13,7 @@ from cp.config.json5 import JsonError, Value, parse
 from cp.server.bodies import Unprocessable, environment_changes
 from cp.server.client import request
 from cp.server.routes import percent_decoded
-from tests.fuzz.material import check, is_place_in, parts, text_of
+from tests.fuzz.material import check, is_place_in, parts, text_of, whole
 
 LONGEST_REPORT = 4000  # characters of a refusal, whatever was refused
 
@@ -149,4 +149,4 @@ def fuzz_command_line(data: bytes) -> None:
         assert isinstance(json.loads(body), dict)
     if command == "putenv":
         with contextlib.suppress(Unprocessable):
-            assert environment_changes(body) == options.putenv
+            assert whole(environment_changes(body)) == options.putenv

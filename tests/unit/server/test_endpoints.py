@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from cp.server.bodies import go_float
-from tests.unit.server.serving import World
+from tests.unit.server.serving import World, request
 
 # --- the whole
 
@@ -142,6 +142,24 @@ def test_one_bad_variable_changes_nothing(world: World, body: str | bytes, why: 
     assert answer.status == 422
     assert answer.error == f"Unprocessable Entity: {why}"
     assert world.operator.environment == {"KEPT": "as it was"}
+
+
+def test_a_large_body_is_read_in_steps_and_keeps_nobody_waiting(world: World) -> None:
+    many = {f"variable-{number}": "value" for number in range(20_000)}
+    bodies = [request("POST", "/v3/environ", {**many, "LAST": str(number)}) for number in range(3)]
+    clients = [world.client() for _ in bodies]
+    world.ask("GET", "/v3/ping")  # HTTP is there
+    for client, body in zip(clients, bodies, strict=True):
+        client.send(body[:-1])
+    world.settle()
+    for client in clients:
+        client.send(b"}")
+    assert world.ask("GET", "/v3/ping").status == 200
+    assert world.ask("POST", "/v3/metric", {"m": 1}).status == 200
+    assert "LAST" not in world.operator.environment
+    assert [client.answer().status for client in clients] == [200, 200, 200]
+    assert world.operator.environment["LAST"] in ("0", "1", "2")
+    assert len(world.operator.environment) == 20_002
 
 
 def test_of_a_variable_given_twice_the_last_counts(world: World) -> None:
