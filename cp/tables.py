@@ -90,6 +90,10 @@ def job_details(answer: Data, now: float) -> str:
     if health:
         failures = f" ({health['failures']} failures in a row)" if health.get("failures") else ""
         lines.append(("health", _text(health, "status") + printable(failures)))
+        if since := health.get("since"):
+            lines.append(
+                ("health since", f"{_text(health, 'since')}{f' ({span})' if (span := _ago(since, now)) else ''}")
+            )
         checked = _ago(health.get("at"), now)
         lines.append(("last check", f"{_text(health, 'at')}{f' ({checked})' if checked else ''}"))
         lines.append(("its output", _text(health, "output")))

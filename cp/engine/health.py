@@ -68,6 +68,7 @@ class Health:
         "failures",
         "job",
         "output",
+        "since",
     )
 
     def __init__(self, job: str, health: plan.Health | None, *, always: bool = False) -> None:
@@ -75,6 +76,7 @@ class Health:
         self.announced = ""
         self.failures = 0  # in a row
         self.checked_at: float | None = None
+        self.since: float | None = None  # when the checks began to say what they say now
         self.output = ""  # the last line of the last check
         self._always = always
         self.job = job
@@ -93,11 +95,12 @@ class Health:
 
     def reset(self) -> None:
         """A run starts or has ended: earlier results say nothing about the next one."""
-        self.announced = ""
+        self.announced, self.since = "", None
 
     def forget(self) -> None:
         """Maintenance starts: earlier results say nothing about what comes after it."""
-        self.announced, self.failures, self._unhealthy_since = "", 0, None
+        self.reset()
+        self.failures, self._unhealthy_since = 0, None
 
     def checked(self, result: Result, now: float) -> Consequence:
         """Take the result of a check that ended at `now`."""
@@ -107,15 +110,16 @@ class Health:
         reported = CRITICAL if self._is_critical else "" if result.failure else PASSING
         if self._plan is None or self._plan.command is None:
             return Consequence("", "", reported, [])
+        self.announced = Code.UNHEALTHY if result.failure else Code.HEALTHY
+        kind = CHECK if before == self.announced else CHANGE
+        if kind == CHANGE:
+            self.since = now
         if result.failure:
-            self.announced = Code.UNHEALTHY
-            kind = CHECK if before == Code.UNHEALTHY else CHANGE
             return Consequence(Code.UNHEALTHY, kind, reported, self._lines_of_failure(self._plan, result, now))
-        self.announced = Code.HEALTHY
         lines = [("debug", f"{self._plan.label} exited without error")]
-        if before != Code.HEALTHY:
+        if kind == CHANGE:
             lines.append(self._recovery(self._plan, failures, now))
-        return Consequence(Code.HEALTHY, CHECK if before == Code.HEALTHY else CHANGE, reported, lines)
+        return Consequence(Code.HEALTHY, kind, reported, lines)
 
     def is_quiet(self, now: float) -> bool:
         """Whether one more failure is left out of the log: there were many, and it had one a moment ago."""

@@ -185,6 +185,10 @@ def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
     return {"code": end.code, "success": end.succeeded, "text": end.text, "at": moment_text(wall + end.at)}
 
 
+def _moment_of(at: float | None, wall: float) -> str | None:
+    return None if at is None else moment_text(wall + at)
+
+
 def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
     if job.plan.health is None and not job.plan.always_healthy:
         return None
@@ -192,5 +196,6 @@ def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
         "status": job.health.status_in(engine.maintenance),
         "output": job.health.output[:OUTPUT_SHOWN],
         "failures": job.health.failures,
-        "at": None if job.health.checked_at is None else moment_text(wall + job.health.checked_at),
+        "at": _moment_of(job.health.checked_at, wall),
+        "since": _moment_of(job.health.since, wall),
     }

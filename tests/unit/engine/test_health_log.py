@@ -224,3 +224,22 @@ def test_how_long_an_outage_lasted(seconds: float, words: str) -> None:
     health.checked(failure(), 10.0)
     level, text = health.checked(Result("ok"), 10.0 + seconds).lines[-1]
     assert (level, text) == ("info", f"check.app: app is healthy again after {words} and 1 failure")
+
+
+def test_since_when_it_is_so() -> None:
+    health = Health("app", PLAN)
+    seen = []
+    for now, result in enumerate([failure(), failure(), Result("ok"), Result("ok"), failure()], 10):
+        health.checked(result, float(now))
+        seen.append(health.since)
+    assert seen == [10.0, 10.0, 12.0, 12.0, 14.0]
+    health.reset()
+    assert (health.status, health.since) == (UNKNOWN, None)
+
+
+def test_operators_are_shown_since_when() -> None:
+    world = failing()
+    assert world.seen("app")["health"]["since"] is None
+    world.advance(3.5)
+    health = world.seen("app")["health"]
+    assert health["since"] < health["at"]
