@@ -263,17 +263,17 @@ class Changes:
             self.current.retiring.discard(job.name)
 
     def advance(self) -> None:
-        """Finish the change if all that it replaces is gone. Waiting hooks go last: a stop may come before, and need
-        them."""
+        """Finish the change if all that it replaces is gone. Waiting hooks end last, since a stop may need them, and
+        without a run: the job that starts them stays, or they wait for each other."""
         change = self.current
         if change is None:
             return
         jobs = self._roster.jobs
-        if all(jobs[name].is_hook and jobs[name].state in (State.WAITING, State.HELD) for name in change.retiring):
-            for hook in [jobs[name] for name in change.retiring]:
-                hook.stop()
-        if not change.retiring and self.current is change:
+        if not change.retiring:
             self._finish(change)
+        elif all(jobs[name].is_hook and jobs[name].state in (State.WAITING, State.HELD) for name in change.retiring):
+            for hook in [job for job in jobs.values() if job.name in change.retiring]:
+                hook.stop()  # it leaves `retiring` later, when everybody knows of its end
 
     def _finish(self, change: Change) -> None:
         self.current = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
+
+import pytest
 
 from cp.plan import Job, When
 from tests.unit.engine.jobs_world import JobsWorld
@@ -183,3 +186,15 @@ def test_removed_main_job_does_not_stop_the_program() -> None:
     world.terminate()
     assert world.over
     assert world.engine.exit_code == 0
+
+
+@pytest.mark.parametrize("code", ["stopping", "stopped"])
+def test_hooks_that_wait_in_vain_end_in_the_order_of_the_plan_and_none_runs(code: str) -> None:
+    names = "abcdefgh"
+    chain = [job(name, once(code, before)) for before, name in pairwise(names)]
+    world = JobsWorld(job("app"), job("a", once("stopped", "app")), *chain).start()
+    world.reload(job("app"))
+    assert world.outcomes == DONE
+    assert world.starts() == ["app"]
+    announced = [event for event in world.events if event.startswith("stopping")]
+    assert announced == [f"stopping {name}" for name in names]
