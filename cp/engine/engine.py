@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.engine.changes import Changes
 from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
-from cp.engine.exits import Exit
+from cp.engine.exits import Exit, failure_code
 from cp.engine.job import Job
 from cp.engine.registrations import Registrations
 from cp.engine.roster import Roster
@@ -30,7 +30,6 @@ DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no mo
 # and a Ctrl-C comes from the terminal and from a parent that passes it on.
 SAME_REQUEST = 0.2
 SIGKILL = 9
-HOOK_KILLED = 255  # exit code for a hook that a signal killed
 
 
 class Engine:
@@ -201,8 +200,8 @@ class Engine:
         return self._roster.comes_too_late(job) or (self.stopping and self._roster.waits_in_vain(job))
 
     def failed(self, job: Job, code: int) -> None:
-        """A job on which everything depends has failed: its code is ours."""
-        self.exit_code = code if code >= 0 else HOOK_KILLED
+        """A job on which everything depends has failed."""
+        self.exit_code = failure_code(job, code, self.jobs.values())
         self.stop()
 
     def completed(self, job: Job) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from cp.engine.states import State
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cp import plan
     from cp.engine.host import Log
+    from cp.engine.job import Job
     from cp.engine.run import Run
+
+KILLED = 255  # exit code for a hook that a signal killed
 
 SIGNAL_WORDS = {
     1: "hangup",
@@ -37,6 +44,17 @@ def describe_exit(code: int) -> str:
 def shell_code(code: int) -> int:
     """The exit code as shells and container tools report it: 128+N after a death by signal N."""
     return code if code >= 0 else 128 - code
+
+
+def failure_code(failed: Job, code: int, jobs: Iterable[Job]) -> int:
+    """The exit code of ContainerPilot after the failure of a job on which everything depends.
+
+    That of the job, unless it should have come before the main job, and a request started that, and it has ended.
+    """
+    for job in jobs:
+        if job.plan.main and job.state == State.COMPLETE and job.last_exit is not None and not failed.is_hook:
+            return job.last_exit.outside
+    return code if code >= 0 else KILLED
 
 
 class Exit:

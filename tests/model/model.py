@@ -37,6 +37,7 @@ class Model:
         self.requests_to_stop = 0
         self.last_request_to_stop = -1.0
         self.exit_code = 0
+        self.start_failed = False  # a job that is no hook, and on which everything depends
         self.last_code = ""
         self.budget = Budget(self, first.stop_timeout)
         self.registrations = Registrations(self)
@@ -103,6 +104,8 @@ class Model:
         if fatal:
             self.stop_reasons.append(f"{life.name} has failed")
             self.exit_code = ended if ended > 0 else 255
+            self.start_failed = not life.hook
+            self.prefer_main()
 
     def delivered(self, code: str, source: str) -> None:
         self.changes.delivered(code, source)
@@ -129,6 +132,12 @@ class Model:
             self.exit_code = 1
         elif main.exit_code is not None:
             self.exit_code = main.exit_code if main.exit_code >= 0 else 128 - main.exit_code
+
+    def prefer_main(self) -> None:
+        """The code of a main job that was started by hand, and has ended, goes before that of a failed preStart."""
+        for life in self.lives.values():
+            if self.start_failed and life.job.main and life.state == COMPLETE and life.exit_code is not None:
+                self.take_code(life)
 
     def hooks_on(self, life: Life, code: str) -> list[Life]:
         return [
@@ -203,6 +212,7 @@ class Model:
             self.exit_code = skipped
         if main is not None and not self.stop_reasons:
             self.take_code(main)
+        self.prefer_main()
         self.stopping, self.stop_began, self.last_hook = True, self.now, self.now
         self.stop_unasked = self.requests_to_stop == 0
         self.budget.renew(self.plan.stop_timeout)

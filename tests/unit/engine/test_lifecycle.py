@@ -8,6 +8,7 @@ import pytest
 
 from cp.engine.engine import SAME_REQUEST
 from cp.plan import Job
+from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import (
     AFTER_PRESTART,
     STARTUP,
@@ -57,6 +58,45 @@ def test_failed_pre_start_ends_everything_with_its_code() -> None:
     assert world.over
     assert world.engine.exit_code == 5
     assert world.story("start") == ["start preStart"]
+
+
+@pytest.mark.parametrize("first", ["preStart", "app"])
+def test_app_that_was_started_by_hand_gives_the_exit_code_although_pre_start_fails(first: str) -> None:
+    world = World(pre_start(), app(AFTER_PRESTART)).start()
+    world.engine.changes.start("APP", world.outcomes.append)
+    world.loop.settle()
+    for name in sorted(("preStart", "app"), key=first.__ne__):
+        (process,) = world.processes.running(name)
+        process.reaped = True
+        world.loop.call_soon(process.on_exit, -11)  # both in the same instant
+    world.loop.settle()
+    assert world.outcomes == [""]
+    assert world.over
+    assert world.engine.exit_code == 139
+
+
+def test_app_that_was_started_by_hand_has_ended_when_pre_start_fails() -> None:
+    world = World(pre_start(), app(AFTER_PRESTART), service("check")).start()
+    world.discovery.delay = 0.5
+    world.engine.changes.start("APP", world.outcomes.append)
+    world.loop.settle()
+    world.advance(1)
+    world.exit("check")  # registered: the stop waits for its removal before it ends preStart
+    world.exit("app", 7)
+    world.exit("preStart", 3)
+    world.advance(1)
+    assert world.over
+    assert world.engine.exit_code == 7
+
+
+def test_app_that_was_started_by_hand_ends_to_be_restarted_when_pre_start_fails() -> None:
+    world = JobsWorld(pre_start(), app(AFTER_PRESTART)).start()
+    world.ask("start", "APP")
+    world.loop.call_soon(world.operator.restart_job, "APP", world.outcomes.append)
+    world.exit("preStart", 4)  # in the same instant
+    assert world.outcomes == ["ContainerPilot is stopping"]
+    assert world.over
+    assert world.engine.exit_code == 143
 
 
 def test_pre_start_killed_by_a_signal_gives_255() -> None:
