@@ -18,7 +18,7 @@ from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.logs import Log, LogError
 from cp.plan import ConsulSettings, EtcdSettings
-from cp.secrets import Secrets, of_catalog
+from cp.secrets import Secrets
 from cp.text import decoded_by_python, file_of, process_environment, to_bytes
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
         hostname=decoded_by_python(os.uname().nodename),
         addresses=_local_addresses,
         version=__version__,
-        masked=log.masked,
+        secrets=log.secrets,
     )
     if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
         for name in FOR_HTTP:
@@ -160,7 +160,7 @@ def _assemble(
 
     _keep_descriptors()
     loop = Loop(on_error=on_error)
-    outputs = Outputs(loop, log.hold, log.secrets.whole, log.warning)
+    outputs = Outputs(loop, log.hold, log.warning)
     log.attach(loop, outputs.pause)
     processes = Processes(loop.call_soon)
     bus = Bus(loop.call_steps)
@@ -182,8 +182,7 @@ def _assemble(
         """Let the log do what the plan says, before anything else does. Raises LogError."""
         log.configure(loaded.logging)
         bus.trace = _trace(log) if log.enabled("debug") else None
-        for secret in of_catalog(loaded.catalog):
-            log.mask(secret)
+        log.secrets.mask_in_output(loaded.logging.mask, environment.get())
         log.secrets.watch(getattr(loaded.catalog, "token_file", ""))
         for warning in loaded.warnings:
             log.warning(warning)
@@ -231,6 +230,7 @@ def _assemble(
         log.flush()
         return engine.exit_code
 
+    log.secrets.on_output_change = outputs.mask_with
     use(first)
     from cp.catalog.discovery import SharedResolver
 

@@ -63,7 +63,7 @@ class Log:
     def __init__(
         self, wall: Callable[[], float] = time.time, sink: Sink | None = None, secrets: Secrets | None = None
     ) -> None:
-        self.secrets = Secrets() if secrets is None else secrets  # never written
+        self.secrets = Secrets() if secrets is None else secrets  # never written, but in the output of jobs
         self._wall = wall
         self._logging = Logging()
         self._sink = open_sink(self._logging.output) if sink is None else sink
@@ -75,6 +75,7 @@ class Log:
         self._zone = ""
         self._held = False
         self._rendered: dict[tuple[str, Fields], tuple[str, ...]] = {}
+        self.secrets.on_change = self._clean.clear
         self._use(self._logging)
 
     def debug(self, message: str, fields: Fields = ()) -> None:
@@ -108,14 +109,16 @@ class Log:
         """Where it is written: `stdout`, `stderr`, or the path of a file."""
         return self._logging.output
 
+    def child_output(self, line: str, fields: Fields = ()) -> None:
+        """Write a line that a child printed, at level info. It is not masked here: what is said in it is not ours."""
+        if self._threshold <= 1:
+            if not self._held:
+                self._tell_time()
+            self._sink.write(self._format("info", line, self._clean.get(fields) or self._masked_fields(fields)))
+
     def enabled(self, level: str) -> bool:
         """Whether records of this level are written."""
         return LEVELS[level] >= self._threshold
-
-    def mask(self, secret: str) -> None:
-        """From now on `********` is written wherever this text would be."""
-        self.secrets.add(secret)
-        self._clean.clear()
 
     def masked(self, text: str) -> str:
         """A text as this log would write it: without secrets."""
@@ -203,9 +206,6 @@ class Log:
         now = self._wall()
         second = int(now)
         if second != self._second:
-            # Also the moment to look whether a file has a new token, and for fields to be masked anew.
-            self.secrets.refresh()
-            self._clean.clear()
             self._stamp, self._zone = _clock_text(second, plain=self._logging.format == "plain")
             self._second = second
         self._fraction = _fraction(now - second)

@@ -224,12 +224,16 @@ class DirectorySettings(Record):
     path: str
 
 
+SHORTEST_MASKED = 8  # characters of a value that `logging.mask` masks
+
+
 class Logging(Record):
     """How ContainerPilot logs."""
 
     level: str = "info"  # debug info warning error fatal panic
     format: str = "plain"  # plain (services dialect's default), job (jobs dialect's default), text, json
     output: str = "stdout"  # stdout, stderr or a path
+    mask: tuple[str, ...] = ()  # variables whose values are masked in the output of jobs
 
 
 class Control(Record):

@@ -1,102 +1,112 @@
-"""What must not be shown: tokens, passwords, keys, wherever they come from. Masked in texts before they leave."""
+"""What must not be shown, and where.
+
+There are two rules. What ContainerPilot itself says never has a secret of its configuration in it. The output of jobs
+is theirs: only the values of the variables that `logging.mask` names are masked in it.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 
+from cp.plan import SHORTEST_MASKED
 from cp.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-MASK = "********"
-LIMIT = 256  # texts that are looked for; above it the one that was learned first is forgotten
-SHORTEST = 6  # characters of a variable's value that is taken for a secret
+    from cp.masking import Matcher
 
-# A variable whose name has one of these words, or two in a row that belong together, holds a secret.
-WORDS = ("PASS", "PWD", "PASSWORDS", "SECRETS", "CREDENTIAL", "CREDENTIALS")
-PAIRS = ("API_KEY", "ACCESS_KEY", "PRIVATE_KEY", "ENCRYPTION_KEY", "SIGNING_KEY", "AUTH_KEY", "ACCOUNT_KEY")
-# The end of a word is enough, as in PGPASSWORD.
-ENDINGS = ("PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY")
-# The variable says something about a secret, and is none.
-HARMLESS_LAST_WORDS = ("FILE", "PATH", "DIR", "URL", "URI", "NAME", "TTL", "TIMEOUT", "LENGTH")
-# Values that stand in many other places too: to mask them would hide more than it keeps.
-PLAIN_WORDS = (
-    *("always", "bearer", "changeme", "default", "disabled", "enabled", "ignore", "manual", "nobody", "optional"),
-    *("password", "postgres", "prompt", "required", "secret", "simple", "string", "unused"),
-)
+# Variables of the environment that are settings of ours: secrets, and URLs in which one may be.
+CREDENTIALS = ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_AUTH")
+URLS = ("CONSUL_HTTP_ADDR", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
-_FILE_LIMIT = 4096  # bytes of a file that holds a secret
-_PIECE = 16  # characters of a line of a secret of several lines, at least
-_TOKEN_IN_URL = 20  # characters of a user without a password, at least, to be a token; `git` is none
+FORMER = 2  # values of a variable before the current one that are masked in the output of jobs
+FORMER_SECRETS = 15  # values of a setting or a token file before the current one that are masked in what we say
+
+_MASK = "********"
+_FILE_LIMIT = 4096  # bytes of a file that holds a token
+_LONG_USER = 20  # characters of a user without a password, at least, to be a token; `git` is none
 _AUTHORITY = 1024  # characters of what may stand before the host in a URL
-_AUTHORITY_ENDS = "/?# \t\r\n\"'<>`\\,;)"
+_AUTHORITY_ENDS = '/?# \t\r\n"<>`\\'
 
 
 class Secrets:
-    """The texts to mask. For one thread."""
+    """All that is masked. For one thread.
 
-    __slots__ = ("_files", "_known", "_ordered", "_shortest")
+    `on_change` is called when what was masked before may have another secret in it; `on_output_change` gets what masks
+    the output of jobs.
+    """
+
+    __slots__ = ("_files", "_is_stale", "_listed", "_matcher", "_named", "_own", "on_change", "on_output_change")
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        self._known: dict[str, None] = {}  # in the order in which they were learned
-        self._ordered: tuple[str, ...] = ()  # the longest first: one secret may be part of another
-        self._shortest = 0
+        self.on_change: Callable[[], object] = lambda: None
+        self.on_output_change: Callable[[Matcher], object] = lambda matcher: None
+        self._own = Values(FORMER_SECRETS)
+        self._named: frozenset[str] = frozenset()  # by `logging.mask`
+        self._listed = Values(FORMER)  # of the variables with these names
         self._files: dict[str, tuple[int, int, int] | None] = {}
+        self._matcher: Matcher | None = None  # for what we say
+        self._is_stale = False
         for name, value in (environ or {}).items():
             self.learn(name, value)
 
-    def masked(self, text: str) -> str:
-        """The text with `********` in the place of every secret, and of what stands before the @ of a URL."""
-        if len(text) >= self._shortest:
-            for secret in self._ordered:
-                if secret in text:
-                    text = text.replace(secret, MASK)
-        return _masked_urls(text) if "@" in text and "://" in text else text
+    # --- what is a secret
 
-    def whole(self, data: bytes) -> int:
-        """How many of these bytes, the beginning of a line, can be masked for themselves: no secret goes across their
-        end, be it one of which the rest is still to come. At least half of them, whatever they are."""
-        end, least = len(data), len(data) // 2
-        secrets = [to_bytes(secret) for secret in self._ordered if "\n" not in secret]
-        for _ in range(8):  # what goes across the new end may begin even earlier; for ever, if someone wants it to
-            start = min(_torn(data, end, least, secrets), default=end)
-            if start == end:
-                break
-            end = start
-        return end
+    def add(self, source: str, secret: str) -> None:
+        """The secret that this source, such as a key of the configuration, has from now on."""
+        if secret.strip() and self._own.add(source, secret):
+            self._changed()
 
-    def add(self, secret: str) -> None:
-        """From now on this text is masked, also as reprs, JSON and URLs write it."""
-        if not secret:
-            return
-        for form in _forms(secret):
-            self._known.pop(form, None)  # it is the latest again
-            self._known[form] = None
-        while len(self._known) > LIMIT:
-            del self._known[next(iter(self._known))]
-        self._ordered = tuple(sorted(self._known, key=len, reverse=True))
-        self._shortest = len(self._ordered[-1])
+    def add_url(self, source: str, url: str) -> None:
+        """A URL, or what stands after its `://`, in which a password may be."""
+        info = url.rpartition("://")[2].rpartition("@")[0]
+        user, colon, password = info.partition(":")
+        secret = password if colon else user
+        self.add(source, secret)
+        if "%" in secret:
+            from cp.decoding import unquoted
+
+            self.add(f"{source}, decoded", from_bytes(unquoted(to_bytes(secret))))
 
     def learn(self, name: str, value: str) -> None:
-        """A variable of an environment: is it, or has it, a secret?"""
-        if is_secret(name, value):
-            self.add(value)
-        elif "@" in value and "://" in value:
-            for password in passwords_in(value):
-                if len(password) >= SHORTEST and password.lower() not in PLAIN_WORDS:
-                    self.add(password)
+        """A variable of the environment, before a process gets it."""
+        if name in CREDENTIALS:
+            self.add(name, value)
+            if name == "CONSUL_HTTP_AUTH":
+                self.add(f"{name}, the password", value.partition(":")[2])
+        elif name in URLS:
+            self.add_url(name, value)
+        if name in self._named and self._list(name, value):
+            self._output_changed()
+
+    def mask_in_output(self, names: Iterable[str], environ: Mapping[str, str]) -> None:
+        """From now on the values of these variables are masked in the output of jobs, and what was masked before."""
+        self._named = frozenset(names)
+        if [name for name in sorted(self._named & environ.keys()) if self._list(name, environ[name])]:
+            self._output_changed()
 
     def watch(self, path: str) -> None:
-        """What this file says is a secret, now and whenever `refresh` finds that it has changed."""
-        if path and path not in self._files:
-            self._files[path] = None
-            self.refresh()
+        """What this file says is a secret, now and whenever it has changed; "" for no file."""
+        if path not in self._files:
+            self._files = {path: None} if path else {}
 
-    def refresh(self) -> None:
-        """Look at the watched files. What they said before stays a secret."""
+    def _list(self, name: str, value: str) -> bool:
+        return len(value.strip()) >= SHORTEST_MASKED and self._listed.add(name, value)
+
+    def _changed(self) -> None:
+        self._is_stale = True
+        self.on_change()
+
+    def _output_changed(self) -> None:
+        self._changed()
+        matcher = _matcher_of(self._listed.all())
+        assert matcher is not None
+        self.on_output_change(matcher)
+
+    def _read_files(self) -> None:
         for path, seen in self._files.items():
             try:
                 status = os.stat(to_bytes(path))
@@ -108,109 +118,80 @@ class Secrets:
                     text = from_bytes(os.read(fd, _FILE_LIMIT)).strip()
                 finally:
                     os.close(fd)
-            except OSError:
+            except (OSError, ValueError):
                 continue  # who needs the file says what is wrong with it
             self._files[path] = stamp
-            self.add(text)
+            self.add(path, text)
+
+    # --- masking
+
+    def masked(self, text: str) -> str:
+        """What we say, with `********` in the place of every secret, and of the password of any URL."""
+        matcher = self._current_matcher()
+        if matcher is not None:
+            data = _encoded(text)
+            found = matcher.masked(data)
+            if found != data:
+                text = from_bytes(found)
+        return _masked_urls(text) if "@" in text and "://" in text else text
+
+    def starred(self, text: str) -> str:
+        """A text as long as before, with `*` for each character of a secret."""
+        matcher = self._current_matcher()
+        data = _encoded(text)
+        pieces: list[str] = []
+        done = 0
+        for start, end in matcher.spans(data) if matcher is not None else ():
+            pieces += (from_bytes(data[done:start]), "*" * len(from_bytes(data[start:end])))
+            done = end
+        return "".join((*pieces, from_bytes(data[done:])))
+
+    def _current_matcher(self) -> Matcher | None:
+        """For what we say."""
+        if self._files:
+            self._read_files()
+        if self._is_stale:
+            self._matcher = _matcher_of([*self._own.all(), *self._listed.all()])
+            self._is_stale = False
+        return self._matcher
 
 
-def is_secret(name: str, value: str) -> bool:
-    """Whether a variable with this name and this value looks like a secret."""
-    if len(value) < SHORTEST or value.lower() in PLAIN_WORDS:
-        return False
-    words = name.upper().replace("-", "_").replace(".", "_").split("_")
-    if words[-1] in HARMLESS_LAST_WORDS:
-        return False
-    if not any(word in WORDS or word.endswith(ENDINGS) for word in words):
-        joined = f"_{'_'.join(words)}_"
-        if not any(f"_{pair}_" in joined for pair in PAIRS):
-            return False
-    return not _is_path(value)
+class Values:
+    """The current value of each of some sources, and those that it had before."""
+
+    __slots__ = ("_by_source", "_former")
+
+    def __init__(self, former: int) -> None:
+        self._former = former
+        self._by_source: dict[str, list[str]] = {}
+
+    def add(self, source: str, value: str) -> bool:
+        """Whether this is a new value of the source."""
+        known = self._by_source.setdefault(source, [])
+        is_new = value not in known
+        if not is_new:
+            known.remove(value)
+        known.append(value)
+        del known[: -1 - self._former]
+        return is_new
+
+    def all(self) -> list[str]:
+        return [value for values in self._by_source.values() for value in values]
 
 
-def passwords_in(text: str) -> list[str]:
-    """What URLs in a text have between user and host, as it is written there."""
-    found: list[str] = []
-    start = text.find("://")
-    while start >= 0:
-        user, colon, password = _user_info(text, start + 3).partition(":")
-        if colon and password:
-            found.append(password)
-        elif len(user) >= _TOKEN_IN_URL:
-            found.append(user)
-        start = text.find("://", start + 3)
-    return found
+def _matcher_of(values: list[str]) -> Matcher | None:
+    if not values:
+        return None
+    from cp.masking import Matcher
+
+    return Matcher(map(to_bytes, dict.fromkeys(values)))
 
 
-def of_catalog(settings: object) -> Iterable[str]:
-    """The secrets of the settings of a catalogue, whichever it is."""
-    for name in ("token", "password", "http_auth"):
-        yield getattr(settings, name, "")
-    yield getattr(settings, "http_auth", "").partition(":")[2]
-    for address in (getattr(settings, "address", ""), *getattr(settings, "endpoints", ())):
-        yield from passwords_in(address if "://" in address else f"http://{address}")
-
-
-def _is_path(value: str) -> bool:
-    """A file that is there, or could be: secrets in base64 may begin with a slash too."""
-    if not value.startswith(("/", "./", "../", "~/", "file://")) or "\n" in value:
-        return False
-    if value.startswith(("~/", "file://")):
-        return True
-    folder = os.path.dirname(value)
-    return os.path.lexists(to_bytes(value)) or (folder != "/" and os.path.isdir(to_bytes(folder)))
-
-
-def _forms(secret: str) -> list[str]:
-    """A secret as it is, and as it looks inside a repr, a JSON string, a URL, and line by line."""
-    if secret.isalnum():
-        return [secret]
-    both = repr(secret + "\"'")[1:-4]  # with both quotes in it, a repr escapes the single one
-    in_json = secret.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    forms = [secret, both, both.replace("\\'", "'"), in_json, _percent_encoded(secret), _percent_decoded(secret)]
-    if "\n" in secret:  # a key in PEM: a child prints one line at a time
-        lines = [line.strip() for line in secret.splitlines()]
-        forms += [line for line in lines if len(line) >= _PIECE and not line.startswith("-----")]
-    return [form for form in dict.fromkeys(forms) if form.strip()]
-
-
-def _percent_encoded(text: str) -> str:
-    data = to_bytes(text)
-    return "".join(
-        chr(byte) if byte < 0x80 and (chr(byte).isalnum() or chr(byte) in "-._~") else f"%{byte:02X}" for byte in data
-    )
-
-
-def _percent_decoded(text: str) -> str:
-    first, *rest = to_bytes(text).split(b"%")
-    parts = [first]
-    for part in rest:
-        try:
-            parts.append(bytes.fromhex(part[:2].decode("ascii")) + part[2:] if len(part) >= 2 else b"%" + part)
-        except ValueError:
-            parts.append(b"%" + part)
-    return from_bytes(b"".join(parts))
-
-
-def _torn(data: bytes, end: int, least: int, secrets: Iterable[bytes]) -> Iterator[int]:
-    """Where the secrets begin that go across this end, as far as can be seen; nothing before `least`."""
-    for secret in secrets:
-        start = data.find(secret[:1], max(least, end - len(secret) + 1), end)
-        while start >= 0 and not _agree(data, start, secret):
-            start = data.find(secret[:1], start + 1, end)
-        if start >= 0:
-            yield start
-    before = data[max(least, end - 4 * _AUTHORITY) : end]  # as many bytes as so many characters may have
-    _, begins, rest = before.rpartition(b"://")
-    if begins and not any(byte in rest for byte in _AUTHORITY_ENDS.encode()):
-        yield end - len(begins + rest)
-    elif before.endswith((b":", b":/")):
-        yield before.rindex(b":") + end - len(before)
-
-
-def _agree(data: bytes, start: int, secret: bytes) -> bool:
-    """Whether a secret may begin here; a few bytes mostly say that it does not."""
-    return secret.startswith(data[start : start + 8]) and secret.startswith(data[start : start + len(secret)])
+def _encoded(text: str) -> bytes:
+    try:
+        return to_bytes(text)
+    except ValueError:  # a surrogate that stands for no byte
+        return text.encode(errors="replace")
 
 
 def _user_info(text: str, start: int) -> str:
@@ -230,10 +211,10 @@ def _masked_urls(text: str) -> str:
         info = _user_info(text, start)
         user, colon, password = info.partition(":")
         if colon and password:
-            pieces += (text[done:start], user, ":", MASK)
+            pieces += (text[done:start], user, ":", _MASK)
             done = start + len(info)
-        elif len(user) >= _TOKEN_IN_URL:
-            pieces += (text[done:start], MASK)
+        elif len(user) >= _LONG_USER:
+            pieces += (text[done:start], _MASK)
             done = start + len(info)
         start = text.find("://", start)
     return "".join(pieces) + text[done:] if pieces else text

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cp.config.confidential import Secrets
     from cp.config.errors import Problems
     from cp.config.interfaces import Address
     from cp.config.json5 import Document
@@ -23,7 +24,7 @@ __all__ = ["ConfigError", "Source", "control_socket", "load", "read", "render"]
 _OTHER_LINES = " (line of the rendered configuration; see -template)"
 
 
-def render(source: Source, environ: Mapping[str, str], masked: Callable[[str], str] = str) -> str:
+def render(source: Source, environ: Mapping[str, str], secrets: Secrets | None = None) -> str:
     """The text with its template applied; ConfigError with the place in the source if it cannot be."""
     if "{{" not in source.text:
         return source.text
@@ -32,8 +33,11 @@ def render(source: Source, environ: Mapping[str, str], masked: Callable[[str], s
     try:
         return template.render(source.text, environ)
     except template.TemplateError as error:
-        place = f"{source.name}:{error.line}:{error.column}"
-        raise ConfigError([f"{place}: Could not apply template to config: {short(masked(str(error)))}"]) from None
+        place, why = f"{source.name}:{error.line}:{error.column}", str(error)
+        if secrets is not None:
+            _note_named_variables(source.text, environ, secrets)
+            why = secrets.masked(why)
+        raise ConfigError([f"{place}: Could not apply template to config: {short(why)}"]) from None
 
 
 def load(
@@ -44,16 +48,17 @@ def load(
     hostname: str,
     addresses: Callable[[], list[Address]],
     version: str = "",
-    masked: Callable[[str], str] = str,
+    secrets: Secrets | None = None,
 ) -> Plan:
     """The plan of a configuration; ConfigError with all its faults at once.
 
     `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
     that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
-    needs them; `version` is that of ContainerPilot; `masked` takes secrets out of messages.
+    needs them; `version` is that of ContainerPilot; `secrets` learns those of the configuration, and takes them out of
+    messages.
     """
-    text = render(source, environ, masked)
-    document, problems = _parse(source, environ, text, masked)
+    text = render(source, environ, secrets)
+    document, problems = _parse(source, environ, text, secrets)
     from cp.config import dialect
 
     told = dialect.detect(document.root, problems, has_command=bool(arguments))
@@ -97,12 +102,19 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     return path
 
 
+def _note_named_variables(text: str, environ: Mapping[str, str], secrets: Secrets) -> None:
+    from cp.config.confidential import note_named_variables
+
+    note_named_variables(text, environ, secrets)
+
+
 def _parse(
-    source: Source, environ: Mapping[str, str], text: str, masked: Callable[[str], str] = str
+    source: Source, environ: Mapping[str, str], text: str, secrets: Secrets | None = None
 ) -> tuple[Document, Problems]:
     from cp.config.errors import Problems
     from cp.config.json5 import JsonError, Value, parse
 
+    masked = str if secrets is None else secrets.masked
     # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
     name, note = source.name, _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
 
@@ -120,15 +132,22 @@ def _parse(
     except JsonError as error:
         from cp.config.formats import other_format
 
-        hints = error.hints
+        shown, hints = text, error.hints
+        if secrets is not None:
+            _note_named_variables(text, environ, secrets)
+            shown = secrets.starred(text)
         if text is not source.text and (hint := template().of_syntax_error(error.at)):
             hints = (f"{hint}.",)
         elif other := other_format(name, text):
             hints = (other,)
-        first, newline, rest = error.report(hints).partition("\n")
+        first, newline, rest = error.report(shown, hints).partition("\n")
         raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
     if document.root.data is None:
         document.root = Value({}, document.root.at)  # null is the same as nothing
+    if secrets is not None:
+        from cp.config.confidential import note_secrets
+
+        note_secrets(document.root, environ, secrets)
     origin = (lambda at: template().of_value(at)) if text is not source.text else None
     problems = Problems(document, name, note, masked, origin)
     if not isinstance(document.root.data, dict):

@@ -19,6 +19,7 @@ from cp.config.settings import (
     read_shutdown_timeout,
     read_stop_timeout,
     warn_about_repeated_keys,
+    warn_about_unmasked_output,
 )
 from cp.plan import EVENT, REOPEN_LOG, STOP, Plan
 
@@ -60,7 +61,7 @@ def compile_jobs(
     warn_about_repeated_keys(document, problems)
     catalog = read_catalog(root, environ)
     control = read_control(root, announced=True)
-    logging = read_logging(root, default_format="job", to_file=True)
+    logging = read_logging(root, environ, default_format="job", to_file=True)
     stop_timeout = read_stop_timeout(root)
     shutdown_timeout = read_shutdown_timeout(root)
     has_telemetry = root.has("telemetry")
@@ -80,6 +81,7 @@ def compile_jobs(
     check_sources(jobs, watches, has_telemetry=has_telemetry)
     warn_about_cycles(jobs)
     _need_catalog(root, jobs)
+    warn_about_unmasked_output(root, logging, [read.job for read in jobs])
     if not jobs and not has_telemetry:
         root.warning("jobs", "there are no jobs, so nothing is run")
     problems.check()

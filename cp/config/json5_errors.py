@@ -9,25 +9,25 @@ _ENDS = " \t\r\n\"',/:"  # characters that neither a name nor a password in a UR
 
 class JsonError(Exception):
     """The text is not JSON5, from offset `at` on. `str()` has the reason, an excerpt with a pointer, and hints, on
-    several lines; `report` has other hints."""
+    several lines."""
 
     def __init__(self, text: str, at: int, reason: str, hints: tuple[str, ...] = ()) -> None:
         self.at = at
         self.line, self.column = place(text, at)
         self.reason = reason
-        lines = [f"Parse error at line:col [{self.line}:{self.column}]: {reason}"]
+        self.hints = hints
+        super().__init__(self.report(text, hints))
+
+    def report(self, text: str, hints: tuple[str, ...]) -> str:
+        """What `str()` has, with other hints, and an excerpt of the text in which secrets may be starred out."""
+        lines = [f"Parse error at line:col [{self.line}:{self.column}]: {self.reason}"]
         source = _without_secrets(text).split("\n")
         shown = range(max(self.line - 1, 1), self.line + 1)
         # Of a long line only what is around the place.
         start = max(0, self.column - EXCERPT // 2) if len(source[self.line - 1]) > EXCERPT else 0
         lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in shown]
         lines.append("-" * (7 + self.column - start - 1) + "^")
-        self.hints = hints
-        self._lines = lines
-        super().__init__(self.report(hints))
-
-    def report(self, hints: tuple[str, ...]) -> str:
-        return "\n".join((*self._lines, *hints))
+        return "\n".join((*lines, *hints))
 
 
 def place(text: str, at: int) -> tuple[int, int]:

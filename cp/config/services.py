@@ -19,8 +19,9 @@ from cp.config.settings import (
     read_shutdown_timeout,
     read_stop_timeout,
     warn_about_repeated_keys,
+    warn_about_unmasked_output,
 )
-from cp.plan import MAINTENANCE, RELOAD, STOP, Job, Plan
+from cp.plan import MAINTENANCE, RELOAD, STOP, Plan
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def compile_services(
     # ContainerPilot 2 knows API v2 only, and so do the readers of its keys, such as templates of confd.
     catalog = read_catalog(root, environ, preferred_etcd_api="v2")
     control = read_control(root, announced=False)
-    logging = read_logging(root, default_format="plain", to_file=False)
+    logging = read_logging(root, environ, default_format="plain", to_file=False)
     stop_timeout = read_stop_timeout(root)
     shutdown_timeout = read_shutdown_timeout(root)
     pre_start, app, pre_stop, post_stop = read_hooks(root, scope, arguments)
@@ -96,10 +97,12 @@ def compile_services(
         )
     app = app.replace(command=_render_arguments(arguments, {**environ, **dict(variables)}, problems) or None)
     # In this order they start: coprocesses are there for the application, which comes last.
-    in_order: list[Job | None] = [pre_start, *coprocesses, *on_changes, *services, *tasks, app, pre_stop, post_stop]
+    found = (pre_start, *coprocesses, *on_changes, *services, *tasks, app, pre_stop, post_stop)
+    in_order = tuple(job for job in found if job is not None)
+    warn_about_unmasked_output(root, logging, in_order)
     return Plan(
         dialect="services",
-        jobs=tuple(job for job in in_order if job is not None),
+        jobs=in_order,
         watches=tuple(watches),
         catalog=catalog,
         logging=logging,

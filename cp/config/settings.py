@@ -5,16 +5,20 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.fields import show
 from cp.config.nearest import did_you_mean
-from cp.plan import Logging
+from cp.plan import INHERIT, SHORTEST_MASKED, Logging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from cp.config.errors import Problems
     from cp.config.fields import Fields
     from cp.config.json5 import Document
+    from cp.plan import Job
 
 ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
 
+_LOGGING_KEYS = ("level", "format", "output", "mask")
 _LEVELS = {
     "debug": "debug",
     "info": "info",
@@ -27,9 +31,9 @@ _LEVELS = {
 _DEFAULT_STOP_TIMEOUT = 5
 
 
-def read_logging(root: Fields, *, default_format: str, to_file: bool) -> Logging:
+def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: str, to_file: bool) -> Logging:
     """`logging`. `default_format` is what the format `default` means; `to_file`: the output may be a path."""
-    fields = root.object("logging", ("level", "format", "output"))
+    fields = root.object("logging", _LOGGING_KEYS)
     if fields is None:
         return Logging(format=default_format)
     formats = {"default": default_format, "text": "text", "json": "json"}
@@ -41,7 +45,39 @@ def read_logging(root: Fields, *, default_format: str, to_file: bool) -> Logging
         level=_choice(fields, "level", "Unknown log level", _LEVELS, "info"),
         format=_choice(fields, "format", "Unknown log format", formats, default_format),
         output=output,
+        mask=_read_mask(fields, environ),
     )
+
+
+def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """`mask`: names of variables whose values are masked in the output of jobs."""
+    names = fields.strings("mask", single=True)
+    for name in names:
+        if not name or "=" in name:
+            fields.fault("mask", f"{show(name)} cannot be the name of a variable")
+        elif 0 < len(environ.get(name, "").strip()) < SHORTEST_MASKED:
+            fields.warning(
+                "mask",
+                f"the value of {name} has fewer than {SHORTEST_MASKED} characters, and is not masked: "
+                "it could stand anywhere by chance",
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def warn_about_unmasked_output(root: Fields, logging: Logging, jobs: Iterable[Job]) -> None:
+    """What does not go through the log cannot be masked."""
+    if logging.mask:
+        past = [
+            job.label or job.name
+            for job in jobs
+            if (job.command is not None and job.output == INHERIT)
+            or (job.health is not None and job.health.command is not None and job.health.output == INHERIT)
+        ]
+        if past:
+            several = "outputs" if len(past) > 1 else "output"
+            root.warning(
+                "logging", f"`mask` does not reach the {several} of {', '.join(past)}, which goes past the log"
+            )
 
 
 def _choice(fields: Fields, key: str, saying: str, choices: dict[str, str], default: str) -> str:

@@ -67,6 +67,8 @@ class Check:
             self._start(self._plan.command)
 
     def _start(self, command: tuple[str, ...]) -> None:
+        # What a token file has now is known when the check's words are shown, though it be replaced meanwhile.
+        self._host.masked("")
         self.began = self._host.loop.now()
         check = self._plan
         last_line = LastLine()  # of this run: what an earlier one left in the background may still print

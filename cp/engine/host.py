@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         def info(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
         def warning(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
         def error(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
+        def child_output(self, line: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
+            """A line that a child printed; at level info."""
 
     class Supervisor(Protocol):
         """What a job asks of the engine that owns it."""
@@ -92,7 +94,7 @@ if TYPE_CHECKING:
 class Environment:
     """The environment of children: what we were started with, and what the engine adds. Never `os.environ` itself.
 
-    `on_set(name, value)` hears of each variable.
+    `on_set(name, value)` hears of each variable before a child gets it.
     """
 
     __slots__ = ("_on_set", "_variables")
@@ -123,7 +125,11 @@ class Environment:
 
     def compose(self, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
         """The environment of a child that starts now."""
-        return {**self._variables, **dict(extra)}
+        own = dict(extra)
+        if self._on_set is not None:
+            for name, value in own.items():
+                self._on_set(name, value)
+        return {**self._variables, **own}
 
 
 class Host:

@@ -11,8 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+    from typing import Protocol
 
     from cp.engine.loop import Loop
+
+    class Matcher(Protocol):
+        """Masks secrets in what children print."""
+
+        def masked(self, data: bytes, /) -> bytes: ...
+        def masked_lines(self, data: bytes, expected: tuple[bytes, ...], /) -> tuple[bytes, tuple[bytes, ...]]: ...
+        def cut(self, data: bytes, limit: int, /) -> int: ...
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
@@ -32,7 +40,7 @@ WARNING_PAUSE = 60.0  # seconds between two lines in the log about such pipes
 class LineReader:
     """Reads one pipe of a child and passes on its lines, without their ends; the last one also if it has no end."""
 
-    __slots__ = ("_on_end", "_on_line", "_outputs", "_partial", "_size", "fd", "label")
+    __slots__ = ("_expected", "_on_end", "_on_line", "_outputs", "_partial", "_size", "fd", "label")
 
     def __init__(
         self, outputs: Outputs, fd: int, on_line: Callable[[str], object], on_end: Callable[[], object] | None
@@ -41,6 +49,7 @@ class LineReader:
         self._on_line = on_line
         self._on_end = on_end
         self._partial = b""
+        self._expected: tuple[bytes, ...] = ()  # the rest of a secret of several lines
         self._size = READ_SIZE
         self.fd = fd
         self.label = ""  # of the run whose output it is
@@ -57,16 +66,20 @@ class LineReader:
         if not data:
             self.close()
             return False
-        lines = (self._partial + data).split(b"\n")
+        matcher = self._outputs.matcher
+        lines = (self._partial + data).split(b"\n") if matcher is None else self._masked_lines(matcher, data)
         self._partial = lines.pop()
         self._size = min(READ_SIZE, max(2 * READ_LINES, size * READ_LINES // len(lines))) if lines else READ_SIZE
         self._outputs.hold(True)
         try:
             for line in lines:
                 self._pass_on(line)
-            # Its end may still come, as LF or CRLF: a line of exactly this size has no empty piece after it.
-            while len(self._partial) > LINE_LIMIT + 1:
-                self._partial = self._pass_on_piece(self._partial)
+            if matcher is not None:
+                self._pass_on_masked_pieces(matcher)
+            else:
+                # Its end may still come, as LF or CRLF: a line of exactly this size has no empty piece after it.
+                while len(self._partial) > LINE_LIMIT + 1:
+                    self._partial = self._pass_on_piece(self._partial)
         finally:
             self._outputs.hold(False)
         return len(data) == size
@@ -79,6 +92,22 @@ class LineReader:
             if not self.read():
                 return
 
+    def _masked_lines(self, matcher: Matcher, data: bytes) -> list[bytes]:
+        """The lines that end in these new bytes, without secrets, and the beginning of the next one as it is."""
+        ended, newline, rest = data.rpartition(b"\n")
+        if not newline:
+            return [self._partial + data]
+        masked, self._expected = matcher.masked_lines(self._partial + ended, self._expected)
+        return [*masked.split(b"\n"), rest]
+
+    def _pass_on_masked_pieces(self, matcher: Matcher) -> None:
+        while size := matcher.cut(self._partial, LINE_LIMIT):
+            _, whole = from_beginning(self._partial[:size])
+            size = whole or size
+            self._on_line(from_bytes(matcher.masked(self._partial[:size])))
+            self._partial = self._partial[size:]
+            self._expected = ()
+
     def _pass_on(self, line: bytes) -> None:
         line = line.removesuffix(b"\r")
         while len(line) > LINE_LIMIT:
@@ -87,7 +116,7 @@ class LineReader:
 
     def _pass_on_piece(self, line: bytes) -> bytes:
         """Pass on the beginning of a line that is too long; returns the rest of the line."""
-        piece = line[: self._outputs.whole(line[:LINE_LIMIT])]
+        piece = line[:LINE_LIMIT]
         # A character that is only begun goes to the next piece. Bytes that are not UTF-8 are not held back.
         text, size = from_beginning(piece)
         if not size:
@@ -102,6 +131,9 @@ class LineReader:
         os.close(self.fd)
         self.fd = -1
         if self._partial:
+            matcher = self._outputs.matcher
+            if matcher is not None:
+                self._partial, _ = matcher.masked_lines(self._partial, self._expected)
             self._pass_on(self._partial)
             self._partial = b""
         if self._on_end is not None:
@@ -115,19 +147,12 @@ class Outputs:
     timers and clients have their turn after every few reads, even if hundreds of children flood us.
 
     `hold(True)` comes before the lines of one read, `hold(False)` after them: they may be written together.
-    `whole(beginning)` says how much of a line that is too long may go out as one piece; not nothing. `warn` gets a line
-    for the log.
+    `warn` gets a line for the log. `matcher` masks secrets in what is printed; None: there are none.
     """
 
-    def __init__(
-        self,
-        loop: Loop,
-        hold: Callable[[bool], object] = bool,
-        whole: Callable[[bytes], int] = len,
-        warn: Callable[[str], object] = str,
-    ) -> None:
+    def __init__(self, loop: Loop, hold: Callable[[bool], object] = bool, warn: Callable[[str], object] = str) -> None:
         self.hold = hold
-        self.whole = whole
+        self.matcher: Matcher | None = None
         self._warn = warn
         self._closed = 0  # pipes that there was no room for, since the last warning
         self._warned_at: float | None = None
@@ -137,6 +162,10 @@ class Outputs:
         self._lingering: deque[LineReader] = deque()
         self._paused = False
         loop.add_reader(self._epoll.fileno(), self._read)
+
+    def mask_with(self, matcher: Matcher) -> None:
+        """From now on this masks secrets in what is printed."""
+        self.matcher = matcher
 
     def open(
         self, on_line: Callable[[str], object], on_end: Callable[[], object] | None = None

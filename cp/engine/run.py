@@ -164,7 +164,7 @@ class Run:
     def _line(self, line: str) -> None:
         if self._on_line is not None:
             self._on_line(line)
-        self._host.log.info(line, self.log_fields)
+        self._host.log.child_output(line, self.log_fields)
 
     def _time_is_up(self) -> None:
         self._limit = None

@@ -219,6 +219,16 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         "-putenv\0A=b\0-putenv=C", "--putmetric=m=1.5", "-signal\0app=RTMIN+3", "-job=a b/%", "-events\0-follow\0-json",
         "-config\0x\0--\0app\0-v", "-maintenance=enable", "-restart\0\u00e9",
     ),
+    "masking": tuple(
+        joined(secrets.encode(), text.encode())
+        for secrets, text in (
+            ("hunter2/\u00e4\u20ac", 'a hunter2/\u00e4\u20ac "hunter2\\/\\u00E4\\u20ac" hunter2%2F%c3%a4%E2%82%AC'),
+            ("b c+d/\U0001f600", '{"a":"b c+d\\/\\ud83d\\ude00"} b+c%2Bd%2f%F0%9F%98%80'),
+            ("hunter22\x01\\\\\\n1234%41", "\\x68unter22 %68unter22 \\\\\\n1234%2541 hunter22hunter22"),
+            ("-----BEGIN-----\n0123456789\nab==\n-----END-----", "0123456789\nab==\n0123456789\\nab=="),
+            ("abcdabcd\x01cdabcdab", "abcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcdabcd\\\\u0041"),
+        )
+    ),
     "control": tuple(bytes([number]) + request for number, request in enumerate(REQUESTS)),
     "telemetry": tuple(bytes([number]) + request for number, request in enumerate(REQUESTS)),
     "client": CLIENT,

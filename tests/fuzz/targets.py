@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.fuzz.of_bodies import fuzz_bodies, fuzz_client, fuzz_exposition, fuzz_signal
 from tests.fuzz.of_catalogs import fuzz_consul, fuzz_etcd2, fuzz_etcd3, fuzz_http, fuzz_record
 from tests.fuzz.of_configurations import fuzz_config
+from tests.fuzz.of_secrets import fuzz_masking
 from tests.fuzz.of_servers import fuzz_control, fuzz_telemetry
 from tests.fuzz.of_templates import fuzz_printf, fuzz_regex, fuzz_template
 from tests.fuzz.of_texts import fuzz_command_line, fuzz_duration, fuzz_interface, fuzz_json5, fuzz_netlink
@@ -24,6 +25,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "interface": fuzz_interface,
     "netlink": fuzz_netlink,
     "command_line": fuzz_command_line,
+    "masking": fuzz_masking,
     "control": fuzz_control,
     "telemetry": fuzz_telemetry,
     "client": fuzz_client,

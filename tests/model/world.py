@@ -71,7 +71,7 @@ class QuietLog:
     def info(self, message: str, fields: Any = ()) -> None:
         pass
 
-    warning = error = info
+    warning = error = child_output = info
 
 
 class Given:

@@ -209,7 +209,7 @@ def is_as_shown(actual: str, expected: str) -> bool:
 
 KEYS: dict[tuple[Path, str], list[tuple[str, ...]]] = {
     (REFERENCE, "Top-level keys"): [services._KEYS],
-    (REFERENCE, "logging"): [("level", "format", "output")],
+    (REFERENCE, "logging"): [settings._LOGGING_KEYS],
     (REFERENCE, "consul"): [catalogs._CONSUL_KEYS, catalogs._TLS_KEYS],
     (REFERENCE, "etcd"): [catalogs._ETCD_KEYS],
     (REFERENCE, "services"): [services_registered._KEYS, services_registered._CONSUL_KEYS],
@@ -226,7 +226,7 @@ KEYS: dict[tuple[Path, str], list[tuple[str, ...]]] = {
     (JOBS, "control"): [("socket", "users")],
     (TELEMETRY, "The jobs dialect"): [jobs_telemetry._KEYS, jobs_telemetry._METRIC_KEYS],
     (TELEMETRY, "The services dialect"): [services_telemetry._KEYS, ("check", "poll", "timeout")],
-    (JOBS, "logging"): [("level", "format", "output"), ("raw",)],
+    (JOBS, "logging"): [settings._LOGGING_KEYS, ("raw",)],
 }
 
 

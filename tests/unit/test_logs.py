@@ -272,17 +272,32 @@ def test_before_a_configuration_is_read_the_log_is_plain_at_info() -> None:
 def test_secrets_are_never_written(format: str) -> None:
     stage = Stage(format)
     for secret in ("s3cr3t", "s3cr3t-and-more", 'quo"ted', "", "s3cr3t"):
-        stage.log.mask(secret)
+        stage.log.secrets.add("a setting", secret)
     stage.log.info('tokens s3cr3t s3cr3t-and-more quo"ted end', (("job", "x-s3cr3t-x"),))
     assert "tokens ******** ******** ******** end" in stage.text
     assert "s3cr3t" not in stage.text
     assert "ted" not in stage.text
 
 
+@pytest.mark.parametrize("format", ["plain", "job", "text", "json"])
+def test_what_children_print_is_written_as_it_is(format: str) -> None:
+    stage = Stage(format)
+    stage.log.secrets.add("a setting", "s3cr3t")
+    stage.log.child_output("s3cr3t at http://me:s3cr3t@host", (("job", "x-s3cr3t-x"),))
+    assert "s3cr3t at http://me:s3cr3t@host" in stage.text
+    assert stage.text.count("s3cr3t") == 2
+
+
+def test_what_children_print_is_at_level_info() -> None:
+    stage = Stage("plain", level="warning")
+    stage.log.child_output("hidden")
+    assert stage.text == ""
+
+
 def test_fields_are_masked_too_when_a_secret_is_learned_later() -> None:
     stage = Stage("text")
     stage.log.info("before", JOB)
-    stage.log.mask("web")
+    stage.log.secrets.add("a setting", "web")
     stage.log.info("after", JOB)
     assert "job=web" in stage.text.splitlines()[0]
     assert 'job="********"' in stage.text.splitlines()[1]

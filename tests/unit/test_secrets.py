@@ -8,99 +8,101 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.plan import ConsulSettings, EtcdSettings
-from cp.secrets import LIMIT, MASK, Secrets, is_secret, of_catalog
+from cp import config
+from cp.config import ConfigError, Source
+from cp.secrets import FORMER, FORMER_SECRETS, Secrets
+from tests.unit.config.loading import load_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from cp.masking import Matcher
+
+MASK = "********"
+
+
+class Output:
+    """Masks as the output of jobs is masked."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self.matcher: Matcher | None = None
+        secrets.on_output_change = self._use
+
+    def _use(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+
+    def masked(self, text: str) -> str:
+        data = text.encode()
+        return (data if self.matcher is None else self.matcher.masked(data)).decode()
+
+
+# --- what ContainerPilot itself says
+
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        *("TOKEN", "GITHUB_TOKEN", "TOKEN_OF_MAIL", "DB_PASSWORD", "db_password", "PGPASSWORD", "DB_PASSWD", "DB_PASS"),
-        *(
-            "MYSQL_PWD",
-            "AWS_SECRET_ACCESS_KEY",
-            "CLIENT_SECRET",
-            "MAIL_API_KEY",
-            "API_KEY_2",
-            "APIKEY",
-            "TLS_PRIVATE_KEY",
-        ),
-        *("APP_CREDENTIALS", "REGISTRY_CREDENTIAL", "app.password", "X-AUTH-TOKEN", "SIGNING_KEY"),
-    ],
+    "secret", ["x", "t0ken", "11111111-2222-3333-4444-555555555555", "päß wörd\"'\\", "ends in \n"]
 )
-def test_names_that_look_like_a_secret(name: str) -> None:
-    assert is_secret(name, "abc123")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "PATH",
-            "HOME",
-            "KEY",
-            "MONKEY",
-            "KEYBOARD",
-            "COMPASS",
-            "BYPASS",
-            "TOKENIZER",
-            "MAX_TOKENS",
-            "AUTHOR",
-            "SECRETARY",
-        ),
-        *("DB_PASSWORD_FILE", "TOKEN_URL", "SECRET_NAME", "TOKEN_TTL", "PUBLIC_KEY"),
-    ],
-)
-def test_names_that_do_not(name: str) -> None:
-    assert not is_secret(name, "abc123")
-
-
-@pytest.mark.parametrize("value", ["", "short", "true", "Required", "disabled", "/run/secrets/x", "./x", "~/.token"])
-def test_values_that_are_none(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.path.lexists", lambda path: path in (b"/run/secrets/x", b"./x"))
-    assert not is_secret("TOKEN", value)
-
-
-@pytest.mark.parametrize("value", ["/wJalrXUtnFEMI/K7MDENG", "123456", "swordfish", "-----BEGIN\n/x"])
-def test_values_that_are_one(value: str) -> None:
-    assert is_secret("TOKEN", value)
-
-
-SECRET_TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), min_size=6).filter(
-    lambda text: text.strip() and text not in MASK and "*" not in text
-)
-
-
-@given(secret=SECRET_TEXTS)
-def test_a_secret_is_found_in_whatever_form_it_is_written(secret: str) -> None:
-    secrets = Secrets({"X_TOKEN": secret} if is_secret("X_TOKEN", secret) else {})
-    secrets.add(secret)
-    for text in (secret, repr(secret), repr(secret + "'"), repr(secret + '"'), json.dumps(secret, ensure_ascii=False)):
-        assert secret not in secrets.masked(f"<{text}>")
-        assert MASK in secrets.masked(f"<{text}>")
-    assert MASK in secrets.masked(f"http://me:{quote(secret, safe='')}@host/")
-
-
-def test_the_longest_goes_first_and_the_oldest_is_forgotten() -> None:
+def test_a_secret_of_the_configuration_is_never_said(secret: str) -> None:
     secrets = Secrets()
-    secrets.add("secret1")
-    secrets.add("secret1-and-more")
-    assert secrets.masked("secret1-and-more secret1") == f"{MASK} {MASK}"
-    for number in range(LIMIT):
-        secrets.add(f"other{number:04}")
-    assert secrets.masked("secret1") == "secret1"
-    assert secrets.masked("other0000 other0255") == f"{MASK} {MASK}"
+    secrets.add("consul.token", secret)
+    for text in (secret, repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False), quote(secret)):
+        assert secrets.masked(f"[{text}]").count(MASK) == 1
+        assert secret.strip() not in secrets.masked(f"[{text}]")
 
 
-def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
-    key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nAAAAAAAAAAAAAAAAAAAA\n-----END KEY-----"
-    secrets = Secrets({"TLS_PRIVATE_KEY": key})
-    assert secrets.masked("x MIIEvQIBADANBgkqhkiG") == f"x {MASK}"
-    assert secrets.masked("-----BEGIN KEY-----") == "-----BEGIN KEY-----"
-    assert secrets.masked(key) == MASK
+def test_without_secrets_everything_is_said() -> None:
+    secrets = Secrets({"DB_PASSWORD": "hunter2-hunter2", "API_TOKEN": "s3cr3t-s3cr3t", "A_URL": "http://a:b@c"})
+    text = "hunter2-hunter2 s3cr3t-s3cr3t \udcff \ud800"
+    assert secrets.masked(text) is text
+
+
+def test_a_secret_is_said_by_no_character_that_is_none() -> None:
+    secrets = Secrets()
+    secrets.add("consul.token", "t0ken")
+    assert secrets.masked("t0ken \ud800 \udcff") == f"{MASK} ? ?"
+
+
+def test_blanks_are_no_secret() -> None:
+    secrets = Secrets()
+    for nothing in ("", " ", "\n"):
+        secrets.add("consul.token", nothing)
+    assert secrets.masked("a b\nc") == "a b\nc"
+
+
+def test_former_secrets_stay_masked() -> None:
+    secrets = Secrets()
+    values = [f"token-{number:03}" for number in range(40)]
+    for value in values:
+        secrets.add("consul.token", value)
+        assert secrets.masked(value) == MASK
+    for value in values[-1 - FORMER_SECRETS :]:
+        assert secrets.masked(value) == MASK
+    assert secrets.masked(values[0]) == values[0]
+
+
+def test_many_secrets_of_others_push_none_out() -> None:
+    secrets = Secrets({"CONSUL_HTTP_TOKEN": "the-first"})
+    for number in range(1000):
+        secrets.add(f"source{number}", f"other-{number:04}")
+    assert secrets.masked("the-first other-0000 other-0999") == f"{MASK} {MASK} {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "parts"),
+    [
+        ("CONSUL_HTTP_TOKEN", "a:b-c", ["a:b-c"]),
+        ("CONSUL_HTTP_AUTH", "user:pw-of-proxy", ["user:pw-of-proxy", "pw-of-proxy"]),
+        ("CONSUL_HTTP_ADDR", "https://user:pw%2Cw@host:1", ["pw%2Cw", "pw,w"]),
+        ("CONSUL_HTTP_ADDR", "ghp-token@host", ["ghp-token"]),
+        ("HTTPS_PROXY", "http://me:p@w@proxy:1", ["p@w"]),
+    ],
+)
+def test_variables_that_are_settings_of_ours(name: str, value: str, parts: list[str]) -> None:
+    for secrets in (Secrets({name: value}), Secrets()):
+        secrets.learn(name, value)
+        for part in parts:
+            assert secrets.masked(f"<{part}>") == f"<{MASK}>"
 
 
 @pytest.mark.parametrize(
@@ -113,82 +115,214 @@ def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
         ("https://host/a:b@c", "https://host/a:b@c"),
         ("me:pw@host", "me:pw@host"),
         ("://@", "://@"),
+        *[(f"x://me:p{odd}w@host,", f"x://me:{MASK}@host,") for odd in (",", ";", ")", "'", "(", "!", "ö", "%2F")],
     ],
 )
-def test_passwords_in_urls(text: str, masked: str) -> None:
+def test_passwords_in_urls_are_never_said(text: str, masked: str) -> None:
     assert Secrets().masked(text) == masked
 
 
-def test_a_password_in_the_url_of_a_variable_is_a_secret_everywhere() -> None:
-    secrets = Secrets(
-        {"DATABASE_URL": "postgres://app:pass%40word1@db/app", "OTHER_URL": "http://postgres:postgres@db"}
-    )
-    assert secrets.masked("pass@word1 pass%40word1 postgres") == f"{MASK} {MASK} postgres"
-
-
-def test_a_watched_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
-    file = tmp_path / "token"
+def test_a_token_file_is_read_before_anything_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "tokens ö"
     secrets = Secrets()
     secrets.watch(str(file))
+    assert secrets.masked("first-token") == "first-token"
     file.write_text("first-token\n")
-    secrets.refresh()
+    assert secrets.masked("first-token") == MASK
     file.write_text("the-second-token\n")
-    secrets.refresh()
     assert secrets.masked("first-token the-second-token") == f"{MASK} {MASK}"
+    file.unlink()
+    assert secrets.masked("first-token the-second-token") == f"{MASK} {MASK}"
+    secrets.watch("")
+    file.write_text("the-third-token")
+    assert secrets.masked("the-second-token the-third-token") == f"{MASK} the-third-token"
 
 
-def test_secrets_of_catalogues() -> None:
-    consul = ConsulSettings(address="me:pw-of-agent@consul:8500", token="t0ken", http_auth="user:pw-of-proxy")
-    assert set(of_catalog(consul)) - {""} == {"pw-of-agent", "t0ken", "user:pw-of-proxy", "pw-of-proxy"}
-    etcd = EtcdSettings(endpoints=("http://a:2379", "http://me:pw1@b"), username="root", password="pw2")
-    assert set(of_catalog(etcd)) - {""} == {"pw1", "pw2"}
-    assert set(of_catalog(None)) == {""}
+def test_a_token_file_that_is_none_is_no_trouble(tmp_path: Path) -> None:
+    for path in (tmp_path, "/dev/zero", "/nonexistent", "\0"):
+        secrets = Secrets()
+        secrets.watch(str(path))
+        assert secrets.masked("text") == "text"
 
 
-# -- a line that is too long goes out in pieces
+def test_what_was_masked_before_is_masked_anew_when_there_is_another_secret() -> None:
+    secrets = Secrets()
+    heard: list[bool] = []
+    secrets.on_change = lambda: heard.append(True)
+    for value, count in (("one-token", 1), ("one-token", 1), ("another", 2)):
+        secrets.add("consul.token", value)
+        assert len(heard) == count
+
+
+@given(st.text(), st.text(min_size=1).filter(lambda text: text.strip() and "*" not in text))
+def test_stars_are_as_long_as_what_they_hide(text: str, secret: str) -> None:
+    secrets = Secrets()
+    secrets.add("consul.token", secret)
+    whole = text.encode(errors="replace").decode() + secret.encode(errors="replace").decode() + text
+    found = secrets.starred(whole)
+    assert len(found) == len(whole)
+    assert "*" in found
+
+
+# --- the output of jobs
+
+
+def test_the_output_of_jobs_is_theirs() -> None:
+    secrets = Secrets({"CONSUL_HTTP_TOKEN": "t0ken-t0ken"})
+    output = Output(secrets)
+    secrets.mask_in_output((), {"DB_PASSWORD": "hunter2-hunter2"})
+    secrets.add("etcd.password", "s3cr3t-s3cr3t")
+    assert output.matcher is None
+
+
+def test_variables_that_are_named_are_masked_in_it_and_in_what_we_say() -> None:
+    secrets = Secrets({"CONSUL_HTTP_TOKEN": "t0ken-t0ken"})
+    output = Output(secrets)
+    environ = {"DB_PASSWORD": "hunter2-hunter2", "SHORT": "1234567", "OTHER": "other-other"}
+    secrets.mask_in_output(("DB_PASSWORD", "SHORT", "UNSET"), environ)
+    text = "hunter2-hunter2 1234567 other-other t0ken-t0ken"
+    assert output.masked(text) == f"{MASK} 1234567 other-other t0ken-t0ken"
+    assert secrets.masked(text) == f"{MASK} 1234567 other-other {MASK}"
+
+
+def test_a_new_value_is_masked_from_the_moment_on_in_which_it_is_set() -> None:
+    secrets = Secrets()
+    output = Output(secrets)
+    secrets.mask_in_output(("TOKEN",), {})
+    for value in ("value-one", "value-two", "value-one"):
+        secrets.learn("TOKEN", value)
+        assert output.masked(value) == MASK
+        assert secrets.masked(value) == MASK
+    secrets.learn("ANOTHER", "another-value")
+    assert output.masked("another-value") == "another-value"
+
+
+def test_the_current_value_and_the_last_two_are_masked() -> None:
+    secrets = Secrets()
+    output = Output(secrets)
+    values = [f"value-{number:03}" for number in range(300)]
+    secrets.mask_in_output(("A", "B"), {"A": values[0], "B": "the-value-of-b"})
+    for value in values[1:]:
+        secrets.learn("A", value)
+    assert output.masked(" ".join(values[-1 - FORMER :])) == " ".join([MASK] * (1 + FORMER))
+    assert output.masked(values[-2 - FORMER]) == values[-2 - FORMER]
+    assert output.masked("the-value-of-b") == MASK
+
+
+def test_a_value_that_comes_again_is_the_current_one() -> None:
+    secrets = Secrets()
+    output = Output(secrets)
+    secrets.mask_in_output(("A",), {})
+    for value in ("value-001", "value-002", "value-003", "value-001", "value-004", "value-005"):
+        secrets.learn("A", value)
+    assert output.masked("value-001 value-002 value-004 value-005") == f"{MASK} value-002 {MASK} {MASK}"
+
+
+def test_what_was_once_named_is_masked_also_when_a_reload_no_longer_names_it() -> None:
+    secrets = Secrets()
+    output = Output(secrets)
+    secrets.mask_in_output(("A",), {"A": "value-of-a"})
+    secrets.mask_in_output(("B",), {"A": "value-of-a", "B": "value-of-b"})
+    assert output.masked("value-of-a value-of-b") == f"{MASK} {MASK}"
+
+
+def test_keys_in_pem_push_nothing_out() -> None:
+    secrets = Secrets()
+    output = Output(secrets)
+    secrets.mask_in_output(("PASSWORD", *"ABCDE"), {"PASSWORD": "the-first-password"})
+    for name in "ABCDE":
+        for turn in range(5):
+            lines = [f"{name}{turn}{number:062}" for number in range(50)]
+            secrets.learn(name, "\n".join(["-----BEGIN KEY-----", *lines, "-----END KEY-----"]))
+            assert output.masked("\n".join(lines)) == "\n".join([MASK] * 50)
+    assert output.masked("the-first-password") == MASK
+
+
+# --- what a configuration makes known
+
+
+def told(text: str, environ: Mapping[str, str]) -> str:
+    """What is said about a configuration that cannot be used."""
+    with pytest.raises(ConfigError) as caught:
+        config.load(
+            Source("app.json5", text),
+            environ,
+            arguments=("app",),
+            hostname="host",
+            addresses=list,
+            secrets=Secrets(environ),
+        )
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("data", "piece"),
+    "catalogue",
     [
-        ("a long line and seve", "a long line and seve"),
-        ("a long line and s3c", "a long line and "),
-        ("a long line and s3", "a long line and "),
-        ("a long line s3cret-a", "a long line s3cret-a"),
-        ("a long line s3cret:", "a long line s3cret"),  # a URL may begin
-        ("a long line http:/", "a long line http"),
-        ("a long line http://", "a long line http"),
-        ("a long line http://me:pw", "a long line http"),
-        ("a long line http://me:p@w", "a long line http"),
-        ("a long line http://me/p@w", "a long line http://me/p@w"),
-        ("ab tôk", "ab "),
-        ("s3c", "s3c"),  # at least half of it
+        'consul: {token: "s3cr3t-0"}',
+        'consul: {Token: "s3cr3t-0"}',
+        'consul: {address: "me:s3cr3t-0@consul"}',
+        'consul: "http://me:s3cr3t-0@consul"',
+        'consul: "http://s3cr3t-0@consul"',
+        'etcd: {endpoints: ["http://etcd", "http://me:s3cr3t-0@etcd"]}',
+        'etcd: {endpoints: "http://me:s3cr3t-0@etcd"}',
+        'etcd: {endpoints: "http://etcd", username: "me", password: "s3cr3t-0"}',
+        'logging: {mask: ["DB_PASSWORD"]}',
+        'logging: {mask: "DB_PASSWORD"}',
     ],
 )
-def test_a_piece_of_a_line_ends_before_a_secret_that_may_go_on(data: str, piece: str) -> None:
-    secrets = Secrets({"A_TOKEN": "s3cret", "B_TOKEN": "tôkèn-two"})
-    assert secrets.whole(data.encode()) == len(piece.encode())
+@pytest.mark.parametrize(
+    "fault",
+    ['stopTimeout: "s3cr3t-0"', '"s3cr3t-0": 1', 'tasks: [{frequency: "s3cr3t-0"}]'],
+)
+def test_a_faulty_configuration_shows_none_of_its_secrets(catalogue: str, fault: str) -> None:
+    for text in (f"{{{fault}, {catalogue}}}", f"{{{catalogue}, {fault}, services: []}}"):
+        found = told(text, {"DB_PASSWORD": "s3cr3t-0"})
+        assert "s3cr3t" not in found
+        assert MASK in found
 
 
-def test_secrets_that_overlap_go_into_one_piece() -> None:
-    secrets = Secrets({"A_TOKEN": "abcdef-ghijkl", "B_TOKEN": "ghijkl-mnopqr"})
-    assert secrets.whole(b"0123456789 12345 abcdef-ghijkl-mno") == len("0123456789 12345 ")
+@pytest.mark.parametrize("far", [0, 180, 195, 200, 205, 1000])
+def test_a_text_that_cannot_be_parsed_shows_none_of_the_secrets_that_are_known(far: int) -> None:
+    environ = {"CONSUL_HTTP_TOKEN": "t0ken-of-consul", "DB_PASSWORD": "s3cr3t-0-s3cr3t"}
+    text = (
+        f"{{logging: {{mask: ['DB_PASSWORD']}}, a: 't0ken-of-consul s3cr3t-0-s3cr3t{' ' * far}' oops 's3cr3t-0-s3cr3t'"
+    )
+    found = told(text, environ)
+    assert not [part for part in ("t0ken", "consul s", "s3c", "r3t") if part in found.partition("oops")[2]]
+    assert not [part for part in ("t0ken", "s3c", "r3t") if part in found]
 
 
-def test_half_of_a_piece_goes_out_whatever_the_secrets_are() -> None:
-    secrets = Secrets({"A_TOKEN": "a" * 100, "B_TOKEN": "\udcff" * 50, "C_TOKEN": "a\nb" * 9})
-    for data in (b"a" * 64, b"\xff" * 64, b":" * 64, b"://" * 20):
-        assert len(data) // 2 <= secrets.whole(data) <= len(data)
+def test_names_of_variables_to_mask() -> None:
+    assert load_text('{"logging": {"mask": ["A", "B", "A"]}}').logging.mask == ("A", "B")
+    assert load_text('{"logging": {"mask": "A"}}').logging.mask == ("A",)
+    assert load_text('{"logging": {}}').logging.mask == ()
+    assert load_text('{"jobs": [], "logging": {"mask": ["A"]}}').logging.mask == ("A",)
+    with pytest.raises(ConfigError, match=r'logging\.mask: "A=B" cannot be the name of a variable'):
+        load_text('{"logging": {"mask": ["A=B"]}}')
+    with pytest.raises(ConfigError, match=r'logging\.mask: "" cannot be the name of a variable'):
+        load_text('{"logging": {"mask": [""]}}')
 
 
-@given(st.integers(1, 120), st.integers(0, 30), st.sampled_from(["s3cret-one", "two-s3cret-two", "ööööööö"]))
-def test_no_secret_is_torn(before: int, after: int, secret: str) -> None:
-    secrets = Secrets({"A_TOKEN": "s3cret-one", "B_TOKEN": "two-s3cret-two", "C_TOKEN": "ööööööö"})
-    line = b"x" * before + secret.encode() + b"y" * after + secret.encode()
-    pieces = []
-    while len(line) > 60:
-        size = secrets.whole(line[:60])
-        pieces.append(line[:size])
-        line = line[size:]
-    told = "".join(secrets.masked(piece.decode("utf-8", "surrogateescape")) for piece in (*pieces, line))
-    assert told == "x" * before + MASK + "y" * after + MASK
+@pytest.mark.parametrize(
+    ("value", "is_short"), [("1234567", True), (" 234567 ", True), ("12345678", False), ("", False)]
+)
+def test_a_value_that_is_too_short_to_be_masked_is_a_warning(value: str, is_short: bool) -> None:
+    plan = load_text('{"logging": {"mask": ["A", "UNSET"]}}', environ={"A": value})
+    found = [warning for warning in plan.warnings if "has fewer than 8 characters" in warning]
+    assert [warning.partition("mask: ")[2][:14] for warning in found] == (["the value of A"] if is_short else [])
+
+
+def test_output_that_cannot_be_masked_is_a_warning() -> None:
+    jobs = (
+        '{name: "raw", exec: "true", logging: {raw: true}}, {name: "logged", exec: "true"}, '
+        '{name: "c", exec: "true", health: {exec: "true", interval: 1, ttl: 2, logging: {raw: true}}}'
+    )
+    plan = load_text(f'{{jobs: [{jobs}], logging: {{mask: ["A"]}}}}')
+    [found] = [warning for warning in plan.warnings if "mask" in warning]
+    assert found.endswith("logging: `mask` does not reach the outputs of raw, c, which goes past the log")
+    assert not [warning for warning in load_text(f"{{jobs: [{jobs}]}}").warnings if "mask" in warning]
+    plan = load_text(
+        '{"preStop": "true", "logging": {"mask": ["A"]}, "tasks": [{"command": "t", "frequency": "1s"}]}', "app"
+    )
+    [found] = [warning for warning in plan.warnings if "mask" in warning]
+    assert "of APP, preStop" in found

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cp.config import ConfigError, Source, load
+from cp.secrets import Secrets
 from tests.unit.config.loading import faults, load_text, refused
 
 SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}
@@ -403,10 +404,16 @@ def test_of_a_long_name_beginning_and_end_are_told() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '{"stopTimeout": "{{ .API_TOKEN }}", "{{ .API_TOKEN }}": 1}',
-        '{"logging": {"level": "{{ .API_TOKEN }}"}}',
-        "{{ .API_TOKEN | nosuchfunction }}",
-        "{{ regexReplaceAll (.API_TOKEN | printf `(%s`) `` `` }}",
+        '{"logging": {"mask": "API_TOKEN"}, "stopTimeout": "{{ .API_TOKEN }}", "{{ .API_TOKEN }}": 1}',
+        '{"logging": {"level": "{{ .API_TOKEN }}", "mask": ["API_TOKEN"]}}',
+        '{"logging": {"mask": ["API_TOKEN"]}, {{ .API_TOKEN }}',
+        '{"logging": {"mask": ["API_TOKEN"]}, "{{ .API_TOKEN | nosuchfunction }}": 1}',
+        '{"logging": {"mask": ["API_TOKEN"]}, "{{ regexReplaceAll (.API_TOKEN | printf `(%s`) `` `` }}": 1}',
+        '{"consul": {"token": "{{ .API_TOKEN }}"}, "stopTimeout": "{{ .API_TOKEN }}"}',
+        '{"consul": {"address": "me:{{ .API_TOKEN }}@host"}, "stopTimeout": "{{ .API_TOKEN }}"}',
+        '{"consul": "http://{{ .API_TOKEN }}@host", "stopTimeout": "{{ .API_TOKEN }}"}',
+        '{"etcd": {"password": "{{ .API_TOKEN }}", "endpoints": []}, "stopTimeout": "{{ .API_TOKEN }}"}',
+        '{"etcd": {"endpoints": ["http://e", "http://a:{{ .API_TOKEN }}@e"]}, "stopTimeout": "{{ .API_TOKEN }}"}',
     ],
 )
 def test_a_secret_is_masked_before_it_is_cut(text: str) -> None:
@@ -418,6 +425,6 @@ def test_a_secret_is_masked_before_it_is_cut(text: str) -> None:
             arguments=("app",),
             hostname="host",
             addresses=list,
-            masked=lambda message: message.replace(secret, "********"),
+            secrets=Secrets(),
         )
     assert "s3cret" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cp.config import ConfigError, Source, control_socket, load
+from cp.secrets import Secrets
 from tests.unit.config.loading import refused
 
 NOT_SET = "gives nothing: the variable PORT is not set"
@@ -86,8 +87,10 @@ def test_no_value_of_the_environment_is_told() -> None:
 
 def test_what_is_masked_is_masked_there_too() -> None:
     source = Source("app.json", '{a: {{ .A | printf "s3cret" | len | slice "" }},}')
+    secrets = Secrets()
+    secrets.add("consul.token", "s3cret")
     with pytest.raises(ConfigError) as told:
-        load(source, {}, arguments=(), hostname="h", addresses=list, masked=lambda text: text.replace("s3cret", "*"))
+        load(source, {}, arguments=(), hostname="h", addresses=list, secrets=secrets)
     assert "s3cret" not in str(told.value)
 
 

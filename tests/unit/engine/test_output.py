@@ -14,33 +14,31 @@ from hypothesis import strategies as st
 
 from cp.engine import output
 from cp.engine.output import LINE_LIMIT, LineReader, Outputs
+from cp.masking import Matcher
 
 LIMIT = 24  # bytes; small, so that every boundary is met
 
 
 class Readers:
-    """The outputs of one reader; `whole` is what the masking of secrets decides."""
+    """The outputs of one reader."""
 
-    def __init__(self, whole: int = LIMIT) -> None:
-        self._whole = whole
+    def __init__(self, matcher: Matcher | None) -> None:
+        self.matcher = matcher
 
     def hold(self, held: bool) -> None:
         pass
-
-    def whole(self, beginning: bytes) -> int:
-        return min(self._whole, len(beginning))
 
     def closed(self, reader: LineReader) -> None:
         pass
 
 
-def lines_of(pieces: list[bytes], *, whole: int = LINE_LIMIT) -> list[str]:
+def lines_of(pieces: list[bytes], matcher: Matcher | None = None) -> list[str]:
     """The lines that are passed on when a child writes these pieces, one after the other, and closes its output."""
     lines: list[str] = []
     read_end, write_end = os.pipe()
     fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4 * LINE_LIMIT)
     os.set_blocking(read_end, False)
-    reader = LineReader(cast("Outputs", Readers(whole)), read_end, lines.append, None)
+    reader = LineReader(cast("Outputs", Readers(matcher)), read_end, lines.append, None)
     try:
         for piece in pieces:
             os.write(write_end, piece)
@@ -80,12 +78,6 @@ def test_a_line_of_the_limit_is_one_line_however_it_is_written(length: int, end:
         assert lines_of(list(filter(None, pieces))) == [line.decode()]
 
 
-def test_what_masking_cuts_within_a_character_is_passed_on_all_the_same() -> None:
-    with small_limit():
-        lines = lines_of(["é".encode() * LIMIT], whole=1)
-    assert b"".join(line.encode("utf-8", "surrogateescape") for line in lines) == "é".encode() * LIMIT
-
-
 @given(
     st.lists(st.text("aé€😀", max_size=2 * LIMIT), min_size=1, max_size=4),
     st.lists(st.integers(1, 2 * LIMIT), min_size=1, max_size=8),
@@ -105,6 +97,41 @@ def test_bytes_that_are_no_text_are_all_passed_on(data: bytes, sizes: list[int])
     with small_limit():
         passed_on = lines_of(cut(data, sizes))
     assert "".join(passed_on).encode("utf-8", "surrogateescape") == data.replace(b"\n", b"")
+
+
+SECRETS = ("0123456789", "éé€€/😀", "0123456789" * LIMIT)
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([*SECRETS, "0", "01234567", "é", "€/", "😀", "x" * 30, "\\/"]), max_size=40),
+        max_size=4,
+    ),
+    st.lists(st.integers(1, 2 * LIMIT), min_size=1, max_size=8),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.sampled_from([SECRETS[:2], SECRETS[1:]]),
+)
+def test_secrets_are_masked_however_the_output_is_cut(
+    words: list[list[str]], sizes: list[int], end: str, is_ended: bool, secrets: tuple[str, ...]
+) -> None:
+    matcher = Matcher(secret.encode() for secret in secrets)
+    lines = ["".join(line) for line in words]
+    text = end.join(lines) + (end if is_ended else "")
+    with small_limit():
+        passed_on = lines_of(cut(text.encode(), sizes), matcher)
+    assert "".join(passed_on) == "".join(matcher.masked(line.encode()).decode() for line in lines)
+    assert all(len(line.encode()) <= LIMIT for line in passed_on)
+
+
+def test_the_last_line_of_a_key_is_masked_whenever_it_comes() -> None:
+    key = ["-----BEGIN KEY-----", "0123456789abcdef", "QQ==", "-----END KEY-----"]
+    for end in ("\n", "\r\n"):
+        pieces = [f"{line}{end}".encode() for line in ("QQ==", *key, "QQ==")]
+        expected = ["QQ==", key[0], "********", "********", key[3], "QQ=="]
+        assert lines_of(pieces, Matcher(["\n".join(key).encode()])) == expected
+        assert lines_of([b"".join(pieces)], Matcher(["\n".join(key).encode()])) == expected
+    assert lines_of([b"0123456789abcdef\nQQ=="], Matcher(["\n".join(key).encode()])) == ["********", "********"]
 
 
 def cut(data: bytes, sizes: list[int]) -> list[bytes]:

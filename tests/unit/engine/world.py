@@ -190,6 +190,8 @@ class FakeLog:
     def info(self, message: str, fields: Any = ()) -> None:
         self._add("info", message)
 
+    child_output = info
+
     def warning(self, message: str, fields: Any = ()) -> None:
         self._add("warning", message)
 

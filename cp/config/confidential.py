@@ -1,0 +1,65 @@
+"""What the text of a configuration says that nobody must read in an error or in the log."""
+
+from __future__ import annotations
+
+from cp.plan import SHORTEST_MASKED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Protocol
+
+    from cp.config.json5 import Value
+
+    class Secrets(Protocol):
+        """Who keeps them. A `source`, such as a key, has one secret at a time."""
+
+        def add(self, source: str, secret: str, /) -> None: ...
+        def add_url(self, source: str, url: str, /) -> None: ...
+        def masked(self, text: str, /) -> str: ...
+        def starred(self, text: str, /) -> str: ...
+
+
+def note_secrets(root: Value, environ: Mapping[str, str], secrets: Secrets) -> None:
+    """Those of a whole document, before it is known whether there is anything wrong with it."""
+    for key in ("consul", "etcd"):
+        catalog = _member(root, key)
+        for name in ("token", "password"):
+            for secret in _texts(_member(catalog, name)):
+                secrets.add(f"{key}.{name}", secret)
+        for place in (catalog, _member(catalog, "address"), _member(catalog, "endpoints")):
+            for number, url in enumerate(_texts(place)):
+                secrets.add_url(f"{key}[{number}]", url)
+    for name in _texts(_member(_member(root, "logging"), "mask")):
+        _note_variable(name, environ, secrets)
+
+
+def note_named_variables(text: str, environ: Mapping[str, str], secrets: Secrets) -> None:
+    """Those of a text that cannot be parsed: perhaps `logging.mask` names the variables that are named in it."""
+    if "mask" in text:
+        for name in environ:
+            if f'"{name}"' in text or f"'{name}'" in text:
+                _note_variable(name, environ, secrets)
+
+
+def _note_variable(name: str, environ: Mapping[str, str], secrets: Secrets) -> None:
+    value = environ.get(name, "")
+    if len(value.strip()) >= SHORTEST_MASKED:
+        secrets.add(f"${name}", value)
+
+
+def _member(value: Value | None, name: str) -> Value | None:
+    """However the key is written: a misspelled one is refused, and its value must not be shown for that."""
+    if value is None or not isinstance(value.data, dict):
+        return None
+    return next((member for key, member in value.data.items() if key.lower() == name), None)
+
+
+def _texts(value: Value | None) -> Iterator[str]:
+    """A string, a number, or those of a list."""
+    data = None if value is None else value.data
+    if isinstance(data, list):
+        for element in data:
+            yield from _texts(element)
+    elif isinstance(data, (str, int, float)) and not isinstance(data, bool):
+        yield str(data)
