@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from cp.engine.exits import Exit
+from cp.engine.exits import Exit, describe_exit, report_exit, shell_code
 from cp.plan import Job
 from tests.unit.engine.jobs_world import JobsWorld
-from tests.unit.engine.plans import STARTUP, check, job, once
+from tests.unit.engine.plans import STARTUP, app, check, job, once
+from tests.unit.engine.world import FakeLog
 
 
 def ended(code: int, *success: int, error: str = "", timed_out: bool = False) -> Exit:
@@ -36,6 +39,73 @@ def ended(code: int, *success: int, error: str = "", timed_out: bool = False) ->
 )
 def test_what_is_a_success_and_what_others_see(end: Exit, succeeded: bool, outside: int) -> None:
     assert (end.succeeded, end.outside) == (succeeded, outside)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (0, "exit status 0"),
+        (1, "exit status 1"),
+        (255, "exit status 255"),
+        (-1, "signal: hangup"),
+        (-2, "signal: interrupt"),
+        (-3, "signal: quit"),
+        (-4, "signal: illegal instruction"),
+        (-5, "signal: trace/breakpoint trap"),
+        (-6, "signal: aborted"),
+        (-7, "signal: bus error"),
+        (-8, "signal: floating point exception"),
+        (-9, "signal: killed"),
+        (-10, "signal: user defined signal 1"),
+        (-11, "signal: segmentation fault"),
+        (-12, "signal: user defined signal 2"),
+        (-13, "signal: broken pipe"),
+        (-14, "signal: alarm clock"),
+        (-15, "signal: terminated"),
+        (-16, "signal: signal 16"),
+        (-64, "signal: signal 64"),
+    ],
+)
+def test_words_for_an_exit_are_those_of_go(code: int, words: str) -> None:
+    assert describe_exit(code) == words
+
+
+@pytest.mark.parametrize(("code", "shells"), [(0, 0), (1, 1), (255, 255), (-1, 129), (-9, 137)])
+def test_shells_give_a_death_by_a_signal_128_and_its_number(code: int, shells: int) -> None:
+    assert shell_code(code) == shells
+
+
+BY_US = {"interrupted": True}
+BY_ITS_LIMIT = {"interrupted": True, "timed_out": True}
+LOUD = job("app", success_codes=(3,))
+QUIET = job("app", failure_level="warning")
+MAIN = job("app", main=True)
+OLD = app(failure_text="exited ({code}): {reason}")  # of the services dialect
+
+
+@pytest.mark.parametrize(
+    ("plan", "code", "error", "how", "line"),
+    [
+        (LOUD, 0, "", {}, "debug: app exited without error"),
+        (LOUD, 3, "", {}, "debug: app exited with exit status 3, which counts as a success"),
+        (LOUD, 1, "", {}, "error: app exited with error: exit status 1"),
+        (LOUD, -15, "", BY_US, "debug: app exited with error: signal: terminated"),
+        (LOUD, -9, "", BY_ITS_LIMIT, "error: app exited with error: signal: killed"),
+        (MAIN, -15, "", BY_US, "error: app exited with error: signal: terminated"),
+        (LOUD, 127, "not found", {}, "debug: app exited with error: not found"),  # it is an error in the log already
+        (QUIET, 127, "not found", {}, "warning: app exited with error: not found"),
+        (QUIET, 1, "", {}, "warning: app exited with error: exit status 1"),
+        (OLD, -9, "", {}, "debug: APP exited (-1): signal: killed"),
+        (OLD, 7, "", {}, "debug: APP exited (7): exit status 7"),
+    ],
+)
+def test_end_is_reported_as_loudly_as_it_matters(
+    plan: Job, code: int, error: str, how: dict[str, bool], line: str
+) -> None:
+    log = FakeLog()
+    run = SimpleNamespace(**{"label": plan.name, "log_fields": (), "interrupted": False, "timed_out": False, **how})
+    report_exit(log, plan, cast("Any", run), Exit(plan, code, 0.0, error=error, timed_out=run.timed_out))
+    assert log.lines == [line]
 
 
 def test_code_of_a_success_starts_what_waits_for_one_and_is_shown_as_it_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.engine.jobs_world import JobsWorld
-from tests.unit.engine.plans import advertised, check, every, job, once
+from tests.unit.engine.plans import advertised, check, each, every, job, once
 
 
 @pytest.mark.parametrize(("code", "source"), [("stopping", "app"), ("stopped", "app"), ("shutdown", "global")])
@@ -141,3 +141,12 @@ def test_jobs_have_their_time_though_we_were_suspended_while_services_were_dereg
     assert world.story("SIGKILL") == []
     world.advance(0.2)
     assert world.over
+
+
+def test_hook_on_each_end_of_one_job_is_complete_when_it_has_run_for_it() -> None:
+    world = JobsWorld(job("app"), job("pre", each("stopping", "app")))
+    world.processes.stubborn.add("app")
+    world.start().terminate()
+    world.exit("pre")
+    assert (world.state("app"), world.state("pre")) == ("terminating", "complete")
+    assert world.count("stopped pre") == 1

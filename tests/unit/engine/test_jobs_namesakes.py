@@ -248,20 +248,32 @@ def test_a_new_job_hears_of_what_one_of_them_has_sent() -> None:
     assert world.starts("after") == ["after"]
 
 
-def test_what_one_of_them_has_sent_is_remembered_when_the_other_is_replaced() -> None:
+@pytest.mark.parametrize("code", ["exitSuccess", "stopped"])
+def test_what_one_of_them_has_sent_is_remembered_when_the_other_is_replaced(code: str) -> None:
     world = JobsWorld(job("web"), twin()).start()
     world.exit("web")
     world.ask("restart", "web#2")
-    world.reload(job("web"), twin(), job("after", once("exitSuccess", "web")))
+    world.reload(job("web"), twin(), job("after", once(code, "web")))
     assert world.starts("after") == ["after"]
 
 
-def test_what_only_the_replaced_one_has_sent_is_forgotten() -> None:
+@pytest.mark.parametrize("code", ["exitSuccess", "stopped"])
+def test_what_only_the_replaced_one_has_sent_is_forgotten(code: str) -> None:
     world = JobsWorld(job("web"), twin()).start()
     world.exit("web#2")
     world.ask("start", "web#2")
-    world.reload(job("web"), twin(), job("after", once("exitSuccess", "web")))
+    world.reload(job("web"), twin(), job("after", once(code, "web")))
     assert world.starts("after") == []
+
+
+def test_success_of_the_replaced_one_is_forgotten_although_the_other_has_failed() -> None:
+    world = JobsWorld(job("web"), twin(), idle()).start()
+    world.exit("web", 1)
+    world.exit("web#2")
+    world.ask("start", "web#2")
+    good, bad = job("good", once("exitSuccess", "web")), job("bad", once("exitFailed", "web"))
+    world.reload(job("web"), twin(), idle(), good, bad)
+    assert world.starts("good", "bad") == ["bad"]
 
 
 # --- the rest

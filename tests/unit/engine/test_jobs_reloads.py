@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from signal import SIGTERM
 from typing import Any
 
 import pytest
@@ -198,3 +199,48 @@ def test_hooks_that_wait_in_vain_end_in_the_order_of_the_plan_and_none_runs(code
     assert world.starts() == ["app"]
     announced = [event for event in world.events if event.startswith("stopping")]
     assert announced == [f"stopping {name}" for name in names]
+
+
+def loads(world: JobsWorld) -> int:
+    return world.log.lines.count("info: Reloading configuration.")
+
+
+def test_reloads_that_wait_load_once_and_one_that_comes_later_loads_again() -> None:
+    world = JobsWorld(job("app"))
+    world.processes.stubborn |= {"app", "second"}
+    world.start().reload(job("app", command=("second",)))
+    world.reload(job("app", command=("third",)))
+    world.reload(job("app", command=("third",)))
+    assert loads(world) == 1
+    world.exit("app")  # the reload that waited has its turn, and waits for `second`
+    assert loads(world) == 2
+    world.reload(job("app", command=("fourth",)))
+    assert (loads(world), world.outcomes) == (2, DONE)
+    world.exit("second")
+    assert loads(world) == 3
+    assert world.outcomes == DONE * 4
+    assert world.starts() == ["app", "second", "third", "fourth"]
+
+
+def test_reload_that_is_asked_for_in_a_stop_is_refused_although_another_one_waited() -> None:
+    world = JobsWorld(job("app"))
+    world.processes.stubborn.add("app")
+    world.start().reload(changed("app"))
+    world.reload(job("app"))
+    world.terminate()
+    world.reload(job("app"))
+    assert world.outcomes == ["ContainerPilot is stopping"] * 3
+
+
+def test_stop_in_the_instant_in_which_a_change_is_made_lets_no_other_one_begin() -> None:
+    world = JobsWorld(job("app"))
+    world.processes.stubborn.add("app")
+    world.start()
+    world.next_plan = world.plan.replace(jobs=(changed("app"),))
+    world.engine.changes.reload(lambda outcome: world.engine.request_stop(SIGTERM))
+    world.loop.settle()
+    world.reload(job("app"))
+    world.exit("app")
+    assert world.outcomes == ["ContainerPilot is stopping"]
+    assert loads(world) == 1
+    assert world.over

@@ -361,3 +361,22 @@ def test_a_trigger_with_an_event_in_hand_is_not_in_vain() -> None:
     assert trigger.never_fires(lambda key: skip) is skip
     trigger.close()
     assert trigger.never_fires(lambda key: skip) is None
+
+
+def test_job_that_waits_for_its_next_start_is_not_skipped() -> None:
+    world = JobsWorld(job("app", health=check("app")), job("fix", each("healthy", "app")), idle()).start()
+    world.publish("healthy", "app")
+    world.exit("fix")
+    world.exit("app")
+    assert (world.state("app"), world.state("fix")) == ("complete", "waiting")
+    assert skips(world) == []
+
+
+def test_time_limit_of_a_skipped_job_is_of_use_to_those_alone_that_wait_for_it() -> None:
+    late = job("late", once("exitSuccess", "prepare", timeout=60.0))
+    after, instead = job("after", once("exitSuccess", "late")), job("instead", once("timerExpired", "late"))
+    world = JobsWorld(job("prepare"), late, after, instead, idle()).start()
+    world.exit("prepare", 1)
+    assert [world.state(name) for name in ("late", "after", "instead")] == ["skipped", "skipped", "waiting"]
+    world.advance(61)
+    assert world.starts("after", "instead") == ["instead"]

@@ -325,6 +325,32 @@ def test_job_that_does_not_die_is_given_up_and_its_post_stop_runs() -> None:
     assert world.over
 
 
+@pytest.mark.parametrize("main", [True, False])
+def test_exit_code_is_that_of_sigkill_when_the_main_job_hangs_in_the_kernel(main: bool) -> None:
+    world = JobsWorld(job("app", main=main), stop_timeout=60.0)
+    world.processes.stubborn.add("app")
+    world.processes.unkillable.add("app")
+    world.start()
+    for _ in range(3):
+        world.terminate()
+    world.advance(2.1)
+    assert world.over
+    assert world.engine.exit_code == (137 if main else 0)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_result_of_a_check_that_outlives_the_checks_of_its_job_does_not_count(code: int) -> None:
+    pre = job("pre", once("stopping", "app"))
+    world = JobsWorld(job("app", health=check("app"), service=advertised("app")), pre, job("other"))
+    world.processes.stubborn.add("check")
+    world.start().advance(1)
+    world.ask("stop", "app")
+    world.exit("check", code)
+    assert world.state("app") == "draining"
+    assert [event for event in world.events if event.endswith(("healthy app", "check.app"))] == []
+    assert world.story("passing", "critical") == []
+
+
 # --- many jobs
 
 

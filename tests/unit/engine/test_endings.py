@@ -1,0 +1,141 @@
+"""Runs that are told to end: who gets which signal, when what is left is killed, and when it is given up."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from cp.engine.endings import KILL_LIMIT, Endings
+from tests.unit.engine.world import FakeLog, VirtualLoop
+
+if TYPE_CHECKING:
+    from cp.engine.host import Host
+    from cp.engine.run import Run
+
+
+class FakeRun:
+    """Ends when a test says so, or with `at_once` when it gets a signal: only its output was waited for."""
+
+    def __init__(self, scene: Scene, name: str, *, at_once: bool = False) -> None:
+        self.label, self.pid = name, 7
+        self.happened: list[tuple[float, str]] = []
+        self._scene, self._at_once = scene, at_once
+
+    def terminate(self, *, group: bool) -> None:
+        self._note("SIGTERM to the group" if group else "SIGTERM")
+
+    def kill(self) -> None:
+        self._note("SIGKILL")
+
+    def give_up(self) -> None:
+        self._note("given up")
+
+    def _note(self, what: str) -> None:
+        self.happened.append((self._scene.loop.time, what))
+        if self._at_once:
+            self._scene.endings.ended(cast("Run", self))
+
+
+class Scene:
+    def __init__(self, seconds: float) -> None:
+        self.loop, self.log, self.runs = VirtualLoop(), FakeLog(), set[Any]()
+        self.ends = 0
+        host = cast("Host", SimpleNamespace(loop=self.loop, log=self.log, runs=self.runs))
+        self.endings = Endings(host, seconds, self._on_end)
+
+    def _on_end(self) -> None:
+        self.ends += 1
+
+    def run(self, name: str = "app", *, at_once: bool = False) -> Any:
+        run = FakeRun(self, name, at_once=at_once)
+        self.runs.add(run)
+        return run
+
+
+def test_what_does_not_end_is_killed_when_the_budget_is_spent_and_then_given_up() -> None:
+    scene = Scene(5)
+    run = scene.run()
+    scene.endings.terminate(run, True)
+    scene.loop.advance(60)
+    assert run.happened == [(0.0, "SIGTERM to the group"), (5.0, "SIGKILL"), (5 + KILL_LIMIT, "given up")]
+    assert scene.log.lines == [
+        "info: Killing Process 7: app did not end within stopTimeout",
+        "warning: going on without app: process 7 survives SIGKILL",
+    ]
+
+
+def test_what_dies_of_the_kill_is_not_given_up() -> None:
+    scene = Scene(5)
+    run = scene.run()
+    scene.endings.kill(run)
+    scene.endings.ended(run)
+    scene.loop.advance(60)
+    assert run.happened == [(0.0, "SIGKILL")]
+    assert scene.ends == 1
+    assert scene.log.lines == []
+
+
+def test_no_seconds_are_sigterm_and_sigkill_at_once() -> None:
+    scene = Scene(0)
+    run = scene.run()
+    scene.endings.terminate(run, False)
+    assert [what for _, what in run.happened] == ["SIGTERM", "SIGKILL"]
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_negative_seconds_are_sigkill_alone(renewed: bool) -> None:
+    scene = Scene(60 if renewed else -1)
+    if renewed:
+        scene.endings.renew(-1)
+    run = scene.run()
+    scene.endings.terminate(run, False)
+    assert [what for _, what in run.happened] == ["SIGKILL"]
+
+
+def test_what_has_ended_gets_no_signal_and_uses_nothing_up() -> None:
+    scene = Scene(5)
+    gone, run = scene.run("gone"), scene.run()
+    scene.endings.ended(gone)
+    scene.endings.terminate(gone, False)
+    scene.endings.kill(gone)
+    scene.loop.advance(4)
+    scene.endings.terminate(run, False)
+    scene.loop.advance(60)
+    assert gone.happened == []
+    assert run.happened[1] == (9.0, "SIGKILL")
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_end_of_a_run_stops_the_budget_for_those_that_are_told_later(at_once: bool) -> None:
+    scene = Scene(5)
+    first, second = scene.run("first", at_once=at_once), scene.run("second")
+    scene.endings.terminate(first, False)
+    if not at_once:
+        scene.endings.ended(first)
+    scene.loop.advance(4)
+    scene.endings.terminate(second, False)
+    scene.loop.advance(60)
+    assert [what for _, what in first.happened] == ["SIGTERM"]
+    assert second.happened[:2] == [(4.0, "SIGTERM"), (9.0, "SIGKILL")]
+
+
+def test_renewed_budget_holds_for_what_was_told_before() -> None:
+    scene = Scene(5)
+    run = scene.run()
+    scene.endings.terminate(run, False)
+    scene.loop.advance(4)
+    scene.endings.renew(5)
+    scene.loop.advance(60)
+    assert run.happened[1] == (9.0, "SIGKILL")
+
+
+def test_killing_everything_leaves_no_time_to_those_that_are_told_later() -> None:
+    scene = Scene(5)
+    told, other = scene.run("told"), scene.run("other")
+    scene.endings.terminate(told, False)
+    scene.endings.kill_everything()
+    later = scene.run("later")
+    scene.endings.terminate(later, False)
+    assert [each.happened[-1] for each in (told, other, later)] == [(0.0, "SIGKILL")] * 3
