@@ -121,6 +121,15 @@ def test_end_of_a_run_stops_the_budget_for_those_that_are_told_later(at_once: bo
     assert second.happened[:2] == [(4.0, "SIGTERM"), (9.0, "SIGKILL")]
 
 
+def test_what_the_stop_spent_before_is_charged() -> None:
+    scene = Scene(5)
+    run = scene.run()
+    scene.endings.charge(2)
+    scene.endings.terminate(run, False)
+    scene.loop.advance(60)
+    assert run.happened[1] == (3.0, "SIGKILL")
+
+
 def test_renewed_budget_holds_for_what_was_told_before() -> None:
     scene = Scene(5)
     run = scene.run()

@@ -217,7 +217,14 @@ def test_the_last_output_is_the_reason_and_a_long_one_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.0, "0.0 s"), (12.34, "12.3 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (7500, "2 h 5 min")],
+    [
+        (0.0, "0.0 s"),
+        (12.34, "12.3 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (7500, "2 h 5 min"),
+    ],
 )
 def test_how_long_an_outage_lasted(seconds: float, words: str) -> None:
     health = Health("app", PLAN)
@@ -243,3 +250,17 @@ def test_operators_are_shown_since_when() -> None:
     world.advance(3.5)
     health = world.seen("app")["health"]
     assert health["since"] < health["at"]
+
+
+def test_time_since_when_the_health_is_what_it_is_does_not_move_with_each_check() -> None:
+    health = Health("app", PLAN)
+    since = []
+    for now, result in enumerate([Result(""), Result(""), failure(), failure(), Result("")]):
+        health.checked(result, float(now))
+        since.append(health.since)
+    assert since == [0.0, 0.0, 2.0, 2.0, 4.0]
+
+
+def test_output_that_is_just_not_too_long_is_shown_whole() -> None:
+    _, text = Health("app", PLAN).checked(failure("x" * SHOWN_OUTPUT), 0).lines[1]
+    assert text == f"check.app: app is unhealthy: {'x' * SHOWN_OUTPUT}"
