@@ -230,6 +230,15 @@ def test_a_change_that_came_before_a_reload_is_told_after_it() -> None:
     assert told(world, "onChange") == ["a +a -", "abc +bc -"]
 
 
+def test_a_change_that_waited_for_the_end_of_a_run_survives_a_reload() -> None:
+    followed, handler = backend()
+    world = World(app(), handler, watches=(followed,)).start()
+    report(world, "a")
+    report(world, "ab")
+    world.reload(app(), handler, watches=(followed,))
+    assert told(world, "onChange") == ["a +a -", "ab +b -"]
+
+
 def test_a_backend_with_its_old_tag_again_tells_what_is_new_to_its_on_change() -> None:
     followed, handler = backend()
     world = World(app(), handler, watches=(followed,)).start()
