@@ -213,3 +213,24 @@ def test_a_skipped_job_will_not_be_registered() -> None:
     world.exit("prepare", 1)
     assert world.state("app") == "skipped"
     assert world.seen("app")["service"]["registered"] == "no"
+
+
+def test_service_that_ends_again_is_removed_again_although_the_catalogue_never_confirmed_it() -> None:
+    world = JobsWorld(app(), job("other"))
+    world.discovery.delay = None
+    world.start()
+    for request in ("stop", "start", "stop"):
+        world.ask(request, "app")
+    assert world.story("deregister") == ["deregister app"] * 2
+
+
+def test_stop_waits_until_the_last_service_is_removed() -> None:
+    world = JobsWorld(app(), job("web", service=advertised("web"), health=check("web")))
+    world.start().discovery.delay = 0.2
+    world.ask("stop", "app")
+    world.discovery.delay = 0.7
+    world.terminate()
+    world.advance(0.6)
+    assert world.story("SIGTERM web") == []
+    world.advance(0.2)
+    assert world.story("SIGTERM web") == ["SIGTERM web"]

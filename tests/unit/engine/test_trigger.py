@@ -66,6 +66,14 @@ def test_a_start_serves_the_pending_event() -> None:
     assert each.pending == []
 
 
+def test_what_is_pending_can_be_forgotten() -> None:
+    each = trigger(each=True)
+    each.remember(Event(*each.key))
+    each.forget()
+    assert each.pending == []
+    assert not each.exhausted
+
+
 def test_the_last_report_of_each_watch_is_remembered() -> None:
     each = trigger(Code.CHANGED, "watch.db", each=True)
     reports = [Event(*each.key, Found("db", "watch.db", slot, [])) for slot in (0, 1, 0, 1)]
