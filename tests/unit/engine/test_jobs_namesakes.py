@@ -138,6 +138,15 @@ def test_a_hook_on_each_stopping_does_not_hold_up_one_until_the_other_ends() -> 
     assert world.over
 
 
+def test_a_hook_on_each_stopping_of_one_job_is_complete_before_the_job_is_told_to_end() -> None:
+    world = JobsWorld(job("web"), job("pre", each("stopping", "web")), job("post", once("stopped", "pre"))).start()
+    world.terminate()
+    world.exit("pre")
+    assert world.events.index("stopped pre") < world.events.index("exitFailed web")
+    world.exit("post")
+    assert world.over
+
+
 def test_a_hook_on_each_stopped_runs_for_each() -> None:
     world = JobsWorld(job("web"), twin(), job("post", each("stopped", "web"))).start()
     world.exit("web")

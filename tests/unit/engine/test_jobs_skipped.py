@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cp.engine.events import Event
 from cp.engine.exits import Exit
 from cp.engine.trigger import Trigger, never_comes
 from cp.plan import Job, When
@@ -168,13 +169,15 @@ def test_what_waits_for_a_held_job_waits_on() -> None:
 
 
 def test_a_job_that_ran_on_each_event_waits_on() -> None:
-    world = JobsWorld(job("task", restarts=1), job("after", each("exitSuccess", "task")), idle()).start()
+    jobs = (job("task", restarts=1), job("after", each("exitSuccess", "task")))
+    world = JobsWorld(*jobs, idle()).start()
     world.exit("task")
     world.exit("after")
     world.advance(0)
     world.exit("task")
     world.exit("after")
     assert world.seen("after")["starts"] == 2
+    world.reload(*jobs, idle(), job("new"))  # all that wait are looked at
     assert world.state("after") == "waiting"
 
 
@@ -224,6 +227,7 @@ def test_a_skipped_job_is_started_by_hand_and_what_waits_for_it_waits_again(requ
     world.exit("prepare", 1)
     assert world.ask(request_, "app") == DONE
     assert [world.state(name) for name in ("app", "last")] == ["running", "waiting"]
+    assert world.count("stopping app") == 0
     world.exit("app", 0)
     assert world.state("last") == "running"
 
@@ -359,6 +363,13 @@ def test_a_trigger_with_an_event_in_hand_is_not_in_vain() -> None:
     trigger = Trigger(job("app", each("exitSuccess", "prepare")))
     skip = never_comes(trigger.key, [Sender()], lambda sender: None)
     assert trigger.never_fires(lambda key: skip) is skip
+    trigger.remember(Event(*trigger.key))
+    assert trigger.never_fires(lambda key: skip) is None
+
+
+def test_a_trigger_that_has_had_its_start_waits_for_nothing() -> None:
+    trigger = Trigger(job("app", AFTER_PREPARE))
+    skip = never_comes(trigger.key, [Sender()], lambda sender: None)
     trigger.close()
     assert trigger.never_fires(lambda key: skip) is None
 
