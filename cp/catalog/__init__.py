@@ -135,7 +135,11 @@ class Entry:
 
     @property
     def place(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        """For messages: the catalogue has what somebody else wrote."""
+        address = self.address[:100]
+        if not address.isprintable():
+            address = ascii(address)
+        return f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
 
 
 class Instance:

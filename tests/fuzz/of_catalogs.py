@@ -7,7 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.catalog import CatalogError, CatalogGarbage, Instance, instances, records
+from cp.catalog import CatalogError, CatalogGarbage, Entry, Instance, instances, records
 from cp.catalog import etcd as etcd_module
 from cp.catalog.consul import Consul
 from cp.catalog.etcd2 import Etcd2
@@ -114,6 +114,7 @@ def fuzz_http(data: bytes) -> None:
         lambda: client.register(service(), "passing"),
         lambda: client.heartbeat(service(separate_check=True), "passing", ""),
         lambda: client.deregister(service()),
+        lambda: _check_entry(client.entry(service())),
     )
     for call in calls:
         try:
@@ -122,6 +123,13 @@ def fuzz_http(data: bytes) -> None:
             _check_message(error)
         wire.close()
     client.close()
+
+
+def _check_entry(entry: Entry | None) -> None:
+    if entry is not None:
+        assert entry.place.isprintable()
+        assert len(entry.place) < LONGEST_MESSAGE
+        assert 0 <= entry.port <= 65535
 
 
 def _check_message(error: CatalogError) -> None:
@@ -202,6 +210,7 @@ def _fuzz_etcd(data: bytes, make: Callable[[EtcdSettings, Endpoints, Reader], An
         lambda api: api.enter(service()),
         lambda api: api.renew(service()),
         lambda api: api.remove(service()),
+        lambda api: api.read(service()),
     )
     for call in calls:
         endpoints = _Endpoints(settings, answers)

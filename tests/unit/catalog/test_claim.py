@@ -250,3 +250,12 @@ def test_programs_of_two_machines_do_not_fight_for_an_id(seed: int) -> None:
     assert shared.places == [place]
     assert {call.split()[0] for call in shared.calls} == {"heartbeat"}
     assert len(shared.calls) == 3 * LOOK_EVERY  # of the one that is registered, and not of the other
+
+
+def test_what_somebody_wrote_into_the_catalogue_breaks_no_line_of_the_log(scene: Scene) -> None:
+    beats(scene, 1)
+    scene.catalog.entries["web-box"] = Entry("evil\nline\x1b[31m" + "x" * 1000, 80, alive=True)
+    beats(scene, SOON - 1)
+    (line,) = [line for line in scene.said() if line.startswith("warning")]
+    assert line.isprintable()
+    assert len(line) < 500
