@@ -47,8 +47,9 @@ SCARCE = (OSError, ImportError, MemoryError)
 # never work is better refused; imported later.
 FOR_HTTP = ("http", "json", "queue")
 
-# Seconds from the start until the control socket is made in its usual place. That takes some milliseconds, in which an
-# application that ends at once would wait for us; a client takes longer to start.
+# Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop may
+# need. That takes some milliseconds, in which an application that ends at once would wait for us; a client takes longer
+# to start.
 SERVE_AFTER = 0.01
 
 
@@ -220,6 +221,7 @@ def _assemble(
 
     def after_start() -> None:
         loop.call_later(SERVE_AFTER, serve_late)
+        loop.call_later(SERVE_AFTER, _prepare_stop)
         _after_start(log)
 
     def supervise() -> int:
@@ -323,6 +325,14 @@ def _after_start(log: Log) -> None:
             become_subreaper()
         except SCARCE as error:
             log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
+
+
+def _prepare_stop() -> None:
+    """Import what a stop may need when no descriptor is left to read it with."""
+    try:
+        import cp.engine.leftovers  # noqa: F401
+    except SCARCE:
+        pass  # perhaps it can be had by then
 
 
 def _random() -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp.engine.endings import Endings
-    from cp.engine.host import Host
+    from cp.engine.host import Ending, Host
     from cp.engine.job import Job
     from cp.engine.registrations import Registrations
     from cp.engine.roster import Roster
@@ -50,15 +50,23 @@ class Refused(Exception):
 
 
 class Change:
-    """`replaced` are the names of the jobs that end, `retiring` those of them that have not ended yet, `triggers` those
-    of the jobs that have ended; `started` and `held` tell what becomes of one that comes after them."""
+    """`replaced` are the names of the jobs that end, `retiring` those of them that have not ended yet, `stuck` those
+    that do not end, with the reason, `triggers` those of the jobs that have ended; `started` and `held` tell what
+    becomes of one that comes after them. Only a change that `is_reload` renews the restarts of the other jobs."""
 
-    __slots__ = ("_missed", "done", "held", "plan", "replaced", "retiring", "started", "triggers")
+    __slots__ = (
+        *("_missed", "done", "held", "is_reload", "plan", "replaced", "retiring", "started"),
+        *("stuck", "triggers"),
+    )
 
-    def __init__(self, to: Plan, replaced: set[str], *, started: str = "", held: str = "") -> None:
+    def __init__(
+        self, to: Plan, replaced: set[str], *, started: str = "", held: str = "", is_reload: bool = False
+    ) -> None:
         self.plan = to
         self.replaced = frozenset(replaced)
         self.retiring = replaced
+        self.stuck: dict[str, str] = {}
+        self.is_reload = is_reload
         self.started = started
         self.held = held
         self.done: list[Done] = []
@@ -97,6 +105,7 @@ class Changes:
         self._host = host
         self._waiting: deque[tuple[Callable[[list[Done]], None], list[Done]]] = deque()
         self._next_reload: list[Done] | None = None  # who waits for the reload that comes next
+        self._late: dict[str, tuple[str, str]] = {}  # jobs that were stuck: what is owed to them when they have ended
         self._settling = False  # a change is made but for its outcome: a start failed, and is about to tell why
 
     # --- what can be asked for
@@ -120,7 +129,9 @@ class Changes:
             elif job.state == State.COMPLETE:
                 self._replace(name, dones, started=name)
             elif job.state in STOPPING_STATES:
-                self._tell(dones, f"{name} is about to end: start it when it has")
+                obstacle = job.obstacle
+                hint = f" ({obstacle})" if obstacle else ""
+                self._tell(dones, f"{name} is about to end: start it when it has{hint}")
             else:
                 self._start_now(job, dones)
 
@@ -185,17 +196,19 @@ class Changes:
         for done in dones:
             done(text)
 
-    def _tell_of(self, started: list[Job], dones: list[Done], reloaded: bool = False) -> None:
+    def _tell_of(self, started: list[Job], dones: list[Done], change: Change | None = None) -> None:
         """The change is made, and has started these jobs, if not all of them could be."""
         failing = [job for job in started if job.state == State.RUNNING and not job.pid]
+        stuck = [] if change is None else [f"{name} still runs: {why}" for name, why in change.stuck.items()]
+        beginning = "the new configuration is in use, but " if change is not None and change.is_reload else ""
         if not failing:
-            self._tell(dones, "")
+            self._tell(dones, beginning + "\n".join(stuck) if stuck else "")
             return
 
         def tell() -> None:
-            failed = "\n".join(f"{job.name} cannot be started: {job.start_error}" for job in failing)
+            failed = [f"{job.name} cannot be started: {job.start_error}" for job in failing]
             self._settling = False
-            self._tell(dones, f"the new configuration is in use, but {failed}" if reloaded else failed)
+            self._tell(dones, beginning + "\n".join(stuck + failed))
             self._next()
 
         # The end of a run that never was comes like any other, with the reason, and this after it.
@@ -224,7 +237,7 @@ class Changes:
                 self._registrations.readdress(job, planned)
             else:
                 replaced.append(job.name)
-        self._begin(Change(loaded, self._roster.with_hooks(replaced)), dones)
+        self._begin(Change(loaded, self._roster.with_hooks(replaced), is_reload=True), dones)
 
     def _replace(self, name: str, dones: list[Done], *, started: str = "", held: str = "") -> None:
         if name not in self._roster.jobs:
@@ -243,6 +256,8 @@ class Changes:
                 change.miss(event)
             if job.state == State.COMPLETE:
                 self._host.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
+            elif job.name in self._late:
+                self._leave_out(job)
             elif not job.is_hook:
                 job.stop()
             else:
@@ -259,8 +274,38 @@ class Changes:
 
     def retired(self, job: Job) -> None:
         """A job has ended, and everybody has heard of it."""
-        if self.current is not None and self._roster.jobs.get(job.name) is job:
+        if self._roster.jobs.get(job.name) is not job:
+            return
+        late = self._late.pop(job.name, None)
+        if self.current is not None and job.name in self.current.replaced:
             self.current.retiring.discard(job.name)
+            self.current.stuck.pop(job.name, None)
+        elif late is not None:
+            started, held = late
+            self._ask(lambda dones: self._replace(job.name, dones, started=started, held=held), [])
+
+    def stuck(self, run: Ending) -> None:
+        """A run does not end. A change goes on without its job, and is refused as far as that is concerned."""
+        for job in self._roster.jobs.values():
+            if job.run is run:
+                self._leave_out(job)
+                for source in self._roster.named(job.plan.when.source):
+                    source.completed(job)  # a hook has had its time
+                return
+
+    def _leave_out(self, job: Job) -> None:
+        change = self.current
+        if change is not None and job.name in change.retiring:
+            change.retiring.discard(job.name)
+            change.stuck[job.name] = job.obstacle
+            self._host.loop.call_soon(self._engine.progress)
+
+    def replaces(self, job: Job) -> bool:
+        """Whether a job ends because a change wants it, be it late."""
+        change = self.current
+        return job.name in self._late or (
+            change is not None and (job.name in change.retiring or job.name in change.stuck)
+        )
 
     def advance(self) -> None:
         """Finish the change if all that it replaces is gone. Waiting hooks end last, since a stop may need them, and
@@ -279,7 +324,11 @@ class Changes:
         self.current = None
         for name in change.replaced:
             change.triggers[name] = self._roster.jobs[name].trigger
-            self._roster.remove(self._roster.jobs[name])
+            if name in change.stuck:
+                owed = (change.started, change.held) if name in (change.started, change.held) else ("", "")
+                self._late[name] = owed
+            else:
+                self._roster.remove(self._roster.jobs[name])
         for job in change.plan.jobs:
             asked_for = job.name in (change.started, change.held)
             if job.reload == KEEP and job.name not in self._roster.jobs and not asked_for:
@@ -290,12 +339,12 @@ class Changes:
             for job in change.plan.jobs
             if job.name not in self._roster.jobs and (job.reload != KEEP or job.name in (change.started, change.held))
         ]
-        if not change.started and not change.held:
+        if change.is_reload:
             for kept in self._roster.jobs.values():
                 kept.restarts.renew()
         self._engine.adopt(change.plan, fresh, change)
         started = [self._roster.jobs[job.name] for job in fresh]
-        self._tell_of(started, change.done, reloaded=not change.started and not change.held)
+        self._tell_of(started, change.done, change)
         self._host.loop.call_soon(self._next)
 
     def _next(self) -> None:

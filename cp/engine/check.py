@@ -103,8 +103,8 @@ class Check:
             if code:
                 self._host.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
 
-    def _ended(self, run: Run, code: int, last_line: str) -> None:
-        if run is not self._run:
+    def _ended(self, run: Run, code: int | None, last_line: str) -> None:
+        if run is not self._run or code is None:
             return  # stopped meanwhile
         self._run = None
         reason = describe_exit(code)

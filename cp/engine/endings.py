@@ -8,31 +8,40 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.engine.host import Host
-    from cp.engine.run import Run
+    from cp.engine.host import Ending, Host
+    from cp.engine.leftovers import Leftovers
 
 KILL_LIMIT = 2.0  # seconds that a killed process gets to disappear; then we go on without it
+LEAST_KILL_LIMIT = 0.2  # for what is left in the end, if the others have used up that time
 
 
 class Endings:
     """Terminates runs within one budget, kills what is left when it is spent, and gives up what survives that.
 
-    `on_end()` is called soon after a run has ended, for whatever reason.
+    `on_end()` is called soon after a run has ended, for whatever reason; `on_stuck(run)` if one cannot be ended: we may
+    not signal it, or do not find what it left in the background. It may end later, by itself.
     """
 
-    __slots__ = ("_budget", "_host", "_on_end", "_seconds", "_told")
+    __slots__ = ("_budget", "_host", "_killed_at", "_leftovers", "_on_end", "_on_stuck", "_seconds", "_stuck", "_told")
 
-    def __init__(self, host: Host, seconds: float, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, host: Host, seconds: float, on_end: Callable[[], None], on_stuck: Callable[[Ending], None]
+    ) -> None:
         self._host = host
         self._on_end = on_end
+        self._on_stuck = on_stuck
         self._seconds = seconds
         self._budget = Budget(host.loop, seconds, self._spent)
-        self._told: set[Run] = set()  # to end; not what its own time limit has killed
+        self._told: set[Ending] = set()  # to end; not what its own time limit has killed
+        self._killed_at: float | None = None  # the last time that a run was, since the budget is what it is
+        self._leftovers: Leftovers | None = None
+        self._stuck: set[Ending] = set()  # of those that were told
 
     def renew(self, seconds: float) -> None:
         """From now on so many seconds, also for what was told to end before and has not ended."""
         self._budget.close()
         self._seconds = seconds
+        self._killed_at = None
         self._budget = Budget(self._host.loop, seconds, self._spent)
         for run in tuple(self._told):
             self._hold(run)
@@ -41,16 +50,17 @@ class Endings:
         """So much of the budget was spent on something else."""
         self._budget.charge(seconds)
 
-    def terminate(self, run: Run, group: bool) -> None:
+    def terminate(self, run: Ending, group: bool) -> None:
         """SIGTERM; with a negative budget SIGKILL alone."""
         if run not in self._host.runs:
             return
+        self._stuck.discard(run)
         self._told.add(run)
         if self._seconds >= 0:
             run.terminate(group=group)
         self._hold(run)
 
-    def kill(self, run: Run) -> None:
+    def kill(self, run: Ending) -> None:
         """SIGKILL alone, whatever is left of the budget."""
         if run in self._host.runs:
             self._kill(run)
@@ -58,16 +68,54 @@ class Endings:
     def kill_everything(self) -> None:
         """Nothing has any time left, whether it was told to end or not."""
         self.renew(0.0)
+        self.end_leftovers()
         for run in tuple(self._host.runs):
             run.kill()
 
-    def ended(self, run: Run) -> None:
+    def retry(self) -> None:
+        """Tell again what could not be ended."""
+        for run in tuple(self._stuck):
+            self.terminate(run, True)
+
+    def end_leftovers(self) -> bool:
+        """Tell what runs left in the background to end; False if there is nothing, or if that is done.
+
+        What is in the group of one gets SIGKILL, what has a session of its own SIGTERM first.
+        """
+        processes = self._host.processes
+        if self._leftovers is not None or not processes.has_children():
+            return False
+        processes.kill_left_groups()
+        try:
+            from cp.engine.leftovers import Leftovers
+        except (ImportError, OSError, MemoryError):
+            return False  # what is known by its group is killed all the same
+        self._leftovers = Leftovers(self._host)
+        self._host.runs.add(self._leftovers)
+        self.terminate(self._leftovers, True)
+        return True
+
+    def stuck(self, run: Ending) -> None:
+        """A run cannot be ended."""
+        if run not in self._host.runs:
+            return
+        self._host.log.warning(f"cannot end {run.label}: {run.obstacle()}")
+        if run in self._told:
+            self._told.discard(run)
+            self._stuck.add(run)
+        self._budget.release(run)
+        self._on_stuck(run)
+
+    def ended(self, run: Ending) -> None:
         self._host.runs.discard(run)
         self._told.discard(run)
+        self._stuck.discard(run)
         self._budget.release(run)
+        if self._leftovers is not None:
+            self._leftovers.run_ended()
         self._host.loop.call_soon(self._on_end)
 
-    def _hold(self, run: Run) -> None:
+    def _hold(self, run: Ending) -> None:
         if run not in self._host.runs:
             return  # it had exited, and was waited for because of its output
         self._budget.hold(run)
@@ -76,14 +124,29 @@ class Endings:
 
     def _spent(self) -> None:
         for run in tuple(self._told):
-            self._host.log.info(f"Killing Process {run.pid}: {run.label} did not end within stopTimeout")
+            if not run.is_forbidden:
+                self._host.log.info(f"Killing Process {run.pid}: {run.label} did not end within stopTimeout")
             self._kill(run)
 
-    def _kill(self, run: Run) -> None:
+    def _kill(self, run: Ending) -> None:
         run.kill()
-        self._host.loop.call_later(KILL_LIMIT, self._give_up, run)
+        self._host.loop.call_later(self._kill_limit(run), self._give_up, run)
 
-    def _give_up(self, run: Run) -> None:
-        if run in self._host.runs:
+    def _kill_limit(self, run: Ending) -> float:
+        """Seconds that a run gets to disappear after SIGKILL; at the end, what the others have left of them."""
+        now = self._host.loop.now()
+        if run.is_forbidden:
+            return 0.0
+        if run is self._leftovers and self._killed_at is not None:
+            return max(LEAST_KILL_LIMIT, self._killed_at + KILL_LIMIT - now)
+        self._killed_at = now
+        return KILL_LIMIT
+
+    def _give_up(self, run: Ending) -> None:
+        if run not in self._host.runs or run in self._stuck:
+            return
+        if run.obstacle():
+            self.stuck(run)
+        else:
             self._host.log.warning(f"going on without {run.label}: process {run.pid} survives SIGKILL")
             run.give_up()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.engine.changes import Changes
 from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
-from cp.engine.exits import Exit, failure_code
+from cp.engine.exits import NOT_ENDED, Exit, failure_code
 from cp.engine.job import Job
 from cp.engine.registrations import Registrations
 from cp.engine.roster import Roster
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cp import plan
     from cp.engine.catalogue import Catalogue, Standing
     from cp.engine.changes import Change
-    from cp.engine.host import Host, OpenDiscovery
+    from cp.engine.host import Ending, Host, OpenDiscovery
     from cp.engine.instances import Found
     from cp.engine.trigger import Skip
 
@@ -61,7 +61,7 @@ class Engine:
         self._registrations = Registrations(host, first, open_discovery, self._deregistered)
         self.watching = Watching(host, self._registrations)
         self._roster = Roster(self.watching.seen)
-        self._endings = Endings(host, first.stop_timeout, self.progress)
+        self._endings = Endings(host, first.stop_timeout, self.progress, self._stuck)
         self.changes = Changes(self, self._roster, self._registrations, self._endings, load, host)
         self._skipping = Skipping(self._roster, host.log, self._main_was_skipped)
         self._stop_requests = 0
@@ -72,6 +72,7 @@ class Engine:
         host.terminate = self._endings.terminate
         host.kill = self._endings.kill
         host.run_ended = self._endings.ended
+        host.run_stuck = self._endings.stuck
         host.run_overdue = self._overdue
         host.bus.subscribe(self._heard)
 
@@ -175,8 +176,8 @@ class Engine:
             self._reopen_log()
         else:
             for job in self.jobs.values():
-                if job.plan.main:
-                    job.signal(number, group=job.plan.stop_group)
+                if job.plan.main and not job.signal(number, group=job.plan.stop_group) and (why := job.refusal):
+                    self._host.log.warning(f"cannot pass {name} on to {job.name}: {why}")
 
     # --- what jobs ask of their supervisor
 
@@ -206,8 +207,7 @@ class Engine:
 
     def completed(self, job: Job) -> None:
         self._roster.unfinished.pop(job, None)
-        change = self.changes.current
-        if job.plan.main and (change is None or job.name not in change.retiring):
+        if job.plan.main and not self.changes.replaces(job):
             self._take_code(job)
             self.stop()
         # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
@@ -234,6 +234,13 @@ class Engine:
         elif not (main.started or self.stopping):
             self.exit_code = 1
             self._host.log.error(f"{main.name} was never started: {' of '.join(main.trigger.key)} has not come")
+
+    def _stuck(self, run: Ending) -> None:
+        """A run cannot be ended: a stop of everything goes on without it, and a change leaves its job as it is."""
+        if self.stopping:
+            run.give_up()
+        else:
+            self.changes.stuck(run)
 
     def _overdue(self) -> None:
         """A run has been killed by its own time limit."""
@@ -346,20 +353,10 @@ class Engine:
         # No more than the limit, even if we were suspended meanwhile.
         self._endings.charge(min(self._deregister_limit(), self._host.loop.now() - self._stop_began))
         # All are asked before any is stopped: hooks may wait for each other.
-        for job in [job for job in self.jobs.values() if self._ends_now(job)]:
+        for job in [job for job in self.jobs.values() if self._roster.ends_in_stop(job, self._stop_began)]:
             job.stop()
+        self._endings.retry()
         self.progress()
-
-    def _ends_now(self, job: Job) -> bool:
-        """Whether a stop ends it at once: not a hook that will be needed, or on which something waits."""
-        if not job.is_hook:
-            return not job.plan.stops_last
-        if job.state in (State.WAITING, State.HELD):
-            return self._roster.waits_in_vain(job)
-        if job.state == State.PAUSING:
-            return True  # nothing is restarted any more
-        # A hook on `stopped` that runs for a job that ended by itself, long ago perhaps, is work like any other.
-        return job.plan.when.code == Code.STOPPED and job.since < self._stop_began and not job.awaits_event
 
     def progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
@@ -372,7 +369,7 @@ class Engine:
         if unfinished and all(job.plan.stops_last for job in unfinished):
             for job in tuple(unfinished):
                 job.stop()
-        elif not unfinished and not self._host.runs:
+        elif not unfinished and not self._host.runs and not self._endings.end_leftovers():
             self._host.loop.call_soon(self._finish)  # everybody hears of the last event before
 
     def _leave(self, why: str) -> None:
@@ -388,8 +385,9 @@ class Engine:
 
     def _finish(self) -> None:
         for job in self.jobs.values():
-            if job.plan.main and job.pid:
-                self.exit_code = 128 + SIGKILL  # it has not even died of that yet
+            if job.plan.main and job.run is not None and job.pid:
+                # It has not even died of that yet; or it never got it.
+                self.exit_code = NOT_ENDED if job.run.is_forbidden else 128 + SIGKILL
         self._registrations.discovery.stop()
         self._host.processes.kill_left_groups()
         self._host.loop.stop()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cp.engine.run import Run
 
 KILLED = 255  # exit code for a hook that a signal killed
+NOT_ENDED = 1  # exit code of a process that lives, if we go on without it: we may not signal it
 
 SIGNAL_WORDS = {
     1: "hangup",

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
     from cp.engine.process import Processes
-    from cp.engine.run import Run
 
     class Log(Protocol):
         def debug(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
@@ -24,6 +23,20 @@ if TYPE_CHECKING:
         def error(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...
         def child_output(self, line: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
             """A line that a child printed; at level info."""
+
+    class Ending(Protocol):
+        """What can be told to end: a run, or what is left when there is none any more."""
+
+        @property
+        def label(self) -> str: ...
+        @property
+        def pid(self) -> int: ...
+        @property
+        def is_forbidden(self) -> bool: ...
+        def terminate(self, *, group: bool) -> None: ...
+        def kill(self) -> None: ...
+        def give_up(self) -> None: ...
+        def obstacle(self) -> str: ...
 
     class Supervisor(Protocol):
         """What a job asks of the engine that owns it."""
@@ -148,6 +161,7 @@ class Host:
         "random",
         "run_ended",
         "run_overdue",
+        "run_stuck",
         "runs",
         "terminate",
     )
@@ -172,12 +186,13 @@ class Host:
         self.log = log
         self.random = random  # a number in [0, 1), for jitter
         self.masked = masked  # takes secrets out of texts that others get to see
-        self.runs: set[Run] = set()  # that have started and not ended
+        self.runs: set[Ending] = set()  # that have started and not ended
         self.observer: Observer | None = None
-        # The engine puts its own in the place of these four, for the budget of its stops.
-        self.terminate: Callable[[Run, bool], None] = lambda run, group: run.terminate(group=group)
-        self.kill: Callable[[Run], None] = lambda run: run.kill()
-        self.run_ended: Callable[[Run], None] = self.runs.discard
+        # The engine puts its own in the place of these five, for the budget of its stops.
+        self.terminate: Callable[[Ending, bool], None] = lambda run, group: run.terminate(group=group)
+        self.kill: Callable[[Ending], None] = lambda run: run.kill()
+        self.run_ended: Callable[[Ending], None] = self.runs.discard
+        self.run_stuck: Callable[[Ending], None] = lambda run: run.give_up()  # one cannot be ended
         self.run_overdue: Callable[[], None] = lambda: None  # one was killed by its own time limit
 
     def control_answered(self, path: str, status: int) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from cp.engine.check import Check
 from cp.engine.events import Code, Event
-from cp.engine.exits import Exit, report_exit
 from cp.engine.health import Health
 from cp.engine.process import StartError
 from cp.engine.restarts import Restarts
 from cp.engine.rhythm import Ticker
 from cp.engine.states import MOVES, STOPPING_STATES, State
 from cp.engine.trigger import Trigger
-from cp.engine.work import new_run
+from cp.engine.work import new_run, note_end, note_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
+    from cp.engine.exits import Exit
     from cp.engine.health import Result
     from cp.engine.host import Host, Supervisor
     from cp.engine.loop import Timer
@@ -45,7 +45,7 @@ class Job:
         self.has_ended = False  # complete, and everybody has heard of it
         self._host = host
         self._supervisor = supervisor
-        self._run: Run | None = None
+        self.run: Run | None = None  # whose end has not come yet
         self.started = False
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._timer: Timer | None = None
@@ -78,6 +78,16 @@ class Job:
         return not self._supervisor.stopping and (bool(trigger.pending) or not trigger.exhausted)
 
     @property
+    def obstacle(self) -> str:
+        """Why its run has not ended although it was told to; empty if nothing is known to be in the way."""
+        return "" if self.run is None else self.run.obstacle()
+
+    @property
+    def refusal(self) -> str:
+        """Why a signal does not reach its process; empty if one would, or if there is no process."""
+        return "" if self.run is None else self.run.refusal()
+
+    @property
     def has_succeeded(self) -> bool:
         """Whether its last run did."""
         return self.last_exit is not None and self.last_exit.succeeded
@@ -90,11 +100,11 @@ class Job:
     @property
     def pid(self) -> int:
         """Of the process; 0 if there is none, or it has exited and only its output is waited for."""
-        return self._run.pid if self._run is not None and not self._run.exited else 0
+        return self.run.pid if self.run is not None and not self.run.exited else 0
 
     def signal(self, number: int, *, group: bool) -> bool:
         """Send a signal to the process, or to its group; False if nobody could be given it."""
-        return self._run is not None and self._run.signal(number, group=group)
+        return self.run is not None and self.run.signal(number, group=group)
 
     # --- starting
 
@@ -183,7 +193,7 @@ class Job:
         run = new_run(self._host, job, job.command, self.ended)
         self._run_started_at = self._host.loop.now()
         self._move(State.RUNNING)
-        self._run = run
+        self.run = run
         try:
             run.start(self.trigger.prepare(event, self._host.log.warning))
         except StartError as error:
@@ -192,34 +202,27 @@ class Job:
             self._host.loop.call_soon(self.ended, error.code, str(error))
             return
         self.trigger.started()
-        for name in job.pid_variables:
-            self._host.environment.set(name, str(run.pid))
-        if self._host.observer is not None:
-            self._host.observer.job_started(self.name)
+        note_start(self._host, job, run)
 
     # --- ending
 
-    def ended(self, code: int, start_error: str = "") -> None:
-        """The process is gone, or could not be started."""
-        run, self._run = self._run, None
+    def ended(self, code: int | None, start_error: str = "") -> None:
+        """The process is gone, or could not be started. None: it lives, but a stop of everything goes on without it."""
+        run, self.run = self.run, None
         if run is None:
             return
-        job, now = self.plan, self._host.loop.now()
-        error = self._host.masked(start_error)  # it is shown, in events too
-        end = self.last_exit = Exit(job, code, now, error=error, timed_out=run.timed_out)
-        if not job.keep_pid_variables:
-            for name in job.pid_variables:
-                self._host.environment.withdraw(name, str(run.pid))
-        report_exit(self._host.log, job, run, end)
-        self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
-        if not end.succeeded:
-            self._host.bus.publish(Event(Code.ERROR, error or f"{run.label}: {end.text}", job=self.name))
-            if job.fatal and (run.timed_out or not run.interrupted):
-                self._host.loop.call_soon(self._supervisor.failed, self, code)
+        now = self._host.loop.now()
+        end = self.last_exit = note_end(self._host, self.plan, run, code, self._host.masked(start_error))
+        if code is not None:
+            self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
+            if not end.succeeded:
+                self._host.bus.publish(Event(Code.ERROR, end.error or f"{run.label}: {end.text}", job=self.name))
+                if self.plan.fatal and (run.timed_out or not run.interrupted):
+                    self._host.loop.call_soon(self._supervisor.failed, self, code)
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
-            self._after_run(now - self._run_started_at, failed_start=bool(error))
+            self._after_run(now - self._run_started_at, failed_start=bool(start_error))
 
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
@@ -293,12 +296,12 @@ class Job:
 
     def interrupt(self) -> None:
         """Terminate the process of a hook now; what waits for the hook goes on when it has ended."""
-        if self._run is not None:
-            self._host.terminate(self._run, True)
+        if self.run is not None:
+            self._host.terminate(self.run, True)
 
     def end_overdue(self) -> None:
         """A stop waits no longer for a hook than its time limit allows, even if it hangs in the kernel."""
-        if self.is_hook and self.state == State.RUNNING and self._run is not None and self._run.timed_out:
+        if self.is_hook and self.state == State.RUNNING and self.run is not None and self.run.timed_out:
             self.interrupt()
 
     def completed(self, other: Job) -> None:
@@ -311,7 +314,7 @@ class Job:
     def _halt(self, *, asked: bool = False) -> None:
         self.trigger.close()
         self.quiesce()
-        if self._run is None:
+        if self.run is None:
             self.health.reset()  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.unwanted(self.plan.service)
@@ -338,14 +341,14 @@ class Job:
         self._terminate_or_finish()
 
     def _terminate_or_finish(self) -> None:
-        if self._run is None:
+        if self.run is None:
             self._finish()
             return
         self._move(State.TERMINATING)
         if self.plan.killed_unasked and self._supervisor.stop_unasked:
-            self._host.kill(self._run)
+            self._host.kill(self.run)
         else:
-            self._host.terminate(self._run, self.plan.stop_group)
+            self._host.terminate(self.run, self.plan.stop_group)
 
     def _finish(self) -> None:
         self._move(State.COMPLETE)

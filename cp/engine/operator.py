@@ -89,7 +89,7 @@ class Operator:
                 return f"{name} has no process: it has exited, and what it left has its output open"
             return f"{name} has no process: it is {job.state}"
         if not job.signal(number, group=False):
-            return f"{name} cannot be sent a signal: it has just ended, or runs as a user whom we may not signal"
+            return f"{name} cannot be sent a signal: {job.refusal or 'it has just ended'}"
         return ""
 
     # --- to act on all

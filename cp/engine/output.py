@@ -84,6 +84,15 @@ class LineReader:
             self._outputs.hold(False)
         return len(data) == size
 
+    @property
+    def is_held(self) -> bool:
+        """Whether any process has the other end, even if we do not read at the moment."""
+        if self.fd < 0:
+            return False
+        other_end = select.poll()
+        other_end.register(self.fd, 0)
+        return not other_end.poll(0)
+
     def drain(self) -> None:
         """Read what an exited child left, at most a pipe's capacity of it: a background child may go on writing."""
         left = CAPACITY

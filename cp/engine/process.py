@@ -12,7 +12,9 @@ from cp.text import from_bytes, to_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from cp.engine.orphans import Orphan
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -55,6 +57,7 @@ class Processes:
         self._sweeping = 0  # running processes whose group is swept
         self.started = 0
         self.orphans = 0  # children reaped that somebody else started
+        self.on_orphan: Callable[[], object] | None = None  # hears of each
 
     def start(
         self,
@@ -108,15 +111,26 @@ class Processes:
         return process
 
     def signal(self, process: Process, number: int, *, group: bool) -> bool:
-        """Send a signal to a process or its whole group; False if there is nobody left to get it."""
+        """Send a signal to a process or its whole group; False if there is nobody left to get it.
+
+        PermissionError if we may signal none of them: a child may have become another user.
+        """
         if not process.reaped:
             # Not reaped yet, so the pid cannot be anybody else's. A member of the group may be gone any time.
             try:
                 (os.killpg if group else os.kill)(process.pid, number)
-            except (ProcessLookupError, PermissionError):
+            except ProcessLookupError:
                 return False
             return True
         return group and self._signal_left_group(process.pid, number)
+
+    def is_forbidden(self, process: Process) -> bool:
+        """Whether we may signal neither the process nor, once it is gone, anything of its group."""
+        try:
+            self.signal(process, 0, group=process.reaped)
+        except PermissionError:
+            return True
+        return False
 
     def group_alive(self, process: Process) -> bool:
         """Is anything of the group left that is ours to signal?"""
@@ -125,14 +139,17 @@ class Processes:
     def kill_left_groups(self) -> None:
         """SIGKILL to what exited leaders left behind."""
         for group in tuple(self._groups):
-            self._signal_left_group(group, _signal.SIGKILL)
+            try:
+                self._signal_left_group(group, _signal.SIGKILL)
+            except PermissionError:
+                pass
 
     def _signal_left_group(self, group: int, number: int) -> bool:
         if not self._is_ours(group):
             return False
         try:
             os.killpg(group, number)
-        except (ProcessLookupError, PermissionError):
+        except ProcessLookupError:
             return False
         return True
 
@@ -151,6 +168,38 @@ class Processes:
             return False
         return True
 
+    # --- orphans: children that somebody else started
+
+    def has_children(self) -> bool:
+        """Whether there is any child, a zombie or one of somebody else's included."""
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def living_orphans(self) -> Iterator[Orphan | None]:
+        """All that live, with a None wherever the caller may rest."""
+        from cp.engine.orphans import orphans
+
+        return orphans(self._running)
+
+    def holders(
+        self, process: Process, pipes: Iterable[int], hidden: list[int], *, with_group: bool
+    ) -> Iterator[Orphan | None]:
+        """The orphans that have one of our pipes open, as their descriptors say.
+
+        Those of the process's group are among them if they are wanted, or if we cannot signal them by it. `hidden` gets
+        the pids of those at whose descriptors we may not look.
+        """
+        from cp.engine.orphans import holders
+
+        names = {f"pipe:[{os.fstat(fd).st_ino}]" for fd in pipes}
+        group = 0 if with_group or self.is_forbidden(process) else process.pid
+        return holders(self._running, names, group, hidden)
+
+    # --- the end of children
+
     def reap(self) -> bool:
         """Collect exited children, ours and orphans; True if there may be more (the batch was full)."""
         for _ in range(REAP_BATCH):
@@ -165,6 +214,8 @@ class Processes:
             process = self._running.pop(pid, None)
             if process is None:
                 self.orphans += 1
+                if self.on_orphan is not None:
+                    self._call_soon(self.on_orphan)
                 continue
             process.reaped = True
             self._sweeping -= process.sweep

@@ -169,9 +169,11 @@ def _about(job: Job) -> str:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:
         return f"runs every {when.interval:g} s"
-    if job.state == State.RUNNING and not job.pid:
-        return "its process has exited; what it left has its output open"
-    return IN_SHORT.get(job.state, MEANINGS[job.state])
+    if job.state == State.RUNNING and not job.pid and job.run is not None:
+        job.run.look()  # for the next time that somebody asks
+        return f"its process has exited; {job.run.holder()} has its output open"
+    about, obstacle = IN_SHORT.get(job.state, MEANINGS[job.state]), job.obstacle
+    return f"{about}; {obstacle}" if obstacle else about
 
 
 def _waits_for(code: str, source: str) -> str:

@@ -142,6 +142,17 @@ class Roster:
             found |= hooks
         return found
 
+    def ends_in_stop(self, job: Job, stop_began: float) -> bool:
+        """Whether a stop ends it at once: not a hook that will be needed, or on which something waits."""
+        if not job.is_hook:
+            return not job.plan.stops_last
+        if job.state in (State.WAITING, State.HELD):
+            return self.waits_in_vain(job)
+        if job.state == State.PAUSING:
+            return True  # nothing is restarted any more
+        # A hook on `stopped` that runs for a job that ended by itself, long ago perhaps, is work like any other.
+        return job.plan.when.code == Code.STOPPED and job.since < stop_began and not job.awaits_event
+
     def waits_in_vain(self, hook: Job) -> bool:
         """Whether what a hook waits for cannot come any more: nobody is there to send it, or it waits for itself."""
         if hook.state == State.HELD:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable
 
+    from cp.engine.background import OutputHolders
     from cp.engine.host import Host
     from cp.engine.loop import Timer
     from cp.engine.output import LineReader
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
+LEFT_ANOTHER_USER = "left something in the background that cannot be signalled: operation not permitted"
 OUTPUT_GRACE = 0.2  # seconds that an exit waits for output that background children hold open
 
 
 class Run:
-    """A command that runs once. `on_end(code)` is called once; the code is -N after a death by signal N.
+    """A command that runs once. `on_end(code)` is called once; the code is -N after a death by signal N, and None if
+    the process lives, but is not waited for any longer.
 
     The end is the exit of the process once its output is read to the end. Output that background children keep open is
-    waited for without limit with `wait_for_output`, else for OUTPUT_GRACE; it is read and logged all the same.
+    waited for without limit with `wait_for_output`, else for OUTPUT_GRACE; it is read and logged all the same. When the
+    run is told to end, these children are told, too, and waited for.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Run:
         host: Host,
         command: tuple[str, ...],
         label: str,
-        on_end: Callable[[int], None],
+        on_end: Callable[[int | None], None],
         *,
         output: str,
         log_fields: tuple[tuple[str, str], ...] = (),
@@ -70,6 +74,8 @@ class Run:
         self._readers: list[LineReader] = []
         self._exit_code: int | None = None
         self._ended = False
+        self._number = 0  # of the last signal that told it to end
+        self._background: OutputHolders | None = None  # what it left with its output open
         self._limit: Timer | None = None
         self._grace: Timer | None = None
 
@@ -148,18 +154,29 @@ class Run:
 
     def signal(self, number: int, *, group: bool) -> bool:
         """Pass on a signal that is not meant to end it; False if nobody could be given it."""
-        return self._process is not None and self._host.processes.signal(self._process, number, group=group)
+        if self._process is None:
+            return False
+        try:
+            return self._host.processes.signal(self._process, number, group=group)
+        except PermissionError:
+            return False
 
     def _interrupt(self, number: int, *, group: bool) -> None:
-        self.interrupted = True
+        was_told, self.interrupted = self.interrupted, True
+        # What it left does not get a SIGTERM in the place of the SIGKILL that is on its way.
+        self._number = max(self._number, number, key=(0, _signal.SIGTERM, _signal.SIGKILL).index)
         self.signal(number, group=group)
-        if self._exit_code is not None and (number == _signal.SIGKILL or not self._has_background()):
-            self._end()  # gone already: what held its output open is not waited for any longer
+        if self._exit_code is not None:
+            self._pursue()
+        elif not was_told and (obstacle := self.obstacle()):
+            self._host.log.warning(f"cannot tell {self.label} to end: {obstacle}", self.log_fields)
 
     def give_up(self) -> None:
-        """Go on as if SIGKILL had ended it: a process that hangs in the kernel may not die for a long time."""
-        self._exit_code = -_signal.SIGKILL
-        self._end()
+        """Go on without it. What hangs in the kernel may not die for a long time, and counts as killed; what we may not
+        signal lives on, and nothing is known of its exit."""
+        if self._exit_code is None and not self.is_forbidden:
+            self._exit_code = -_signal.SIGKILL
+        self._end(given_up=True)
 
     def _line(self, line: str) -> None:
         if self._on_line is not None:
@@ -180,15 +197,89 @@ class Run:
         self._exit_code = code
         for reader in self._readers:
             reader.drain()
-        if not self._reading or (self.interrupted and not self._has_background()):
+        if self._ended:
+            return  # it was given up
+        if not self._reading:
             self._end()
-        elif not self._wait_for_output:
+        elif self.interrupted:
+            self._pursue()
+        elif self._wait_for_output:
+            self._grace = self._host.loop.call_later(OUTPUT_GRACE, self.look)
+        else:
             self._grace = self._host.loop.call_later(OUTPUT_GRACE, self._end)
 
-    def _has_background(self) -> bool:
-        """Whether a child of it that was left in the background, and was told to end too, is waited for."""
+    # --- what does not end
+
+    def _pursue(self) -> None:
+        """Tell what has its output open to end as well, and wait for it."""
+        if self._grace is not None:
+            self._grace.cancel()
+        if any(reader.is_held for reader in self._readers):
+            self._seek(self._number)
+        else:
+            self._end()
+
+    def look(self) -> None:
+        """Look who has its output open, for those who ask."""
+        if self.exited and not self.interrupted:
+            self._seek(0)
+
+    def _seek(self, number: int) -> None:
+        if self._background is None and self._process is not None:
+            from cp.engine.background import OutputHolders
+
+            self._background = OutputHolders(self._host, self._process, self._readers, self._sought)
+        if self._background is not None:
+            self._background.tell(number)
+
+    def _sweep_rest(self) -> None:
+        """SIGTERM to what is left of it: without its output, or if that is not waited for, when it exited."""
+        process, processes = self._process, self._host.processes
+        if process is None:
+            return
+        if self._wait_for_output:
+            self.signal(_signal.SIGTERM, group=True)
+        if processes.is_forbidden(process):
+            self._host.log.warning(f"{self.label} {LEFT_ANOTHER_USER}", self.log_fields)
+
+    def _sought(self) -> None:
+        left = self._background
+        if self._ended or not self.interrupted or left is None:
+            return
+        if not left.is_there:
+            self._end()  # what is left to be read, perhaps later, is
+        elif left.is_worth_waiting_for:
+            left.look_later()
+        elif self._wait_for_output:
+            self._host.run_stuck(self)
+        else:
+            self._end()
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the process lives, and we may not signal it: it may have become another user."""
         process = self._process
-        return self._wait_for_output and process is not None and self._host.processes.group_alive(process)
+        return process is not None and not self.exited and self._host.processes.is_forbidden(process)
+
+    def refusal(self) -> str:
+        """Why a signal does not reach it; empty if one would."""
+        if not self.is_forbidden:
+            return ""
+        from cp.engine.orphans import describe
+
+        return f"{describe(self.pid)} cannot be signalled: operation not permitted"
+
+    def obstacle(self) -> str:
+        """Why it has not ended although it was told to; empty if nothing is known to be in the way."""
+        if self._ended or not self.interrupted:
+            return ""
+        if self._background is None:
+            return self.refusal()
+        return self._background.obstacle()
+
+    def holder(self) -> str:
+        """Who has its output open after its exit, as far as we have seen."""
+        return "what it left" if self._background is None else self._background.holder()
 
     @property
     def _reading(self) -> bool:
@@ -202,10 +293,12 @@ class Run:
         if self._ended and self._limit is not None:
             self._limit.cancel()
 
-    def _end(self) -> None:
-        if self._ended or self._exit_code is None:
+    def _end(self, *, given_up: bool = False) -> None:
+        if self._ended or (self._exit_code is None and not given_up):
             return
         self._ended = True
+        if self._background is not None:
+            self._background.close()
         if self._grace is not None:
             self._grace.cancel()
         # The time limit also holds for what the process left in the background with its output.
@@ -213,8 +306,8 @@ class Run:
             self._limit.cancel()
         for reader in self._readers:
             self._host.outputs.linger(reader)
-        if self._sweep and self._wait_for_output:
-            self.signal(_signal.SIGTERM, group=True)  # to what is left of it without its output
+        if self._sweep and not given_up:
+            self._sweep_rest()
         self._on_end(self._exit_code)
         self._host.run_ended(self)
 

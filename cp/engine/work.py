@@ -1,7 +1,8 @@
-"""The command of a job: how a run of it begins."""
+"""The command of a job: how a run of it begins, and what its start and its end mean to others."""
 
 from __future__ import annotations
 
+from cp.engine.exits import NOT_ENDED, Exit, report_exit
 from cp.engine.run import Run
 
 TYPE_CHECKING = False
@@ -33,14 +34,14 @@ class Printed:
         return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int], None]) -> Run:
+def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int | None], None]) -> Run:
     """A run of a job's command, not yet started."""
     began = host.loop.now()
     printed = Printed() if job.metric else None
 
-    def ended(code: int) -> None:
+    def ended(code: int | None) -> None:
         observer = host.observer
-        if observer is not None:
+        if observer is not None and code is not None:
             observer.job_ended(job.name, code, host.loop.now() - began)
             if printed is not None and code == 0 and not run.interrupted:
                 fault = observer.record([(job.metric, printed.text)])
@@ -64,3 +65,24 @@ def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callabl
         on_printed=printed.line if printed is not None else None,
     )
     return run
+
+
+def note_start(host: Host, job: plan.Job, run: Run) -> None:
+    """A run has begun: others may want its process."""
+    for name in job.pid_variables:
+        host.environment.set(name, str(run.pid))
+    if host.observer is not None:
+        host.observer.job_started(job.name)
+
+
+def note_end(host: Host, job: plan.Job, run: Run, code: int | None, start_error: str) -> Exit:
+    """A run has ended, or could not begin; or, with None as its code, its process lives and we go on without it."""
+    if not job.keep_pid_variables:
+        for name in job.pid_variables:
+            host.environment.withdraw(name, str(run.pid))
+    now = host.loop.now()
+    if code is None:
+        return Exit(job, NOT_ENDED, now, error="it did not end")
+    end = Exit(job, code, now, error=start_error, timed_out=run.timed_out)
+    report_exit(host.log, job, run, end)
+    return end

@@ -9,12 +9,13 @@ from cp.engine.process import Process, StartError
 from tests.model.scenario import Child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.model.world import World
 
 TERM, KILL, CONT, WINCH = 15, 9, 18, 28
 REASONS = {"ENOENT": ("executable file not found in $PATH", 127), "EAGAIN": ("resource temporarily unavailable", 126)}
+IN_GROUP = ("obedient", "stubborn")  # of what a process leaves; daemons have a session of their own
 LEFT_RUNS_FOR = 1.5  # seconds that an obedient child in the background has its output open, if it is let
 
 
@@ -41,13 +42,18 @@ class FakeProcess(Process):
     def holds_output(self) -> bool:
         return any(reader.fd >= 0 for reader in self.readers)
 
+    @property
+    def has_orphan(self) -> bool:
+        """Whether what it left is a child of ours by now."""
+        return bool(self.left) and (self.reaped or self.left not in IN_GROUP)
+
     def take(self, number: int, group: bool) -> bool:
-        if self.reaped and not (group and self.left):
+        if self.reaped and not (group and self.left in IN_GROUP):
             return False
         if number in (CONT, WINCH):
             return True
-        if group and self.left and (number == KILL or (number == TERM and self.left == "obedient")):
-            self.left_ends()
+        if group and self.left in IN_GROUP:
+            self.left_takes(number)
         if self.reaped or self.child.hangs:
             return True
         if number == KILL or (number != TERM and self.child.on_term == 0.0):
@@ -84,6 +90,10 @@ class FakeProcess(Process):
         self.seen = True
         self.on_exit(code)
 
+    def left_takes(self, number: int) -> None:
+        if number == KILL or (number == TERM and self.left in ("obedient", "daemon")):
+            self.left_ends()
+
     def left_ends(self) -> None:
         self.left = ""
         if self.reaped:
@@ -92,6 +102,19 @@ class FakeProcess(Process):
     def close_output(self) -> None:
         for reader in self.readers:
             self.world.loop.call_soon(reader.close)
+
+
+class FakeOrphan:
+    """What a process left in the background."""
+
+    def __init__(self, process: FakeProcess) -> None:
+        self.process = process
+        self.pid = 100_000 + process.pid
+
+    def signal(self, number: int) -> None:
+        if number:
+            self.process.world.note(f"    signal {number} to what {self.process.name} left")
+            self.process.left_takes(number)
 
 
 class FakeReader:
@@ -105,6 +128,10 @@ class FakeReader:
         self._outputs = outputs
         self._on_line = on_line
         self._on_end = on_end
+
+    @property
+    def is_held(self) -> bool:
+        return self.fd >= 0
 
     def prints(self, line: str) -> None:
         if self.fd >= 0:
@@ -148,6 +175,7 @@ class FakeProcesses:
     def __init__(self, world: World) -> None:
         self._world = world
         self.all: list[FakeProcess] = []
+        self.on_orphan: Callable[[], object] | None = None
         self._counts: dict[str, int] = {}
 
     def start(
@@ -185,7 +213,22 @@ class FakeProcesses:
         return process.take(number, group)
 
     def group_alive(self, process: FakeProcess) -> bool:
-        return not process.reaped or bool(process.left)
+        return not process.reaped or process.left in IN_GROUP
+
+    def is_forbidden(self, process: FakeProcess) -> bool:
+        return False
+
+    def has_children(self) -> bool:
+        return any(process.has_orphan for process in self.all)
+
+    def living_orphans(self) -> Iterator[FakeOrphan]:
+        return (FakeOrphan(process) for process in self.all if process.has_orphan)
+
+    def holders(
+        self, process: FakeProcess, pipes: list[int], hidden: list[int], *, with_group: bool
+    ) -> Iterator[FakeOrphan]:
+        if process.has_orphan and process.holds_output and (with_group or process.left not in IN_GROUP):
+            yield FakeOrphan(process)
 
     def kill_left_groups(self) -> None:
         for process in self.all:

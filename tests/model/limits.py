@@ -129,7 +129,9 @@ class Budget:
         for name, process in tuple(self.running.items()):
             if name.startswith("check-") and not process.alive:  # nobody announces the end of every check
                 told = process in self._told or process in self._timed_out
-                if not process.holds_output or told or now >= process.ended_at + GRACE - SOON:
+                given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
+                over = now >= process.ended_at + GRACE - SOON
+                if not process.holds_output or given_up or (over and not told):
                     self.released(name)
                 continue
             limit = self._limits.get(process)
@@ -138,7 +140,8 @@ class Budget:
         for process in tuple(self._told):
             current = self.running.get(process.name) is process
             given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
-            if (given_up or not process.alive) and (not current or process.name.startswith("check-")):
+            ended = not process.alive and not process.holds_output
+            if (given_up or ended) and (not current or process.name.startswith("check-")):
                 self.let_go(process)
             elif process in self._holders:
                 expect(not given_up, "given up", f"{process.name} hangs, and is waited for")

@@ -43,7 +43,7 @@ class Child(NamedTuple):
     code: int = 0  # then; -N = by a signal
     on_term: float | None = 0.0  # what it does on SIGTERM: dies at once, exits with 0 after so long, or nothing
     hangs: bool = False  # in the kernel: SIGKILL does not end it
-    leaves: str = ""  # a process in the background that holds its output: "obedient" or "stubborn"
+    leaves: str = ""  # a process in the background that holds its output, in its group or as a daemon
     lines: int = 0  # that it prints
     closes: bool = False  # all its descriptors, at once
 
@@ -55,7 +55,9 @@ class Child(NamedTuple):
             said.append("ignores SIGTERM")
         elif self.on_term:
             said.append(f"takes {self.on_term:g} s to end on SIGTERM")
-        said += ["hangs in the kernel"] * self.hangs + [f"leaves a {self.leaves} child"] * bool(self.leaves)
+        said += ["hangs in the kernel"] * self.hangs + [f"leaves a process in the background: {self.leaves}"] * bool(
+            self.leaves
+        )
         return ", ".join(said + ["prints"] * bool(self.lines) + ["closes its output"] * self.closes)
 
 
@@ -210,7 +212,7 @@ def _child(tape: Tape) -> Child:
     on_term = tape.of(0.0, 0.0, 0.3, None)
     start = tape.of("", "", "", "", "", "", "", "ENOENT", "EAGAIN", "EMFILE")
     hangs = tape.number() >= 245
-    leaves = tape.of("", "", "", "", "", "obedient", "stubborn")
+    leaves = tape.of("", "", "", "", "", "obedient", "stubborn", "daemon", "deaf daemon")
     odd = tape.number()
     return Child(start, lasts, code, on_term, hangs, leaves, odd % 3, odd >= 245)
 

@@ -301,7 +301,8 @@ class World:
         timers = [timer.callback for timer in loop.timers if timer.callback is not None]
         owners = {type(getattr(callback, "__self__", None)).__name__ for callback in timers}
         allowed = AT_THE_END | ({"Run"} if hanging else set())  # a time limit holds for who has the output as well
-        allowed |= {"Ticker"} if self.model.left else set()  # of a hook that was given up
+        # Of a hook that was given up, and the search for what is left.
+        allowed |= {"Ticker", "Background"} if self.model.left else set()
         expect(owners <= allowed, "nothing left", f"timers of {owners - allowed}")
         wanted = [catalogue.wanted for catalogue in self.catalogues if catalogue.wanted]
         expect(not wanted and self.catalogues[-1].closed, "nothing left", f"registered: {wanted}")

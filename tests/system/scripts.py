@@ -53,6 +53,33 @@ def deaf(word: str = "app") -> Command:
     return sh(f"trap '' TERM\nmark {word}\nexec sleep 1000")
 
 
+def daemon(word: str = "daemon", *, on_term: str = "dies", keeps_output: bool = True, then: str = "") -> Command:
+    """Leaves a process in a session of its own, and ends when that is there, or does something else `then`.
+
+    The daemon says its word, and on SIGTERM `dies`, says so (`says`), or ignores it (`deaf`).
+    """
+    handler = {
+        "dies": "signal.SIG_DFL",
+        "says": f"lambda *_: (mark('{word}-term'), os._exit(0))",
+        "deaf": "signal.SIG_IGN",
+    }[on_term]
+    closes = "" if keeps_output else "        [os.dup2(os.open('/dev/null', os.O_RDWR), fd) for fd in (0, 1, 2)]\n"
+    return python(
+        "if os.fork() == 0:\n"
+        "    os.setsid()\n"
+        "    if os.fork() == 0:\n"
+        f"        signal.signal(signal.SIGTERM, {handler})\n"
+        f"{closes}"
+        f"        mark('{word}')\n"
+        "        while True: signal.pause()\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "marks = os.environ['MARKS']\n"
+        f"while not os.path.exists(marks) or '{word}\\n' not in open(marks).read(): time.sleep(0.01)\n"
+        f"{then}"
+    )
+
+
 def service(name: str = "app", **more: Any) -> dict[str, Any]:
     """A service that is registered after a second at an address that needs no network."""
     return {"name": name, "port": 8000, "poll": 1, "ttl": 10, "interfaces": "static:127.0.0.1", **more}

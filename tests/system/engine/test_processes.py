@@ -33,7 +33,7 @@ class Scene:
         self.loop = Loop()
         self.processes = Processes(self.loop.call_soon)
         self.outputs = Outputs(self.loop)
-        self.exits: list[int] = []
+        self.exits: list[Any] = []
         self.lines: list[str] = []
         self.loop.handle_signals({signal.SIGCHLD: self._reap})
 

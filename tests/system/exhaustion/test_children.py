@@ -14,7 +14,7 @@ from tests.system.exhaustion.limits import ends_well, supervised, wait_for_two_t
 from tests.system.jobs.configs import config, job, once
 from tests.system.matrices.size import FULL
 from tests.system.pilot import now, settle
-from tests.system.scripts import UNTIL_ORPHANS_ARE_OURS, deaf, forever, python, service, sh
+from tests.system.scripts import deaf, forever, python, service, sh
 
 if TYPE_CHECKING:
     from tests.system.pilot import Pilot
@@ -180,13 +180,3 @@ def test_thousands_of_orphans(pilot: StartPilot, init: bool) -> None:
     assert len(started.descriptors()) <= len(before) + 4, "those of a check and a tick under way"
     assert proc.resident_kilobytes(started.pid) < memory + 4096
     ends_well(started)
-
-
-def test_orphans_that_run_are_left_alone(pilot: StartPilot) -> None:
-    left = sh(f"{UNTIL_ORPHANS_ARE_OURS}(setsid sh -c 'echo 0 $$ >>$MARKS; exec sleep 1000' &)\nexec sleep 1000")
-    started = pilot({}, left)
-    orphan = int(started.wait_for(started.words, what="the orphan")[0])
-
-    assert proc.status(orphan)["PPid"] == str(started.pid)
-    assert started.stop() == 128 + signal.SIGTERM
-    assert proc.alive(orphan), "it is no child of ours, nor in a group of one"

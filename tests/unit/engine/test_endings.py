@@ -20,6 +20,7 @@ class FakeRun:
 
     def __init__(self, scene: Scene, name: str, *, at_once: bool = False) -> None:
         self.label, self.pid = name, 7
+        self.is_forbidden = False  # we may not signal it
         self.happened: list[tuple[float, str]] = []
         self._scene, self._at_once = scene, at_once
 
@@ -32,6 +33,9 @@ class FakeRun:
     def give_up(self) -> None:
         self._note("given up")
 
+    def obstacle(self) -> str:
+        return "it cannot be signalled" if self.is_forbidden else ""
+
     def _note(self, what: str) -> None:
         self.happened.append((self._scene.loop.time, what))
         if self._at_once:
@@ -42,8 +46,10 @@ class Scene:
     def __init__(self, seconds: float) -> None:
         self.loop, self.log, self.runs = VirtualLoop(), FakeLog(), set[Any]()
         self.ends = 0
-        host = cast("Host", SimpleNamespace(loop=self.loop, log=self.log, runs=self.runs))
-        self.endings = Endings(host, seconds, self._on_end)
+        processes = SimpleNamespace(has_children=lambda: False)
+        host = cast("Host", SimpleNamespace(loop=self.loop, log=self.log, runs=self.runs, processes=processes))
+        self.stuck: list[Any] = []
+        self.endings = Endings(host, seconds, self._on_end, self.stuck.append)
 
     def _on_end(self) -> None:
         self.ends += 1
@@ -148,3 +154,38 @@ def test_killing_everything_leaves_no_time_to_those_that_are_told_later() -> Non
     later = scene.run("later")
     scene.endings.terminate(later, False)
     assert [each.happened[-1] for each in (told, other, later)] == [(0.0, "SIGKILL")] * 3
+
+
+def test_what_we_may_not_signal_is_stuck_when_the_budget_is_spent_and_not_given_up() -> None:
+    scene = Scene(5)
+    run = scene.run()
+    run.is_forbidden = True
+    scene.endings.terminate(run, True)
+    scene.loop.advance(20)
+    assert run.happened == [(0, "SIGTERM to the group"), (5, "SIGKILL")]
+    assert scene.stuck == [run]
+    assert scene.log.lines == ["warning: cannot end app: it cannot be signalled"]
+    assert run in scene.runs, "it may end by itself"
+
+
+def test_what_is_stuck_spends_no_later_budget_until_it_is_told_again() -> None:
+    scene = Scene(5)
+    stuck, other = scene.run(), scene.run("other")
+    stuck.is_forbidden = True
+    scene.endings.terminate(stuck, True)
+    scene.loop.advance(5)
+    scene.endings.renew(5)
+    scene.loop.advance(5)
+    scene.endings.terminate(other, True)
+    scene.loop.advance(4.9)
+    assert [what for _, what in other.happened] == ["SIGTERM to the group"]
+    scene.endings.ended(other)
+
+    scene.endings.renew(5)
+    scene.endings.retry()
+    scene.loop.advance(6)
+    assert len(stuck.happened) == 4
+    assert scene.stuck == [stuck, stuck]
+    scene.endings.ended(stuck)
+    scene.endings.retry()
+    assert len(stuck.happened) == 4

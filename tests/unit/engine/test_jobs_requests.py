@@ -225,7 +225,7 @@ def test_a_reload_tells_which_jobs_cannot_be_started_and_stays_in_force() -> Non
 
 def test_signal_to_a_job_whose_process_has_exited_says_so() -> None:
     world = JobsWorld(job("app")).start()
-    run = world.engine.jobs["app"]._run
+    run = world.engine.jobs["app"].run
     assert run is not None
     run._exit_code = 0  # a child of it has its output still
 

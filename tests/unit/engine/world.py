@@ -124,6 +124,8 @@ class FakeProcesses:
         self.missing: set[str] = set()
         self.stubborn: set[str] = set()
         self.unkillable: set[str] = set()
+        self.forbidden: set[str] = set()  # those whom we may not signal
+        self.on_orphan: Callable[[], object] | None = None
         self.endings: dict[str, tuple[float, int]] = {}
 
     def start(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Any, **_: Any) -> FakeProcess:
@@ -146,6 +148,8 @@ class FakeProcesses:
     def signal(self, process: FakeProcess, number: int, *, group: bool) -> bool:
         if process.reaped:
             return False
+        if process.command[0] in self.forbidden:
+            raise PermissionError(1, "Operation not permitted")
         if number == signal.SIGCONT:
             return True  # wakes what is stopped, and nothing is stopped here
         name = signal.Signals(number).name
@@ -157,6 +161,12 @@ class FakeProcesses:
             process.reaped = True
             self._world.loop.call_soon(process.on_exit, -number)
         return True
+
+    def is_forbidden(self, process: FakeProcess) -> bool:
+        return not process.reaped and process.command[0] in self.forbidden
+
+    def has_children(self) -> bool:
+        return False
 
     def kill_left_groups(self) -> None:
         pass

@@ -1,0 +1,190 @@
+"""What runs left in the background: looked for a little at a time, told to end, and looked for again.
+
+Imported when the application runs.
+"""
+
+from __future__ import annotations
+
+from cp.engine.orphans import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable, Iterator
+
+    from cp.engine.host import Host
+    from cp.engine.loop import Loop, Timer
+    from cp.engine.orphans import Orphan
+    from cp.engine.output import LineReader
+    from cp.engine.process import Process
+else:
+    import _signal  # the C module: `signal` imports enum
+
+TURN = 0.001  # seconds of looking before others have their turn
+GRACE = 0.2  # seconds that a look which finds nobody is repeated
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks, which double
+
+
+class Search:
+    """Goes through `steps`, in many turns of the loop: `found(orphan)` for each, and `done()` when it is through."""
+
+    __slots__ = ("_done", "_found", "_loop", "_steps")
+
+    def __init__(
+        self,
+        loop: Loop,
+        steps: Iterator[Orphan | None],
+        found: Callable[[Orphan], None],
+        done: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._steps: Iterator[Orphan | None] | None = steps
+        self._found = found
+        self._done = done
+        loop.call_soon(self._go_on)
+
+    def cancel(self) -> None:
+        self._steps = None  # which closes what it had open
+
+    def _go_on(self) -> None:
+        end = self._loop.now() + TURN
+        while self._steps is not None:
+            try:
+                orphan = next(self._steps)
+            except StopIteration:
+                self._steps = None
+                self._done()
+                return
+            if orphan is not None:
+                self._found(orphan)
+            if self._loop.now() >= end:
+                self._loop.call_soon(self._go_on)
+                return
+
+
+class Background:
+    """Processes that are told to end, and looked for until they have: each gets SIGTERM once, and SIGKILL at each look.
+
+    `looked()` is called after each look, and decides whether there is another one.
+    """
+
+    def __init__(self, host: Host, looked: Callable[[], None]) -> None:
+        self.found: list[int] = []  # pids, by the last look
+        self.refused: list[int] = []  # of those of them whom we may not signal
+        self.hidden: list[int] = []  # of those at whose descriptors we may not look
+        self._host = host
+        self._looked = looked
+        self._number = 0
+        self._told: set[int] = set()
+        self._looks = 0  # that are over
+        self._search: Search | None = None
+        self._timer: Timer | None = None
+        self._pause = FIRST_PAUSE
+
+    def _steps(self, hidden: list[int]) -> Iterator[Orphan | None]:
+        """Those of one look."""
+        return self._host.processes.living_orphans()
+
+    def tell(self, number: int) -> None:
+        """From now on this is the signal for them; 0 to look only."""
+        self._number = number
+        self._pause = FIRST_PAUSE
+        self.look()
+
+    def look(self) -> None:
+        """Look now. A look that is underway begins anew."""
+        self.close()
+        found: list[int] = []
+        refused: list[int] = []
+        hidden: list[int] = []
+
+        def see(orphan: Orphan) -> None:
+            found.append(orphan.pid)
+            if not self._tell(orphan):
+                refused.append(orphan.pid)
+
+        def done() -> None:
+            self._search = None
+            self._looks += 1
+            self.found, self.refused, self.hidden = found, refused, hidden
+            self._told.intersection_update(found)
+            self._looked()
+
+        self._search = Search(self._host.loop, self._steps(hidden), see, done)
+
+    def look_later(self) -> None:
+        self._timer = self._host.loop.call_later(self._pause, self.look)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._search is not None:
+            self._search.cancel()
+            self._search = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, orphan: Orphan) -> bool:
+        """Send it the signal, unless it got it before; False if we may not."""
+        number = self._number
+        if number == _signal.SIGTERM and orphan.pid in self._told:
+            number = 0  # whether we might
+        try:
+            orphan.signal(number)
+            if number == _signal.SIGTERM:
+                self._told.add(orphan.pid)
+                orphan.signal(_signal.SIGCONT)  # one that is stopped hears nothing else
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            return False
+        return True
+
+    def obstacle(self) -> str:
+        """Why they do not end; empty if nothing is known to be in the way."""
+        return f"{describe(self.refused[0])} cannot be signalled: operation not permitted" if self.refused else ""
+
+
+class OutputHolders(Background):
+    """What a run left in the background: the orphans that have its output open, and what is left of its group."""
+
+    def __init__(self, host: Host, process: Process, readers: list[LineReader], looked: Callable[[], None]) -> None:
+        super().__init__(host, looked)
+        self._process = process
+        self._readers = readers
+        self._since = 0.0
+
+    def _steps(self, hidden: list[int]) -> Iterator[Orphan | None]:
+        pipes = [reader.fd for reader in self._readers if reader.fd >= 0]
+        # Who is told to end is told with the group, if it is of it.
+        return self._host.processes.holders(self._process, pipes, hidden, with_group=not self._number)
+
+    def tell(self, number: int) -> None:
+        self._since = self._host.loop.now()
+        super().tell(number)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anybody has the output open."""
+        return any(reader.is_held for reader in self._readers)
+
+    @property
+    def is_worth_waiting_for(self) -> bool:
+        """Whether there is somebody who may end; or who may be found soon, since orphans come to us one by one."""
+        is_recent = self._host.loop.now() - self._since < GRACE
+        return bool(self.found) or is_recent or self._host.processes.group_alive(self._process)
+
+    def obstacle(self) -> str:
+        if self.found or not self._looks or not self.is_there:
+            return super().obstacle()
+        return f"{self.holder()} has its output open"
+
+    def holder(self) -> str:
+        """Who has the output open, as far as we have seen."""
+        if self.found:
+            return describe(self.found[0])
+        if self.hidden:
+            hidden = describe(self.hidden[0])
+            return f"what it left, perhaps {hidden}, whose descriptors we may not see without CAP_SYS_PTRACE,"
+        return "what it left, which is no child of ours," if self._looks else "what it left"

@@ -1,0 +1,70 @@
+"""What is left when all jobs have ended. Imported when the application runs."""
+
+from __future__ import annotations
+
+from cp.engine.background import Background
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+
+    from cp.engine.host import Host
+else:
+    import _signal  # the C module: `signal` imports enum
+
+
+class Leftovers:
+    """The children that somebody else started, also those in sessions of their own, and their children when they come.
+
+    To the endings they are one run: told to end, killed when the budget is spent, given up if they survive that. It
+    ends when there is none, and no other run any more that could leave one.
+    """
+
+    label = "what was left in the background"
+    is_forbidden = False  # not as a whole
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._background = Background(host, self._looked)
+        self._ended = False
+        host.processes.on_orphan = self._reaped
+
+    @property
+    def pid(self) -> int:
+        """Of the first of them."""
+        return next(iter(self._background.found), 0)
+
+    def terminate(self, *, group: bool) -> None:
+        self._background.tell(_signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._background.tell(_signal.SIGKILL)
+
+    def obstacle(self) -> str:
+        return self._background.obstacle()
+
+    def give_up(self) -> None:
+        self._end()
+
+    def run_ended(self) -> None:
+        """Another run has ended."""
+        if not self._ended:
+            self._background.look()
+
+    def _looked(self) -> None:
+        if self._background.found or len(self._host.runs) > 1:
+            self._background.look_later()
+        else:
+            self._end()
+
+    def _reaped(self) -> None:
+        if not self._host.processes.has_children():
+            self._end()
+
+    def _end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._host.processes.on_orphan = None
+        self._background.close()
+        self._host.run_ended(self)

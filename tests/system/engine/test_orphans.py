@@ -1,0 +1,201 @@
+"""Orphans as the kernel shows them, with real processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from cp.engine import orphans as module
+from cp.engine.orphans import Orphan, describe, holders, orphans
+from cp.libc import become_subreaper
+from tests.system import proc
+from tests.system.pilot import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAEMON = (
+    "import os, time\n"
+    "if os.fork() == 0:\n"
+    "    os.setsid()\n"
+    "    if os.fork() == 0:\n"
+    "        print(os.getpid(), flush=True)\n"
+    "        {then}\n"
+    "        time.sleep(1000)\n"
+    "    os._exit(0)\n"
+    "os.wait()\n"
+)
+
+
+class Left(NamedTuple):
+    pid: int
+    pipe: str  # that it has open
+
+
+def leave(then: str = "") -> Left:
+    """A daemon of ours."""
+    reader, writer = os.pipe()
+    with subprocess.Popen([sys.executable, "-S", "-c", DAEMON.format(then=then)], stdout=writer):
+        os.close(writer)
+        pid = int(os.read(reader, 100))
+    left = Left(pid, f"pipe:[{os.fstat(reader).st_ino}]")
+    os.close(reader)
+    wait_for(lambda: proc.status(pid)["PPid"] == str(os.getpid()))
+    return left
+
+
+@pytest.fixture
+def left() -> Iterator[list[Left]]:
+    """Daemons, which are ended afterwards."""
+    assert become_subreaper()
+    made: list[Left] = []
+    yield made
+    for each in made:
+        try:
+            os.kill(each.pid, signal.SIGKILL)
+            os.waitpid(each.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass
+
+
+def found(steps: Iterator[Orphan | None]) -> list[int]:
+    return [orphan.pid for orphan in steps if orphan is not None]
+
+
+def found_holders(pipe: str, *, group: int = 0, hidden: list[int] | None = None) -> list[int]:
+    return found(holders((), {pipe}, group, [] if hidden is None else hidden))
+
+
+def test_those_that_have_a_pipe_open_are_found_and_no_others(left: list[Left]) -> None:
+    left += [leave(), leave(), leave("os.close(1)")]
+    first, second, third = left
+
+    assert found_holders(first.pipe) == [first.pid]
+    assert found_holders(second.pipe) == [second.pid]
+    wait_for(lambda: found_holders(third.pipe) == [])
+    assert set(found(orphans(()))) >= {first.pid, second.pid, third.pid}
+    assert found(orphans({each.pid for each in left} | set(proc.children(os.getpid())))) == []
+
+
+def test_one_among_many_descriptors_is_found_and_others_have_their_turn_meanwhile(left: list[Left]) -> None:
+    many = "r = os.open('/', os.O_RDONLY); [os.dup(r) for _ in range(500)]; os.dup2(1, 900); os.close(1); print"
+    left.append(leave(many))
+    (only,) = left
+    wait_for(lambda: len(proc.descriptors(only.pid)) > 500)
+
+    steps = list(holders((), {only.pipe}, 0, []))
+
+    assert [each.pid for each in steps if each is not None] == [only.pid]
+    assert steps.count(None) > 10
+
+
+def test_those_of_the_group_are_left_out(left: list[Left]) -> None:
+    left.append(leave())
+    (only,) = left
+    group = os.getpgid(only.pid)
+
+    assert found_holders(only.pipe, group=group) == []
+    assert found_holders(only.pipe, group=group + 1) == [only.pid]
+
+
+def test_zombies_are_no_orphans_that_live(left: list[Left]) -> None:
+    left.append(leave())
+    (only,) = left
+    os.kill(only.pid, signal.SIGKILL)
+    wait_for(lambda: proc.state(only.pid) == "Z")
+    hidden: list[int] = []
+
+    assert only.pid not in found(orphans(()))
+    assert found_holders(only.pipe, hidden=hidden) == []
+    assert hidden == []
+
+
+@pytest.mark.parametrize("has_pidfd", [True, False], ids=["pidfd", "an old kernel"])
+def test_an_orphan_gets_a_signal(left: list[Left], has_pidfd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_pidfd:
+        monkeypatch.setattr(os, "pidfd_open", refuse)
+    left.append(leave())
+    (only,) = left
+    before = len(os.listdir("/proc/self/fd"))
+
+    for orphan in orphans(()):
+        if orphan is not None and orphan.pid == only.pid:
+            orphan.signal(signal.SIGTERM)
+
+    assert os.WTERMSIG(os.waitpid(only.pid, 0)[1]) == signal.SIGTERM
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def refuse(*_: Any) -> int:
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+
+def test_children_are_found_on_a_kernel_that_does_not_list_them(
+    left: list[Left], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left.append(leave())
+    (only,) = left
+    real = open
+
+    def without_children(path: Any, *arguments: Any) -> Any:
+        if str(path).endswith("/children"):
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return real(path, *arguments)
+
+    monkeypatch.setattr(module, "open", without_children, raising=False)
+    assert found_holders(only.pipe) == [only.pid]
+
+
+def test_a_proc_of_another_pid_namespace_shows_nobody(left: list[Left], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its numbers would mean other processes here."""
+    left.append(leave())
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    assert found(orphans(())) == []
+
+
+def test_without_proc_nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: str, **_: Any) -> str:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+    monkeypatch.setattr(os, "readlink", missing)
+    assert found(orphans(())) == []
+
+
+def test_a_process_is_described_by_its_user_if_that_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert describe(os.getpid()) == f"process {os.getpid()}"
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    assert describe(os.getpid()) == f"process {os.getpid()} of user {os.getuid()}"
+    assert describe(2**22 + 1) == f"process {2**22 + 1}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_those_whose_descriptors_may_not_be_seen_are_hidden() -> None:
+    """By a root that has lost the capability for it: a process of its own, which leaves a daemon of another user."""
+    script = (
+        "import os, sys, time\n"
+        "from cp.engine.orphans import holders\n"
+        "from cp.libc import become_subreaper\n"
+        "become_subreaper()\n"
+        "r, w = os.pipe()\n"
+        "if os.fork() == 0:\n"
+        "    if os.fork() == 0:\n"
+        "        os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n"
+        "        os.execvp('sleep', ['sleep', '1000'])\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+        "children = lambda: open(f'/proc/self/task/{os.getpid()}/children').read().split()\n"
+        "while not (c := children()) or b'sleep' not in open(f'/proc/{c[0]}/cmdline', 'rb').read(): time.sleep(0.01)\n"
+        "hidden = []\n"
+        "found = [each for each in holders((), {f'pipe:[{os.fstat(w).st_ino}]'}, 0, hidden) if each]\n"
+        "os.kill(int(c[0]), 9)\n"
+        "print(found, hidden == [int(c[0])])\n"
+    )
+    lost = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
+    done = subprocess.run([*lost, sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20)
+    assert done.stdout == "[] True\n"
