@@ -8,13 +8,16 @@ from _codecs import utf_8_decode
 from cp.config.json5 import JsonError, parse
 from cp.server.client import ClientError
 from cp.tables import events_lines, job_details, jobs_table, printable
-from cp.text import process_environment
+from cp.text import from_bytes, process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from cp.config.json5 import Data
     from cp.tables import Data as Plain
 
+OTHERS = 5  # sockets of other users that are listed
 _LONGEST_WORDS = 8192  # bytes shown of an answer that is none of ours
 
 
@@ -46,6 +49,26 @@ def refusal(status: int, answer: bytes) -> str:
 def still_going_on(answer: bytes) -> str:
     """What the server has not finished yet."""
     return printable(_said(answer, "about", "state") or "it takes longer than the server lets a client wait")
+
+
+def sockets_of_others(tried: Sequence[str], environ: Mapping[str, str]) -> str:
+    """For root: the sockets of other users in the usual places. Who listens there is not known, so root is to say that
+    one of them is meant."""
+    from cp.server.places import folders
+
+    found = []
+    for folder in dict.fromkeys(folders(environ)):
+        try:
+            names = sorted(map(from_bytes, os.listdir(to_bytes(folder))))
+        except OSError:
+            continue
+        sockets = [name for name in names if name.startswith("containerpilot-") and name.endswith(".socket")]
+        found += [path for path in (f"{folder}/{name}" for name in sockets) if path not in tried]
+    if len(tried) < 2 or not found:
+        return ""
+    listed = ", ".join(map(printable, found[:OTHERS]))
+    example = f'{{control: {{socket: "{printable(found[0])}"}}}}'
+    return f". Other users have {listed}: to use one, name it: -config '{example}'"
 
 
 def read(answer: bytes) -> Plain:

@@ -8,6 +8,7 @@ import time
 
 from cp import __version__, config
 from cp.channel import NULL_DEVICE
+from cp.cli import complain
 from cp.engine.changes import Refused
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
@@ -53,8 +54,12 @@ FOR_HTTP = ("http", "json", "queue")
 SERVE_AFTER = 0.01
 
 
-def run(config_argument: str, arguments: tuple[str, ...]) -> int:
-    """Run the configuration until everything has ended; the exit code of the program."""
+def run(config_argument: str, arguments: tuple[str, ...], *, allow_second: bool = False) -> int:
+    """Run the configuration until everything has ended; the exit code of the program. `allow_second`: also where PID 1
+    is a ContainerPilot."""
+    if os.getpid() != 1 and not allow_second and (why := _refusal(config_argument, arguments)):
+        complain(f"containerpilot: {why}\n")  # for who has just typed that, not for the log of a container
+        return 1
     secrets = Secrets()
     inherited = process_environment()
     environment = Environment(inherited, secrets.learn)
@@ -74,6 +79,26 @@ def run(config_argument: str, arguments: tuple[str, ...]) -> int:
         return supervise()
     report_fatal(log, why)
     return 1
+
+
+def _refusal(config_argument: str, arguments: tuple[str, ...]) -> str:
+    """Why nothing is started beside what is PID 1 here; empty if it may be. On most machines one look tells."""
+    init = b""
+    try:
+        fd = os.open("/proc/1/cmdline", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # A /proc of another PID namespace tells of another PID 1.
+            init = os.read(fd, 4096) if os.readlink("/proc/self") == str(os.getpid()) else b""
+        finally:
+            os.close(fd)
+    except OSError:
+        pass  # there is no /proc, or it hides the processes of others
+    program = init.partition(b"\0")[0]
+    if init and b"python" not in program and b"containerpilot" not in program:
+        return ""
+    from cp.second_start import refusal
+
+    return refusal(init, config_argument, arguments, process_environment())
 
 
 def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:

@@ -15,6 +15,8 @@ the first argument that is no flag, or what follows `--`, is the command.
   -config string
         the configuration: a path, file://path, inline text that begins with {, or - for standard input
         (default: the environment variable CONTAINERPILOT)
+  -allow-second
+        start although ContainerPilot is process 1 here already; in a container that is refused otherwise
 
 Flags that print something and exit:
 
@@ -72,9 +74,10 @@ COMMANDS = (
     "restart",
     "signal",
 )
-BOOLEANS = ("template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
+BOOLEANS = ("allow-second", "template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
 STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")
 PAIRS = ("putenv", "putmetric", "signal")
+ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # where they are kept, if not under their own names
 LONGEST_SHOWN = 100  # characters of a word in a message
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
@@ -86,13 +89,14 @@ class FlagError(Exception):
 class Options:
     """What the command line says."""
 
-    __slots__ = ("arguments", "config", "follow", "help", "json", "out", *COMMANDS)
+    __slots__ = ("allow_second", "arguments", "config", "follow", "help", "json", "out", *COMMANDS)
 
     def __init__(self) -> None:
         self.config = ""
         self.out = "-"
         self.arguments: tuple[str, ...] = ()
         self.help = False
+        self.allow_second = False
         self.version = False
         self.template = False
         self.reload = False
@@ -132,7 +136,7 @@ def parse(argv: list[str]) -> Options:
         if name in BOOLEANS:
             if equals and value not in TRUE + FALSE:
                 raise FlagError(f'invalid boolean value "{_shown(value)}" for -{name}: use true or false')
-            setattr(options, "help" if name == "h" else name, value not in FALSE or not equals)
+            setattr(options, ATTRIBUTES.get(name, name), value not in FALSE or not equals)
         elif name in STRINGS or name in PAIRS:
             if not equals:
                 if position == len(argv):
@@ -182,6 +186,8 @@ def _check(options: Options) -> None:
         raise FlagError("-follow goes with -events")
     if options.arguments and command in ("job", "start", "stop", "restart", "signal"):
         raise FlagError(f"-{command} takes one job: nothing would become of '{_shown(options.arguments[0])}'")
+    if options.allow_second and command:
+        raise FlagError(f"-allow-second goes with a start, and not with -{command}")
     if options.json and command not in ("jobs", "job", "events"):
         raise FlagError("-json goes with -jobs, -job or -events")
 
@@ -228,7 +234,7 @@ def main(argv: list[str]) -> int:
         return subcommands.run(command, options)
     from cp.app import run
 
-    code = run(options.config, options.arguments)
+    code = run(options.config, options.arguments, allow_second=options.allow_second)
     # Threads may hang in a call to a catalogue: the interpreter's own end would wait for what they hold.
     os._exit(code)
 

@@ -6,8 +6,10 @@ commands that health checks and sensors run every second (-ping and -putmetric) 
 
 from __future__ import annotations
 
+import os
+
 from cp.cli import complain, show
-from cp.server.client import ClientError, exchange
+from cp.server.client import ClientError, NobodyThere, exchange
 from cp.text import process_environment, to_bytes
 
 TYPE_CHECKING = False
@@ -49,7 +51,12 @@ def run(command: str, options: Options) -> int:
     except (ClientError, ConfigError) as error:
         from cp.secrets import Secrets
 
-        complain(f"{failed}: {Secrets(process_environment()).masked(str(error))}\n")
+        text = str(error)
+        if isinstance(error, NobodyThere) and os.getuid() == 0:
+            from cp.answers import sockets_of_others
+
+            text += sockets_of_others(paths, process_environment())
+        complain(f"{failed}: {Secrets(process_environment()).masked(text)}\n")
     return 1
 
 
@@ -68,15 +75,15 @@ def _succeed(command: str, options: Options, answer: bytes) -> int:
 def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
     """The paths at which the socket may be, the best first, and what to do if nobody is there. ConfigError if the
     configuration cannot be read."""
-    from cp.server.places import usual_places
+    from cp.server.places import places_of_clients
 
     if not argument and not environ.get("CONTAINERPILOT"):
-        return usual_places(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
+        return places_of_clients(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
     from cp import config
 
     path = config.control_socket(config.read(argument, environ), environ)
     hint = ": is ContainerPilot running, and does -config name its configuration?"
-    return [path] if path else usual_places(environ), hint
+    return [path] if path else places_of_clients(environ), hint
 
 
 def encoded(name: str) -> str:

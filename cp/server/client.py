@@ -11,7 +11,7 @@ import os
 import sys
 from time import monotonic
 
-from cp.server.places import USUAL
+from cp.server.places import NOBODY, USUAL, user_of_init
 from cp.text import to_bytes
 
 TYPE_CHECKING = False
@@ -28,6 +28,10 @@ class ClientError(Exception):
     """The exchange failed; the text is a sentence for people."""
 
 
+class NobodyThere(ClientError):
+    """There is no socket that we may use and that somebody serves."""
+
+
 class CutOff(ClientError):
     """The answer ended in the middle."""
 
@@ -38,7 +42,7 @@ class Connection:
     __slots__ = ("_buffer", "_read", "_socket", "before_waiting", "deadline", "path")
 
     def __init__(self, paths: Sequence[str], deadline: float | None, hint: str = "") -> None:
-        """ClientError, which ends with the hint, if there is nobody to connect to."""
+        """NobodyThere, which ends with the hint, if there is nobody to connect to."""
         self.deadline = deadline
         self.before_waiting: Callable[[], None] | None = None  # called where nothing limits the wait for more
         self._buffer = b""
@@ -61,7 +65,7 @@ class Connection:
                 continue
             self.path = _shown(path)
             return
-        raise ClientError(f"cannot connect to {', nor to '.join(tried)}{hint}")
+        raise NobodyThere(f"cannot connect to {', nor to '.join(tried)}{hint}")
 
     def _connect(self, path: str) -> _socket.socket:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
@@ -226,15 +230,19 @@ def _shown(path: str) -> str:
 
 def _is_foreign(path: str) -> bool:
     try:
-        return os.lstat(to_bytes(path)).st_uid not in (0, os.getuid())
+        return os.lstat(to_bytes(path)).st_uid not in (0, os.getuid(), user_of_init())
     except (OSError, ValueError):
         return False  # connecting will tell why
 
 
 def _is_strangers(connection: _socket.socket) -> bool:
-    """Whether who listens at the other end is somebody else than root and we."""
+    """Whether who listens at the other end is somebody else than root, we, and who runs this container: PID 1, or the
+    user that PID 1 runs as."""
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
-    return int.from_bytes(credentials[4:8], sys.byteorder) not in (0, os.getuid())
+    pid, user = int.from_bytes(credentials[:4], sys.byteorder), int.from_bytes(credentials[4:8], sys.byteorder)
+    if user in (0, os.getuid()) or pid == 1:
+        return False
+    return user == NOBODY or user != user_of_init()
 
 
 def _reason(error: OSError | ValueError) -> str:

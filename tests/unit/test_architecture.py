@@ -45,6 +45,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "app": (EVERYTHING,),
     "cli": (EVERYTHING,),
     "control": (EVERYTHING,),
+    "second_start": (EVERYTHING,),
     "serving": (EVERYTHING,),
     "render": (EVERYTHING,),
     "subcommands": (EVERYTHING,),

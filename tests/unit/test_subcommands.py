@@ -245,7 +245,8 @@ def test_usual_places_where_no_configuration_names_another(
 def test_all_usual_places_are_named_where_nobody_is(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cp.server.places.usual_places", lambda environ: [f"{tmp_path}/one", f"{tmp_path}/two"])
+    monkeypatch.setattr("cp.server.places.places_of_clients", lambda environ: [f"{tmp_path}/one", f"{tmp_path}/two"])
+    monkeypatch.setattr("cp.server.places.folders", lambda environ: [str(tmp_path / "no folder")])
 
     assert pilot.bare("-ping").err == (
         f"-ping: failed: cannot connect to {tmp_path}/one: no such file, nor to {tmp_path}/two: no such file: "

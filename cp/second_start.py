@@ -1,0 +1,143 @@
+"""A start beside a ContainerPilot that is PID 1 of this PID namespace: in a container that is a mistake, such as a dash
+that was forgotten in `docker exec app containerpilot jobs`, and would run every job a second time.
+
+Imported where PID 1 may be one.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+
+from cp.cli import COMMANDS
+from cp.text import from_bytes, to_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+MARK = b"# coding: the-file-is-damaged--"  # how the second line of every archive begins
+PATIENCE = 1.0  # seconds to connect to a control socket
+# What people type for a flag that is called otherwise.
+ALSO_CALLED = {"status": "jobs", "ps": "jobs", "list": "jobs", "ls": "jobs", "kill": "signal"}
+
+
+def refusal(init: bytes, config: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Why it must not be started; empty if it may be. `init` is what /proc/1/cmdline has, empty where that is hidden;
+    `config` and `arguments` are those of the command line."""
+    found = _is_containerpilot([from_bytes(word) for word in init.split(b"\0")[:-1]]) if init else None
+    if found is None:
+        found = any(map(_is_served_by_init, _sockets(config, environ)))
+    if not found:
+        return ""
+    return (
+        f"cannot start: ContainerPilot is process 1 here, and all that it runs would run a second time: "
+        f"{_hint(arguments)}; -allow-second starts it all the same"
+    )
+
+
+def _hint(arguments: Sequence[str]) -> str:
+    from cp.config.nearest import nearest
+
+    flags = (*COMMANDS, "help")
+    word = arguments[0].lower() if arguments else ""
+    flag = word if word in flags else ALSO_CALLED.get(word) or nearest(word, flags)
+    return f"did you mean -{flag}?" if flag else "its flags begin with a dash, see -help"
+
+
+# --- by its command line
+
+
+def _is_containerpilot(command: Sequence[str]) -> bool | None:
+    """Whether that is the command line of a ContainerPilot; None if it does not tell."""
+    if not _is_python(command[0] if command else ""):
+        return False
+    script = script_of(command)
+    return None if script is None else _is_archive(script)
+
+
+def _is_python(name: str) -> bool:
+    """Whether PID 1, which is called so, is a Python; the name of its executable counts where we may see it."""
+    try:
+        name = os.readlink("/proc/1/exe")
+    except OSError:
+        pass  # another user's
+    kind = name.rpartition("/")[2].lower()
+    return "python" in kind or "containerpilot" in kind or _is_same_file(name, sys.executable)
+
+
+def script_of(command: Sequence[str]) -> str | None:
+    """The file that a command line of Python names; None if it runs something else, as with -c and -m."""
+    words = iter(command[1:])
+    for word in words:
+        if word == "--check-hash-based-pycs":
+            next(words, None)
+        elif len(word) < 2 or word[0] != "-":
+            return None if word in ("", "-") else word
+        elif word[1] != "-":
+            for place, letter in enumerate(word[1:], 2):
+                if letter in "cm":
+                    return None
+                if letter in "WX":  # its value is the rest of the word, or the next one
+                    if place == len(word):
+                        next(words, None)
+                    break
+    return None
+
+
+def _is_archive(script: str) -> bool | None:
+    """Whether the file is our archive, by whatever name, or another of ContainerPilot; None if that cannot be seen."""
+    ours = __file__.rpartition("/cp/")[0]
+    try:
+        folder = from_bytes(os.readlink(b"/proc/1/cwd"))
+    except OSError:  # another user's
+        folder = ""
+    path = os.path.join(folder, script)
+    if _is_same_file(path, ours):
+        return True
+    try:
+        fd = os.open(to_bytes(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            head = os.read(fd, 256)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError):  # removed, or replaced by an upgrade, or not for us to read
+        return True if os.path.basename(script) == os.path.basename(ours) else None
+    return any(line.startswith(MARK) for line in head.split(b"\n", 2)[1:2])
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.samestat(os.stat(to_bytes(one)), os.stat(to_bytes(other)))
+    except (OSError, ValueError):
+        return False
+
+
+# --- by its control socket
+
+
+def _sockets(config: str, environ: Mapping[str, str]) -> Iterable[str]:
+    from cp.config.errors import ConfigError
+    from cp.server.places import places_of_clients
+    from cp.subcommands import places
+
+    if config == "-":  # can be read once, and not by us
+        return places_of_clients(environ)
+    try:
+        return places(config, environ)[0]
+    except ConfigError:
+        return places_of_clients(environ)
+
+
+def _is_served_by_init(path: str) -> bool:
+    client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
+    try:
+        client.settimeout(PATIENCE)
+        client.connect(to_bytes(path))
+        credentials = client.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
+    except (OSError, ValueError):
+        return False
+    finally:
+        client.close()
+    return int.from_bytes(credentials[:4], sys.byteorder) == 1
