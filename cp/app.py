@@ -151,7 +151,7 @@ def _is_seen(log: Log) -> bool:
 
 
 class _CannotStart(Exception):
-    """Why nothing can be run; a sentence for people."""
+    """Why nothing can be run, or not as it is wanted from now on; a sentence for people."""
 
 
 def _reason(error: BaseException) -> str:
@@ -216,17 +216,26 @@ def _assemble(
             log.debug(f"{'Loaded' if loaded.dialect == 'services' else 'loaded'} config: {loaded!r}")
 
     def load() -> plan.Plan:
+        try:
+            return load_again()
+        except (config.ConfigError, LogError, _CannotStart) as error:
+            why = str(error)
+        except SCARCE as error:
+            why = f"cannot reload: {_reason(error)}"
+        log.error(f"Error initializing config: {why}")
+        raise Refused(log.masked(why))
+
+    def load_again() -> plan.Plan:
         from cp.control import ServeError
         from cp.engine.exec_limits import refusal_of_reload
 
+        loaded = _load(source.reread(), environment, arguments, log)
+        if why := refusal_of_reload(engine.plan, loaded, environment.get()):
+            raise config.ConfigError([f"{source.name}: {why}"])
         try:
-            loaded = _load(source.reread(), environment, arguments, log)
-            if why := refusal_of_reload(engine.plan, loaded, environment.get()):
-                raise config.ConfigError([f"{source.name}: {why}"])
             serve(loaded, lambda: use(loaded))
-        except (config.ConfigError, ServeError, LogError) as error:
-            log.error(f"Error initializing config: {error}")
-            raise Refused(log.masked(str(error))) from None
+        except ServeError as error:
+            raise _CannotStart(str(error)) from None
         return loaded
 
     def serve(loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:

@@ -319,9 +319,12 @@ def _start_error(command: Sequence[str], environ: Mapping[str, str], path: str, 
     elif error.errno == errno.ENOTDIR:
         code = NOT_FOUND
     elif error.errno == errno.E2BIG:
-        from cp.engine.exec_limits import explain
+        try:
+            from cp.engine.exec_limits import explain
 
-        why += f" ({explain(command, environ)})"
+            why += f" ({explain(command, environ)})"
+        except (OSError, ImportError, MemoryError):
+            pass  # no descriptor is left, or the archive is gone
     elif error.errno == errno.ENOEXEC:
         why += " (a script needs a first line such as #!/bin/sh)"
     elif error.errno == errno.EACCES and os.path.isdir(to_bytes(path)):

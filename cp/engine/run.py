@@ -128,7 +128,10 @@ class Run:
         if not extra:
             return environ
         # The lists of a watch can be long, and what else there is has grown, perhaps, since they were made.
-        from cp.engine.exec_limits import without_what_does_not_fit
+        try:
+            from cp.engine.exec_limits import without_what_does_not_fit
+        except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone: it will do, mostly
+            return environ
 
         kept, gone = without_what_does_not_fit(self.command, environ, extra)
         for name in gone:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import shutil
+import signal
 import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.system.jobs.configs import app, config, job
 from tests.system.pilot import interpreter, namespaces
+from tests.system.scripts import forever, until_term
 from tests.system.test_archive import magic, rewritten, run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.system.pilot_fixtures import StartPilot
 
 CONFIG = json.dumps({"preStart": "/bin/true"})
 APP = ["/bin/sh", "-c", "exit 7"]
+OVERWRITTEN = (
+    "was overwritten while the program ran, which can read no more of it: start the program anew; "
+    "another time, remove the old file first, or rename the new one to it"
+)
 FLIPS = 12  # of each part
 
 
@@ -116,3 +128,76 @@ def test_flipped_bit_anywhere_ends_with_1_or_harms_nothing(built_archive: Path, 
         done = run(copy, "-config", CONFIG, *APP, python=[*namespaces(), interpreter()])
 
         assert done.returncode in (1, 7), (at, bit, done.stderr)
+
+
+# --- while the program runs
+
+
+def zeros(archive: Path) -> bytes:
+    return bytes(archive.stat().st_size)
+
+
+def a_shorter_file(archive: Path) -> bytes:
+    return b"#!/bin/sh\n"
+
+
+def another_version(archive: Path) -> bytes:
+    """All that is in it lies elsewhere."""
+    return b"#!/usr/bin/env python3\n# another\n" + archive.read_bytes()
+
+
+@pytest.fixture
+def copy(built_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the pilots of this test run."""
+    copy = tmp_path / "copy.pyz"
+    shutil.copy(built_archive, copy)
+    monkeypatch.setenv("CONTAINERPILOT_PYZ", str(copy))
+    return copy
+
+
+@pytest.mark.parametrize("put", [zeros, a_shorter_file, another_version])
+def test_a_reload_says_that_the_archive_was_overwritten_and_all_goes_on(
+    pilot: StartPilot, copy: Path, built_archive: Path, put: Callable[[Path], bytes]
+) -> None:
+    started = pilot({"coprocesses": [{"name": "agent", "command": forever("agent")}]}, until_term(code=3))
+    started.wait_for_mark("app")
+    started.wait_for_mark("agent")
+    copy.write_bytes(put(built_archive))  # into the same file, as `cp` does it
+
+    started.reload('{"preStop": {{ printf "%q" "mark" }}}')
+    line = started.wait_for_line("Error initializing config: .*")[0]
+
+    assert line == f"Error initializing config: cannot reload: {copy} {OVERWRITTEN}"
+    assert started.stop() == 3
+    assert "internal error" not in started.output()
+    assert "Traceback" not in started.output() + started.errors()
+    assert sorted(started.words()) == ["agent", "app", "app-term"]
+
+
+def test_who_asks_is_told_that_the_archive_was_overwritten(pilot: StartPilot, copy: Path, built_archive: Path) -> None:
+    started = pilot(config(app(), job("other", forever("other"), restarts="unlimited")))
+    started.wait_for_mark("other")
+    assert started.ask("GET", "/v3/ping").status == 200
+    copy.write_bytes(zeros(built_archive))
+
+    started.configure('{control: {socket: "control.socket"}, jobs: [{name: "{{ .HOME }}", exec: "true"}]}')
+    answer = started.ask("POST", "/v3/reload")
+
+    assert (answer.status, answer.json["error"]) == (422, f"cannot reload: {copy} {OVERWRITTEN}")
+    os.kill(started.children()[1], signal.SIGKILL)
+    started.wait_for_mark("other", 2)
+    assert started.stop() == 0
+
+
+def test_a_first_client_finds_nobody_and_the_log_says_why(pilot: StartPilot, copy: Path, built_archive: Path) -> None:
+    started = pilot(config(app()))
+    started.wait_for_mark("app")
+    copy.write_bytes(zeros(built_archive))
+
+    refused = run(built_archive, "-config", str(started.folder / "config.json"), "-ping", cwd=started.folder)
+
+    assert refused.returncode == 1
+    started.wait_for_line(f"control: cannot serve clients: .*{re.escape(f'{copy} {OVERWRITTEN}')}")
+    copy.write_bytes(built_archive.read_bytes())
+    assert started.ask("GET", "/v3/ping").status == 200
+    assert started.stop() == 0

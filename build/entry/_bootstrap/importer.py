@@ -42,11 +42,22 @@ class DamagedArchive(ImportError):
         super().__init__(f"{archive} is damaged; copy it anew")
 
 
-class OpenArchive:
-    """Reads files of the archive by a descriptor that stays open: the archive may be moved or replaced while the
-    program runs, and the working directory may change. OSError if it cannot be opened."""
+class OverwrittenArchive(DamagedArchive):
+    """Somebody has written into the archive since it was opened. The text is one line for people."""
 
-    __slots__ = ("_descriptor", "_directory", "path")
+    def __init__(self, archive: str) -> None:
+        ImportError.__init__(
+            self,
+            f"{archive} was overwritten while the program ran, which can read no more of it: start the program anew; "
+            "another time, remove the old file first, or rename the new one to it",
+        )
+
+
+class OpenArchive:
+    """Reads files of the archive by a descriptor that stays open: the archive may be moved or replaced by another file
+    while the program runs, and the working directory may change. OSError if it cannot be opened."""
+
+    __slots__ = ("_as_opened", "_descriptor", "_directory", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -61,9 +72,11 @@ class OpenArchive:
             standard, descriptor = descriptor, fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
             os.close(standard)
         self._descriptor = descriptor
+        self._as_opened = self._as_now()
 
     def read(self, name: str) -> bytes:
-        """The content of one file. OSError where there is none, DamagedArchive where it is not what was written."""
+        """The content of one file. OSError where there is none, DamagedArchive where it is not what was written, or
+        not any more."""
         if name not in self._directory:
             raise FileNotFoundError(2, "no such file in the archive", name)
         _, compression, size, _, place, _, _, checksum = self._directory[name]
@@ -78,10 +91,17 @@ class OpenArchive:
             if compression:
                 data = zlib.decompress(data, -zlib.MAX_WBITS)
         except zlib.error:
-            raise DamagedArchive(self.path) from None
+            raise self._damage() from None
         if zlib.crc32(data) != checksum:
-            raise DamagedArchive(self.path)
+            raise self._damage()
         return data
+
+    def _damage(self) -> DamagedArchive:
+        return (DamagedArchive if self._as_now() == self._as_opened else OverwrittenArchive)(self.path)
+
+    def _as_now(self) -> tuple[int, int]:
+        status = os.fstat(self._descriptor)
+        return status.st_size, status.st_mtime_ns
 
 
 class Importer:

@@ -133,8 +133,31 @@ def test_damage_is_noticed(make_archive: Callable[[dict[str, bytes]], OpenArchiv
         file.write(bytes(size - 400))
 
     for name in ("stored", "packed"):
-        with pytest.raises(DamagedArchive, match=f"^{archive.path} is damaged; copy it anew$"):
+        with pytest.raises(DamagedArchive, match=f"^{archive.path} was overwritten while the program ran, "):
             archive.read(name)
+
+
+def test_damage_that_was_there_before_is_no_overwriting(
+    make_archive: Callable[[dict[str, bytes]], OpenArchive],
+) -> None:
+    archive = make_archive({"stored": bytes(1000), "packed": bytes(1000)})
+    with open(archive.path, "r+b") as file:
+        file.seek(200)
+        file.write(b"x" * 200)
+    archive._as_opened = archive._as_now()
+
+    with pytest.raises(DamagedArchive, match=f"^{archive.path} is damaged; copy it anew$"):
+        archive.read("stored")
+
+
+def test_what_an_overwritten_archive_still_has_is_read(
+    make_archive: Callable[[dict[str, bytes]], OpenArchive],
+) -> None:
+    archive = make_archive({"stored": b"one", "packed": b"two" * 10})
+    with open(archive.path, "ab") as file:
+        file.write(b"more")
+
+    assert (archive.read("stored"), archive.read("packed")) == (b"one", b"two" * 10)
 
 
 def test_file_that_the_archive_does_not_have(make_archive: Callable[[dict[str, bytes]], OpenArchive]) -> None:
