@@ -58,8 +58,7 @@ class Box:
     @property
     def pid(self) -> int:
         """Of PID 1, by the numbers of this side."""
-        (pid,) = proc.children(self._process.pid)
-        return pid
+        return wait_for(lambda: proc.children(self._process.pid), what="an init process")[0]
 
     def exec(self, *command: str, shell: str = "", user: int | None = None, mounts: bool = True) -> Finished:
         """As `docker exec` does; `shell` is done before, in a mount namespace of its own. Without `mounts` it sees the
