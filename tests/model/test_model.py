@@ -70,7 +70,8 @@ FAULTS: dict[str, Change] = {
     "a job waits for what can no longer come": (Skipping, "review", lambda skipping, ended=None: None),
     "a skipped job does not wait again": (Job, "wait", lambda job, skip=None: skip and job._move(State.SKIPPED)),
     "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
-    "what exited leaders left stays": (FakeProcesses, "kill_left_groups", lambda processes: None),
+    "what was left in the background stays": (Endings, "end_leftovers", lambda endings: False),
+    "a daemon outlives its job": (FakeProcesses, "holders", lambda processes, *_, **__: iter(())),
 }
 
 
