@@ -82,8 +82,8 @@ def test_stopping_of_an_unknown_job_is_refused_with_its_place(pilot: StartPilot)
     started = pilot(config(app(), job("hook", "true", when=once("stopping", "ap"))))
 
     assert started.wait_exit() == 1
-    assert "jobs[1].when.source" in started.errors()
-    assert "there is no source 'ap' (did you mean 'app'?)" in started.errors()
+    assert "jobs[1].when.source" in started.output()
+    assert "there is no source 'ap' (did you mean 'app'?)" in started.output()
     assert started.words() == []
 
 
@@ -143,7 +143,7 @@ def test_bad_configuration_is_told_by_the_exit_code_of_the_container(pilot: Star
     started = pilot("{ jobs: [{name: 'app', exec: 'true', restart: 1}] }", init=True)
 
     assert started.wait_exit() == 1
-    assert re.search(r"jobs\[0\].*restart", started.errors())
+    assert re.search(r"jobs\[0\].*restart", started.output())
 
 
 def test_second_sigterm_ends_a_pre_stop_and_the_stop_goes_on(pilot: StartPilot) -> None:
