@@ -21,6 +21,7 @@ from benchmarks.load import measure_load
 from benchmarks.machine import Gate, describe
 from benchmarks.peers import PILOT, PILOT_SERVICE, PYTHON, Candidate, collect
 from benchmarks.pythons import measure_pythons
+from benchmarks.readers import measure_readers
 from benchmarks.results import Results
 from benchmarks.running import Bench, service_config
 from benchmarks.samples import Samples, quantile, short
@@ -30,7 +31,7 @@ from benchmarks.watch import measure_floor, measure_watch
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache/benchmarks"
 KEPT = CACHE / "results.json"
-SCENES = ("latency", "pythons", "subcommand", "orphans", "flood", "idle", "load", "watch")
+SCENES = ("latency", "pythons", "subcommand", "orphans", "flood", "idle", "load", "readers", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Effort:
     flood_megabytes: int
     idle_seconds: float
     load_seconds: float
+    reader_rounds: int
     changes: int
     patience: float
     patience_in_all: float
@@ -54,11 +56,11 @@ class Effort:
 # The idle time is a multiple of the services' interval: each heartbeat then counts for as much as it should.
 QUICK = Effort(
     rounds=1, python_rounds=1, subcommand_rounds=3, reaping_rounds=1, flood_rounds=1, flood_megabytes=10,
-    idle_seconds=5, load_seconds=3, changes=6, patience=0.2, patience_in_all=2, slow_too=False,
+    idle_seconds=5, load_seconds=3, reader_rounds=1, changes=6, patience=0.2, patience_in_all=2, slow_too=False,
 )  # fmt: skip
 FULL = Effort(
     rounds=11, python_rounds=7, subcommand_rounds=31, reaping_rounds=5, flood_rounds=2, flood_megabytes=100,
-    idle_seconds=60, load_seconds=30, changes=100, patience=2, patience_in_all=45, slow_too=True,
+    idle_seconds=60, load_seconds=30, reader_rounds=5, changes=100, patience=2, patience_in_all=45, slow_too=True,
 )  # fmt: skip
 
 
@@ -164,6 +166,8 @@ def _scenes(
                 measure_idle(bench, candidates, seconds=effort.idle_seconds)
             elif scene == "load" and bench.agent is not None:
                 measure_load(bench, bench.agent, seconds=effort.load_seconds)
+            elif scene == "readers":
+                measure_readers(bench, rounds=effort.reader_rounds)
             elif scene == "watch" and bench.agent is not None:
                 measure_floor(bench, bench.agent)
                 if any(each.name == PILOT for each in candidates):
