@@ -10,7 +10,7 @@ from cp.text import from_beginning, from_bytes
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
     from cp.engine.loop import Loop
@@ -28,6 +28,7 @@ else:
 # since it is lines that take time: so many of them are logged in about a millisecond.
 READ_SIZE = 4096
 READ_LINES = 256
+FIRST_SIZE = 1024
 # Pipes that are read before anything else has its turn, however many have something to say. The kernel returns ready
 # ones in rotation.
 TURNS = 2
@@ -50,7 +51,7 @@ class LineReader:
         self._on_end = on_end
         self._partial = b""
         self._expected: tuple[bytes, ...] = ()  # the rest of a secret of several lines
-        self._size = READ_SIZE
+        self._size = FIRST_SIZE
         self.fd = fd
         self.label = ""  # of the run whose output it is
 
@@ -93,13 +94,15 @@ class LineReader:
         other_end.register(self.fd, 0)
         return not other_end.poll(0)
 
-    def drain(self) -> None:
-        """Read what an exited child left, at most a pipe's capacity of it: a background child may go on writing."""
+    def drain(self) -> Iterator[None]:
+        """Read what an exited child left, one read a step: a pipe that is full of short lines takes 0.2 s. At most a
+        pipe's capacity is read: a background child may go on writing."""
         left = CAPACITY
         while left > 0 and self.fd >= 0:
             left -= self._size
             if not self.read():
                 return
+            yield
 
     def _masked_lines(self, matcher: Matcher, data: bytes) -> list[bytes]:
         """The lines that end in these new bytes, without secrets, and the beginning of the next one as it is."""

@@ -11,7 +11,7 @@ from cp.plan import INHERIT
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from cp.engine.background import OutputHolders
     from cp.engine.host import Host
@@ -74,6 +74,7 @@ class Run:
         self._readers: list[LineReader] = []
         self._exit_code: int | None = None
         self._ended = False
+        self._draining = False  # it has exited, and what is in its pipes is being read
         self._number = 0  # of the last signal that told it to end
         self._background: OutputHolders | None = None  # what it left with its output open
         self._limit: Timer | None = None
@@ -169,6 +170,8 @@ class Run:
         # What it left does not get a SIGTERM in the place of the SIGKILL that is on its way.
         self._number = max(self._number, number, key=(0, _signal.SIGTERM, _signal.SIGKILL).index)
         self.signal(number, group=group)
+        if self._draining:
+            return  # what follows comes when what it left is read, in a moment
         if self._exit_code is not None:
             self._pursue()
         elif not was_told and (obstacle := self.obstacle()):
@@ -198,8 +201,24 @@ class Run:
 
     def _exited(self, code: int) -> None:
         self._exit_code = code
+        self._draining = True
+        self._drain(self._left())
+
+    def _left(self) -> Iterator[None]:
         for reader in self._readers:
-            reader.drain()
+            yield from reader.drain()
+
+    def _drain(self, steps: Iterator[None]) -> None:
+        """Read what it left in its pipes. If that is more than a little, all else has its turn after each step."""
+        try:
+            next(steps)
+        except StopIteration:
+            self._draining = False
+            self._drained()
+        else:
+            self._host.loop.call_soon(self._drain, steps)
+
+    def _drained(self) -> None:
         if self._ended:
             return  # it was given up
         if not self._reading:

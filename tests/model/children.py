@@ -137,9 +137,13 @@ class FakeReader:
         if self.fd >= 0:
             self._on_line(line)
 
-    def drain(self) -> None:
+    def drain(self) -> Iterator[None]:
         process = self.process
-        if process is not None and process.reaped and not process.left:
+        if process is None or not process.reaped:
+            return
+        for _ in range(process.pid % 3):  # as much was left in the pipe
+            yield
+        if not process.left:
             self.close()
 
     def close(self) -> None:
