@@ -1,9 +1,9 @@
-"""How long an answer takes: what a signal, a timer or an exit may have to wait as well.
+"""How long an answer takes: more than a signal, a timer or an exit has to wait.
 
 The loop does one thing after another. Whoever asks for `/v3/ping` on the control socket waits until the loop has done
-what it does at that moment, and whatever else is in front: so the answers of a busy loop, asked for at moments that
-have nothing to do with what it does, are as late as signals and timers are. They are later by what the question itself
-costs (0.2 ms), and by what the asking thread waits for a processor.
+what it does at that moment, and whatever else is in front, which is everything but other clients: so the answers of a
+busy loop, asked for at moments that have nothing to do with what it does, are later than signals and timers are. They
+are later, too, by what the question itself costs (0.2 ms), and by what the asking thread waits for a processor.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from benchmarks.load import LAG
 from benchmarks.peers import PILOT, PILOT_SERVICE, PILOT_TLS, PYTHON
-from benchmarks.readers import DELAY
+from benchmarks.readers import DELAY, REACTION
 from benchmarks.samples import Key, Samples, quantile
 
 
@@ -79,5 +79,6 @@ BUDGETS = (
     Budget("… p99", ("watch of the jobs dialect", PILOT_SERVICE), 30, 30, share=0.99),
     Budget("loop lag of 200 jobs and 50 watches, p99", (LAG, PILOT), 20, 10, share=0.99),
     Budget("1000 jobs: delay of a stop by 30 readers of /metrics", (DELAY, PILOT), 50, 20),
+    Budget("… signal → process meanwhile, p99", (REACTION, PILOT), 20, 10, share=0.99),
     Budget("size of the .pyz", ("size", PILOT), 4.5, 4, " MB"),
 )

@@ -47,6 +47,7 @@ class Effort:
     idle_seconds: float
     load_seconds: float
     reader_rounds: int
+    signals: int
     changes: int
     patience: float
     patience_in_all: float
@@ -56,11 +57,13 @@ class Effort:
 # The idle time is a multiple of the services' interval: each heartbeat then counts for as much as it should.
 QUICK = Effort(
     rounds=1, python_rounds=1, subcommand_rounds=3, reaping_rounds=1, flood_rounds=1, flood_megabytes=10,
-    idle_seconds=5, load_seconds=3, reader_rounds=1, changes=6, patience=0.2, patience_in_all=2, slow_too=False,
+    idle_seconds=5, load_seconds=3, reader_rounds=1, signals=20, changes=6,
+    patience=0.2, patience_in_all=2, slow_too=False,
 )  # fmt: skip
 FULL = Effort(
     rounds=11, python_rounds=7, subcommand_rounds=31, reaping_rounds=5, flood_rounds=2, flood_megabytes=100,
-    idle_seconds=60, load_seconds=30, reader_rounds=5, changes=100, patience=2, patience_in_all=45, slow_too=True,
+    idle_seconds=60, load_seconds=30, reader_rounds=5, signals=300, changes=100,
+    patience=2, patience_in_all=45, slow_too=True,
 )  # fmt: skip
 
 
@@ -167,7 +170,7 @@ def _scenes(
             elif scene == "load" and bench.agent is not None:
                 measure_load(bench, bench.agent, seconds=effort.load_seconds)
             elif scene == "readers":
-                measure_readers(bench, rounds=effort.reader_rounds)
+                measure_readers(bench, rounds=effort.reader_rounds, signals=effort.signals)
             elif scene == "watch" and bench.agent is not None:
                 measure_floor(bench, bench.agent)
                 if any(each.name == PILOT for each in candidates):

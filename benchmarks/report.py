@@ -7,6 +7,7 @@ from benchmarks.budgets import BUDGETS
 from benchmarks.flood import ratios
 from benchmarks.load import LAG
 from benchmarks.peers import NOTHING, PEERS, PILOT, PILOT_SERVICE, PILOT_TLS, PYTHON, SUPERVISORD
+from benchmarks.readers import REACTION
 from benchmarks.results import Results
 from benchmarks.samples import Samples, quantile, short
 from benchmarks.watch import FLOOR, WATCH, WATCH_OF_JOBS
@@ -86,6 +87,8 @@ def _sentences(samples: Samples) -> list[str]:
     for measure, during in (("flood lag", "during a flood"), (LAG, "of 200 jobs and 50 watches")):
         if values := samples.values.get((measure, PILOT)):
             found.append(f"An answer {during}: {_percentiles(values)} questions.")
+    if values := samples.values.get((REACTION, PILOT)):
+        found.append(f"Signal → process, while 30 read the metrics of 1000 jobs: {_percentiles(values)} signals.")
     found += ratios(samples)
     return ["\n".join(found)] if found else []
 
