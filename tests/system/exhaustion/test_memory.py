@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 AT_ONCE = 4
-SIZES = range(4, 64) if FULL else range(8, 40, 4)  # MB
+# In MB. With less, an interpreter does not get as far as our first statement, and CPython 3.11 may spin for ever: its
+# handler of a MemoryError asks for memory.
+SIZES = range(16, 64) if FULL else range(16, 40, 4)
 ENOUGH = 200 * MB
 # 30 MB, and as much again as text: more than what the C library holds in reserve for a thread.
 INSTANCES, WEIGHT = 5_000, 6_000
