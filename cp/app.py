@@ -94,7 +94,8 @@ def _refusal(config_argument: str, arguments: tuple[str, ...]) -> str:
     except OSError:
         pass  # there is no /proc, or it hides the processes of others
     program = init.partition(b"\0")[0]
-    if init and b"python" not in program and b"containerpilot" not in program:
+    # The last one: a dynamic loader that was called by name, and starts a Python perhaps.
+    if init and not any(word in program for word in (b"python", b"containerpilot", b"/ld-")):
         return ""
     from cp.second_start import refusal
 

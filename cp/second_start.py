@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MARK = b"# coding: the-file-is-damaged--"  # how the second line of every archive begins
 PATIENCE = 1.0  # seconds to connect to a control socket
+# Of a dynamic loader, those that have a value.
+LOADER_OPTIONS = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
 # What people type for a flag that is called otherwise.
 ALSO_CALLED = {"status": "jobs", "ps": "jobs", "list": "jobs", "ls": "jobs", "kill": "signal"}
 
@@ -51,7 +53,12 @@ def _hint(arguments: Sequence[str]) -> str:
 
 def _is_containerpilot(command: Sequence[str]) -> bool | None:
     """Whether that is the command line of a ContainerPilot; None if it does not tell."""
-    if not _is_python(command[0] if command else ""):
+    loaded = without_loader(command)
+    if loaded != command:
+        if not _is_named_like_python(loaded[0] if loaded else ""):
+            return False
+        command = loaded
+    elif not _is_python(command[0] if command else ""):
         return False
     script = script_of(command)
     return None if script is None else _is_archive(script)
@@ -63,8 +70,23 @@ def _is_python(name: str) -> bool:
         name = os.readlink("/proc/1/exe")
     except OSError:
         pass  # another user's
+    return _is_named_like_python(name) or _is_same_file(name, sys.executable)
+
+
+def _is_named_like_python(name: str) -> bool:
     kind = name.rpartition("/")[2].lower()
-    return "python" in kind or "containerpilot" in kind or _is_same_file(name, sys.executable)
+    return "python" in kind or "containerpilot" in kind
+
+
+def without_loader(command: Sequence[str]) -> Sequence[str]:
+    """The command that a dynamic loader executes when it is called by name (ld.so(8)): a Python may have come with a C
+    library of its own. Any other command as it is."""
+    if not command or not command[0].rpartition("/")[2].startswith("ld-"):
+        return command
+    place = 1
+    while place < len(command) and command[place].startswith("--"):
+        place += 2 if command[place] in LOADER_OPTIONS else 1
+    return command[place:]
 
 
 def script_of(command: Sequence[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.second_start import refusal, script_of
+from cp.second_start import refusal, script_of, without_loader
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,17 @@ def test_another_program_as_pid_1_is_not_asked_for_a_socket(monkeypatch: pytest.
     monkeypatch.setattr("cp.second_start._is_python", lambda name: name == "python3")
     for init in (b"/sbin/init\0", b"python3\0/usr/bin/env\0containerpilot.pyz\0"):
         assert refusal(init, "", (), {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "loaded"),
+    [
+        ("/lib/ld-linux-x86-64.so.2 --library-path /l --argv0 python /l/python3.real /a.pyz", "/l/python3.real /a.pyz"),
+        ("/lib/ld-musl-x86_64.so.1 --preload=x.so /l/python3 -I /a.pyz", "/l/python3 -I /a.pyz"),
+        ("/lib/ld-linux.so.2", ""),
+        ("/usr/bin/python3 --library-path", "/usr/bin/python3 --library-path"),
+        ("", ""),
+    ],
+)
+def test_python_that_a_loader_starts_by_name(command: str, loaded: str) -> None:
+    assert list(without_loader(command.split())) == loaded.split()
