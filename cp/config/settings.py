@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
 
+_NOT_IN_NAMES = "=$*?{}[] \t\n"  # never in the name of a variable that people use
 _LOGGING_KEYS = ("level", "format", "output", "mask")
 _LEVELS = {
     "debug": "debug",
@@ -52,9 +53,16 @@ def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: st
 def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
     """`mask`: names of variables whose values are masked in the output of jobs."""
     names = fields.strings("mask", single=True)
+    value = fields.value("mask")
+    if value is not None and isinstance(value.data, (dict, bool)):
+        fields.fault("mask", "must be an array of names of variables")
+        return ()
     for name in names:
-        if not name or "=" in name:
+        # With a `$` or a `*` it would mask nothing, in silence.
+        if not name or name[0].isdigit() or any(letter in _NOT_IN_NAMES for letter in name):
             fields.fault("mask", f"{show(name)} cannot be the name of a variable")
+        elif name not in environ:
+            fields.warning("mask", f"the variable {name} is not set: nothing is masked for it until it is")
         elif 0 < len(environ.get(name, "").strip()) < SHORTEST_MASKED:
             fields.warning(
                 "mask",

@@ -303,6 +303,18 @@ def test_names_of_variables_to_mask() -> None:
         load_text('{"logging": {"mask": [""]}}')
 
 
+@pytest.mark.parametrize("mask", ['["$DB_PASSWORD"]', '["DB_*"]', "[5]", "true", "{}", '{"DB_PASSWORD": true}'])
+def test_what_would_mask_nothing_in_silence_is_refused(mask: str) -> None:
+    with pytest.raises(ConfigError, match=r"logging\.mask"):
+        load_text(f'{{"logging": {{"mask": {mask}}}}}', environ={"DB_PASSWORD": "s3cr3t-0"})
+
+
+def test_a_variable_to_mask_that_is_not_set_is_a_warning() -> None:
+    plan = load_text('{"logging": {"mask": ["DB_PASWORD", "DB_PASSWORD"]}}', environ={"DB_PASSWORD": "s3cr3t-0"})
+    [found] = [warning for warning in plan.warnings if "mask" in warning]
+    assert found.endswith("logging.mask: the variable DB_PASWORD is not set: nothing is masked for it until it is")
+
+
 @pytest.mark.parametrize(
     ("value", "is_short"), [("1234567", True), (" 234567 ", True), ("12345678", False), ("", False)]
 )
@@ -318,11 +330,11 @@ def test_output_that_cannot_be_masked_is_a_warning() -> None:
         '{name: "c", exec: "true", health: {exec: "true", interval: 1, ttl: 2, logging: {raw: true}}}'
     )
     plan = load_text(f'{{jobs: [{jobs}], logging: {{mask: ["A"]}}}}')
-    [found] = [warning for warning in plan.warnings if "mask" in warning]
+    [found] = [warning for warning in plan.warnings if "does not reach" in warning]
     assert found.endswith("logging: `mask` does not reach the outputs of raw, c, which goes past the log")
     assert not [warning for warning in load_text(f"{{jobs: [{jobs}]}}").warnings if "mask" in warning]
     plan = load_text(
         '{"preStop": "true", "logging": {"mask": ["A"]}, "tasks": [{"command": "t", "frequency": "1s"}]}', "app"
     )
-    [found] = [warning for warning in plan.warnings if "mask" in warning]
+    [found] = [warning for warning in plan.warnings if "does not reach" in warning]
     assert "of APP, preStop" in found
