@@ -63,7 +63,7 @@ def load(name: str, text: str) -> Plan:
     def loaded(*arguments: str) -> Plan:
         return config.load(
             config.Source(name, text),
-            {"CONTAINERPILOT_PID": "1"},
+            {"CONTAINERPILOT_PID": "1", "DB_PASSWORD": "swordfish-0"},  # what the pages take for set
             arguments=arguments,
             hostname="box1",
             addresses=lambda: [Address("eth0", bytes([10, 0, 0, 5]))],
