@@ -132,15 +132,25 @@ def test_clients_get_their_share_and_no_more_while_the_engine_is_busy(
     if hurries:
         scene.loop.hurry()
     scene.run_until(10.0)
-    assert scene.spent[kind] == pytest.approx(10.0 * share, rel=0.1)
+    # Less where a turn of the engine is not over yet when theirs begins.
+    assert 0.7 * share <= scene.spent[kind] / 10.0 <= 1.1 * share
+
+
+def test_clients_do_not_pay_for_the_time_that_other_processes_had_the_processor(scene: Scene) -> None:
+    """A question of 0.2 ms that took 12 ms on a busy machine kept the next one waiting for 120 ms."""
+    scene.keep_busy()
+    asked = scene.readable()
+    scene.loop.add_client(asked, lambda: scene.work("client", 0.012))
+    scene.run_until(1.0)
+    assert scene.done.count("client") == pytest.approx(1.0 / (CLIENT_TURN / CLIENT_SHARE + 0.012), rel=0.5)
 
 
 def test_a_descriptor_of_the_engine_is_work_too(scene: Scene) -> None:
-    """A child that floods us writes on at nine tenths of its pace, whoever looks in."""
+    """A child that floods us writes on at its pace but for the clients' share, whoever looks in."""
     scene.loop.add_reader(scene.readable(), lambda: scene.work("output", 0.001))
     scene.client("client")
     scene.run_until(10.0)
-    assert scene.spent["client"] == pytest.approx(1.0, rel=0.1)
+    assert 0.7 * CLIENT_SHARE <= scene.spent["client"] / 10.0 <= 1.1 * CLIENT_SHARE
 
 
 def test_a_due_timer_waits_for_one_turn_of_the_clients_at_most(scene: Scene) -> None:
@@ -188,7 +198,7 @@ def test_clients_take_turns(scene: Scene) -> None:
 def test_works_in_pieces_take_turns(scene: Scene) -> None:
     scene.loop.add_pieces(scene.pieces("long", 10_000))
     scene.loop.add_pieces(scene.pieces("short", 10))
-    scene.run_until(2 * CLIENT_TURN)
+    scene.run_until(20 * STEP)
     assert scene.done.count("short") == 10
     assert scene.done[:20] == ["long", "short"] * 10
 
