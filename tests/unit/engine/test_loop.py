@@ -133,7 +133,7 @@ def test_clients_get_their_share_and_no_more_while_the_engine_is_busy(
         scene.loop.hurry()
     scene.run_until(10.0)
     # Less where a turn of the engine is not over yet when theirs begins.
-    assert 0.7 * share <= scene.spent[kind] / 10.0 <= 1.1 * share
+    assert 0.7 * share <= scene.spent[kind] / 10.0 <= 1.25 * share
 
 
 def test_clients_do_not_pay_for_the_time_that_other_processes_had_the_processor(scene: Scene) -> None:
@@ -150,7 +150,7 @@ def test_a_descriptor_of_the_engine_is_work_too(scene: Scene) -> None:
     scene.loop.add_reader(scene.readable(), lambda: scene.work("output", 0.001))
     scene.client("client")
     scene.run_until(10.0)
-    assert 0.7 * CLIENT_SHARE <= scene.spent["client"] / 10.0 <= 1.1 * CLIENT_SHARE
+    assert 0.7 * CLIENT_SHARE <= scene.spent["client"] / 10.0 <= 1.25 * CLIENT_SHARE
 
 
 def test_a_due_timer_waits_for_one_turn_of_the_clients_at_most(scene: Scene) -> None:
