@@ -47,7 +47,7 @@ class Claim:
         return entry
 
     def registered(self) -> None:
-        """The entry is as it should be, for now."""
+        """The entry was written just now, and is ours."""
         self._beats = 0
         self.look_is_due = False
 
