@@ -257,9 +257,10 @@ def _assemble(
     def after_start() -> None:
         loop.call_later(SERVE_AFTER, serve_late)
         loop.call_later(SERVE_AFTER, _prepare_stop)
-        _after_start(log)
+        _after_start()
 
     def supervise() -> int:
+        _become_reaper(log)
         engine.start()
         loop.run()
         if serving is not None:
@@ -348,18 +349,27 @@ def _handle_signals(loop: Loop, processes: Processes, engine: Engine) -> None:
     loop.call_soon(reap)  # what exited before the handler stood
 
 
-def _after_start(log: Log) -> None:
+def _become_reaper(log: Log) -> None:
+    """Where we are not PID 1, have the orphans of our children all the same.
+
+    Before the first start, though it costs half a millisecond: a daemon that the first job leaves at once would be
+    nobody's, and outlive us.
+    """
+    if os.getpid() == 1:
+        return
+    try:
+        from cp.libc import become_subreaper
+
+        become_subreaper()
+    except SCARCE as error:
+        log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
+
+
+def _after_start() -> None:
     """What the application's start did not need."""
     import gc
 
     gc.freeze()
-    if os.getpid() != 1:
-        try:
-            from cp.libc import become_subreaper
-
-            become_subreaper()
-        except SCARCE as error:
-            log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
 
 
 def _prepare_stop() -> None:

@@ -24,6 +24,7 @@ OURS = re.compile(r"(cp|_bootstrap)(\.|$)")
 # Written in C, part of every CPython, and free or nearly so.
 C_MODULES = {
     "_collections",
+    "_ctypes",  # where we are not PID 1: half a millisecond, without which the first daemons would be nobody's
     "_heapq",
     "_imp",
     "_json",

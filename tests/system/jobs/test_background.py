@@ -37,14 +37,14 @@ def as_nobody(command: Command) -> Command:
 
 
 def daemonized(command: Command, **more: Any) -> Job:
-    """A job `d` that starts when orphans are ours, which is soon after the first start."""
-    return job("d", command, when=once("exitSuccess", "first"), **more)
+    """The job `d` with this command, which most of the time leaves a daemon."""
+    return job("d", command, **more)
 
 
 def supervised(pilot: StartPilot, d: Job, *others: Job, init: bool = False, **more: Any) -> Pilot:
-    """ContainerPilot with `d`, the job before it, and one that goes on."""
+    """ContainerPilot with `d`, and a job that goes on."""
     prefix = more.pop("prefix", ())
-    jobs = config(job("first", "true"), d, app("other"), *others, **more)
+    jobs = config(d, app("other"), *others, **more)
     return pilot(jobs, init=init, prefix=prefix)
 
 
@@ -127,7 +127,7 @@ def test_changed_job_with_a_daemon_begins_when_that_has_ended(pilot: StartPilot)
     started = supervised(pilot, daemonized(daemon("old", on_term="says")))
     started.wait_for_mark("old")
 
-    started.configure(config(job("first", "true"), daemonized(daemon("new")), app("other")))
+    started.configure(config(daemonized(daemon("new")), app("other")))
     assert started.run("-reload").code == 0
 
     started.wait_for_mark("new")
@@ -215,6 +215,16 @@ def test_daemons_that_ignore_sigterm_are_killed_within_the_budget_of_the_stop(pi
 
     assert started.stop() == 0
     assert 0.9 < now() - since < 4
+    started.assert_nothing_is_left()
+
+
+def test_daemons_that_the_first_jobs_leave_at_once_are_ours_as_well(pilot: StartPilot) -> None:
+    """Each shell has gone less than a millisecond after its start."""
+    leaves = [job(f"leaves-{number}", sh(f"setsid sleep {1000 + number} & mark left")) for number in range(8)]
+    started = pilot(config(*leaves, app("other")))
+    started.wait_for_mark("left", 8)
+
+    assert started.stop() == 0
     started.assert_nothing_is_left()
 
 
@@ -310,9 +320,7 @@ def test_reload_replaces_what_it_can_and_the_rest_when_it_has_ended(pilot: Start
     started.wait_for_mark("d1")
     started.wait_for_mark("also")
 
-    new = config(
-        job("first", "true"), forbidden(sh(script.format(2))), app("other"), job("also", forever("new")), stopTimeout=1
-    )
+    new = config(forbidden(sh(script.format(2))), app("other"), job("also", forever("new")), stopTimeout=1)
     started.configure(new)
     reloaded = started.run("-reload")
     assert reloaded.code == 1
