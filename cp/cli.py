@@ -22,14 +22,14 @@ Flags that print something and exit:
 
   -help
         this text
-  -out string
-        where -template writes: - for standard output, or file://path (default "-")
   -template
         the configuration with its template applied
+  -out string
+        with -template: where it is written, - for standard output, or file://path (default "-")
   -version
         version and commit
 
-Flags that ask a running ContainerPilot; -config says where its control socket is. The first one of these counts:
+Flags that ask a running ContainerPilot, one of them at a time; -config says where its control socket is:
 
   -reload
         reload the configuration, and wait until it is done; a faulty one is refused and changes nothing
@@ -49,34 +49,40 @@ Flags that ask a running ContainerPilot; -config says where its control socket i
         with -events: go on and print new ones as they come
   -job NAME
         print all about one job
+  -json
+        with -jobs, -job or -events: print JSON
   -start NAME, -stop NAME, -restart NAME
         start, stop or restart a job
   -signal NAME=SIGNAL
         send a signal, such as HUP or 1, to the process of a job
-  -json
-        with -jobs, -job or -events: print JSON
+
+A flag or an argument that would have no effect is refused, with the exit code 2.
 """
 
-# What a command line may ask for; the first one of these counts. Nothing of it: run the application.
-COMMANDS = (
-    "version",
-    "template",
-    "reload",
-    "maintenance",
-    "putenv",
-    "putmetric",
-    "ping",
-    "jobs",
-    "events",
-    "job",
-    "start",
-    "stop",
-    "restart",
-    "signal",
-)
+# What a command line may ask for, one at a time, and the flags that have an effect with it. `-config` goes with all of
+# them: an image has it in its entry point, also where `-version` comes after it. `-help` goes with everything.
+WITH: dict[str, tuple[str, ...]] = {
+    "version": ("config",),
+    "template": ("config", "out"),
+    "reload": ("config",),
+    "maintenance": ("config",),
+    "putenv": ("config",),
+    "putmetric": ("config",),
+    "ping": ("config",),
+    "jobs": ("config", "json"),
+    "events": ("config", "job", "follow", "json"),
+    "job": ("config", "json"),
+    "start": ("config",),
+    "stop": ("config",),
+    "restart": ("config",),
+    "signal": ("config",),
+    "": ("config", "allow-second"),  # none of them: run the application
+}
+COMMANDS = tuple(filter(None, WITH))
 BOOLEANS = ("allow-second", "template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
 STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")
 PAIRS = ("putenv", "putmetric", "signal")
+FLAGS = tuple(name for name in (*BOOLEANS, *STRINGS, *PAIRS) if name != "h")
 ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # where they are kept, if not under their own names
 LONGEST_SHOWN = 100  # characters of a word in a message
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
@@ -89,12 +95,13 @@ class FlagError(Exception):
 class Options:
     """What the command line says."""
 
-    __slots__ = ("allow_second", "arguments", "config", "follow", "help", "json", "out", *COMMANDS)
+    __slots__ = ("allow_second", "arguments", "config", "follow", "given", "help", "json", "out", *COMMANDS)
 
     def __init__(self) -> None:
         self.config = ""
         self.out = "-"
         self.arguments: tuple[str, ...] = ()
+        self.given: list[str] = []  # the names of the flags, each once; booleans only where they are true
         self.help = False
         self.allow_second = False
         self.version = False
@@ -116,7 +123,7 @@ class Options:
 
     def command(self) -> str:
         """The one of COMMANDS that is asked for; empty to run the application."""
-        return next((each for each in COMMANDS if getattr(self, each) not in (False, "", {}, ("", ""))), "")
+        return next((each for each in COMMANDS if each in self.given), "")
 
 
 def parse(argv: list[str]) -> Options:
@@ -136,7 +143,9 @@ def parse(argv: list[str]) -> Options:
         if name in BOOLEANS:
             if equals and value not in TRUE + FALSE:
                 raise FlagError(f'invalid boolean value "{_shown(value)}" for -{name}: use true or false')
-            setattr(options, ATTRIBUTES.get(name, name), value not in FALSE or not equals)
+            is_true = value not in FALSE or not equals
+            setattr(options, ATTRIBUTES.get(name, name), is_true)
+            _note(options, name, is_true)
         elif name in STRINGS or name in PAIRS:
             if not equals:
                 if position == len(argv):
@@ -144,11 +153,20 @@ def parse(argv: list[str]) -> Options:
                 value = argv[position]
                 position += 1
             _set(options, name, value)
+            _note(options, name, True)
         else:
             raise FlagError(f"flag provided but not defined: -{_shown(name)}{_did_you_mean(name)}")
     options.arguments = tuple(argv[position:])
     _check(options)
     return options
+
+
+def _note(options: Options, name: str, is_given: bool) -> None:
+    """The last one of a boolean counts, as in Go."""
+    if is_given and name not in options.given:
+        options.given.append(name)
+    elif not is_given and name in options.given:
+        options.given.remove(name)
 
 
 def _set(options: Options, name: str, value: str) -> None:
@@ -164,32 +182,35 @@ def _set(options: Options, name: str, value: str) -> None:
         job, _, sent = value.rpartition("=")  # no signal has a = in its name, but a job may
         if not job or not sent:
             raise _invalid(name, value, f"flag value '{_shown(value)}' was not in the format 'name=signal'")
-        if options.signal[0]:
-            raise _invalid(name, value, f"it names one job, and that is {_shown(options.signal[0])}")
+        _refuse_second(options, name, value, options.signal[0])
         options.signal = (job, sent)
     elif name == "maintenance" and value not in ("enable", "disable"):
         raise _invalid(name, value, "use enable or disable")
     elif not value and name not in ("config", "out"):
         raise _invalid(name, value, "it must name a job")
-    elif name in ("job", "start", "stop", "restart") and (before := getattr(options, name)):
-        raise _invalid(name, value, f"it names one job, and that is {_shown(before)}")
     else:
+        if name != "config":  # an image has one in its entry point, and the user's own comes after it
+            _refuse_second(options, name, value, getattr(options, name))
         setattr(options, name, value)
 
 
+def _refuse_second(options: Options, name: str, value: str, before: str) -> None:
+    """Refuse the flag if it has been given: only one of the two would have an effect."""
+    if name in options.given:
+        raise _invalid(name, value, f"it can be given once, and is {_shown(before) or 'empty'} already")
+
+
 def _check(options: Options) -> None:
-    """Refuse flags that mean nothing without another."""
-    command = options.command()
-    if options.help or command in ("version", "template"):
+    """Refuse flags and arguments that have no effect."""
+    if options.help:
         return
-    if options.follow and command != "events":
-        raise FlagError("-follow goes with -events")
-    if options.arguments and command in ("job", "start", "stop", "restart", "signal"):
-        raise FlagError(f"-{command} takes one job: nothing would become of '{_shown(options.arguments[0])}'")
-    if options.allow_second and command:
-        raise FlagError(f"-allow-second goes with a start, and not with -{command}")
-    if options.json and command not in ("jobs", "job", "events"):
-        raise FlagError("-json goes with -jobs, -job or -events")
+    command = options.command()
+    useful = WITH[command]
+    without_effect = [name for name in options.given if name != command and name not in useful]
+    if without_effect or (command and options.arguments):
+        from cp.without_effect import explain
+
+        raise FlagError(explain(command, without_effect, tuple(map(_shown, options.arguments))))
 
 
 def _invalid(name: str, value: str, why: str) -> FlagError:
@@ -205,7 +226,7 @@ def _shown(word: str) -> str:
 def _did_you_mean(name: str) -> str:
     from cp.config.nearest import nearest
 
-    meant = nearest(name, [each for each in (*BOOLEANS, *STRINGS, *PAIRS) if each != "h"])
+    meant = nearest(name, FLAGS)
     return f" (did you mean -{meant}?)" if meant else ""
 
 

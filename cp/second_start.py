@@ -10,7 +10,7 @@ import _socket
 import os
 import sys
 
-from cp.cli import COMMANDS
+from cp.cli import FLAGS
 from cp.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
@@ -42,9 +42,8 @@ def refusal(init: bytes, config: str, arguments: Sequence[str], environ: Mapping
 def _hint(arguments: Sequence[str]) -> str:
     from cp.config.nearest import nearest
 
-    flags = (*COMMANDS, "help")
     word = arguments[0].lower() if arguments else ""
-    flag = word if word in flags else ALSO_CALLED.get(word) or nearest(word, flags)
+    flag = word if word in FLAGS else ALSO_CALLED.get(word) or nearest(word, FLAGS)
     return f"did you mean -{flag}?" if flag else "its flags begin with a dash, see -help"
 
 

@@ -64,6 +64,16 @@ def test_help(pilot: StartPilot, flag: str) -> None:
         ["-=x"],
         ["---config", "{}"],
         ["-job", "a", "b"],
+        ["-putenv", "A=1", "B=2"],
+        ["-stop", "e", "-restart", "m"],
+        ["-maintenance", "enable", "disable"],
+        ["-jobs", "e"],
+        ["-reload", "x"],
+        ["-ping", "x"],
+        ["-events", "x"],
+        ["-out", "x", "true"],
+        ["-version", "x"],
+        ["-template", "x"],
     ],
 )
 def test_flag_that_is_not_understood_gives_2_and_one_line(pilot: StartPilot, arguments: list[str]) -> None:

@@ -60,6 +60,7 @@ def test_a_forgotten_dash_starts_nothing_a_second_time(box: Callable[..., Box], 
         (["jobs"], "did you mean -jobs?"),
         (["status"], "did you mean -jobs?"),
         (["relaod"], "did you mean -reload?"),
+        (["allow-second", "sleep", "1000"], "did you mean -allow-second?"),
         (["help"], "did you mean -help?"),
         ([], NO_FLAG),
         (["sleep", "1000"], NO_FLAG),
@@ -81,7 +82,11 @@ def test_who_means_it_may(box: Callable[..., Box]) -> None:
 
     assert (done.code, "another" in done.stdout) == (0, True)
     refused = started.again("-allow-second", "-jobs")
-    assert refused == (2, "", "containerpilot: -allow-second goes with a start, and not with -jobs; see -help\n")
+    assert refused == (
+        2,
+        "",
+        "containerpilot: -allow-second has no effect with -jobs: it goes with a start; see -help\n",
+    )
 
 
 # --- how it is called

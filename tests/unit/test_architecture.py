@@ -63,6 +63,7 @@ MEMBERS = {
     "cp.answers": "subcommands",
     "cp.following": "subcommands",
     "cp.threadchannel": "channel",
+    "cp.without_effect": "cli",
     "cp.config.json5_errors": "config/json5",
     "cp.config.json5_scanner": "config/json5",
 }

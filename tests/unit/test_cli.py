@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.cli import BOOLEANS, COMMANDS, PAIRS, STRINGS, USAGE, FlagError, parse
+from cp.cli import COMMANDS, FLAGS, USAGE, FlagError, parse
 
 NO_PAIR = "flag value 'FOO' was not in the format 'key=val'"
 
@@ -34,28 +34,75 @@ def test_what_is_asked_for(arguments: list[str], command: str) -> None:
     assert parse(arguments).command() == command
 
 
-def test_first_of_several_counts() -> None:
-    flags = {
-        "version": ["-version"],
-        "template": ["-template"],
-        "reload": ["-reload"],
-        "maintenance": ["-maintenance", "enable"],
-        "putenv": ["-putenv", "A=1"],
-        "putmetric": ["-putmetric", "a=1"],
-        "ping": ["-ping"],
-        "jobs": ["-jobs"],
-        "events": ["-events"],
-        "job": ["-job", "a"],
-        "start": ["-start", "a"],
-        "stop": ["-stop", "a"],
-        "restart": ["-restart", "a"],
-        "signal": ["-signal", "a=1"],
-    }
-    assert tuple(flags) == COMMANDS
+GIVEN = {
+    "config": ["-config", "x"],
+    "allow-second": ["-allow-second"],
+    "out": ["-out", "x"],
+    "follow": ["-follow"],
+    "json": ["-json"],
+    "version": ["-version"],
+    "template": ["-template"],
+    "reload": ["-reload"],
+    "maintenance": ["-maintenance", "enable"],
+    "putenv": ["-putenv", "A=1"],
+    "putmetric": ["-putmetric", "a=1"],
+    "ping": ["-ping"],
+    "jobs": ["-jobs"],
+    "events": ["-events"],
+    "job": ["-job", "a"],
+    "start": ["-start", "a"],
+    "stop": ["-stop", "a"],
+    "restart": ["-restart", "a"],
+    "signal": ["-signal", "a=1"],
+}
+# What each flag means to each subcommand, by hand: a new flag has to be put here, too.
+EFFECTS = {
+    *(("config", command) for command in ("", *COMMANDS)),
+    ("allow-second", ""),
+    ("out", "template"),
+    ("follow", "events"),
+    ("job", "events"),
+    *(("json", command) for command in ("jobs", "job", "events")),
+}
 
-    for first, command in enumerate(COMMANDS):
-        rest = reversed(COMMANDS[first:])
-        assert parse([word for each in rest for word in flags[each]]).command() == command
+
+def test_every_flag_with_every_subcommand() -> None:
+    assert {*GIVEN, "help"} == set(FLAGS)
+
+    for command in ("", *COMMANDS):
+        for flag in GIVEN:
+            if flag == command or (flag in COMMANDS and not command):
+                continue
+            words, reverse = GIVEN.get(command, []) + GIVEN[flag], GIVEN[flag] + GIVEN.get(command, [])
+            has_effect = (flag, command) in EFFECTS or (command == "job" and flag == "events")
+            for line in (words, reverse):
+                if has_effect:
+                    assert parse(line).command() == ("events" if flag == "events" else command)
+                else:
+                    with pytest.raises(FlagError, match=f"-{flag}"):
+                        parse(line)
+                assert parse([*line, "-help"]).help
+
+
+def test_no_subcommand_has_arguments_and_a_start_has() -> None:
+    for command in COMMANDS:
+        for arguments in (["x"], [""], ["-"], ["--", "-ping"], ["x", "-help"]):
+            with pytest.raises(FlagError, match=f"-{command} takes .* would have no effect: ."):
+                parse([*GIVEN[command], *arguments])
+        assert parse([*GIVEN[command], "--"]).arguments == ()
+    assert parse(["-config", "x", "app", "-ping", "x"]).arguments == ("app", "-ping", "x")
+
+
+def test_a_boolean_that_is_false_is_as_if_it_were_not_there() -> None:
+    assert parse(["-jobs=false", "-json=false", "-ping"]).command() == "ping"
+    assert parse(["-reload", "-reload=false", "app"]).arguments == ("app",)
+    assert parse(["-reload=false", "-reload"]).command() == "reload"
+    with pytest.raises(FlagError, match="-out has no effect without -template"):
+        parse(["-template=false", "-out", "x"])
+
+
+def test_the_last_configuration_counts() -> None:
+    assert parse(["-config", "of the image", "-config", "of the user"]).config == "of the user"
 
 
 def test_values_are_split_at_the_first_equals_sign_and_the_last_one_counts() -> None:
@@ -87,14 +134,31 @@ def test_signal_of_a_job_whose_name_has_an_equals_sign() -> None:
         (["-signal", "=HUP"], "flag value '=HUP' was not in the format 'name=signal'"),
         (["-job"], "flag needs an argument: -job"),
         (["-ping=maybe"], 'invalid boolean value "maybe" for -ping: use true or false'),
-        (["-follow"], "-follow goes with -events"),
-        (["-jobs", "-follow"], "-follow goes with -events"),
-        (["-ping", "-json"], "-json goes with -jobs, -job or -events"),
-        (["-json", "app"], "-json goes with -jobs, -job or -events"),
-        (["-stop", "app", "agent"], "-stop takes one job: nothing would become of 'agent'"),
-        (["-signal", "app=HUP", "agent"], "-signal takes one job: nothing would become of 'agent'"),
-        (["-stop", "app", "-stop", "agent"], 'invalid value "agent" for flag -stop: it names one job, and that is app'),
-        (["-signal", "app=HUP", "-signal", "agent=HUP"], 'invalid value "agent=HUP" for flag -signal: it names one'),
+        (["-follow"], "-follow has no effect without -events"),
+        (["-jobs", "-follow"], "-follow has no effect with -jobs: it goes with -events"),
+        (["-ping", "-json"], "-json has no effect with -ping: it goes with -jobs, -events or -job"),
+        (["-json", "app"], "-json has no effect without -jobs, -events or -job"),
+        (["-out", "x", "app"], "-out has no effect without -template"),
+        (["-allow-second", "-ping"], "-allow-second has no effect with -ping: it goes with a start"),
+        (["-stop", "e", "-restart", "m"], "-stop and -restart cannot be used together: run containerpilot once for"),
+        (["-putenv", "A=1", "B=2"], "one KEY=VALUE, and 'B=2' would have no effect: repeat the flag, -putenv B=2"),
+        (["-putenv", "A=1", "B=x y"], "repeat the flag, -putenv 'B=x y'"),
+        (["-putenv", "A", "B"], "repeat the flag, -putenv B"),
+        (["-putmetric", "a=1", "b"], "'b' would have no effect: leave it out"),
+        (["-maintenance", "enable", "disable"], "-maintenance takes one word, and 'disable' would have no effect"),
+        (["-jobs", "e"], "-jobs takes no argument, and 'e' would have no effect: did you mean -job e?"),
+        (["-jobs", "json"], "did you mean -json?"),
+        (["-events", "x"], "did you mean -events -job x?"),
+        (["-events", "follow"], "did you mean -follow?"),
+        (["-reload", "false"], "the value of -reload is written with an equals sign, -reload=false"),
+        (["-template", "app"], "'app' would have no effect: the command of the application belongs to a start"),
+        (["-template", "-out", "a", "-out", "b"], '"b" for flag -out: it can be given once, and is a already'),
+        (["-stop", "app", "agent"], "-stop takes one job, and 'agent' would have no effect: run container"),
+        (["-stop", "app", "a\x1b"], r"'a\x1b' would have no effect"),
+        (["-signal", "app=HUP", "agent"], "-signal takes one job, and 'agent' would have no effect"),
+        (["-stop", "app", "-stop", "agent"], 'invalid value "agent" for flag -stop: it can be given once, and is app'),
+        (["-signal", "app=HUP", "-signal", "agent=HUP"], 'invalid value "agent=HUP" for flag -signal: it can be given'),
+        (["-maintenance", "enable", "-maintenance", "disable"], "it can be given once, and is enable already"),
         (["-pong"], "flag provided but not defined: -pong (did you mean -ping?)"),
         (["-version=no"], 'invalid boolean value "no" for -version: use true or false'),
         (["-something\x1b[31m"], r"flag provided but not defined: -something\x1b[31m"),
@@ -109,6 +173,6 @@ def test_what_cannot_be_understood_is_told(arguments: list[str], complaint: str)
 
 
 def test_usage_names_every_flag() -> None:
-    for name in (*BOOLEANS, *STRINGS, *PAIRS):
-        assert name == "h" or f"  -{name}" in USAGE or f", -{name} " in USAGE
+    for name in FLAGS:
+        assert f"  -{name}" in USAGE or f", -{name} " in USAGE
     assert max(map(len, USAGE.splitlines())) <= 120

@@ -37,6 +37,8 @@ def test_script_of_a_command_line(command: str, script: str | None) -> None:
         (("ps",), "did you mean -jobs?"),
         (("restart", "app"), "did you mean -restart?"),
         (("putmetirc",), "did you mean -putmetric?"),
+        (("allow-second", "app"), "did you mean -allow-second?"),
+        (("follow",), "did you mean -follow?"),
         (("version",), "did you mean -version?"),
         (("nginx", "-g", "daemon off;"), "see -help"),
         (("",), "see -help"),

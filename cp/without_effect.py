@@ -1,0 +1,69 @@
+"""What is wrong with a flag or an argument that would have no effect, and what would do instead.
+
+Imported where a command line is refused.
+"""
+
+from __future__ import annotations
+
+from cp.cli import BOOLEANS, COMMANDS, FALSE, PAIRS, TRUE, WITH
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/=:@%+,#")
+ONE_JOB = ("job", "start", "stop", "restart", "signal")
+FOR_A_JOB = {"jobs": "-job", "events": "-events -job"}  # what does the same for the job that an argument names
+
+
+def explain(command: str, flags: Sequence[str], arguments: Sequence[str]) -> str:
+    """One line about the first of the flags and arguments that have no effect with the command. The
+    arguments are printable already."""
+    second = next((name for name in flags if name in COMMANDS and command), "")
+    if second:
+        return f"-{command} and -{second} cannot be used together: run containerpilot once for each"
+    if flags:
+        return _about_flag(command, flags[0])
+    return f"-{command} {_taken(command)}, and '{arguments[0]}' would have no effect: {_instead(command, arguments)}"
+
+
+def _about_flag(command: str, flag: str) -> str:
+    users = [f"-{each}" if each else "a start" for each, useful in WITH.items() if flag in useful]
+    *most, last = users
+    joined = f"{', '.join(most)} or {last}" if most else last
+    if not command:
+        return f"-{flag} has no effect without {joined}"
+    return f"-{flag} has no effect with -{command}: it goes with {joined}"
+
+
+def _taken(command: str) -> str:
+    if command in ONE_JOB:
+        return "takes one job"
+    if command in PAIRS:
+        return "takes one KEY=VALUE"
+    return "takes no argument" if command in BOOLEANS else "takes one word"
+
+
+def _instead(command: str, arguments: Sequence[str]) -> str:
+    """What would do instead of the arguments after the flag."""
+    from cp.config.nearest import nearest
+
+    first = arguments[0]
+    if command in PAIRS and ("=" in first or command == "putenv"):
+        return f"repeat the flag, -{command} {_word(first)}"
+    if command in ONE_JOB:
+        return "run containerpilot once for each job"
+    if command in BOOLEANS and first in TRUE + FALSE:
+        return f"the value of -{command} is written with an equals sign, -{command}={first}"
+    if flag := nearest(first.lstrip("-").partition("=")[0], [*WITH[command], "help"]):
+        return f"did you mean -{flag}?"
+    if command in FOR_A_JOB:
+        return f"did you mean {FOR_A_JOB[command]} {_word(first)}?"
+    if command == "template":
+        return "the command of the application belongs to a start; where to write is said by -out"
+    return "leave it out"
+
+
+def _word(text: str) -> str:
+    """As it is typed in a shell."""
+    return text if text and PLAIN.issuperset(text) else "'" + text.replace("'", "'\\''") + "'"
