@@ -212,7 +212,7 @@ class Observer:
             "Watches": [watch.name for watch in self._engine.plan.watches] or None,
         }
         if self._engine.plan.catalog is not None:
-            told["Catalog"] = catalogue_text(self._engine)
+            told["Catalog"] = catalogue_text(self._engine, self._engine.catalogue.reach)
         return told
 
     def _served(self, job: Job) -> Settings | None:
@@ -236,8 +236,10 @@ class Observer:
         Instances that cannot reach the catalogue can still serve: taking all of them out of service at the same time
         would make an outage of the catalogue one of the application.
         """
-        if self._engine.plan.catalog is not None and self._engine.catalogue.is_reachable is False:
-            yield f"catalogue: {catalogue_text(self._engine)}"
+        if self._engine.plan.catalog is not None:
+            reach = self._engine.catalogue.reach
+            if reach.is_reachable is False:
+                yield f"catalogue: {catalogue_text(self._engine, reach)}"
         for job in self._checked():
             standing = self._engine.standing(job)
             if standing is not None and job.health.status == HEALTHY and not standing.is_registered:

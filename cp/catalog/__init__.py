@@ -28,6 +28,15 @@ if TYPE_CHECKING:
         def warning(self, message: str) -> None: ...
         def error(self, message: str) -> None: ...
 
+    class Awaited(Protocol):
+        """Knows the calls under way. Its methods are called on the threads that make the calls, and do not block."""
+
+        def begin(self, who: str, wait: float = 0.0) -> object:
+            """Notes a call of the registrar or of a watch; `wait`: how many seconds it may wait for a change."""
+
+        def end(self, call: object) -> None:
+            """Notes that the call which `begin` returned has ended."""
+
     class Listener(Protocol):
         """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
 
@@ -51,6 +60,10 @@ if TYPE_CHECKING:
 
         def failed(self, who: str, why: str, answered: bool) -> None:
             """A question of theirs failed; `answered`: the catalogue did answer, with an error."""
+
+    class Facts(Listener, Protocol):
+        @property
+        def awaited(self) -> Awaited: ...
 
     class Catalog(Protocol):
         """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog, Listener
+    from cp.catalog import Catalog, Facts
     from cp.catalog.names import Resolver
     from cp.catalog.observed import Observe
     from cp.catalog.registrar import Registrar
@@ -67,16 +67,17 @@ class Discovery:
         loop: Loop,
         log: Log,
         random: Callable[[], float],
-        listener: Listener,
+        facts: Facts,
         observe: Observe | None = None,
         resolver: SharedResolver | None = None,
     ) -> None:
-        """`listener` receives what the catalogue answers; `observe` each call to it, on the thread that made it."""
+        """`facts` receives what the catalogue answers, and knows what it was asked; `observe` receives each call to it,
+        on the thread that made it."""
         self._settings = settings
         self._loop = loop
         self._log = log
         self._random = random
-        self._listener = listener
+        self._facts = facts
         self._observe = observe
         self._resolver = resolver or SharedResolver()
         self._registrar: Registrar | None = None
@@ -96,11 +97,11 @@ class Discovery:
 
         return Watcher(
             watch,
-            self._open,
+            lambda: self._open(watch.source),
             self._loop,
             self._log,
             report,
-            listener=self._listener,
+            listener=self._facts,
             memory=memory,
             random=self._random,
         )
@@ -112,18 +113,20 @@ class Discovery:
     def _opened(self) -> Registrar:
         if self._registrar is None:
             from cp.catalog.registrar import Registrar
+            from cp.catalog.reports import REGISTRATION
 
             self._registrar = Registrar(
-                self._open,
+                lambda: self._open(REGISTRATION),
                 self._loop,
                 self._log,
-                listener=self._listener,
+                listener=self._facts,
                 random=self._random,
                 clock=self._loop.elapsed,
             )
         return self._registrar
 
-    def _open(self) -> Catalog:
+    def _open(self, who: str) -> Catalog:
+        from cp.catalog.observed import Observed
         from cp.catalog.opener import open_catalog
 
         catalog = open_catalog(
@@ -132,11 +135,7 @@ class Discovery:
             inform=lambda text: self._loop.post(self._inform, text),
             resolver=None if isinstance(self._settings, DirectorySettings) else self._resolver.get(),
         )
-        if self._observe is None:
-            return catalog
-        from cp.catalog.observed import Observed
-
-        return Observed(catalog, self._observe)
+        return Observed(catalog, self._observe, self._facts.awaited, who)
 
     def _inform(self, text: str) -> None:
         if text != self._informed:

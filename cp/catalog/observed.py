@@ -1,4 +1,4 @@
-"""A catalogue whose calls are counted and timed."""
+"""A catalogue whose calls are known while they are under way, and counted and timed when they have ended."""
 
 from __future__ import annotations
 
@@ -11,20 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cp.catalog import Catalog, Entry, Instance
+    from cp.catalog import Awaited, Catalog, Entry, Instance
     from cp.plan import Service, Watch
 
     T = TypeVar("T")
     #: Hears, on the thread that called, of each call that has ended: its verb, its seconds, and whether it failed.
     Observe = Callable[[str, float, bool], object]
 
+# A catalogue may wait for longer than it was asked to: Consul adds up to a sixteenth.
+LONGER = 17 / 16
+
 
 class Observed:
-    """Passes every call on to `catalog`; see `cp.catalog.Catalog`."""
+    """Passes every call on to `catalog`; see `cp.catalog.Catalog`. `awaited` knows of each call of `who`."""
 
-    def __init__(self, catalog: Catalog, observe: Observe) -> None:
+    def __init__(self, catalog: Catalog, observe: Observe | None, awaited: Awaited, who: str) -> None:
         self._catalog = catalog
         self._observe = observe
+        self._awaited = awaited
+        self._who = who
         self.interrupt = catalog.interrupt
         self.close = catalog.close
 
@@ -44,9 +49,10 @@ class Observed:
         return self._call("instances", lambda: self._catalog.instances(watch))
 
     def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
-        return self._call("wait", lambda: self._catalog.wait_for_change(watch, cursor, max_wait))
+        return self._call("wait", lambda: self._catalog.wait_for_change(watch, cursor, max_wait), max_wait * LONGER)
 
-    def _call(self, verb: str, call: Callable[[], T]) -> T:
+    def _call(self, verb: str, call: Callable[[], T], wait: float = 0.0) -> T:
+        awaited = self._awaited.begin(self._who, wait)
         began = time.monotonic()
         failed = True
         try:
@@ -56,5 +62,7 @@ class Observed:
             failed = False
             raise
         finally:
-            self._observe(verb, time.monotonic() - began, failed)
+            self._awaited.end(awaited)
+            if self._observe is not None:
+                self._observe(verb, time.monotonic() - began, failed)
         return result

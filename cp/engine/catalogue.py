@@ -7,6 +7,8 @@ the machine slept, registrations lapsed.
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +26,9 @@ TAKEN = "taken"
 DEREGISTERING = "deregistering"
 ABSENT = "no"
 STATUSES = ("passing", "warning", "critical")
+
+# Seconds after which an answer is overdue: usually, and while a registration has lapsed for want of one.
+PATIENCE, LAPSED_PATIENCE = 2.0, 0.25
 
 
 class Standing:
@@ -74,17 +79,77 @@ class _Entry:
         self.refused: Failure | None = None
 
 
+class Reach:
+    """Whether the catalogue answers, at one moment.
+
+    `has_failed`: a call has ended without an answer, and its part of the program has had none since. `overdue` has
+    those who wait for an answer for too long, and when they asked. `is_reachable` is whether everyone who asks gets an
+    answer, and in time; None: nobody has got one yet. `since` is when it became so.
+    """
+
+    __slots__ = ("has_failed", "is_reachable", "overdue", "since")
+
+    def __init__(self, verdict: bool | None, changed_at: float | None, overdue: dict[str, float]) -> None:
+        self.has_failed = verdict is False
+        self.overdue = overdue
+        self.is_reachable = False if overdue else verdict
+        self.since = min(overdue.values()) if overdue and not self.has_failed else changed_at
+
+
+class Awaited:
+    """The calls to the catalogue that have not ended. Who wants to know looks here; no timer waits for them.
+
+    `begin` and `end` are for the threads that make the calls. The lock is held for microseconds, never during a call.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        """`now`: seconds, monotonic, without suspensions: while the machine slept, nobody could answer."""
+        self._now = now
+        self._lock = allocate_lock()
+        self._calls: dict[object, tuple[str, float, float]] = {}  # who asks, when it began, how long it may wait
+
+    def begin(self, who: str, wait: float = 0.0) -> object:
+        """A call begins, which asks the catalogue to wait for so many seconds before it answers; for `end`."""
+        call = object()
+        with self._lock:
+            self._calls[call] = who, self._now(), wait
+        return call
+
+    def end(self, call: object) -> None:
+        with self._lock:
+            self._calls.pop(call, None)
+
+    def forget(self, who: str) -> None:
+        """What this part of the program asked does not count any more."""
+        with self._lock:
+            for call in [call for call, (asker, _, _) in self._calls.items() if asker == who]:
+                del self._calls[call]
+
+    def overdue(self, patience: Callable[[str], float]) -> dict[str, float]:
+        """For how many seconds each part of the program has waited for an answer, if that is longer than its patience
+        and the wait that it asked for."""
+        now = self._now()
+        with self._lock:
+            calls = list(self._calls.values())
+        waited: dict[str, float] = {}
+        for who, began, wait in calls:
+            if now - began >= wait + patience(who):
+                waited[who] = max(now - began, waited.get(who, 0.0))
+        return waited
+
+
 class Catalogue:
     """The facts about one catalogue. The methods of the first part are `cp.catalog.Listener`."""
 
-    def __init__(self, elapsed: Callable[[], float]) -> None:
-        """`elapsed`: seconds, monotonic, a suspension of the machine included."""
+    def __init__(self, elapsed: Callable[[], float], now: Callable[[], float] | None = None) -> None:
+        """`elapsed`: seconds, monotonic, a suspension of the machine included; `now`: the same without it."""
         self._elapsed = elapsed
+        self.awaited = Awaited(now or elapsed)
         self._entries: dict[str, _Entry] = {}
         self._failures: dict[str, Failure] = {}  # by who asks
         self._answers = False  # it has answered once
         self._served: set[str] = set()  # who was given an answer
-        self._changed_at: float | None = None  # when it became reachable or unreachable
+        self._changed_at: float | None = None  # when `_verdict` changed
         self.last_error: tuple[float, str] | None = None  # when, and what
 
     # --- reports
@@ -114,7 +179,7 @@ class Catalogue:
 
     def answered(self, who: str) -> None:
         """The catalogue answered this part of the program."""
-        was = self.is_reachable
+        was = self._verdict
         self._failures.pop(who, None)
         self._served.add(who)
         self._answers = True
@@ -122,7 +187,7 @@ class Catalogue:
 
     def failed(self, who: str, why: str, answered: bool) -> None:
         """A question of this part of the program failed; `answered`: the catalogue did answer, with an error."""
-        was, now = self.is_reachable, self._elapsed()
+        was, now = self._verdict, self._elapsed()
         before = self._failures.get(who)
         since = before.since if before is not None and before.answered == answered else now
         self._failures[who] = Failure(since, why, answered)
@@ -132,13 +197,14 @@ class Catalogue:
 
     def dropped(self, who: str) -> None:
         """This part of the program asks no longer."""
-        was = self.is_reachable
+        was = self._verdict
         self._failures.pop(who, None)
         self._served.discard(who)
+        self.awaited.forget(who)
         self._note_change(was)
 
     def _note_change(self, was: bool | None) -> None:
-        if self.is_reachable != was:
+        if self._verdict != was:
             self._changed_at = self._elapsed()
 
     def _entry(self, service: plan.Service) -> _Entry:
@@ -154,32 +220,48 @@ class Catalogue:
         return self._elapsed() - at
 
     @property
-    def is_reachable(self) -> bool | None:
-        """None: it has not been asked yet."""
+    def _verdict(self) -> bool | None:
+        """Whether it is reachable, as far as the calls that have ended show."""
         if any(not failure.answered for failure in self._failures.values()):
             return False
         return True if self._answers else None
+
+    @property
+    def reach(self) -> Reach:
+        """Whether the catalogue answers now. An answer may come while somebody looks: ask once for what is shown."""
+        has_lapsed = any(entry.status and self._has_lapsed(entry) for entry in self._entries.values())
+        patience = {REGISTRATION: LAPSED_PATIENCE} if has_lapsed else {}
+        waited = self.awaited.overdue(lambda who: patience.get(who, PATIENCE))
+        now = self._elapsed()
+        return Reach(self._verdict, self._changed_at, {who: now - seconds for who, seconds in waited.items()})
+
+    @property
+    def is_reachable(self) -> bool | None:
+        return self.reach.is_reachable
+
+    @property
+    def since(self) -> float | None:
+        """When it became what `is_reachable` says."""
+        return self.reach.since
 
     def has_answered(self, who: str) -> bool:
         """Whether this part of the program was given an answer, be it long ago."""
         return who in self._served
 
     @property
-    def since(self) -> float | None:
-        """When it became what `is_reachable` says."""
-        return self._changed_at
-
-    @property
     def failures(self) -> dict[str, Failure]:
         """By who asks: REGISTRATION, or the source of a watch."""
         return dict(self._failures)
+
+    def _has_lapsed(self, entry: _Entry) -> bool:
+        return self._elapsed() >= entry.at + entry.service.ttl
 
     def standing(self, service: plan.Service, *, wanted: bool) -> Standing:
         """What is true of a service now; `wanted`: it should be registered, or will be when its check passes."""
         entry = self._entries.get(service.id)
         known = entry if entry is not None and (entry.service == service or not wanted) else None
         confirmed_at = known.at if known is not None and known.status else None
-        if known is not None and confirmed_at is not None and self._elapsed() < confirmed_at + known.service.ttl:
+        if known is not None and confirmed_at is not None and not self._has_lapsed(known):
             return Standing(known.status if wanted else DEREGISTERING, None, "", confirmed_at, known.id)
         if not wanted and confirmed_at is None:
             return Standing(ABSENT)

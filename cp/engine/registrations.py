@@ -43,7 +43,7 @@ class Registrations:
         self._all_removed = all_removed
         self._wishes: dict[str, _Wish] = {}  # by id
         self._removals: set[str] = set()  # ids whose removal is waited for
-        self.catalogue = Catalogue(host.loop.elapsed)
+        self.catalogue = Catalogue(host.loop.elapsed, host.loop.now)
         self.discovery: Discovery = open_discovery(first, self.catalogue)
 
     def is_wanted(self, service: plan.Service) -> bool:
@@ -87,7 +87,7 @@ class Registrations:
     def move(self, changed: plan.Plan) -> None:
         """Use the catalogue of this plan: services are removed from the old one and registered in the new one."""
         left = self.discovery
-        self.catalogue = Catalogue(self._loop.elapsed)
+        self.catalogue = Catalogue(self._loop.elapsed, self._loop.now)
         self.discovery = self._open(changed, self.catalogue)
         for wish in self._wishes.values():
             left.forget(wish.service, _nothing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from cp.engine.catalogue import DEREGISTERING, LAPSED, NOT_YET, REGISTRATION
 from cp.engine.events import GLOBAL
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, State
@@ -11,12 +12,13 @@ from cp.plan import ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.engine.catalogue import Standing
+    from cp.engine.catalogue import Reach, Standing
     from cp.engine.engine import Engine
     from cp.engine.job import Job
     from cp.plan import DirectorySettings, Watch
 
 OUTPUT_SHOWN = 1000  # characters of what a check said
+NO_ANSWER = "no answer yet"
 # Shorter than in the reference, since they stand in a table.
 IN_SHORT = {
     State.HELD: "stopped on request",
@@ -59,16 +61,19 @@ def describe_catalogue(engine: Engine) -> dict[str, object] | None:
     if settings is None:
         return None
     kind, where = catalogue_place(settings)
-    error = facts.last_error
+    reach, error = facts.reach, facts.last_error
     return {
         "kind": kind,
         "address": engine.masked(where),
-        "reachable": facts.is_reachable,
-        "since": _moment(engine, facts.since),
-        "about": _with_error(engine),
+        "reachable": reach.is_reachable,
+        "since": _moment(engine, reach.since),
+        "about": _with_error(engine, reach),
         "failing": {
-            who: {"since": _moment(engine, failure.since), "error": engine.masked(failure.why)}
-            for who, failure in facts.failures.items()
+            **{who: {"since": _moment(engine, since), "error": NO_ANSWER} for who, since in reach.overdue.items()},
+            **{
+                who: {"since": _moment(engine, failure.since), "error": engine.masked(failure.why)}
+                for who, failure in facts.failures.items()
+            },
         },
         "lastError": error and {"at": _moment(engine, error[0]), "text": engine.masked(error[1])},
     }
@@ -99,6 +104,8 @@ def _about_watch(engine: Engine, watch: Watch, *, is_known: bool) -> str:
         return "paused in maintenance"
     if failure is not None:
         return f"no answer since {_second(engine, failure.since)}: {engine.masked(failure.why)}"
+    if (asked := engine.catalogue.reach.overdue.get(watch.source)) is not None:
+        return f"no answer since {_second(engine, asked)}"
     return "up to date" if is_known else "not asked yet"
 
 
@@ -111,17 +118,20 @@ def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings)
     return "directory", settings.path
 
 
-def catalogue_text(engine: Engine) -> str:
+def catalogue_text(engine: Engine, reach: Reach) -> str:
     """The state of the catalogue in words, without its errors: they may be for operators alone."""
-    facts = engine.catalogue
-    if facts.is_reachable is None:
+    if reach.is_reachable is None:
         return "not asked yet"
-    return "reachable" if facts.is_reachable else f"unreachable since {_second(engine, facts.since)}"
+    if reach.is_reachable:
+        return "reachable"
+    # An answer that is overdue may still come: it is not an outage yet.
+    return f"{'unreachable' if reach.has_failed else 'no answer'} since {_second(engine, reach.since)}"
 
 
-def _with_error(engine: Engine) -> str:
+def _with_error(engine: Engine, reach: Reach) -> str:
+    text = catalogue_text(engine, reach)
     why = next((each.why for each in engine.catalogue.failures.values() if not each.answered), "")
-    return f"{catalogue_text(engine)}: {engine.masked(why)}" if why else catalogue_text(engine)
+    return f"{text}: {engine.masked(why)}" if why else text
 
 
 def registered_text(engine: Engine, standing: Standing) -> str:
@@ -142,8 +152,16 @@ def _service(engine: Engine, job: Job) -> dict[str, object] | None:
         "port": service.port,
         "registered": registered_text(engine, standing),
         "confirmed": _moment(engine, standing.confirmed_at),
-        "problem": engine.masked(standing.why) or None,
+        "problem": engine.masked(standing.why) or _overdue_text(engine, standing) or None,
     }
+
+
+def _overdue_text(engine: Engine, standing: Standing) -> str:
+    """That the registration waits for an answer, if that is why it is not confirmed."""
+    asked = engine.catalogue.reach.overdue.get(REGISTRATION)
+    if asked is None or standing.state not in (NOT_YET, LAPSED, DEREGISTERING):
+        return ""
+    return f"the catalogue has given no answer since {_second(engine, asked)}"
 
 
 def _moment(engine: Engine, at: float | None) -> str | None:

@@ -45,7 +45,9 @@ CHECK_SECONDS = Definition(
 CATALOG_REQUESTS = _counter("catalog_requests", "count of requests to the catalogue, by verb", "verb")
 CATALOG_ERRORS = _counter("catalog_errors", "count of requests to the catalogue that failed, by verb", "verb")
 CATALOG_REACHABLE = _gauge(
-    "catalog_reachable", "gauge of the catalogue, from its first answer or failure on: 1 if it answers", "catalog"
+    "catalog_reachable",
+    "gauge of the catalogue, from its first answer or failure on: 1 if it answers in time",
+    "catalog",
 )
 JOB_REGISTERED = _gauge(
     "job_registered",

@@ -96,6 +96,41 @@ def test_an_outage_begins_and_ends_in_all_views(
     assert views.catalogue()["lastError"]["text"]
 
 
+def test_a_frozen_consul_is_not_shown_as_reachable_once_its_answer_is_overdue(
+    pilot: StartPilot, start_consul: StartConsul, port: Port, name: str
+) -> None:
+    consul = start_consul()
+    plan = config(
+        advertised(name, health=CHECK),
+        consul={"address": consul.address, "readTimeout": "300s"},
+        telemetry=port.config(),
+        watches=[{"name": "db", "interval": 1}],
+    )
+    views = Views(pilot(plan), port, name)
+    port.wait_until_served(views.started)
+    views.wait_for("passing")
+
+    def table() -> str:
+        return views.started.run("-jobs").stdout.splitlines()[-1].rpartition(", ")[2]
+
+    consul.freeze()
+    views.wait_for("lapsed")
+    views.started.wait_for(lambda: table().startswith("no answer since "), what="an overdue answer")
+    shown = views.catalogue()
+    assert (shown["reachable"], shown["about"]) == (False, table())
+    assert list(shown["failing"]) == ["registration"], "the question of the watch may take its time"
+    assert port.ask("/status").json["Catalog"] == table()
+    assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "0"
+    ready = port.ask("/readyz")
+    assert (ready.status, f"catalogue: {table()}" in ready.text.splitlines()) == (200, True)
+    assert f"problem: the catalogue has given {table()}\n" in views.started.run("-job", name).stdout
+
+    consul.thaw()
+    views.wait_for("passing")
+    assert table() == "reachable"
+    assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "1"
+
+
 @pytest.mark.parametrize("catalogue", ["consul", "directory"])
 def test_a_service_whose_checks_fail_lapses_in_all_views(
     pilot: StartPilot, start_consul: StartConsul, port: Port, name: str, catalogue: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from cp.catalog.discovery import Discovery
 from cp.catalog.etcd import Etcd
 from cp.catalog.etcd2 import Etcd2
 from cp.catalog.etcd3 import Etcd3
+from cp.engine.catalogue import Catalogue
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
 from tests.unit.catalog.test_http import Server, serve
@@ -158,9 +160,9 @@ def test_all_clients_of_a_catalogue_tell_their_choice_once(etcds: Etcds) -> None
     etcds.answers = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
     loop, log = FakeLoop(Clock()), FakeLog()
     settings = EtcdSettings(endpoints=(etcds.url,), preferred_api="v2")
-    discovery = Discovery(settings, loop, log, lambda: 0.5, listener=None)  # type: ignore[arg-type]
+    discovery = Discovery(settings, cast("Any", loop), cast("Any", log), lambda: 0.5, facts=Catalogue(time.monotonic))
     for _ in range(3):
-        client = discovery._open()
+        client = discovery._open("app")
         with pytest.raises(CatalogError):
             client.instances(watch())
         client.close()

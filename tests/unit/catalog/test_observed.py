@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -9,6 +10,7 @@ import pytest
 
 from cp.catalog import CatalogClosed, CatalogForgotten
 from cp.catalog.observed import Observed
+from cp.engine.catalogue import Awaited
 
 CALLS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("register", "register", ("service", "passing")),
@@ -26,7 +28,7 @@ def observed(catalog: Mock) -> tuple[Any, list[tuple[str, bool]]]:
         assert 0 <= seconds < 60
         heard.append((verb, failed))
 
-    return Observed(cast("Any", catalog), observe), heard
+    return Observed(cast("Any", catalog), observe, Awaited(time.monotonic), "app"), heard
 
 
 @pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
@@ -64,3 +66,33 @@ def test_to_interrupt_and_to_close_it_are_no_calls() -> None:
     catalog.interrupt.assert_called_once_with()
     catalog.close.assert_called_once_with()
     assert not heard
+
+
+@pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
+@pytest.mark.parametrize("error", [None, CatalogForgotten("gone"), RuntimeError("a fault")])
+def test_an_answer_is_overdue_only_while_its_call_is_under_way(
+    error: Exception | None, method: str, verb: str, arguments: tuple[Any, ...]
+) -> None:
+    now = 1000.0
+    awaited = Awaited(lambda: now)
+    allowed = 2.0 + (60.0 * 17 / 16 if verb == "wait" else 0.0)
+    heard: list[dict[str, float]] = []
+
+    def call(*_: object) -> None:
+        nonlocal now
+        for seconds in (allowed - 0.1, allowed):
+            now = 1000.0 + seconds
+            heard.append(awaited.overdue(lambda _: 2.0))
+        if error is not None:
+            raise error
+
+    catalog = Mock(**{f"{method}.side_effect": call})
+    one = Observed(cast("Any", catalog), None, awaited, "app")
+    if error is None:
+        getattr(one, method)(*arguments)
+    else:
+        with pytest.raises(type(error)):
+            getattr(one, method)(*arguments)
+
+    assert heard == [{}, {"app": allowed}]
+    assert awaited.overdue(lambda _: 0.0) == {}

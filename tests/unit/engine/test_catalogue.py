@@ -160,3 +160,81 @@ def test_a_watch_that_a_reload_took_away_fails_no_more(facts: Facts) -> None:
     facts.catalogue.dropped("watch.db")
     assert facts.catalogue.is_reachable is True
     assert facts.catalogue.since == 1001
+
+
+def test_an_answer_that_is_overdue_shows_until_it_comes(facts: Facts) -> None:
+    catalogue = facts.catalogue
+    facts.confirm()
+    facts.time += 4
+    call = catalogue.awaited.begin("watch.db")
+    facts.time += 1.9
+    assert (catalogue.is_reachable, catalogue.since) == (True, 1000)
+    facts.time += 0.1
+    assert (catalogue.is_reachable, catalogue.since) == (False, 1004)
+    assert catalogue.reach.overdue == {"watch.db": 1004}
+    assert not catalogue.reach.has_failed
+    assert facts.seen() == "passing"
+    catalogue.awaited.end(call)
+    assert (catalogue.is_reachable, catalogue.since) == (True, 1000)
+
+
+def test_an_answer_to_the_registration_is_overdue_once_the_ttl_is_over(facts: Facts) -> None:
+    facts.confirm()
+    facts.time += 9.5
+    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.catalogue.awaited.begin("watch.db")
+    facts.time += 0.4
+    assert facts.catalogue.is_reachable is True
+    facts.time += 0.1
+    assert facts.seen() == "lapsed 0"
+    assert facts.catalogue.reach.overdue == {REGISTRATION: 1009.5}
+
+
+def test_a_question_of_a_moment_ago_is_not_overdue_although_the_ttl_is_over(facts: Facts) -> None:
+    facts.confirm()
+    facts.time += 15
+    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.time += 0.1
+    assert facts.catalogue.is_reachable is True
+
+
+def test_a_catalogue_that_has_not_answered_the_first_question_in_time_is_not_reachable(facts: Facts) -> None:
+    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.time += 1
+    assert facts.catalogue.is_reachable is None
+    facts.time += 1
+    assert facts.catalogue.is_reachable is False
+
+
+def test_an_outage_began_with_its_first_failure_however_long_the_next_answer_takes(facts: Facts) -> None:
+    facts.fail()
+    facts.time += 1
+    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.time += 5
+    assert facts.catalogue.reach.has_failed
+    assert facts.catalogue.since == 1000
+
+
+def test_the_oldest_overdue_answer_counts(facts: Facts) -> None:
+    facts.confirm()
+    for _ in range(3):
+        facts.catalogue.awaited.begin(REGISTRATION)
+        facts.time += 1
+    assert facts.catalogue.reach.overdue == {REGISTRATION: 1000}
+
+
+def test_what_a_watch_asked_that_a_reload_took_away_is_not_overdue(facts: Facts) -> None:
+    facts.confirm()
+    facts.catalogue.awaited.begin("watch.db")
+    facts.time += 60
+    facts.catalogue.dropped("watch.db")
+    assert facts.catalogue.is_reachable is True
+
+
+def test_nobody_could_answer_while_the_machine_slept() -> None:
+    slept = 0.0
+    catalogue = Catalogue(lambda: 1000.0 + slept, lambda: 500.0)
+    catalogue.answered(REGISTRATION)
+    catalogue.awaited.begin(REGISTRATION)
+    slept = 3600.0
+    assert catalogue.is_reachable is True

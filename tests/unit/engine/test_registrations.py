@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cp.engine.catalogue import REGISTRATION
-from cp.plan import DirectorySettings
+from cp.plan import DirectorySettings, Watch
 from cp.server.pages import json_parts
 from cp.telemetry import Observer
 from tests.unit.engine.jobs_world import JobsWorld
@@ -25,8 +25,8 @@ def app(**changes: Any) -> Any:
 class Views:
     """A job with a check that passes, and all that is shown of its registration."""
 
-    def __init__(self, *, code: int = 0, **changes: Any) -> None:
-        self.world = JobsWorld(app(**changes), catalog=OLD)
+    def __init__(self, *, code: int = 0, watches: tuple[Watch, ...] = (), **changes: Any) -> None:
+        self.world = JobsWorld(app(**changes), catalog=OLD, watches=watches)
         self.observer = Observer(self.world.host, self.world.engine)
         self.observer.observe(True)
         self.checks(code)
@@ -59,6 +59,11 @@ class Views:
         gauge = {True: " 1\n", False: " 0\n", None: ""}[overview["reachable"]]
         assert (f'\ncontainerpilot_catalog_reachable{{catalog="directory"}}{gauge}' in body.decode()) == bool(gauge)
         return overview
+
+    def watch(self) -> dict[str, Any]:
+        overview = json.loads(b"".join(json_parts(self.world.operator.overview())))
+        [watch] = overview["watches"]
+        return dict(watch)
 
 
 @pytest.fixture
@@ -194,6 +199,39 @@ def test_a_watch_that_cannot_be_queried_is_shown(views: Views) -> None:
     assert views.catalogue()["failing"]["watch.db"]["error"] == "500"
     assert REGISTRATION not in views.catalogue()["failing"]
     assert views.registered() == "passing"
+
+
+def test_an_answer_that_is_overdue_is_shown_in_every_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_000_000_000.5)
+    watch = Watch(name="db", source="watch.db", interval=1.0)
+    views = Views(watches=(watch,))
+    views.world.advance(1.2)
+    views.world.engine.catalogue.answered(watch.source)
+    awaited = views.world.engine.catalogue.awaited
+    calls = [awaited.begin(REGISTRATION), awaited.begin(watch.source, 60.0)]
+    views.world.advance(1.9)
+    assert views.catalogue()["about"] == "reachable"
+    views.world.advance(0.1)
+    shown = views.catalogue()
+    assert shown["reachable"] is False
+    assert str(shown["about"]).startswith("no answer since ")
+    assert str(shown["about"]).endswith(f"{shown['since'][:-5]}Z")
+    assert shown["failing"] == {REGISTRATION: {"since": shown["since"], "error": "no answer yet"}}
+    assert next(views.observer.remarks()) == f"catalogue: {shown['about']}"
+    assert views.observer.not_ready() == []
+    assert views.registered() == "passing"
+    views.checks(1)
+    views.world.advance(12)
+    assert views.registered() == "lapsed"
+    problem = views.world.seen("app")["service"]["problem"]
+    assert problem == f"the catalogue has given {views.catalogue()['about']}"
+    assert views.watch()["about"] == "up to date"
+    views.world.advance(60)
+    assert str(views.watch()["about"]).startswith("no answer since ")
+    for call in calls:
+        awaited.end(call)
+    assert views.catalogue()["about"] == "reachable"
+    assert views.world.seen("app")["service"]["problem"] is None
 
 
 def test_secrets_in_an_error_are_masked(views: Views) -> None:
