@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,24 +178,30 @@ def test_a_process_is_described_by_its_user_if_that_is_another(monkeypatch: pyte
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_those_whose_descriptors_may_not_be_seen_are_hidden() -> None:
     """By a root that has lost the capability for it: a process of its own, which leaves a daemon of another user."""
+    sleep = shutil.which("sleep")
     script = (
-        "import os, sys, time\n"
+        "import os\n"
         "from cp.engine.orphans import holders\n"
         "from cp.libc import become_subreaper\n"
         "become_subreaper()\n"
         "r, w = os.pipe()\n"
+        "os.set_inheritable(w, True)\n"
+        "executed, done = os.pipe()\n"  # closed by the exec: the daemon is another user's from then on
         "if os.fork() == 0:\n"
         "    if os.fork() == 0:\n"
         "        os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n"
-        "        os.execvp('sleep', ['sleep', '1000'])\n"
+        f"        os.execv({sleep!r}, ['sleep', '1000'])\n"  # no search of PATH: this user may not see our modules
         "    os._exit(0)\n"
         "os.wait()\n"
-        "children = lambda: open(f'/proc/self/task/{os.getpid()}/children').read().split()\n"
-        "while not (c := children()) or b'sleep' not in open(f'/proc/{c[0]}/cmdline', 'rb').read(): time.sleep(0.01)\n"
-        "hidden = []\n"
-        "found = [each for each in holders((), {f'pipe:[{os.fstat(w).st_ino}]'}, 0, hidden) if each]\n"
-        "os.kill(int(c[0]), 9)\n"
-        "print(found, hidden == [int(c[0])])\n"
+        "os.close(done)\n"
+        "os.read(executed, 1)\n"
+        "(daemon,) = map(int, open(f'/proc/self/task/{os.getpid()}/children').read().split())\n"
+        "try:\n"
+        "    hidden = []\n"
+        "    found = [each for each in holders((), {f'pipe:[{os.fstat(w).st_ino}]'}, 0, hidden) if each]\n"
+        "finally:\n"
+        "    os.kill(daemon, 9)\n"
+        "print(found, hidden == [daemon])\n"
     )
     lost = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
     done = subprocess.run([*lost, sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20)
