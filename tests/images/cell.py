@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
+from tests.descriptors import is_ready
 from tests.images.rows import ROOT
 from tests.system import proc
 from tests.system.pilot import wait_for, write_config
@@ -153,7 +153,7 @@ class Cell:
         """Standard output, or all that the terminal showed; empty where it was closed."""
         if not self._condition.terminal:
             return self._out.read_text(errors="replace")
-        while select.select([self._keyboard], [], [], 0)[0]:
+        while is_ready(self._keyboard):
             try:
                 self._screen += os.read(self._keyboard, 65536)
             except OSError:  # the last process has closed its end

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import pty
-import select
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.descriptors import is_ready
 from tests.system.pilot import Pilot, wait_for
 from tests.system.scripts import forever, mark, sh
 
@@ -31,7 +31,7 @@ class Terminal:
         os.write(self.keyboard, keys)
 
     def screen(self) -> str:
-        while select.select([self.keyboard], [], [], 0)[0]:
+        while is_ready(self.keyboard):
             try:
                 self._shown += os.read(self.keyboard, 4096)
             except OSError:  # nobody has the other end open any more

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cp.channel import Channel
+from tests.descriptors import is_ready
 
 if TYPE_CHECKING:
     from cp.channel import Loop
@@ -70,7 +71,7 @@ class FakeLoop:
         """One round: call those whose descriptors can be written to, and what other threads posted."""
         self.rung.clear()
         for fd, callback in list(self.writers.items()):
-            if select.select([], [fd], [], 0)[1]:
+            if is_ready(fd, select.POLLOUT):
                 callback()
         while self.posted:
             self.posted.pop(0)()

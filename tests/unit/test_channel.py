@@ -20,6 +20,7 @@ import pytest
 from cp.channel import file_channel, stream_channel
 from cp.sink import Sink, open_sink
 from cp.threadchannel import ThreadChannel
+from tests.descriptors import is_ready
 from tests.unit.streams import LINE, FakeLoop, Pipe, numbered, read_until
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def test_a_terminal_that_is_paused(loop: FakeLoop) -> None:
     while len(data) < 10_000:
         assert time.monotonic() < deadline
         loop.turn()
-        if select.select([keyboard], [], [], 0.01)[0]:
+        if is_ready(keyboard, seconds=0.01):
             data += os.read(keyboard, 1 << 16)
     assert data == b"".join(lines)
     sink.close()
