@@ -31,6 +31,7 @@ class Life:
         self.remembered = self.had_remembered = False  # an event that came while it ran
         self.begun = False
         self.owed = ""  # why it must be started at this moment
+        self.came_for_its_event = False  # the last start
         self.over = ""  # why it must end at this moment
         self.pauses = Pauses()
         self.due = 0.0  # the end of a pause
@@ -103,6 +104,7 @@ class Life:
         elif not self.owed and self.model.changes.may_start_by_hand(self):
             self.started_by_hand()
         expect(self.owed, "reasons", f"{self} was started")
+        self.came_for_its_event = self.owed == "its event"
         self.owed = ""
         self.starts += 1
         self.started_at = self.model.now

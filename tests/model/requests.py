@@ -59,8 +59,9 @@ class Changes:
             self.free_since = self.model.now
 
     def cannot_start(self, life: Life) -> None:
-        """A process of it could not be started."""
-        if self.under_way == self.requests and self.may_start_by_hand(life):
+        """A process of it could not be started. A request that has not begun yet has nothing to do with its event."""
+        by_hand = not life.came_for_its_event and self.may_start_by_hand(life)
+        if self.under_way == self.requests and by_hand:
             self.is_made()
 
     def asked(self, kind: str, name: str) -> Request:
