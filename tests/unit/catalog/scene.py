@@ -24,19 +24,26 @@ class Scene:
         self.facts = Facts()
         self.catalog = FakeCatalog()
         self.open_error: Exception | None = None
+        self._ends: list[Callable[[], None]] = []
         self.set_random(lambda: 1.0)
 
     def set_random(self, random: Callable[[], float]) -> None:
         """Begins anew, with this chance in the pauses."""
-        self.registrar = Registrar(
+        registrar = self.registrar = Registrar(
             self.open,
             self.loop,
             self.log,
             listener=self.facts,
             random=random,
             clock=self.clock,
-            start_thread=lambda run, arguments: None,
+            start_thread=lambda run, arguments: self._ends.append(run),
         )
+        self._ends.append(registrar.stop)
+
+    def close(self) -> None:
+        """The threads run at last, and end at once: what they have open is closed."""
+        for end in self._ends:
+            end()
 
     def open(self) -> Catalog:
         if self.open_error is not None:

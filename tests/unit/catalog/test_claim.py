@@ -13,17 +13,14 @@ from tests.unit.catalog.fakes import DOWN, service
 from tests.unit.catalog.scene import Scene
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cp.plan import Service
 
 NEIGHBOUR = Entry("10.0.0.1", 8002, alive=True)  # another port of this machine
 STRANGER = Entry("10.0.0.2", 80, alive=True)
 OURSELVES = Entry("10.0.0.1", 80, alive=True)
 ADVICE = "give each an id or a hostname of its own"
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
 
 
 def beats(scene: Scene, number: int) -> list[str]:
@@ -186,6 +183,9 @@ class Shared:
     def entry(self, one: Service) -> Entry | None:
         return self.entries.get(one.id)
 
+    def close(self) -> None:
+        pass
+
     @property
     def places(self) -> list[str]:
         return sorted(entry.place for entry in self.entries.values())
@@ -193,9 +193,11 @@ class Shared:
 
 @pytest.mark.parametrize("seed", range(50))
 @pytest.mark.parametrize("ports", [(8001, 8002), (8001, 8002, 8003)])
-def test_programs_on_one_machine_are_all_registered_in_the_end(seed: int, ports: tuple[int, ...]) -> None:
+def test_programs_on_one_machine_are_all_registered_in_the_end(
+    seed: int, ports: tuple[int, ...], new_scene: Callable[[], Scene]
+) -> None:
     chance = random.Random(seed)
-    shared, scenes = Shared(), {port: Scene() for port in ports}
+    shared, scenes = Shared(), {port: new_scene() for port in ports}
     for scene in scenes.values():
         scene.open = lambda: cast("Any", shared)  # type: ignore[method-assign]
         scene.set_random(chance.random)
@@ -224,10 +226,10 @@ def test_programs_on_one_machine_are_all_registered_in_the_end(seed: int, ports:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_programs_of_two_machines_do_not_fight_for_an_id(seed: int) -> None:
+def test_programs_of_two_machines_do_not_fight_for_an_id(seed: int, new_scene: Callable[[], Scene]) -> None:
     chance = random.Random(seed)
     addresses = ("10.0.0.1", "10.0.0.2")
-    shared, scenes = Shared(), {address: Scene() for address in addresses}
+    shared, scenes = Shared(), {address: new_scene() for address in addresses}
     for scene in scenes.values():
         scene.open = lambda: cast("Any", shared)  # type: ignore[method-assign]
         scene.set_random(chance.random)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random as chance
+from collections.abc import Callable
 
 import pytest
 
@@ -13,11 +14,6 @@ from tests.unit.catalog.fakes import DOWN, service
 from tests.unit.catalog.scene import Scene
 
 HOUR = 3600
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
 
 
 def timed(scene: Scene) -> list[float]:
@@ -125,11 +121,11 @@ def test_an_hour_of_outage_costs_a_bounded_number_of_calls(scene: Scene, interva
     assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 0.125
 
 
-def test_a_fleet_does_not_march_in_step() -> None:
+def test_a_fleet_does_not_march_in_step(new_scene: Callable[[], Scene]) -> None:
     """They lose their catalogue at one moment; their tries are spread out soon."""
     slots: dict[int, int] = {}
     for seed in range(30):
-        one = Scene()
+        one = new_scene()
         one.set_random(chance.Random(seed).random)
         one.catalog.error = DOWN
         times = timed(one)

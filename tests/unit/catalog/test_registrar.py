@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-import pytest
-
 from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.catalog.registrar import GRACE, Registrar
 from cp.catalog.trouble import CALM
@@ -15,11 +13,6 @@ from tests.unit.catalog.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
 
 
 def test_the_first_passing_check_registers_and_each_later_one_is_one_heartbeat(scene: Scene) -> None:

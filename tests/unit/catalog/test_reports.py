@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from cp.catalog import CatalogRefused
 from cp.catalog.reports import Reports
 from tests.unit.catalog.fakes import DOWN, Clock, Facts, FakeLoop, service
 from tests.unit.catalog.scene import Scene
-
-
-@pytest.fixture
-def scene() -> Scene:
-    return Scene()
 
 
 def test_a_heartbeat_is_confirmed_with_the_time_at_which_it_was_sent(scene: Scene) -> None:
