@@ -220,7 +220,7 @@ def _invalid(name: str, value: str, why: str) -> FlagError:
 def _shown(word: str) -> str:
     """A word of the command line in a message, which is one line."""
     short = word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}…"
-    return short if short.isprintable() else ascii(short)[1:-1]
+    return short if short.isprintable() else repr(short)[1:-1]
 
 
 def _did_you_mean(name: str) -> str:

@@ -151,7 +151,7 @@ class Entry:
         """For messages: the catalogue has what somebody else wrote."""
         address = self.address[:100]
         if not address.isprintable():
-            address = ascii(address)
+            address = repr(address)
         return f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
 
 

@@ -171,7 +171,7 @@ class Consul:
         return found, _index(answer)
 
     def _quoted_entry(self, id: str) -> str:
-        return f"the entry {self._masked(id)[:QUOTED_ID]!a}" if id else "an entry"
+        return f"the entry {self._masked(id)[:QUOTED_ID]!r}" if id else "an entry"
 
     # --- both
 

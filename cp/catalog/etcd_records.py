@@ -83,7 +83,7 @@ class Reader:
             try:
                 found.append(Record(value, id))
             except ValueError as error:
-                what = f"the key {key!a} in etcd is ignored, it is no entry of the catalogue: {error}"
+                what = f"the key {key!r} in etcd is ignored, it is no entry of the catalogue: {error}"
                 unusable[key] = f"{what}; see etcd.prefix"
         self._unusable.report(unusable)
         return found
@@ -91,7 +91,7 @@ class Reader:
     def obstructed(self, key: str) -> None:
         """There is nothing to be read at a key, because one that is above it is no directory."""
         self._unusable.report(
-            {key: f"the key {key!a} in etcd cannot be: one above it is not a directory; see etcd.prefix"}
+            {key: f"the key {key!r} in etcd cannot be: one above it is not a directory; see etcd.prefix"}
         )
 
 

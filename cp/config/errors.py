@@ -23,6 +23,14 @@ def short(message: str) -> str:
     return _cut(" ".join(_cut(word, _LONGEST_WORD) for word in words), _LONGEST_MESSAGE)
 
 
+def _readable(text: str) -> str:
+    """A message with what cannot be printed escaped: control characters, halves of characters, orders to a terminal. Its
+    line breaks are those of the message."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+
+
 def _cut(text: str, most: int) -> str:
     """The end is kept as well: names often differ there, and messages have their advice there."""
     return text if len(text) <= most else f"{text[: most - most // 4]}…{text[-(most // 4) + 1 :]}"
@@ -82,7 +90,7 @@ class Problems:
         self._remarks.append(short(self._masked(text)))
 
     def _shortened(self, at: int, path: str, text: str) -> tuple[int, str, str]:
-        return at, _cut(self._masked(path), _LONGEST_WORD), short(self._masked(text))
+        return at, _cut(_readable(self._masked(path)), _LONGEST_WORD), short(_readable(self._masked(text)))
 
     @property
     def warnings(self) -> tuple[str, ...]:

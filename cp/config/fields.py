@@ -39,7 +39,7 @@ def kind(value: Value) -> str:
 
 def show(text: str) -> str:
     """A string from the configuration as messages show it: in double quotes, on one line."""
-    return f'"{text}"' if text.isprintable() else ascii(text)
+    return f'"{text}"' if text.isprintable() else repr(text)
 
 
 class Fields:
@@ -77,7 +77,7 @@ class Fields:
     def _unknown(self, key: str, at: int, same: str, known: tuple[str, ...]) -> None:
         from cp.config.ignored import instead_of
 
-        name = key if key.isprintable() else ascii(key)
+        name = key if key.isprintable() else repr(key)
         advice = instead_of(self.path, key, jobs_dialect=self._verbatim)
         if advice:
             go = 3 if self._verbatim else 2

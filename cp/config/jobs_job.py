@@ -71,7 +71,7 @@ def _read_job(fields: Fields, machine: Machine) -> ReadJob:
     name = fields.string("name")
     if not name.strip():
         fields.fault("name", "'name' must not be blank")
-    shown = name if name.isprintable() else ascii(name)[1:-1]  # in messages, which are lines
+    shown = name if name.isprintable() else repr(name)[1:-1]  # in messages, which are lines
     health, ttl = read_health(fields, shown)
     if health is None and fields.integer("port"):
         if name == TELEMETRY_JOB:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
+from cp.config.fields import show
 from cp.config.names import SERVICE_NAME_RULE, is_service_name
 from cp.config.nearest import did_you_mean
 from cp.plan import Service
@@ -79,7 +80,7 @@ def _id(fields: Fields) -> str:
         if fields.has("id"):
             fields.fault("id", "must not be empty: leave it out for '<name>-<hostname>'")
     elif not _OF_IDS.issuperset(id) or not id.strip("."):
-        fields.fault("id", f"must consist of letters, digits and . _ : @ -, but is {id!a}")
+        fields.fault("id", f"must consist of letters (a to z, A to Z), digits and . _ : @ -, but is {show(id)}")
     elif len(id) > _LONGEST_ID:
         fields.fault("id", f"must not have more than {_LONGEST_ID} characters, but has {len(id)}")
     return id

@@ -61,7 +61,7 @@ def _from_file(path: str, *, waits: bool = True) -> Source:
     except OSError as error:
         raise _cannot("open", path, error) from None
     except ValueError:  # a NUL character
-        raise ConfigError([f"Could not read config file: open {path!a}: invalid argument"]) from None
+        raise ConfigError([f"Could not read config file: open {path!r}: invalid argument"]) from None
     try:
         if not waits and not _is_regular(fd):
             raise ConfigError([f"Could not read config file: open {path}: it was a file, and is none any more"])

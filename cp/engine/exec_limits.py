@@ -124,4 +124,4 @@ def _length(text: str) -> int:
 
 def _shown(name: str) -> str:
     short = name if len(name) <= 100 else f"{name[:100]}…"
-    return short if short.isprintable() else ascii(short)
+    return short if short.isprintable() else repr(short)

@@ -157,7 +157,7 @@ class Metrics:
 
 def _short(text: str) -> str:
     text = text.strip()
-    text = text if text.isprintable() else ascii(text)[1:-1]  # messages are lines
+    text = text if text.isprintable() else repr(text)[1:-1]  # messages are lines
     return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
 
 

@@ -164,4 +164,4 @@ def _check_text(text: str, what: str) -> None:
 
 def _shown(text: str) -> str:
     short = text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
-    return short if short.isprintable() else ascii(short)
+    return short if short.isprintable() else repr(short)

@@ -195,7 +195,8 @@ class Connection:
         self._buffer += data
 
     def _strange(self, line: bytes) -> ClientError:
-        return ClientError(f"what answers at {self.path} is not ContainerPilot: its answer has {line[:60]!r}")
+        shown = line[:60].decode(errors="replace")
+        return ClientError(f"what answers at {self.path} is not ContainerPilot: its answer has {shown!r}")
 
 
 def exchange(
@@ -225,7 +226,7 @@ def request(method: str, target: str, body: bytes = b"", headers: str = "") -> b
 
 
 def _shown(path: str) -> str:
-    return path if path.isprintable() else ascii(path)
+    return path if path.isprintable() else repr(path)
 
 
 def _is_foreign(path: str) -> bool:

@@ -230,6 +230,18 @@ def _left_to_the_locale(node: ast.AST) -> Iterator[str]:
         yield f"{ast.unparse(node)}: name an encoding"
 
 
+def test_messages_show_what_is_not_ascii_as_it_is() -> None:
+    """`repr` escapes control characters and halves of characters, and nothing that people can read."""
+    escaping = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: use repr or !r"
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.FormattedValue) and node.conversion == ord("a"))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) == "ascii")
+    ]
+    assert not escaping, "\n".join(escaping)
+
+
 def _is_bytes_or_ascii(node: ast.expr) -> bool:
     """A file name that no locale can change."""
     if isinstance(node, ast.Call):

@@ -54,7 +54,7 @@ def test_every_kind_of_answer_is_read(server: ControlServer, pieces: tuple[bytes
     ("said", "complaint"),
     [
         (b"", "{path} closed the connection without an answer"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "what answers at {path} is not ContainerPilot: its answer has b'SSH-2.0"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "what answers at {path} is not ContainerPilot: its answer has 'SSH-2.0"),
         (b"\0" * 100_000, "what answers at {path} is not ContainerPilot"),
         (b"HTTP/1.1 2 OK\r\n\r\n", "is not ContainerPilot"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "Content-Length: -1"),

@@ -52,6 +52,30 @@ def test_warnings_are_told_with_the_faults_for_who_fixes_the_file() -> None:
     assert str(error).splitlines() == [*error.faults, *error.warnings]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"preStart": "x", "%s": 1}',
+        '{"jobs": [{"name": "web", "exec": "x", "%s": 1}]}',
+        '{"jobs": [{"name": "%s", "exec": "x", "timeout": "x"}]}',
+        '{"jobs": [{"name": "web", "exec": "x", "when": {"source": "%s", "once": "stopped"}}]}',
+        '{"jobs": [{"name": "web", "exec": "x", "stdin": "%s"}]}',
+        '{"jobs": [], "logging": {"level": "%s"}}',
+        '{"jobs": [], "logging": {"mask": ["%s x"]}}',
+        '{"jobs": [], "consul": {"scheme": "%s"}}',
+        '{"jobs": [], "etcd": {"endpoints": ["http://x"], "api": "%s"}}',
+        '{"jobs": [], "telemetry": {"metrics": [{"name": "%s", "help": "x", "type": "counter"}]}}',
+        '{"jobs": [], "stopTimeout": "%s"}',
+        '{"tasks": [{"command": "x", "frequency": "%s"}]}',
+    ],
+)
+def test_a_value_is_shown_as_it_is_but_for_what_cannot_be_printed(text: str) -> None:
+    told = str(refused(text % "n\u00e4m\u00e9 \\u001b\\u0085"))
+
+    assert "n\u00e4m\u00e9 \\x1b\\x85" in told
+    assert told.replace("\n", "").isprintable()
+
+
 # -- services
 
 

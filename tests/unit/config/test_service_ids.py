@@ -31,10 +31,14 @@ def test_without_one_an_instance_has_the_usual_id() -> None:
     ("id", "fault"),
     [
         ("", "must not be empty: leave it out for '<name>-<hostname>'"),
-        ("a b", "must consist of letters, digits and . _ : @ -, but is 'a b'"),
-        ("a/b", "must consist of letters, digits and . _ : @ -, but is 'a/b'"),
-        ("..", "must consist of letters, digits and . _ : @ -, but is '..'"),
-        ("\u00e9", "must consist of letters, digits and . _ : @ -, but is '\\xe9'"),
+        ("a b", 'must consist of letters (a to z, A to Z), digits and . _ : @ -, but is "a b"'),
+        ("a/b", 'must consist of letters (a to z, A to Z), digits and . _ : @ -, but is "a/b"'),
+        ("..", 'must consist of letters (a to z, A to Z), digits and . _ : @ -, but is ".."'),
+        ("\u00e9", 'must consist of letters (a to z, A to Z), digits and . _ : @ -, but is "\u00e9"'),
+        (
+            "\u00e9\x1b\n",
+            "must consist of letters (a to z, A to Z), digits and . _ : @ -, but is '\u00e9\\x1b\\n'",
+        ),
         ("x" * 201, "must not have more than 200 characters, but has 201"),
     ],
 )
