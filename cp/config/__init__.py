@@ -130,7 +130,7 @@ def _parse(
     try:
         document = parse(text)
     except JsonError as error:
-        from cp.config.formats import other_format
+        from cp.config.formats import nothing_in, other_format
 
         shown, hints = text, error.hints
         if secrets is not None:
@@ -140,6 +140,10 @@ def _parse(
             hints = (f"{hint}.",)
         elif other := other_format(name, text):
             hints = (other,)
+        if nothing := nothing_in(text, is_rendered=text is not source.text):
+            line, column = error.line, max(error.column, 1)
+            first = f"Parse error at line:col [{line}:{column}]: {error.reason}: {nothing}"
+            raise ConfigError(["\n".join((f"{name}:{line}:{column}: {first}{note}", *hints))]) from None
         first, newline, rest = error.report(shown, hints).partition("\n")
         raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
     if document.root.data is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.fields import kind
+from cp.config.fields import kind, show
 from cp.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
 
@@ -25,6 +25,7 @@ _ETCD_PATHS = ("/v2", "/v2/keys", "/v3", "/v3beta")
 _TIMES = ("connectTimeout", "readTimeout")
 _TLS_KEYS = ("cafile", "capath", "clientcert", "clientkey", "servername", "verify")
 _CONSUL_KEYS = ("address", "scheme", "token", "tokenfile", "namespace", "partition", "datacenter", "tls", *_TIMES)
+_ETCD_FORMS = "http://host:port, or https, and perhaps a path"
 _ETCD_KEYS = ("endpoints", "prefix", "api", "username", "password", "tls", *_TIMES)
 
 
@@ -74,7 +75,7 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
         return None
     scheme = fields.string("scheme").lower()
     if scheme not in ("", "http", "https"):
-        fields.fault("scheme", f"must be http or https, not '{scheme}'")
+        fields.fault("scheme", f"must be http or https, not {fields.written('scheme')}")
     return _consul_settings(fields, "address", fields.string("address").strip(), scheme, fields, environ)
 
 
@@ -82,8 +83,13 @@ def _consul_settings(
     place: Fields, key: str, address: str, scheme: str, fields: Fields | None, environ: Mapping[str, str]
 ) -> ConsulSettings:
     """What is not said is filled in as Consul's own client does; `place` and `key` are where the address was said."""
-    origin = "" if address else " (in the environment variable CONSUL_HTTP_ADDR)"
-    address = address or environ.get("CONSUL_HTTP_ADDR", "").strip() or _DEFAULT_ADDRESS
+    origin, fallback = "", environ.get("CONSUL_HTTP_ADDR", "").strip()
+    if not address:
+        origin = " (in the environment variable CONSUL_HTTP_ADDR)"
+        if place.has(key) and (why := place.problems.origin(place.place(key))):
+            used = "that of CONSUL_HTTP_ADDR" if fallback else _DEFAULT_ADDRESS
+            place.warning(key, f"the address is empty, so {used} is used: {why}")
+        address = fallback or _DEFAULT_ADDRESS
     wants_tls = scheme == "https"
     if not scheme:
         wants_tls = environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true")
@@ -94,7 +100,7 @@ def _consul_settings(
         endpoint = parse_endpoint(address, "https" if wants_tls else "http")
     except EndpointError as error:
         fix = "set CONSUL_HTTP_AUTH=NAME:PASSWORD" if isinstance(error, CredentialsError) else f"expected {FORMS}"
-        place.fault(key, f"cannot use the address{origin}{_quoted(address)}: {error}; {fix}")
+        place.fault(key, _cannot_use(f"address{origin}", address, str(error), fix))
         endpoint = parse_endpoint(_DEFAULT_ADDRESS)
     _warn_about_consul(place, key, endpoint, origin)
 
@@ -131,9 +137,14 @@ def _text_of(endpoint: Endpoint) -> str:
     return endpoint.origin if endpoint.socket else str(endpoint).partition("://")[2]
 
 
-def _quoted(text: str) -> str:
-    """Not at all if it may have a password."""
-    return "" if "@" in text or not text.isprintable() else f" '{text}'"
+def _cannot_use(what: str, text: str, why: str, fix: str) -> str:
+    """Without what may be a password: all that stands before the last @."""
+    before, at, rest = text.rpartition("@")
+    if at:
+        scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
+        text = f"{scheme}…@{rest}"
+    shown = f"'{text}'" if text.isprintable() else show(text)
+    return f"cannot use the {what} {shown}: {why}; {fix}"
 
 
 def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
@@ -174,7 +185,7 @@ def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
         return None
     api = fields.string("api")
     if api not in ("", "v2", "v3"):
-        fields.fault("api", f'must be "v2" or "v3", not \'{api}\': leave it out to ask the server')
+        fields.fault("api", f'must be "v2" or "v3", not {fields.written("api")}: leave it out to ask the server')
     connect_timeout, read_timeout = _timeouts(fields)
     return EtcdSettings(
         endpoints=_endpoints(fields),
@@ -192,7 +203,8 @@ def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
 def _endpoints(fields: Fields) -> tuple[str, ...]:
     value = fields.value("endpoints")
     if value is None or not isinstance(value.data, str | list):
-        fields.fault("endpoints", 'Must provide etcd endpoints, such as "endpoints": ["http://etcd:2379"]')
+        found = f", not {kind(value)}" if value is not None else ""
+        fields.fault("endpoints", f'Must provide etcd endpoints{found}, such as "endpoints": ["http://etcd:2379"]')
         return ()
     given = [value] if isinstance(value.data, str) else value.data
     endpoints = [(one.at, one.data) for one in given if isinstance(one.data, str)]
@@ -203,14 +215,16 @@ def _endpoints(fields: Fields) -> tuple[str, ...]:
 
 def _endpoint(fields: Fields, at: int, text: str) -> str:
     where = fields.where("endpoints")
-    if not text.lower().startswith(("http://", "https://")):
-        fields.problems.fault(at, where, "must be a URL such as http://etcd:2379")
-        return text
     try:
         endpoint = parse_endpoint(text)
+        if "://" not in text:
+            raise EndpointError("the scheme is missing")
+        if endpoint.socket:
+            raise EndpointError("etcd is not reached through a unix socket")
     except EndpointError as error:
-        fix = "; see etcd.username and etcd.password" if isinstance(error, CredentialsError) else ""
-        fields.problems.fault(at, where, f"cannot use the endpoint{_quoted(text)}: {error}{fix}")
+        has_password = isinstance(error, CredentialsError)
+        fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"
+        fields.problems.fault(at, where, _cannot_use("endpoint", text, str(error), fix))
         return text
     if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
         why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"

@@ -24,8 +24,8 @@ def short(message: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """A message with what cannot be printed escaped: control characters, halves of characters, orders to a terminal. Its
-    line breaks are those of the message."""
+    """A message with what cannot be printed escaped: control characters, halves of characters. Its line breaks are
+    those of the message."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
@@ -53,7 +53,7 @@ class Problems:
     of the value at an offset that is at fault.
     """
 
-    __slots__ = ("_document", "_faults", "_masked", "_name", "_note", "_origin", "_remarks", "_warnings")
+    __slots__ = ("_document", "_faults", "_masked", "_name", "_note", "_origin", "_remarks", "_unreadable", "_warnings")
 
     def __init__(
         self,
@@ -70,11 +70,25 @@ class Problems:
         self._masked = masked
         self._faults: list[tuple[int, str, str]] = []
         self._warnings: list[tuple[int, str, str]] = []
+        self._unreadable: set[tuple[int, str]] = set()
         self._remarks: list[str] = []
 
     def fault(self, at: int, path: str, text: str) -> None:
-        """Something at offset `at` that makes the configuration useless; `path` is its key path, may be empty."""
-        self._faults.append(self._shortened(at, path, text))
+        """Something at offset `at` that makes the configuration useless; `path` is its key path, may be empty.
+
+        Left out where the value is unreadable: then it is about what stands in for the value.
+        """
+        if (at, path) not in self._unreadable:
+            self._faults.append(self._shortened(at, path, text))
+
+    def unreadable(self, at: int, path: str, text: str) -> None:
+        """A fault: the value is of another type than it must be."""
+        self.fault(at, path, text)
+        self._unreadable.add((at, path))
+
+    def origin(self, at: int) -> str:
+        """What the template has to do with the value at offset `at`; empty if nothing."""
+        return self._origin(at) if self._origin is not None else ""
 
     def warning(self, at: int, path: str, text: str) -> None:
         """Something at offset `at` that the reader should know."""

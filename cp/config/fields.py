@@ -113,6 +113,10 @@ class Fields:
         value = self._found.get(key)
         return value is not None and value.data is None
 
+    def is_boolean(self, key: str) -> bool:
+        value = self._found.get(key)
+        return value is not None and isinstance(value.data, bool)
+
     def value(self, key: str) -> Value | None:
         """The value as it stands; None if it is null or missing."""
         value = self._found.get(key)
@@ -135,9 +139,24 @@ class Fields:
         """Something wrong with a key, or with its absence."""
         self.problems.fault(self.place(key), self.where(key), text)
 
+    def _unreadable(self, key: str, text: str) -> None:
+        self.problems.unreadable(self.place(key), self.where(key), text)
+
     def warning(self, key: str, text: str) -> None:
         """Something odd about a key."""
         self.problems.warning(self.place(key), self.where(key), text)
+
+    def written(self, key: str) -> str:
+        """A value as the file has it, for a message: a string with its quotes, a number or a boolean plainly."""
+        value = self.value(key)
+        data = None if value is None else value.data
+        if value is None or data is None:
+            return "null"
+        if isinstance(data, str):
+            return show(data)
+        if isinstance(data, bool):
+            return "true" if data else "false"
+        return plain(data) if isinstance(data, int | float) and is_finite(data) else kind(value)
 
     # -- values
 
@@ -150,14 +169,14 @@ class Fields:
         data = value.data
         if isinstance(data, str):
             if "\0" in data:
-                self.problems.fault(value.at, path, "must not contain a NUL character")
+                self.problems.unreadable(value.at, path, "must not contain a NUL character")
                 return default
             return data
         if isinstance(data, bool):
             return "1" if data else "0"
         if isinstance(data, int | float) and is_finite(data):
             return plain(data)
-        self.problems.fault(value.at, path, f"must be a string, not {kind(value)}")
+        self.problems.unreadable(value.at, path, f"must be a string, not {kind(value)}")
         return default
 
     def integer(self, key: str, default: int = 0) -> int | None:
@@ -172,16 +191,16 @@ class Fields:
         if isinstance(data, int | float):
             if is_finite(data) and in_range(int(data)) is not None:
                 return int(data)
-            self.problems.fault(value.at, path, "the number is out of range")
+            self.problems.unreadable(value.at, path, "the number is out of range")
         elif isinstance(data, str):
             number = parse_integer(data)
             if number is not None:
                 return number
             classic = self._parsing(path, "int", "ParseInt", data)
             hinted = hint(data) if hint is not None else ""
-            self.problems.fault(value.at, path, f"must be a whole number, not {show(data)}{hinted}{classic}")
+            self.problems.unreadable(value.at, path, f"must be a whole number, not {show(data)}{hinted}{classic}")
         else:
-            self.problems.fault(value.at, path, f"must be a whole number, not {kind(value)}")
+            self.problems.unreadable(value.at, path, f"must be a whole number, not {kind(value)}")
         return None
 
     def integers(self, key: str, least: int, most: int) -> tuple[int, ...]:
@@ -223,7 +242,8 @@ class Fields:
         if isinstance(data, str) and data in _TRUE + _FALSE:
             return data in _TRUE
         classic = self._parsing(self.where(key), "bool", "ParseBool", data) if isinstance(data, str) else ""
-        self.fault(key, f"must be true or false, not {show(data) if isinstance(data, str) else kind(value)}{classic}")
+        shown = show(data) if isinstance(data, str) else kind(value)
+        self._unreadable(key, f"must be true or false, not {shown}{classic}")
         return default
 
     def strings(self, key: str, *, single: bool = False) -> tuple[str, ...]:
@@ -239,7 +259,7 @@ class Fields:
         if isinstance(value.data, str | bool | int | float) and single:
             return (self._string(value, self.where(key)),)
         hint = f": write [{show(value.data)}]" if isinstance(value.data, str) else ""
-        self.fault(key, f"must be an array of strings, not {kind(value)}{hint}")
+        self._unreadable(key, f"must be an array of strings, not {kind(value)}{hint}")
         return ()
 
     def duration(
@@ -279,7 +299,7 @@ class Fields:
         if value is None:
             return []
         if not isinstance(value.data, list):
-            self.fault(key, f"must be an array [{{…}}], not {kind(value)}")
+            self._unreadable(key, f"must be an array [{{…}}], not {kind(value)}")
             return []
         opened = [
             self._open(element, f"{self.where(key)}[{index}]", known)
@@ -292,7 +312,7 @@ class Fields:
         if isinstance(value.data, dict) or value.data == []:  # the decoder takes an empty array for an empty object
             return Fields(self.problems, value, path, known, verbatim=self._verbatim)
         classic = f": '{_decoded(path)}' expected a map, got '{_go_type(value)}'" if self._verbatim else ""
-        self.problems.fault(value.at, path, f"must be an object {{…}}, not {kind(value)}{classic}")
+        self.problems.unreadable(value.at, path, f"must be an object {{…}}, not {kind(value)}{classic}")
         return None
 
 

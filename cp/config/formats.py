@@ -5,12 +5,29 @@ Imported for a text that cannot be parsed.
 
 from __future__ import annotations
 
+from cp.config.json5_errors import JsonError
+from cp.config.json5_scanner import Scanner
+
+EXAMPLE = '{consul: "localhost:8500", jobs: []}'
+
 
 def other_format(name: str, text: str) -> str:
     """A hint for a text that is written in another language; empty if it does not look so."""
     found = _by_name(name) or _by_first_line(text)
-    example = '{consul: "localhost:8500", jobs: []}'
-    return f"This looks like {found}. A configuration is JSON or JSON5: one object, such as {example}." if found else ""
+    return f"This looks like {found}. A configuration is JSON or JSON5: one object, such as {EXAMPLE}." if found else ""
+
+
+def nothing_in(text: str, *, is_rendered: bool) -> str:
+    """What to say of a text that has no value; empty if it has one, or the beginning of one."""
+    scanner = Scanner(text)
+    try:
+        scanner.skip("")
+    except JsonError:  # a comment that is not closed
+        return ""
+    if scanner.at < scanner.end:
+        return ""
+    what = "what the template gives" if is_rendered else "the configuration"
+    return f"{what} {'has only comments' if text.strip() else 'is empty'}, expected one object, such as {EXAMPLE}"
 
 
 def _by_name(name: str) -> str:

@@ -56,8 +56,8 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
     if status and status not in _STATUSES:
         fields.fault(
             "initial_status",
-            f"job[{name}].initialStatus must be one of 'passing', 'warning' or 'critical', not '{status}'"
-            f"{did_you_mean(status, _STATUSES)}",
+            f"job[{name}].initialStatus must be one of 'passing', 'warning' or 'critical', "
+            f"not {fields.written('initial_status')}{did_you_mean(status, _STATUSES)}",
         )
     return Service(
         name=name,

@@ -62,7 +62,7 @@ def _unique(source: str, sources: set[str]) -> str:
 def _is_push(fields: Fields, name: str) -> bool:
     mode = fields.string("mode", "push")
     if mode not in ("push", "poll"):
-        fields.fault("mode", f'`mode` must be "push" or "poll" in backend {name}, not \'{mode}\'')
+        fields.fault("mode", f'`mode` must be "push" or "poll" in backend {name}, not {fields.written("mode")}')
     return mode != "poll"
 
 

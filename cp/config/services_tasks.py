@@ -97,7 +97,7 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
 def _is_killed(fields: Fields) -> bool:
     value = fields.string("onExit", "kill")
     if value not in ("kill", "term"):
-        fields.fault("onExit", f'must be "kill" or "term", not {show(value)}')
+        fields.fault("onExit", f'must be "kill" or "term", not {fields.written("onExit")}')
     return value == "kill"
 
 

@@ -139,7 +139,7 @@ def test_another_type_is_refused(value: str, what: str) -> None:
 @pytest.mark.parametrize(
     ("json", "fault"),
     [
-        ('{"scheme": "ftp"}', "f:1:23: consul.scheme: must be http or https, not 'ftp'"),
+        ('{"scheme": "ftp"}', 'f:1:23: consul.scheme: must be http or https, not "ftp"'),
         ('{"tls": "yes"}', "f:1:20: consul.tls: must be an object {…}, not a string"),
         ('{"readTimeout": "0"}', "f:1:28: consul.readTimeout: must be more than 0, but is 0"),
         (
@@ -245,6 +245,23 @@ def test_a_variable_that_can_never_work_is_named(json: str) -> None:
     assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500': the host is" in fault
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [('{consul: "{{ .X }}"}', "1:10: consul"), ('{jobs: [], consul: {address: "{{ .X }} "}}', "1:30: consul.address")],
+)
+def test_an_address_that_a_variable_leaves_empty_is_a_warning(text: str, where: str) -> None:
+    def warned(text: str, **environ: str) -> list[str]:
+        return [one for one in load_text(text, environ=environ).warnings if "address is empty" in one]
+
+    (unset,), (empty,) = warned(text), warned(text, X="", CONSUL_HTTP_ADDR="agent:1")
+
+    assert f"app.json:{where}: the address is empty, so 127.0.0.1:8500 is used: {{{{ .X }}}} at app.json:1:" in unset
+    assert unset.endswith("gives nothing: the variable X is not set")
+    assert "the address is empty, so that of CONSUL_HTTP_ADDR is used: " in empty
+    assert empty.endswith("gives nothing: the variable X is empty")
+    assert warned(text, X="consul:8500") == warned(text.replace("{{ .X }}", ""), X="") == []
+
+
 # -- directory
 
 
@@ -324,18 +341,33 @@ def test_an_endpoint_that_will_not_be_reached_is_warned_about(endpoint: str, war
     [
         ("{}", "etcd.endpoints: Must provide etcd endpoints"),
         ('{"endpoints": null}', "etcd.endpoints: Must provide etcd endpoints"),
-        ('{"endpoints": 5}', "etcd.endpoints: Must provide etcd endpoints"),
+        ('{"endpoints": 5}', "etcd.endpoints: Must provide etcd endpoints, not a number, such as"),
         ('{"endpoints": []}', "etcd.endpoints: client: no endpoints available"),
-        ('{"endpoints": "etcd:2379"}', "etcd.endpoints: must be a URL such as http://etcd:2379"),
+        (
+            '{"endpoints": "etcd:2379"}',
+            "etcd.endpoints: cannot use the endpoint 'etcd:2379': the scheme is missing; expected http://host:port",
+        ),
+        (
+            '{"endpoints": ""}',
+            "cannot use the endpoint '': the host is missing (is a variable empty?); expected http://",
+        ),
+        ('{"endpoints": "h\u00f6st"}', "cannot use the endpoint 'h\u00f6st': the scheme is missing"),
+        ('{"endpoints": "http://a\\u001b"}', r"cannot use the endpoint 'http://a\x1b': the host has a character"),
         (
             '{"endpoints": ["http://a:1", "http://:2379"]}',
             "f:1:39: etcd.endpoints: cannot use the endpoint 'http://:2379'",
         ),
         ('{"endpoints": "http://e:70000"}', "'http://e:70000': the port is not a number from 1 to 65535"),
         ('{"endpoints": "http://a:1,http://b:1"}', "'http://a:1,http://b:1': "),
-        ('{"endpoints": "unix:///run/etcd"}', "etcd.endpoints: must be a URL such as http://etcd:2379"),
-        ('{"endpoints": "http://me:pw@e:1"}', "the endpoint: a name and a password do not belong into it; see etcd.us"),
-        ('{"endpoints": "http://e:1", "api": "v4"}', 'etcd.api: must be "v2" or "v3", not \'v4\''),
+        (
+            '{"endpoints": "unix:///run/etcd"}',
+            "endpoint 'unix:///run/etcd': etcd is not reached through a unix socket; expected http://",
+        ),
+        (
+            '{"endpoints": "http://me:pw@e:1"}',
+            "endpoint 'http://…@e:1': a name and a password do not belong into it; set etcd.us",
+        ),
+        ('{"endpoints": "http://e:1", "api": "v4"}', 'etcd.api: must be "v2" or "v3", not "v4"'),
         ('"http://e:1"', "etcd: must be an object {…}, not a string"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -74,6 +75,82 @@ def test_a_value_is_shown_as_it_is_but_for_what_cannot_be_printed(text: str) -> 
 
     assert "n\u00e4m\u00e9 \\x1b\\x85" in told
     assert told.replace("\n", "").isprintable()
+
+
+# What is right, and each key of it: a wrong value in its place is one mistake.
+RIGHT: dict[str, Any] = {
+    "jobs": {
+        "consul": {"address": "x:1", "scheme": "http", "token": "t", "tls": {"verify": True}, "connectTimeout": 1},
+        "control": {"socket": "/s", "users": ["root"]},
+        "logging": {"level": "info", "format": "text", "output": "stdout", "mask": ["X"]},
+        "stopTimeout": 1,
+        "shutdownTimeout": 1,
+        "telemetry": {
+            "port": 1,
+            "interfaces": ["static:10.0.0.1"],
+            "metrics": [{"namespace": "a", "subsystem": "b", "name": "c", "help": "h", "type": "counter"}],
+        },
+        "watches": [{"name": "others", "interval": 1, "tag": "t", "dc": "d", "mode": "poll"}],
+        "jobs": [
+            {
+                "name": "web",
+                "exec": "x",
+                "port": 80,
+                "id": "web-1",
+                "initial_status": "passing",
+                "interfaces": ["static:10.0.0.1"],
+                "tags": ["t"],
+                "consul": {"enableTagOverride": True, "deregisterCriticalServiceAfter": "1s"},
+                "logging": {"raw": True},
+                "stdin": "/x",
+                "successExitCodes": [1],
+                "restarts": 1,
+                "timeout": 1,
+                "stopTimeout": 1,
+                "health": {"exec": "x", "interval": 1, "ttl": 2, "timeout": 1, "failures": 1},
+            },
+            {"name": "timed", "exec": "x", "when": {"interval": "1s", "timeout": "1s"}},
+            {"name": "main", "exec": "x", "main": True, "when": {"source": "timed", "once": "stopped"}},
+        ],
+    },
+    "services": {
+        "etcd": {"endpoints": ["http://x:1"], "prefix": "/p", "api": "v3", "username": "u", "tls": {"cafile": "x"}},
+        "preStart": "x",
+        "services": [{"name": "web", "port": 80, "poll": 1, "ttl": 2, "health": "x", "timeout": 1, "tags": ["t"]}],
+        "backends": [{"name": "other", "poll": 1, "onChange": "x", "tag": "t", "mode": "poll"}],
+        "tasks": [{"name": "t", "command": "x", "frequency": "1s", "timeout": "1s"}],
+        "coprocesses": [{"name": "c", "command": "x", "restarts": 1, "onExit": "term"}],
+        "telemetry": {
+            "interfaces": ["static:10.0.0.1"],
+            "sensors": [{"name": "s", "help": "h", "type": "counter", "poll": 1, "check": "x"}],
+        },
+    },
+}
+
+
+def paths_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inside = [found for key, member in members for found in paths_in(member, (*path, key))]
+    return [path, *inside] if path and isinstance(path[-1], str) else inside
+
+
+@pytest.mark.parametrize("dialect", RIGHT)
+def test_a_value_of_another_type_is_one_fault(dialect: str) -> None:
+    load_text(json.dumps(RIGHT[dialect]), "app")
+    for path in paths_in(RIGHT[dialect]):
+        for wrong in (5, True, ["a"], [["a"]], {"a": 1}, "", "\0", -1.5):
+            changed = json.loads(json.dumps(RIGHT[dialect]))
+            *places, last = path
+            place = changed
+            for each in places:
+                place = place[each]
+            place[last] = wrong
+            try:
+                load_text(json.dumps(changed), "app")
+            except ConfigError as error:
+                key = path[-1]
+                about = [fault for fault in error.faults if re.search(rf"^app\.json:1:\d+: \S*\b{key}: ", fault)]
+                assert len(about) <= 1, (path, wrong, about)
 
 
 # -- services
@@ -165,7 +242,7 @@ def test_addresses_that_cannot_be_read_are_an_ordinary_error() -> None:
         ({"name": "myName", "onChange": "x", "poll": 1, "timeout": -1}, "the timeout -1 is negative"),
         (
             {"name": "myName", "onChange": "x", "poll": 1, "mode": "pull"},
-            '`mode` must be "push" or "poll" in backend myName, not \'pull\'',
+            '`mode` must be "push" or "poll" in backend myName, not "pull"',
         ),
         ({"name": "myName", "onChange": "x", "poll": 1, "dc": "x"}, "'[0]' has invalid keys: dc"),
     ],

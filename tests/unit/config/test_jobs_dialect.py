@@ -153,7 +153,7 @@ def test_a_watch_that_is_there_already_is_warned_about() -> None:
         ({"name": "my_name", "interval": 1}, "service names must be alphanumeric with dashes"),
         (
             {"name": "myName", "interval": 1, "mode": "pull"},
-            'watch[myName].mode must be "push" or "poll", not \'pull\'',
+            'watch[myName].mode must be "push" or "poll", not "pull"',
         ),
         ({"name": "myName", "intrval": 1}, "(did you mean 'interval'?): '[0]' has invalid keys: intrval"),
         ("myName", "watches[0]: must be an object {…}, not a string: '[0]' expected a map, got 'string'"),

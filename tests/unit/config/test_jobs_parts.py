@@ -345,7 +345,7 @@ def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
         ({"health": None}, "jobs[0].health: job[web].health must be set if 'port' is set"),  # row 63
         (
             {"initial_status": "invalid"},
-            "job[web].initialStatus must be one of 'passing', 'warning' or 'critical', not 'invalid'",
+            "job[web].initialStatus must be one of 'passing', 'warning' or 'critical', not \"invalid\"",
         ),
         ({"initialStatus": "passing"}, "(did you mean 'initial_status'?): '[0]' has invalid keys: initialStatus"),  # 63
         (

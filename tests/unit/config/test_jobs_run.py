@@ -50,6 +50,25 @@ def test_what_is_neither_a_word_nor_a_path_is_refused(given: str) -> None:
     assert text in faults_of_jobs({"name": "app", "exec": "app", "stdin": given})
 
 
+@pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        (5, 'not 5: write "./5" for a file'),
+        (True, "not true"),
+        ("dump", 'not "dump": write "./dump" for a file'),
+        ("inherited", "not \"inherited\" (did you mean 'inherit'?)"),
+        ("", 'not ""'),
+        ([], "not an array"),
+        (["a"], "not an array"),
+    ],
+)
+def test_the_standard_input_that_is_refused_is_shown_as_it_is_written(given: object, end: str) -> None:
+    told = faults_of_jobs({"name": "app", "exec": "app", "stdin": given})
+
+    assert told.count("jobs[0].stdin: ") == 1
+    assert told.endswith(end)
+
+
 def test_null_for_the_main_job_is_not_the_word_null() -> None:
     assert 'jobs[0].stdin: null is the same as no `stdin`: write "null" if' in warnings_of_jobs({**APP, "stdin": None})
     assert warnings_of_jobs({**PREPARE, "stdin": None}) == ""
