@@ -157,8 +157,12 @@ class OutputHolders(Background):
 
     def _steps(self, hidden: list[int]) -> Iterator[Orphan | None]:
         pipes = [reader.fd for reader in self._readers if reader.fd >= 0]
-        # Who is told to end is told with the group, if it is of it.
-        return self._host.processes.holders(self._process, pipes, hidden, with_group=not self._number)
+        return self._host.processes.holders(pipes, hidden)
+
+    def _tell(self, orphan: Orphan) -> bool:
+        if self._number and self._host.processes.group_reaches(self._process, orphan):
+            return True  # it is told with the group
+        return super()._tell(orphan)
 
     def tell(self, number: int) -> None:
         self._since = self._host.loop.now()

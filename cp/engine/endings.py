@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cp.engine.leftovers import Leftovers
 
 KILL_LIMIT = 2.0  # seconds that a killed process gets to disappear; then we go on without it
+MOST_PIDS = 10  # in one message
 LEAST_KILL_LIMIT = 0.2  # for what is left in the end, if the others have used up that time
 
 
@@ -125,7 +126,9 @@ class Endings:
     def _spent(self) -> None:
         for run in tuple(self._told):
             if not run.is_forbidden:
-                self._host.log.info(f"Killing Process {run.pid}: {run.label} did not end within stopTimeout")
+                who, pids = run.target
+                what = f"Killing Process {_list(pids)}: {who}" if pids else f"Killing {who}: it"
+                self._host.log.info(f"{what} did not end within stopTimeout")
             self._kill(run)
 
     def _kill(self, run: Ending) -> None:
@@ -148,5 +151,12 @@ class Endings:
         if run.obstacle():
             self.stuck(run)
         else:
-            self._host.log.warning(f"going on without {run.label}: process {run.pid} survives SIGKILL")
+            who, pids = run.target
+            what = f"process {_list(pids)}" if pids else "it"
+            self._host.log.warning(f"going on without {who}: {what} survives SIGKILL")
             run.give_up()
+
+
+def _list(pids: list[int]) -> str:
+    more = len(pids) - MOST_PIDS
+    return ", ".join(map(str, pids[:MOST_PIDS])) + (f" and {more} more" if more > 0 else "")

@@ -30,9 +30,8 @@ class Leftovers:
         host.processes.on_orphan = self._reaped
 
     @property
-    def pid(self) -> int:
-        """Of the first of them."""
-        return next(iter(self._background.found), 0)
+    def target(self) -> tuple[str, list[int]]:
+        return self.label, self._background.found
 
     def terminate(self, *, group: bool) -> None:
         self._background.tell(_signal.SIGTERM)

@@ -59,8 +59,8 @@ def orphans(started: Container[int]) -> Iterator[Orphan | None]:
             orphan.close()
 
 
-def holders(started: Container[int], pipes: Container[str], group: int, hidden: list[int]) -> Iterator[Orphan | None]:
-    """Those outside of this process group that have one of the pipes open, which are named as `pipe:[4711]`.
+def holders(started: Container[int], pipes: Container[str], hidden: list[int]) -> Iterator[Orphan | None]:
+    """Those that have one of the pipes open, which are named as `pipe:[4711]`.
 
     `hidden` gets the pids of those whose descriptors we may not see: processes of other users, without CAP_SYS_PTRACE.
     """
@@ -70,13 +70,12 @@ def holders(started: Container[int], pipes: Container[str], group: int, hidden: 
             continue
         orphan = Orphan(pid)
         try:
-            if os.getpgid(pid) != group:
-                for link in _links(pid):
-                    if link in pipes:
-                        yield orphan
-                        break
-                    if not link:
-                        yield None
+            for link in _links(pid):
+                if link in pipes:
+                    yield orphan
+                    break
+                if not link:
+                    yield None
         except PermissionError:
             if _is_alive(pid):
                 hidden.append(pid)

@@ -184,19 +184,21 @@ class Processes:
 
         return orphans(self._running)
 
-    def holders(
-        self, process: Process, pipes: Iterable[int], hidden: list[int], *, with_group: bool
-    ) -> Iterator[Orphan | None]:
-        """The orphans that have one of our pipes open, as their descriptors say.
-
-        Those of the process's group are among them if they are wanted, or if we cannot signal them by it. `hidden` gets
-        the pids of those at whose descriptors we may not look.
-        """
+    def holders(self, pipes: Iterable[int], hidden: list[int]) -> Iterator[Orphan | None]:
+        """The orphans that have one of our pipes open, as their descriptors say. `hidden` gets the pids of those at
+        whose descriptors we may not look."""
         from cp.engine.orphans import holders
 
         names = {f"pipe:[{os.fstat(fd).st_ino}]" for fd in pipes}
-        group = 0 if with_group or self.is_forbidden(process) else process.pid
-        return holders(self._running, names, group, hidden)
+        return holders(self._running, names, hidden)
+
+    def group_reaches(self, process: Process, orphan: Orphan) -> bool:
+        """Whether a signal to the group of this process reaches the orphan."""
+        try:
+            in_group = os.getpgid(orphan.pid) == process.pid
+        except OSError:  # it is gone
+            return False
+        return in_group and not self.is_forbidden(process)
 
     # --- the end of children
 

@@ -86,6 +86,13 @@ class Run:
         return self._process.pid if self._process is not None else 0
 
     @property
+    def target(self) -> tuple[str, list[int]]:
+        """Who gets the next signal: in words, and the pids, as far as they are known."""
+        if not self.exited:
+            return self.label, [self.pid]
+        return f"what {self.label} left running", [] if self._background is None else self._background.found
+
+    @property
     def exited(self) -> bool:
         """The process is gone; its output may be held open by what it left."""
         return self._exit_code is not None

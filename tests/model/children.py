@@ -228,11 +228,13 @@ class FakeProcesses:
     def living_orphans(self) -> Iterator[FakeOrphan]:
         return (FakeOrphan(process) for process in self.all if process.has_orphan)
 
-    def holders(
-        self, process: FakeProcess, pipes: list[int], hidden: list[int], *, with_group: bool
-    ) -> Iterator[FakeOrphan]:
-        if process.has_orphan and process.holds_output and (with_group or process.left not in IN_GROUP):
-            yield FakeOrphan(process)
+    def holders(self, pipes: list[int], hidden: list[int]) -> Iterator[FakeOrphan]:
+        for process in self.all:
+            if process.has_orphan and process.holds_output and any(each.fd in pipes for each in process.readers):
+                yield FakeOrphan(process)
+
+    def group_reaches(self, process: FakeProcess, orphan: FakeOrphan) -> bool:
+        return process is orphan.process and process.left in IN_GROUP
 
     def kill_left_groups(self) -> None:
         for process in self.all:

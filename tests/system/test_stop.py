@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ from tests.system.pilot import now, settle
 from tests.system.scripts import UNTIL_ORPHANS_ARE_OURS, deaf, forever, mark, python, service, sh, until_term
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.system.pilot import Pilot
     from tests.system.pilot_fixtures import StartPilot
 
@@ -104,6 +103,26 @@ def test_kill_after_stop_timeout_takes_the_children_of_the_app_along(pilot: Star
 
     assert started.stop() == 137
     started.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_what_a_dead_leader_left_is_named_when_it_is_killed(pilot: StartPilot, detached: bool) -> None:
+    daemon = f"{'setsid ' if detached else ''}sh -c 'trap \"\" TERM; exec sleep 1000' &"
+    script = f"{daemon}\nmark daemon:$!\nmark leader:$$\nsleep 0.2"
+    coprocess = {"name": "server", "command": sh(script), "restarts": 0}
+    started = pilot({"stopTimeout": 1, "coprocesses": [coprocess]}, until_term())
+    started.wait_for_mark("app")
+    started.wait_for(lambda: len(started.marks()) == 3, what="the daemon")
+    pids = dict(word.split(":") for word in started.words() if ":" in word)
+    started.wait_for(lambda: not Path(f"/proc/{pids['leader']}").exists(), what="the end of the leader")
+
+    started.stop()
+
+    [line] = [line for line in started.output().splitlines() if "Killing" in line]
+    assert pids["leader"] not in line
+    assert "did not end within stopTimeout" in line
+    started.assert_nothing_is_left()
+    assert pids["daemon"] in line
 
 
 def test_what_the_app_leaves_in_its_group_does_not_survive(pilot: StartPilot) -> None:

@@ -69,8 +69,8 @@ def found(steps: Iterator[Orphan | None]) -> list[int]:
     return [orphan.pid for orphan in steps if orphan is not None]
 
 
-def found_holders(pipe: str, *, group: int = 0, hidden: list[int] | None = None) -> list[int]:
-    return found(holders((), {pipe}, group, [] if hidden is None else hidden))
+def found_holders(pipe: str, *, hidden: list[int] | None = None) -> list[int]:
+    return found(holders((), {pipe}, [] if hidden is None else hidden))
 
 
 def test_those_that_have_a_pipe_open_are_found_and_no_others(left: list[Left]) -> None:
@@ -90,19 +90,10 @@ def test_one_among_many_descriptors_is_found_and_others_have_their_turn_meanwhil
     (only,) = left
     wait_for(lambda: len(proc.descriptors(only.pid)) > 500)
 
-    steps = list(holders((), {only.pipe}, 0, []))
+    steps = list(holders((), {only.pipe}, []))
 
     assert [each.pid for each in steps if each is not None] == [only.pid]
     assert steps.count(None) > 10
-
-
-def test_those_of_the_group_are_left_out(left: list[Left]) -> None:
-    left.append(leave())
-    (only,) = left
-    group = os.getpgid(only.pid)
-
-    assert found_holders(only.pipe, group=group) == []
-    assert found_holders(only.pipe, group=group + 1) == [only.pid]
 
 
 def test_zombies_are_no_orphans_that_live(left: list[Left]) -> None:
@@ -198,7 +189,7 @@ def test_those_whose_descriptors_may_not_be_seen_are_hidden() -> None:
         "(daemon,) = map(int, open(f'/proc/self/task/{os.getpid()}/children').read().split())\n"
         "try:\n"
         "    hidden = []\n"
-        "    found = [each for each in holders((), {f'pipe:[{os.fstat(w).st_ino}]'}, 0, hidden) if each]\n"
+        "    found = [each for each in holders((), {f'pipe:[{os.fstat(w).st_ino}]'}, hidden) if each]\n"
         "finally:\n"
         "    os.kill(daemon, 9)\n"
         "print(found, hidden == [daemon])\n"

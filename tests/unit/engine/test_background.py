@@ -43,12 +43,14 @@ class Scene:
         self.loop = VirtualLoop()
         self.looks = 0
         self.group_lives = False
+        self.group: set[int] = set()  # pids that a signal to the group reaches
         self.hidden: list[int] = []
         self.ended: list[object] = []
         processes = SimpleNamespace(
             living_orphans=self.living,
             holders=self.holders,
             has_children=lambda: bool(self.alive),
+            group_reaches=lambda process, orphan: orphan.pid in self.group,
             group_alive=lambda process: self.group_lives,
             on_orphan=None,
         )
@@ -62,7 +64,7 @@ class Scene:
         self.looks += 1
         return iter(self.alive)
 
-    def holders(self, process: object, pipes: list[int], hidden: list[int], *, with_group: bool) -> Iterator[Orphan]:
+    def holders(self, pipes: list[int], hidden: list[int]) -> Iterator[Orphan]:
         hidden += self.hidden
         return self.living()
 
@@ -216,6 +218,18 @@ def test_it_is_worth_waiting_for_those_that_are_found_or_in_the_group_and_a_mome
     assert not left.is_there
 
 
+def test_what_is_in_the_group_is_found_and_told_with_it() -> None:
+    inside, outside = Orphan(7, deaf=True), Orphan(8, deaf=True)
+    scene = Scene(inside, outside)
+    scene.group = {7}
+    left, _ = holders(scene)
+    left.tell(TERM)
+    scene.loop.settle()
+    assert left.found == [7, 8]
+    assert inside.got == []
+    assert outside.got == [TERM, CONT]
+
+
 # --- what is left at the end
 
 
@@ -226,7 +240,7 @@ def test_leftovers_end_when_the_last_of_them_is_reaped() -> None:
     scene.host.runs.add(left)
     left.terminate(group=True)
     scene.loop.advance(0.2)
-    assert (left.pid, scene.ended) == (1, [])
+    assert (left.target, scene.ended) == (("what was left in the background", [1]), [])
     orphan.lives = False
     scene.host.processes.on_orphan()
     assert scene.ended == [left]

@@ -19,7 +19,8 @@ class FakeRun:
     """Ends when a test says so, or with `at_once` when it gets a signal: only its output was waited for."""
 
     def __init__(self, scene: Scene, name: str, *, at_once: bool = False) -> None:
-        self.label, self.pid = name, 7
+        self.label = name
+        self.target = name, [7]
         self.is_forbidden = False  # we may not signal it
         self.happened: list[tuple[float, str]] = []
         self._scene, self._at_once = scene, at_once
@@ -69,6 +70,30 @@ def test_what_does_not_end_is_killed_when_the_budget_is_spent_and_then_given_up(
     assert scene.log.lines == [
         "info: Killing Process 7: app did not end within stopTimeout",
         "warning: going on without app: process 7 survives SIGKILL",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pids", "killing", "surviving"),
+    [
+        ([], "Killing what app left running: it", "it"),
+        ([8, 9], "Killing Process 8, 9: what app left running", "process 8, 9"),
+        (
+            list(range(1, 14)),
+            "Killing Process 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more: what app left running",
+            "process 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more",
+        ),
+    ],
+)
+def test_what_is_killed_is_named_and_not_the_leader_that_is_gone(pids: list[int], killing: str, surviving: str) -> None:
+    scene = Scene(5)
+    run = scene.run()
+    run.target = "what app left running", pids
+    scene.endings.terminate(run, True)
+    scene.loop.advance(60)
+    assert scene.log.lines == [
+        f"info: {killing} did not end within stopTimeout",
+        f"warning: going on without what app left running: {surviving} survives SIGKILL",
     ]
 
 
