@@ -81,7 +81,7 @@ def compile_jobs(
     check_sources(jobs, watches, has_telemetry=has_telemetry)
     warn_about_cycles(jobs)
     _need_catalog(root, jobs)
-    warn_about_unmasked_output(root, logging, [read.job for read in jobs])
+    warn_about_unmasked_output(root, logging, [read.job for read in jobs], "; to mask it, take `raw: true` out")
     if not jobs and not has_telemetry:
         root.warning("jobs", "there are no jobs, so nothing is run")
     problems.check()

@@ -72,19 +72,22 @@ def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def warn_about_unmasked_output(root: Fields, logging: Logging, jobs: Iterable[Job]) -> None:
-    """What does not go through the log cannot be masked."""
+def warn_about_unmasked_output(root: Fields, logging: Logging, jobs: Iterable[Job], fix: str = "") -> None:
+    """What does not go through the log cannot be masked. `fix` is what would help, if anything does."""
     if logging.mask:
-        past = [
-            job.label or job.name
-            for job in jobs
-            if (job.command is not None and job.output == INHERIT)
-            or (job.health is not None and job.health.command is not None and job.health.output == INHERIT)
-        ]
+        past: list[str] = []
+        for job in jobs:
+            if job.command is not None and job.output == INHERIT:
+                past.append(job.label or job.name)
+            if job.health is not None and job.health.command is not None and job.health.output == INHERIT:
+                past.append(job.health.label)
         if past:
-            several = "outputs" if len(past) > 1 else "output"
+            *most, last = past
+            names = f"{', '.join(most)} and {last}" if most else last
             root.warning(
-                "logging", f"`mask` does not reach the {several} of {', '.join(past)}, which goes past the log"
+                "logging",
+                f"`mask` has no effect on the output of {names}: it goes directly to ContainerPilot's own standard "
+                f"output and error, and not through the log{fix}",
             )
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LARGEST = 16 * 1024 * 1024  # bytes; more than any configuration, less than /dev/zero
+_TAKEN = (
+    "URLs are not read: a configuration is a path, file:// and a path, inline text that begins with {, or - for "
+    "standard input"
+)
 _MARK = "\ufeff"  # the byte order mark, with which some editors begin a file: not a part of its text
 
 
@@ -59,6 +63,8 @@ def _from_file(path: str, *, waits: bool = True) -> Source:
     try:
         fd = os.open(to_bytes(path), os.O_RDONLY | os.O_CLOEXEC | (0 if waits else os.O_NONBLOCK))
     except OSError as error:
+        if "://" in path or path.startswith("file:"):
+            raise _cannot("open", _without_secrets(path), error, f": {_TAKEN}") from None
         raise _cannot("open", path, error) from None
     except ValueError:  # a NUL character
         raise ConfigError([f"Could not read config file: open {path!r}: invalid argument"]) from None
@@ -99,7 +105,16 @@ def _is_regular(fd: int) -> bool:
     return os.fstat(fd).st_mode & 0o170000 == 0o100000
 
 
-def _cannot(what: str, name: str, error: OSError) -> ConfigError:
+def _cannot(what: str, name: str, error: OSError, hint: str = "") -> ConfigError:
     """In the words of Go, which tools look for."""
     reason = os.strerror(error.errno or errno.EIO).lower()
-    return ConfigError([f"Could not read config file: {what} {name}: {reason}"])
+    return ConfigError([f"Could not read config file: {what} {name}: {reason}{hint}"])
+
+
+def _without_secrets(url: str) -> str:
+    """A URL without user, password and query."""
+    scheme, _, rest = url.partition("://")
+    _, at, host = rest.rpartition("@")
+    shown = f"{scheme}://…@{host}" if at else url
+    path, mark, _ = shown.partition("?")
+    return f"{path}?…" if mark else path

@@ -9,6 +9,7 @@ import _socket
 import errno
 import os
 import stat
+import sys
 
 from cp.text import from_bytes, to_bytes
 
@@ -128,7 +129,10 @@ def _clear(path: str) -> None:
         raise _Refused(_why(error, path)) from None
     if not is_socket:
         raise _Refused(f"{_kind(path)} is there, not a socket: remove it, or name another path")
-    if _is_served(path):
+    server = _server_of(path)
+    if server == 1:  # to stop it would be to stop the container
+        raise _Refused("process 1 of this container listens there: name another path in `control.socket`")
+    if server is not None:
         raise _Refused("another instance listens there: stop it, or name another path")
     try:
         if _identity(path) == identity:
@@ -139,24 +143,25 @@ def _clear(path: str) -> None:
         raise _Refused(f"an old socket is there and cannot be removed: {_why(error, path)}") from None
 
 
-def _is_served(path: str) -> bool:
+def _server_of(path: str) -> int | None:
+    """The process that serves the socket, 0 if that cannot be seen; None if nobody does."""
     probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         probe.setblocking(False)
         probe.connect(to_bytes(path))
+        return int.from_bytes(probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)[:4], sys.byteorder)
     except (ConnectionRefusedError, FileNotFoundError):
-        return False
+        return None
     except BlockingIOError:  # its queue is full
-        return True
+        return 0
     except OSError as error:
         if error.errno == errno.EPROTOTYPE:  # served, though not as a stream
-            return True
+            return 0
         if error.errno in (errno.EACCES, errno.EPERM):
             raise _Refused("a socket of another user is there: remove it, or name another path") from None
         raise _Refused(f"a socket is there that cannot be tried: {_why(error, path)}") from None
     finally:
         probe.close()
-    return True
 
 
 def _bind(server: _socket.socket, path: str, mode: int) -> bool:

@@ -81,6 +81,11 @@ def test_who_means_it_may(box: Callable[..., Box]) -> None:
     done = started.again("-allow-second", "-config", ANOTHER)
 
     assert (done.code, "another" in done.stdout) == (0, True)
+    same = started.again("-allow-second")
+    assert same.code == 1
+    assert (
+        "cannot serve the control socket control.socket: process 1 of this container listens there: name" in same.stdout
+    )
     refused = started.again("-allow-second", "-jobs")
     assert refused == (
         2,

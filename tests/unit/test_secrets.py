@@ -330,11 +330,15 @@ def test_output_that_cannot_be_masked_is_a_warning() -> None:
         '{name: "c", exec: "true", health: {exec: "true", interval: 1, ttl: 2, logging: {raw: true}}}'
     )
     plan = load_text(f'{{jobs: [{jobs}], logging: {{mask: ["A"]}}}}')
-    [found] = [warning for warning in plan.warnings if "does not reach" in warning]
-    assert found.endswith("logging: `mask` does not reach the outputs of raw, c, which goes past the log")
+    [found] = [warning for warning in plan.warnings if "`mask` has no effect" in warning]
+    assert found.endswith(
+        "logging: `mask` has no effect on the output of raw and check.c: it goes directly to ContainerPilot's own "
+        "standard output and error, and not through the log; to mask it, take `raw: true` out"
+    )
     assert not [warning for warning in load_text(f"{{jobs: [{jobs}]}}").warnings if "mask" in warning]
     plan = load_text(
         '{"preStop": "true", "logging": {"mask": ["A"]}, "tasks": [{"command": "t", "frequency": "1s"}]}', "app"
     )
-    [found] = [warning for warning in plan.warnings if "does not reach" in warning]
-    assert "of APP, preStop" in found
+    [found] = [warning for warning in plan.warnings if "`mask` has no effect" in warning]
+    assert "on the output of APP and preStop: it goes directly" in found
+    assert found.endswith("and not through the log")

@@ -229,7 +229,7 @@ def test_raw_output_goes_past_the_log_and_a_warning_says_so(pilot: StartPilot) -
     started = pilot(config(app(), says, logging={"mask": ["DB_PASSWORD"]}), env={"DB_PASSWORD": "hunter2-hunter2"})
 
     started.wait_for_line("^hunter2-hunter2$")
-    started.wait_for_line("`mask` does not reach the output of says, which goes past the log")
+    started.wait_for_line("`mask` has no effect on the output of says: it goes directly to ContainerPilot's own")
 
 
 def test_a_value_is_masked_from_the_first_line_on_that_could_have_it(pilot: StartPilot) -> None:

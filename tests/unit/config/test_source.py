@@ -80,6 +80,23 @@ def test_a_file_that_is_not_there(argument: str) -> None:
     assert error_of(argument) == "Could not read config file: open /xxxx: no such file or directory"
 
 
+@pytest.mark.parametrize(
+    ("argument", "shown"),
+    [
+        ("https://conf/app.json5", "https://conf/app.json5"),
+        ("HTTP://conf/app.json5", "HTTP://conf/app.json5"),
+        ("s3://me:secret@conf/app.json5?token=secret", "s3://…@conf/app.json5?…"),
+        ("file:/app.json5", "file:/app.json5"),
+    ],
+)
+def test_a_url_is_not_read(argument: str, shown: str) -> None:
+    told = (
+        f"Could not read config file: open {shown}: no such file or directory: URLs are not read: a configuration is a "
+        "path, file:// and a path, inline text that begins with {, or - for standard input"
+    )
+    assert error_of(argument) == error_of("", {"CONTAINERPILOT": argument}) == told
+
+
 def test_a_word_is_the_name_of_a_file() -> None:
     assert error_of("invalid") == "Could not read config file: open invalid: no such file or directory"
 

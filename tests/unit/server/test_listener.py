@@ -171,6 +171,16 @@ def test_a_socket_that_somebody_serves_is_left_alone(listen: Callable[[str], Lis
     )
 
 
+def test_nobody_is_advised_to_stop_process_1(listen: Listen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_server_of", lambda path: 1)
+    with other_socket("s", live=True), pytest.raises(ListenError) as refused:
+        listen("s")
+    assert str(refused.value) == (
+        "cannot serve the control socket s: process 1 of this container listens there: "
+        "name another path in `control.socket`"
+    )
+
+
 def test_a_busy_instance_is_an_instance(listen: Callable[[str], Listener]) -> None:
     with other_socket("s", live=True), socket.socket(socket.AF_UNIX) as waiting:
         waiting.connect("s")  # its queue has one place
