@@ -100,7 +100,7 @@ def _consul_settings(
         endpoint = parse_endpoint(address, "https" if wants_tls else "http")
     except EndpointError as error:
         fix = "set CONSUL_HTTP_AUTH=NAME:PASSWORD" if isinstance(error, CredentialsError) else f"expected {FORMS}"
-        place.fault(key, _cannot_use(f"address{origin}", address, str(error), fix))
+        place.fault(key, _with_value(f"cannot use the address{origin}", address, str(error), fix))
         endpoint = parse_endpoint(_DEFAULT_ADDRESS)
     _warn_about_consul(place, key, endpoint, origin)
 
@@ -137,14 +137,14 @@ def _text_of(endpoint: Endpoint) -> str:
     return endpoint.origin if endpoint.socket else str(endpoint).partition("://")[2]
 
 
-def _cannot_use(what: str, text: str, why: str, fix: str) -> str:
-    """Without what may be a password: all that stands before the last @."""
+def _with_value(saying: str, text: str, why: str, fix: str) -> str:
+    """A complaint about an address, without what may be a password: all that stands before the last @."""
     before, at, rest = text.rpartition("@")
     if at:
         scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
         text = f"{scheme}…@{rest}"
     shown = f"'{text}'" if text.isprintable() else show(text)
-    return f"cannot use the {what} {shown}: {why}; {fix}"
+    return f"{saying} {shown}: {why}; {fix}"
 
 
 def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
@@ -224,7 +224,7 @@ def _endpoint(fields: Fields, at: int, text: str) -> str:
     except EndpointError as error:
         has_password = isinstance(error, CredentialsError)
         fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"
-        fields.problems.fault(at, where, _cannot_use("endpoint", text, str(error), fix))
+        fields.problems.fault(at, where, _with_value("cannot use the endpoint", text, str(error), fix))
         return text
     if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
         why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"
