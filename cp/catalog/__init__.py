@@ -120,6 +120,10 @@ class CatalogUnreachable(CatalogError):
     """No answer, or the answer of a server in trouble: nothing about this one service; it may work later."""
 
 
+class CatalogNotConnected(CatalogUnreachable):
+    """Nothing was sent: there was no connection."""
+
+
 class CatalogClosed(CatalogUnreachable):
     """The client was closed, or its call interrupted, by our own side."""
 

@@ -6,7 +6,7 @@ import os
 from _thread import allocate_lock
 from base64 import b64encode
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
+from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
 from cp.catalog.http import Http, endpoint_of
 from cp.catalog.names import Resolver
 
@@ -96,7 +96,9 @@ class Endpoints:
             return answer
         if len(failures) == 1:
             raise failures[0]
-        raise CatalogUnreachable(f"no endpoint of etcd answers: {'; '.join(map(str, failures))}")
+        connected = any(not isinstance(failure, CatalogNotConnected) for failure in failures)
+        unreachable = CatalogUnreachable if connected else CatalogNotConnected
+        raise unreachable(f"no endpoint of etcd answers: {'; '.join(map(str, failures))}")
 
     def stream(
         self, method: str, target: str, stream: Stream, *, headers: Mapping[str, str], body: bytes | None

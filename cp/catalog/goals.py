@@ -19,7 +19,7 @@ A LOOK finds out whether another program is registered under the same id: see `c
 
 from __future__ import annotations
 
-from cp.catalog import PASSING, CatalogClosed, CatalogForgotten, CatalogRefused
+from cp.catalog import PASSING, CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.catalog.claim import FREE, LOST, MOVED, THEIRS, Claim
 from cp.catalog.trouble import Trouble, span
 
@@ -38,7 +38,7 @@ class Goal:
     """The wish for one service id, and what is known of the catalogue's side."""
 
     __slots__ = (
-        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "output", "present", "purge",
+        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "may_be_there", "output", "present", "purge",
         "registered", "registered_now", "service", "status", "trouble", "version", "waiting", "worker",
     )  # fmt: skip
 
@@ -54,6 +54,7 @@ class Goal:
         self.purge = False  # a removal was wished for and has not been tried: it comes first, whatever was wished since
         self.registered = False
         self.registered_now = False  # and nobody has been told
+        self.may_be_there = False  # a registration was sent, with or without an answer, and not undone since
         self.busy = False  # a call of it is under way
         self.worker: object = None  # between two calls of one attempt: who makes it, and goes on with it
         self.forgotten = 0  # how often in this attempt
@@ -76,13 +77,17 @@ class Action:
     """One call to make, with the wish that it comes from; `begun` is when, `worker` who makes it, `found` what a LOOK
     has found."""
 
-    __slots__ = ("begun", "found", "goal", "output", "service", "status", "verb", "version", "wish", "worker")
+    __slots__ = (
+        "begun", "found", "goal", "may_have_been_there", "output", "service", "status", "verb", "version", "wish",
+        "worker",
+    )  # fmt: skip
 
     def __init__(self, verb: str, goal: Goal, worker: object, now: float) -> None:
         self.verb = verb
         self.goal = goal
         self.worker = worker
         self.begun = now
+        self.may_have_been_there = goal.may_be_there
         self.wish = goal.service
         self.service = goal.claim.entry(goal.service)
         self.found: Entry | None = None
@@ -135,7 +140,7 @@ class Goals:
     def forget(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
         """Absent."""
         goal = self._goal(service)
-        if goal.present or not goal.due:
+        if goal.may_be_there and (goal.present or not goal.due):
             self._notice("info", f"Deregistering service: {service.name}")
         if not goal.present and goal.service != service:
             goal.service = service
@@ -205,7 +210,11 @@ class Goals:
             return Action(DEREGISTER, goal, worker, now)
         if goal.looks_next:
             return Action(LOOK, goal, worker, now)
-        return Action(HEARTBEAT if goal.registered and goal.status else REGISTER, goal, worker, now)
+        if goal.registered and goal.status:
+            return Action(HEARTBEAT, goal, worker, now)
+        action = Action(REGISTER, goal, worker, now)
+        goal.may_be_there = True
+        return action
 
     def _tell_ends(self, now: float) -> None:
         lasted = self.outage.over(now)
@@ -264,12 +273,13 @@ class Goals:
             self._release_all(goal)
 
     def _removed(self, goal: Goal, now: float) -> None:
+        was_there, goal.may_be_there = goal.may_be_there, False
         goal.registered = goal.registered_now = False
         goal.forgotten = 0
         goal.trouble.worked(now)
         self._reports.removed(goal.service)
         if not goal.present:
-            if goal.trouble.under_way:  # nobody will look at this goal again to tell its end
+            if goal.trouble.under_way and was_there:  # nobody will look at this goal again to tell its end
                 lasted = span(now - goal.trouble.since)
                 self._notice("info", f"Service deregistered: {goal.service.name}, after {lasted}")
             goal.due = goal.purge = False
@@ -309,6 +319,7 @@ class Goals:
             taken = f"Another program has registered {found.place} under the id {id}"
             what = f"{name} takes the id {goal.claim.entry(goal.service).id}"
             if meaning == LOST:
+                goal.may_be_there = False
                 what = f"{name} is not registered any more, or the two would fight for it"
                 self._reports.taken(goal.service, found.place)
             self._notice("warning", f"{taken}: {what}; give each an id or a hostname of its own")
@@ -344,7 +355,7 @@ class Goals:
         level = "debug" if goal.registered_now else "info"
         self._reports.answered()
         self._reports.removed(action.wish)
-        goal.registered = goal.registered_now = False
+        goal.registered = goal.registered_now = goal.may_be_there = False
         goal.forgotten += 1
         if goal.forgotten == 1:
             self._notice(level, f"Service not registered: {error}")
@@ -357,6 +368,8 @@ class Goals:
     def _failed(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
         goal.forgotten = 0
         of_one = isinstance(error, CatalogRefused)
+        if action.verb == REGISTER and (of_one or isinstance(error, CatalogNotConnected)):
+            goal.may_be_there = action.may_have_been_there
         if of_one:
             self.outage.worked(now)
             self._reports.answered()
@@ -365,7 +378,7 @@ class Goals:
             self._reports.failed(str(error))
         first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after)
         if action.verb == DEREGISTER:
-            if goal.waiting or first:
+            if first or (goal.waiting and goal.may_be_there):
                 self._notice("info", f"Deregistering failed: {error}")
             if not of_one:  # the others would fail as well, and those who wait have no time
                 for other in self._goals.values():

@@ -7,7 +7,7 @@ import socket
 import time
 from _thread import allocate_lock
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
+from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
 from cp.catalog.bell import Bell
 from cp.catalog.dialing import Dialer, NameTimeout
 from cp.catalog.lean import urllib3_connection
@@ -251,21 +251,22 @@ class Http:
 
     def _failure(self, error: Exception, connecting: bool, limit: float) -> CatalogError:
         cause = origin(error)
+        unreachable = CatalogNotConnected if connecting else CatalogUnreachable
         if isinstance(cause, NameTimeout):
             name, limit = self._place.host, self._connect_timeout
             why = f"no address for the name '{name}' within {limit:g} s; does the name server answer?"
-            return CatalogUnreachable(f"cannot reach {self._name}: {why}")
+            return unreachable(f"cannot reach {self._name}: {why}")
         if isinstance(cause, TimeoutError) and cause.errno is None:
             if connecting:
                 limit = self._connect_timeout
-                return CatalogUnreachable(f"cannot reach {self._name}: no connection within {limit:g} s")
+                return unreachable(f"cannot reach {self._name}: no connection within {limit:g} s")
             return CatalogUnreachable(f"{self._name} did not answer within {limit:g} s")
         if isinstance(cause, OSError):
             # By its name, since ssl may not be here. One that only broke off, later, says nothing about certificates.
             kind = type(cause).__name__
             about_tls = kind.startswith("SSL") and (connecting or "EOF" not in kind)
             hint = self._hint if about_tls else ""
-            return CatalogUnreachable(f"cannot reach {self._name}: {reason(cause)}{hint}")
+            return unreachable(f"cannot reach {self._name}: {reason(cause)}{hint}")
         return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause, self._masked)}")
 
     # --- the connection

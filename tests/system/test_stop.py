@@ -52,6 +52,19 @@ def test_services_are_deregistered_before_pre_stop_and_the_app(pilot: StartPilot
     assert started.words() == ["app", "preStop:0", "preStop-ends", "app-term"]
 
 
+def test_only_what_was_registered_is_deregistered_in_the_log(pilot: StartPilot) -> None:
+    sick = [service(name, health=mark(f"check-{name}", "exit 1")) for name in ("one", "two")]
+    started = pilot({"directory": "catalogue", "services": [service("well"), *sick]}, until_term())
+    started.wait_for_line("Service registered: well")
+    for name in ("one", "two"):
+        started.wait_for_mark(f"check-{name}")
+
+    started.stop()
+
+    told = [line.partition("Deregistering ")[2] for line in started.output().splitlines() if "Deregistering" in line]
+    assert told == ["service: well"]
+
+
 def test_app_that_ignores_sigterm_is_killed_after_stop_timeout(pilot: StartPilot) -> None:
     started = pilot({"stopTimeout": 1, **HOOKS}, deaf())
     started.wait_for_mark("app")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
+from cp.catalog import (
+    CatalogClosed,
+    CatalogForgotten,
+    CatalogGarbage,
+    CatalogNotConnected,
+    CatalogRefused,
+    CatalogUnreachable,
+)
 from cp.catalog.registrar import GRACE, Registrar
 from cp.catalog.trouble import CALM
 from tests.unit.catalog.fakes import DOWN, Deaf, service
@@ -13,6 +20,8 @@ from tests.unit.catalog.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cp.catalog import CatalogError
 
 
 def test_the_first_passing_check_registers_and_each_later_one_is_one_heartbeat(scene: Scene) -> None:
@@ -204,6 +213,57 @@ def test_removal_of_a_service(scene: Scene) -> None:
 def test_a_service_that_was_never_registered_is_removed_all_the_same(scene: Scene) -> None:
     scene.registrar.forget(service())
     assert scene.run() == ["deregister web-box"]
+    assert scene.said() == []
+
+
+def test_only_the_removal_of_what_may_be_registered_is_told(scene: Scene) -> None:
+    refused, unknown = CatalogRefused("403 (Permission denied)"), CatalogUnreachable("did not answer within 10 s")
+    nowhere = CatalogNotConnected("cannot reach it: connection refused")
+
+    def removed(*errors: CatalogError | None) -> bool:
+        for error in errors:
+            scene.catalog.error = error
+            scene.passes(seconds=30)
+        scene.registrar.forget(service())
+        scene.run()
+        told = "info: Deregistering service: web" in scene.said()
+        scene.catalog.error = None
+        assert scene.run(60) == ([] if errors[-1] is None else ["deregister web-box"]), "it is sent all the same"
+        assert "info: Deregistering service: web" not in scene.said()
+        return told
+
+    assert not removed(nowhere)
+    assert not removed(refused)
+    assert not removed(nowhere, refused, nowhere)
+    assert removed(unknown), "it may be there: the answer was lost"
+    assert removed(unknown, nowhere)
+    assert removed(nowhere, None)
+    assert removed(None, refused)
+    assert removed(None, nowhere)
+    assert removed(CatalogGarbage("no answer of a catalogue"))
+
+
+def test_what_was_removed_before_is_not_told_again(scene: Scene) -> None:
+    scene.passes()
+    scene.registrar.forget(service())
+    scene.run()
+    scene.said()
+    scene.registrar.forget(service())
+    assert scene.run() == ["deregister web-box"]
+    assert scene.said() == []
+
+
+def test_what_the_catalogue_forgot_and_did_not_take_again_is_not_told(scene: Scene) -> None:
+    scene.passes()
+    scene.catalog.known.clear()
+    scene.catalog.on_call = lambda verb: setattr(
+        scene.catalog, "error", CatalogRefused("403") if verb.startswith("register") else None
+    )
+    scene.passes(seconds=30)
+    scene.said()
+    scene.registrar.forget(service())
+    scene.run()
+    assert scene.said() == []
 
 
 def test_a_removal_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Scene) -> None:
