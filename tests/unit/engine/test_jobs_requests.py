@@ -220,6 +220,34 @@ def test_a_reload_tells_which_jobs_cannot_be_started_and_stays_in_force() -> Non
     assert reload(world) == DONE
 
 
+def test_a_request_that_comes_before_a_failed_start_is_answered_waits_for_its_own_outcome() -> None:
+    """At that moment the job looks as if it ran: a second start would find it done, and is tried instead."""
+    world = JobsWorld(job("app"), job("other")).start()
+    world.ask("stop", "app")
+    world.processes.missing.add("app")
+    outcomes: list[str] = []
+
+    for _ in range(3):
+        world.operator.start_job("app", outcomes.append)
+    world.loop.settle()
+
+    assert outcomes == [f"app {MISSING}"] * 3
+
+
+def test_starts_that_fail_after_they_waited_for_their_turn_have_one_outcome_each() -> None:
+    world = JobsWorld(*hooked(), job("bad", once("healthy", "app"), restarts=None)).start()
+    world.processes.missing.add("bad")
+    stopped = world.ask("stop", "app")
+    outcomes = [world.ask("start", "bad") for _ in range(3)]
+    assert outcomes == [[], [], []]
+
+    for name in ("pre", "post"):
+        world.exit(name)
+
+    assert stopped == DONE
+    assert outcomes == [["bad " + MISSING.replace('"app"', '"bad"')]] * 3
+
+
 # --- signals
 
 

@@ -178,6 +178,36 @@ def test_another_catalogue_is_not_told_of_a_check_that_passed_too_long_ago(views
     assert views.registered() == "not yet"
 
 
+def test_another_catalogue_is_told_how_old_the_last_passing_check_is() -> None:
+    views = Views(health=check("app", interval=8))
+    views.world.advance(8.1)
+    views.world.advance(5)
+    assert views.world.story("passing") == ["passing app"]
+    views.world.discovery = FakeDiscovery(views.world)
+    views.world.reload(app(health=check("app", interval=8)), catalog=NEW)
+    assert views.world.story("passing") == ["passing app"] * 2
+    assert views.world.discovery.ages["app-host"] == pytest.approx(5, abs=0.2)
+    views.world.advance(3.5)
+    assert views.world.story("passing") == ["passing app"] * 3
+    assert views.world.discovery.ages["app-host"] == 0
+
+
+@pytest.mark.parametrize(("initial", "told"), [("warning", [" app"]), ("", [])])
+def test_another_catalogue_is_told_of_a_service_that_lapsed_as_before_its_first_check(
+    initial: str, told: list[str]
+) -> None:
+    service = advertised("app", initial)
+    views = Views(service=service)
+    views.world.advance(1.2)
+    views.checks(1)
+    views.world.advance(15)
+    views.world.discovery = FakeDiscovery(views.world)
+    views.world.happened.clear()
+    views.world.reload(app(service=service), catalog=NEW)
+    assert views.world.story("passing", "warning", " ") == told
+    assert views.registered() == (initial or "not yet")
+
+
 def test_a_catalogue_that_is_down_takes_nobody_out_of_service(views: Views) -> None:
     views.world.discovery.down = True
     views.world.advance(30)

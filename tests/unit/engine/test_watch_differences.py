@@ -20,9 +20,9 @@ def instances(ids: str) -> list[Any]:
     return [Instance(id, "10.0.0.1", 8000 + ord(id)) for id in ids]
 
 
-def report(world: World, ids: str) -> None:
+def report(world: World, ids: str, name: str = "db") -> None:
     """The watch reports these instances, if they are others than it has reported last."""
-    watcher = world.discovery.watchers["db"]
+    watcher = world.discovery.watchers[name]
     found = instances(ids)
     if found != watcher.memory or not watcher.knows:
         watcher.memory, watcher.knows = found, True
@@ -206,6 +206,16 @@ def test_the_job_that_takes_the_place_of_another_knows_what_that_was_told() -> N
     report(world, "ab")
     world.exit("react")
     assert told(world)[-1] == "ab + -x"
+
+
+def test_a_job_that_waits_for_another_watch_after_a_reload_was_told_nothing_of_that() -> None:
+    world = reacting()
+    report(world, "ab")
+    world.exit("react")
+    another = job("react", each("changed", "watch.cache"))
+    world.reload(another, job("idle", command=None), watches=(watch(), watch("cache")))
+    report(world, "bc", "cache")
+    assert told(world) == ["ab +ab -", "bc +bc -"]
 
 
 def test_an_on_change_knows_after_a_reload_what_was_told_before_it() -> None:

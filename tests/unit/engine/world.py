@@ -244,6 +244,7 @@ class FakeDiscovery:
         self.watchers: dict[str, FakeWatcher] = {}
         self.by_tag: dict[tuple[str, str], FakeWatcher] = {}
         self.wanted: dict[str, plan.Service] = {}  # by id, as it was wanted last
+        self.ages: dict[str, float] = {}  # of what the last one was told of, by id
 
     def start(self) -> None:
         self._world.note("catalogue opened")
@@ -251,6 +252,7 @@ class FakeDiscovery:
     def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         self._world.note(f"{status} {service.name}")
         self.wanted[service.id] = service
+        self.ages[service.id] = age
         if self.facts is None:
             return
         if self.down:
