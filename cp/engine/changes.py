@@ -216,8 +216,7 @@ class Changes:
         self._host.loop.call_soon(tell)
 
     def _begin_reload(self, dones: list[Done]) -> None:
-        if self._next_reload is dones:
-            self._next_reload = None
+        self._next_reload = None
         self._host.log.info("Reloading configuration.")
         try:
             loaded = self._load()
