@@ -265,6 +265,9 @@ class Http:
             # By its name, since ssl may not be here. One that only broke off, later, says nothing about certificates.
             kind = type(cause).__name__
             about_tls = kind.startswith("SSL") and (connecting or "EOF" not in kind)
+            if connecting and self._context is not None and self._proxy is None:
+                # A server that speaks no TLS closes: that is a reset if it leaves something of our greeting unread.
+                about_tls = about_tls or isinstance(cause, (ConnectionResetError, BrokenPipeError))
             hint = self._hint if about_tls else ""
             return unreachable(f"cannot reach {self._name}: {reason(cause)}{hint}")
         return CatalogGarbage(f"{self._name} does not answer in HTTP: {reason(cause, self._masked)}")

@@ -145,6 +145,41 @@ def test_an_answer(serve: Any, client: Any) -> None:
     assert request.endswith(b"\r\n\r\n{}")
 
 
+@pytest.mark.parametrize("unread", [False, True], ids=["end", "reset"])
+def test_a_server_that_closes_at_the_greeting_of_tls_speaks_none_perhaps(client: Any, unread: bool) -> None:
+    """Whether its close is an end or a reset depends on whether it has read everything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def close() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(1 if unread else 65536)
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        address = Endpoint("https", "127.0.0.1", listener.getsockname()[1])
+        why = "[Cc]onnection reset by peer|broken pipe" if unread else ".*EOF.*"
+        with pytest.raises(CatalogUnreachable, match=f"^cannot reach Consul at \\S+: ({why}); see consul.tls$"):
+            client(address).request("GET", "/", headers={})
+        closing.join(LONG)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_nobody_who_listens_says_nothing_about_tls(client: Any, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Endpoint(scheme, "127.0.0.1", listener.getsockname()[1])
+    with pytest.raises(CatalogUnreachable, match=r"[Cc]onnection refused$"):
+        client(address).request("GET", "/", headers={})
+
+
+def test_a_reset_without_tls_says_nothing_about_it(serve: Any, client: Any) -> None:
+    def resets(connection: socket.socket, request: bytes) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    with pytest.raises(CatalogUnreachable, match=r"connection reset by peer$"):
+        client(serve(resets)).request("GET", "/", headers={})
+
+
 def test_one_connection_serves_all_calls(serve: Any, client: Any) -> None:
     server = serve(says(OK))
     http = client(server)
