@@ -32,6 +32,14 @@ def from_beginning(data: bytes) -> tuple[str, int]:
     return utf_8_decode(data, "surrogateescape", False)
 
 
+def readable(text: str) -> str:
+    """A message with what cannot be printed escaped: control characters, halves of characters. Its line breaks
+    are those of the message."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+
+
 def file_of(error: OSError) -> str:
     """The name of the file that an error is about; empty if there is none."""
     name = error.filename

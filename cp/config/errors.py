@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cp.text import readable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,14 +23,6 @@ def short(message: str) -> str:
         return message
     words = message.split(" ", _WORDS)  # the last one has what is left
     return _cut(" ".join(_cut(word, _LONGEST_WORD) for word in words), _LONGEST_MESSAGE)
-
-
-def _readable(text: str) -> str:
-    """A message with what cannot be printed escaped: control characters, halves of characters. Its line breaks are
-    those of the message."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
 
 
 def _cut(text: str, most: int) -> str:
@@ -104,7 +98,7 @@ class Problems:
         self._remarks.append(short(self._masked(text)))
 
     def _shortened(self, at: int, path: str, text: str) -> tuple[int, str, str]:
-        return at, _cut(_readable(self._masked(path)), _LONGEST_WORD), short(_readable(self._masked(text)))
+        return at, _cut(readable(self._masked(path)), _LONGEST_WORD), short(readable(self._masked(text)))
 
     @property
     def warnings(self) -> tuple[str, ...]:

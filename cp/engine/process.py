@@ -7,7 +7,7 @@ import os
 
 from cp.engine.inputs import open_input, open_null
 from cp.plan import INHERIT
-from cp.text import from_bytes, to_bytes
+from cp.text import from_bytes, readable, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class StartError(Exception):
     """A command that cannot be started; `code` is the exit code that stands for it."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
+        super().__init__(readable(message))
         self.code = code
 
 

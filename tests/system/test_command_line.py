@@ -283,6 +283,13 @@ def test_service_without_a_catalogue_is_refused(pilot: StartPilot) -> None:
     assert "No discovery backend defined" in done.stdout
 
 
+def test_a_command_that_cannot_be_started_is_shown_as_it_is_but_for_what_cannot_be_printed(pilot: StartPilot) -> None:
+    done = pilot.run("-config", "{}", "/no/s\u00fcch\x1b[31m")
+
+    assert done.code == 127
+    assert "fork/exec /no/s\u00fcch\\x1b[31m: no such file or directory" in done.stdout
+
+
 def test_arguments_of_the_app_are_taken_as_they_are(pilot: StartPilot) -> None:
     done = pilot.run("-config", "{}", "printf", "<%s>", "-config", "a  b", "", "--", "-version", "*")
 

@@ -24,6 +24,19 @@ def test_a_surrogate_that_stands_for_no_byte_is_refused() -> None:
         text.to_bytes("\ud800")
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("n\u00e4h: \u65e5\u672c 'x' \\", "n\u00e4h: \u65e5\u672c 'x' \\"),
+        ("a\x1b[31m\x85\r\u2028", "a\\x1b[31m\\x85\\r\\u2028"),
+        ("first\nsecond\0", "first\nsecond\\x00"),
+        ("\udcff\ud83d", "\\udcff\\ud83d"),
+    ],
+)
+def test_a_message_is_readable(written: str, shown: str) -> None:
+    assert text.readable(written) == shown
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "euc_jp", "gb18030"])
 @given(written=st.text(st.characters(exclude_categories=["Cs"])))
 def test_what_python_decodes_and_encodes_by_the_locale(encoding: str, written: str) -> None:
