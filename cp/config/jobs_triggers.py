@@ -51,11 +51,19 @@ def read_trigger(job: Fields, name: str) -> Trigger:
     if source in SIGNALS:
         return Trigger(_signal(fields, name, source), fields)
     if not given:
-        job.warning(
-            "when", "has none of 'interval', 'once' and 'each', so the job is started at once, as without `when`"
-        )
+        _warn_of_nothing(job, fields)
         return Trigger(_AT_START, fields)
     return _on_event(fields, name, given[0], source)
+
+
+def _warn_of_nothing(job: Fields, fields: Fields) -> None:
+    empty = [key for key in ("interval", "once", "each", "source") if fields.has(key) and not fields.string(key)]
+    why = "; ".join(filter(None, (fields.problems.origin(fields.place(key)) for key in empty)))
+    job.warning(
+        "when",
+        "has none of 'interval', 'once' and 'each', so the job is started at once, as without `when`"
+        f"{f' ({why})' if why else ''}",
+    )
 
 
 def _periodic(fields: Fields, name: str) -> Trigger:

@@ -45,11 +45,26 @@ class Origins:
         return self._told(before) if len(gap) <= _FAR and "," not in gap else ""
 
     def of_value(self, at: int) -> str:
-        """The actions that wrote a value that begins at offset `at`, but is no object and no array; empty if it was
-        none."""
-        end = self._end(at)
-        told = [self._told(origin) for origin in self._all() if at <= origin.start <= end and origin.end <= end]
+        """The actions that wrote a value that begins at offset `at`, or left an element of an array of strings empty;
+        empty if it was none, or the value is an object or another array."""
+        if self._text[at : at + 1] == "[":
+            holes = self._empty_strings(at)
+            told = [self._told(origin) for origin in self._all() if origin.start == origin.end in holes]
+        else:
+            end = self._end(at)
+            told = [self._told(origin) for origin in self._all() if at <= origin.start <= end and origin.end <= end]
         return "; ".join(told[:3])
+
+    def _empty_strings(self, at: int) -> set[int]:
+        """The offsets at which the empty strings of an array end; none if there are objects or arrays in it."""
+        text, at = self._text, at + 1
+        holes: set[int] = set()
+        while at < len(text) and text[at] not in "{[]":
+            end = self._end(at) if text[at] in ('"', "'") else at
+            if end == at + 1:
+                holes.add(end)
+            at = end + 1
+        return holes if text[at : at + 1] == "]" else set()
 
     def _end(self, at: int) -> int:
         """Of a string, a number or a word."""

@@ -6,7 +6,7 @@ import pytest
 
 from cp.config import ConfigError, Source, control_socket, load
 from cp.secrets import Secrets
-from tests.unit.config.loading import refused
+from tests.unit.config.loading import load_text, refused
 
 NOT_SET = "gives nothing: the variable PORT is not set"
 
@@ -72,6 +72,39 @@ def test_a_value_that_is_refused_is_traced_as_well() -> None:
     assert told[0].endswith(" ({{ .NAME }} at app.json:2:16 gives nothing: the variable NAME is empty)")
     (port,) = [each for each in told if "jobs[1].port" in each]
     assert port.endswith(" ({{ .PORT }} at app.json:3:19 wrote it)")
+
+
+@pytest.mark.parametrize("key", ["interval", "once", "each", "source"])
+def test_a_trigger_that_is_empty_is_traced_to_its_variable(key: str) -> None:
+    when = f'{{{key}: "{{{{ .EVERY }}}}"}}'
+
+    [told] = load_text(f'{{consul: "c:8500", jobs: [{{name: "a", exec: "x",\nwhen: {when}}}]}}').warnings
+
+    assert told.startswith("app.json:2:7: jobs[0].when: has none of 'interval', 'once' and 'each', so the job is ")
+    place = f"2:{len(key) + 11}"
+    assert told.endswith(f" ({{{{ .EVERY }}}} at app.json:{place} gives nothing: the variable EVERY is not set)")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("interfaces", """{consul: "c:8500", jobs: [{name: "a1", exec: "x", port: 1,
+        health: {exec: "x", interval: 1, ttl: 2}, interfaces: ["static:10.0.0.1", '{{ .HOLE }}']}]}"""),
+        ("mask", """{consul: "c:8500", logging: {mask: ["A", "{{ .HOLE }}"]}, jobs: [{name: "a", exec: "x"}]}"""),
+        ("telemetry.interfaces", """{consul: "c:8500", telemetry: {port: 9090,
+        interfaces: ["{{ .HOLE }}", "inet"]}, jobs: [{name: "a", exec: "x"}]}"""),
+    ],
+)  # fmt: skip
+def test_an_empty_element_of_an_array_is_traced_to_its_variable(key: str, text: str) -> None:
+    [told] = [line for line in refused(text, environ={}).faults if f"{key}: " in line]
+
+    assert "gives nothing: the variable HOLE is not set)" in told
+
+
+def test_an_array_that_is_refused_for_another_reason_is_traced_to_nobody() -> None:
+    for array in ('["{{ .A }}x", "x y"]', '["x{{ .A }}", ["{{ .A }}"]]', '[{a: "{{ .A }}"}]'):
+        text = f'{{consul: "c:8500", logging: {{mask: {array}}}, jobs: [{{name: "a", exec: "x"}}]}}'
+        assert "{{ .A }}" not in refused(text, environ={}).faults[0]
 
 
 def test_no_value_of_the_environment_is_told() -> None:
