@@ -18,7 +18,7 @@ from cp.catalog import (
 from cp.catalog.credentials import Authorization, Token
 from cp.catalog.http import Http, endpoint_of
 from cp.catalog.instances import parse_instances
-from cp.catalog.unusable import Unusable, is_port
+from cp.catalog.unusable import Seen, Unusable, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ class Consul:
         environ: Mapping[str, str],
         warn: Callable[[str], object] = lambda text: None,
         resolver: Resolver | None = None,
+        unusable: Seen | None = None,
     ) -> None:
-        """`warn` hears once of each entry of a watched service that cannot be used."""
+        """`warn` hears once of each entry of a watched service that cannot be used, unless another client has seen it:
+        `unusable` is what all of them see."""
         self._settings = settings
-        self._unusable = Unusable(warn)
+        self._unusable = Unusable(warn, unusable)
         self._token = Token(settings.token, settings.token_file)
         self._authorization = Authorization(settings.http_auth)
         self._http = Http(
@@ -164,7 +166,7 @@ class Consul:
         found, unusable = parse_instances(answer.body, self._masked)
         self._unusable.report(
             {
-                id: f"{self._quoted_entry(id)} of {watch.name} in Consul is ignored: {why}"
+                f"{watch.name}/{id}": f"{self._quoted_entry(id)} of {watch.name} in Consul is ignored: {why}"
                 for id, why in unusable.items()
             }
         )
@@ -179,6 +181,7 @@ class Consul:
         self._http.interrupt()
 
     def close(self) -> None:
+        self._unusable.close()
         self._http.close()
 
     def _put(self, path: str, body: dict[str, Any]) -> None:

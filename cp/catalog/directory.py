@@ -29,6 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cp.catalog.unusable import Seen
     from cp.plan import DirectorySettings, Service, Watch
 
 # Dead entries are removed this long after their deadline, and looked for as often: late enough that nobody's clock
@@ -38,19 +39,21 @@ LONGEST_NAME = 255  # bytes; what file systems take
 
 
 class Directory:
-    """A client of one folder; see `cp.catalog.Catalog`. `warn` hears once of each file that is none of ours."""
+    """A client of one folder; see `cp.catalog.Catalog`. `warn` hears once of each file that is none of ours, unless
+    another client has seen it: `unusable` is what all of them see."""
 
     def __init__(
         self,
         settings: DirectorySettings,
         warn: Callable[[str], object],
+        unusable: Seen | None = None,
         *,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
         inotify: Callable[[str], Inotify] = Inotify,
     ) -> None:
         self._path = settings.path
-        self._folder = Folder(settings.path, warn)
+        self._folder = Folder(settings.path, warn, unusable)
         self._wall = wall
         self._clock = clock
         self._open_inotify = inotify
@@ -275,6 +278,7 @@ class Directory:
 
     def _free(self) -> None:
         """With the guard held, and no call under way: so no descriptor is closed twice, or under its reader."""
+        self._folder.close()
         self._unfollow()
         if self._bell is not None:
             self._bell.close()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cp.catalog.names import Resolver
     from cp.catalog.observed import Observe
     from cp.catalog.registrar import Registrar
+    from cp.catalog.unusable import Seen
     from cp.catalog.watcher import Watcher
     from cp.engine.host import Instance, Log, Report
     from cp.engine.loop import Loop
@@ -80,6 +81,8 @@ class Discovery:
         self._facts = facts
         self._observe = observe
         self._resolver = resolver or SharedResolver()
+        self._guard = allocate_lock()
+        self._unusable: Seen | None = None  # what no client can use; made when the first client needs it
         self._registrar: Registrar | None = None
         self._informed = ""  # the last thing that clients said they chose; all of them choose the same
 
@@ -128,12 +131,16 @@ class Discovery:
     def _open(self, who: str) -> Catalog:
         from cp.catalog.observed import Observed
         from cp.catalog.opener import open_catalog
+        from cp.catalog.unusable import Seen
 
+        with self._guard:
+            unusable = self._unusable = self._unusable or Seen()
         catalog = open_catalog(
             self._settings,
             warn=lambda text: self._loop.post(self._log.warning, text),
             inform=lambda text: self._loop.post(self._inform, text),
             resolver=None if isinstance(self._settings, DirectorySettings) else self._resolver.get(),
+            unusable=unusable,
         )
         return Observed(catalog, self._observe, self._facts.awaited, who)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cp.catalog import Instance
     from cp.catalog.http import Answer
     from cp.catalog.names import Resolver
+    from cp.catalog.unusable import Seen
     from cp.plan import EtcdSettings, Service, Watch
 
     T = TypeVar("T")
@@ -32,7 +33,8 @@ class Etcd:
     """A client of one cluster; see `cp.catalog.Catalog`. All calls are idempotent.
 
     In etcd an instance is there or not: it has no status. So what is not passing is taken out, and comes back when it
-    passes. `warn` hears once of each key below a watched service that is no instance, `inform` which API was chosen.
+    passes. `warn` hears once of each key below a watched service that is no instance, unless another client has seen
+    it: `unusable` is what all of them see. `inform` hears which API was chosen.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Etcd:
         *,
         order: Callable[[str], Any] = by_chance,
         resolver: Resolver | None = None,
+        unusable: Seen | None = None,
     ) -> None:
         self._settings = settings
         self._endpoints = Endpoints(settings, environ, order=order, resolver=resolver)
-        self._reader = Reader(warn)
+        self._reader = Reader(warn, unusable)
         self._inform = inform
         self._api: Api | None = None  # once it is known
         self._withdrawn: set[str] = set()  # ids of services that are kept out because of their status
@@ -96,6 +99,7 @@ class Etcd:
         self._endpoints.interrupt()
 
     def close(self) -> None:
+        self._reader.close()
         self._endpoints.close()
 
     def _do(self, call: Callable[[Api], T]) -> T:

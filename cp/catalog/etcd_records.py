@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from cp.catalog import CatalogGarbage, CatalogUnreachable, Instance
-from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Unusable, is_port
+from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Seen, Unusable, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ class Record:
 class Reader:
     """Turns keys and their values into instances; `warn` hears once of each key that is none of ours."""
 
-    def __init__(self, warn: Callable[[str], object]) -> None:
-        self._unusable = Unusable(warn)
+    def __init__(self, warn: Callable[[str], object], unusable: Seen | None = None) -> None:
+        self._unusable = Unusable(warn, unusable)
+        self.close = self._unusable.close
 
     def records(self, entries: Iterable[tuple[str, str, str | bytes]]) -> list[Record]:
         """Of triples of key, id and value."""

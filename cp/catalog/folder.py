@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog import records
+from cp.catalog.unusable import Seen
 from cp.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
@@ -18,16 +19,18 @@ _NOTHING: Sight = ((0, 0, 0), None)
 
 
 class Folder:
-    """Remembers what it has read. `warn` receives, once, each file that is not an entry, or may not be read.
+    """Remembers what it has read. `warn` receives, once, each file that is not an entry, or may not be read, unless
+    another client of those of `unusable` has told of it.
 
     Any other error of a file or of the folder is raised: what cannot be seen may well be there.
     """
 
-    def __init__(self, path: str, warn: Callable[[str], object]) -> None:
+    def __init__(self, path: str, warn: Callable[[str], object], unusable: Seen | None = None) -> None:
         self._path = path
         self._warn = warn
         self._seen: dict[str, Sight] = {}
-        self._warned: set[str] = set()
+        self._unusable = (unusable or Seen()).client()
+        self.close = self._unusable.close
 
     def scan(self) -> dict[str, records.Record]:
         """All that is in the folder, by file name. Raises OSError."""
@@ -39,7 +42,7 @@ class Folder:
                 if sight is not None:
                     seen[name] = sight
         self._seen = seen
-        self._warned &= seen.keys()
+        self._unusable.keeps(seen)
         return self.known()
 
     def concerns(self, names: set[str], service: str) -> list[str]:
@@ -98,8 +101,7 @@ class Folder:
             return signature, None
 
     def _warn_of(self, name: str, text: str) -> None:
-        if name not in self._warned:
-            self._warned.add(name)
+        if self._unusable.adds(name):
             self._warn(text)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cp.catalog import Catalog
     from cp.catalog.names import Resolver
+    from cp.catalog.unusable import Seen
     from cp.plan import EtcdSettings
 
 
@@ -21,23 +22,24 @@ def open_catalog(
     inform: Callable[[str], object] = lambda text: None,
     environ: Mapping[str, str] | None = None,
     resolver: Resolver | None = None,
+    unusable: Seen | None = None,
 ) -> Catalog:
     """A client for one thread; nothing is contacted yet. CatalogError if the settings can never work.
 
     `warn` hears what a person should know and is no error, `inform` what the client has chosen by itself; both are
     called on the client's thread. `environ`, our own environment by default, may name an HTTP proxy. `resolver` is
-    shared with other clients, which look up the same names. Imports what this catalogue needs and no other: call it on
-    the thread that will use the client.
+    shared with other clients, which look up the same names, and so is `unusable`, which has the entries that people
+    were told of. Imports what this catalogue needs and no other: call it on the thread that will use the client.
     """
     if isinstance(settings, DirectorySettings):
         from cp.catalog.directory import Directory
 
-        return Directory(settings, warn)
+        return Directory(settings, warn, unusable)
     environ = process_environment() if environ is None else environ
     if isinstance(settings, ConsulSettings):
         from cp.catalog.consul import Consul
 
-        return Consul(settings, environ, warn, resolver)
+        return Consul(settings, environ, warn, resolver, unusable)
     from cp.catalog.etcd import Etcd
 
-    return Etcd(settings, environ, warn, inform, resolver=resolver)
+    return Etcd(settings, environ, warn, inform, resolver=resolver, unusable=unusable)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
 NOT_A_PORT = "its port is not a number from 0 to 65535"
 NO_ADDRESS = "it has no address"
@@ -18,17 +20,71 @@ def is_port(value: object) -> bool:
     return type(value) is int and 0 <= value <= 65535
 
 
-class Unusable:
-    """The entries of one watch that cannot be used. `warn` receives what a person should know."""
+class Seen:
+    """The entries that cannot be used, as all clients of one catalogue see them: many may look at the same ones.
 
-    def __init__(self, warn: Callable[[str], object]) -> None:
+    The clients call from their threads. The lock is held for microseconds.
+    """
+
+    def __init__(self) -> None:
+        self.lock = allocate_lock()
+        self.clients: dict[str, int] = {}  # how many of them see it, by the name of the entry
+
+    def client(self) -> Client:
+        return Client(self)
+
+
+class Client:
+    """What one of them sees."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._mine: set[str] = set()
+        self._closed = False
+
+    def adds(self, name: str) -> bool:
+        """It sees this one; whether nobody else did before."""
+        with self._seen.lock:
+            if self._closed or name in self._mine:
+                return False
+            self._mine.add(name)
+            others = self._seen.clients.get(name, 0)
+            self._seen.clients[name] = others + 1
+            return others == 0
+
+    def keeps(self, names: Container[str]) -> None:
+        """It sees no others than these any more."""
+        with self._seen.lock:
+            for name in [name for name in self._mine if name not in names]:
+                self._drop(name)
+
+    def close(self) -> None:
+        """It sees nothing from now on."""
+        with self._seen.lock:
+            self._closed = True
+            for name in tuple(self._mine):
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self._mine.discard(name)
+        self._seen.clients[name] -= 1
+        if not self._seen.clients[name]:
+            del self._seen.clients[name]
+
+
+class Unusable:
+    """The entries of one watch that cannot be used. `warn` receives what a person should know, and nobody has told
+    since another client saw it."""
+
+    def __init__(self, warn: Callable[[str], object], seen: Seen | None = None) -> None:
         self._warn = warn
-        self._known: frozenset[str] = frozenset()
+        self._client = (seen or Seen()).client()
+        self.close = self._client.close
 
     def report(self, texts: Mapping[str, str]) -> None:
         """`texts` has a sentence for each that is there now, by the name of the entry."""
-        new = [text for name, text in texts.items() if name not in self._known]
-        self._known = frozenset(texts)
+        self._client.keeps(texts)
+        new = [text for name, text in texts.items() if self._client.adds(name)]
         for text in new[:MOST_REPORTS]:
             self._warn(text)
         if len(new) > MOST_REPORTS:

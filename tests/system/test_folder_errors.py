@@ -53,3 +53,19 @@ def test_a_folder_on_the_path_that_may_not_be_searched_is_named(pilot: StartPilo
     started = pilot(config(app(), job("tool", "tool-of-ours")), prefix=MORTAL, env=path)
 
     started.wait_for_line(rf'exec: "tool-of-ours": permission denied: {hidden} on \$PATH may not be searched')
+
+
+def test_a_file_that_is_no_entry_is_named_once_however_many_watches_see_it(pilot: StartPilot) -> None:
+    names = ("one", "two", "three")
+    shelf = pilot.folder() / "shelf"
+    shelf.mkdir()
+    (shelf / "garbage.json").write_text("garbage")
+    watches = [{"name": name, "interval": 1} for name in names]
+    started = pilot(config(advertised(), directory=str(shelf), watches=watches))
+
+    def are_up_to_date() -> bool:
+        return [each["about"] for each in started.ask("GET", "/v3/jobs").json["watches"]] == ["up to date"] * 3
+
+    started.wait_for(are_up_to_date, what="a look of each watch")
+    started.wait_for(lambda: registered(shelf, "app"), what="the registration, which looks at the folder, too")
+    assert started.output().count("garbage.json is ignored") == 1

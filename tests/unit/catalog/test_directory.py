@@ -14,6 +14,7 @@ import pytest
 from cp.catalog import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable, records
 from cp.catalog.directory import SWEEP_AFTER, Directory
 from cp.catalog.inotify import Inotify
+from cp.catalog.unusable import Seen
 from cp.plan import DirectorySettings
 from tests.unit.catalog.fakes import service, watch
 
@@ -636,3 +637,23 @@ def test_a_heartbeat_replaces_what_is_no_entry(scene: Scene) -> None:
         directory.entry(service())
     directory.heartbeat(service(), "passing", "")
     assert scene.seen() == ["web-box"]
+
+
+def test_a_file_that_is_no_entry_is_named_once_to_all_clients(scene: Scene) -> None:
+    unusable = Seen()
+    scene.folder.mkdir()
+    (scene.folder / "bad.json").write_text("garbage")
+    first, second = scene.open(unusable=unusable), scene.open(unusable=unusable)
+    for each in (first, second, first):
+        each.instances(watch())
+    assert len(scene.warnings) == 1
+    first.close()
+    scene.open(unusable=unusable).instances(watch())
+    assert len(scene.warnings) == 1
+    (scene.folder / "bad.json").unlink()
+    for each in scene.opened[1:]:
+        each.instances(watch())
+    (scene.folder / "bad.json").write_text("garbage again")
+    for each in scene.opened[1:]:
+        each.instances(watch())
+    assert len(scene.warnings) == 2

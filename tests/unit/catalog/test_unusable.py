@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.catalog.unusable import MOST_REPORTS, Unusable
+from cp.catalog.unusable import MOST_REPORTS, Seen, Unusable
 
 
 def test_each_is_reported_once_while_it_is_there() -> None:
@@ -21,3 +21,31 @@ def test_many_at_once_are_counted() -> None:
     unusable.report(many)
     assert told[:-1] == [f"{number} is bad" for number in range(MOST_REPORTS)]
     assert told[-1] == "3 more entries of the catalogue are ignored for such reasons"
+
+
+def test_each_is_reported_once_to_all_clients_while_one_of_them_sees_it() -> None:
+    told: list[str] = []
+    seen = Seen()
+    first, second = (Unusable(told.append, seen) for _ in range(2))
+    bad = {"a": "a is bad"}
+    for one, texts in ((first, bad), (second, bad), (first, {}), (first, bad), (second, {}), (first, bad)):
+        one.report(texts)
+    assert told == ["a is bad"]
+    first.report({})
+    second.report(bad)
+    assert told == ["a is bad"] * 2
+
+
+def test_what_a_client_saw_that_is_closed_is_seen_no_more() -> None:
+    told: list[str] = []
+    seen = Seen()
+    first, second = (Unusable(told.append, seen) for _ in range(2))
+    first.report({"a": "a is bad", "b": "b is bad"})
+    second.report({"b": "b is bad"})
+    first.close()
+    first.close()
+    first.report({"c": "c is bad"})
+    second.report({"a": "a is bad", "b": "b is bad"})
+    assert told == ["a is bad", "b is bad", "a is bad"]
+    second.close()
+    assert seen.clients == {}
