@@ -42,6 +42,7 @@ class Budget:
         self._timed_out: set[FakeProcess] = set()
         self._holders: set[FakeProcess] = set()
         self._left, self._since = max(0.0, seconds), 0.0
+        self._spent_at = -1.0  # when one was spent, at the moment at which another took its place
 
     # --- the budget
 
@@ -50,6 +51,8 @@ class Budget:
         return self._left - (self._model.now - self._since if self._holders else 0.0)
 
     def renew(self, seconds: float) -> None:
+        if self._holders and self.remaining <= SOON:
+            self._spent_at = self._model.now  # while we were suspended, perhaps: what is due then comes in any order
         self._left, self._since = max(0.0, seconds), self._model.now
         self._holders = set(self._told)
 
@@ -91,7 +94,7 @@ class Budget:
             del self._limits[process]
         elif number == KILL:
             at_once = self._model.plan.stop_timeout < 0
-            allowed = self._model.left or at_once or unasked or self.remaining <= SOON
+            allowed = self._model.left or at_once or unasked or self.remaining <= SOON or self._spent_at == now
             expect(allowed, "not early", f"{process.name} is killed, with {self.remaining:.3f} s left")
             process.doomed_at = now if process.doomed_at is None else process.doomed_at
         process.killed = process.killed or number == KILL

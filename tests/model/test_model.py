@@ -26,6 +26,7 @@ from tests.model.scenario import Scenario
 
 PARTS = [("jobs", number) for number in range(6)] + [("services", number) for number in range(2)]
 EACH = 1250
+FOUND = (77015165, 1796038648000685)  # by the soak, and mended since
 
 
 @pytest.mark.timeout(300)
@@ -40,6 +41,11 @@ def test_whatever_happens_the_engine_does_what_the_model_says(dialect: str, part
     open_before = len(os.listdir("/proc/self/fd"))
     check()
     assert len(os.listdir("/proc/self/fd")) <= open_before
+
+
+@pytest.mark.parametrize("number", FOUND)
+def test_what_the_soak_found_is_mended(number: int) -> None:
+    play(from_seed(number))
 
 
 def test_a_seed_is_always_the_same_scenario() -> None:
