@@ -42,9 +42,7 @@ class Roster:
 
     def remove(self, job: Job) -> None:
         """Forget a job that is complete, and what happened to it."""
-        if self.jobs.get(job.name) is job:
-            del self.jobs[job.name]
-        self.unfinished.pop(job, None)
+        del self.jobs[job.name]
         self._triggers[job.trigger.key].remove(job)
         named = self._named[job.source]
         named.remove(job)
