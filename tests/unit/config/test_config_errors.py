@@ -134,6 +134,26 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *inside] if path and isinstance(path[-1], str) else inside
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "what"),
+    [
+        ("", "1:1", "the configuration is empty"),
+        (" \n\n", "2:1", "the configuration is empty"),
+        ("// later\n/* */", "2:5", "the configuration has only comments"),
+        ("{{ if .X }}{}{{ end }}", "1:1", "what the template gives is empty"),
+        ("{{ .X }}", "1:1", "what the template gives is empty"),
+    ],
+)
+def test_an_empty_configuration_is_reported_as_empty(text: str, place: str, what: str) -> None:
+    first, _, rest = str(refused(text, environ={"X": ""})).partition("\n")
+
+    assert first.startswith(
+        f"app.json:{place}: Parse error at line:col [{place}]: unexpected end of JSON input: {what}, "
+        'expected one object, such as {consul: "localhost:8500", jobs: []}'
+    )
+    assert rest == ("{{ .X }} at app.json:1:1 gives nothing: the variable X is empty." if ".X }}" in text[:9] else "")
+
+
 @pytest.mark.parametrize("dialect", RIGHT)
 def test_a_value_of_another_type_is_one_fault(dialect: str) -> None:
     load_text(json.dumps(RIGHT[dialect]), "app")

@@ -260,7 +260,7 @@ def test_a_crowd_that_says_nothing_does_not_keep_a_scraper_out(serve: Callable[.
 
 
 def test_a_port_that_is_listened_on_cannot_be_had(world: World) -> None:
-    with pytest.raises(tcp.PortError, match="another program listens there: stop it, or name another `port`"):
+    with pytest.raises(tcp.PortError, match="another program listens there: name another `port`, or stop that program"):
         tcp.listen("127.0.0.1", world.place[1])
 
 
