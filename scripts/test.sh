@@ -4,8 +4,8 @@
 # Environment: PYTHON  the Python to test on (default: python3)
 #              CHECKS  0 leaves out ruff and mypy
 #              AGAIN   1 gives up to 12 tests that failed beside others two more chances alone, and names them
-# It makes what it needs in .cache/: the test tools, a Consul, an etcd and a Prometheus (those on PATH, if they will
-# do; none of them for unit tests alone), and the archive in dist/.
+# It makes what it needs in .cache/: the test tools, a Consul, an etcd, a Prometheus and an openssl (those on PATH, if
+# they will do; none of them for unit tests alone), and the archive in dist/.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
@@ -32,7 +32,8 @@ if ! only_unit_tests "$@"; then
     CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
     ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
     PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
-    export CONSUL ETCD PROMETHEUS
+    OPENSSL=$("$tests/bin/python" scripts/fetch-openssl.py) || exit 1
+    export CONSUL ETCD PROMETHEUS OPENSSL
 fi
 
 PYTHON=$python scripts/build-zipapp.sh >&2

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from xprocess import XProcess
 
-    from tests.system.certificates import Authority
+    from tests.certificates import Authority
 
 USER, PASSWORD = "root", "geheim:é&x"
 PREFIX = "/containerpilot"
@@ -54,13 +54,13 @@ class Etcd:
         context = None
         if authority is not None:
             scheme = "https"
-            certificate, key = (authority.ca.with_name(each) for each in ("server.pem", "server.key"))
+            certificate, key = (authority.file.with_name(each) for each in ("server.pem", "server.key"))
             self._flags += [
                 "--cert-file", str(certificate), "--key-file", str(key),
-                "--trusted-ca-file", str(authority.ca), "--client-cert-auth",
+                "--trusted-ca-file", str(authority.file), "--client-cert-auth",
             ]  # fmt: skip
-            context = ssl.create_default_context(cafile=str(authority.ca))
-            context.load_cert_chain(authority.ca.with_name("client.pem"), authority.ca.with_name("client.key"))
+            context = ssl.create_default_context(cafile=str(authority.file))
+            context.load_cert_chain(authority.file.with_name("client.pem"), authority.file.with_name("client.key"))
         self.address = f"127.0.0.1:{self._port}"
         self.url = f"{scheme}://{self.address}"
         self._opener = urllib.request.build_opener(

@@ -86,7 +86,7 @@ def test_every_source_and_licence_is_inside_and_nothing_of_the_build_machine(bui
         assert any(re.fullmatch(rf"site-packages/{distribution}-.*/licenses/LICENSE.*", name) for name in names)
     for path in (ROOT / "cp").rglob("*.py"):
         assert f"{path.relative_to(ROOT)}\0".encode() in sources
-    assert str(ROOT).encode() not in content
+    assert f"{ROOT}/".encode() not in content
 
 
 def test_every_file_has_the_same_time_and_an_ordinary_mode(built_archive: Path) -> None:

@@ -17,7 +17,7 @@ from tests.system.servers import free_port
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.system.certificates import Authority
+    from tests.certificates import Authority
     from tests.system.etcd_server import StartEtcd
     from tests.system.pilot_fixtures import StartPilot
 
@@ -136,9 +136,9 @@ def test_with_tls_and_a_password_of_the_environment(
                 "username": USER,
                 "password": "PASSWORD",
                 "tls": {
-                    "cafile": str(authority.ca),
-                    "clientcert": str(authority.ca.with_name("client.pem")),
-                    "clientkey": str(authority.ca.with_name("client.key")),
+                    "cafile": str(authority.file),
+                    "clientcert": str(authority.file.with_name("client.pem")),
+                    "clientkey": str(authority.file.with_name("client.key")),
                 },
             },
             "services": [service()],

@@ -20,7 +20,7 @@ from tests.system.pilot import settle
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.system.certificates import Authority
+    from tests.certificates import Authority
     from tests.system.etcd_server import Etcd, StartEtcd
 
 both = pytest.mark.parametrize("api", ["v2", "v3"])
@@ -339,9 +339,9 @@ def test_users_that_come_later(open: Any, name: str, start_etcd: StartEtcd) -> N
 
 def tls(authority: Authority, **changes: Any) -> Tls:
     files = {
-        "ca_file": str(authority.ca),
-        "client_cert": str(authority.ca.with_name("client.pem")),
-        "client_key": str(authority.ca.with_name("client.key")),
+        "ca_file": str(authority.file),
+        "client_cert": str(authority.file.with_name("client.pem")),
+        "client_key": str(authority.file.with_name("client.key")),
     }
     return Tls(**{**files, **changes})
 

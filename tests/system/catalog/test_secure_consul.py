@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 from cp.catalog import CatalogError, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.catalog.consul import Consul as Client
 from cp.plan import Tls
-from tests.certificates import Authority
+from tests.certificates import Authority, openssl
 from tests.system.catalog.live import Party, consul_at, service, watch
 from tests.system.catalog.test_consul import beat
 from tests.system.servers import Consul, StartConsul, free_port
@@ -93,7 +92,7 @@ def test_authorities_in_a_folder(
     secure: Secure, client_tls: Tls, open: Any, name: str, authority: Authority, tmp_path: Path
 ) -> None:
     (tmp_path / "ca.pem").write_bytes(authority.file.read_bytes())
-    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)
+    openssl(tmp_path, "rehash", ".")
     tls = client_tls.replace(ca_file="", ca_path=str(tmp_path))
     beat(open(secure.address, scheme="https", tls=tls), service(name))
 
