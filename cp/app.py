@@ -344,6 +344,13 @@ def _handle_signals(loop: Loop, processes: Processes, engine: Engine) -> None:
         for number in _signal.valid_signals()
         if number not in left_alone
     }
+    pass_on = handlers[_signal.SIGCONT]
+
+    def resumed(number: int) -> None:
+        processes.continued()
+        pass_on(number)
+
+    handlers[_signal.SIGCONT] = resumed
     handlers[_signal.SIGCHLD] = reap
     loop.handle_signals(handlers)
     loop.call_soon(reap)  # what exited before the handler stood

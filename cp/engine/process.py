@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cp.engine.orphans import Orphan
+    from cp.engine.terminal import Terminal
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -53,7 +54,7 @@ class Processes:
         self._groups_limit = GROUPS_LIMIT
         self._null = open_null()
         self._all_signals = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
-        self._terminal_owner: int | None = None
+        self._terminal: Terminal | None = None  # once a child has got one
         self._sweeping = 0  # running processes whose group is swept
         self.started = 0
         self.orphans = 0  # children reaped that somebody else started
@@ -73,11 +74,11 @@ class Processes:
         """Start a command; `on_exit(code)` is called once from `reap`, with -N for a death by signal N.
 
         `stdin` is what it reads: INHERIT for our own standard input, a path, or "" for nothing. If our own is a
-        terminal whose foreground is ours, a child that inherits it gets the foreground, too, until it exits. `sweep`:
-        what is left of the group when the leader exits gets a SIGTERM. Raises StartError.
+        terminal, a child that inherits it gets our foreground, too, until it exits. `sweep`: what is left of
+        the group when the leader exits gets a SIGTERM. Raises StartError.
         """
         path = find_executable(command[0], environ.get("PATH", ""))
-        terminal = stdin == INHERIT and _owns_terminal()
+        terminal = self._find_terminal() if stdin == INHERIT else None
         reads = 0 if stdin == INHERIT else self._null if not stdin else _open_input(stdin)
         actions: list[tuple[int, int, int]] = []
         for target, fd in ((0, reads), (1, stdout), (2, stderr)):
@@ -106,8 +107,8 @@ class Processes:
         self._running[pid] = process
         self._sweeping += sweep
         self.started += 1
-        if terminal:
-            self._give_terminal(pid)
+        if terminal is not None:
+            terminal.give(pid)
         return process
 
     def signal(self, process: Process, number: int, *, group: bool) -> bool:
@@ -204,6 +205,8 @@ class Processes:
 
     def reap(self) -> bool:
         """Collect exited children, ours and orphans; True if there may be more (the batch was full)."""
+        if self._terminal is not None and self._terminal.owner:
+            self._notice_stop(self._terminal)
         for _ in range(REAP_BATCH):
             try:
                 # While the leader is a zombie its pid, and so its group, cannot be anybody else's: look before reaping.
@@ -222,8 +225,8 @@ class Processes:
             process.reaped = True
             self._sweeping -= process.sweep
             self._keep_group(pid)
-            if self._terminal_owner == pid:
-                self._take_terminal()
+            if self._terminal is not None and self._terminal.owner == pid:
+                self._terminal.take_back()
             self._call_soon(process.on_exit, os.waitstatus_to_exitcode(status))
         return True
 
@@ -253,27 +256,29 @@ class Processes:
 
     # --- the terminal
 
-    def _give_terminal(self, group: int) -> None:
+    def continued(self) -> None:
+        """SIGCONT has come: perhaps a shell has resumed us in the foreground."""
+        if self._terminal is not None:
+            self._terminal.resume()
+
+    def _find_terminal(self) -> Terminal | None:
+        """The one at our standard input, if that is a terminal."""
+        if self._terminal is None and os.isatty(0):
+            try:
+                from cp.engine.terminal import Terminal  # few containers have one
+            except (OSError, ImportError, MemoryError):  # no descriptor is left: the child runs without the foreground
+                return None
+            self._terminal = Terminal()
+        return self._terminal
+
+    def _notice_stop(self, terminal: Terminal) -> None:
+        """Whether Ctrl-Z has stopped who has the terminal; what stops it by SIGSTOP means to."""
         try:
-            os.tcsetpgrp(0, group)
-            os.killpg(group, _signal.SIGCONT)  # it may have stopped on a read before the terminal was its own
-        except OSError:
+            stopped = os.waitid(os.P_PID, terminal.owner, os.WSTOPPED | os.WNOHANG)
+        except ChildProcessError:
             return
-        self._terminal_owner = group
-
-    def _take_terminal(self) -> None:
-        self._terminal_owner = None
-        try:
-            os.tcsetpgrp(0, os.getpgrp())
-        except OSError:
-            pass  # the terminal is gone
-
-
-def _owns_terminal() -> bool:
-    try:
-        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
-    except OSError:
-        return False
+        if stopped is not None and stopped.si_status == _signal.SIGTSTP:
+            terminal.stop()
 
 
 def _open_input(path: str) -> int:

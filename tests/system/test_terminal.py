@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.descriptors import is_ready
-from tests.system.pilot import Pilot, wait_for
-from tests.system.scripts import forever, mark, sh
+from tests.system import proc
+from tests.system.jobs.configs import app, config
+from tests.system.pilot import Pilot, settle, wait_for
+from tests.system.scripts import PRELUDE, forever, mark, sh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.system.pilot_fixtures import StartPilot
 
@@ -50,11 +53,13 @@ def terminal() -> Iterator[Terminal]:
     os.close(opened.slave)
 
 
-def start(pilot: StartPilot, terminal: Terminal, config: dict[str, object], app: list[str]) -> Pilot:
+def start(
+    pilot: StartPilot, terminal: Terminal, settings: dict[str, object], command: list[str], by: Sequence[str] = ()
+) -> Pilot:
     return pilot(
-        config,
-        app,
-        prefix=CONTROLLING,
+        settings,
+        command,
+        prefix=[*CONTROLLING, *by],
         new_session=False,
         stdin=terminal.slave,
         stdout=terminal.slave,
@@ -97,8 +102,8 @@ def test_app_that_dies_of_control_c_gives_130(pilot: StartPilot, terminal: Termi
 
 def test_hooks_and_coprocesses_do_not_get_what_is_typed(pilot: StartPilot, terminal: Terminal) -> None:
     read = "if read -r line; then mark {0}:$line; else mark {0}:nothing; fi"
-    config = {"preStart": sh(read.format("hook")), "coprocesses": [{"command": sh(read.format("co"))}]}
-    started = start(pilot, terminal, config, sh(read.format("app") + "\nexec sleep 1000"))
+    settings = {"preStart": sh(read.format("hook")), "coprocesses": [{"command": sh(read.format("co"))}]}
+    started = start(pilot, terminal, settings, sh(read.format("app") + "\nexec sleep 1000"))
     started.wait_for_mark("hook:nothing")
     started.wait_for_mark("co:nothing")
 
@@ -118,8 +123,114 @@ def test_terminal_is_ours_again_after_the_app(pilot: StartPilot, terminal: Termi
     assert os.tcgetpgrp(terminal.keyboard) == os.getpgid(started.pid)
 
 
+def test_terminal_goes_from_one_job_to_another(pilot: StartPilot, terminal: Terminal) -> None:
+    started = start(pilot, terminal, config(app("old", stdin="inherit"), app("other")), [])
+    started.wait_for_mark("old")
+    wait_for(lambda: os.tcgetpgrp(terminal.keyboard) == started.jobs()["old"]["pid"])
+
+    started.configure(config(app("new", stdin="inherit"), app("other")))
+    assert started.run("-reload").code == 0
+    started.wait_for_mark("new")
+
+    wait_for(lambda: os.tcgetpgrp(terminal.keyboard) == started.jobs()["new"]["pid"])
+
+
 def test_stop_ends_an_app_in_the_foreground(pilot: StartPilot, terminal: Terminal) -> None:
     started = start(pilot, terminal, {}, sh("mark app\nread -r line"))
     started.wait_for_mark("app")
 
     assert started.stop() == 143
+
+
+# --- Ctrl-Z
+
+
+def start_in_a_shell(pilot: StartPilot, terminal: Terminal, app: list[str], script: str) -> Pilot:
+    """By a shell with job control, to whose script we are "$@". The Pilot that is returned is the shell."""
+    return start(pilot, terminal, {}, app, by=["sh", "-mc", PRELUDE + script, "sh"])
+
+
+def press_control_z(started: Pilot, terminal: Terminal) -> None:
+    """When the application has the terminal, which it gets just after its start."""
+    started.wait_for_mark("app")
+    app = "/bin/sh -c"
+    wait_for(lambda: proc.command_line(os.tcgetpgrp(terminal.keyboard)).startswith(app), what="the terminal of the app")
+    terminal.type(b"\x1a")
+
+
+ECHOES = sh("mark app\nwhile read -r line; do mark app:$line; done\nexit 7")
+
+
+@pytest.mark.parametrize("program", ['"$@"', """sh -c '"$@"; exit $?' sh "$@" """], ids=["program", "script"])
+def test_control_z_gives_the_shell_its_terminal_and_fg_gives_it_back(
+    pilot: StartPilot, terminal: Terminal, program: str
+) -> None:
+    script = f"{program}; mark shell; read -r word; mark $word; fg >/dev/null; mark code:$?"
+    started = start_in_a_shell(pilot, terminal, ECHOES, script)
+    press_control_z(started, terminal)
+    started.wait_for_mark("shell")
+    terminal.type(b"to-the-shell\n")
+    started.wait_for_mark("to-the-shell")
+    terminal.type(b"to-the-app\n")
+    started.wait_for_mark("app:to-the-app")
+    terminal.type(b"\x04")
+
+    assert started.wait_exit() == 0
+    assert started.words() == ["app", "shell", "to-the-shell", "app:to-the-app", "code:7"]
+
+
+def test_app_that_was_stopped_goes_on_in_the_background(pilot: StartPilot, terminal: Terminal) -> None:
+    """And its end does not take the terminal from the shell."""
+    app = sh("mark app\nuntil [ -e go ]; do sleep 0.05; done\nmark gone\nexit 7")
+    script = '"$@"; mark shell; bg >/dev/null; read -r word; mark $word; wait; mark code:$?'
+    started = start_in_a_shell(pilot, terminal, app, script)
+    press_control_z(started, terminal)
+    started.wait_for_mark("shell")
+    (started.folder / "go").touch()
+    started.wait_for_mark("gone")
+    terminal.type(b"to-the-shell\n")
+
+    started.wait_for_mark("to-the-shell")
+    assert started.wait_exit() == 0
+
+
+def test_app_that_was_started_in_the_background_has_the_terminal_after_fg(
+    pilot: StartPilot, terminal: Terminal
+) -> None:
+    script = '"$@" & read -r word; mark $word; fg >/dev/null; mark code:$?'
+    started = start_in_a_shell(pilot, terminal, ECHOES, script)
+    started.wait_for_mark("app")
+
+    terminal.type(b"to-the-shell\n")
+    started.wait_for_mark("to-the-shell")
+    terminal.type(b"to-the-app\n")
+    started.wait_for_mark("app:to-the-app")
+    terminal.type(b"\x04")
+
+    started.wait_for_mark("code:7")
+
+
+def test_control_z_without_a_shell_is_ignored_by_the_app(pilot: StartPilot, terminal: Terminal) -> None:
+    """As it would be by an application that is PID 1 of a container: nobody could resume it."""
+    started = start(pilot, terminal, {}, ECHOES)
+    press_control_z(started, terminal)
+    terminal.type(b"goes-on\n")
+
+    started.wait_for_mark("app:goes-on")
+    terminal.type(b"\x04")
+    assert started.wait_exit() == 7
+
+
+def test_stop_of_the_app_by_another_than_the_terminal_stays(pilot: StartPilot, terminal: Terminal) -> None:
+    started = start(pilot, terminal, {}, ECHOES)
+    started.wait_for_mark("app")
+    app = started.children()[0]
+    wait_for(lambda: os.tcgetpgrp(terminal.keyboard) == app)
+
+    os.kill(app, signal.SIGSTOP)
+    terminal.type(b"later\n")
+    settle(0.3)
+    assert started.count("app:later") == 0
+
+    os.kill(app, signal.SIGCONT)
+    started.wait_for_mark("app:later")
