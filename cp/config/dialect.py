@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cp.config.fields import kind, show
-from cp.config.nearest import did_you_mean, nearest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
         return Dialect(SERVICES, f"it has the key '{by_services[0]}'", by_services[1])
     if by_jobs:
         return Dialect(JOBS, f"it has the key '{by_jobs[0]}'", by_jobs[1])
+    from cp.config.nearest import nearest
+
     for key in members:  # `servces` is to be reported as what it is, and not to decide the dialect by its absence
         if key not in _SHARED_KEYS and nearest(key, SERVICES_KEYS + JOBS_KEYS) in SERVICES_KEYS:
             return Dialect(SERVICES, f"the key '{key}' looks like one of its keys", root.keys[key])
@@ -61,6 +62,8 @@ def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
 def _declared(declared: Value, problems: Problems) -> Dialect:
     name = declared.data
     if name not in (SERVICES, JOBS):
+        from cp.config.nearest import did_you_mean
+
         what = show(name) + did_you_mean(name, (SERVICES, JOBS)) if isinstance(name, str) else kind(declared)
         problems.fault(declared.at, "dialect", f'must be "services" or "jobs", not {what}')
         problems.check()

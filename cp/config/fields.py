@@ -10,7 +10,6 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.commands import CommandError, parse_command
 from cp.config.json5 import Value
-from cp.config.nearest import did_you_mean
 from cp.config.numbers import in_range, is_finite, parse_integer, plain
 
 TYPE_CHECKING = False
@@ -87,6 +86,8 @@ class Fields:
         if same:
             hint = f" ('{same}' is there already)"
         else:
+            from cp.config.nearest import did_you_mean
+
             hint = did_you_mean(key, known) or f" (the keys here are {', '.join(known)})"
         # The words at the end are those that ContainerPilot always had and tools look for.
         if self.path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cp.config.fields import show
-from cp.config.nearest import did_you_mean
 from cp.plan import INHERIT
 
 TYPE_CHECKING = False
@@ -24,6 +23,8 @@ def read_stdin(fields: Fields, *, main: bool) -> str:
     if value == INHERIT or value == "null":
         return INHERIT if value == INHERIT else ""
     if "/" not in value:
+        from cp.config.nearest import did_you_mean
+
         fix = did_you_mean(value, (INHERIT, "null"))
         if value and not fix and not fields.is_boolean("stdin"):
             fix = f": write {show(f'./{value}')} for a file"

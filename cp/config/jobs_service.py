@@ -5,7 +5,6 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.fields import show
 from cp.config.names import SERVICE_NAME_RULE, is_service_name
-from cp.config.nearest import did_you_mean
 from cp.plan import Service
 
 TYPE_CHECKING = False
@@ -54,6 +53,8 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
     check_service_name(fields, name)
     status = fields.string("initial_status")
     if status and status not in _STATUSES:
+        from cp.config.nearest import did_you_mean
+
         fields.fault(
             "initial_status",
             f"job[{name}].initialStatus must be one of 'passing', 'warning' or 'critical', "

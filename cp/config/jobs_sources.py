@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cp.config.jobs_job import TELEMETRY_JOB
 from cp.config.jobs_triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS
-from cp.config.nearest import did_you_mean
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,6 +88,8 @@ def _check_error(fields: Fields, when: When, sources: dict[str, tuple[str, ...]]
 
 
 def _no_such_source(source: str, sources: dict[str, tuple[str, ...]], jobs: set[str], *, has_time: bool) -> str:
+    from cp.config.nearest import did_you_mean
+
     known = "a source is the name of a job, check.JOB, watch.NAME, global, SIGHUP or SIGUSR2"
     if source.startswith("check.") and source.removeprefix("check.") in jobs:
         return f"the job '{source.removeprefix('check.')}' has no `health.exec`, so there are no events of '{source}'"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.nearest import did_you_mean
 from cp.plan import When
 
 TYPE_CHECKING = False
@@ -87,6 +86,8 @@ def _signal(fields: Fields, name: str, source: str) -> When:
 def _on_event(fields: Fields, name: str, key: str, source: str) -> Trigger:
     event = fields.string(key)
     if event not in _EVENTS:
+        from cp.config.nearest import did_you_mean
+
         fields.fault(
             key,
             f"unable to parse job[{name}].when.event: {event} is not a valid event code"

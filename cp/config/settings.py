@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.fields import show
-from cp.config.nearest import did_you_mean
 from cp.plan import INHERIT, SHORTEST_MASKED, Logging
 
 TYPE_CHECKING = False
@@ -97,6 +96,8 @@ def _choice(fields: Fields, key: str, saying: str, choices: dict[str, str], defa
         return default
     choice = choices.get(text.lower())
     if choice is None:
+        from cp.config.nearest import did_you_mean
+
         quoted = f"'{text}'" if text.isprintable() else show(text)
         fields.fault(key, f"{saying} {quoted}: choose one of {', '.join(choices)}{did_you_mean(text, choices)}")
         return default

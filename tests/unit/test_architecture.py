@@ -65,6 +65,7 @@ MEMBERS = {
     "cp.threadchannel": "channel",
     "cp.without_effect": "cli",
     "cp.config.json5_errors": "config/json5",
+    "cp.config.json5_excerpts": "config/json5",
     "cp.config.json5_scanner": "config/json5",
 }
 
