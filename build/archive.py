@@ -20,7 +20,8 @@ What is in the archive, and who reads it:
         application-MAGIC.bin  what the start of an application needs besides; compressed, because one millisecond of
                             each start buys 1.2 MB of the archive. Modules that only some starts need are in it, each
                             compressed by itself
-        PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported
+        PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported: those that most
+                            applications need soon, and, compressed by themselves, all the rest
     _bootstrap/sources.tar  all sources in one file, because each file of an archive costs every start 10 microseconds
     _bootstrap/native/orjson-MACHINE.xz  orjson's native files, see native.py
     site-packages/          names, versions and licences of what is in the archive
@@ -60,7 +61,8 @@ ENTRY = ROOT / "build" / "entry"
 START_MODULES = ROOT / "build" / "start_modules.txt"
 CLIENT_MODULES = ROOT / "build" / "client_modules.txt"
 SOME_STARTS_MODULES = ROOT / "build" / "some_starts_modules.txt"
-LISTS = (START_MODULES, CLIENT_MODULES, SOME_STARTS_MODULES)
+SOON_MODULES = ROOT / "build" / "soon_modules.txt"
+LISTS = (START_MODULES, CLIENT_MODULES, SOME_STARTS_MODULES, SOON_MODULES)
 STAMP = ROOT / ".cache" / "build.json"
 
 # Python takes a file that lacks its end, where an archive has its directory, for a script. The second line is what it
@@ -111,16 +113,17 @@ def stage_bootstrap(folder: Path, ours: list[Source], theirs: list[Source], foun
     start = [each for each in bootstrap if each.module == "_bootstrap.importer"] + client
     rest = [each for each in application + listed(ours, SOME_STARTS_MODULES) if each not in client]
     order = [each.module for each in application]
+    soon = [each.module for each in listed(ours + theirs, SOON_MODULES)]
     parts: dict[str, list[Source]] = {package: [] for package in PACKAGES}
     for each in ours + theirs:
         if each not in client + rest:
             parts[next(package for package in PACKAGES if each.is_in(package))].append(each)
     for python in found:
-        write(folder / "code" / f"start-{python.magic}.bin", compile_with(python, start, "start"))
+        write(folder / "code" / f"start-{python.magic}.bin", compile_with(python, start, "start", *order))
         packed = compile_with(python, rest, "application", *order)
         write(folder / "code" / f"application-{python.magic}.bin", packed)
         for package, files in parts.items():
-            write(folder / "code" / f"{package}-{python.magic}.bin", compile_with(python, files))
+            write(folder / "code" / f"{package}-{python.magic}.bin", compile_with(python, files, "package", *soon))
         print(f"    bytecode for CPython {python}", flush=True)
 
 

@@ -1,12 +1,17 @@
 """Compiles modules to bytecode. Run by each Python that the archive gets bytecode for, in a process of its own.
 
 Standard input has one module a line, separated by tabs: name, `package` or `module`, the file, its name in tracebacks.
-Standard output gets a marshalled `{name: (is it a package, marshalled code)}`. With the argument `start` the first line
-is the importer, and what is written is the pair of its code and `{name: (is it a package, code)}`: these modules are
-all needed, and read faster in one go. With `application` and names it is the pair of these names (modules in the order
-in which they can be executed, also those of `start`) and such a dictionary, in which modules that are not named are
-marshalled code that unpacks itself, since not every application needs them. Behind both stands a hash (8 bytes), which
-`entry/__main__.py` and the importer check.
+Standard output gets, marshalled, what the first argument says; the others are names of modules:
+
+- `start`: the first line is the importer. A pair of its code and `{name: (is it a package, code)}`: most of these are
+  needed, and read faster in one go. Those that are not named are marshalled, since only a subcommand needs them.
+- `application`: a pair of the names, in the order in which the modules can be executed (those of `start` too), and such
+  a dictionary, in which modules that are not named are marshalled code that unpacks itself: few applications need them.
+- `package`: a pair of `{name: (is it a package, marshalled code)}` of those that are named, and such a dictionary of
+  the others, marshalled and compressed, since most applications need none of them. Where none is named the first one
+  has all, and the second one is empty.
+
+Behind the first two stands a hash (8 bytes), which `entry/__main__.py` and the importer check.
 
 Left out is what nothing reads at run time, a sixth of the archive and of the memory of our modules: docstrings; the
 annotations of functions, of modules and of classes of no special kind; what is only there for the type checker. And the
@@ -178,13 +183,21 @@ def compile_line(line: str) -> tuple[str, bool, CodeType]:
         return name, kind == "package", compile_module(source.read(), shown)
 
 
-def pack(lines: list[str]) -> bytes:
-    return marshal.dumps({name: (package, marshal.dumps(code)) for name, package, code in map(compile_line, lines)})
+def pack_package(names: list[str], lines: list[str]) -> bytes:
+    modules = {name: (package, marshal.dumps(code)) for name, package, code in map(compile_line, lines)}
+    if not any(name in names for name in modules):  # nobody knows what is needed first
+        return marshal.dumps((modules, b""))
+    rest = {name: module for name, module in modules.items() if name not in names}
+    return marshal.dumps(
+        ({name: modules[name] for name in modules if name in names}, compressed(rest) if rest else b"")
+    )
 
 
-def pack_start(lines: list[str]) -> bytes:
+def pack_start(names: list[str], lines: list[str]) -> bytes:
     _, _, importer = compile_line(lines[0])
-    return hashed((importer, together(lines[1:])))
+    modules = together(lines[1:])
+    later = {name: (package, marshal.dumps(code)) for name, (package, code) in modules.items() if name not in names}
+    return hashed((importer, {**modules, **later}))
 
 
 def pack_application(names: list[str], lines: list[str]) -> bytes:
@@ -195,11 +208,15 @@ def pack_application(names: list[str], lines: list[str]) -> bytes:
 
 def packed(code: CodeType) -> bytes:
     """Marshalled code that does the same, in half the space. Whoever needs it pays a tenth of a millisecond."""
+    unpack: Any = compile(UNPACK, code.co_filename, "eval", dont_inherit=True)
+    constants = tuple(compressed(code) if each == "PACKED" else each for each in unpack.co_consts)
+    return marshal.dumps(unpack.replace(co_consts=constants))
+
+
+def compressed(value: Any) -> bytes:
     import zlib
 
-    unpack: Any = compile(UNPACK, code.co_filename, "eval", dont_inherit=True)
-    constants = tuple(zlib.compress(marshal.dumps(code), 9) if each == "PACKED" else each for each in unpack.co_consts)
-    return marshal.dumps(unpack.replace(co_consts=constants))
+    return zlib.compress(marshal.dumps(value), 9)
 
 
 def together(lines: list[str]) -> dict[str, tuple[bool, CodeType]]:
@@ -212,9 +229,8 @@ def hashed(value: tuple[Any, ...]) -> bytes:
 
 
 def main(arguments: list[str], lines: list[str]) -> bytes:
-    if arguments == ["start"]:
-        return pack_start(lines)
-    return pack_application(arguments[1:], lines) if arguments else pack(lines)
+    pack = {"start": pack_start, "application": pack_application, "package": pack_package}[arguments[0]]
+    return pack(arguments[1:], lines)
 
 
 if __name__ == "__main__":

@@ -52,13 +52,13 @@ def their_sources(packages: Path) -> list[Source]:
     return [each for package in PACKAGES if package.partition(".")[0] != "cp" for each in sources(packages, package)]
 
 
-def listed(ours: list[Source], file: Path) -> list[Source]:
-    """The modules of ours that a list in this folder names, in an order in which they can be executed."""
+def listed(given: list[Source], file: Path) -> list[Source]:
+    """The modules, of those given, that a list in this folder names, in an order in which they can be executed."""
     lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
     named = {line for line in lines if line}
-    if unknown := named - {each.module for each in ours}:
+    if unknown := named - {each.module for each in given}:
         raise BuildError(f"{file.name} names modules that do not exist: {', '.join(sorted(unknown))}")
-    by_name = {each.module: each for each in ours if each.module in named}
+    by_name = {each.module: each for each in given if each.module in named}
     return [by_name[name] for name in in_order({name: each.file.read_text() for name, each in by_name.items()})]
 
 

@@ -11,6 +11,7 @@ except (ImportError, AttributeError, OSError):
     start = None
 if start and start[-8:] == _imp.source_hash(magic, start[:-8]):
     importer, modules = marshal.loads(start)
+    start = None  # this module lives as long as the program
     names = {"__name__": "_bootstrap.importer"}
     exec(importer, names)
     names["start"](__loader__.archive, magic, modules)

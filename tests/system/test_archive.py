@@ -141,8 +141,32 @@ def test_bytecode_beside_it_is_that_of_what_a_start_in_the_jobs_dialect_imports(
     names = imported([str(built_archive), "-config", config], until=f"fork/exec {MISSING}")
 
     ours = {name for name in names if name.partition(".")[0] == "cp"}
-    elsewhere = {"cp.libc", "cp.second_start"}
+    soon = {f"cp.engine.{name}" for name in ("background", "exec_limits", "leftovers", "orphans")}
+    elsewhere = {"cp.second_start", *soon}
     assert sorted(ours - {*listed("start"), *listed("client")}) == sorted({*listed("some_starts")} - elsewhere)
+
+
+def test_bytecode_that_stays_in_memory_is_that_of_what_a_service_and_a_watch_import(
+    pilot: StartPilot, consul: Consul
+) -> None:
+    """What is missing in build/soon_modules.txt keeps all of its package in memory."""
+    config = {
+        "consul": consul.address,
+        "services": [{**SERVICE, "name": "lean-app"}],
+        "backends": [{"name": "lean-app", "poll": 1, "onChange": ["echo", "there has been", "a change"]}],
+    }
+
+    started = pilot(config, ["sleep", "1000"], env={"PYTHONPROFILEIMPORTTIME": "1"})
+    consul.wait_until_passing("lean-app")
+    started.wait_for_line("there has been a change")
+    started.stop()
+
+    names = {
+        line.rpartition("|")[2].strip() for line in started.errors().splitlines() if line.startswith("import time:")
+    }
+    soon = {name for name in names if name.startswith(("cp.catalog.", "urllib3."))} - {*listed("start")}
+    # The package is looked for, although its own code is not executed.
+    assert sorted({*soon, "urllib3"}) == sorted(listed("soon"))
 
 
 def listed(which: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 The archive has, for each CPython that it was built for, several files of bytecode: `start`, which `__main__` has read
 already and which is all that a subcommand needs; `application`, read when an application is to be run; and one for each
-of PACKAGES, read when a module of it is imported first. Other Pythons take `sources.tar`.
+of PACKAGES, read when a module of it is imported first. That one has two parts: what most applications need soon, and
+the rest, which is left in the archive until a module of it is imported. Other Pythons take `sources.tar`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class OpenArchive:
         not any more."""
         if name not in self._directory:
             raise FileNotFoundError(2, "no such file in the archive", name)
-        _, compression, size, _, place, _, _, checksum = self._directory[name]
+        _, compression, size, unpacked, place, _, _, checksum = self._directory[name]
         header = os.pread(self._descriptor, ZIP_LOCAL_HEADER, place)
         place += ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         data = os.pread(self._descriptor, size, place)
@@ -89,7 +90,7 @@ class OpenArchive:
 
         try:
             if compression:
-                data = zlib.decompress(data, -zlib.MAX_WBITS)
+                data = zlib.decompress(data, -zlib.MAX_WBITS, unpacked)  # into one piece of memory, not into many
         except zlib.error:
             raise self._damage() from None
         if zlib.crc32(data) != checksum:
@@ -106,7 +107,8 @@ class OpenArchive:
 
 class Importer:
     """Finds and loads the archive's modules, as importlib and linecache ask for them. `later` are the packages whose
-    file of bytecode is read when a module of them is not in `modules`; without it, `modules` are all."""
+    file of bytecode is read when a module of them is not in `modules`; without it, `modules` are all. Of such a file
+    only what most applications need stays in memory, until more of it is asked for."""
 
     __slots__ = ("_application", "_archive", "_later", "_magic", "_modules", "_start", "read")
 
@@ -132,8 +134,14 @@ class Importer:
                 break
             if f"{name}.".startswith(f"{package}."):
                 # Two threads may come here at once: the second one then does the same again, and nothing is lost.
-                self._modules = {**self._read(package), **self._modules}
-                self._later = tuple(each for each in self._later if each != package)
+                modules, rest = self._read(package)
+                if rest and name not in modules:
+                    import zlib
+
+                    modules, rest = {**modules, **marshal.loads(zlib.decompress(rest))}, b""
+                self._add(modules)
+                if not rest:
+                    self._later = tuple(each for each in self._later if each != package)
         if name not in self._modules and name.startswith("cp."):
             self._read_application()
         if name not in self._modules:
@@ -161,8 +169,12 @@ class Importer:
     def _read_application(self) -> None:
         if self._application is None:
             names, modules = self._read("application")
-            self._modules = {**modules, **self._modules}
+            self._add(modules)
             self._application = names
+
+    def _add(self, modules: Modules) -> None:
+        """In place: whoever handed over the first of them still has that dictionary, and would keep all code in it."""
+        self._modules.update({**modules, **self._modules})
 
     def _load(self, names: tuple[str, ...]) -> None:
         """Import these modules in one go; they stand in an order in which each needs only those before it. Asked for
