@@ -63,7 +63,9 @@ class Skips:
         self._skipped = {life for life in self._skipped if life.state == WAITING}
         if model.stopping or model.changes.is_changing:
             # Of what has come to its end in the same moment, before or after this began, it may know.
-            expect(self._skipped <= seen <= self._skipped | found, "skipped", f"{seen}, not {self._skipped}")
+            # And who waits for what was started just before it began is not skipped any more.
+            kept = self._skipped & found
+            expect(kept <= seen <= self._skipped | found, "skipped", f"{seen}, not {self._skipped}")
         else:
             # Who was skipped stays so while the job that it waits for, and that gave up waiting, waits for its hooks.
             stays = self._skipped & set(self.in_vain(without_ending=True))

@@ -301,8 +301,9 @@ class World:
         timers = [timer.callback for timer in loop.timers if timer.callback is not None]
         owners = {type(getattr(callback, "__self__", None)).__name__ for callback in timers}
         allowed = AT_THE_END | ({"Run"} if hanging else set())  # a time limit holds for who has the output as well
-        # Of a hook that was given up, and the search for what is left.
+        # Of a hook that was given up, the search for what is left, and the limit of what not even SIGKILL has ended.
         allowed |= {"Ticker", "Background"} if self.model.left else set()
+        allowed |= {"Run"} if self.model.left and not all(each.reaped for each in self.processes.all) else set()
         expect(owners <= allowed, "nothing left", f"timers of {owners - allowed}")
         wanted = [catalogue.wanted for catalogue in self.catalogues if catalogue.wanted]
         expect(not wanted and self.catalogues[-1].closed, "nothing left", f"registered: {wanted}")
