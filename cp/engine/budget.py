@@ -15,11 +15,12 @@ class Budget:
     Negative or zero seconds: spent from the beginning, and nobody is called.
     """
 
-    __slots__ = ("_holders", "_left", "_loop", "_on_spent", "_since", "_timer")
+    __slots__ = ("_counted", "_holders", "_left", "_loop", "_on_spent", "_since", "_timer")
 
     def __init__(self, loop: Loop, seconds: float, on_spent: Callable[[], None]) -> None:
         self._loop = loop
         self._left = max(0.0, seconds)
+        self._counted = 0.0  # seconds that it was held, without those since `_since`
         self._on_spent = on_spent
         self._holders: set[object] = set()
         self._since = 0.0
@@ -31,21 +32,24 @@ class Budget:
 
     def hold(self, holder: object) -> None:
         if not self._holders and not self.spent:
-            self._since = self._loop.now()
-            self._timer = self._loop.call_later(self._left, self._spend)
+            self._resume()
         self._holders.add(holder)
 
     def release(self, holder: object) -> None:
         self._holders.discard(holder)
         if not self._holders and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._left -= self._loop.now() - self._since
+            self._pause(self._timer)
 
     def charge(self, seconds: float) -> None:
-        """So much was spent on something else, unless it was counted already."""
-        if self._timer is None:
-            self._left -= seconds
+        """The first so many seconds of it were spent on something else: what nobody held of them counts as well."""
+        if self.spent:
+            return
+        timer = self._timer
+        if timer is not None:
+            self._pause(timer)
+        self._left -= max(0.0, seconds - self._counted)
+        if timer is not None:
+            self._resume()
 
     def close(self) -> None:
         """Count no more."""
@@ -53,6 +57,17 @@ class Budget:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _resume(self) -> None:
+        self._since = self._loop.now()
+        self._timer = self._loop.call_later(max(0.0, self._left), self._spend)
+
+    def _pause(self, timer: Timer) -> None:
+        timer.cancel()
+        self._timer = None
+        held = self._loop.now() - self._since
+        self._counted += held
+        self._left -= held
 
     def _spend(self) -> None:
         self._timer = None

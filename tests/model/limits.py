@@ -42,6 +42,7 @@ class Budget:
         self._timed_out: set[FakeProcess] = set()
         self._holders: set[FakeProcess] = set()
         self._left, self._since = max(0.0, seconds), 0.0
+        self._counted = 0.0  # while anything held it, until `_since`
         self._spent_at = -1.0  # when one was spent, at the moment at which another took its place
 
     # --- the budget
@@ -53,21 +54,27 @@ class Budget:
     def renew(self, seconds: float) -> None:
         if self._holders and self.remaining <= SOON:
             self._spent_at = self._model.now  # while we were suspended, perhaps: what is due then comes in any order
-        self._left, self._since = max(0.0, seconds), self._model.now
+        self._left, self._since, self._counted = max(0.0, seconds), self._model.now, 0.0
         self._holders = set(self._told)
 
+    def _count(self) -> None:
+        now = self._model.now
+        held = now - self._since if self._holders else 0.0
+        self._left, self._since, self._counted = self._left - held, now, self._counted + held
+
     def hold(self, process: FakeProcess) -> None:
-        self._left, self._since = self.remaining, self._model.now
+        self._count()
         self._holders.add(process)
 
     def let_go(self, process: FakeProcess) -> None:
-        self._left, self._since = self.remaining, self._model.now
+        self._count()
         self._holders.discard(process)
         self._told.discard(process)
 
     def charge(self, seconds: float) -> None:
-        """So much of it went to the catalogue; if it was counted already, only once."""
-        self._left -= 0.0 if self._holders else seconds
+        """The first so many seconds of it went to the catalogue; what was counted of them already is so once."""
+        self._count()
+        self._left -= max(0.0, seconds - self._counted)
 
     # --- processes
 

@@ -95,15 +95,39 @@ def test_two_releases_give_no_time_back() -> None:
     assert scene.spent_at == [6.0]
 
 
-def test_what_something_else_took_is_charged_once() -> None:
+@pytest.mark.parametrize(
+    ("held", "spent_at"),
+    [
+        ([], 5.0),
+        ([(0.0, 1.0)], 5.0),
+        ([(0.0, 0.4)], 5.0),
+        ([(0.2, 0.4), (0.5, 0.6)], 5.0),
+        ([(0.0, 3.0)], 5.0),
+        ([(0.7, 3.0)], 5.0),
+        ([(0.7, 9.0)], 5.0),
+    ],
+    ids=["not at all", "throughout", "at first", "twice", "and later", "at last", "until it is spent"],
+)
+def test_what_something_else_took_counts_once_whoever_held_it_meanwhile(
+    held: list[tuple[float, float]], spent_at: float
+) -> None:
+    """The first second goes to something else. From then on, but for a pause, it is held until it is spent."""
     scene = Scene(5)
-    scene.budget.charge(1)
-    scene.budget.hold(APP)
-    scene.budget.charge(1)  # counted already
-    scene.budget.release(APP)
+    steps = [
+        (1.0, "charge"),
+        *((at, word) for times in held for at, word in zip(times, ("hold", "release"), strict=True)),
+    ]
+    for at, word in sorted(steps):
+        scene.loop.advance(at - (scene.loop.time - 100.0))
+        {
+            "charge": lambda: scene.budget.charge(1.0),
+            "hold": lambda: scene.budget.hold(CHECK),
+            "release": lambda: scene.budget.release(CHECK),
+        }[word]()
+    paused = max(0.0, scene.loop.time - 100.0 - max([1.0, *(end for _, end in held)]))
     scene.budget.hold(APP)
     scene.loop.advance(10)
-    assert scene.spent_at == [4.0]
+    assert scene.spent_at == [pytest.approx(spent_at + paused)]
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
