@@ -16,7 +16,7 @@ the first argument that is no flag, or what follows `--`, is the command.
         the configuration: a path, file://path, inline text that begins with {, or - for standard input
         (default: the environment variable CONTAINERPILOT)
   -allow-second
-        start although ContainerPilot is process 1 here already; in a container that is refused otherwise
+        start even if PID 1 is already a ContainerPilot (otherwise refused)
 
 Flags that print something and exit:
 
@@ -32,7 +32,8 @@ Flags that print something and exit:
 Flags that ask a running ContainerPilot, one of them at a time; -config says where its control socket is:
 
   -reload
-        reload the configuration, and wait until it is done; a faulty one is refused and changes nothing
+        reload the configuration that it was started with, and wait until that is done; a faulty one is refused
+        and changes nothing
   -maintenance enable|disable
         enter or leave maintenance
   -putenv KEY=VALUE
@@ -56,7 +57,8 @@ Flags that ask a running ContainerPilot, one of them at a time; -config says whe
   -signal NAME=SIGNAL
         send a signal, such as HUP or 1, to the process of a job
 
-A flag or an argument that would have no effect is refused, with the exit code 2.
+A flag or an argument that would have no effect is refused, with the exit code 2; only -config and -help are accepted
+with all others.
 """
 
 # What a command line may ask for, one at a time, and the flags that have an effect with it. `-config` goes with all of
