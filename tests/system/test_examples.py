@@ -66,7 +66,7 @@ def test_the_example_hears_of_a_database(site: Pilot) -> None:
 
 def test_the_example_reads_anew_on_sighup_and_stops_in_order(site: Pilot) -> None:
     site.signal("HUP")
-    site.wait_for_line("reading the site anew$")
+    site.wait_for_line("reading the site again$")
 
     assert site.stop() == 143
 
