@@ -31,12 +31,15 @@ def _cut(text: str, most: int) -> str:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `faults` are the reasons, `warnings` what else was noticed."""
+    """The configuration cannot be used. `faults` are the reasons, `warnings` what else was noticed.
+
+    Its text has both, the warnings marked, so that a reader knows what to mend first.
+    """
 
     def __init__(self, faults: Sequence[str], warnings: Sequence[str] = ()) -> None:
         self.faults = tuple(faults)
         self.warnings = tuple(warnings)
-        super().__init__("\n".join((*self.faults, *self.warnings)))
+        super().__init__("\n".join((*self.faults, *(f"warning: {each}" for each in self.warnings))))
 
 
 class Problems:

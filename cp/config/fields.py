@@ -241,6 +241,9 @@ class Fields:
         if isinstance(data, bool | int | float):
             return bool(data)
         if isinstance(data, str) and data in _TRUE + _FALSE:
+            if not data:
+                why = self.problems.origin(value.at)
+                self.warning(key, f"is empty, which means false: write true or false{f' ({why})' if why else ''}")
             return data in _TRUE
         classic = self._parsing(self.where(key), "bool", "ParseBool", data) if isinstance(data, str) else ""
         shown = show(data) if isinstance(data, str) else kind(value)

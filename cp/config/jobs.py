@@ -82,9 +82,9 @@ def compile_jobs(
     warn_about_cycles(jobs)
     _need_catalog(root, jobs)
     warn_about_unmasked_output(root, logging, [read.job for read in jobs], "; to mask it, take `raw: true` out")
-    if not jobs and not has_telemetry:
-        root.warning("jobs", "there are no jobs, so nothing is run")
     problems.check()
+    if not jobs and not has_telemetry:  # not beside faults: `jbos` may be one
+        root.warning("jobs", "there are no jobs, so nothing is run")
 
     services = [read.job.service for read in jobs if read.job.service is not None]
     environ_of_all = [(ip_variable(service.name), service.address) for service in services]

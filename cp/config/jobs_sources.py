@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.config.jobs_job import TELEMETRY_JOB
-from cp.config.jobs_triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS
+from cp.config.jobs_triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS, without_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,20 +24,29 @@ _COME_OF = {
 
 
 def check_sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) -> None:
-    """A fault for each trigger whose source is not there, a warning for each event that its source never sends."""
+    """A fault for each trigger whose source is not there, a warning for each event that its source never sends, and
+    for each source that is named without an event: ContainerPilot 3 accepted that, and never started the job."""
     sources = _sources(jobs, watches, has_telemetry=has_telemetry)
     names = {read.source for read in jobs}
     missing = 0
     for read in jobs:
         trigger = read.trigger
-        if trigger.fields is None or not trigger.checked:
+        if trigger.fields is None or not (trigger.checked or trigger.eventless):
             continue
+        source = trigger.eventless or trigger.when.source
         if trigger.when.code == "error":
             _check_error(trigger.fields, trigger.when, sources)
-        elif trigger.when.source not in sources:
+        elif source not in sources:
             missing += 1
             has_time = missing * len(sources) <= _COMPARISONS
-            trigger.fields.fault("source", _no_such_source(trigger.when.source, sources, names, has_time=has_time))
+            why = _no_such_source(source, sources, names, has_time=has_time)
+            if trigger.eventless:
+                _warn_of_eventless(trigger.fields, why)
+            else:
+                trigger.fields.fault("source", why)
+        elif trigger.eventless:
+            sends = [event for event in sources[source] if event != SIGNAL_EVENT]
+            _warn_of_eventless(trigger.fields, f"'{source}' sends {', '.join(sends)}: name one in `once` or `each`")
         elif trigger.when.code not in sources[trigger.when.source]:
             trigger.fields.warning("source", _never_sent(trigger.when, sources))
 
@@ -76,6 +85,10 @@ def _events_of(job: Job) -> tuple[str, ...]:
         *(_STATUSES if job.health is not None and job.health.source else ()),
         *(("timerExpired",) if job.when.timeout is not None else ()),
     )
+
+
+def _warn_of_eventless(fields: Fields, why: str) -> None:
+    fields.problems.warning(fields.place("source"), fields.path, f"{without_event(fields)}: {why}")
 
 
 def _check_error(fields: Fields, when: When, sources: dict[str, tuple[str, ...]]) -> None:

@@ -23,16 +23,26 @@ _AT_START = When(code="startup", source=GLOBAL)
 class Trigger:
     """What was read: `when`, and the object it was read from, if there is one.
 
-    `interval` is the rhythm as it was written, empty if there is none; `checked` says that the source is to be there.
+    `interval` is the rhythm as it was written, empty if there is none; `checked` says that the source is to be there;
+    `eventless` is a source that was named without an event, and starts nothing.
     """
 
-    __slots__ = ("checked", "fields", "interval", "when")
+    __slots__ = ("checked", "eventless", "fields", "interval", "when")
 
-    def __init__(self, when: When, fields: Fields | None = None, *, interval: str = "", checked: bool = False) -> None:
+    def __init__(
+        self,
+        when: When,
+        fields: Fields | None = None,
+        *,
+        interval: str = "",
+        checked: bool = False,
+        eventless: str = "",
+    ) -> None:
         self.when = when
         self.fields = fields
         self.interval = interval
         self.checked = checked
+        self.eventless = eventless
 
 
 def read_trigger(job: Fields, name: str) -> Trigger:
@@ -50,18 +60,23 @@ def read_trigger(job: Fields, name: str) -> Trigger:
     if source in SIGNALS:
         return Trigger(_signal(fields, name, source), fields)
     if not given:
-        _warn_of_nothing(job, fields)
-        return Trigger(_AT_START, fields)
+        if not source:
+            _warn_of_nothing(fields)
+        return Trigger(_AT_START, fields, eventless=source)
     return _on_event(fields, name, given[0], source)
 
 
-def _warn_of_nothing(job: Fields, fields: Fields) -> None:
+def _warn_of_nothing(fields: Fields) -> None:
+    fields.problems.warning(fields.at, fields.path, without_event(fields))
+
+
+def without_event(fields: Fields) -> str:
+    """The warning about a `when` that starts nothing, with the templates that left a key of it empty."""
     empty = [key for key in ("interval", "once", "each", "source") if fields.has(key) and not fields.string(key)]
     why = "; ".join(filter(None, (fields.problems.origin(fields.place(key)) for key in empty)))
-    job.warning(
-        "when",
+    return (
         "has none of 'interval', 'once' and 'each', so the job is started at once, as without `when`"
-        f"{f' ({why})' if why else ''}",
+        f"{f' ({why})' if why else ''}"
     )
 
 

@@ -50,7 +50,7 @@ def test_warnings_are_told_with_the_faults_for_who_fixes_the_file() -> None:
 
     assert len(error.faults) == 1
     assert [warning.partition(": ")[0] for warning in error.warnings] == ["app.json:1:45", "app.json:1:49"]
-    assert str(error).splitlines() == [*error.faults, *error.warnings]
+    assert str(error).splitlines() == [*error.faults, *(f"warning: {warning}" for warning in error.warnings)]
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,13 @@ def test_a_configuration_without_jobs_loads_with_a_warning(text: str) -> None:  
     assert warning.endswith("jobs: there are no jobs, so nothing is run")
 
 
+def test_a_misspelt_key_is_not_said_to_be_no_jobs_as_well() -> None:
+    error = refused('{"dialect": "jobs", "consul": "consul:8500", "jbos": [{"name": "app", "exec": "x"}]}')
+
+    assert "jbos: unknown key (did you mean 'jobs'?)" in str(error)
+    assert "there are no jobs" not in str(error)
+
+
 # -- telemetry: what it means is in test_telemetry.py
 
 METRIC = {"namespace": "org", "subsystem": "app", "name": "zed", "help": "gauge of zeds in org app", "type": "gauge"}

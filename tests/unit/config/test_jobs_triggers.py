@@ -124,6 +124,31 @@ def test_without_an_event_a_job_starts_at_once(when: Any) -> None:
     assert [said in warning for warning in plan.warnings] == ([] if when is None else [True])
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            "db",
+            "'db' sends exitSuccess, exitFailed, stopping, stopped, healthy, unhealthy: name one in `once` or `each`",
+        ),
+        ("watch.mq", "'watch.mq' sends changed, healthy, unhealthy: name one in `once` or `each`"),
+        ("global", "'global' sends startup, shutdown, enterMaintenance, exitMaintenance: name one in `once` or `each`"),
+        ("bd", "there is no source 'bd' (did you mean 'db'?): a source is "),
+        ("nosuch", "there is no source 'nosuch': a source is the name of a job, check.JOB, watch.NAME, global, SIGHUP"),
+        ("sighup", "there is no source 'sighup' (did you mean 'SIGHUP'?): a source is "),
+        ("SIGUSR1", "there is no source 'SIGUSR1' (did you mean 'SIGUSR2'?): a source is "),
+        ("check.idle", "the job 'idle' has no `health.exec`, so there are no events of 'check.idle'"),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"timeout": "5s"}, {"once": ""}])
+def test_a_source_without_an_event_is_named_with_what_it_lacks(source: str, said: str, more: dict[str, str]) -> None:
+    plan = load_jobs(*SOURCES, waiting(source=source, **more), watches=WATCHES)
+
+    (warning,) = [each for each in plan.warnings if ".when: " in each]
+    assert f"so the job is started at once, as without `when`: {said}" in warning
+    assert plan.jobs[-1].when == AT_STARTUP
+
+
 # -- rhythms
 
 

@@ -177,3 +177,22 @@ def test_the_name_of_a_file_tells_its_language(ending: str, language: str) -> No
 def test_a_comment_of_another_language_is_told_how_to_write_it() -> None:
     for text in ("# comment\n{jobs: []}", "{jobs: [] # none\n}", "{jobs: [\n# none\n]}"):
         assert last_line(text) == "A comment begins with //, or stands between /* and */."
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("jobs[0].main", "{jobs: [{name: 'app', exec: 'x', main: '{{ .S }}'}]}"),
+        ("jobs[0].logging.raw", "{jobs: [{name: 'app', exec: 'x', logging: {raw: '{{ .S }}'}}]}"),
+        ("consul.tls.verify", "{consul: {address: 'c:1', tls: {verify: '{{ .S }}'}}, jobs: []}"),
+    ],
+)
+def test_an_empty_boolean_is_false_and_the_template_that_left_it_so_is_named(key: str, text: str) -> None:
+    warnings = load_text(text).warnings
+
+    place = text.index("{{") + 1
+    said = (
+        f"{key}: is empty, which means false: write true or false ({{{{ .S }}}} at app.json:1:{place} gives nothing: "
+    )
+    assert [each for each in warnings if f"{said}the variable S is not set)" in each]
+    assert not [each for each in load_text(text, environ={"S": "false"}).warnings if key in each]
