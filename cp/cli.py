@@ -141,10 +141,10 @@ def parse(argv: list[str]) -> Options:
             break
         name, equals, value = argument[2 if argument.startswith("--") else 1 :].partition("=")
         if not name or name.startswith("-"):
-            raise FlagError(f"bad flag syntax: {_shown(argument)}")
+            raise FlagError(f"bad flag syntax: {printable(argument)}")
         if name in BOOLEANS:
             if equals and value not in TRUE + FALSE:
-                raise FlagError(f'invalid boolean value "{_shown(value)}" for -{name}: use true or false')
+                raise FlagError(f'invalid boolean value "{printable(value)}" for -{name}: use true or false')
             is_true = value not in FALSE or not equals
             setattr(options, ATTRIBUTES.get(name, name), is_true)
             _note(options, name, is_true)
@@ -157,7 +157,7 @@ def parse(argv: list[str]) -> Options:
             _set(options, name, value)
             _note(options, name, True)
         else:
-            raise FlagError(f"flag provided but not defined: -{_shown(name)}{_did_you_mean(name)}")
+            raise FlagError(f"flag provided but not defined: -{printable(name)}{_did_you_mean(name)}")
     options.arguments = tuple(argv[position:])
     _check(options)
     return options
@@ -178,12 +178,12 @@ def _set(options: Options, name: str, value: str) -> None:
         options.putenv[key] = rest if equals else None
     elif name == "putmetric":
         if not equals:
-            raise _invalid(name, value, f"flag value '{_shown(value)}' was not in the format 'key=val'")
+            raise _invalid(name, value, f"flag value '{printable(value)}' was not in the format 'key=val'")
         options.putmetric[key] = rest
     elif name == "signal":
         job, _, sent = value.rpartition("=")  # no signal has a = in its name, but a job may
         if not job or not sent:
-            raise _invalid(name, value, f"flag value '{_shown(value)}' was not in the format 'name=signal'")
+            raise _invalid(name, value, f"flag value '{printable(value)}' was not in the format 'name=signal'")
         _refuse_second(options, name, value, options.signal[0])
         options.signal = (job, sent)
     elif name == "maintenance" and value not in ("enable", "disable"):
@@ -199,7 +199,7 @@ def _set(options: Options, name: str, value: str) -> None:
 def _refuse_second(options: Options, name: str, value: str, before: str) -> None:
     """Refuse the flag if it has been given: only one of the two would have an effect."""
     if name in options.given:
-        raise _invalid(name, value, f"it can be given once, and is {_shown(before) or 'empty'} already")
+        raise _invalid(name, value, f"it can be given once, and is {printable(before) or 'empty'} already")
 
 
 def _check(options: Options) -> None:
@@ -212,14 +212,14 @@ def _check(options: Options) -> None:
     if without_effect or (command and options.arguments):
         from cp.without_effect import explain
 
-        raise FlagError(explain(command, without_effect, tuple(map(_shown, options.arguments))))
+        raise FlagError(explain(command, without_effect, tuple(map(printable, options.arguments))))
 
 
 def _invalid(name: str, value: str, why: str) -> FlagError:
-    return FlagError(f'invalid value "{_shown(value)}" for flag -{name}: {why}')
+    return FlagError(f'invalid value "{printable(value)}" for flag -{name}: {why}')
 
 
-def _shown(word: str) -> str:
+def printable(word: str) -> str:
     """A word of the command line in a message, which is one line."""
     short = word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}…"
     return short if short.isprintable() else repr(short)[1:-1]

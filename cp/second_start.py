@@ -21,8 +21,6 @@ MARK = b"# coding: the-file-is-damaged--"  # how the second line of every archiv
 PATIENCE = 1.0  # seconds to connect to a control socket
 # Of a dynamic loader, those that have a value.
 LOADER_OPTIONS = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
-# What people type for a flag that is called otherwise.
-ALSO_CALLED = {"status": "jobs", "ps": "jobs", "list": "jobs", "ls": "jobs", "kill": "signal"}
 
 
 def refusal(init: bytes, config: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
@@ -41,9 +39,10 @@ def refusal(init: bytes, config: str, arguments: Sequence[str], environ: Mapping
 
 def _hint(arguments: Sequence[str]) -> str:
     from cp.config.nearest import nearest
+    from cp.without_effect import PROGRAMS, flag_of
 
     word = arguments[0].lower() if arguments else ""
-    flag = word if word in FLAGS else ALSO_CALLED.get(word) or nearest(word, FLAGS)
+    flag = flag_of(word) or PROGRAMS.get(word) or nearest(word, FLAGS)
     return f"did you mean -{flag}?" if flag else "its flags begin with a dash, see -help"
 
 

@@ -1,11 +1,15 @@
-"""What is wrong with a flag or an argument that would have no effect, and what would do instead.
+"""What is wrong with a flag or an argument that would have no effect, and what would do instead; what the words of a
+start that cannot be were probably meant as.
 
 Imported where a command line is refused.
 """
 
 from __future__ import annotations
 
-from cp.cli import BOOLEANS, COMMANDS, FALSE, PAIRS, TRUE, WITH
+import os
+
+from cp.cli import BOOLEANS, COMMANDS, FALSE, FLAGS, PAIRS, TRUE, WITH, printable
+from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +18,37 @@ if TYPE_CHECKING:
 PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/=:@%+,#")
 ONE_JOB = ("job", "start", "stop", "restart", "signal")
 FOR_A_JOB = {"jobs": "-job", "events": "-events -job"}  # what does the same for the job that an argument names
+
+# What people type for a flag that is called otherwise; then the same, where it is the name of a program as well.
+ALSO_CALLED = {"h": "help", "status": "jobs", "list": "jobs"}
+PROGRAMS = {"ps": "jobs", "ls": "jobs", "kill": "signal"}
+CONFIGURATIONS = (".json", ".json5")  # how their files are called
+
+
+def flag_of(word: str) -> str:
+    """The flag that a word names, without its dash; empty if none."""
+    word = word.lower()
+    return word if word in FLAGS else ALSO_CALLED.get(word, "")
+
+
+def instead_of_a_start(arguments: Sequence[str]) -> str:
+    """What the command of a start without a configuration was probably meant as, in parentheses; may be empty."""
+    first = arguments[0] if arguments else ""
+    if any(word.partition("=")[0] in ("-config", "--config") for word in arguments[1:]):
+        return " (flags come before the command)"
+    if flag := flag_of(first):
+        return f" (did you mean -{flag}?)"
+    if first.lower().endswith(CONFIGURATIONS) or _is_text(first):
+        return f" (did you mean -config {_word(printable(first))}?)"
+    return ""
+
+
+def _is_text(path: str) -> bool:
+    """Whether it is a file that is no program."""
+    try:
+        return os.path.isfile(to_bytes(path)) and not os.access(to_bytes(path), os.X_OK)
+    except ValueError:
+        return False
 
 
 def explain(command: str, flags: Sequence[str], arguments: Sequence[str]) -> str:
@@ -49,6 +84,8 @@ def _instead(command: str, arguments: Sequence[str]) -> str:
     from cp.config.nearest import nearest
 
     first = arguments[0]
+    if first.lower().endswith(CONFIGURATIONS):
+        return f"did you mean -config {_word(first)}?"
     if command in PAIRS and ("=" in first or command == "putenv"):
         return f"repeat the flag, -{command} {_word(first)}"
     if command in ONE_JOB:

@@ -10,13 +10,15 @@ from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _LARGEST = 16 * 1024 * 1024  # bytes; more than any configuration, less than /dev/zero
 _TAKEN = (
     "URLs are not read: a configuration is a path, file:// and a path, inline text that begins with {, or - for "
     "standard input"
 )
+_REQUIRED = "-config flag is required"
+_HOW_TO_NAME_ONE = "use -config FILE or set CONTAINERPILOT, see -help"
 _MARK = "\ufeff"  # the byte order mark, with which some editors begin a file: not a part of its text
 
 
@@ -38,12 +40,14 @@ class Source:
         return _from_file(self._path, waits=False) if self._path else self
 
 
-def read(argument: str, environ: Mapping[str, str]) -> Source:
+def read(argument: str, environ: Mapping[str, str], advice: Callable[[], str] = str) -> Source:
     """The source that `-config`, or else the variable CONTAINERPILOT, names: a path, `file://` and a path, `-` for
-    standard input, or the configuration itself. ConfigError if it cannot be read."""
+    standard input, or the configuration itself. ConfigError if it cannot be read; if none is named, it ends with the
+    `advice`."""
     argument = argument or environ.get("CONTAINERPILOT", "")
     if not argument:
-        raise ConfigError(["-config flag is required"])
+        # The first words are those of the Go programs, which tools look for.
+        raise ConfigError([f"{_REQUIRED}: there is no configuration: {_HOW_TO_NAME_ONE}{advice()}"])
     if argument == "-":
         return Source("<stdin>", _read(0, "<stdin>")[0])
     if argument.startswith("file://"):

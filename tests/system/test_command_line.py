@@ -152,6 +152,74 @@ def test_configuration_that_cannot_be_used_gives_1(pilot: StartPilot, arguments:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ([], ""),
+        (["app.json5"], " (did you mean -config app.json5?)"),
+        (["no such.JSON", "x"], " (did you mean -config 'no such.JSON'?)"),
+        (["settings"], " (did you mean -config settings?)"),
+        (["sleep", "1", "-config", "o.json"], " (flags come before the command)"),
+        (["sleep", "1", "--config=o.json"], " (flags come before the command)"),
+        (["jobs"], " (did you mean -jobs?)"),
+        (["help"], " (did you mean -help?)"),
+        (["version"], " (did you mean -version?)"),
+        (["status"], " (did you mean -jobs?)"),
+        (["sleep", "1"], ""),
+        (["/bin/sleep", "1"], ""),
+        (["\N{ESCAPE}[31m.json"], r" (did you mean -config '\x1b[31m.json'?)"),
+    ],
+)
+def test_a_start_without_a_configuration_says_what_was_probably_meant(
+    pilot: StartPilot, arguments: list[str], hint: str
+) -> None:
+    (pilot.folder() / "settings").write_text("{}")
+
+    done = pilot.run(*arguments)
+
+    said = "-config flag is required: there is no configuration: use -config FILE or set CONTAINERPILOT, see -help"
+    assert (done.code, done.stderr) == (1, "")
+    assert done.stdout.endswith(f" {said}{hint}\n")
+    assert done.stdout.count("\n") == 1
+
+
+ONE_JOB = '{jobs: [{name: "app", exec: "echo app"}]}'
+
+
+@pytest.mark.parametrize(
+    ("word", "flag"), [("jobs", "jobs"), ("Reload", "reload"), ("help", "help"), ("status", "jobs"), ("start", "start")]
+)
+def test_a_flag_without_its_dash_starts_no_jobs(pilot: StartPilot, word: str, flag: str) -> None:
+    done = pilot.run(word, "x", env={"CONTAINERPILOT": ONE_JOB})
+
+    assert (done.code, done.stderr) == (1, "")
+    said = f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?"
+    assert done.stdout.endswith(f" {said}\n")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("word", ["ls", "sleep", "app"])
+def test_another_command_in_the_jobs_dialect_is_a_warning(pilot: StartPilot, word: str) -> None:
+    done = pilot.run("-config", ONE_JOB, word)
+
+    assert done.code == 0
+    assert "the command that follows on the command line is not run" in done.stdout
+
+
+def test_a_command_of_the_services_dialect_may_be_called_like_a_flag(pilot: StartPilot) -> None:
+    done = pilot.run("-config", "{}", "jobs")
+
+    assert (done.code, 'exec: "jobs": executable file not found' in done.stdout) == (127, True)
+
+
+@pytest.mark.parametrize("flag", ["-template", "-reload", "-jobs", "-ping"])
+def test_a_configuration_after_a_flag_is_named_by_another_flag(pilot: StartPilot, flag: str) -> None:
+    done = pilot.run(flag, "app.json5")
+
+    assert done.code == 2
+    assert "and 'app.json5' would have no effect: did you mean -config app.json5?; see -help" in done.stderr
+
+
 DIALECTS: dict[str, dict[str, Any]] = {
     "services": {"dialect": "services", "preStart": "true", "control": {"socket": "socket"}},
     "jobs": {"jobs": [{"name": "app", "exec": "sleep 1000"}], "control": {"socket": "socket"}},

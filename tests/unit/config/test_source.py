@@ -28,8 +28,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_nothing_given() -> None:
-    assert error_of("") == "-config flag is required"
-    assert error_of("", {"CONTAINERPILOT": ""}) == "-config flag is required"
+    told = "-config flag is required: there is no configuration: use -config FILE or set CONTAINERPILOT, see -help"
+    assert error_of("") == error_of("", {"CONTAINERPILOT": ""}) == told
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
