@@ -27,7 +27,7 @@ class Serving:
         self._host = host
         self._engine = engine
         self._log = log
-        operator = Operator(host, engine, history, _did_you_mean)
+        operator = Operator(host, engine, history, hint_at_name)
         self._control = ControlPlane(host.loop, log, operator, environ, on_answer=host.control_answered)
         self._telemetry: Telemetry | None = None
 
@@ -56,7 +56,11 @@ class Serving:
             self._telemetry.close()
 
 
-def _did_you_mean(name: str, names: Iterable[str]) -> str:
+def hint_at_name(name: str, names: Iterable[str]) -> str:
+    """The job that was probably meant by a name that none has."""
     from cp.config.nearest import did_you_mean
 
-    return did_you_mean(name, names)
+    # A part of the name is how people know it: coprocess[agent], cpu.sensor.
+    known = list(names)
+    whole = next((each for each in known if each.endswith(f"[{name}]") or each.startswith(f"{name}.")), "")
+    return f" (did you mean '{whole}'?)" if whole and name else did_you_mean(name, known)

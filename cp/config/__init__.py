@@ -33,7 +33,9 @@ def render(source: Source, environ: Mapping[str, str], secrets: Secrets | None =
     try:
         return template.render(source.text, environ)
     except template.TemplateError as error:
-        place, why = f"{source.name}:{error.line}:{error.column}", str(error)
+        from cp.config.origins import meant_by
+
+        place, why = f"{source.name}:{error.line}:{error.column}", f"{error}{meant_by(error.message, environ)}"
         if secrets is not None:
             _note_named_variables(source.text, environ, secrets)
             why = secrets.masked(why)

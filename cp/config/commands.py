@@ -41,9 +41,10 @@ def parse_command(value: Value) -> tuple[str, ...]:
         if not words[0].strip():
             raise CommandError(data[0].at, f"{_ZERO_LENGTH}: the name of the program is empty")
     else:
-        raise CommandError(
-            value.at, f'{_ZERO_LENGTH}: write the command as a string, or as an array such as ["/bin/app", "-v"]'
-        )
+        from cp.config.fields import kind
+
+        what = f'must be a string, or an array such as ["/bin/app", "-v"], not {kind(value)}'
+        raise CommandError(value.at, f"{_ZERO_LENGTH}: {what}")
     for index, word in enumerate(words):
         if "\0" in word:
             raise CommandError(value.at, "a command cannot contain a NUL character")

@@ -226,9 +226,15 @@ class Fields:
         if number is None:
             return 0
         if number < 1:
-            self.fault(
-                key, f"{saying}: {f'it is {number}' if self.has(key) else f'add it, such as {_pair(key, example)}'}"
-            )
+            written = self.written(key)
+            if not self.has(key):
+                why = f"add it, such as {_pair(key, example)}"
+            elif "." in written:
+                of_seconds = "" if key == "port" else " of seconds"
+                why = f"it is {written}, and must be a whole number{of_seconds}"
+            else:
+                why = f"it is {number}"
+            self.fault(key, f"{saying}: {why}")
             return 0
         return number
 
@@ -279,15 +285,17 @@ class Fields:
             self.fault(key, f"{saying}{error} ({error.hint})")
             return None
 
-    def command(self, key: str, saying: str = "") -> tuple[str, ...] | None:
-        """An executable and its arguments; None if it is missing, or a fault, which begins with `saying`."""
+    def command(self, key: str, saying: str = "", *, of_object: str = "") -> tuple[str, ...] | None:
+        """An executable and its arguments; None if it is missing, or a fault, which begins with `saying`, and ends with
+        `of_object` if it is an object."""
         value = self.value(key)
         if value is None:
             return None
         try:
             return parse_command(value)
         except CommandError as error:
-            self.problems.fault(error.at, self.where(key), f"{saying}{error}")
+            hint = of_object if isinstance(value.data, dict) else ""
+            self.problems.fault(error.at, self.where(key), f"{saying}{error}{hint}")
             return None
 
     # -- objects inside

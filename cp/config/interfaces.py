@@ -204,7 +204,12 @@ def _parse(spec: str) -> _Spec | str:
         if static is None:
             return f"Unable to parse static ip {text} in {spec}"
         return _Spec(lambda _: False, static=static)
-    return _parse_interface(spec) or _parse_network(spec) or f"Unable to parse interface spec: {spec}"
+    return _parse_interface(spec) or _parse_network(spec) or _unreadable(spec)
+
+
+def _unreadable(spec: str) -> str:
+    hint = "" if parse_ip(spec) is None else f": write static:{spec}"
+    return f"Unable to parse interface spec: {spec}{hint}"
 
 
 def _parse_interface(spec: str) -> _Spec | str | None:

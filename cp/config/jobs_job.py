@@ -60,6 +60,10 @@ def read_jobs(root: Fields, machine: Machine) -> list[ReadJob]:
     code is ContainerPilot's.
     """
     jobs = [_read_job(fields, machine) for fields in root.objects("jobs", _KEYS)]
+    waited_for = {read.trigger.when.source for read in jobs}
+    for read in jobs:
+        if not read.fields.has("exec"):
+            _warn_of_no_process(read, waited_for)
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
         read.fields.fault("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
@@ -119,6 +123,20 @@ def _read_job(fields: Fields, machine: Machine) -> ReadJob:
     return ReadJob(job, fields, trigger)
 
 
+def _warn_of_no_process(read: ReadJob, waited_for: set[str]) -> None:
+    """What has no effect in a job without a command, and a job that does nothing at all: no process, no health, no
+    registration, no event that another job waits for."""
+    fields = read.fields
+    for key in ("restarts", "timeout"):
+        if fields.has(key):
+            fields.warning(key, "has no effect without `exec`")
+    if fields.has("health") or fields.integer("port") != 0 or read.job.name in (*waited_for, TELEMETRY_JOB):
+        return
+    fields.warning("name", "the job does nothing: it has no `exec`, no `health` and no `port`")
+    if read.trigger.interval and read.trigger.fields is not None:
+        read.trigger.fields.warning("interval", "has no effect without `exec`")
+
+
 def _timeout(fields: Fields, name: str, trigger: Trigger) -> tuple[float | None, str]:
     """Seconds that one run may take, and their text; a periodic job is done when the next run is due."""
     text = fields.string("timeout")
@@ -139,5 +157,5 @@ def _stop_timeout(fields: Fields, name: str) -> float | None:
 def _is_main(fields: Fields) -> bool:
     main = fields.boolean("main")
     if main and not fields.has("exec"):
-        fields.fault("main", "the main job is the one with whose process everything ends: it needs an `exec`")
+        fields.fault("main", "the main job needs an `exec`: everything stops when its process ends")
     return main

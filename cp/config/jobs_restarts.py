@@ -26,7 +26,7 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
         if 0 <= data < 10**_DIGITS:
             return int(data)
         shown = plain(data)
-        why = "number must be positive integer"
+        why = "number must be positive integer (or 0, which means never)"
     elif isinstance(data, str):
         if data == "unlimited":
             return None

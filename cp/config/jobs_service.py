@@ -41,13 +41,21 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
     consul = fields.object("consul", _CONSUL_KEYS)
     override = consul.boolean("enableTagOverride") if consul is not None else False
     tags = fields.strings("tags", single=True)
+    if port is None:
+        return None
     if not port:
+        if fields.has("port"):
+            text = f"{fields.written('port')} means no port, so the job is not registered: name a port, or leave it out"
+            fields.warning("port", text)
         for key in ("id", "initial_status", "interfaces", "tags", "consul"):
-            if fields.has(key) and not fields.has("port"):
-                fields.warning(key, "has no effect without a `port`: only a job with a port is told to the catalogue")
+            if fields.has(key):
+                text = "has no effect without a `port`: only a job with a port is registered in the catalogue"
+                fields.warning(key, text)
         return None
     if port < 0:
-        fields.fault("port", f"must be from 1 to {_LAST_PORT}, but is {port}: leave it out if nothing is to be told")
+        fields.fault(
+            "port", f"must be from 1 to {_LAST_PORT}, but is {port}: leave it out if the job is not to be registered"
+        )
     elif port > _LAST_PORT:
         fields.warning("port", f"{port} is beyond the last port, {_LAST_PORT}: nobody can connect to it")
     check_service_name(fields, name)
@@ -57,7 +65,7 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
 
         fields.fault(
             "initial_status",
-            f"job[{name}].initialStatus must be one of 'passing', 'warning' or 'critical', "
+            f"job[{name}].initial_status must be one of 'passing', 'warning' or 'critical', "
             f"not {fields.written('initial_status')}{did_you_mean(status, _STATUSES)}",
         )
     return Service(

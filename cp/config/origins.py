@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 _FAR = 200  # characters from an empty place to what a parser stumbles over because of it
 
 
+def meant_by(message: str, environ: Mapping[str, str]) -> str:
+    """What was probably meant by a function that a template calls and that is not there: a variable, whose name begins
+    with a dot, or another function. Empty for any other message of a template."""
+    start, quote, rest = message.partition('"')
+    name, _, end = rest.rpartition('"')
+    if (start, quote, end) != ("function ", '"', " not defined"):
+        return ""
+    if name in environ or name.isupper():
+        return f" (did you mean .{name}?)"
+    from cp.config.nearest import did_you_mean
+    from cp.config.template.functions import functions
+
+    return did_you_mean(name, functions({}))
+
+
 class Origins:
     """Knows the template's part in the text that it was rendered to, once somebody asks."""
 

@@ -71,11 +71,16 @@ def _service_job(fields: Fields, scope: Scope, name: str, service_id: str) -> Jo
     )
 
 
+_NO_OBJECT = ": in this dialect `health` is the command itself, with `poll`, `ttl` and `timeout` beside it"
+
+
 def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
     saying = f"Could not parse `health` in service {name}: "
-    command = fields.command("health", saying)
+    command = fields.command("health", saying, of_object=_NO_OBJECT)
     if not fields.has("health") and fields.has("timeout"):
-        fields.warning("timeout", f"has no effect: service {name} has no `health` to be timed")
+        fields.warning(
+            "timeout", f"has no effect: service {name} has no `health` command, so `timeout` has nothing to limit"
+        )
     limit = fields.duration("timeout", saying) if fields.has("health") else None
     if limit is not None and limit[0] < 0:
         fields.fault("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")

@@ -153,5 +153,7 @@ def _poll(sensor: Fields) -> int:
     if poll is not None and poll < 0:
         sensor.fault("poll", f"must be at least 1 (seconds), but is {poll}")
     if poll == 0:
-        sensor.warning("poll", f"says how many seconds lie between two values: without it, {_DEFAULT_POLL}")
+        sensor.warning(
+            "poll", f"`poll` is {'0' if sensor.has('poll') else 'not set'}, so {_DEFAULT_POLL} seconds are used"
+        )
     return poll if poll is not None and poll > 0 else _DEFAULT_POLL

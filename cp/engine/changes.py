@@ -131,7 +131,7 @@ class Changes:
             elif job.state in STOPPING_STATES:
                 obstacle = job.obstacle
                 hint = f" ({obstacle})" if obstacle else ""
-                self._tell(dones, f"{name} is about to end: start it when it has{hint}")
+                self._tell(dones, f"{name} is still stopping: try again when it has ended{hint}")
             else:
                 self._start_now(job, dones)
 

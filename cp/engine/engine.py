@@ -11,6 +11,7 @@ from cp.engine.registrations import Registrations
 from cp.engine.roster import Roster
 from cp.engine.skipping import Skipping
 from cp.engine.states import STOPPING_STATES, State
+from cp.engine.trigger import missed
 from cp.engine.watching import Watching
 from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
@@ -233,7 +234,7 @@ class Engine:
             self.exit_code = main.last_exit.outside
         elif not (main.started or self.stopping):
             self.exit_code = 1
-            self._host.log.error(f"{main.name} was never started: {' of '.join(main.trigger.key)} has not come")
+            self._host.log.error(f"{main.name} was never started: {missed(main.plan.when)}")
 
     def _stuck(self, run: Ending) -> None:
         """A run cannot be ended: a stop of everything goes on without it, and a change leaves its job as it is."""

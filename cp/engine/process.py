@@ -321,7 +321,7 @@ def _start_error(command: Sequence[str], environ: Mapping[str, str], path: str, 
     if error.errno == errno.ENOENT:
         interpreter = _interpreter(path)
         if interpreter:
-            why += f" (its interpreter {interpreter} does not exist)"
+            why += f" ({interpreter})"
         code = NOT_FOUND
     elif error.errno == errno.ENOTDIR:
         code = NOT_FOUND
@@ -340,7 +340,7 @@ def _start_error(command: Sequence[str], environ: Mapping[str, str], path: str, 
 
 
 def _interpreter(path: str) -> str:
-    """What the first line of a script that exists names, or of an ELF file nothing."""
+    """What is wrong with the interpreter of a script or an ELF file that exists; empty if it is neither."""
     try:
         with open(to_bytes(path), "rb") as file:
             first = file.readline(256)
@@ -350,6 +350,6 @@ def _interpreter(path: str) -> str:
         line = first[2:].rstrip(b"\n").strip(b" \t")
         name = from_bytes(line.replace(b"\t", b" ").split(b" ")[0])
         if name.endswith("\r"):
-            return f"{name!r}, with a Windows line end: save the script with Unix line ends;"
-        return name
-    return "(the dynamic loader)" if first.startswith(b"\x7fELF") else ""
+            return f"its first line ends as in Windows, so its interpreter is {name!r}: save it with Unix line ends"
+        return f"its interpreter {name} does not exist"
+    return "its interpreter (the dynamic loader) does not exist" if first.startswith(b"\x7fELF") else ""

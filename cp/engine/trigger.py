@@ -41,6 +41,16 @@ HOOKED = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)  # what hooks wait for
 OF_A_LIFE = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.TIMER_EXPIRED)
 # Nothing is wrong when these do not come.
 OF_A_FAILURE = (Code.EXIT_FAILED, Code.UNHEALTHY, Code.TIMER_EXPIRED)
+# What a source did not do whose event has not come.
+DID_NOT = {
+    Code.EXIT_SUCCESS: "succeed",
+    Code.EXIT_FAILED: "fail",
+    Code.STOPPING: "stop",
+    Code.STOPPED: "stop",
+    Code.HEALTHY: "become healthy",
+    Code.UNHEALTHY: "become unhealthy",
+    Code.CHANGED: "change",
+}
 
 
 class Trigger:
@@ -159,6 +169,15 @@ def never_comes(key: Key, senders: Iterable[Sender], skip_of: Callable[[Sender],
             reason = f"waits for {code} of {source}, {fate}"
             first = Skip(reason, skip.exit_code if skip is not None else _failure(sender.last_exit), quiet=quiet)
     return first
+
+
+def missed(when: plan.When) -> str:
+    """What did not happen in the time that a job waited for it, as a sentence about its source."""
+    limit = f" within {when.timeout:g} s" if when.timeout else ""
+    did_not = DID_NOT.get(when.code)
+    if did_not is None:
+        return f"the event {when.code} of {when.source} did not come{limit}"
+    return f"{when.source} did not {did_not}{limit}"
 
 
 def _end_of(sender: Sender) -> str:

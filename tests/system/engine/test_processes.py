@@ -112,7 +112,9 @@ def test_what_cannot_be_started_says_why(scene: Scene, tmp_path: os.PathLike[str
         assert caught.value.code == code
     with open(script, "w") as file:
         file.write("#!/bin/sh\r\n")
-    with pytest.raises(StartError, match="Windows line end"):
+    with pytest.raises(
+        StartError, match=r"\(its first line ends as in Windows, so its interpreter is '/bin/sh\\r': save"
+    ):
         scene.start(script)
     os.chmod(plain, 0o755)
     with pytest.raises(StartError, match=r"exec format error .*#!/bin/sh"):

@@ -76,3 +76,13 @@ def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() ->
         assert refused.value.at == len('["a", ')
     with pytest.raises(CommandError, match=r"^\[1\] has "):
         command("a " + "x" * (most + 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"), [({"cmd": "x"}, "an object"), (5, "a number"), (True, "a boolean"), (None, "null")]
+)
+def test_another_type_is_named_with_what_it_must_be(data: Any, what: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        parse_command(parse(json.dumps(data)).root)
+    said = 'received zero-length argument: must be a string, or an array such as ["/bin/app", "-v"], not '
+    assert str(caught.value) == said + what

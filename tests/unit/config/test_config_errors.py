@@ -549,3 +549,35 @@ def test_a_secret_is_masked_before_it_is_cut(text: str) -> None:
             secrets=Secrets(),
         )
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_health_check_of_the_other_dialect_is_explained() -> None:
+    said = faults({"services": [{**SERVICE, "health": {"exec": "x"}}]})
+
+    assert "Could not parse `health` in service myName: received zero-length argument: must be a string, or an" in said
+    assert "not an object: in this dialect `health` is the command itself, with `poll`, `ttl` and `timeout`" in said
+
+
+def test_seconds_of_less_than_one_are_shown_as_they_are() -> None:
+    said = faults({"services": [{**SERVICE, "poll": 0.5, "port": 0.5}]})
+
+    assert "`poll` must be > 0 in service myName: it is 0.5, and must be a whole number of seconds" in said
+    assert "`port` must be > 0 in service myName: it is 0.5, and must be a whole number\n" in f"{said}\n"
+
+
+@pytest.mark.parametrize(
+    ("action", "environ", "hint"),
+    [
+        ("PORT", {}, " (did you mean .PORT?)"),
+        ("port", {"port": "1"}, " (did you mean .port?)"),
+        (".A | defualt 1", {}, " (did you mean 'default'?)"),
+        (".A | Default 1", {}, " (did you mean 'default'?)"),
+        ("zzzzzz", {}, ""),
+    ],
+)
+def test_a_function_that_is_not_there_was_meant_as_something_else(
+    action: str, environ: dict[str, str], hint: str
+) -> None:
+    error = refused(f"{{a: {{{{ {action} }}}}}}", environ=environ)
+
+    assert str(error).endswith(f" not defined{hint}")

@@ -194,8 +194,8 @@ def test_names_with_dots_dashes_and_at_signs(spec: str, expected: str) -> None:
 BAD = [
     ("", "Unable to parse interface spec: "),
     ("!", "Unable to parse interface spec: !"),
-    ("127.0.0.1", "Unable to parse interface spec: 127.0.0.1"),
-    ("::1", "Unable to parse interface spec: ::1"),
+    ("127.0.0.1", "Unable to parse interface spec: 127.0.0.1: write static:127.0.0.1"),
+    ("::1", "Unable to parse interface spec: ::1: write static:::1"),
     (".", "Unable to parse interface spec: ."),
     ("..", "Unable to parse interface spec: .."),
     ("-1", "Unable to parse interface spec: -1"),

@@ -312,7 +312,7 @@ def test_a_repeated_key_counts_the_last_time_and_is_warned_about() -> None:
 
 
 def test_a_plain_supervisor_needs_no_catalogue() -> None:
-    plan = load_text('{"jobs": [{"name": "app", "exec": "/bin/app", "port": 0}], "watches": [null]}')
+    plan = load_text('{"jobs": [{"name": "app", "exec": "/bin/app"}], "watches": [null]}')
 
     assert plan.catalog is None
     assert plan.warnings == ()

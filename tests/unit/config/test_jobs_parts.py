@@ -206,9 +206,45 @@ def test_there_is_one_main_job_at_most() -> None:
 
 
 def test_the_main_job_needs_a_process() -> None:
-    assert "jobs[0].main: the main job is the one with whose process everything ends: it needs an `exec`" in (
+    assert "jobs[0].main: the main job needs an `exec`: everything stops when its process ends" in (
         faults_of_jobs({"name": "aa", "main": True})
     )
+
+
+# -- what has no effect
+
+
+@pytest.mark.parametrize(("port", "shown"), [(0, "0"), ("0", '"0"'), (False, "false"), (0.5, "0.5")])
+def test_a_port_that_is_none_is_said_to_be_none(port: Any, shown: str) -> None:
+    warnings = warnings_of_jobs({"name": "app", "exec": "x", "port": port, "tags": ["a"], "interfaces": "lo"})
+
+    assert (
+        f"jobs[0].port: {shown} means no port, so the job is not registered: name a port, or leave it out" in warnings
+    )
+    for key in ("tags", "interfaces"):
+        assert f"jobs[0].{key}: has no effect without a `port`: only a job with a port is registered" in warnings
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"port": 0}, {"restarts": 3}, {"timeout": "5s", "restarts": "unlimited"}, {"when": {"interval": "5s"}}]
+)
+def test_a_job_that_does_nothing_is_warned_about_with_its_keys(keys: dict[str, Any]) -> None:
+    warnings = warnings_of_jobs({"name": "app", **keys}).splitlines()
+
+    told = [f"jobs[0].{key}: has no effect without `exec`" for key in keys if key in ("restarts", "timeout")]
+    told += ["jobs[0].when.interval: has no effect without `exec`"] if "when" in keys else []
+    if "port" in keys:
+        told.append("jobs[0].port: 0 means no port, so the job is not registered: name a port, or leave it out")
+    told.append("jobs[0].name: the job does nothing: it has no `exec`, no `health` and no `port`")
+    assert sorted(warning.partition(": ")[2] for warning in warnings) == sorted(told)
+
+
+def test_a_job_without_a_process_may_be_there_for_its_events() -> None:
+    deadline = {"name": "deadline", "when": {"source": "app", "once": "healthy", "timeout": "1m"}}
+    waits = {"name": "late", "exec": "x", "when": {"source": "deadline", "once": "timerExpired"}}
+    app = {"name": "app", "exec": "x", "health": {"exec": "y", "interval": 5, "ttl": 10}}
+
+    assert warnings_of_jobs(app, deadline, waits) == ""
 
 
 # -- health
@@ -255,6 +291,10 @@ def test_without_exec_there_are_only_heartbeats() -> None:  # row 63
         ({"ttl": 5}, "jobs[0].health.interval: job[myName].health.interval must be > 0: add it"),  # rows 10, 69
         ({"interval": 5}, "jobs[0].health.ttl: job[myName].health.ttl must be > 0: add it"),  # rows 10, 63, 69
         ({**HEALTH, "interval": 0}, "job[myName].health.interval must be > 0: it is 0"),
+        (
+            {**HEALTH, "interval": 0.5},
+            "job[myName].health.interval must be > 0: it is 0.5, and must be a whole number of seconds",
+        ),
         (
             {**HEALTH, "interval": "10s"},
             "it is in seconds, write 10: cannot parse '[0].health.interval' as int: strconv.ParseInt",
@@ -345,7 +385,7 @@ def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
         ({"health": None}, "jobs[0].health: job[web].health must be set if 'port' is set"),  # row 63
         (
             {"initial_status": "invalid"},
-            "job[web].initialStatus must be one of 'passing', 'warning' or 'critical', not \"invalid\"",
+            "job[web].initial_status must be one of 'passing', 'warning' or 'critical', not \"invalid\"",
         ),
         ({"initialStatus": "passing"}, "(did you mean 'initial_status'?): '[0]' has invalid keys: initialStatus"),  # 63
         (
@@ -410,7 +450,8 @@ def test_jobs_whose_pid_is_in_one_variable() -> None:
         "jobs[1].name: 'my_app' and 'my-app' both set CONTAINERPILOT_MY_APP_PID: "
         "children see only one of the two, so give one of them another name"
     )
-    assert warnings_of_jobs({"name": "my-app", "exec": "a"}, {"name": "my_app"}) == ""  # it has no process
+    without_process = {"name": "my_app", "health": {"interval": 5, "ttl": 10}}
+    assert warnings_of_jobs({"name": "my-app", "exec": "a"}, without_process) == ""
 
 
 def test_jobs_whose_address_is_in_one_variable() -> None:

@@ -19,7 +19,7 @@ DB = {"name": "db", "exec": "x", "health": {"exec": "y", "interval": 5, "ttl": 1
 SOURCES: list[dict[str, Any]] = [
     {"name": "db", "exec": "x", "health": {"exec": "y", "interval": 5, "ttl": 10}},
     {"name": "late", "exec": "x", "when": {"source": "db", "once": "healthy", "timeout": "1m"}},
-    {"name": "idle"},
+    {"name": "idle", "health": {"interval": 5, "ttl": 10}},
 ]
 WATCHES = [{"name": "mq", "interval": 5}]
 

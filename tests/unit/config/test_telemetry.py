@@ -170,7 +170,8 @@ def test_a_sensor_without_an_interval_has_a_usual_one_and_a_warning(poll: dict[s
     plan = load_dict({"telemetry": {"sensors": [{**sensor, **poll}]}})
 
     assert job(plan, "requests.sensor").when.interval == 10.0
-    assert any("telemetry.sensors[0].poll: says how many seconds" in warning for warning in plan.warnings)
+    what = "0" if poll else "not set"
+    assert any(f"sensors[0].poll: `poll` is {what}, so 10 seconds are used" in warning for warning in plan.warnings)
 
 
 def test_sensors_of_one_name_in_different_namespaces_are_two_jobs() -> None:

@@ -45,7 +45,7 @@ def test_nothing_is_started_beside_it() -> None:
     world.ask("stop", "app")
     world.advance(LIMIT)
 
-    assert refused(world.ask("start", "app"), "app is about to end: start it when it has")
+    assert refused(world.ask("start", "app"), "app is still stopping: try again when it has ended")
     assert refused(world.ask("restart", "app"))
     assert world.starts("app") == ["app"]
 

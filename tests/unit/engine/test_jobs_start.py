@@ -75,7 +75,7 @@ def test_starting_a_job_that_is_about_to_end_is_refused_until_it_has() -> None:
     world = JobsWorld(*hooked(), job("other")).start()
     world.exit("app")
     (outcome,) = world.ask("start", "app")
-    assert "app is about to end" in outcome
+    assert "app is still stopping" in outcome
     world.exit("pre")
     world.exit("post")
     assert world.ask("start", "app") == DONE
