@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cp.catalog.names import Resolver
     from cp.catalog.observed import Observe
     from cp.catalog.registrar import Registrar
+    from cp.catalog.trouble import Failures
     from cp.catalog.unusable import Seen
     from cp.catalog.watcher import Watcher
     from cp.engine.host import Instance, Log, Report
@@ -84,6 +85,7 @@ class Discovery:
         self._guard = allocate_lock()
         self._unusable: Seen | None = None  # what no client can use; made when the first client needs it
         self._registrar: Registrar | None = None
+        self._shared: Failures | None = None  # of all who use the catalogue; made when the first of them is
         self._informed = ""  # the last thing that clients said they chose; all of them choose the same
 
     def start(self) -> None:
@@ -107,6 +109,7 @@ class Discovery:
             listener=self._facts,
             memory=memory,
             random=self._random,
+            shared=self._failures(),
         )
 
     def stop(self) -> None:
@@ -125,8 +128,16 @@ class Discovery:
                 listener=self._facts,
                 random=self._random,
                 clock=self._loop.elapsed,
+                shared=self._failures(),
             )
         return self._registrar
+
+    def _failures(self) -> Failures:
+        from cp.catalog.trouble import Failures
+
+        if self._shared is None:
+            self._shared = Failures()
+        return self._shared
 
     def _open(self, who: str) -> Catalog:
         from cp.catalog.observed import Observed

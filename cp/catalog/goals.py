@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from cp.catalog import PASSING, CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.catalog.claim import FREE, LOST, MOVED, THEIRS, Claim
+from cp.catalog.reports import REGISTRATION
 from cp.catalog.trouble import Trouble, span
 
 TYPE_CHECKING = False
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from cp.catalog import CatalogError, Entry
     from cp.catalog.reports import Reports
+    from cp.catalog.trouble import Failures
     from cp.plan import Service
 
 REGISTER, HEARTBEAT, DEREGISTER, LOOK = "register", "heartbeat", "deregister", "look"
@@ -100,7 +102,8 @@ class Goals:
     """The table of wishes. There is never more than one call under way for one goal.
 
     `notice(level, text)` is told what a person should read; `release(done)` gets each callback of `forget` when its
-    removal was done or has failed for the first time; `reports` receives what the catalogue answered.
+    removal was done or has failed for the first time; `reports` receives what the catalogue answered; `shared` has the
+    failures of all who use the catalogue.
     """
 
     def __init__(
@@ -109,13 +112,14 @@ class Goals:
         notice: Callable[[str, str], None],
         release: Callable[[Callable[[], None]], None],
         reports: Reports,
+        shared: Failures | None = None,
     ) -> None:
         self._random = random
         self._notice = notice
         self._release = release
         self._reports = reports
         self._goals: dict[str, Goal] = {}
-        self.outage = Trouble(random)  # of the catalogue as a whole, not of one service
+        self.outage = Trouble(random, shared, REGISTRATION)  # of the catalogue as a whole, not of one service
 
     def __len__(self) -> int:
         return len(self._goals)
@@ -264,6 +268,8 @@ class Goals:
         elif isinstance(error, CatalogClosed):
             return  # our own side broke it off, for something more urgent: it is still due
         elif action.verb == LOOK:
+            if not isinstance(error, CatalogRefused):
+                self.outage.suspect(action.begun)
             self._cannot_look(goal, action)
         elif isinstance(error, CatalogForgotten) and action.verb == HEARTBEAT:
             self._unknown(goal, action, error, now)
@@ -362,7 +368,7 @@ class Goals:
             goal.worker = action.worker
             return
         goal.forgotten = 0
-        if goal.trouble.failed(now, error.retry_after):
+        if goal.trouble.failed(now, error.retry_after, since=action.begun):
             self._notice("error", f"Failed to write heartbeat: {error}")
 
     def _failed(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
@@ -376,7 +382,7 @@ class Goals:
             self._reports.refused(action.wish, str(error))
         else:
             self._reports.failed(str(error))
-        first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after)
+        first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after, since=action.begun)
         if action.verb == DEREGISTER:
             if first or (goal.waiting and goal.may_be_there):
                 self._notice("info", f"Deregistering failed: {error}")

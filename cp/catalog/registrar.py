@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cp.catalog import Catalog, CatalogError, Listener, Log, Loop
     from cp.catalog.goals import Action
+    from cp.catalog.trouble import Failures
     from cp.catalog.worker import StartThread
     from cp.plan import Service
 
@@ -33,7 +34,7 @@ class Registrar:
     on threads of the registrar's own: one, which opens the catalogue as soon as it is started, so that its first call
     finds all modules imported; and up to three more while calls are slow. `open` makes a client for one thread; it may
     raise CatalogError: that is an outage like any other. `clock` should go on while the machine is suspended: the
-    catalogue's does.
+    catalogue's does. `shared` has the failures of all who use the catalogue.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Registrar:
         clock: Callable[[], float] = time.monotonic,
         start_thread: StartThread = start_new_thread,
         idle: float = IDLE,
+        shared: Failures | None = None,
     ) -> None:
         self._open = open
         self._loop = loop
@@ -55,7 +57,7 @@ class Registrar:
         self._start_thread = start_thread
         self._idle = idle
         self._reports = Reports(loop, listener)
-        self._goals = Goals(random, self.notice, loop.post, self._reports)
+        self._goals = Goals(random, self.notice, loop.post, self._reports, shared)
         self._lock = allocate_lock()  # over goals, workers and their calls; for microseconds, never during a call
         self._first = Worker(self, open)
         self._workers = [self._first]

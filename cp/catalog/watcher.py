@@ -8,6 +8,7 @@ from _thread import start_new_thread
 from cp.catalog import CatalogError, CatalogRefused
 from cp.catalog.bell import Bell
 from cp.catalog.changes import Sighting
+from cp.catalog.observed import LONGER
 from cp.catalog.reports import Reports
 from cp.catalog.trouble import CALM, LONGEST, SHORTEST, Trouble, in_words, span
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog import Catalog, Listener, Log, Loop
+    from cp.catalog.trouble import Failures
     from cp.plan import Watch
 
     # Any, because the engine names an instance by a protocol of its own.
@@ -35,7 +37,8 @@ class Watcher:
 
     The first look comes `delay` after the start, later ones when the catalogue says that something changed, or
     every interval if it cannot say so. A failed query changes nothing. `memory` is what was reported last; if that is
-    not known (None), the first look is reported whatever it finds.
+    not known (None), the first look is reported whatever it finds. `shared` has the failures of all who use the
+    catalogue.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Watcher:
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
         start_thread: Callable[[Callable[[], None], tuple[()]], object] = start_new_thread,
+        shared: Failures | None = None,
     ) -> None:
         self._watch = watch
         self._open = open
@@ -68,7 +72,7 @@ class Watcher:
         self._seen = self._reported
         self._cursor: object = None
         self._reports = Reports(loop, listener, watch.source)
-        self._trouble = Trouble(random)
+        self._trouble = Trouble(random, shared, watch.source)
         self._hasty = 0
         self._rush = 0  # pauses that missed a change, less those that did not, since it was calm
         self._begin = 0.0
@@ -159,15 +163,19 @@ class Watcher:
         """One question to the catalogue; returns how many seconds to let pass before the next."""
         asked_at = self._clock()
         first = self._cursor is None  # it is answered at once, whatever happens
+        # After an outage ask again soon: somebody is to be told when it is over.
+        max_wait = CALM if self._trouble.under_way else PUSH_WAIT
+        wait = 0.0 if first or not self._watch.push else max_wait * LONGER
         try:
-            found, self._cursor = self._ask()
+            found, self._cursor = self._ask(max_wait)
             sighting = Sighting(found)
         except CatalogError as error:
-            self._reports.failed(str(error), answered=isinstance(error, CatalogRefused))
-            return self._failed(str(error), error.retry_after)
+            refused = isinstance(error, CatalogRefused)
+            self._reports.failed(str(error), answered=refused)
+            return self._failed(str(error), error.retry_after, due=asked_at + wait, alone=refused)
         except Exception as error:  # a fault of ours or of a library must not end the watch for good
             self._reports.failed(in_words(error))
-            return self._failed(in_words(error))
+            return self._failed(in_words(error), due=asked_at + wait)
         self._reports.answered()
         now = self._clock()
         self._trouble.worked(now)
@@ -205,20 +213,21 @@ class Watcher:
         pause = GATHER * max(1.0, len(self._seen.instances) / FEW) * 4.0 ** min(max(0, self._rush - 1), 5)
         return max(GATHER, min(pause, LONGEST_GATHER, self._watch.interval) * (0.5 + 0.5 * self._random()))
 
-    def _ask(self) -> tuple[list[Any], object]:
+    def _ask(self, max_wait: float) -> tuple[list[Any], object]:
         catalog = self._opened()
         if self._cursor is None or not self._watch.push:
             return catalog.instances(self._watch)
-        # After an outage ask again soon: somebody is to be told when it is over.
-        return catalog.wait_for_change(self._watch, self._cursor, CALM if self._trouble.under_way else PUSH_WAIT)
+        return catalog.wait_for_change(self._watch, self._cursor, max_wait)
 
-    def _failed(self, why: str, asked: float = 0.0) -> float:
+    def _failed(self, why: str, asked: float = 0.0, *, due: float, alone: bool = False) -> float:
+        """`due`: when there should have been an answer; `alone`: the failure says nothing about other questions."""
         self._cursor = None  # look at everything again
         self._rush = max(self._rush, 2)  # after an outage many things change at the same time
         if self._stopped:
             return 0.0
         # The interval is the longest a change may stay unseen, also after an outage.
-        if self._trouble.failed(self._clock(), asked, longest=min(self._watch.interval, LONGEST)):
+        longest = min(self._watch.interval, LONGEST)
+        if self._trouble.failed(self._clock(), asked, longest, since=due, alone=alone):
             self._loop.post(self._log.warning, f"Failed to query {self._watch.name}: {why}")
         pause = self._trouble.retry_at - self._clock()
         if asked > 0:

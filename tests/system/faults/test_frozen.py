@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cp.catalog.trouble import CALM
 from tests.system.pilot import now
 from tests.system.scripts import mark, python, service
 from tests.system.servers import free_port
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.system.etcd_server import Etcd, StartEtcd
     from tests.system.pilot_fixtures import StartPilot
     from tests.system.servers import Consul, StartConsul
@@ -112,3 +115,40 @@ def test_a_frozen_catalogue_costs_the_application_nothing(
     assert now() - asked_at < 1 + 1, "a second for the catalogue, and one for the test"
     started.assert_nothing_is_left()
     server.thaw()
+
+
+def test_the_logged_duration_of_an_outage_is_that_of_the_silence(pilot: StartPilot, start_consul: StartConsul) -> None:
+    """It counts from the question that had no answer, and not from the moment at which it was given up."""
+    consul = start_consul()
+    where = {"address": consul.address, "readTimeout": "4s"}
+    started = pilot({"consul": where, "services": [service(health="/bin/true", poll=1, ttl=30)]}, ["sleep", "1000"])
+    started.wait_for_line("Service registered: app")
+
+    consul.freeze()
+    begin = now()
+    started.wait_for_line("Service registration failed", timeout=15)
+    consul.thaw()
+    frozen = now() - begin
+    said = started.wait_for_line(r"Catalogue reachable again after ([\d.]+) s", timeout=30)
+
+    assert frozen - 1.5 < float(said[1]) < frozen + 3
+
+
+def test_no_end_of_an_outage_is_told_of_a_catalogue_that_has_died(
+    pilot: StartPilot, start_consul: StartConsul, tmp_path: Path
+) -> None:
+    """The watch notices it at once, long before the registration asks again."""
+    consul = start_consul()
+    consul.kill()
+    watched = {"name": "web", "poll": 1, "onChange": "/bin/true"}
+    services = [service(health=f"mkdir {tmp_path}/once", poll=1, ttl=200)]  # one check passes, and no other is sent
+    started = pilot({"consul": consul.address, "services": services, "backends": [watched]}, ["sleep", "1000"])
+    started.wait_for_line("Service registration failed")
+    consul.start()
+    started.wait_for_line("Service registered: app", timeout=40)
+
+    consul.kill()
+    down_at = now()
+    started.wait_for(lambda: now() > down_at + CALM + 1.5, timeout=20)
+
+    assert "Catalogue reachable again" not in started.output()

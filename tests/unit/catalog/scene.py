@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cp.catalog.registrar import Registrar
+from cp.catalog.trouble import Failures
 from tests.unit.catalog.fakes import Clock, Facts, FakeCatalog, FakeLog, FakeLoop, service
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Scene:
         self.facts = Facts()
         self.catalog = FakeCatalog()
         self.open_error: Exception | None = None
+        self.shared = Failures()
         self._ends: list[Callable[[], None]] = []
         self.set_random(lambda: 1.0)
 
@@ -36,6 +38,7 @@ class Scene:
             listener=self.facts,
             random=random,
             clock=self.clock,
+            shared=self.shared,
             start_thread=lambda run, arguments: self._ends.append(run),
         )
         self._ends.append(registrar.stop)
@@ -57,7 +60,7 @@ class Scene:
             pause = self.registrar.step()
             self.loop.turn()
             if pause is None or self.clock.time + pause > end:
-                self.clock.time = end
+                self.clock.time = max(end, self.clock.time)  # a call may have taken longer
                 return self.catalog.new_calls()
             self.clock.time += pause
 

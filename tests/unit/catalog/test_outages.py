@@ -102,6 +102,94 @@ def test_a_service_that_never_passed_is_registered_as_critical_and_that_is_said(
     assert scene.said() == ["warning: Service registered as critical: web"]
 
 
+# --- since when
+
+LASTING = service(ttl=100)  # its checks count for longer than a call takes
+
+
+def test_an_outage_lasts_since_the_question_that_was_not_answered(scene: Scene) -> None:
+    scene.passes(LASTING)
+    scene.said()
+    hang(scene, seconds=10)
+    scene.passes(LASTING)
+    scene.clock.time += 1
+    scene.catalog.on_call = lambda verb: None
+    scene.catalog.error = None
+    scene.passes(LASTING)
+    scene.run(CALM)
+    assert scene.said()[-1] == "info: Catalogue reachable again after 11.0 s"
+
+
+def test_an_outage_that_a_look_at_our_entry_met_first_lasts_since_then(scene: Scene) -> None:
+    """That this look has no answer is no failure; that the registration after it has none either is."""
+    begun = scene.clock.time
+    hang(scene, seconds=10)
+    scene.catalog.on_look = lambda: hanging(scene, 10)
+    scene.passes(LASTING)
+    assert scene.clock.time == begun + 20
+    scene.clock.time += 1
+    scene.catalog.on_call = lambda verb: None
+    scene.catalog.on_look = lambda: None
+    scene.catalog.error = None
+    scene.passes(LASTING)
+    scene.run(CALM)
+    assert scene.said()[-1] == "info: Catalogue reachable again after 21.0 s"
+
+
+def hang(scene: Scene, seconds: float) -> None:
+    """From now on each call fails after so long."""
+    scene.catalog.on_call = lambda verb: hanging(scene, seconds)
+    scene.catalog.error = DOWN
+
+
+def hanging(scene: Scene, seconds: float) -> None:
+    scene.clock.time += seconds
+
+
+# --- what others meet
+
+
+def test_no_end_is_told_while_the_question_of_a_watch_fails(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.passes(seconds=8)
+    scene.catalog.error = None
+    scene.passes(seconds=CALM - 1)
+    scene.shared.note("watch.db", begins=True)
+    scene.run(1)
+    scene.catalog.error = DOWN
+    scene.passes(seconds=5)
+    scene.catalog.error = None
+    assert not [line for line in scene.said() if "again" in line]
+    scene.passes(seconds=CALM)
+    assert scene.said()[-1] == "info: Catalogue reachable again after 18.0 s"
+
+
+def test_a_failure_of_a_watch_makes_the_five_seconds_begin_anew(scene: Scene) -> None:
+    scene.catalog.error = DOWN
+    scene.passes(seconds=8)
+    scene.catalog.error = None
+    scene.passes(seconds=3)
+    scene.shared.note("watch.db", begins=True)
+    scene.passes(seconds=CALM - 0.5)
+    assert not [line for line in scene.said() if "again" in line]
+    scene.run(0.5)
+    assert scene.said()[-1] == "info: Catalogue reachable again after 11.0 s"
+
+
+def test_a_watch_that_fails_for_ever_does_not_keep_the_end_from_being_told(scene: Scene) -> None:
+    """A datacentre that cannot be reached: the agent answers registrations."""
+    scene.catalog.error = DOWN
+    scene.shared.note("watch.far", begins=True)
+    scene.passes(seconds=8)
+    scene.catalog.error = None
+    for _ in range(10):
+        scene.shared.note("watch.far", begins=False)
+        scene.passes(seconds=0.5)
+        scene.shared.note("watch.far", begins=False)
+        scene.run(0.5)
+    assert scene.said()[-1] == "info: Catalogue reachable again after 8.0 s"
+
+
 # --- what it costs
 
 

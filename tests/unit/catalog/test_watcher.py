@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog import CatalogError, CatalogRefused, CatalogUnreachable, Instance
-from cp.catalog.trouble import CALM
+from cp.catalog.trouble import CALM, Failures
 from cp.catalog.watcher import GATHER, HASTE, LONGEST_GATHER, PUSH_WAIT, Watcher
 from tests.unit.catalog.fakes import DOWN, Clock, Deaf, Facts, FakeCatalog, FakeLog, FakeLoop, instance, watch
 
@@ -212,6 +212,60 @@ def test_a_catalogue_that_fails_every_second_time_is_one_outage(scene: Scene) ->
     scene.clock.time += CALM
     scene.look(A)
     assert scene.log.lines[1:] == ["info: web can be queried again after 59.0 s"]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_outage_lasts_since_the_answer_was_due(scene: Scene, waits: bool) -> None:
+    """A question that waits for a change has no answer as long as there is none: that is no outage."""
+    if waits:
+        scene.look(A)
+    asked_at = scene.clock.time
+    due = asked_at + (PUSH_WAIT * 17 / 16 if waits else 0)
+
+    def hang(verb: str) -> None:
+        scene.clock.time = due + 10
+
+    scene.catalog.on_call = hang
+    scene.catalog.error = DOWN
+    scene.look()
+    scene.catalog.on_call = lambda verb: None
+    scene.catalog.error = None
+    scene.clock.time += 3
+    scene.look(A)
+    scene.clock.time += CALM
+    scene.look(A)
+    assert scene.log.lines[1:] == ["info: web can be queried again after 13.0 s"]
+
+
+def test_a_question_that_waits_and_is_cut_off_begins_an_outage_then(scene: Scene) -> None:
+    scene.look(A)
+
+    def cut(verb: str) -> None:
+        scene.clock.time += 100
+
+    scene.catalog.on_call = cut
+    scene.catalog.error = DOWN
+    scene.look()
+    scene.catalog.on_call = lambda verb: None
+    scene.catalog.error = None
+    scene.clock.time += 3
+    scene.look(A)
+    scene.clock.time += CALM
+    scene.look(A)
+    assert scene.log.lines[1:] == ["info: web can be queried again after 3.0 s"]
+
+
+@pytest.mark.parametrize(("error", "counts"), [(DOWN, True), (CatalogRefused("403"), False)])
+def test_a_failure_counts_for_all_who_use_the_catalogue_unless_it_is_a_refusal(
+    scene: Scene, error: CatalogError, counts: bool
+) -> None:
+    shared = Failures()
+    scene.watcher = scene.make(shared=shared)
+    scene.catalog.error = error
+    scene.look()
+    assert (shared.count, shared.of_others("registration"), shared.of_others("watch.web")) == (
+        (1, (1, 1), (0, 0)) if counts else (0, (0, 0), (0, 0))
+    )
 
 
 def test_after_an_outage_the_first_questions_are_short_ones(scene: Scene) -> None:
