@@ -318,6 +318,7 @@ class Engine:
         self._stop_began = self._host.loop.now()
         self._host.log.debug("stopping")
         self._host.loop.hurry()
+        self._host.outputs.hurry()
         self.changes.abandon()
         self._endings.renew(self.plan.stop_timeout)
         # Armed first: whatever goes wrong on the catalogue's side, the stop goes on.

@@ -41,7 +41,7 @@ WARNING_PAUSE = 60.0  # seconds between two lines in the log about such pipes
 class LineReader:
     """Reads one pipe of a child and passes on its lines, without their ends; the last one also if it has no end."""
 
-    __slots__ = ("_expected", "_on_end", "_on_line", "_outputs", "_partial", "_size", "fd", "label")
+    __slots__ = ("_expected", "_on_end", "_on_line", "_outputs", "_partial", "_size", "fd", "is_urgent", "label")
 
     def __init__(
         self, outputs: Outputs, fd: int, on_line: Callable[[str], object], on_end: Callable[[], object] | None
@@ -53,20 +53,22 @@ class LineReader:
         self._expected: tuple[bytes, ...] = ()  # the rest of a secret of several lines
         self._size = FIRST_SIZE
         self.fd = fd
+        self.is_urgent = False  # it is read under pressure as well
         self.label = ""  # of the run whose output it is
 
-    def read(self) -> bool:
-        """Read what is there, up to READ_SIZE bytes or about READ_LINES lines; True if more may be waiting."""
+    def read(self) -> int:
+        """Read what is there, up to READ_SIZE bytes or about READ_LINES lines. How many bytes; 0 if there are none, now
+        or ever: then it is closed."""
         size = self._size
         try:
             data = os.read(self.fd, size)
         except BlockingIOError:
-            return False
+            return 0
         except OSError:
             data = b""
         if not data:
             self.close()
-            return False
+            return 0
         matcher = self._outputs.matcher
         lines = (self._partial + data).split(b"\n") if matcher is None else self._masked_lines(matcher, data)
         self._partial = lines.pop()
@@ -83,7 +85,7 @@ class LineReader:
                     self._partial = self._pass_on_piece(self._partial)
         finally:
             self._outputs.hold(False)
-        return len(data) == size
+        return len(data)
 
     @property
     def is_held(self) -> bool:
@@ -95,14 +97,17 @@ class LineReader:
         return not other_end.poll(0)
 
     def drain(self) -> Iterator[None]:
-        """Read what an exited child left, one read a step: a pipe that is full of short lines takes 0.2 s. At most a
-        pipe's capacity is read: a background child may go on writing."""
+        """Read what an exited child left, under pressure as well, one large read a step: a pipe that is full of short
+        lines takes 0.2 s. At most a pipe's capacity is read: a background child may go on writing."""
         left = CAPACITY
         while left > 0 and self.fd >= 0:
-            left -= self._size
-            if not self.read():
+            size = self._size
+            taken = self.read()
+            if not taken:
                 return
-            yield
+            left -= taken
+            if taken == size:
+                yield
 
     def _masked_lines(self, matcher: Matcher, data: bytes) -> list[bytes]:
         """The lines that end in these new bytes, without secrets, and the beginning of the next one as it is."""
@@ -153,10 +158,12 @@ class LineReader:
 
 
 class Outputs:
-    """All pipes of children. Under pressure on our own output none is read: children wait, and no line is lost.
+    """All pipes of children. Under pressure on our own output they are not read: children wait, and no line is lost.
+    But who is told to end is read all the same, and so is everybody from `hurry` on: who waits for us cannot end.
 
-    They have an epoll of their own inside the loop's: to the loop all of them are one descriptor, so that signals,
-    timers and clients have their turn after every few reads, even if hundreds of children flood us.
+    They have an epoll of their own inside the loop's, and so have the urgent ones: to the loop all of them are one
+    descriptor, so that signals, timers and clients have their turn after every few reads, even if hundreds of children
+    flood us.
 
     `hold(True)` comes before the lines of one read, `hold(False)` after them: they may be written together.
     `warn` gets a line for the log. `matcher` masks secrets in what is printed; None: there are none.
@@ -170,9 +177,11 @@ class Outputs:
         self._warned_at: float | None = None
         self._loop = loop
         self._epoll = select.epoll(select.EPOLL_CLOEXEC)
+        self._urgent: select.epoll | None = None  # once there was one
         self._readers: dict[int, LineReader] = {}
         self._lingering: deque[LineReader] = deque()
         self._paused = False
+        self._is_hurrying = False
         loop.add_reader(self._epoll.fileno(), self._read)
 
     def mask_with(self, matcher: Matcher) -> None:
@@ -201,10 +210,43 @@ class Outputs:
             if reader is not None and not self._paused:  # closed, or under pressure, because of the one before
                 reader.read()
 
+    def read_urgently(self, reader: LineReader) -> None:
+        """From now on read it under pressure as well: whose output it is has been told to end."""
+        if reader.fd < 0 or reader.is_urgent:
+            return
+        try:
+            if self._urgent is None:
+                urgent = select.epoll(select.EPOLL_CLOEXEC)
+                self._loop.add_reader(urgent.fileno(), self._read_urgent)
+                self._urgent = urgent
+            self._urgent.register(reader.fd, select.EPOLLIN)
+        except OSError:
+            return  # no descriptor is left: it has to wait like the others
+        self._epoll.unregister(reader.fd)
+        reader.is_urgent = True
+
+    def _read_urgent(self) -> None:
+        for fd, _ in self._urgent.poll(0, TURNS) if self._urgent is not None else ():
+            if reader := self._readers.get(fd):
+                reader.read()
+
+    def hurry(self) -> None:
+        """From now on everything stops: read them all."""
+        self._is_hurrying = True
+        self.pause(False)
+
     def linger(self, reader: LineReader) -> None:
         """Keep reading for background children of a finished run."""
         if reader.fd < 0:
             return
+        if reader.is_urgent and self._urgent is not None:
+            try:
+                self._epoll.register(reader.fd, select.EPOLLIN)
+            except OSError:
+                pass  # it stays urgent
+            else:
+                self._urgent.unregister(reader.fd)
+                reader.is_urgent = False
         self._lingering.append(reader)
         if len(self._lingering) > LINGERING_LIMIT:
             oldest = self._lingering.popleft()
@@ -227,11 +269,12 @@ class Outputs:
         self._readers.pop(reader.fd, None)
         if reader in self._lingering:
             self._lingering.remove(reader)
-        self._epoll.unregister(reader.fd)
+        epoll = self._urgent if reader.is_urgent and self._urgent is not None else self._epoll
+        epoll.unregister(reader.fd)
 
     def pause(self, paused: bool) -> None:
         """Stop reading, or go on. The children notice it only when their pipes are full."""
-        if paused == self._paused:
+        if paused == self._paused or (paused and self._is_hurrying):
             return
         self._paused = paused
         if paused:

@@ -176,6 +176,8 @@ class Run:
         was_told, self.interrupted = self.interrupted, True
         # What it left does not get a SIGTERM in the place of the SIGKILL that is on its way.
         self._number = max(self._number, number, key=(0, _signal.SIGTERM, _signal.SIGKILL).index)
+        for reader in self._readers:
+            self._host.outputs.read_urgently(reader)  # it cannot end while it waits for us to read
         self.signal(number, group=group)
         if self._draining:
             return  # what follows comes when what it left is read, in a moment

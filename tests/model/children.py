@@ -172,6 +172,12 @@ class FakeOutputs:
     def linger(self, reader: FakeReader) -> None:
         """It goes on being read until it is closed, and so it does here."""
 
+    def read_urgently(self, reader: FakeReader) -> None:
+        """There is no pressure here."""
+
+    def hurry(self) -> None:
+        """Nor here."""
+
 
 class FakeProcesses:
     """The one owner of children, as the engine knows it."""

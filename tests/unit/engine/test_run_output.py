@@ -12,7 +12,7 @@ import pytest
 from cp.engine.events import Bus
 from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
-from cp.engine.output import CAPACITY, Outputs
+from cp.engine.output import CAPACITY, READ_LINES, Outputs
 from cp.engine.process import Processes
 from cp.engine.run import Run
 
@@ -136,3 +136,57 @@ def test_a_child_that_left_little_ends_at_once(scene: Scene) -> None:
     child.exit(scene.loop, -15)
     scene.turn()
     assert scene.ends == [(-15, 2)]
+
+
+# --- while nobody reads what we write
+
+
+def test_an_exit_is_known_though_nobody_reads_what_we_write(scene: Scene) -> None:
+    _, child = scene.run()
+    scene.host.outputs.pause(True)
+    os.write(child.fd, b"one\ntwo\n")
+    child.exit(scene.loop, 4)
+    scene.turn()
+    assert scene.ends == [(4, 2)]
+
+
+def test_who_is_told_to_end_is_not_held_up_by_what_it_prints(scene: Scene) -> None:
+    (told, talks), (_, waits) = scene.run(), scene.run()
+    scene.host.outputs.pause(True)
+    written = fill(talks)
+    fill(waits)
+    told.terminate(group=True)
+    for _ in range(2 * written // READ_LINES):
+        scene.turn()
+    assert scene.lines == written
+
+    talks.exit(scene.loop, -15)
+    scene.turn()
+    assert scene.ends == [(-15, written)]
+
+
+def test_what_it_left_in_the_background_is_held_up_again(scene: Scene) -> None:
+    told, child = scene.run()
+    scene.host.outputs.pause(True)
+    told.terminate(group=True)
+    left = os.dup(child.fd)
+    told.give_up()
+    os.write(left, b"one\n")
+    scene.turn()
+    assert scene.lines == 0
+    scene.host.outputs.pause(False)
+    scene.turn()
+    assert scene.lines == 1
+    os.close(left)
+
+
+def test_from_the_beginning_of_a_stop_everybody_is_read(scene: Scene) -> None:
+    (_, one), (_, other) = scene.run(), scene.run()
+    scene.host.outputs.pause(True)
+    os.write(one.fd, b"one\n")
+    scene.host.outputs.hurry()
+    scene.host.outputs.pause(True)
+    os.write(other.fd, b"two\n")
+    scene.turn()
+    scene.turn()
+    assert scene.lines == 2

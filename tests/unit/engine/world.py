@@ -184,6 +184,9 @@ class FakeOutputs:
     def linger(self, reader: Any) -> None:
         pass
 
+    def hurry(self) -> None:
+        pass
+
 
 class FakeLog:
     """Keeps what was logged, with its level."""

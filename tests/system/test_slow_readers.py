@@ -1,0 +1,95 @@
+"""A reader of our output that is slower than what is written: jobs that print wait for it, and nothing else does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.jobs.configs import app, config, job, once
+from tests.system.pilot import now
+from tests.system.scripts import sh
+from tests.system.test_logging import is_held_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.system.pilot import Pilot
+    from tests.system.pilot_fixtures import StartPilot
+
+
+@pytest.fixture
+def slow_pipe() -> Iterator[int]:
+    """The end to write to of a pipe that is read, but more slowly than anything writes."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.wait(0.1):
+            os.read(reader, 64)
+
+    thread = threading.Thread(target=read)
+    os.write(writer, b"x" * 4096)
+    thread.start()
+    yield writer
+    done.set()
+    thread.join()
+    os.close(reader)
+    os.close(writer)
+
+
+FLOODS = job("floods", ["yes", "x" * 60])
+WAITS = "until [ -e go ]; do sleep 0.05; done"
+SPEAKS = "yes words | head -c 200000"
+TALKS = job("talks", sh(f"trap '{SPEAKS}; mark term; exit 3' TERM; mark talks; while :; do {SPEAKS}; done"))
+
+
+def held_back_flood(started: Pilot) -> int:
+    flood = started.child(f"yes {'x' * 60}")
+    started.wait_for(lambda: is_held_back(flood), what="the flood to be held back")
+    return flood
+
+
+def test_a_slow_reader_hides_no_exit(pilot: StartPilot, slow_pipe: int) -> None:
+    before = job("before", sh(f"{WAITS}; echo ready"))
+    crashes = job("crashes", sh(f"{WAITS}; mark crash; echo crashed; exit 4"), restarts=1)
+    last = job("last", sh("mark last; echo last"), when=once("exitSuccess", "before"))
+    started = pilot(config(FLOODS, before, crashes, last, app("other")), stdout=slow_pipe)
+    started.wait_for_mark("other")
+    flood = held_back_flood(started)
+
+    (started.folder / "go").touch()
+
+    started.wait_for_mark("last", timeout=5)
+    started.wait_for_mark("crash", 2, timeout=5)
+    started.wait_for_state("before", "complete")
+    assert is_held_back(flood)
+
+
+def test_a_slow_reader_holds_up_no_stop(pilot: StartPilot, slow_pipe: int) -> None:
+    """Neither that of one that says much when it is told to end, nor that of the hooks that come after it."""
+    after = job("after", sh(f"{SPEAKS}; mark after"), when=once("stopped", "talks"))
+    started = pilot(config(FLOODS, {**TALKS, "main": True}, after, stopTimeout=10), stdout=slow_pipe)
+    started.wait_for_mark("talks")
+    held_back_flood(started)
+    since = now()
+
+    assert started.stop() == 3
+    assert started.words() == ["talks", "term", "after"]
+    assert now() - since < 5
+
+
+def test_a_slow_reader_holds_up_no_stop_of_one_job(pilot: StartPilot, slow_pipe: int) -> None:
+    started = pilot(config(FLOODS, TALKS, app("other"), stopTimeout=10), stdout=slow_pipe)
+    started.wait_for_mark("talks")
+    flood = held_back_flood(started)
+    since = now()
+
+    assert started.run("-stop", "talks").code == 0
+    assert started.count("term") == 1
+    assert now() - since < 5
+    assert is_held_back(flood)
