@@ -123,6 +123,7 @@ class Story:
         return until()
 
     def settle_changes(self) -> None:
+        self.world.loop.settle()  # a change that has failed at once is over, and its outcome is on its way
         assert self.let_hooks_end(lambda: self.world.over or self.world.engine.changes.current is None)
         assert all(len(outcomes) == 1 for outcomes in self.outcomes)
 
