@@ -66,9 +66,9 @@ def run(config_argument: str, arguments: tuple[str, ...], *, allow_second: bool 
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
     log = Log(secrets=secrets)
     try:
-        source = config.read(config_argument, environment.get(), lambda: _meant(arguments, "a start"))
+        source = config.read(config_argument, environment.get(), lambda: _meant(arguments))
         first = _load(source, environment, arguments, log)
-        if first.dialect == "jobs" and arguments and (flag := _meant(arguments, "a flag")):
+        if first.dialect == "jobs" and arguments and (flag := _meant(arguments, flag=True)):
             raise _CannotStart(f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?")
         supervise = _assemble(source, first, inherited, environment, arguments, log)
     except (config.ConfigError, LogError, _CannotStart) as error:
@@ -104,10 +104,10 @@ def _refusal(config_argument: str, arguments: tuple[str, ...]) -> str:
     return refusal(init, config_argument, arguments, process_environment())
 
 
-def _meant(arguments: tuple[str, ...], instead_of: str) -> str:
-    from cp import without_effect as explained
+def _meant(arguments: tuple[str, ...], *, flag: bool = False) -> str:
+    from cp.without_effect import flag_of, instead_of_a_start
 
-    return explained.instead_of_a_start(arguments) if instead_of == "a start" else explained.flag_of(arguments[0])
+    return flag_of(arguments[0]) if flag else instead_of_a_start(arguments)
 
 
 def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:
