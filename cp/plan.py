@@ -113,6 +113,7 @@ class Health(Record):
     failures: int = 0  # so many in a row are reported as critical; 0 = never
     logs_failures: bool = False  # failed checks, and changes of health, are logged above level debug
     unstartable: str = "unable to start"  # the beginning of the line for a check that cannot be started
+    trusted: bool = False  # without a command: healthy from the first heartbeat on, not unknown
 
 
 class Service(Record):

@@ -96,6 +96,7 @@ def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
         log_fields=(("process", "health"), ("serviceName", name), ("serviceID", service_id)),
         failures=failures or 0,
         unstartable="Unable to start",
+        trusted=command is None,
     )
 
 

@@ -54,14 +54,15 @@ class Consequence:
 class Health:
     """Counts the results of the checks of one job. Times are those of the loop's clock.
 
-    A check without a command is a heartbeat: it says nothing about the status. `announced` is the code of the last
-    event, if it still says what is true.
+    A check without a command is a heartbeat: no event comes of it, and it says something about the status only where
+    it is trusted. `announced` is the code of the last event, if it still says what is true.
     """
 
     __slots__ = (
         "_always",
         "_logged_at",
         "_plan",
+        "_trusted",
         "_unhealthy_since",
         "announced",
         "checked_at",
@@ -79,6 +80,7 @@ class Health:
         self.since: float | None = None  # when the checks began to say what they say now
         self.output = ""  # the last line of the last check
         self._always = always
+        self._trusted = False  # there was a heartbeat, and it counts as a check that passed
         self.job = job
         self._plan = health
         # The outage goes on while the job is restarted: it ends with a check that passes.
@@ -87,7 +89,7 @@ class Health:
 
     @property
     def status(self) -> str:
-        return HEALTHY if self._always else self.announced or UNKNOWN
+        return HEALTHY if self._always or self._trusted else self.announced or UNKNOWN
 
     def status_in(self, maintenance: bool) -> str:
         """The status that is shown: nothing is checked in maintenance."""
@@ -95,7 +97,7 @@ class Health:
 
     def reset(self) -> None:
         """A run starts or has ended: earlier results say nothing about the next one."""
-        self.announced, self.since = "", None
+        self.announced, self.since, self._trusted = "", None, False
 
     def forget(self) -> None:
         """Maintenance starts: earlier results say nothing about what comes after it."""
@@ -104,12 +106,14 @@ class Health:
 
     def checked(self, result: Result, now: float) -> Consequence:
         """Take the result of a check that ended at `now`."""
+        if self._plan is None or self._plan.command is None:
+            if self._plan is not None and self._plan.trusted and not self._trusted:
+                self._trusted, self.since = True, now
+            return Consequence("", "", PASSING, [])
         before, failures = self.announced, self.failures
         self.failures = failures + 1 if result.failure else 0
         self.checked_at, self.output = now, result.output
         reported = CRITICAL if self._is_critical else "" if result.failure else PASSING
-        if self._plan is None or self._plan.command is None:
-            return Consequence("", "", reported, [])
         self.announced = Code.UNHEALTHY if result.failure else Code.HEALTHY
         kind = CHECK if before == self.announced else CHANGE
         if kind == CHANGE:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.unit.engine.plans import app, backend, service, task
+from typing import Any
+
+import pytest
+
+from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.plans import app, backend, job, service, task
 from tests.unit.engine.world import World
 
 
@@ -43,6 +48,33 @@ def test_a_service_without_a_check_sends_a_heartbeat_each_interval() -> None:
     world = World(app(), service(poll=2)).start()
     world.advance(6.5)
     assert world.story("passing") == ["passing web"] * 3
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_heartbeats_are_no_checks_and_count_as_health_only_where_they_are_trusted(trusted: bool) -> None:
+    world = JobsWorld(job("app"), service(poll=2, trusted=trusted)).start()
+
+    def shown() -> tuple[str, Any, str, bool]:
+        health = world.seen("web")["health"]
+        return health["status"], health["at"], health["output"], health["since"] is not None
+
+    assert shown() == ("unknown", None, "", False)
+    world.advance(4.5)
+    steady = ("healthy", None, "", True) if trusted else ("unknown", None, "", False)
+    assert shown() == steady
+    assert world.count("healthy web") == 0
+    since = world.engine.jobs["web"].health.since
+    world.advance(2)
+    assert world.engine.jobs["web"].health.since == since
+    world.maintenance(True)
+    assert shown() == ("maintenance", None, "", False)
+    world.maintenance(False)
+    assert shown() == ("unknown", None, "", False)
+    world.advance(2)
+    assert shown() == steady
+    world.ask("stop", "web")
+    world.advance(2)
+    assert shown()[0] == "unknown"
 
 
 def test_a_check_never_overlaps_itself_and_one_missed_tick_is_remembered() -> None:
