@@ -191,7 +191,7 @@ def _watch_row(watch: dict[str, Data]) -> tuple[str, ...]:
 
 
 def _watch_colour(watch: dict[str, Data]) -> str:
-    return _RED if _text(watch, "about").startswith("no answer") else ""
+    return _RED if _text(watch, "about").startswith(("no answer", "perhaps out of date")) else ""
 
 
 def _table(headings: Sequence[str], rows: list[tuple[str, ...]], colours: list[str], limit: int) -> list[str]:

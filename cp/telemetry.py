@@ -10,7 +10,7 @@ from cp.control import ServeError
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY, PASSING
 from cp.engine.loop import reason_of
-from cp.engine.report import catalogue_place, catalogue_text, registered_text
+from cp.engine.report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
 from cp.engine.states import State
 from cp.metrics import Metrics, own
 from cp.server.tcp import PortError, listen, shown
@@ -183,7 +183,7 @@ class Observer:
         """All metrics in such a form, part by part."""
         engine, show = self._engine, self._metrics.show
         # A gauge shows one moment, and only what there is now: a job or watch that is gone has no series.
-        show(own.JOB_HEALTH, ((job.name, float(job.health.status == HEALTHY)) for job in self._checked()))
+        show(own.JOB_HEALTH, ((job.name, float(self._status(job) == HEALTHY)) for job in self._checked()))
         show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watching.counts()))
         standings = ((job.name, engine.standing(job)) for job in self._in_order())
         show(own.JOB_REGISTERED, ((name, float(each.state == PASSING)) for name, each in standings if each is not None))
@@ -220,7 +220,7 @@ class Observer:
         return self._settings if self._settings is not None and job.name == self._settings.job else None
 
     def _status(self, job: Job) -> str:
-        return job.health.status_in(self._engine.maintenance)
+        return health_status(self._engine, job)
 
     def _service_status(self, job: Job, place: Service | Settings) -> dict[str, object]:
         name = job.plan.service.name if job.plan.service is not None else job.source
@@ -240,9 +240,9 @@ class Observer:
             reach = self._engine.catalogue.reach
             if reach.is_reachable is False:
                 yield f"catalogue: {catalogue_text(self._engine, reach)}"
-        for job in self._checked():
-            standing = self._engine.standing(job)
-            if standing is not None and job.health.status == HEALTHY and not standing.is_registered:
+        for job in self._in_order():
+            standing = None if job.plan.always_healthy else self._engine.standing(job)
+            if standing is not None and self._status(job) == HEALTHY and not standing.is_registered:
                 yield f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}"
 
     def not_ready(self) -> list[str]:
@@ -252,9 +252,11 @@ class Observer:
         if self._engine.maintenance:
             return ["in maintenance"]
         return [
-            f"{job.name} is {job.health.status}" if job.skip is None else f"{job.name} is skipped: it {job.skip.reason}"
+            f"{job.name} is {status}: {why_not_healthy(job)}"
+            if job.skip is None
+            else f"{job.name} is skipped: it {job.skip.reason}"
             for job in self._checked()
-            if job.health.status != HEALTHY and not (job.state == State.COMPLETE and job.has_succeeded)
+            if (status := self._status(job)) != HEALTHY and not (job.state == State.COMPLETE and job.has_succeeded)
         ]
 
     def _checked(self) -> list[Job]:

@@ -219,6 +219,8 @@ class Job:
                 self._host.bus.publish(Event(Code.ERROR, end.error or f"{run.label}: {end.text}", job=self.name))
                 if self.plan.fatal and (run.timed_out or not run.interrupted):
                     self._host.loop.call_soon(self._supervisor.failed, self, code)
+        if self.state in STOPPING_STATES:
+            self.health.reset()  # what has ended is not healthy
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
@@ -232,6 +234,7 @@ class Job:
             if self.trigger.take() is not None:
                 self.ticked()
         elif not stopping and self.restarts.take():
+            self.health.reset()  # until the next check; the pause may be long
             self._move(State.PAUSING)
             self._timer = self._host.loop.call_later(self.restarts.pause_after(seconds), self._restart)
         elif self.awaits_event:

@@ -6,8 +6,9 @@ import time
 
 from cp.engine.catalogue import DEREGISTERING, LAPSED, NOT_YET, REGISTRATION
 from cp.engine.events import GLOBAL
+from cp.engine.health import MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
-from cp.engine.states import MEANINGS, State
+from cp.engine.states import MEANINGS, STOPPING_STATES, State
 from cp.plan import ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 OUTPUT_SHOWN = 1000  # characters of what a check said
 NO_ANSWER = "no answer yet"
+UNCERTAIN = "perhaps out of date"  # what a watch knows
 # Shorter than in the reference, since they stand in a table.
 IN_SHORT = {
     State.HELD: "stopped on request",
@@ -96,7 +98,7 @@ def describe_watch(engine: Engine, watch: Watch, now: float) -> dict[str, object
 
 
 def _about_watch(engine: Engine, watch: Watch, *, is_known: bool) -> str:
-    failure = engine.catalogue.failures.get(watch.source)
+    failure, reach = engine.catalogue.failures.get(watch.source), engine.catalogue.reach
     if not engine.watching.has_begun(watch):
         code, source = watch.starts_on
         return f"waits for {code}" if source == GLOBAL else _waits_for(code, source)
@@ -104,9 +106,13 @@ def _about_watch(engine: Engine, watch: Watch, *, is_known: bool) -> str:
         return "paused in maintenance"
     if failure is not None:
         return f"no answer since {_second(engine, failure.since)}: {engine.masked(failure.why)}"
-    if (asked := engine.catalogue.reach.overdue.get(watch.source)) is not None:
+    if (asked := reach.overdue.get(watch.source)) is not None:
         return f"no answer since {_second(engine, asked)}"
-    return "up to date" if is_known else "not asked yet"
+    if not is_known:
+        return "not asked yet"
+    if reach.is_reachable is False:  # its question may be left open, and others had no answer
+        return f"{UNCERTAIN}; catalogue: {catalogue_text(engine, reach)}"
+    return "up to date"
 
 
 def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> tuple[str, str]:
@@ -176,6 +182,19 @@ def _second(engine: Engine, at: float | None) -> str:
 
 
 def _about(job: Job) -> str:
+    if _waits_for_output(job) and job.run is not None:
+        job.run.look()  # for the next time that somebody asks
+        return f"its process has exited; {job.run.holder()} has its output open"
+    about, obstacle = _in_words(job), job.obstacle
+    return f"{about}; {obstacle}" if obstacle else about
+
+
+def _waits_for_output(job: Job) -> bool:
+    return job.state == State.RUNNING and not job.pid and job.run is not None
+
+
+def _in_words(job: Job) -> str:
+    """The state of a job."""
     when = job.plan.when
     if job.state == State.WAITING:
         if not when.code:
@@ -187,11 +206,30 @@ def _about(job: Job) -> str:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:
         return f"runs every {when.interval:g} s"
-    if job.state == State.RUNNING and not job.pid and job.run is not None:
-        job.run.look()  # for the next time that somebody asks
-        return f"its process has exited; {job.run.holder()} has its output open"
-    about, obstacle = IN_SHORT.get(job.state, MEANINGS[job.state]), job.obstacle
-    return f"{about}; {obstacle}" if obstacle else about
+    return IN_SHORT.get(job.state, MEANINGS[job.state])
+
+
+def why_not_healthy(job: Job) -> str:
+    """What keeps a job with a check from being healthy: words and numbers of ours. What the check printed, and what
+    the system said, may be for operators alone."""
+    failures, end = job.health.failures, job.last_exit
+    if job.health.status == UNHEALTHY:
+        return "1 check failed" if failures == 1 else f"{failures} checks in a row failed"
+    if end is None or end.succeeded:
+        failed = ""
+    elif end.error:
+        failed = "could not be started"
+    else:
+        failed = f"killed by signal {-end.code}" if end.code < 0 else f"exited {end.code}"
+    if job.state == State.COMPLETE:
+        return failed or ("done" if job.started else "never started")
+    if _waits_for_output(job):
+        about = "its process has exited; its output is open"
+    elif job.state in (State.RUNNING, State.ACTIVE):
+        about = "no check has ended yet"
+    else:
+        about = _in_words(job)
+    return f"{about}; last run: {failed}" if failed else about
 
 
 def _waits_for(code: str, source: str) -> str:
@@ -209,11 +247,19 @@ def _moment_of(at: float | None, wall: float) -> str | None:
     return None if at is None else moment_text(wall + at)
 
 
+def health_status(engine: Engine, job: Job) -> str:
+    """The health of a job, as every view shows it."""
+    if job.state in STOPPING_STATES and job.run is not None and job.run.exited:
+        return UNKNOWN  # only its output is waited for, and nothing checks it any more
+    return job.health.status_in(engine.maintenance and job.state != State.COMPLETE)
+
+
 def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
-    if job.plan.health is None and not job.plan.always_healthy:
+    status = health_status(engine, job)
+    if job.plan.health is None and not job.plan.always_healthy and status != MAINTENANCE:
         return None
     return {
-        "status": job.health.status_in(engine.maintenance),
+        "status": status,
         "output": job.health.output[:OUTPUT_SHOWN],
         "failures": job.health.failures,
         "at": _moment_of(job.health.checked_at, wall),

@@ -467,13 +467,14 @@ def test_what_failed_is_red_on_a_terminal(pilot: Pilot) -> None:
 
 def test_what_does_not_answer_is_red_on_a_terminal_and_cut(pilot: Pilot) -> None:
     away = {**WATCH, "about": f"no answer since 2026-11-22T16:50:00Z: {'x' * 100}"}
+    perhaps = {**WATCH, "about": "perhaps out of date; catalogue: unreachable since 2026-11-22T16:50:00Z"}
     catalogue = {**CATALOGUE, "reachable": False, "about": f"unreachable since 2026-11-22T16:50:00Z: {'x' * 100}"}
-    pilot.server.says = (answer(200, {"jobs": [JOB], "watches": [WATCH, away], "catalogue": catalogue}),)
+    pilot.server.says = (answer(200, {"jobs": [JOB], "watches": [WATCH, perhaps, away], "catalogue": catalogue}),)
 
     lines = run_on_terminal(pilot, columns=70).splitlines()
 
-    assert [line.startswith("\033[31m") for line in lines[3:]] == [False, False, True, False, True]
-    assert [len(lines[5]), len(lines[7])] == [70 + len("\033[31m\033[0m")] * 2
+    assert [line.startswith("\033[31m") for line in lines[3:]] == [False, False, True, True, False, True]
+    assert [len(lines[6]), len(lines[8])] == [70 + len("\033[31m\033[0m")] * 2
 
 
 # --- events as they come

@@ -99,7 +99,7 @@ def test_checks_are_timed_and_health_is_shown() -> None:
     observed = Observed(checked("app"))
     observed.world.advance(5)
     assert observed.value('containerpilot_job_health{job="app"}') == "0"
-    assert observed.observer.not_ready() == ["app is unknown"]
+    assert observed.observer.not_ready() == ["app is unknown: no check has ended yet"]
 
     observed.world.advance(2)
     observed.world.exit("app-check", 0)
@@ -129,7 +129,76 @@ def test_what_has_ended_well_is_as_ready_as_it_will_ever_be() -> None:
     observed.world.exit("badly", 1)
     observed.world.advance(0)
 
-    assert observed.observer.not_ready() == ["badly is unknown"]
+    assert observed.observer.not_ready() == ["badly is unknown: exited 1"]
+
+
+def test_what_is_not_ready_says_why() -> None:
+    late = checked("late").replace(when=When(code="healthy", source="app"))
+    observed = Observed(job("first"), checked("app", restarts=None), late)
+    world, why = observed.world, observed.observer.not_ready
+    assert why() == ["app is unknown: no check has ended yet", "late is unknown: waits for healthy of app"]
+
+    world.advance(5)
+    world.exit("app-check", 1)
+    assert why()[0] == "app is unhealthy: 1 check failed"
+    world.advance(5)
+    world.exit("app-check", 1)
+    assert why()[0] == "app is unhealthy: 2 checks in a row failed"
+
+    world.exit("app", -9)
+    while world.state("app") != "running":
+        world.advance(0.1)
+    assert why()[0] == "app is unknown: no check has ended yet; last run: killed by signal 9"
+    while world.state("app") == "running":
+        world.exit("app", 3)
+    assert why()[0] == "app is unknown: is about to be restarted; last run: exited 3"
+
+
+def test_what_cannot_be_started_is_not_ready_and_says_so_without_the_words_of_the_system() -> None:
+    observed = Observed(checked("app", restarts=1), job("other"))
+    observed.world.processes.missing.add("app")
+    observed.world.exit("app", 3)
+    observed.world.advance(30)
+    assert observed.observer.not_ready() == ["app is unknown: could not be started"]
+
+
+def test_maintenance_is_shown_of_the_same_jobs_in_every_view() -> None:
+    observed = Observed(checked("app"), job("plain"), checked("done"), job("gone"))
+    world = observed.world
+    world.exit("done", 0)
+    world.exit("gone", 0)
+
+    def views(name: str) -> tuple[Any, Any]:
+        health = world.seen(name)["health"]
+        status = cast("Any", observed.observer.status())
+        (told,) = [each["Status"] for each in [*status["Jobs"], *(status["Services"] or ())] if each["Name"] == name]
+        return health and health["status"], told
+
+    assert views("app") == views("done") == ("unknown", "unknown")
+    assert views("plain") == views("gone") == (None, "unknown"), "nothing checks them"
+    world.maintenance(True)
+    assert views("app") == views("plain") == ("maintenance", "maintenance")
+    assert (views("done"), views("gone")) == (("unknown", "unknown"), (None, "unknown")), "as in ContainerPilot 3.8"
+    world.maintenance(False)
+    assert views("app") == ("unknown", "unknown")
+
+
+def test_a_process_that_a_stop_has_ended_is_unknown_in_every_view() -> None:
+    hook = job("hook").replace(when=When(code="stopped", source="app"))
+    observed = Observed(checked("app", main=True), hook)
+    world = observed.world
+    world.advance(5)
+    world.exit("app-check", 0)
+    assert observed.value('containerpilot_job_health{job="app"}') == "1"
+
+    world.terminate()
+
+    assert (world.state("app"), world.state("hook")) == ("complete", "running")
+    assert observed.value('containerpilot_job_health{job="app"}') == "0"
+    assert world.seen("app")["health"]["status"] == "unknown"
+    status = {each["Name"]: each["Status"] for each in cast("Any", observed.observer.status())["Jobs"]}
+    assert status["app"] == "unknown"
+    assert list(observed.observer.remarks()) == []
 
 
 def test_it_is_not_ready_while_it_stops() -> None:

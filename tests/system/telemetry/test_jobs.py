@@ -200,9 +200,9 @@ def test_it_is_ready_when_every_checked_job_is_healthy(pilot: StartPilot, port: 
     check = {"exec": sh("test -e ready"), "interval": 1, "ttl": 5}
     started = pilot(config(app(health=check), job("unchecked", "true"), telemetry=port.config()))
     port.wait_until_served(started)
-    assert (port.ask("/readyz").status, port.ask("/readyz").text) == (503, "app is unknown\n")
+    assert (port.ask("/readyz").status, port.ask("/readyz").text) == (503, "app is unknown: no check has ended yet\n")
     assert port.ask("/healthz").status == 200
-    started.wait_for(lambda: port.ask("/readyz").text == "app is unhealthy\n")
+    started.wait_for(lambda: port.ask("/readyz").text.startswith("app is unhealthy: "))
     port.wait_for_value(started, 'containerpilot_job_health{job="app"}', "0")
 
     (started.folder / "ready").touch()

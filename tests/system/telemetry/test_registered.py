@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,9 @@ def test_a_frozen_consul_is_not_shown_as_reachable_once_its_answer_is_overdue(
     shown = views.catalogue()
     assert (shown["reachable"], shown["about"]) == (False, table())
     assert list(shown["failing"]) == ["registration"], "the question of the watch may take its time"
+    [watch] = views.started.ask("GET", "/v3/jobs").json["watches"]
+    assert watch["about"] == f"perhaps out of date; catalogue: {table()}"
+    assert re.search(rf"^db +0 +- +{re.escape(watch['about'])}$", views.started.run("-jobs").stdout, re.M)
     assert port.ask("/status").json["Catalog"] == table()
     assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "0"
     ready = port.ask("/readyz")
@@ -128,6 +132,7 @@ def test_a_frozen_consul_is_not_shown_as_reachable_once_its_answer_is_overdue(
     consul.thaw()
     views.wait_for("passing")
     assert table() == "reachable"
+    assert views.started.ask("GET", "/v3/jobs").json["watches"][0]["about"] == "up to date"
     assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "1"
 
 

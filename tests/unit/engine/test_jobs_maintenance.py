@@ -73,6 +73,36 @@ def test_job_that_has_ended_by_itself_is_not_healthy(hooks: tuple[Job, ...], cod
     assert health(world) == "unknown"
 
 
+@pytest.mark.parametrize("ends_first", ["app", "hook"])
+def test_job_whose_process_has_ended_in_a_stop_is_not_healthy(ends_first: str) -> None:
+    """By itself, while the stop waits for a hook, or because it is told to."""
+    hooks = job("hook", once("stopping", "app")), job("last", once("stopped", "app"))
+    world = JobsWorld(job("app", main=True, health=check("app")), *hooks)
+    world.processes.endings["check"] = (0.1, 0)
+    world.start().advance(1.2)
+    world.terminate()
+    assert (world.state("app"), health(world)) == ("draining", "healthy")
+    world.exit(ends_first)
+    assert (world.pid("app"), health(world)) == (0, "unknown")
+
+
+def crash(world: JobsWorld) -> None:
+    """`app` exits until its restart takes a while."""
+    while world.state("app") == "running":
+        world.exit("app", 1)
+
+
+def test_job_that_waits_for_its_next_run_after_a_crash_is_not_healthy() -> None:
+    world = JobsWorld(job("app", restarts=None, health=check("app", interval=10)), job("x"))
+    world.processes.endings["check"] = (0.1, 0)
+    world.start().advance(9)
+    crash(world)
+    world.advance(11.5)
+    assert (world.state("app"), health(world)) == ("running", "healthy")
+    crash(world)
+    assert (world.state("app"), health(world)) == ("pausing", "unknown")
+
+
 def test_periodic_job_that_has_had_its_runs_is_not_healthy() -> None:
     world = JobsWorld(job("app", every(1.5), health=check("app")), job("x"))
     world.processes.endings.update(check=(0.1, 0), app=(0.2, 0))

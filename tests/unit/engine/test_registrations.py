@@ -104,6 +104,18 @@ def test_an_outage_shows_first_at_the_catalogue_and_after_the_ttl_at_the_service
     assert views.catalogue()["lastError"]["text"] == "connection refused"
 
 
+def test_a_service_that_counts_as_healthy_without_a_check_is_remarked_when_it_is_not_registered() -> None:
+    views = Views(health=check("app", None, trusted=True))
+    views.world.advance(1.2)
+    assert views.registered() == "passing"
+    assert list(views.observer.remarks()) == []
+    views.world.discovery.down = True
+    views.world.advance(12)
+    assert views.registered() == "unreachable"
+    assert views.world.seen("app")["health"]["status"] == "healthy"
+    assert [line for line in views.observer.remarks() if line.startswith("app is healthy; registered: ")]
+
+
 def test_a_service_whose_checks_fail_lapses_when_its_ttl_is_over(views: Views) -> None:
     views.world.advance(1.2)
     views.checks(1)
@@ -255,12 +267,13 @@ def test_an_answer_that_is_overdue_is_shown_in_every_view(monkeypatch: pytest.Mo
     assert views.registered() == "lapsed"
     problem = views.world.seen("app")["service"]["problem"]
     assert problem == f"the catalogue has given {views.catalogue()['about']}"
-    assert views.watch()["about"] == "up to date"
+    assert views.watch()["about"] == f"perhaps out of date; catalogue: {views.catalogue()['about']}"
     views.world.advance(60)
     assert str(views.watch()["about"]).startswith("no answer since ")
     for call in calls:
         awaited.end(call)
     assert views.catalogue()["about"] == "reachable"
+    assert views.watch()["about"] == "up to date"
     assert views.world.seen("app")["service"]["problem"] is None
 
 

@@ -52,6 +52,26 @@ def test_a_watch_without_an_answer_says_since_when_and_why() -> None:
     assert one(world)[2] == "up to date"
 
 
+def test_a_watch_is_not_shown_as_up_to_date_while_others_get_no_answer() -> None:
+    world = JobsWorld(job("app"), watches=(watch(), watch("web")), catalog=FOLDER).start()
+    facts = world.engine.catalogue
+    report(world, A)
+    facts.answered("watch.db")
+    facts.failed("registration", "timed out", False)
+    db, web = shown(world)
+    assert db["about"].startswith("perhaps out of date; catalogue: unreachable since ")
+    assert (db["instances"], web["about"]) == (1, "not asked yet")
+
+    facts.answered("registration")
+    assert shown(world)[0]["about"] == "up to date"
+    call = facts.awaited.begin("registration")
+    world.advance(3)
+    assert shown(world)[0]["about"].startswith("perhaps out of date; catalogue: no answer since ")
+    facts.awaited.end(call)
+    facts.failed("registration", "permission denied", True)
+    assert shown(world)[0]["about"] == "up to date", "a refusal is an answer"
+
+
 def test_a_watch_that_has_not_begun_says_what_it_waits_for() -> None:
     waits = watch().replace(starts_on=("exitSuccess", "preStart"))
     world = JobsWorld(job("app"), watches=(waits,), catalog=FOLDER).start()
