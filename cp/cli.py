@@ -9,8 +9,8 @@ from cp.text import to_bytes
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 
 Runs the command, and the jobs that the configuration says, under supervision: health checks, registration in a
-catalogue, watches, hooks, periodic tasks and coprocesses. Its exit code becomes ours. Flags may have one dash or two;
-the first argument that is no flag, or what follows `--`, is the command.
+catalogue, watches, hooks, periodic tasks and coprocesses. ContainerPilot exits with the exit code of the command.
+Flags may have one dash or two; the first argument that is no flag, or what follows `--`, is the command.
 
   -config string
         the configuration: a path, file://path, inline text that begins with {, or - for standard input
