@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.system.jobs.configs import advertised, app, config, job, once
-from tests.system.scripts import forever, service, sh
+from tests.system.scripts import daemon, forever, service, sh
 
 if TYPE_CHECKING:
     from tests.system.pilot import Pilot
@@ -76,6 +76,18 @@ def test_what_has_ended_in_a_stop_is_unknown_in_every_view(pilot: StartPilot, po
     assert (ready.status, ready.text) == (503, "stopping\n")
     (views.started.folder / "go").touch()
     views.started.wait_exit()
+
+
+def test_what_has_ended_in_a_stop_is_unknown_while_its_output_is_waited_for(pilot: StartPilot, port: Port) -> None:
+    command = daemon(on_term="deaf", then="signal.pause()")
+    plan = config(advertised("app", command, main=True, health=CHECK), directory="shelf", telemetry=port.config())
+    views = Views(pilot({**plan, "stopTimeout": 6}), port)
+    views.wait_for("app", "healthy")
+
+    views.started.signal("TERM")
+    views.started.wait_for(lambda: views.started.jobs()["app"]["pid"] is None, what="the end of its process")
+
+    assert (views.started.jobs()["app"]["state"], views.of("app")) == ("terminating", {"unknown"})
 
 
 @pytest.mark.parametrize("dialect", ["services", "jobs"])

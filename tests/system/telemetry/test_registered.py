@@ -13,6 +13,7 @@ from tests.system.scripts import forever, sh
 from tests.system.servers import free_port
 
 if TYPE_CHECKING:
+    from tests.system.etcd_server import StartEtcd
     from tests.system.pilot import Pilot
     from tests.system.pilot_fixtures import StartPilot
     from tests.system.servers import StartConsul
@@ -134,6 +135,31 @@ def test_a_frozen_consul_is_not_shown_as_reachable_once_its_answer_is_overdue(
     assert table() == "reachable"
     assert views.started.ask("GET", "/v3/jobs").json["watches"][0]["about"] == "up to date"
     assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "1"
+
+
+def test_no_watch_is_shown_as_up_to_date_while_a_frozen_etcd_does_not_answer(
+    pilot: StartPilot, start_etcd: StartEtcd, name: str
+) -> None:
+    etcd = start_etcd()
+    watches = [{"name": "db", "interval": 1}]
+    settings = {"endpoints": etcd.url, "readTimeout": "3s"}
+    started = pilot(config(advertised(name, health=CHECK), etcd=settings, watches=watches))
+
+    def shown() -> tuple[str, str]:
+        told = started.ask("GET", "/v3/jobs").json
+        return told["catalogue"]["about"].partition(" since ")[0], told["watches"][0]["about"]
+
+    def is_consistent(about: str) -> bool:
+        catalogue, watch = shown()
+        assert catalogue == "reachable" or watch != "up to date"
+        return catalogue == about
+
+    started.wait_for(lambda: shown() == ("reachable", "up to date"))
+    etcd.freeze()
+    started.wait_for(lambda: is_consistent("no answer"), what="an overdue answer")
+    started.wait_for(lambda: is_consistent("unreachable"), what="an outage")
+    etcd.thaw()
+    started.wait_for(lambda: shown() == ("reachable", "up to date"))
 
 
 @pytest.mark.parametrize("catalogue", ["consul", "directory"])
