@@ -166,14 +166,17 @@ def file_channel(path: str) -> Channel:
     return DescriptorChannel(path, os.O_APPEND | os.O_CREAT)
 
 
-def guard_standard_streams() -> None:
-    """Opens those of the descriptors 0 to 2 that are closed on /dev/null, so that nothing else lands on them."""
+def guard_standard_streams(*, is_output_needed: bool = False) -> None:
+    """Opens those of the descriptors 0 to 2 that are closed on /dev/null, so that nothing else lands on them.
+
+    Standard output is open for reading only if it is needed: then writing to it fails, as to one that is closed.
+    """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
             try:
-                opened = os.open("/dev/null", os.O_RDWR)
+                opened = os.open("/dev/null", os.O_RDONLY if fd == 1 and is_output_needed else os.O_RDWR)
             except OSError:  # a root file system without /dev: anything that cannot be written to
                 opened = os.open("/", os.O_PATH)
             # The lowest free number is what open() takes, and the lower ones are taken.

@@ -87,6 +87,7 @@ PAIRS = ("putenv", "putmetric", "signal")
 FLAGS = tuple(name for name in (*BOOLEANS, *STRINGS, *PAIRS) if name != "h")
 ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # where they are kept, if not under their own names
 LONGEST_SHOWN = 100  # characters of a word in a message
+_CLOSED = 9  # EBADF; the module that names it is not needed otherwise
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
@@ -234,15 +235,15 @@ def _did_you_mean(name: str) -> str:
 
 def main(argv: list[str]) -> int:
     """Run the program; the exit code."""
-    _guard_standard_streams()
     try:
         options = parse(argv)
     except FlagError as error:
         complain(f"containerpilot: {error}; see -help\n")
         return 2
+    command = options.command()
+    _guard_standard_streams(prints=options.help or bool(command))
     if options.help:
         return show(USAGE.encode())
-    command = options.command()
     if command == "version":
         from cp.version import describe
 
@@ -262,15 +263,17 @@ def main(argv: list[str]) -> int:
     os._exit(code)
 
 
-def _guard_standard_streams() -> None:
-    """What they guard against is rare, and a subcommand has no time to load what it needs for that."""
+def _guard_standard_streams(*, prints: bool) -> None:
+    """`prints`: what is printed is what was asked for, so a standard output that was closed must stay an error.
+
+    What they guard against is rare, and a subcommand has no time to load what it needs for that."""
     try:
         for fd in range(3):
             os.fstat(fd)
     except OSError:
         from cp.channel import guard_standard_streams
 
-        guard_standard_streams()
+        guard_standard_streams(is_output_needed=prints)
 
 
 def show(data: bytes) -> int:
@@ -278,10 +281,15 @@ def show(data: bytes) -> int:
     try:
         write(1, data)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        complain(f"containerpilot: cannot write to standard output: {why}\n")
-        return 1
+        return unwritable(error)
     return 0
+
+
+def unwritable(error: OSError) -> int:
+    """Tell why nothing can be printed to standard output; the exit code."""
+    why = "it is closed" if error.errno == _CLOSED else (error.strerror or str(error)).lower()
+    complain(f"containerpilot: cannot write to standard output: {why}\n")
+    return 1
 
 
 def complain(text: str) -> None:

@@ -7,7 +7,7 @@ from select import POLLERR, POLLHUP, POLLIN, POLLNVAL, poll
 from time import monotonic
 
 from cp.answers import read, refusal
-from cp.cli import complain, write
+from cp.cli import complain, unwritable, write
 from cp.server.client import TIMEOUT, ClientError, Connection, CutOff, request
 from cp.tables import event_line
 
@@ -60,8 +60,10 @@ def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
         for piece in connection.body(headers):
             try:
                 write(1, printer.take(piece))
-            except OSError:
+            except BrokenPipeError:
                 return 0  # nobody reads any more
+            except OSError as error:
+                return unwritable(error)
         return 0
     finally:
         connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cp import config
-from cp.cli import complain
+from cp.cli import complain, show, write
 from cp.text import process_environment, to_bytes
 
 
@@ -20,11 +20,10 @@ def render(argument: str, out: str) -> int:
         complain(f"{Secrets(environ).masked(str(error))}\n")
         return 1
     data = to_bytes(text)
+    if out in ("", "-"):
+        return show(data)
     try:
-        if out in ("", "-"):
-            _write_all(1, data)
-        else:
-            _write(out.removeprefix("file://"), data)
+        _write(out.removeprefix("file://"), data)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         path = out.removeprefix("file://")
@@ -36,11 +35,6 @@ def render(argument: str, out: str) -> int:
 def _write(path: str, data: bytes) -> None:
     fd = os.open(to_bytes(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:
-        _write_all(fd, data)
+        write(fd, data)
     finally:
         os.close(fd)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
