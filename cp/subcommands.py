@@ -1,7 +1,8 @@
 """The flags that ask a running ContainerPilot for something: one request over its control socket.
 
-Only the `control` part of the configuration is read, to know where the socket is. What is not needed for the two
-commands that health checks and sensors run every second (-ping and -putmetric) is imported where it is.
+Only the `control` part of the configuration is read, to know where the socket is; see `despite` for one with faults.
+What is not needed for the two commands that health checks and sensors run every second (-ping and -putmetric) is
+imported where it is.
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ Ask = tuple[str, str, bytes]  # method, target, body
 def run(command: str, options: Options) -> int:
     """Carry out the subcommand with this name; the exit code."""
     _take_signals()
-    from cp.config.errors import ConfigError
-
     failed = f"-{command}: failed" if command == "ping" else f"-{command}: failed to run subcommand"
     try:
         paths, hint = places(options.config, process_environment())
@@ -48,7 +47,7 @@ def run(command: str, options: Options) -> int:
             complain(f"-{command}: still going on: {still_going_on(answer)}\n")
             return 0
         complain(f"{failed}: {refusal(status, answer)}\n")
-    except (ClientError, ConfigError) as error:
+    except ClientError as error:
         from cp.secrets import Secrets
 
         text = str(error)
@@ -73,16 +72,23 @@ def _succeed(command: str, options: Options, answer: bytes) -> int:
 
 
 def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
-    """The paths at which the socket may be, the best first, and what to do if nobody is there. ConfigError if the
-    configuration cannot be read."""
+    """The paths at which the socket may be, the best first, and what to do if nobody is there. ClientError if the
+    configuration cannot be used, and nobody listens where its control socket may be all the same."""
     from cp.server.places import places_of_clients
 
     if not argument and not environ.get("CONTAINERPILOT"):
         return places_of_clients(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
     from cp import config
 
-    path = config.control_socket(config.read(argument, environ), environ)
     hint = ": is ContainerPilot running, and does -config name its configuration?"
+    source = None
+    try:
+        source = config.read(argument, environ)
+        path = config.control_socket(source, environ)
+    except config.ConfigError as error:
+        from cp.despite import places_despite
+
+        return places_despite(error, source, environ), hint
     return [path] if path else places_of_clients(environ), hint
 
 

@@ -53,7 +53,7 @@ class Document:
 
 def parse(text: str) -> Document:
     """Read a whole text; JsonError where that cannot be."""
-    parser = _Parser(text)
+    parser = Parser(text)
     root = parser.value(parser.skip(VALUE))
     parser.skip(AFTER_DOCUMENT)
     if parser.at < parser.end:
@@ -61,7 +61,7 @@ def parse(text: str) -> Document:
     return Document(text, root, parser.relaxed, parser.repeated)
 
 
-class _Parser(Scanner):
+class Parser(Scanner):
     """Recursive descent, as deep as MAX_DEPTH."""
 
     __slots__ = ("repeated",)
@@ -116,14 +116,14 @@ class _Parser(Scanner):
         return value
 
     def _object(self) -> Value:
-        start = self._enter()
+        start = self.enter()
         text = self.text
         members: dict[str, Value] = {}
         keys: dict[str, int] = {}
         character = self.skip(KEY)
         while character != "}":
             key_at = self.at
-            key = self.string('"') if character == '"' else self._key(character)
+            key = self.string('"') if character == '"' else self.key(character)
             if key in members:
                 self.repeated.append((key, key_at))
             keys[key] = key_at
@@ -148,7 +148,7 @@ class _Parser(Scanner):
         return Value(members, start, keys)
 
     def _array(self) -> Value:
-        start = self._enter()
+        start = self.enter()
         text = self.text
         elements: list[Value] = []
         character = self.skip(VALUE)
@@ -167,7 +167,8 @@ class _Parser(Scanner):
         self._leave()
         return Value(elements, start)
 
-    def _enter(self) -> int:
+    def enter(self) -> int:
+        """Go into the object or array that begins at `at`; where that is."""
         if len(self.open) >= MAX_DEPTH:
             raise self.refused_because(self.at, f"objects and arrays are nested deeper than {MAX_DEPTH} levels")
         self.open.append(self.at)
@@ -186,7 +187,7 @@ class _Parser(Scanner):
             return f"It does not close the {self.text[self.open[-1]]} that is open."
         return "Is a comma missing before it?"
 
-    def _key(self, character: str) -> str:
+    def key(self, character: str) -> str:
         """A key that is not in double quotes."""
         if character == "'":
             self.relax("single quotes", KEY)

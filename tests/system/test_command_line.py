@@ -444,3 +444,32 @@ def test_full_configuration_of_containerpilot_2_loads(pilot: StartPilot) -> None
 
     assert done.code == 0
     assert done.stdout.startswith("preStart args\nvalid1 --debug\n")
+
+
+@pytest.mark.parametrize(
+    "broken", [None, "", '{"control": {"socket": "SOCKET"}, "jobs": ['], ids=["none", "empty", "half"]
+)
+def test_flags_work_while_the_configuration_is_broken(pilot: StartPilot, tmp_path: Path, broken: str | None) -> None:
+    """A reload is refused by who runs, and logged there."""
+    file, place = tmp_path / "app.json5", tmp_path / f"containerpilot-{os.getuid()}.socket"
+    job = {"name": "app", "exec": ["sleep", "1000"]}
+    file.write_text(json.dumps({"control": {"socket": str(place)}, "jobs": [job]}))
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    started = pilot(None, ["-config", str(file)], env=environ)
+    started.wait_for(place.exists)
+    file.unlink()
+    if broken is not None:
+        file.write_text(broken.replace("SOCKET", str(place)))
+
+    reload = pilot.run("-config", str(file), "-reload", env=environ)
+    jobs = pilot.run("-config", str(file), "-jobs", env=environ)
+
+    assert (reload.code, reload.stdout) == (1, "")
+    warning, first = reload.stderr.splitlines()[:2]
+    assert warning.startswith("warning: the configuration cannot be used: ")
+    assert warning.endswith(str(place))
+    assert first.startswith("-reload: failed to run subcommand: ")
+    assert str(file) in first
+    assert (jobs.code, "app" in jobs.stdout) == (0, True)
+    started.wait_for(lambda: str(file) in started.output() + started.errors())
+    assert started.stop() in (0, 143)

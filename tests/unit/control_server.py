@@ -66,7 +66,9 @@ class ControlServer:
     def _talk(self, client: socket.socket) -> None:
         data = b""
         while b"\r\n\r\n" not in data:
-            data += client.recv(65536)
+            if not (piece := client.recv(65536)):
+                return  # a client that only looked whether somebody is here
+            data += piece
         head, _, body = data.partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         lengths = [int(line.partition(":")[2]) for line in lines if line.lower().startswith("content-length:")]
@@ -77,8 +79,8 @@ class ControlServer:
         self.requests.append((method, target, body))
         self.asked.set()
         says = self.later.pop(0) if self.later and len(self.requests) > 1 else self.says
-        for piece in says or ():
-            client.sendall(piece)
+        for part in says or ():
+            client.sendall(part)
         if self.says is None or self.stays_open:
             self._end.wait(DEADLINE)
 

@@ -61,6 +61,7 @@ MEMBERS = {
     "cp": "cp",
     "cp.__main__": "cli",
     "cp.answers": "subcommands",
+    "cp.despite": "subcommands",
     "cp.following": "subcommands",
     "cp.threadchannel": "channel",
     "cp.without_effect": "cli",

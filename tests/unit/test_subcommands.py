@@ -230,6 +230,72 @@ def test_configuration_that_does_not_tell_is_refused(pilot: Pilot, config: str, 
     assert done.err.startswith("-reload: failed to run subcommand: ")
     assert complaint in done.err
 
+    assert "-config '{control: {socket: \"PATH\"}}'" in done.err
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "{", "// nothing", "jobs: {", "{ {{ .X }", "{jobs: [}", '{control: "/x"}', "{control: {"]
+)
+def test_usual_places_where_the_configuration_cannot_be_used(
+    pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    monkeypatch.setattr("cp.server.places.USUAL", str(tmp_path / "usual"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / f"containerpilot-{os.getuid()}.socket").symlink_to(pilot.server.path)
+    pilot.config.unlink()
+    if text is not None:
+        pilot.config.write_text(text)
+
+    done = pilot("-reload")
+
+    assert (done.code, done.out, len(pilot.server.requests)) == (0, "", 1)
+    [line] = done.err.splitlines()
+    assert line.startswith("warning: the configuration cannot be used: ")
+    assert str(pilot.config) in line
+    assert f"{tmp_path}/containerpilot-{os.getuid()}.socket" in line
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{control: {socket: 'PATH'}, jobs: [",
+        '{"jobs": [{"a": 1}], "control": {"socket": "PATH"}, }}',
+        "{control: {socket: 'PATH'}, jobs: [{{ .X ]}",
+        "{control: {socket: '{{ .WHERE }}'}, jobs: [",
+        "{control: {socket: 'PATH'}} and more",
+    ],
+)
+def test_control_socket_that_stands_before_the_fault(pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr("cp.despite.places_of_clients", lambda environ: pytest.fail("it is named"))
+    monkeypatch.setenv("WHERE", str(pilot.server.path))
+    pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
+
+    done = pilot("-ping")
+
+    assert (done.code, done.out) == (0, "ok\n")
+    assert f"; what can be read of it names {pilot.server.path}\n" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ // {{ if .NO }}\n control: {socket: 'PATH'}, jobs: [{{ .X ",
+        "{control: {socket: 'PATH{{ .X '}}",
+        "{control: {socket: 'PATH'",
+    ],
+)
+def test_control_socket_that_is_not_certain_is_not_used(
+    pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("cp.despite.places_of_clients", lambda environ: ["/no/such/socket"])
+    pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
+
+    done = pilot("-ping")
+
+    assert (done.code, done.out, pilot.server.requests) == (1, "", [])
+    assert "cannot connect to /no/such/socket: no such file" in done.err
+
 
 @pytest.mark.parametrize("flags", [[], ["-config", "{}"], ["-config", "{control: null}"], ["-config", "{control: {}}"]])
 def test_usual_places_where_no_configuration_names_another(
@@ -417,6 +483,30 @@ def test_output_that_nobody_can_take_is_an_error(pilot: Pilot) -> None:
         1,
         "containerpilot: cannot write to standard output: no space left on device\n",
     )
+
+
+@pytest.mark.parametrize(
+    "flags", [["-ping"], ["-jobs"], ["-events", "-follow"], ["-version"], ["-help"], ["-template"]]
+)
+def test_output_that_is_closed_is_an_error(pilot: Pilot, flags: list[str]) -> None:
+    pilot.server.says = (answer(200, {"jobs": []}),)
+    if "-follow" in flags:
+        pilot.server.says = (answer(200, event(1), "Content-Type: text/event-stream"),)
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "cp", "-config", str(pilot.config), *flags]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True, check=False, timeout=DEADLINE
+    )
+
+    assert (done.returncode, done.stderr) == (1, "containerpilot: cannot write to standard output: it is closed\n")
+
+
+def test_closed_output_of_what_prints_nothing_is_no_error(pilot: Pilot) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "cp", "-config", str(pilot.config), "-reload"]
+    done = subprocess.run(
+        command, env={"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True, check=False, timeout=DEADLINE
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # --- on a terminal

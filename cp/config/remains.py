@@ -1,0 +1,58 @@
+"""What a text that cannot be used still says for certain: where the control socket is.
+
+Imported for such a text, by those who want to ask the ContainerPilot that was started with an earlier one.
+"""
+
+from __future__ import annotations
+
+from cp.config import control_socket, render
+from cp.config.errors import ConfigError
+from cp.config.json5 import JsonError, Parser
+from cp.config.json5_scanner import AFTER_KEY, AFTER_PAIR, KEY, VALUE
+from cp.config.source import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def remaining_socket(source: Source, environ: Mapping[str, str]) -> str:
+    """The path of the control socket, if a sound `control` stands before the fault; else empty."""
+    try:
+        text, is_rendered = render(source, environ), True
+    except ConfigError:
+        text, is_rendered = source.text, False
+    start, end = _control(text)
+    # A template that has not been applied could leave out, or change, whatever comes after its beginning.
+    if not end or (not is_rendered and "{{" in text[:end]):
+        return ""
+    try:
+        return control_socket(Source(source.name, f"{{control: {text[start:end]}}}"), {} if is_rendered else environ)
+    except ConfigError:
+        return ""
+
+
+def _control(text: str) -> tuple[int, int]:
+    """Where the value of `control` begins and ends; both are 0 if the fault comes before its end."""
+    parser = Parser(text)
+    found = 0, 0
+    try:
+        if parser.skip(VALUE) != "{":
+            return found
+        parser.enter()
+        while (character := parser.skip(KEY)) != "}":
+            key = parser.string('"') if character == '"' else parser.key(character)
+            if parser.skip(AFTER_KEY) != ":":
+                break
+            parser.at += 1
+            character = parser.skip(VALUE)
+            start = parser.at
+            parser.value(character)
+            if key == "control":
+                found = start, parser.at
+            if parser.skip(AFTER_PAIR) != ",":
+                break
+            parser.at += 1
+    except JsonError:
+        pass
+    return found
