@@ -272,13 +272,13 @@ class Processes:
         return self._terminal
 
     def _notice_stop(self, terminal: Terminal) -> None:
-        """Whether Ctrl-Z has stopped who has the terminal; what stops it by SIGSTOP means to."""
+        """Whether who has the terminal was stopped, by Ctrl-Z for instance."""
         try:
             stopped = os.waitid(os.P_PID, terminal.owner, os.WSTOPPED | os.WNOHANG)
         except ChildProcessError:
             return
-        if stopped is not None and stopped.si_status == _signal.SIGTSTP:
-            terminal.stop()
+        if stopped is not None:
+            terminal.owner_stopped(stopped.si_status)
 
 
 def _open_input(path: str) -> int:

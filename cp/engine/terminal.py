@@ -21,7 +21,7 @@ class Terminal:
     def give(self, group: int) -> None:
         """Let a group have the foreground, now if it is ours, or else when a shell has resumed us in it."""
         self.owner = group
-        self.resume()
+        self._hand_over()
 
     def take_back(self) -> None:
         """The owner has ended."""
@@ -30,36 +30,57 @@ class Terminal:
         self.owner = 0
         self._given = False
 
-    def stop(self) -> None:
-        """Ctrl-Z has stopped the owner: stop as well, so that the shell that started us gets its terminal back.
+    def owner_stopped(self, number: int) -> None:
+        """A signal such as SIGTSTP, that of Ctrl-Z, has stopped the owner: stop as well, so that the shell that started
+        us knows, and has its terminal back.
 
         Where no shell waits for us (in a container, or in the session of a service) the kernel ignores the stop, as it
-        always does there, and the owner goes on at once.
+        always does there. Then the owner goes on at once after Ctrl-Z, which nobody could undo. What stops it by
+        another signal means to, and resumes it.
         """
+        if number in (_signal.SIGTTIN, _signal.SIGTTOU) and _foreground() == self.owner:
+            self._continue()  # it asked for the terminal before it was its own
+            return
+        if number == _signal.SIGSTOP and not self._given:
+            return  # somebody else's doing, and the terminal is not in its way
         self._given = False
+        if self._stop() or number == _signal.SIGTSTP:
+            self.resume()
+
+    def _stop(self) -> bool:
+        """Stop until a shell resumes us; False if the kernel has ignored it."""
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCONT,))  # it resumes us all the same
         _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
-        os.kill(0, _signal.SIGTSTP)  # the whole group, like the key: a script that started us is part of it
-        _signal.signal(_signal.SIGTSTP, _signal.SIG_IGN)
-        self.resume()
+        try:
+            os.kill(0, _signal.SIGTSTP)  # the whole group, like the key: a script that started us is part of it
+            return _signal.SIGCONT in _signal.sigpending()
+        finally:
+            _signal.signal(_signal.SIGTSTP, _signal.SIG_IGN)
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
     def resume(self) -> None:
         """We may have been resumed, in the foreground or not: let the owner go on in the same place."""
-        if not self.owner:
-            return
-        if is_foreground():
+        if self.owner:
+            self._hand_over()
+            self._continue()
+
+    def _hand_over(self) -> None:
+        if _foreground() == os.getpgrp():
             self._given = _set_foreground(self.owner)
+
+    def _continue(self) -> None:
         try:
-            os.killpg(self.owner, _signal.SIGCONT)  # it may have stopped on a read before the terminal was its own
+            os.killpg(self.owner, _signal.SIGCONT)
         except OSError:
             pass  # gone, or another user's
 
 
-def is_foreground() -> bool:
-    """Whether our standard input is a terminal whose foreground is our process group."""
+def _foreground() -> int:
+    """The process group that has the foreground of our standard input; 0 if that is no terminal, or no longer one."""
     try:
-        return os.tcgetpgrp(0) == os.getpgrp()
+        return os.tcgetpgrp(0)
     except OSError:
-        return False
+        return 0
 
 
 def _set_foreground(group: int) -> bool:

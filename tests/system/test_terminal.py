@@ -210,6 +210,38 @@ def test_app_that_was_started_in_the_background_has_the_terminal_after_fg(
     started.wait_for_mark("code:7")
 
 
+@pytest.mark.parametrize("before", ["{} & ", "{}; mark shell; bg >/dev/null; "], ids=["&", "Ctrl-Z and bg"])
+def test_app_that_reads_in_the_background_is_resumed_by_fg(pilot: StartPilot, terminal: Terminal, before: str) -> None:
+    """The shell sends nothing to a job that it believes to run: it must have seen the stop."""
+    seen = "until jobs >seen; grep -q Stopped seen; do sleep 0.05; done; mark stopped"
+    script = f"""{before.format('"$@"')}{seen}; fg >/dev/null; mark code:$?"""
+    started = start_in_a_shell(pilot, terminal, ECHOES, script)
+    if "bg" in before:
+        press_control_z(started, terminal)
+    started.wait_for_mark("stopped")
+
+    terminal.type(b"to-the-app\n")
+    started.wait_for_mark("app:to-the-app")
+    terminal.type(b"\x04")
+
+    started.wait_for_mark("code:7")
+
+
+def test_app_that_stops_itself_gives_the_shell_its_terminal(pilot: StartPilot, terminal: Terminal) -> None:
+    """As a shell does for `suspend`."""
+    app = sh("mark app\nkill -STOP $$\nread -r line\nmark app:$line\nexit 7")
+    script = '"$@"; mark shell; read -r word; mark $word; fg >/dev/null; mark code:$?'
+    started = start_in_a_shell(pilot, terminal, app, script)
+    started.wait_for_mark("shell")
+
+    terminal.type(b"to-the-shell\n")
+    started.wait_for_mark("to-the-shell")
+    terminal.type(b"to-the-app\n")
+
+    started.wait_for_mark("code:7")
+    assert started.words() == ["app", "shell", "to-the-shell", "app:to-the-app", "code:7"]
+
+
 def test_control_z_without_a_shell_is_ignored_by_the_app(pilot: StartPilot, terminal: Terminal) -> None:
     """As it would be by an application that is PID 1 of a container: nobody could resume it."""
     started = start(pilot, terminal, {}, ECHOES)
