@@ -17,6 +17,7 @@ from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
+from cp.engine.signals import handle_signals
 from cp.logs import Log, LogError
 from cp.plan import ConsulSettings, EtcdSettings
 from cp.secrets import Secrets
@@ -24,7 +25,6 @@ from cp.text import decoded_by_python, file_of, process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import signal as _signal
     from collections.abc import Callable, Mapping
 
     from cp import plan
@@ -33,13 +33,6 @@ if TYPE_CHECKING:
     from cp.engine.catalogue import Catalogue
     from cp.engine.host import Discovery
     from cp.serving import Serving
-else:
-    import _signal  # the C module: `signal` imports enum
-
-# Faults of our own machine code, not messages; and what Python and the kernel handle without us.
-FAULTS = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS", "SIGABRT")
-NOT_PASSED_ON = ("SIGKILL", "SIGSTOP", "SIGCHLD", *FAULTS)
-IGNORED = ("SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU", "SIGTSTP")
 
 # What a module raises that cannot be loaded, or does what it is for, while descriptors or memory have run out.
 SCARCE = (OSError, ImportError, MemoryError)
@@ -296,7 +289,7 @@ def _assemble(
             serve(first)
         except ServeError as error:
             raise _CannotStart(str(error)) from None
-    _handle_signals(loop, processes, engine)
+    handle_signals(loop, processes, engine)
     return supervise
 
 
@@ -336,32 +329,6 @@ def _trace(log: Log) -> Callable[[Event], None]:
         log.debug(f"event: {event!r}")
 
     return trace
-
-
-def _handle_signals(loop: Loop, processes: Processes, engine: Engine) -> None:
-    def reap(number: int = 0) -> None:
-        if processes.reap():
-            loop.call_soon(reap)
-
-    names = {getattr(_signal, name): name for name in dir(_signal) if name.startswith("SIG") and "_" not in name}
-    left_alone = {getattr(_signal, name) for name in NOT_PASSED_ON + IGNORED}
-    for name in IGNORED:
-        _signal.signal(getattr(_signal, name), _signal.SIG_IGN)
-    handlers: dict[int, Callable[[int], object]] = {
-        int(number): (lambda number: engine.signalled(number, names.get(number, str(number))))
-        for number in _signal.valid_signals()
-        if number not in left_alone
-    }
-    pass_on = handlers[_signal.SIGCONT]
-
-    def resumed(number: int) -> None:
-        processes.continued()
-        pass_on(number)
-
-    handlers[_signal.SIGCONT] = resumed
-    handlers[_signal.SIGCHLD] = reap
-    loop.handle_signals(handlers)
-    loop.call_soon(reap)  # what exited before the handler stood
 
 
 def _become_reaper(log: Log) -> None:

@@ -44,19 +44,9 @@ class Terminal:
         if number == _signal.SIGSTOP and not self._given:
             return  # somebody else's doing, and the terminal is not in its way
         self._given = False
-        if self._stop() or number == _signal.SIGTSTP:
+        # The whole group, like the key: others of a pipeline are in it, or a script that started us.
+        if _stop(0) or number == _signal.SIGTSTP:
             self.resume()
-
-    def _stop(self) -> bool:
-        """Stop until a shell resumes us; False if the kernel has ignored it."""
-        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCONT,))  # it resumes us all the same
-        _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
-        try:
-            os.kill(0, _signal.SIGTSTP)  # the whole group, like the key: a script that started us is part of it
-            return _signal.SIGCONT in _signal.sigpending()
-        finally:
-            _signal.signal(_signal.SIGTSTP, _signal.SIG_IGN)
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
     def resume(self) -> None:
         """We may have been resumed, in the foreground or not: let the owner go on in the same place."""
@@ -73,6 +63,38 @@ class Terminal:
             os.killpg(self.owner, _signal.SIGCONT)
         except OSError:
             pass  # gone, or another user's
+
+
+def has_job_control() -> bool:
+    """Whether somebody of our session, but not of our process group, waits for us or for who started us: a shell with
+    job control, which can resume us."""
+    group, session, pid = os.getpgrp(), os.getsid(0), os.getppid()
+    try:
+        while pid > 0 and os.getsid(pid) == session:
+            if os.getpgid(pid) != group:
+                return True
+            with open(f"/proc/{pid}/stat", "rb") as stat:
+                pid = int(stat.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        pass  # gone, or not for us to see
+    return False
+
+
+def stop_alone() -> None:
+    """Stop until somebody resumes us; nothing where nobody could."""
+    _stop(os.getpid())
+
+
+def _stop(target: int) -> bool:
+    """Stop a process that is ourselves, or our group (0), until it is resumed; False if the kernel ignored it."""
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCONT,))  # it resumes us all the same
+    handler = _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
+    try:
+        os.kill(target, _signal.SIGTSTP)
+        return _signal.SIGCONT in _signal.sigpending()
+    finally:
+        _signal.signal(_signal.SIGTSTP, handler)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
 
 
 def _foreground() -> int:

@@ -12,7 +12,7 @@ import pytest
 from tests.descriptors import is_ready
 from tests.system import proc
 from tests.system.jobs.configs import app, config
-from tests.system.pilot import Pilot, settle, wait_for
+from tests.system.pilot import Pilot, archive, interpreter, settle, wait_for
 from tests.system.scripts import PRELUDE, forever, mark, sh
 
 if TYPE_CHECKING:
@@ -240,6 +240,35 @@ def test_app_that_stops_itself_gives_the_shell_its_terminal(pilot: StartPilot, t
 
     started.wait_for_mark("code:7")
     assert started.words() == ["app", "shell", "to-the-shell", "app:to-the-app", "code:7"]
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        '(while :; do echo fed; sleep 0.1; done) | "$@"',
+        '"$@" | cat >/dev/null',
+        '"$@" | {program} -config "{{}}" cat >/dev/null',
+        '"$@" </dev/null',
+    ],
+    ids=["fed", "feeding", "two of us", "no terminal to read"],
+)
+def test_control_z_stops_a_whole_pipeline(pilot: StartPilot, terminal: Terminal, pipeline: str) -> None:
+    app = sh("mark app\nwhile :; do sleep 0.02; echo words; done")
+    program = f"{interpreter()} {archive()}"
+    script = f"{pipeline.format(program=program)}; mark shell; read -r word; mark $word; fg >/dev/null; mark end"
+    started = start_in_a_shell(pilot, terminal, app, script)
+    started.wait_for_mark("app")
+    app_pid = next(pid for pid in started.family() if proc.command_line(pid).startswith("/bin/sh -c"))
+
+    terminal.type(b"\x1a")
+    started.wait_for_mark("shell")
+    started.wait_for(lambda: proc.state(app_pid) == "T", what="the stop of the application")
+    terminal.type(b"to-the-shell\n")
+    started.wait_for_mark("to-the-shell")
+    started.wait_for(lambda: proc.state(app_pid) not in ("T", ""), what="the application to go on")
+    os.kill(app_pid, signal.SIGKILL)
+
+    started.wait_for_mark("end")
 
 
 def test_control_z_without_a_shell_is_ignored_by_the_app(pilot: StartPilot, terminal: Terminal) -> None:
