@@ -177,12 +177,13 @@ class Outputs:
         self._warned_at: float | None = None
         self._loop = loop
         self._epoll = select.epoll(select.EPOLL_CLOEXEC)
-        self._urgent: select.epoll | None = None  # once there was one
+        self._urgent = select.epoll(select.EPOLL_CLOEXEC)
         self._readers: dict[int, LineReader] = {}
         self._lingering: deque[LineReader] = deque()
         self._paused = False
         self._is_hurrying = False
         loop.add_reader(self._epoll.fileno(), self._read)
+        loop.add_reader(self._urgent.fileno(), self._read_urgent)
 
     def mask_with(self, matcher: Matcher) -> None:
         """From now on this masks secrets in what is printed."""
@@ -215,18 +216,14 @@ class Outputs:
         if reader.fd < 0 or reader.is_urgent:
             return
         try:
-            if self._urgent is None:
-                urgent = select.epoll(select.EPOLL_CLOEXEC)
-                self._loop.add_reader(urgent.fileno(), self._read_urgent)
-                self._urgent = urgent
             self._urgent.register(reader.fd, select.EPOLLIN)
         except OSError:
-            return  # no descriptor is left: it has to wait like the others
+            return  # the kernel has no room for it: it has to wait like the others
         self._epoll.unregister(reader.fd)
         reader.is_urgent = True
 
     def _read_urgent(self) -> None:
-        for fd, _ in self._urgent.poll(0, TURNS) if self._urgent is not None else ():
+        for fd, _ in self._urgent.poll(0, TURNS):
             if reader := self._readers.get(fd):
                 reader.read()
 
@@ -239,7 +236,7 @@ class Outputs:
         """Keep reading for background children of a finished run."""
         if reader.fd < 0:
             return
-        if reader.is_urgent and self._urgent is not None:
+        if reader.is_urgent:
             try:
                 self._epoll.register(reader.fd, select.EPOLLIN)
             except OSError:
@@ -269,8 +266,7 @@ class Outputs:
         self._readers.pop(reader.fd, None)
         if reader in self._lingering:
             self._lingering.remove(reader)
-        epoll = self._urgent if reader.is_urgent and self._urgent is not None else self._epoll
-        epoll.unregister(reader.fd)
+        (self._urgent if reader.is_urgent else self._epoll).unregister(reader.fd)
 
     def pause(self, paused: bool) -> None:
         """Stop reading, or go on. The children notice it only when their pipes are full."""

@@ -180,7 +180,7 @@ def test_nothing_of_killed_checks_stays_behind(pilot: StartPilot) -> None:
 def resources(started: Pilot) -> dict[str, int]:
     started.child("sleep 1000")
     # The control socket comes after the application, and after that the poller of its clients.
-    started.wait_for(lambda: list(started.descriptors().values()).count("anon_inode:[eventpoll]") == 3)
+    started.wait_for(lambda: list(started.descriptors().values()).count("anon_inode:[eventpoll]") == 4)
     return {
         "descriptors": len(started.descriptors()),
         "children": len(started.children()),
