@@ -28,7 +28,7 @@ class Kind(Enum):
     RELOAD = "reload"
     MAINTENANCE = "maintenance"
     EVENT = "event"
-    REOPEN_LOG = "the log file is opened anew"
+    REOPEN_LOG = "the log file is opened again"
     PASSED_ON = "passed on"
     NOTHING = "nothing"
     KERNEL = "what the kernel does"  # it ends us, unless we are PID 1, which such signals do not reach
