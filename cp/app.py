@@ -266,7 +266,7 @@ def _assemble(
         loop.run()
         if serving is not None:
             serving.close()
-        log.flush()
+        log.finish(engine.plan.stop_timeout)
         return engine.exit_code
 
     log.secrets.on_output_change = outputs.mask_with

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
 
+FINISH_PATIENCE = 0.5  # seconds that a reader may take for its next read, when everything has ended
 _RENDERED_LIMIT = 256  # levels and fields whose text is kept: those of the processes that are logging now
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
 # What JSON need not escape, and what ends a line for some readers, or gives orders to a terminal.
@@ -153,9 +154,17 @@ class Log:
         self._held = held
         self._sink.hold(held)
 
-    def flush(self, seconds: float = 0.1) -> None:
-        """Write what is kept, within so many seconds: the last act of a program."""
-        self._sink.flush(seconds)
+    def flush(self) -> None:
+        """Write what is kept, within a tenth of a second: the last act of a program that cannot start."""
+        self._sink.flush()
+
+    def finish(self, longest: float) -> None:
+        """Write what is kept, the last act: a reader that reads is waited for, up to `longest` seconds. What it does
+        not take is counted on standard error."""
+        sink = self._sink
+        sink.flush(FINISH_PATIENCE, longest)
+        if (lost := sink.unwritten) and not sink.is_broken and self._logging.output != "stderr":
+            self._complain(f"{lost_lines(lost)}: {sink.name} was not read in time")
 
     def _use(self, logging: Logging) -> None:
         self._logging = logging

@@ -27,8 +27,9 @@ class Sink:
 
     While the other end does not read, up to LIMIT bytes are kept. Above HIGH_WATER `on_pressure(True)` asks that less
     be written, below LOW_WATER `on_pressure(False)` takes that back. If nothing is read for PATIENCE seconds of
-    pressure, it is taken back and new records are dropped until the kept ones are read. How many were dropped, for
-    whatever reason, is said in one record once records pass again.
+    pressure, it is taken back and new records are dropped until the kept ones are read. Once there was no room for one,
+    new ones are dropped until no more than HIGH_WATER is kept. How many were dropped, for whatever reason, is said in
+    one record in their place.
     """
 
     LIMIT = 1 << 20
@@ -37,15 +38,17 @@ class Sink:
     PATIENCE = 10.0
 
     __slots__ = (
-        "_announced",
+        "_appended",
         "_buffer",
         "_buffered",
         "_channel",
         "_discarding",
+        "_full",
         "_held",
         "_is_broken",
         "_loop",
         "_lost",
+        "_notes",
         "_on_pressure",
         "_pressed",
         "_pressed_at",
@@ -56,6 +59,7 @@ class Sink:
         "_timer",
         "_torn",
         "_watching",
+        "_written",
         "name",
         "note",
         "on_broken",
@@ -74,7 +78,10 @@ class Sink:
         self._split = False  # the head of the buffer is the rest of a record whose beginning was written
         self._torn = False  # the last record written has no end and never will
         self._lost = 0  # records that nobody has been told of
-        self._announced = 0  # records that a note at the head of the buffer tells of
+        self._appended = 0  # how many records came into the buffer so far
+        self._written = 0  # how many of them have left it
+        self._notes: deque[tuple[int, int]] = deque()  # of those kept: the number of the record, and what it tells of
+        self._full = False  # there was no room for a record, and more than HIGH_WATER has been kept since
         self._reason = ""  # why they were lost, if the channel said so
         self._progressed = 0.0  # when the channel took something, or was first full
         self._stall = 0.0  # seconds; the longest time without progress since the last note
@@ -96,13 +103,12 @@ class Sink:
         if self._held:
             if not self._watching and self._buffered + len(record) > self.LIMIT:
                 self._flush()
-            if not self._discarding and self._buffered + len(record) <= self.LIMIT:
+            if self._has_room(len(record)):
                 if not self._buffer:
                     self._progressed = self._now()
                     if self._lost:
                         self._announce()
-                self._buffer.append(record)
-                self._buffered += len(record)
+                self._append(record)
                 return
         if not self._buffer:
             if self._lost:
@@ -119,10 +125,10 @@ class Sink:
                 self._append(record[taken:])
                 self._flush()
                 return
-        if self._discarding or self._buffered + len(record) > self.LIMIT:
-            self._lost += 1
-        else:
+        if self._has_room(len(record)):
             self._append(record)
+        else:
+            self._lost += 1
         if self._watching:
             self._settle()
         else:
@@ -137,15 +143,31 @@ class Sink:
             else:
                 self._flush()
 
-    def flush(self, seconds: float = 0.1) -> None:
-        """Get rid of what is kept, within so many seconds: the last act of a program."""
-        end = time.monotonic() + seconds
+    def flush(self, patience: float = 0.1, longest: float = 0.0) -> None:
+        """Get rid of what is kept, the last act of a program: as long as something is taken at least every `patience`
+        seconds, up to `longest`, or for `patience` if that is more."""
+        now = time.monotonic()
+        end, gives_up = now + max(patience, longest), now + patience
         while True:
+            kept = self._buffered
             self._flush()
-            left = end - time.monotonic()
+            now = time.monotonic()
+            if self._buffered != kept:
+                gives_up = now + patience
+            left = min(end, gives_up) - now
             if left <= 0 or not (self._buffer or self._channel.busy()):
                 return
             self._channel.wait(left)
+
+    @property
+    def unwritten(self) -> int:
+        """How many records are kept, or were lost and never told of."""
+        return self._lost + sum(lost for _, lost in self._notes) + len(self._buffer) - len(self._notes)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the channel failed, the last time that something was written."""
+        return self._is_broken
 
     def close(self) -> int:
         """Let go of the channel; how many records were lost and never told of."""
@@ -157,20 +179,34 @@ class Sink:
     def _now(self) -> float:
         return time.monotonic() if self._loop is None else self._loop.now()
 
+    def _has_room(self, size: int) -> bool:
+        """Whether one more record of this size is kept."""
+        if self._discarding:
+            return False
+        if self._full:
+            if self._buffered > self.HIGH_WATER:
+                return False
+            self._full = False
+            if self._lost:
+                self._announce()
+        self._full = self._buffered + size > self.LIMIT
+        return not self._full
+
     def _append(self, record: bytes) -> None:
         self._buffer.append(record)
         self._buffered += len(record)
+        self._appended += 1
 
     def _announce(self) -> None:
-        """Put a note of the lost records into the empty buffer."""
+        """Put a note of the lost records where they would have been."""
         seconds = round(self._stall)
         reason = self._reason or (
             f"{self.name} was not read for {seconds} s" if seconds else f"{self.name} was read too slowly"
         )
-        lines = lost_lines(self._lost)
-        self._announced, self._lost = self._lost, 0
+        lost, self._lost = self._lost, 0
         self._reason = ""
-        self._append(self.note(f"{lines}: {reason}"))
+        self._append(self.note(f"{lost_lines(lost)}: {reason}"))
+        self._notes.append((self._appended, lost))
 
     def _put(self, data: bytes) -> int:
         """How many bytes the channel took: 0 if it is full, -1 if it is broken."""
@@ -211,7 +247,7 @@ class Sink:
             self._progressed = now
             self._consume(taken)
             if not self._buffer:
-                self._discarding = False
+                self._discarding = self._full = False
                 if self._lost:
                     self._announce()
                 self._stall = 0.0
@@ -239,16 +275,19 @@ class Sink:
                 buffer.appendleft(head[taken:])
                 return
             taken -= len(head)
-            self._announced = 0
+            self._written += 1
+            if self._notes and self._notes[0][0] == self._written:
+                self._notes.popleft()
 
     def _fail(self, reason: str) -> None:
         """The channel is broken: everything kept is lost."""
-        self._lost += self._announced + len(self._buffer) - bool(self._announced)
+        self._lost = self.unwritten
         self._reason = reason
-        self._announced = 0
+        self._notes.clear()
+        self._written = self._appended
         self._torn = self._torn or self._split
         self._split = False
-        self._discarding = False
+        self._discarding = self._full = False
         self._buffer.clear()
         self._buffered = 0
         self._settle()

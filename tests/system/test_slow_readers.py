@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
 from typing import TYPE_CHECKING
 
@@ -93,3 +94,45 @@ def test_a_slow_reader_holds_up_no_stop_of_one_job(pilot: StartPilot, slow_pipe:
     assert started.count("term") == 1
     assert now() - since < 5
     assert is_held_back(flood)
+
+
+def test_last_words_reach_a_reader_that_is_slower_than_they_come(pilot: StartPilot) -> None:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    received: list[bytes] = []
+    pause = threading.Event()
+
+    def read() -> None:
+        while data := os.read(reader, 4096):
+            received.append(data)
+            pause.wait(0.005)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    started = pilot(config(job("a", sh("seq 40000; echo last words; exit 3"), main=True)), stdout=writer)
+    os.close(writer)
+
+    assert started.wait_exit() == 3
+    thread.join()
+    os.close(reader)
+    lines = b"".join(received).splitlines()
+    numbers = [int(line.split()[-1]) for line in lines[:-1] if line.split()[-1].isdigit()]
+    assert numbers == list(range(1, 40_001))
+    assert b"last words" in lines[-2]
+    assert b"exited with error" in lines[-1]
+    assert started.errors() == ""
+
+
+def test_what_a_stalled_reader_does_not_take_at_the_end_is_counted(pilot: StartPilot) -> None:
+    reader, writer = os.pipe()
+    started = pilot(config(job("a", sh("seq 40000; exit 3"), main=True)), stdout=writer)
+    os.close(writer)
+
+    since = now()
+    assert started.wait_exit() == 3
+    assert now() - since < 15
+    with open(reader, "rb") as rest:
+        taken = rest.read().count(b"\n")
+    told = re.fullmatch(r".*?(\d+) log lines were lost: standard output was not read in time\n", started.errors())
+    assert told is not None, started.errors()
+    assert 40_000 < taken + int(told[1]) < 40_010  # and what it says itself

@@ -176,6 +176,64 @@ def test_flush_waits_for_a_reader_that_reads(pipe: Pipe, sink: Sink) -> None:
     assert b"".join(received) == LINE * 3000
 
 
+def test_flush_goes_on_while_a_slow_reader_reads(pipe: Pipe, sink: Sink) -> None:
+    """It takes far longer than the patience with one that does not."""
+    for _ in range(3000):
+        sink.write(LINE)
+    received: list[bytes] = []
+    pause = threading.Event()
+
+    def read() -> None:
+        while sum(map(len, received)) < 300_000:
+            pause.wait(0.02)
+            received.append(os.read(pipe.read_end, 8 * KIB))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    sink.flush(0.4, 60)
+    reader.join(10)
+    assert b"".join(received) == LINE * 3000
+    assert sink.unwritten == 0
+
+
+def test_flush_of_what_a_slow_reader_reads_has_an_end(pipe: Pipe, sink: Sink) -> None:
+    for _ in range(3000):
+        sink.write(LINE)
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.wait(0.02):
+            os.read(pipe.read_end, 1 * KIB)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    start = time.monotonic()
+    sink.flush(0.2, 0.5)
+    assert 0.4 < time.monotonic() - start < 3
+    done.set()
+    reader.join(10)
+    assert 1000 < sink.unwritten < 3000
+
+
+def test_what_was_lost_is_told_in_its_place(pipe: Pipe, loop: FakeLoop) -> None:
+    sink = Sink(stream_channel(pipe.write_end))
+    sink.attach(loop)
+    for number in range(20_000):
+        sink.write(b"%099d\n" % number)
+    received = b""
+    while b"lost" not in received:
+        received += os.read(pipe.read_end, 8 * KIB)
+        loop.turn()
+        number += 1
+        sink.write(b"%099d\n" % number)
+    before, _, after = received.partition(b" log lines were lost: standard output was read too slowly\n")
+    *kept, lost = before.splitlines()
+    assert [int(line) for line in kept] == list(range(len(kept)))
+    after += read_until(pipe, loop, lambda data: b"%099d\n" % number in after + data)
+    assert int(after.splitlines()[0]) == len(kept) + int(lost)
+    sink.close()
+
+
 def test_flush_gives_up_on_a_reader_that_does_not(sink: Sink) -> None:
     for _ in range(3000):
         sink.write(LINE)
@@ -322,6 +380,13 @@ def test_every_line_is_delivered_or_counted(script: list[int | OSError], bursts:
     counted = [int(line.split()[0]) for line in lines if NOTE.fullmatch(line)]
     assert delivered == sorted(set(delivered))
     assert len(delivered) + sum(counted) + lost == number
+    come = 0
+    for line in lines:
+        if NOTE.fullmatch(line):
+            come += int(line.split()[0])
+        elif re.fullmatch(rb"line \d{5}", line):
+            assert int(line[5:]) == come, "the note is not in the place of what was lost"
+            come += 1
 
 
 def test_the_note_has_the_format_of_the_log() -> None:
