@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 class Check:
     """Runs the command of a health check every interval; `on_result` hears of each.
 
-    A check without a command passes at every tick. A tick that comes while a check runs is remembered once.
+    A check without a command passes at every tick. A tick that comes while a check runs is remembered once. The result
+    of a check counts only for the process that was there when it began.
     """
 
-    __slots__ = ("_health", "_host", "_missed", "_on_result", "_plan", "_run", "_ticker", "_wanted", "began")
+    __slots__ = (
+        "_health", "_host", "_missed", "_on_result", "_plan", "_process", "_run", "_ticker", "_wanted", "began",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Check:
         self._run: Run | None = None
         self._missed = False
         self.began = 0.0  # when the last check did
+        self._process = 0  # which of the job's it was about
 
     def start(self) -> None:
         """The first check comes one interval from now."""
@@ -71,6 +75,7 @@ class Check:
         self._host.masked("")
         self.began = self._host.loop.now()
         check = self._plan
+        self._process = self._health.processes
         last_line = LastLine()  # of this run: what an earlier one left in the background may still print
         run = Run(
             self._host,
@@ -113,7 +118,8 @@ class Check:
         level = "error" if self._plan.logs_failures else "debug"
         # The catalogue shows the output, and so do we.
         output = self._host.masked(last_line) or ("timeout" if run.timed_out else "")
-        self._on_result(Result(output, reason, failure, level, run.log_fields))
+        if self._process == self._health.processes:
+            self._on_result(Result(output, reason, failure, level, run.log_fields))
         if self._missed:
             self._missed = False
             self._tick()

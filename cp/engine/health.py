@@ -69,6 +69,7 @@ class Health:
         "failures",
         "job",
         "output",
+        "processes",
         "since",
     )
 
@@ -79,6 +80,7 @@ class Health:
         self.checked_at: float | None = None
         self.since: float | None = None  # when the checks began to say what they say now
         self.output = ""  # the last line of the last check
+        self.processes = 0  # how many have ended before a pause
         self._always = always
         self._trusted = False  # there was a heartbeat, and it counts as a check that passed
         self.job = job
@@ -98,6 +100,11 @@ class Health:
     def reset(self) -> None:
         """A run starts or has ended: earlier results say nothing about the next one."""
         self.announced, self.since, self._trusted = "", None, False
+
+    def process_ended(self) -> None:
+        """A pause follows, in which there is no process: a check that began before says nothing about the next one."""
+        self.reset()
+        self.processes += 1
 
     def forget(self) -> None:
         """Maintenance starts: earlier results say nothing about what comes after it."""

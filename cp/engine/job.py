@@ -14,6 +14,8 @@ from cp.engine.work import new_run, note_end, note_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cp import plan
     from cp.engine.exits import Exit
     from cp.engine.health import Result
@@ -211,7 +213,6 @@ class Job:
         run, self.run = self.run, None
         if run is None:
             return
-        now = self._host.loop.now()
         end = self.last_exit = note_end(self._host, self.plan, run, code, self._host.masked(start_error))
         if code is not None:
             self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
@@ -224,7 +225,7 @@ class Job:
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
-            self._after_run(now - self._run_started_at, failed_start=bool(start_error))
+            self._after_run(self._host.loop.now() - self._run_started_at, failed_start=bool(start_error))
 
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
@@ -234,20 +235,22 @@ class Job:
             if self.trigger.take() is not None:
                 self.ticked()
         elif not stopping and self.restarts.take():
-            self.health.reset()  # until the next check; the pause may be long
-            self._move(State.PAUSING)
-            self._timer = self._host.loop.call_later(self.restarts.pause_after(seconds), self._restart)
+            self._pause(self.restarts.pause_after(seconds), self._restart)
         elif self.awaits_event:
             # Jobs that cannot be started, each on the failure of another, must not keep us busy without a rest.
             pause = self.restarts.pause_after(seconds) if failed_start and not stopping else 0.0
             if pause:
-                self._move(State.PAUSING)
-                self._timer = self._host.loop.call_later(pause, self._wait_again)
+                self._pause(pause, self._wait_again)
             else:
                 self._wait_again()
         else:
             self._host.log.debug(f"job exited but restart not permitted: {self.name}")
             self._halt()
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+        self.health.process_ended()
+        self._move(State.PAUSING)
+        self._timer = self._host.loop.call_later(seconds, then)
 
     def _wait_again(self) -> None:
         event = self.trigger.take()
@@ -362,7 +365,7 @@ class Job:
     # --- health
 
     def _checking(self) -> bool:
-        return not (self._supervisor.stopping or self._supervisor.maintenance)
+        return not (self._supervisor.stopping or self._supervisor.maintenance or self.state == State.PAUSING)
 
     def _checked(self, result: Result) -> None:
         if not self._checking() or self.state in STOPPING_STATES:

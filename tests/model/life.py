@@ -35,6 +35,9 @@ class Life:
         self.over = ""  # why it must end at this moment
         self.pauses = Pauses()
         self.due = 0.0  # the end of a pause
+        self.interruptions = 0  # how many pauses there were, in which it has no process
+        self.resumed_at = 0.0  # the end of the last one
+        self.checked_in = 0  # how many there had been when its last check began
         self.restarting = False  # and then it is started; else it waits
         self.tick = 0.0  # when the next one comes
         self.ticks = 0  # that came at this moment
@@ -51,7 +54,16 @@ class Life:
         return f"{self.name} ({self.state})"
 
     def move(self, state: str) -> None:
+        if self.state == PAUSING:
+            self.resumed_at = self.model.now
         self.state, self.since = state, self.model.now
+
+    def pause(self, seconds: float, *, restarting: bool) -> None:
+        self.due, self.restarting = self.model.now + seconds, restarting
+        if seconds or restarting:
+            self.interruptions += 1
+            self.status = ""
+        self.move(PAUSING)
 
     # --- starting
 
@@ -168,12 +180,10 @@ class Life:
                 self.remembered = False
                 self.ticked()
         elif not stopping and self.may_restart():
-            self.due, self.restarting = model.now + self.pauses.after(lasted), True
-            self.move(PAUSING)
+            self.pause(self.pauses.after(lasted), restarting=True)
         elif self.waits_again():
             pause = self.pauses.after(lasted) if failed_start and not stopping else 0.0
-            self.due, self.restarting = model.now + pause, False
-            self.move(PAUSING)
+            self.pause(pause, restarting=False)
             if not pause:
                 self.wait_again()
         else:

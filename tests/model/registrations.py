@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.model.life import ENDING, HELD, Life
+from tests.model.life import ENDING, HELD, PAUSING, Life
 from tests.model.rules import SOON, expect
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ class Registrations:
     def _counts(self, life: Life) -> bool:
         model = self._model
         return not (model.stopping or model.maintenance or life.state in (HELD, *ENDING))
+
+    def _is_checked(self, life: Life) -> bool:
+        """Before a restart there is no process to be checked. Nobody is told when such a pause ends in waiting."""
+        waits = life.state == PAUSING and not life.restarting and life.due <= self._model.now + SOON
+        return life.begun and (waits or life.state != PAUSING) and self._counts(life)
 
     def begin(self, lives: list[Life]) -> None:
         """New jobs: those with an initial status are registered at once."""
@@ -56,13 +61,14 @@ class Registrations:
 
     def check_started(self, name: str) -> None:
         life = self._model.lives[name.removeprefix("check-")]
-        due = life.begun and self._model.now >= life.first_check - SOON
-        expect(due and self._counts(life), "checks", f"{life} is checked")
-        life.last_check = self._model.now
+        due = self._model.now >= life.first_check - SOON
+        expect(due and self._is_checked(life), "checks", f"{life} is checked")
+        life.last_check, life.checked_in = self._model.now, life.interruptions
 
     def checked(self, life: Life, passed: bool) -> None:
         """A check has ended, and that counts."""
-        expect(self._counts(life) and life.begun, "checks", f"{life} is found {'healthy' if passed else 'unhealthy'}")
+        counts = self._is_checked(life) and life.checked_in == life.interruptions
+        expect(counts, "checks", f"{life} is found {'healthy' if passed else 'unhealthy'}")
         life.status = "healthy" if passed else "unhealthy"
         service, health = life.job.service, life.job.health
         life.failures = 0 if passed else life.failures + 1
@@ -105,10 +111,10 @@ class Registrations:
         for life in model.lives.values():
             health = life.job.health
             seen = health is not None and (health.command is not None or life.job.service is not None)
-            if health is None or not seen or not life.begun or not self._counts(life):
+            if health is None or not seen or not self._is_checked(life):
                 continue
             running = f"check-{life.name}" in model.budget.running
-            late = model.now > max(life.last_check, self._counting_since) + health.interval + SOON
+            late = model.now > max(life.last_check, life.resumed_at, self._counting_since) + health.interval + SOON
             expect(running or not late, "checks", f"{life} was not checked for longer than its interval")
         told: dict[str, str] = {}
         for catalogue in model.world.catalogues:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from cp.engine.check import Check
 from cp.engine.endings import Endings
 from cp.engine.engine import Engine
+from cp.engine.health import Health
 from cp.engine.job import Job
 from cp.engine.restarts import Restarts
 from cp.engine.rhythm import Backoff
@@ -70,6 +71,12 @@ FAULTS: dict[str, Change] = {
     "a process that hangs is waited for": (Endings, "_give_up", lambda endings, run: None),
     "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),
     "no health check is run": (Check, "start", lambda check: None),
+    "a job is checked in the pause between two runs": (
+        Job,
+        "_checking",
+        lambda job: not (job._supervisor.stopping or job._supervisor.maintenance),
+    ),
+    "a check of the last process counts for the next one": (Health, "process_ended", Health.reset),
     "each run is told all, and never what went": (Trigger, "started", lambda trigger: None),
     "a job that a reload replaces has forgotten what it was told": (Trigger, "succeed", lambda trigger, other: None),
     "a new job does not hear what has happened": (Roster, "catch_up", lambda roster, job, missed: None),

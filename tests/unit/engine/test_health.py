@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.unit.engine.jobs_world import JobsWorld
-from tests.unit.engine.plans import app, backend, job, service, task
+from tests.unit.engine.plans import advertised, app, backend, check, every, job, service, task
 from tests.unit.engine.world import World
 
 
@@ -75,6 +75,57 @@ def test_heartbeats_are_no_checks_and_count_as_health_only_where_they_are_truste
     world.ask("stop", "web")
     world.advance(2)
     assert shown()[0] == "unknown"
+
+
+@pytest.mark.parametrize("command", ["check", None])
+def test_nothing_is_checked_in_the_pause_before_a_restart(command: str | None) -> None:
+    health = check("web", command, trusted=command is None)
+    world = JobsWorld(job("web", restarts=None, health=health, service=advertised("web")))
+    world.processes.endings["check"] = (0.1, 0)
+    world.processes.endings["web"] = (0.01, 3)
+    world.start().advance(120)  # by now the pauses last for ten seconds
+    for state in ("running", "pausing"):
+        while world.state("web") != state:
+            world.advance(0.005)
+    world.happened.clear()
+    world.advance(8.9)
+    assert world.state("web") == "pausing"
+    assert world.story("start", "passing") == []
+    assert world.seen("web")["health"]["status"] == "unknown"
+
+    del world.processes.endings["web"]
+    world.advance(4)
+    assert world.state("web") == "running"
+    assert world.seen("web")["health"]["status"] == "healthy"
+    assert world.story("passing")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("lasts", [0.5, 2.0])
+def test_a_check_that_outlives_the_process_says_nothing_about_the_next_one(code: int, lasts: float) -> None:
+    """The first restart has no pause; one after a short run has."""
+    health = check("web", failures=1, timeout=5)
+    world = JobsWorld(job("web", restarts=None, health=health, service=advertised("web")))
+    world.processes.endings["check"] = (lasts, code)
+    world.start().advance(1.1)
+    world.exit("web", 3)
+    world.advance(lasts - 0.05)
+    assert world.state("web") == "running"
+    assert world.story("passing", "critical") == []
+    assert world.seen("web")["health"]["status"] == "unknown"
+    assert world.engine.jobs["web"].health.failures == 0
+    world.advance(lasts + 1)
+    assert world.seen("web")["health"]["status"] == ("unhealthy" if code else "healthy")
+
+
+def test_a_periodic_job_is_checked_between_its_runs() -> None:
+    world = JobsWorld(job("web", every(5), health=check("web"), service=advertised("web")))
+    world.processes.endings["check"] = (0.1, 0)
+    world.processes.endings["web"] = (0.01, 0)
+    world.start().advance(4.5)
+    assert world.state("web") == "scheduled"
+    assert world.story("passing") == ["passing web"] * 4
+    assert world.seen("web")["health"]["status"] == "healthy"
 
 
 def test_a_check_never_overlaps_itself_and_one_missed_tick_is_remembered() -> None:
