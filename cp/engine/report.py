@@ -99,6 +99,8 @@ def describe_watch(engine: Engine, watch: Watch, now: float) -> dict[str, object
 
 def _about_watch(engine: Engine, watch: Watch, *, is_known: bool) -> str:
     failure, reach = engine.catalogue.failures.get(watch.source), engine.catalogue.reach
+    if engine.watching.has_ended:
+        return "ended"
     if not engine.watching.has_begun(watch):
         code, source = watch.starts_on
         return f"waits for {code}" if source == GLOBAL else _waits_for(code, source)

@@ -28,6 +28,7 @@ class Watching:
         self._slots: dict[plan.Watch, int] = {}  # which of the watches of their source they are
         self._reported_at: dict[plan.Watch, float] = {}  # the last report of each that is followed
         self._paused = False
+        self.has_ended = False
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
         """From now on follow these: unchanged ones go on, others stop; new ones start with their event."""
@@ -85,6 +86,7 @@ class Watching:
     def stop(self) -> None:
         self._stop_all_but(())
         self._waiting = []
+        self.has_ended = True
 
     def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:

@@ -80,6 +80,16 @@ def test_a_watch_that_has_not_begun_says_what_it_waits_for() -> None:
     assert one(world)[2] == "not asked yet"
 
 
+def test_watches_have_ended_in_a_stop() -> None:
+    waits = watch("web").replace(starts_on=("exitSuccess", "preStart"))
+    world = JobsWorld(job("app"), watches=(watch(), waits), catalog=FOLDER).start()
+    report(world, A)
+    world.processes.running("app")[-1].polite = False
+    world.terminate()
+    assert world.state("app") == "terminating"
+    assert [(each["instances"], each["about"]) for each in shown(world)] == [(None, "ended")] * 2
+
+
 def test_a_watch_that_maintenance_pauses_says_so() -> None:
     followed, handler = backend()
     world = JobsWorld(app(), handler, watches=(followed,), catalog=FOLDER).start()
