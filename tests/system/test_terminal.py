@@ -11,7 +11,7 @@ import pytest
 
 from tests.descriptors import is_ready
 from tests.system import proc
-from tests.system.jobs.configs import app, config
+from tests.system.jobs.configs import app, config, job
 from tests.system.pilot import Pilot, archive, interpreter, settle, wait_for
 from tests.system.scripts import PRELUDE, forever, mark, sh
 
@@ -140,6 +140,32 @@ def test_stop_ends_an_app_in_the_foreground(pilot: StartPilot, terminal: Termina
     started.wait_for_mark("app")
 
     assert started.stop() == 143
+
+
+# --- the terminal is closed
+
+
+@pytest.mark.parametrize("dialect", ["services", "jobs"])
+def test_nothing_ends_with_its_terminal(pilot: StartPilot, terminal: Terminal, dialect: str) -> None:
+    """A hang-up is a SIGHUP like any other."""
+    settings = {
+        "services": {"coprocesses": [{"command": forever("reloaded")}]},
+        "jobs": config(app(), job("hup", mark("reloaded"), when={"source": "SIGHUP"})),
+    }[dialect]
+    started = start(pilot, terminal, settings, forever() if dialect == "services" else [])
+    started.wait_for_mark("app")
+    if dialect == "services":
+        started.wait_for_mark("reloaded")
+    before = started.count("reloaded")
+
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, terminal.keyboard)
+    os.close(nothing)
+
+    wait_for(lambda: started.count("reloaded") == before + 1, what="what SIGHUP does")
+    assert started.is_running()
+    assert started.count("app") == 1
+    assert started.stop() == (143 if dialect == "services" else 0)
 
 
 # --- Ctrl-Z
