@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         def begin(self, who: str, wait: float = 0.0) -> object:
             """Notes a call of the registrar or of a watch; `wait`: how many seconds it may wait for a change."""
 
-        def end(self, call: object) -> None:
-            """Notes that the call which `begin` returned has ended."""
+        def end(self, call: object, *, answered: bool = True) -> None:
+            """Notes that the call which `begin` returned has ended, with an answer of the catalogue or without one."""
 
     class Listener(Protocol):
         """Keeps the facts about a catalogue. All methods are called on the loop's thread."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cp.catalog import CatalogClosed
+from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,15 +54,18 @@ class Observed:
     def _call(self, verb: str, call: Callable[[], T], wait: float = 0.0) -> T:
         awaited = self._awaited.begin(self._who, wait)
         began = time.monotonic()
-        failed = True
+        failed, answered = True, False
         try:
             result = call()
-            failed = False
+            failed, answered = False, True
         except CatalogClosed:  # by our own side: nothing failed
             failed = False
             raise
+        except (CatalogForgotten, CatalogRefused):
+            answered = True
+            raise
         finally:
-            self._awaited.end(awaited)
+            self._awaited.end(awaited, answered=answered)
             if self._observe is not None:
                 self._observe(verb, time.monotonic() - began, failed)
         return result

@@ -83,7 +83,7 @@ class Reach:
     """Whether the catalogue answers, at one moment.
 
     `has_failed`: a call has ended without an answer, and its part of the program has had none since. `overdue` has
-    those who wait for an answer for too long, and when they asked. `is_reachable` is whether everyone who asks gets an
+    those who wait for an answer for too long, and when it was due. `is_reachable` is whether everyone who asks gets an
     answer, and in time; None: nobody has got one yet. `since` is when it became so.
     """
 
@@ -93,11 +93,25 @@ class Reach:
         self.has_failed = verdict is False
         self.overdue = overdue
         self.is_reachable = False if overdue else verdict
-        self.since = min(overdue.values()) if overdue and not self.has_failed else changed_at
+        since = [changed_at] if changed_at is not None and (self.has_failed or not overdue) else []
+        self.since = min([*since, *overdue.values()], default=None)
+
+
+class _Unanswered:
+    """A question that ended without an answer: when that was due, and when the question ended."""
+
+    __slots__ = ("due", "ended")
+
+    def __init__(self, due: float, ended: float) -> None:
+        self.due = due
+        self.ended = ended
 
 
 class Awaited:
-    """The calls to the catalogue that have not ended. Who wants to know looks here; no timer waits for them.
+    """The calls to the catalogue that have no answer. Who wants to know looks here; no timer waits for them.
+
+    An answer is due when its question is asked, or after the wait that this asks for. A call that ends without one
+    hands its question on to the next call of the same part of the program: both count from when the first was due.
 
     `begin` and `end` are for the threads that make the calls. The lock is held for microseconds, never during a call.
     """
@@ -106,35 +120,58 @@ class Awaited:
         """`now`: seconds, monotonic, without suspensions: while the machine slept, nobody could answer."""
         self._now = now
         self._lock = allocate_lock()
-        self._calls: dict[object, tuple[str, float, float]] = {}  # who asks, when it began, how long it may wait
+        self._calls: dict[object, tuple[str, float]] = {}  # who asks, and when the answer is due
+        self._unanswered: dict[str, _Unanswered] = {}  # by who asked; those whose call has ended
 
     def begin(self, who: str, wait: float = 0.0) -> object:
         """A call begins, which asks the catalogue to wait for so many seconds before it answers; for `end`."""
         call = object()
         with self._lock:
-            self._calls[call] = who, self._now(), wait
+            self._calls[call] = who, self._now() + wait
         return call
 
-    def end(self, call: object) -> None:
+    def end(self, call: object, *, answered: bool = True) -> None:
         with self._lock:
-            self._calls.pop(call, None)
+            known = self._calls.pop(call, None)
+            if known is None:
+                return
+            who, due = known
+            if answered:
+                self._unanswered.pop(who, None)
+                return
+            now = self._now()
+            before = self._unanswered.get(who)
+            due = min(due, now)
+            self._unanswered[who] = _Unanswered(due if before is None else min(due, before.due), now)
 
     def forget(self, who: str) -> None:
         """What this part of the program asked does not count any more."""
         with self._lock:
-            for call in [call for call, (asker, _, _) in self._calls.items() if asker == who]:
+            self._unanswered.pop(who, None)
+            for call in [call for call, (asker, _) in self._calls.items() if asker == who]:
                 del self._calls[call]
 
+    def failing_for(self, who: str) -> float:
+        """For how many seconds the answer to what this part of the program asked has been due, if its last call has
+        ended without one."""
+        with self._lock:
+            unanswered = self._unanswered.get(who)
+        return 0.0 if unanswered is None else self._now() - unanswered.due
+
     def overdue(self, patience: Callable[[str], float]) -> dict[str, float]:
-        """For how many seconds each part of the program has waited for an answer, if that is longer than its patience
-        and the wait that it asked for."""
+        """For how many seconds each part of the program has waited for an answer that was due, if that is longer than
+        its patience."""
         now = self._now()
         with self._lock:
-            calls = list(self._calls.values())
+            calls, unanswered = list(self._calls.values()), dict(self._unanswered)
+        # Between two calls there is no answer either.
+        waits = [(who, each.due, each.ended) for who, each in unanswered.items()]
+        for who, due in calls:
+            waits.append((who, min(due, unanswered[who].due) if who in unanswered else due, now))
         waited: dict[str, float] = {}
-        for who, began, wait in calls:
-            if now - began >= wait + patience(who):
-                waited[who] = max(now - began, waited.get(who, 0.0))
+        for who, due, until in waits:
+            if until - due >= patience(who):
+                waited[who] = max(now - due, waited.get(who, 0.0))
         return waited
 
 
@@ -186,14 +223,22 @@ class Catalogue:
         self._note_change(was)
 
     def failed(self, who: str, why: str, answered: bool) -> None:
-        """A question of this part of the program failed; `answered`: the catalogue did answer, with an error."""
+        """A question of this part of the program failed; `answered`: the catalogue did answer, with an error.
+
+        What had no answer has been failing since that was due.
+        """
         was, now = self._verdict, self._elapsed()
         before = self._failures.get(who)
-        since = before.since if before is not None and before.answered == answered else now
+        if before is not None and before.answered == answered:
+            since = before.since
+        else:
+            since = now if answered else now - self.awaited.failing_for(who)
         self._failures[who] = Failure(since, why, answered)
         self._answers = self._answers or answered
         self.last_error = now, why
         self._note_change(was)
+        if not answered and self._changed_at is not None:
+            self._changed_at = min(self._changed_at, since)
 
     def dropped(self, who: str) -> None:
         """This part of the program asks no longer."""
@@ -269,10 +314,13 @@ class Catalogue:
             since, place = known.taken
             return Standing(TAKEN, since, f"{place} is registered under the id {service.id}")
         failure = self._failures.get(REGISTRATION)
+        lapsed_at = known.at + known.service.ttl if known is not None and confirmed_at is not None else None
+        if failure is not None and lapsed_at is not None and lapsed_at < failure.since:
+            return Standing(LAPSED, lapsed_at, failure.why, confirmed_at)  # before there was an outage
         if failure is not None:
             return Standing(UNREACHABLE, failure.since, failure.why, confirmed_at)
         if known is not None and known.refused is not None:
             return Standing(REFUSED, known.refused.since, known.refused.why, confirmed_at)
-        if known is not None and confirmed_at is not None:
-            return Standing(LAPSED, confirmed_at + known.service.ttl, "", confirmed_at)
+        if lapsed_at is not None:
+            return Standing(LAPSED, lapsed_at, "", confirmed_at)
         return Standing(NOT_YET)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.system.jobs.configs import advertised, config
 from tests.system.scripts import forever, sh
-from tests.system.servers import free_port
+from tests.system.servers import Consul, free_port
 
 if TYPE_CHECKING:
     from tests.system.etcd_server import StartEtcd
@@ -160,6 +162,78 @@ def test_no_watch_is_shown_as_up_to_date_while_a_frozen_etcd_does_not_answer(
     started.wait_for(lambda: is_consistent("unreachable"), what="an outage")
     etcd.thaw()
     started.wait_for(lambda: shown() == ("reachable", "up to date"))
+
+
+@pytest.mark.parametrize("catalogue", ["consul", "etcd"])
+def test_an_outage_by_a_frozen_catalogue_has_one_beginning_in_all_views(
+    pilot: StartPilot, start_consul: StartConsul, start_etcd: StartEtcd, port: Port, name: str, catalogue: str
+) -> None:
+    """While the first answer is overdue, and when the call has ended without it."""
+    server = start_consul() if catalogue == "consul" else start_etcd()
+    where = {"address": server.address} if isinstance(server, Consul) else {"endpoints": server.url}
+    plan = config(
+        advertised(name, health=CHECK),
+        advertised("late", health={"exec": sh("test -e frozen"), "interval": 1, "ttl": 60}),
+        telemetry=port.config(),
+        **{catalogue: {**where, "readTimeout": "5s"}},
+    )
+    views = Views(pilot(plan), port, name)
+    port.wait_until_served(views.started)
+    views.wait_for("passing")
+    server.freeze()
+    (views.started.folder / "frozen").touch()
+    shown: list[dict[str, Any]] = []
+
+    def is_unreachable() -> bool:
+        shown.append(views.started.ask("GET", "/v3/jobs").json)
+        return bool(str(shown[-1]["catalogue"]["about"]).startswith("unreachable since "))
+
+    views.started.wait_for(is_unreachable, what="an outage")
+    end = time.monotonic() + 6  # another call ends in vain
+    views.started.wait_for(lambda: is_unreachable() and time.monotonic() > end, what="a longer outage")
+
+    outage = [each["catalogue"] for each in shown if each["catalogue"]["reachable"] is False]
+    assert {each["about"].partition(" since ")[0] for each in outage} == {"no answer", "unreachable"}
+    assert_one_moment([each["since"] for each in outage])
+    assert_one_moment([each["failing"]["registration"]["since"] for each in outage])
+    since = datetime.fromisoformat(outage[0]["since"].replace("Z", "+00:00"))
+    for job in shown[-1]["jobs"]:
+        state, _, at = job["service"]["registered"].partition(" since ")
+        assert state == "unreachable"
+        assert abs((datetime.fromisoformat(at.replace("Z", "+00:00")) - since).total_seconds()) <= 1
+    text = outage[-1]["about"].partition(": ")[0]
+    assert port.ask("/status").json["Catalog"] == text
+    assert f"catalogue: {text}" in port.ask("/readyz").text.splitlines()
+
+    server.thaw()
+    views.wait_for("passing")
+
+
+def assert_one_moment(texts: list[str]) -> None:
+    moments = [datetime.fromisoformat(each.replace("Z", "+00:00")) for each in texts]
+    assert (max(moments) - min(moments)).total_seconds() < 0.5, sorted(set(texts))
+
+
+def test_what_crashes_again_and_again_does_not_stay_registered(pilot: StartPilot, port: Port, name: str) -> None:
+    health = {"exec": "true", "interval": 1, "ttl": 2}
+    crashing = advertised(name, sh("test ! -e crashes || { sleep 0.2; exit 3; }; sleep 1000"), health=health)
+    plan = config({**crashing, "restarts": "unlimited"}, telemetry=port.config(), directory="shelf")
+    views = Views(pilot(plan), port, name)
+    port.wait_until_served(views.started)
+    views.wait_for("passing")
+
+    (views.started.folder / "crashes").touch()
+    views.started.run("-restart", name)
+    views.wait_for("lapsed")
+
+    def health_in(state: str) -> str:
+        told = views.started.ask("GET", f"/v3/jobs/{name}").json
+        return str(told["health"]["status"]) if told["state"] == state else ""
+
+    assert views.started.wait_for(lambda: health_in("pausing"), what="a pause") == "unknown"
+
+    (views.started.folder / "crashes").unlink()
+    views.wait_for("passing")
 
 
 @pytest.mark.parametrize("catalogue", ["consul", "directory"])

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogForgotten
+from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.catalog.observed import Observed
 from cp.engine.catalogue import Awaited
 
@@ -69,18 +69,21 @@ def test_to_interrupt_and_to_close_it_are_no_calls() -> None:
 
 
 @pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
-@pytest.mark.parametrize("error", [None, CatalogForgotten("gone"), RuntimeError("a fault")])
-def test_an_answer_is_overdue_only_while_its_call_is_under_way(
+@pytest.mark.parametrize(
+    "error",
+    [None, CatalogForgotten("gone"), CatalogRefused("no"), CatalogUnreachable("in vain"), RuntimeError("a fault")],
+)
+def test_an_answer_is_overdue_until_the_catalogue_has_given_one(
     error: Exception | None, method: str, verb: str, arguments: tuple[Any, ...]
 ) -> None:
     now = 1000.0
     awaited = Awaited(lambda: now)
-    allowed = 2.0 + (60.0 * 17 / 16 if verb == "wait" else 0.0)
+    wait = 60.0 * 17 / 16 if verb == "wait" else 0.0
     heard: list[dict[str, float]] = []
 
     def call(*_: object) -> None:
         nonlocal now
-        for seconds in (allowed - 0.1, allowed):
+        for seconds in (wait + 1.9, wait + 2.0):
             now = 1000.0 + seconds
             heard.append(awaited.overdue(lambda _: 2.0))
         if error is not None:
@@ -94,5 +97,7 @@ def test_an_answer_is_overdue_only_while_its_call_is_under_way(
         with pytest.raises(type(error)):
             getattr(one, method)(*arguments)
 
-    assert heard == [{}, {"app": allowed}]
-    assert awaited.overdue(lambda _: 0.0) == {}
+    assert heard == [{}, {"app": 2.0}]
+    has_answered = error is None or isinstance(error, (CatalogForgotten, CatalogRefused))
+    assert awaited.overdue(lambda _: 2.0) == ({} if has_answered else {"app": 2.0})
+    assert awaited.failing_for("app") == (0.0 if has_answered else 2.0)

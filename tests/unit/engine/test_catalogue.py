@@ -215,6 +215,93 @@ def test_an_outage_began_with_its_first_failure_however_long_the_next_answer_tak
     assert facts.catalogue.since == 1000
 
 
+@pytest.mark.parametrize("asker", [REGISTRATION, "watch.db"])
+def test_an_outage_has_one_beginning_from_the_first_overdue_answer_to_the_end(facts: Facts, asker: str) -> None:
+    """Whatever becomes of its questions: calls that end in vain, one after another, and the pauses between them."""
+    catalogue = facts.catalogue
+    facts.confirm()
+    facts.time += 1
+    since = []
+
+    def passes(seconds: int) -> None:
+        for _ in range(seconds):
+            facts.time += 1
+            since.append((catalogue.is_reachable, catalogue.since))
+
+    for attempt in range(3):
+        call = catalogue.awaited.begin(asker)
+        passes(10)
+        catalogue.awaited.end(call, answered=False)
+        passes(1)
+        if attempt:  # what looks at our entry reports nothing
+            catalogue.failed(asker, DOWN, False)
+    assert since == [(True, 1000)] + [(False, 1001)] * 32
+    assert catalogue.failures[asker].since == 1001
+    assert facts.seen() == ("unreachable 33" if asker == REGISTRATION else "lapsed 24")
+
+    call = catalogue.awaited.begin(asker)
+    catalogue.awaited.end(call)
+    catalogue.answered(asker)
+    assert (catalogue.is_reachable, catalogue.since) == (True, facts.time)
+
+
+def test_the_beginning_of_an_outage_is_that_of_the_question_that_waited_longest(facts: Facts) -> None:
+    facts.confirm()
+    watch = facts.catalogue.awaited.begin("watch.db")
+    facts.time += 5
+    assert facts.catalogue.since == 1000
+    facts.fail("connection reset")
+    assert facts.catalogue.since == 1000
+    facts.catalogue.awaited.end(watch, answered=False)
+    facts.catalogue.failed("watch.db", DOWN, False)
+    assert {who: failure.since for who, failure in facts.catalogue.failures.items()} == {
+        REGISTRATION: 1005,
+        "watch.db": 1000,
+    }
+    assert facts.catalogue.since == 1000
+
+
+def test_the_answer_to_a_question_that_is_left_open_is_due_after_its_wait(facts: Facts) -> None:
+    facts.confirm()
+    call = facts.catalogue.awaited.begin("watch.db", 300.0)
+    facts.time += 310
+    assert facts.catalogue.since == 1300
+    facts.catalogue.awaited.end(call, answered=False)
+    facts.catalogue.failed("watch.db", DOWN, False)
+    assert facts.catalogue.failures["watch.db"].since == facts.catalogue.since == 1300
+
+
+def test_a_question_that_is_left_open_and_broken_off_fails_now(facts: Facts) -> None:
+    facts.confirm()
+    call = facts.catalogue.awaited.begin("watch.db", 300.0)
+    facts.time += 100
+    facts.catalogue.awaited.end(call, answered=False)
+    assert facts.catalogue.is_reachable is True
+    facts.catalogue.failed("watch.db", DOWN, False)
+    assert facts.catalogue.since == 1100
+
+
+def test_a_refusal_fails_since_it_came(facts: Facts) -> None:
+    call = facts.catalogue.awaited.begin("watch.db")
+    facts.time += 1
+    facts.catalogue.awaited.end(call)
+    facts.catalogue.failed("watch.db", "403", True)
+    assert facts.catalogue.failures["watch.db"].since == 1001
+
+
+def test_a_service_that_lapsed_before_an_outage_has_lapsed_since_then(facts: Facts) -> None:
+    """Its checks failed long before anybody asked the catalogue again."""
+    facts.confirm()
+    facts.time += 60
+    call = facts.catalogue.awaited.begin(REGISTRATION)
+    facts.time += 10
+    assert facts.seen() == "lapsed 60"
+    facts.catalogue.awaited.end(call, answered=False)
+    facts.fail()
+    assert facts.seen() == "lapsed 60"
+    assert facts.catalogue.standing(WEB, wanted=True).why == DOWN
+
+
 def test_the_oldest_overdue_answer_counts(facts: Facts) -> None:
     facts.confirm()
     for _ in range(3):
