@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LEFT_OUT = ("site-packages", "dist-packages", "test", "tests", "idlelib", "turtledemo", "ensurepip", "config-*")
-PROBE = "import json, os, sys; print(os.path.exists(json.__cached__), len(sys.path), json.__file__)"
+PROBE = "import json, os, sys; print(os.path.exists(json.__spec__.cached), len(sys.path), json.__file__)"
 NO_WRITING = {"PYTHONDONTWRITEBYTECODE": "1"}
 COPY_SECONDS = 120
 
