@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
 
-FINISH_PATIENCE = 0.5  # seconds that a reader may take for its next read, when everything has ended
+# When everything has ended: seconds that a reader may take for its next read, and at most for all that is left.
+FINISH_PATIENCE, FINISH_LIMIT = 0.5, 5.0
 _RENDERED_LIMIT = 256  # levels and fields whose text is kept: those of the processes that are logging now
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
 # What JSON need not escape, and what ends a line for some readers, or gives orders to a terminal.
@@ -159,10 +160,10 @@ class Log:
         self._sink.flush()
 
     def finish(self, longest: float) -> None:
-        """Write what is kept, the last act: a reader that reads is waited for, up to `longest` seconds. What it does
-        not take is counted on standard error."""
+        """Write what is kept, the last act: a reader that reads is waited for, up to `longest` seconds, or FINISH_LIMIT
+        if that is less. What it does not take is counted on standard error."""
         sink = self._sink
-        sink.flush(FINISH_PATIENCE, longest)
+        sink.flush(FINISH_PATIENCE, min(longest, FINISH_LIMIT))
         if (lost := sink.unwritten) and not sink.is_broken and self._logging.output != "stderr":
             self._complain(f"{lost_lines(lost)}: {sink.name} was not read in time")
 

@@ -401,3 +401,13 @@ def test_lines_that_the_old_output_did_not_take_are_told_to_the_new_one(tmp_path
     stage.log.info("lost")
     stage.log.configure(Logging(output=str(tmp_path / "log")))
     assert "1 log line was lost: standard output" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(("longest", "waited"), [(-1.0, -1.0), (2.0, 2.0), (600.0, 5.0)])
+def test_no_reader_is_waited_for_long_at_the_end(
+    longest: float, waited: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, float]] = []
+    monkeypatch.setattr(Sink, "flush", lambda sink, patience, longest: asked.append((patience, longest)))
+    Stage().log.finish(longest)
+    assert asked == [(0.5, waited)]
