@@ -223,7 +223,13 @@ def test_configuration_in_the_environment_with_a_template(pilot: Pilot, monkeypa
         ('{"control": "/x"}', "must be an object"),
     ],
 )
-def test_configuration_that_does_not_tell_is_refused(pilot: Pilot, config: str, complaint: str) -> None:
+def test_configuration_that_does_not_tell_is_refused(
+    pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, complaint: str
+) -> None:
+    # Another ContainerPilot of this machine may be in the usual places.
+    monkeypatch.setattr("cp.server.places.USUAL", str(tmp_path / "usual"))
+    monkeypatch.setattr("cp.server.places.folders", lambda environ: [str(tmp_path)])
+
     done = pilot.bare("-config", config, "-reload")
 
     assert (done.code, done.out) == (1, "")
