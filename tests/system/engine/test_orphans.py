@@ -26,7 +26,7 @@ DAEMON = (
     "if os.fork() == 0:\n"
     "    os.setsid()\n"
     "    if os.fork() == 0:\n"
-    "        print(os.getpid(), flush=True)\n"
+    "        os.write(1, b'%d\\n' % os.getpid())\n"
     "        {then}\n"
     "        time.sleep(1000)\n"
     "    os._exit(0)\n"
