@@ -37,13 +37,14 @@ class Operator:
         from cp.engine.report import describe_catalogue, describe_watch
 
         engine, now = self._engine, self._host.loop.now
+        reach = engine.catalogue.reach
         names = [job.name for job in engine.plan.jobs]
         return {
             "maintenance": self._engine.maintenance,
             "stopping": self._engine.stopping,
             "reloading": self._engine.changes.current is not None,
-            "catalogue": describe_catalogue(self._engine),
-            "watches": (describe_watch(engine, watch, now()) for watch in engine.plan.watches),
+            "catalogue": describe_catalogue(engine, reach),
+            "watches": (describe_watch(engine, watch, reach, now()) for watch in engine.plan.watches),
             "jobs": (found for found in map(self.job, names) if found is not None),
         }
 

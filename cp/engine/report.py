@@ -57,13 +57,13 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
     }
 
 
-def describe_catalogue(engine: Engine) -> dict[str, object] | None:
+def describe_catalogue(engine: Engine, reach: Reach) -> dict[str, object] | None:
     """The state of the catalogue; None if the plan has none."""
     settings, facts = engine.plan.catalog, engine.catalogue
     if settings is None:
         return None
     kind, where = catalogue_place(settings)
-    reach, error = facts.reach, facts.last_error
+    error = facts.last_error
     return {
         "kind": kind,
         "address": engine.masked(where),
@@ -81,8 +81,8 @@ def describe_catalogue(engine: Engine) -> dict[str, object] | None:
     }
 
 
-def describe_watch(engine: Engine, watch: Watch, now: float) -> dict[str, object]:
-    """All that there is to say about a watch."""
+def describe_watch(engine: Engine, watch: Watch, reach: Reach, now: float) -> dict[str, object]:
+    """All that there is to say about a watch. `reach` is of the whole page: it takes a look at all calls."""
     count, reported_at = engine.watching.last_report(watch)
     is_known = reported_at is not None or engine.catalogue.has_answered(watch.source)
     return {
@@ -93,12 +93,12 @@ def describe_watch(engine: Engine, watch: Watch, now: float) -> dict[str, object
         "instances": count if is_known else None,
         "changed": None if reported_at is None else moment_text(time.time() - now + reported_at),
         "seconds": None if reported_at is None else round(max(0.0, now - reported_at), 3),
-        "about": _about_watch(engine, watch, is_known=is_known),
+        "about": _about_watch(engine, watch, reach, is_known=is_known),
     }
 
 
-def _about_watch(engine: Engine, watch: Watch, *, is_known: bool) -> str:
-    failure, reach = engine.catalogue.failures.get(watch.source), engine.catalogue.reach
+def _about_watch(engine: Engine, watch: Watch, reach: Reach, *, is_known: bool) -> str:
+    failure = engine.catalogue.failures.get(watch.source)
     if engine.watching.has_ended:
         return "ended"
     if not engine.watching.has_begun(watch):
@@ -166,10 +166,10 @@ def _service(engine: Engine, job: Job) -> dict[str, object] | None:
 
 def _overdue_text(engine: Engine, standing: Standing) -> str:
     """That the registration waits for an answer, if that is why it is not confirmed."""
-    asked = engine.catalogue.reach.overdue.get(REGISTRATION)
-    if asked is None or standing.state not in (NOT_YET, LAPSED, DEREGISTERING):
+    if standing.state not in (NOT_YET, LAPSED, DEREGISTERING):
         return ""
-    return f"the catalogue has given no answer since {_second(engine, asked)}"
+    asked = engine.catalogue.reach.overdue.get(REGISTRATION)
+    return "" if asked is None else f"the catalogue has given no answer since {_second(engine, asked)}"
 
 
 def _moment(engine: Engine, at: float | None) -> str | None:

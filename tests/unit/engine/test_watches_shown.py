@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 from cp.catalog import Instance
 from cp.plan import DirectorySettings
@@ -70,6 +73,22 @@ def test_a_watch_is_not_shown_as_up_to_date_while_others_get_no_answer() -> None
     facts.awaited.end(call)
     facts.failed("registration", "permission denied", True)
     assert shown(world)[0]["about"] == "up to date", "a refusal is an answer"
+
+
+def test_all_watches_are_shown_after_one_look_at_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at all of them for each would cost a second where there are thousands."""
+    world = JobsWorld(job("app"), watches=(watch(), watch("web"), watch("cache")), catalog=FOLDER).start()
+    awaited, looks = world.engine.catalogue.awaited, 0
+    look = awaited.overdue
+
+    def counted(patience: Callable[[str], float]) -> dict[str, float]:
+        nonlocal looks
+        looks += 1
+        return look(patience)
+
+    monkeypatch.setattr(awaited, "overdue", counted)
+    assert len(shown(world)) == 3
+    assert looks == 1
 
 
 def test_a_watch_that_has_not_begun_says_what_it_waits_for() -> None:
