@@ -7,7 +7,6 @@ import sys
 import time
 
 from cp import __version__, config
-from cp.channel import NULL_DEVICE
 from cp.cli import complain
 from cp.engine.changes import Refused
 from cp.engine.engine import Engine
@@ -18,9 +17,10 @@ from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.engine.signals import handle_signals
-from cp.logs import Log, LogError
+from cp.log.channels import NULL_DEVICE
+from cp.log.log import Log, LogError
+from cp.log.redaction import Secrets
 from cp.plan import ConsulSettings, EtcdSettings
-from cp.secrets import Secrets
 from cp.text import decoded_by_python, file_of, process_environment, to_bytes
 
 TYPE_CHECKING = False

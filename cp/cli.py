@@ -271,7 +271,7 @@ def _guard_standard_streams(*, prints: bool) -> None:
         for fd in range(3):
             os.fstat(fd)
     except OSError:
-        from cp.channel import guard_standard_streams
+        from cp.log.channels import guard_standard_streams
 
         guard_standard_streams(is_output_needed=prints)
 

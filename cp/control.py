@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from cp.engine.loop import Loop
     from cp.engine.operator import Operator
-    from cp.logs import Log
+    from cp.log.log import Log
     from cp.plan import Control as Settings
     from cp.server.control import Control, OnAnswer
     from cp.server.listener import Listener

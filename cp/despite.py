@@ -10,7 +10,7 @@ from time import monotonic
 
 from cp.cli import complain
 from cp.config.remains import remaining_socket
-from cp.secrets import Secrets
+from cp.log.redaction import Secrets
 from cp.server.client import TIMEOUT, ClientError, Connection, NobodyThere
 from cp.server.places import places_of_clients
 

@@ -11,7 +11,7 @@ from cp.text import process_environment, to_bytes
 
 def render(argument: str, out: str) -> int:
     """Render the configuration to `-` (standard output), `file://path` or a path; the exit code."""
-    from cp.secrets import Secrets
+    from cp.log.redaction import Secrets
 
     environ = process_environment()
     try:

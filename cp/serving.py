@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cp.engine.engine import Engine
     from cp.engine.history import History
     from cp.engine.host import Host
-    from cp.logs import Log
+    from cp.log.log import Log
     from cp.plan import Plan
     from cp.telemetry import Telemetry
 

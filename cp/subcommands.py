@@ -48,7 +48,7 @@ def run(command: str, options: Options) -> int:
             return 0
         complain(f"{failed}: {refusal(status, answer)}\n")
     except ClientError as error:
-        from cp.secrets import Secrets
+        from cp.log.redaction import Secrets
 
         text = str(error)
         if isinstance(error, NobodyThere) and os.getuid() == 0:

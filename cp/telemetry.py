@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cp.engine.host import Host
     from cp.engine.job import Job
     from cp.engine.loop import Timer
-    from cp.logs import Log
+    from cp.log.log import Log
     from cp.plan import Service
     from cp.plan import Telemetry as Settings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.masking import MASK, Matcher
+from cp.log.masking import MASK, Matcher
 from tests.fuzz.material import parts
 
 PIECE = 32  # bytes of a piece of a long line

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cp.channel import Channel
+from cp.log.channels import Channel
 from tests.descriptors import is_ready
 
 if TYPE_CHECKING:
-    from cp.channel import Loop
+    from cp.log.channels import Loop
 
 LINE = b"x" * 99 + b"\n"
 

@@ -63,7 +63,7 @@ MEMBERS = {
     "cp.answers": "subcommands",
     "cp.despite": "subcommands",
     "cp.following": "subcommands",
-    "cp.threadchannel": "channel",
+    "cp.log.thread_channel": "channel",
     "cp.without_effect": "cli",
     "cp.config.json5_errors": "config/json5",
     "cp.config.json5_excerpts": "config/json5",

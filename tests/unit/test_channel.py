@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from cp.channel import file_channel, stream_channel
-from cp.sink import Sink, open_sink
-from cp.threadchannel import ThreadChannel
+from cp.log.channels import file_channel, stream_channel
+from cp.log.sink import Sink, open_sink
+from cp.log.thread_channel import ThreadChannel
 from tests.descriptors import is_ready
 from tests.unit.streams import LINE, FakeLoop, Pipe, numbered, read_until
 

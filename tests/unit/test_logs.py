@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.channel import Channel
-from cp.logs import LEVELS, Log, LogError, Panic
+from cp.log.channels import Channel
+from cp.log.log import LEVELS, Log, LogError, Panic
+from cp.log.sink import Sink
 from cp.plan import Logging
-from cp.sink import Sink
 
 MOMENT = 1501601127.609185  # 2017-08-01 15:25:27.609185 UTC
 HEALTH = (("process", "health"), ("serviceName", "app"), ("serviceID", "app-host"))

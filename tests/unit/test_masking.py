@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cp.masking import MASK, SHORTEST, Matcher
+from cp.log.masking import MASK, SHORTEST, Matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

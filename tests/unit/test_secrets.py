@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from cp import config
 from cp.config import ConfigError, Source
-from cp.secrets import FORMER, FORMER_SECRETS, Secrets
+from cp.log.redaction import FORMER, FORMER_SECRETS, Secrets
 from tests.unit.config.loading import load_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from cp.masking import Matcher
+    from cp.log.masking import Matcher
 
 MASK = "********"
 

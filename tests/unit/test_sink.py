@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.channel import file_channel, stream_channel
-from cp.sink import Sink
-from cp.threadchannel import ThreadChannel
+from cp.log.channels import file_channel, stream_channel
+from cp.log.sink import Sink
+from cp.log.thread_channel import ThreadChannel
 from tests.unit.streams import LINE, FakeLoop, Pipe, Wire, errno_error, numbered, read_until
 
 KIB = 1024

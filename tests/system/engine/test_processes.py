@@ -19,8 +19,8 @@ from cp.engine.output import LINGERING_LIMIT, WARNING_PAUSE, Outputs
 from cp.engine.process import GROUPS_LIMIT, REAP_BATCH, Process, Processes, StartError, find_executable
 from cp.engine.run import Run
 from cp.libc import become_subreaper
-from cp.logs import Log
-from cp.masking import Matcher
+from cp.log.log import Log
+from cp.log.masking import Matcher
 from cp.plan import INHERIT
 from tests.system import proc
 from tests.system.pilot import wait_for

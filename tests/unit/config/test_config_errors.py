@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cp.config import ConfigError, Source, load
-from cp.secrets import Secrets
+from cp.log.redaction import Secrets
 from tests.unit.config.loading import faults, load_text, refused
 
 SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}

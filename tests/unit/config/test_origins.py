@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cp.config import ConfigError, Source, control_socket, load
-from cp.secrets import Secrets
+from cp.log.redaction import Secrets
 from tests.unit.config.loading import load_text, refused
 
 NOT_SET = "gives nothing: the variable PORT is not set"

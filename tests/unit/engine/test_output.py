@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cp.engine import output
 from cp.engine.output import LINE_LIMIT, LineReader, Outputs
-from cp.masking import Matcher
+from cp.log.masking import Matcher
 
 LIMIT = 24  # bytes; small, so that every boundary is met
 

@@ -156,7 +156,7 @@ def stream_channel(fd: int) -> Channel:
     try:
         return DescriptorChannel(f"/proc/self/fd/{fd}")
     except OSError:  # no /proc, or a pipe of another user
-        from cp.threadchannel import ThreadChannel
+        from cp.log.thread_channel import ThreadChannel
 
         return ThreadChannel(fd)
 

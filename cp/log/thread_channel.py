@@ -6,7 +6,7 @@ import os
 from _thread import allocate_lock, start_new_thread
 from errno import EIO
 
-from cp.channel import Channel, wait_writable
+from cp.log.channels import Channel, wait_writable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable
 
-    from cp.channel import Loop
+    from cp.log.channels import Loop
 else:
     import _signal  # the C module: `signal` imports enum
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import time
 
-from cp.channel import file_channel, stream_channel
+from cp.log.channels import file_channel, stream_channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
 
-    from cp.channel import Channel, Loop, Timer
+    from cp.log.channels import Channel, Loop, Timer
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cp.decoding import Decoded
+    from cp.log.decoding import Decoded
 
     Span = tuple[int, int]  # where something begins and ends
 
@@ -87,7 +87,7 @@ class Matcher:
 
     def _encoded(self, data: bytes) -> list[Span]:
         """Where the texts are once the bytes are decoded, in all ways that make sense."""
-        from cp import decoding
+        from cp.log import decoding
 
         if self._anchors is not None and not self._anchors.find(data) and not decoding.is_odd(data):
             return []

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cp.masking import Matcher
+    from cp.log.masking import Matcher
 
 # Variables of the environment that are settings of ours: secrets, and URLs in which one may be.
 CREDENTIALS = ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_AUTH")
@@ -67,7 +67,7 @@ class Secrets:
         secret = password if colon else user
         self.add(source, secret)
         if "%" in secret:
-            from cp.decoding import unquoted
+            from cp.log.decoding import unquoted
 
             self.add(f"{source}, decoded", from_bytes(unquoted(to_bytes(secret))))
 
@@ -182,7 +182,7 @@ class Values:
 def _matcher_of(values: list[str]) -> Matcher | None:
     if not values:
         return None
-    from cp.masking import Matcher
+    from cp.log.masking import Matcher
 
     return Matcher(map(to_bytes, dict.fromkeys(values)))
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 
+from cp.log.redaction import Secrets
+from cp.log.sink import lost_lines, open_sink
 from cp.plan import Logging
-from cp.secrets import Secrets
-from cp.sink import lost_lines, open_sink
 from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.channel import Loop
-    from cp.sink import Sink
+    from cp.log.channels import Loop
+    from cp.log.sink import Sink
 
     Fields = tuple[tuple[str, str], ...]
 
