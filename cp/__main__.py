@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cp.cli import main
-from cp.text import arguments
+from cp.platform.text import arguments
 
 if __name__ == "__main__":
     sys.exit(main(arguments()))

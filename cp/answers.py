@@ -6,9 +6,9 @@ import os
 from _codecs import utf_8_decode
 
 from cp.config.json5 import JsonError, parse
+from cp.platform.text import from_bytes, process_environment, to_bytes
 from cp.server.client import ClientError
 from cp.tables import events_lines, job_details, jobs_table, printable
-from cp.text import from_bytes, process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
 from cp.log.redaction import Secrets
 from cp.plan import ConsulSettings, EtcdSettings
-from cp.text import decoded_by_python, file_of, process_environment, to_bytes
+from cp.platform.text import decoded_by_python, file_of, process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.catalog.discovery import SharedResolver
-    from cp.config.interfaces import Address
     from cp.engine.catalogue import Catalogue
     from cp.engine.host import Discovery
+    from cp.platform.address import Address
     from cp.serving import Serving
 
 # What a module raises that cannot be loaded, or does what it is for, while descriptors or memory have run out.
@@ -123,7 +123,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
 
 
 def _local_addresses() -> list[Address]:
-    from cp.addresses import local_addresses
+    from cp.platform.netlink import local_addresses
 
     return local_addresses()
 
@@ -340,7 +340,7 @@ def _become_reaper(log: Log) -> None:
     if os.getpid() == 1:
         return
     try:
-        from cp.libc import become_subreaper
+        from cp.platform.prctl import become_subreaper
 
         become_subreaper()
     except SCARCE as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 PORTS = {"http": 80, "https": 443}
 FORMS = "host:port, http://host:port/path, [IPv6 address]:port or unix:///path"

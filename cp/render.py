@@ -6,7 +6,7 @@ import os
 
 from cp import config
 from cp.cli import complain, show, write
-from cp.text import process_environment, to_bytes
+from cp.platform.text import process_environment, to_bytes
 
 
 def render(argument: str, out: str) -> int:

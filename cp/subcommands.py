@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from cp.cli import complain, show
+from cp.platform.text import process_environment, to_bytes
 from cp.server.client import ClientError, NobodyThere, exchange
-from cp.text import process_environment, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

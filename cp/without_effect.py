@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cp.cli import BOOLEANS, COMMANDS, FALSE, FLAGS, PAIRS, TRUE, WITH, printable
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

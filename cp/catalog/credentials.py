@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog import CatalogRefused
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 
 class Authorization:

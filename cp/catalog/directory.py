@@ -22,8 +22,8 @@ from cp.catalog import (
 )
 from cp.catalog.bell import Bell
 from cp.catalog.folder import Folder
-from cp.catalog.inotify import Inotify
-from cp.text import file_of, from_bytes, to_bytes
+from cp.platform.inotify import Inotify
+from cp.platform.text import file_of, from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 
 from cp.catalog import records
 from cp.catalog.unusable import Seen
-from cp.text import from_bytes, to_bytes
+from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.plan import ConsulSettings, DirectorySettings
-from cp.text import process_environment
+from cp.platform.text import process_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

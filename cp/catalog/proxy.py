@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.endpoint import EndpointError, parse_endpoint
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

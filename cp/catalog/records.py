@@ -15,7 +15,7 @@ from errno import ELOOP, ENXIO
 from math import isfinite
 
 from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

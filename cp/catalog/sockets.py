@@ -8,7 +8,7 @@ import time
 from _thread import allocate_lock
 
 from cp.catalog import CatalogError
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from cp.config.confidential import Secrets
     from cp.config.errors import Problems
-    from cp.config.interfaces import Address
     from cp.config.json5 import Document
     from cp.config.origins import Origins
     from cp.plan import Plan
+    from cp.platform.address import Address
 
 __all__ = ["ConfigError", "Source", "control_socket", "load", "read", "render"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.plan import Control
-from cp.text import to_be_encoded_by_python, to_bytes
+from cp.platform.text import to_be_encoded_by_python, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.text import readable
+from cp.platform.text import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,15 +1,18 @@
 """Interface specifications (`eth0`, `inet6`, `10.0.0.0/8`, `static:1.2.3.4`) and the address that they choose.
 
-Pure: the addresses of this machine are an argument, see `cp.addresses`.
+Pure: the addresses of this machine are an argument, see `cp.platform.netlink`.
 """
 
 from __future__ import annotations
 
-from cp.text import to_bytes
+from cp.platform.address import MAPPED_PREFIX, format_ip, parse_ip
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from cp.platform.address import Address
 
 # What an empty list of specifications means.
 DEFAULT_SPECS = ("eth0:inet", "inet")
@@ -18,7 +21,6 @@ _DIGITS = frozenset("0123456789")
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _LETTERS = _WORD - _DIGITS
 _NAME = _WORD | frozenset(".-@")
-_MAPPED = b"\0" * 10 + b"\xff\xff"  # an IPv4 address in its IPv6 form starts so
 _HOST_PREFIX = 32  # of an IPv4 address that is a network of its own
 _IPV6_LOOPBACK = b"\0" * 15 + b"\1"
 
@@ -29,60 +31,6 @@ class InterfaceError(Exception):
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
         self.faults = faults
-
-
-class Address:
-    """One address of one interface. `packed` is in network order: 4 bytes (IPv4) or 16 (IPv6).
-
-    `prefix` is the length of its network's prefix in bits; 0 = not known, as on a point-to-point link, where the kernel
-    names the network of the other end. `unsteady`: the kernel does not use it for new connections where it has another
-    one, since its lifetime ends soon (temporary, deprecated), or since another machine has it, too (duplicate).
-    """
-
-    __slots__ = ("interface", "packed", "prefix", "unsteady")
-
-    def __init__(self, interface: str, packed: bytes, prefix: int = 0, unsteady: bool = False) -> None:
-        self.interface = interface
-        self.packed = packed
-        self.prefix = prefix
-        self.unsteady = unsteady
-
-    @property
-    def text(self) -> str:
-        """The address as people write it, such as `10.0.0.1` or `fe80::1`."""
-        return format_ip(self.packed)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Address):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash(self._values())
-
-    def __repr__(self) -> str:
-        return f"Address({self.interface} {self.text}/{self.prefix}{' unsteady' if self.unsteady else ''})"
-
-    def _values(self) -> tuple[str, bytes, int, bool]:
-        return self.interface, self.packed, self.prefix, self.unsteady
-
-
-def parse_ip(text: str) -> bytes | None:
-    """4 bytes for an IPv4 address (also in its IPv6 form, `::ffff:1.2.3.4`), 16 for IPv6, None for anything else."""
-    from _socket import AF_INET, AF_INET6, inet_pton
-
-    try:
-        packed = inet_pton(AF_INET6 if ":" in text else AF_INET, text)
-    except (OSError, ValueError):  # ValueError: a NUL or an undecodable byte in the text
-        return None
-    return packed[12:] if packed.startswith(_MAPPED) else packed
-
-
-def format_ip(packed: bytes) -> str:
-    """Canonical text of 4 or 16 bytes."""
-    from _socket import AF_INET, AF_INET6, inet_ntop
-
-    return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)
 
 
 def in_order(addresses: Iterable[Address]) -> list[Address]:
@@ -182,7 +130,7 @@ def _network(address: Address, length: int) -> int:
 
 def _order(address: Address) -> tuple[bytes, bytes]:
     packed = address.packed
-    return to_bytes(address.interface), packed if len(packed) == 16 else _MAPPED + packed
+    return to_bytes(address.interface), packed if len(packed) == 16 else MAPPED_PREFIX + packed
 
 
 def _parse_all(specs: Sequence[str]) -> list[_Spec]:

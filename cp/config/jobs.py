@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cp.config.errors import Problems
-    from cp.config.interfaces import Address
     from cp.config.jobs_job import ReadJob
     from cp.config.json5 import Document
+    from cp.platform.address import Address
 
 _KEYS = (
     "jobs",

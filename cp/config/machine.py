@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.config.fields import Fields
-    from cp.config.interfaces import Address
+    from cp.platform.address import Address
 
 
 class Machine:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cp.config.errors import Problems
-    from cp.config.interfaces import Address
     from cp.config.json5 import Document
+    from cp.platform.address import Address
 
 _KEYS = (
     "services",

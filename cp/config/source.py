@@ -6,7 +6,7 @@ import errno
 import os
 
 from cp.config.errors import ConfigError
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 
 def open_input(path: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 
-from cp.text import from_beginning, from_bytes
+from cp.platform.text import from_beginning, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

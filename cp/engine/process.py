@@ -7,7 +7,7 @@ import os
 
 from cp.engine.inputs import open_input, open_null
 from cp.plan import INHERIT
-from cp.text import from_bytes, readable, to_bytes
+from cp.platform.text import from_bytes, readable, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

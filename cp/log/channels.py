@@ -10,7 +10,7 @@ import os
 import stat
 from errno import ENXIO, EPIPE
 
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

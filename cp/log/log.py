@@ -7,7 +7,7 @@ import time
 from cp.log.redaction import Secrets
 from cp.log.sink import lost_lines, open_sink
 from cp.plan import Logging
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 import stat
 
 from cp.plan import SHORTEST_MASKED
-from cp.text import from_bytes, to_bytes
+from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

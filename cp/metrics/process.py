@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.metrics.definition import COUNTER, GAUGE, Definition
-from cp.text import to_bytes
+from cp.platform.text import to_bytes
 
 CPU_SECONDS = Definition(
     name="process_cpu_seconds_total", kind=COUNTER, help="Total user and system CPU time spent in seconds."

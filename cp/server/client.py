@@ -11,8 +11,8 @@ import os
 import sys
 from time import monotonic
 
+from cp.platform.text import to_bytes
 from cp.server.places import NOBODY, USUAL, user_of_init
-from cp.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

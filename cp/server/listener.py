@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 
-from cp.text import from_bytes, to_bytes
+from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 
+from cp.platform.text import from_bytes
 from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.events import Feed, of_query, shape, wants_stream
 from cp.server.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.server.pages import Pages, gathered, json_parts, report
-from cp.text import from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

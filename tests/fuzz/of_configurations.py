@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from cp import config
-from cp.config.interfaces import Address
 from cp.plan import Plan
+from cp.platform.address import Address
 from tests.fuzz.material import check, choice, is_place_in, text_of
 
 ENVIRON = {"CONTAINERPILOT_PID": "1", "HOST": "db", "PORT": "8500", "EMPTY": "", "CONSUL_HTTP_TOKEN": "t0ken"}

@@ -6,10 +6,12 @@ import contextlib
 import json
 from typing import Any
 
-from cp import addresses, cli, subcommands
+from cp import cli, subcommands
 from cp.config import durations, interfaces
-from cp.config.interfaces import Address, InterfaceError
+from cp.config.interfaces import InterfaceError
 from cp.config.json5 import JsonError, Value, parse
+from cp.platform import netlink
+from cp.platform.address import Address
 from cp.server.bodies import Unprocessable, environment_changes
 from cp.server.client import request
 from cp.server.routes import percent_decoded
@@ -120,7 +122,7 @@ def fuzz_interface(data: bytes) -> None:
 def fuzz_netlink(data: bytes) -> None:
     """What the kernel would say of its addresses: a list, or an OSError."""
     with contextlib.suppress(OSError):
-        for address in addresses.parse_dump(data, {1: "lo", 2: "eth0"}):
+        for address in netlink.parse_dump(data, {1: "lo", 2: "eth0"}):
             if address is not None:
                 assert interfaces.parse_ip(address.text) is not None
 

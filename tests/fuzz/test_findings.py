@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.addresses import parse_dump
 from cp.catalog import CatalogGarbage, records
 from cp.catalog.etcd3 import MOST_PAGES, _Pages
 from cp.config.json5 import JsonError, parse
 from cp.config.nearest import nearest
 from cp.config.template import TemplateError, render
+from cp.platform.netlink import parse_dump
 from cp.server.routes import percent_decoded
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from cp.config import (
     services_telemetry,
     settings,
 )
-from cp.config.interfaces import Address
+from cp.platform.address import Address
 from cp.server.messages import REASONS
 from cp.server.routes import Routes
 from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, steady, tables

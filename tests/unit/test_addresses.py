@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from cp.addresses import by_ioctl, by_netlink, local_addresses, parse_dump
-from cp.config.interfaces import Address, choose, in_order, parse_ip
+from cp.config.interfaces import choose, in_order
+from cp.platform.address import Address, parse_ip
+from cp.platform.netlink import by_ioctl, by_netlink, local_addresses, parse_dump
 
 SIOCGIFCONF = 0x8912
 LINK = 7

@@ -203,7 +203,7 @@ def test_text_becomes_bytes_for_the_system_in_one_place() -> None:
     forbidden = [
         f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}: {what}"
         for module, path in MODULES.items()
-        if module != "cp.text" and room_of(module) != "config/template"
+        if module != "cp.platform.text" and room_of(module) != "config/template"
         for node in ast.walk(ast.parse(path.read_text()))
         for what in _left_to_the_locale(node)
     ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp import text
+from cp.platform import text
 
 
 @given(st.binary())

@@ -273,7 +273,7 @@ def run(importer: Importer) -> NoReturn:
     sys.meta_path.insert(0, importer)
     try:
         from cp.cli import main
-        from cp.text import arguments
+        from cp.platform.text import arguments
 
         status = main(arguments())
     except DamagedArchive as error:

@@ -14,7 +14,7 @@ import pytest
 
 from cp.engine import orphans as module
 from cp.engine.orphans import Orphan, describe, holders, orphans
-from cp.libc import become_subreaper
+from cp.platform.prctl import become_subreaper
 from tests.system import proc
 from tests.system.pilot import wait_for
 
@@ -173,7 +173,7 @@ def test_those_whose_descriptors_may_not_be_seen_are_hidden() -> None:
     script = (
         "import os\n"
         "from cp.engine.orphans import holders\n"
-        "from cp.libc import become_subreaper\n"
+        "from cp.platform.prctl import become_subreaper\n"
         "become_subreaper()\n"
         "r, w = os.pipe()\n"
         "os.set_inheritable(w, True)\n"

@@ -18,10 +18,10 @@ from cp.engine.loop import Loop
 from cp.engine.output import LINGERING_LIMIT, WARNING_PAUSE, Outputs
 from cp.engine.process import GROUPS_LIMIT, REAP_BATCH, Process, Processes, StartError, find_executable
 from cp.engine.run import Run
-from cp.libc import become_subreaper
 from cp.log.log import Log
 from cp.log.masking import Matcher
 from cp.plan import INHERIT
+from cp.platform.prctl import become_subreaper
 from tests.system import proc
 from tests.system.pilot import wait_for
 

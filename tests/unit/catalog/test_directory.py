@@ -13,9 +13,9 @@ import pytest
 
 from cp.catalog import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable, records
 from cp.catalog.directory import SWEEP_AFTER, Directory
-from cp.catalog.inotify import Inotify
 from cp.catalog.unusable import Seen
 from cp.plan import DirectorySettings
+from cp.platform.inotify import Inotify
 from tests.unit.catalog.fakes import service, watch
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cp.config import ConfigError, Source, load
-from cp.config.interfaces import Address
 from cp.plan import Job, Plan
+from cp.platform.address import Address
 
 ETH0 = [Address("eth0", bytes([10, 0, 0, 7])), Address("lo", bytes([127, 0, 0, 1]))]
 

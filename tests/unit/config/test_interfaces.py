@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from cp.config.interfaces import Address, InterfaceError, choose, format_ip, in_order, needs_addresses, parse_ip
+from cp.config.interfaces import InterfaceError, choose, in_order, needs_addresses
+from cp.platform.address import Address, format_ip, parse_ip
 
 
 def address(interface: str, text: str, *, unsteady: bool = False) -> Address:

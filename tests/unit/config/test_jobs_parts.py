@@ -353,7 +353,7 @@ def test_the_address_of_a_service(interfaces: Any) -> None:
 
 
 def test_without_eth0_the_default_is_any_other_interface() -> None:
-    from cp.config.interfaces import Address
+    from cp.platform.address import Address
     from tests.unit.config.loading import load_text
 
     text = '{consul: "c:1", jobs: [{name: "web", port: 80, health: {interval: 1, ttl: 5}}]}'

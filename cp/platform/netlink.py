@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cp.config.interfaces import Address
-from cp.text import decoded_by_python, file_of, from_bytes
+from cp.platform.address import Address
+from cp.platform.text import decoded_by_python, file_of, from_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

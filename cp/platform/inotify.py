@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from sys import byteorder
 
-from cp.text import from_bytes, to_bytes
+from cp.platform.text import from_bytes, to_bytes
 
 # <sys/inotify.h>; the flags for inotify_init1 are those of open().
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, DELETE = 0x008, 0x040, 0x080, 0x200
