@@ -2,7 +2,8 @@
 
 A wheel is for one version of CPython, one type of machine and one C library. What is in it is nearly the same for all
 of them, so the files of one type of machine are compressed together, to a fifth of what they would be one by one. A
-start of the archive knows nothing of them; cp/catalog/fast_json.py unpacks one when a catalogue's answer is large.
+start of the archive does not read them; `cp/catalog/consul/fast_json.py` unpacks one when a catalogue's answer is
+large.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from build import ROOT, BuildError, write
-from cp.catalog.fast_json import INDEX_SIZE
+from cp.catalog.consul.fast_json import INDEX_SIZE
 
 LOCK = ROOT / "build" / "orjson.lock"
 MACHINES = ("x86_64", "aarch64")
@@ -110,6 +111,6 @@ def pack(files: dict[str, bytes]) -> bytes:
     """These files as one: an index, padded, of lines with their names and sizes; then the files, in the same order."""
     index = "".join(f"{name} {len(content)}\n" for name, content in files.items()).encode()
     if len(index) > INDEX_SIZE:
-        raise BuildError("the index of orjson's native files is longer than cp/catalog/fast_json.py expects")
+        raise BuildError("the index of orjson's native files is longer than cp/catalog/consul/fast_json.py expects")
     plain = index.ljust(INDEX_SIZE, b"\n") + b"".join(files.values())
     return lzma.compress(plain, format=lzma.FORMAT_XZ, check=lzma.CHECK_CRC32, filters=FILTERS)

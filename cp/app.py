@@ -116,7 +116,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
     if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
         for name in FOR_HTTP:
             if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
-                from cp.catalog.lean import missing_module
+                from cp.catalog.http.lean import missing_module
 
                 raise config.ConfigError([missing_module(name)])
     return loaded

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from benchmarks.fleet.world import World
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 
 READ = 50e-6  # seconds of work: a question, or a heartbeat that changes nothing
 WRITE = 100e-6  # a change, which servers agree on and put on disk

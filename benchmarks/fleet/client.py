@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.fleet.agent import Agent, Answer, Done, Question
-from cp.catalog import CatalogError, CatalogUnreachable, Entry, Instance
-from cp.catalog.consul import Consul
-from cp.catalog.http import Answer as HttpAnswer
+from cp.catalog.consul.client import Consul
+from cp.catalog.http.client import Answer as HttpAnswer
+from cp.catalog.protocol import CatalogError, CatalogUnreachable, Entry, Instance
 from cp.plan import ConsulSettings, Service, Watch
 
 

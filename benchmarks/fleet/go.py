@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.fleet.agent import Agent, Answer
 from benchmarks.fleet.world import World
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 
 
 class GoPilot:

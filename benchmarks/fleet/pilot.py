@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks.fleet.agent import Agent
 from benchmarks.fleet.client import Call, Client
 from benchmarks.fleet.world import World
-from cp.catalog import CatalogError, Instance
-from cp.catalog.goals import HEARTBEAT, LOOK, REGISTER, Action, Goals
+from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER, Action, Goals
+from cp.catalog.protocol import CatalogError, Instance
 from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher
 from cp.engine.catalogue import Catalogue

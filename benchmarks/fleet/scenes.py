@@ -14,7 +14,7 @@ from benchmarks.fleet.go import GoPilot
 from benchmarks.fleet.pilot import Pilot
 from benchmarks.fleet.world import World
 from benchmarks.samples import quantile
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 
 OURS, GO = "containerpilot", "ContainerPilot 3.8"
 POLL, TTL, WATCHES = 5.0, 15.0, 3  # seconds, seconds

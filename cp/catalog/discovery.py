@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog, Facts
-    from cp.catalog.names import Resolver
-    from cp.catalog.observed import Observe
+    from cp.catalog.http.resolver import Resolver
+    from cp.catalog.instrumented import Observe
+    from cp.catalog.outage import Failures
+    from cp.catalog.protocol import Catalog, Facts
     from cp.catalog.registrar import Registrar
-    from cp.catalog.trouble import Failures
-    from cp.catalog.unusable import Seen
+    from cp.catalog.unusable_entries import Seen
     from cp.catalog.watcher import Watcher
     from cp.engine.host import Instance, Log, Report
     from cp.engine.loop import Loop
@@ -54,7 +54,7 @@ class SharedResolver:
     def get(self) -> Resolver:
         with self._guard:
             if self._resolver is None:
-                from cp.catalog.names import Resolver
+                from cp.catalog.http.resolver import Resolver
 
                 self._resolver = Resolver()
             return self._resolver
@@ -133,16 +133,16 @@ class Discovery:
         return self._registrar
 
     def _failures(self) -> Failures:
-        from cp.catalog.trouble import Failures
+        from cp.catalog.outage import Failures
 
         if self._shared is None:
             self._shared = Failures()
         return self._shared
 
     def _open(self, who: str) -> Catalog:
-        from cp.catalog.observed import Observed
-        from cp.catalog.opener import open_catalog
-        from cp.catalog.unusable import Seen
+        from cp.catalog.factory import open_catalog
+        from cp.catalog.instrumented import Observed
+        from cp.catalog.unusable_entries import Seen
 
         with self._guard:
             unusable = self._unusable = self._unusable or Seen()

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock, start_new_thread
 
-from cp.catalog.goals import DEREGISTER, Goals
+from cp.catalog.desired import DEREGISTER, Goals
+from cp.catalog.registrar_worker import Worker
 from cp.catalog.reports import Reports
-from cp.catalog.worker import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog, CatalogError, Listener, Log, Loop
-    from cp.catalog.goals import Action
-    from cp.catalog.trouble import Failures
-    from cp.catalog.worker import StartThread
+    from cp.catalog.desired import Action
+    from cp.catalog.outage import Failures
+    from cp.catalog.protocol import Catalog, CatalogError, Listener, Log, Loop
+    from cp.catalog.registrar_worker import StartThread
     from cp.plan import Service
 
 # A removal waits this long for another service's call to end by itself before that call is broken off: the engine

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cp.catalog import Listener, Loop
+    from cp.catalog.protocol import Listener, Loop
     from cp.plan import Service
 
 REGISTRATION = "registration"  # who asks, where it is not a watch

@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from _thread import start_new_thread
 
-from cp.catalog import CatalogError, CatalogRefused
-from cp.catalog.bell import Bell
-from cp.catalog.changes import Sighting
-from cp.catalog.observed import LONGER
+from cp.catalog.instrumented import LONGER
+from cp.catalog.outage import CALM, LONGEST, SHORTEST, Trouble, in_words, span
+from cp.catalog.protocol import CatalogError, CatalogRefused
 from cp.catalog.reports import Reports
-from cp.catalog.trouble import CALM, LONGEST, SHORTEST, Trouble, in_words, span
+from cp.catalog.snapshot import Sighting
+from cp.catalog.wakeup import Bell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from cp.catalog import Catalog, Listener, Log, Loop
-    from cp.catalog.trouble import Failures
+    from cp.catalog.outage import Failures
+    from cp.catalog.protocol import Catalog, Listener, Log, Loop
     from cp.plan import Watch
 
     # Any, because the engine names an instance by a protocol of its own.

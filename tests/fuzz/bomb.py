@@ -10,8 +10,8 @@ import resource
 import sys
 from typing import TYPE_CHECKING
 
-from cp.catalog import CatalogGarbage
-from cp.catalog.instances import parse_instances
+from cp.catalog.consul.instances import parse_instances
+from cp.catalog.protocol import CatalogGarbage
 from cp.config import ConfigError, Source, load
 from cp.config.json5 import JsonError, parse
 from cp.config.template import TemplateError, render

@@ -7,16 +7,18 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.catalog import CatalogError, CatalogGarbage, Entry, Instance, instances, records
-from cp.catalog import etcd as etcd_module
-from cp.catalog.consul import Consul
-from cp.catalog.etcd2 import Etcd2
-from cp.catalog.etcd3 import Etcd3
-from cp.catalog.etcd_endpoints import Endpoints
-from cp.catalog.etcd_records import Reader
-from cp.catalog.folder import Folder
-from cp.catalog.http import Answer
-from cp.catalog.sockets import PatientSocket, origin
+from cp.catalog.consul import instances
+from cp.catalog.consul.client import Consul
+from cp.catalog.directory import records
+from cp.catalog.directory.folder import Folder
+from cp.catalog.etcd import client as etcd_module
+from cp.catalog.etcd.endpoints import Endpoints
+from cp.catalog.etcd.records import Reader
+from cp.catalog.etcd.v2 import Etcd2
+from cp.catalog.etcd.v3 import Etcd3
+from cp.catalog.http.client import Answer
+from cp.catalog.http.sockets import PatientSocket, origin
+from cp.catalog.protocol import CatalogError, CatalogGarbage, Entry, Instance
 from cp.plan import ConsulSettings, EtcdSettings
 from tests.fuzz.held import folder
 from tests.fuzz.material import SEPARATOR, check, choice, parts, text_of
@@ -25,7 +27,7 @@ from tests.unit.catalog.fakes import service, watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cp.catalog.stream import Stream
+    from cp.catalog.http.line_stream import Stream
 
 STATUSES = (200, 201, 204, 400, 401, 403, 404, 405, 412, 429, 500, 503)
 MOST_QUESTIONS = 300  # that one call may ask, of a server that answers them all at once

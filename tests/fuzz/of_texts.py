@@ -11,7 +11,7 @@ from cp.config import durations, interfaces
 from cp.config.interfaces import InterfaceError
 from cp.config.json5 import JsonError, Value, parse
 from cp.platform import netlink
-from cp.platform.address import Address
+from cp.platform.address import Address, format_ip, parse_ip
 from cp.server.bodies import Unprocessable, environment_changes
 from cp.server.client import request
 from cp.server.routes import percent_decoded
@@ -104,15 +104,15 @@ def fuzz_interface(data: bytes) -> None:
         if len(block) >= 5
     ]
     for address in known:
-        assert interfaces.parse_ip(address.text) is not None
+        assert parse_ip(address.text) is not None
     try:
         chosen = interfaces.choose(specs, known)
     except InterfaceError as error:
         check(error.faults)
         return
-    packed_choice = interfaces.parse_ip(chosen)
+    packed_choice = parse_ip(chosen)
     assert packed_choice is not None
-    assert interfaces.format_ip(packed_choice) in (chosen, chosen.removeprefix("::ffff:"))
+    assert format_ip(packed_choice) in (chosen, chosen.removeprefix("::ffff:"))
     if interfaces.needs_addresses(specs):
         assert chosen in [address.text for address in known]
     else:
@@ -124,7 +124,7 @@ def fuzz_netlink(data: bytes) -> None:
     with contextlib.suppress(OSError):
         for address in netlink.parse_dump(data, {1: "lo", 2: "eth0"}):
             if address is not None:
-                assert interfaces.parse_ip(address.text) is not None
+                assert parse_ip(address.text) is not None
 
 
 def fuzz_command_line(data: bytes) -> None:

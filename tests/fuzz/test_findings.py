@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogGarbage, records
-from cp.catalog.etcd3 import MOST_PAGES, _Pages
+from cp.catalog.directory import records
+from cp.catalog.etcd.v3 import MOST_PAGES, _Pages
+from cp.catalog.protocol import CatalogGarbage
 from cp.config.json5 import JsonError, parse
 from cp.config.nearest import nearest
 from cp.config.template import TemplateError, render

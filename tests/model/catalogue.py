@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from cp.catalog.goals import Goal, Goals
+from cp.catalog.desired import Goal, Goals
 from tests.model.drawing import wishes_from_seed
 from tests.model.wishes import play
 

@@ -10,7 +10,8 @@ import heapq
 from collections.abc import Callable
 from unittest.mock import Mock
 
-from cp.catalog import (
+from cp.catalog.desired import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, Goals
+from cp.catalog.protocol import (
     CatalogClosed,
     CatalogError,
     CatalogForgotten,
@@ -19,7 +20,6 @@ from cp.catalog import (
     CatalogUnreachable,
     Entry,
 )
-from cp.catalog.goals import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, Goals
 from cp.plan import Service
 
 NAMES = ("www", "api", "db")

@@ -9,7 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog.opener import open_catalog
+from cp.catalog.factory import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
 from cp.engine.catalogue import Catalogue
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cp.catalog import Instance
+    from cp.catalog.protocol import Instance
 
 DEADLINE = 20.0  # seconds until a condition must hold
 

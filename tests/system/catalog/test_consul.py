@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.catalog.consul import Consul as Client
+from cp.catalog.consul.client import Consul as Client
+from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from tests.system.catalog.live import Relay, consul_at, service, watch
 from tests.system.pilot import wait_for
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogForgotten, CatalogUnreachable
-from cp.catalog.etcd import Etcd as Client
-from cp.catalog.etcd2 import Etcd2
-from cp.catalog.etcd3 import Etcd3
+from cp.catalog.etcd.client import Etcd as Client
+from cp.catalog.etcd.v2 import Etcd2
+from cp.catalog.etcd.v3 import Etcd3
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogForgotten, CatalogUnreachable
 from tests.system.catalog.live import etcd_at, service, watch
 from tests.system.pilot import settle, wait_for
 

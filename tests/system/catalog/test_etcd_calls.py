@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.catalog.etcd import Etcd as Client
-from cp.catalog.etcd3 import lease_id
+from cp.catalog.etcd.client import Etcd as Client
+from cp.catalog.etcd.v3 import lease_id
+from cp.catalog.protocol import CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.plan import Tls
 from tests.system.catalog.live import Relay, etcd_at, service, watch
 from tests.system.catalog.test_lean import run

@@ -11,7 +11,7 @@ import pytest
 from tests.system.pilot import ROOT
 
 # All that may be imported on the way to the application's start for registrars and watchers to exist.
-EARLY = "import cp.catalog, cp.catalog.registrar, cp.catalog.watcher, cp.catalog.goals, cp.catalog.changes"
+EARLY = "import cp.catalog, cp.catalog.registrar, cp.catalog.watcher, cp.catalog.desired, cp.catalog.snapshot"
 OPEN = """
 import sys
 from cp.catalog.opener import open_catalog

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog.consul import Consul
+from cp.catalog.consul.client import Consul
 from cp.catalog.watcher import Watcher
 from cp.engine.catalogue import Catalogue
 from cp.engine.loop import Loop
@@ -22,7 +22,7 @@ from tests.system.catalog.live import Live, watch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cp.catalog import Instance
+    from cp.catalog.protocol import Instance
 
 TICK = 0.005  # seconds
 # Milliseconds, at the 99th percentile. On a machine with nothing else to do it is below 20; here it guards against a

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError, CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.catalog.consul import Consul as Client
+from cp.catalog.consul.client import Consul as Client
+from cp.catalog.protocol import CatalogError, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.plan import Tls
 from tests.certificates import Authority, openssl
 from tests.system.catalog.live import Party, consul_at, service, watch

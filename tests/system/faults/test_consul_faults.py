@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogGarbage
-from cp.catalog.http import Http
+from cp.catalog.http.client import Http
+from cp.catalog.protocol import CatalogGarbage
 from cp.endpoint import parse_endpoint
 from cp.plan import Tls
 from tests.system.faults import lies

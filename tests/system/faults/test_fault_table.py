@@ -28,7 +28,7 @@ FIRST = 12  # and so many more at its begin
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A trouble is over after half a second without another failure."""
-    for module in ("trouble", "watcher"):
+    for module in ("outage", "watcher"):
         monkeypatch.setattr(f"cp.catalog.{module}.CALM", 0.5)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog.trouble import CALM
+from cp.catalog.outage import CALM
 from tests.system.pilot import now
 from tests.system.scripts import mark, python, service
 from tests.system.servers import free_port

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError
-from cp.catalog.directory import Directory
-from cp.catalog.opener import open_catalog
+from cp.catalog.directory.client import Directory
+from cp.catalog.factory import open_catalog
+from cp.catalog.protocol import CatalogError
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings
 from tests.system.jobs.configs import app, config, job
 from tests.system.scripts import forever, python

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.catalog import CatalogError
-from cp.catalog import sockets as module
-from cp.catalog.consul import Consul
-from cp.catalog.sockets import tls_context
+from cp.catalog.consul.client import Consul
+from cp.catalog.http import sockets as module
+from cp.catalog.http.sockets import tls_context
+from cp.catalog.protocol import CatalogError
 from cp.plan import ConsulSettings, Tls
 from tests.certificates import Authority
 from tests.system.security.tls_server import NotingServer

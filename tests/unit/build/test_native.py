@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from build import BuildError, native
-from cp.catalog.fast_json import INDEX_SIZE
+from cp.catalog.consul.fast_json import INDEX_SIZE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,8 +15,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog import CatalogUnreachable
-from cp.catalog.opener import open_catalog
+from cp.catalog.factory import open_catalog
+from cp.catalog.protocol import CatalogUnreachable
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
 from cp.plan import ConsulSettings, EtcdSettings
@@ -26,7 +26,7 @@ from tests.unit.catalog.test_threads import LONG, LiveLoop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog, Instance
+    from cp.catalog.protocol import Catalog, Instance
     from cp.plan import Service, Watch
 
 FAILURES = int(os.environ.get("FAILURES", "10000"))

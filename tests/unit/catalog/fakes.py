@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog import CatalogForgotten, CatalogUnreachable, Entry, Instance
+from cp.catalog.protocol import CatalogForgotten, CatalogUnreachable, Entry, Instance
 from cp.plan import Service, Watch
 
 if TYPE_CHECKING:

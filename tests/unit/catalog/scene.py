@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cp.catalog.outage import Failures
 from cp.catalog.registrar import Registrar
-from cp.catalog.trouble import Failures
 from tests.unit.catalog.fakes import Clock, Facts, FakeCatalog, FakeLog, FakeLoop, service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog
+    from cp.catalog.protocol import Catalog
     from cp.plan import Service
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.catalog.changes import Sighting
+from cp.catalog.snapshot import Sighting
 from tests.unit.catalog.fakes import instance
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, Entry
-from cp.catalog.claim import LOOK_EVERY, SOON
+from cp.catalog.id_claim import LOOK_EVERY, SOON
+from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, Entry
 from tests.unit.catalog.fakes import DOWN, service
 from tests.unit.catalog.scene import Scene
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from cp.catalog import CatalogGarbage, Instance, instances
-from cp.catalog.instances import LARGE, parse_instances
+from cp.catalog.consul import instances
+from cp.catalog.consul.instances import LARGE, parse_instances
+from cp.catalog.protocol import CatalogGarbage, Instance
 
 
 def usable(body: bytes) -> list[Instance]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import (
+from cp.catalog.consul.client import Consul
+from cp.catalog.http.client import Answer
+from cp.catalog.protocol import (
     CatalogError,
     CatalogForgotten,
     CatalogGarbage,
@@ -19,8 +21,6 @@ from cp.catalog import (
     CatalogUnreachable,
     Instance,
 )
-from cp.catalog.consul import Consul
-from cp.catalog.http import Answer
 from cp.plan import ConsulSettings
 from tests.unit.catalog.fakes import service, watch
 from tests.unit.catalog.test_http import Server

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable, records
-from cp.catalog.directory import SWEEP_AFTER, Directory
-from cp.catalog.unusable import Seen
+from cp.catalog.directory import records
+from cp.catalog.directory.client import SWEEP_AFTER, Directory
+from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, CatalogUnreachable
+from cp.catalog.unusable_entries import Seen
 from cp.plan import DirectorySettings
 from cp.platform.inotify import Inotify
 from tests.unit.catalog.fakes import service, watch
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cp.catalog import Instance
+    from cp.catalog.protocol import Instance
     from cp.plan import Watch
 
 LONG = 10.0

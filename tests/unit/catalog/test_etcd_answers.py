@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError, CatalogUnreachable
-from cp.catalog.etcd import Etcd
+from cp.catalog.etcd.client import Etcd
+from cp.catalog.protocol import CatalogError, CatalogUnreachable
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import service, watch
 from tests.unit.catalog.test_http import client, says, serve

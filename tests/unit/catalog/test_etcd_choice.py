@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cp.catalog import CatalogError, CatalogUnreachable
 from cp.catalog.discovery import Discovery
-from cp.catalog.etcd import Etcd
-from cp.catalog.etcd2 import Etcd2
-from cp.catalog.etcd3 import Etcd3
+from cp.catalog.etcd.client import Etcd
+from cp.catalog.etcd.v2 import Etcd2
+from cp.catalog.etcd.v3 import Etcd3
+from cp.catalog.protocol import CatalogError, CatalogUnreachable
 from cp.engine.catalogue import Catalogue
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch

@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from cp.catalog import CatalogError, CatalogGarbage, Instance
-from cp.catalog.etcd import gateways, parse_version
-from cp.catalog.etcd3 import lease_id
-from cp.catalog.etcd_endpoints import Endpoints
-from cp.catalog.etcd_gateway import error_of, number
-from cp.catalog.etcd_records import Reader, Record, encode, instances, normal_prefix
-from cp.catalog.http import Answer
+from cp.catalog.etcd.client import gateways, parse_version
+from cp.catalog.etcd.endpoints import Endpoints
+from cp.catalog.etcd.gateway import error_of, number
+from cp.catalog.etcd.records import Reader, Record, encode, instances, normal_prefix
+from cp.catalog.etcd.v3 import lease_id
+from cp.catalog.http.client import Answer
+from cp.catalog.protocol import CatalogError, CatalogGarbage, Instance
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import service
 

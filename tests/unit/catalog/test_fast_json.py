@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from build.native import pack
-from cp.catalog import fast_json
+from cp.catalog.consul import fast_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

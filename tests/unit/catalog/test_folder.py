@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import records
-from cp.catalog.folder import Folder
+from cp.catalog.directory import records
+from cp.catalog.directory.folder import Folder
 from tests.unit.catalog.fakes import service
 
 if TYPE_CHECKING:

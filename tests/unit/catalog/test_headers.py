@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.catalog.headers import Message, Parser
+from cp.catalog.http.headers import Message, Parser
 
 FOUND = [
     "Content-Length: 2\r\n",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from cp.catalog.http import Http
-from cp.catalog.stream import Stream
+from cp.catalog.http.client import Http
+from cp.catalog.http.line_stream import Stream
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from cp.endpoint import Endpoint, parse_endpoint
 from cp.plan import Tls
 

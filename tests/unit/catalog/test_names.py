@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogUnreachable
-from cp.catalog.bell import Bell
-from cp.catalog.http import Http
-from cp.catalog.names import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
+from cp.catalog.http.client import Http
+from cp.catalog.http.resolver import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogUnreachable
+from cp.catalog.wakeup import Bell
 from cp.endpoint import Endpoint
 from cp.plan import Tls
 from tests.unit.catalog.fakes import Clock

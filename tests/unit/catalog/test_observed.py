@@ -8,8 +8,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.catalog.observed import Observed
+from cp.catalog.instrumented import Observed
+from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.engine.catalogue import Awaited
 
 CALLS: list[tuple[str, str, tuple[Any, ...]]] = [

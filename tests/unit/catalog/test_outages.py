@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cp.catalog import CatalogRefused, CatalogUnreachable
-from cp.catalog.trouble import CALM, LONGEST_ASKED
+from cp.catalog.outage import CALM, LONGEST_ASKED
+from cp.catalog.protocol import CatalogRefused, CatalogUnreachable
 from tests.unit.catalog.fakes import DOWN, service
 from tests.unit.catalog.scene import Scene
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.catalog.proxy import proxy_for
+from cp.catalog.http.proxy import proxy_for
 
 
 @pytest.mark.parametrize(

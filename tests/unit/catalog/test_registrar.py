@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cp.catalog import (
+from cp.catalog.outage import CALM
+from cp.catalog.protocol import (
     CatalogClosed,
     CatalogForgotten,
     CatalogGarbage,
@@ -14,14 +15,13 @@ from cp.catalog import (
     CatalogUnreachable,
 )
 from cp.catalog.registrar import GRACE, Registrar
-from cp.catalog.trouble import CALM
 from tests.unit.catalog.fakes import DOWN, Deaf, service
 from tests.unit.catalog.scene import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import CatalogError
+    from cp.catalog.protocol import CatalogError
 
 
 def test_the_first_passing_check_registers_and_each_later_one_is_one_heartbeat(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.catalog import CatalogRefused
+from cp.catalog.protocol import CatalogRefused
 from cp.catalog.reports import Reports
 from tests.unit.catalog.fakes import DOWN, Clock, Facts, FakeLoop, service
 from tests.unit.catalog.scene import Scene

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from cp.catalog.stream import FLOOD, LONGEST_LINE, Stream
+from cp.catalog.http.line_stream import FLOOD, LONGEST_LINE, Stream
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from tests.unit.catalog.test_http import LONG, OK, client, in_background, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cp.catalog.http import Http
+    from cp.catalog.http.client import Http
 
 __all__ = ["client", "serve"]
 

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog import CatalogClosed, Instance
+from cp.catalog.protocol import CatalogClosed, Instance
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
 from tests.unit.catalog.fakes import Clock, Deaf, FakeCatalog, FakeLog, FakeLoop, instance, service, watch

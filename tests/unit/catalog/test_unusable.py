@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.catalog.unusable import MOST_REPORTS, Seen, Unusable
+from cp.catalog.unusable_entries import MOST_REPORTS, Seen, Unusable
 
 
 def test_each_is_reported_once_while_it_is_there() -> None:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog import CatalogError, CatalogRefused, CatalogUnreachable, Instance
-from cp.catalog.trouble import CALM, Failures
+from cp.catalog.outage import CALM, Failures
+from cp.catalog.protocol import CatalogError, CatalogRefused, CatalogUnreachable, Instance
 from cp.catalog.watcher import GATHER, HASTE, LONGEST_GATHER, PUSH_WAIT, Watcher
 from tests.unit.catalog.fakes import DOWN, Clock, Deaf, Facts, FakeCatalog, FakeLog, FakeLoop, instance, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog
+    from cp.catalog.protocol import Catalog
     from cp.plan import Watch
 
 A, B, C = instance("a", 1), instance("b", 2), instance("c", 3)

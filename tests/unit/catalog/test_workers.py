@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.catalog import CatalogClosed
+from cp.catalog.protocol import CatalogClosed
 from cp.catalog.registrar import MOST_WORKERS, Registrar
 from tests.unit.catalog.fakes import Deaf, FakeCatalog, FakeLog, service
 from tests.unit.catalog.test_threads import LONG, LiveLoop

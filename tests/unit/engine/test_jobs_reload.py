@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 from cp.plan import DirectorySettings, Job, Service, When
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, each, every, job, once, watch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 from tests.unit.engine.plans import app, backend, task
 from tests.unit.engine.world import World
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cp.catalog import Instance
+from cp.catalog.protocol import Instance
 from cp.engine.instances import Found, missing
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import app, backend, each, job, once, watch

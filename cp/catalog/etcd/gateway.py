@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 
-from cp.catalog import CatalogError, CatalogGarbage, CatalogRefused, CatalogUnreachable
-from cp.catalog.etcd_records import ApiMissing, parse_object
+from cp.catalog.etcd.records import ApiMissing, parse_object
+from cp.catalog.protocol import CatalogError, CatalogGarbage, CatalogRefused, CatalogUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cp.catalog.etcd_endpoints import Endpoints
-    from cp.catalog.http import Answer
-    from cp.catalog.stream import Stream
+    from cp.catalog.etcd.endpoints import Endpoints
+    from cp.catalog.http.client import Answer
+    from cp.catalog.http.line_stream import Stream
     from cp.plan import EtcdSettings
 
 # Codes of gRPC's, in answers that are errors.

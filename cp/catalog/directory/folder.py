@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cp.catalog import records
-from cp.catalog.unusable import Seen
+from cp.catalog.directory import records
+from cp.catalog.unusable_entries import Seen
 from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False

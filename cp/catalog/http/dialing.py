@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 import time
 
-from cp.catalog.bell import Bell
-from cp.catalog.names import numeric
-from cp.catalog.sockets import open_socket
+from cp.catalog.http.resolver import numeric
+from cp.catalog.http.sockets import open_socket
+from cp.catalog.wakeup import Bell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cp.catalog.names import Lookup, Peer, Resolver
-    from cp.catalog.sockets import Patience, PatientSocket
+    from cp.catalog.http.resolver import Lookup, Peer, Resolver
+    from cp.catalog.http.sockets import Patience, PatientSocket
 
     Watched = Callable[[socket.socket | Bell | None], None]
 

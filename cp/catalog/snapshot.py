@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from cp.catalog import Instance
+    from cp.catalog.protocol import Instance
 
 
 class Sighting:

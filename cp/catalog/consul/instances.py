@@ -11,8 +11,8 @@ import json
 import time
 from _thread import allocate_lock
 
-from cp.catalog import CatalogGarbage, Instance
-from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
+from cp.catalog.protocol import CatalogGarbage, Instance
+from cp.catalog.unusable_entries import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _parse_large(body: bytes) -> tuple[list[Instance], dict[str, str]]:
 def _fast_parser() -> Callable[[bytes], Any]:
     global _fast
     if _fast is None:
-        from cp.catalog import fast_json
+        from cp.catalog.consul import fast_json
 
         _fast = fast_json.load()
     return _fast

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from cp.catalog.headers import Message, Parser
+from cp.catalog.http.headers import Message, Parser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

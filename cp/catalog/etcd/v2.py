@@ -15,7 +15,10 @@ import json
 import time
 from urllib.parse import quote, urlencode
 
-from cp.catalog import (
+from cp.catalog.etcd.endpoints import basic_authorization
+from cp.catalog.etcd.records import ApiMissing, encode, instances, normal_prefix, parse_object
+from cp.catalog.http.line_stream import Stream
+from cp.catalog.protocol import (
     CatalogClosed,
     CatalogError,
     CatalogForgotten,
@@ -23,19 +26,16 @@ from cp.catalog import (
     CatalogRefused,
     CatalogUnreachable,
 )
-from cp.catalog.etcd_endpoints import basic_authorization
-from cp.catalog.etcd_records import ApiMissing, encode, instances, normal_prefix, parse_object
-from cp.catalog.stream import Stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from cp.catalog import Instance
-    from cp.catalog.etcd_endpoints import Endpoints
-    from cp.catalog.etcd_records import Reader
-    from cp.catalog.http import Answer
+    from cp.catalog.etcd.endpoints import Endpoints
+    from cp.catalog.etcd.records import Reader
+    from cp.catalog.http.client import Answer
+    from cp.catalog.protocol import Instance
     from cp.plan import EtcdSettings, Service, Watch
 
 # etcd's own numbers of errors.
@@ -45,7 +45,7 @@ MOST_TURNS = 10  # that one wait takes because of heartbeats
 
 
 class Etcd2:
-    """The calls of `cp.catalog.etcd`."""
+    """The calls of `cp.catalog.etcd.client`."""
 
     def __init__(self, settings: EtcdSettings, endpoints: Endpoints, reader: Reader) -> None:
         self._endpoints = endpoints

@@ -9,9 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cp.catalog import Catalog
-    from cp.catalog.names import Resolver
-    from cp.catalog.unusable import Seen
+    from cp.catalog.http.resolver import Resolver
+    from cp.catalog.protocol import Catalog
+    from cp.catalog.unusable_entries import Seen
     from cp.plan import EtcdSettings
 
 
@@ -32,14 +32,14 @@ def open_catalog(
     were told of. Imports what this catalogue needs and no other: call it on the thread that will use the client.
     """
     if isinstance(settings, DirectorySettings):
-        from cp.catalog.directory import Directory
+        from cp.catalog.directory.client import Directory
 
         return Directory(settings, warn, unusable)
     environ = process_environment() if environ is None else environ
     if isinstance(settings, ConsulSettings):
-        from cp.catalog.consul import Consul
+        from cp.catalog.consul.client import Consul
 
         return Consul(settings, environ, warn, resolver, unusable)
-    from cp.catalog.etcd import Etcd
+    from cp.catalog.etcd.client import Etcd
 
     return Etcd(settings, environ, warn, inform, resolver=resolver, unusable=unusable)

@@ -14,7 +14,7 @@ import stat
 from errno import ELOOP, ENXIO
 from math import isfinite
 
-from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
+from cp.catalog.unusable_entries import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False

@@ -7,14 +7,14 @@ import socket
 import time
 from _thread import allocate_lock
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
-from cp.catalog.bell import Bell
-from cp.catalog.dialing import Dialer, NameTimeout
-from cp.catalog.lean import urllib3_connection
-from cp.catalog.names import Resolver
-from cp.catalog.proxy import proxy_for
-from cp.catalog.sockets import Patience, open_unix, origin, reason, tls_context
-from cp.catalog.stream import check_whole
+from cp.catalog.http.dialing import Dialer, NameTimeout
+from cp.catalog.http.lean import urllib3_connection
+from cp.catalog.http.line_stream import check_whole
+from cp.catalog.http.proxy import proxy_for
+from cp.catalog.http.resolver import Resolver
+from cp.catalog.http.sockets import Patience, open_unix, origin, reason, tls_context
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
+from cp.catalog.wakeup import Bell
 from cp.endpoint import FORMS, EndpointError, parse_endpoint
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from typing import Any
 
-    from cp.catalog.stream import Stream
+    from cp.catalog.http.line_stream import Stream
     from cp.endpoint import Endpoint
     from cp.plan import Tls
 

@@ -9,7 +9,9 @@ import os
 import time
 from _thread import allocate_lock
 
-from cp.catalog import (
+from cp.catalog.directory import records
+from cp.catalog.directory.folder import Folder
+from cp.catalog.protocol import (
     PASSING,
     CatalogClosed,
     CatalogForgotten,
@@ -18,10 +20,8 @@ from cp.catalog import (
     CatalogUnreachable,
     Entry,
     Instance,
-    records,
 )
-from cp.catalog.bell import Bell
-from cp.catalog.folder import Folder
+from cp.catalog.wakeup import Bell
 from cp.platform.inotify import Inotify
 from cp.platform.text import file_of, from_bytes, to_bytes
 
@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog.unusable import Seen
+    from cp.catalog.unusable_entries import Seen
     from cp.plan import DirectorySettings, Service, Watch
 
 # Dead entries are removed this long after their deadline, and looked for as often: late enough that nobody's clock

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cp.catalog import CatalogError, CatalogUnreachable
-from cp.catalog.bell import Bell
-from cp.catalog.goals import HEARTBEAT, LOOK, REGISTER
-from cp.catalog.trouble import LONGEST, in_words
+from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER
+from cp.catalog.outage import LONGEST, in_words
+from cp.catalog.protocol import CatalogError, CatalogUnreachable
+from cp.catalog.wakeup import Bell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import Catalog
-    from cp.catalog.goals import Action
+    from cp.catalog.desired import Action
+    from cp.catalog.protocol import Catalog
     from cp.catalog.registrar import Registrar
 
     StartThread = Callable[[Callable[[], None], tuple[()]], object]

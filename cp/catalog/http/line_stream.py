@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from cp.catalog import CatalogGarbage
-from cp.catalog.sockets import origin
+from cp.catalog.http.sockets import origin
+from cp.catalog.protocol import CatalogGarbage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
 
-    from cp.catalog.sockets import Patience
+    from cp.catalog.http.sockets import Patience
 
 READ_SIZE = 64 * 1024
 # Bytes of no interest, after which we let the server wait: one that floods us must not keep this process busy.

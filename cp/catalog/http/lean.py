@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 
-from cp.catalog import CatalogError
-from cp.catalog.stand_ins import stand_ins
+from cp.catalog.http.stand_ins import stand_ins
+from cp.catalog.protocol import CatalogError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.catalog import Entry
+    from cp.catalog.protocol import Entry
     from cp.plan import Service
 
 LOOK_EVERY = 10  # heartbeats

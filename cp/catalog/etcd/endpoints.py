@@ -6,17 +6,17 @@ import os
 from _thread import allocate_lock
 from base64 import b64encode
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
-from cp.catalog.http import Http, endpoint_of
-from cp.catalog.names import Resolver
+from cp.catalog.http.client import Http, endpoint_of
+from cp.catalog.http.resolver import Resolver
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from cp.catalog.http import Answer
-    from cp.catalog.stream import Stream
+    from cp.catalog.http.client import Answer
+    from cp.catalog.http.line_stream import Stream
     from cp.plan import EtcdSettings
 
 KEY = "etcd.endpoints"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from cp.catalog.bell import Bell
+    from cp.catalog.wakeup import Bell
 
     StartThread = Callable[..., object]
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 
-from cp.catalog import PASSING, CatalogGarbage, CatalogUnreachable, Entry
-from cp.catalog.etcd2 import Etcd2
-from cp.catalog.etcd3 import Etcd3
-from cp.catalog.etcd_endpoints import Endpoints, basic_authorization, by_chance
-from cp.catalog.etcd_records import ApiMissing, Reader, Record, parse_object
+from cp.catalog.etcd.endpoints import Endpoints, basic_authorization, by_chance
+from cp.catalog.etcd.records import ApiMissing, Reader, Record, parse_object
+from cp.catalog.etcd.v2 import Etcd2
+from cp.catalog.etcd.v3 import Etcd3
+from cp.catalog.protocol import PASSING, CatalogGarbage, CatalogUnreachable, Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
 
-    from cp.catalog import Instance
-    from cp.catalog.http import Answer
-    from cp.catalog.names import Resolver
-    from cp.catalog.unusable import Seen
+    from cp.catalog.http.client import Answer
+    from cp.catalog.http.resolver import Resolver
+    from cp.catalog.protocol import Instance
+    from cp.catalog.unusable_entries import Seen
     from cp.plan import EtcdSettings, Service, Watch
 
     T = TypeVar("T")

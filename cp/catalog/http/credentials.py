@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cp.catalog import CatalogRefused
+from cp.catalog.protocol import CatalogRefused
 from cp.platform.text import to_bytes
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 
-from cp.catalog import CatalogClosed, CatalogForgotten, CatalogRefused
+from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cp.catalog import Awaited, Catalog, Entry, Instance
+    from cp.catalog.protocol import Awaited, Catalog, Entry, Instance
     from cp.plan import Service, Watch
 
     T = TypeVar("T")

@@ -7,7 +7,7 @@ import socket
 import time
 from _thread import allocate_lock
 
-from cp.catalog import CatalogError
+from cp.catalog.protocol import CatalogError
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False

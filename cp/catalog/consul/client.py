@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from urllib.parse import quote, urlencode
 
-from cp.catalog import (
+from cp.catalog.consul.instances import parse_instances
+from cp.catalog.http.client import Http, endpoint_of
+from cp.catalog.http.credentials import Authorization, Token
+from cp.catalog.protocol import (
     PASSING,
     WARNING,
     CatalogError,
@@ -15,19 +18,16 @@ from cp.catalog import (
     CatalogUnreachable,
     Entry,
 )
-from cp.catalog.credentials import Authorization, Token
-from cp.catalog.http import Http, endpoint_of
-from cp.catalog.instances import parse_instances
-from cp.catalog.unusable import Seen, Unusable, is_port
+from cp.catalog.unusable_entries import Seen, Unusable, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from cp.catalog import Instance
-    from cp.catalog.http import Answer
-    from cp.catalog.names import Resolver
+    from cp.catalog.http.client import Answer
+    from cp.catalog.http.resolver import Resolver
+    from cp.catalog.protocol import Instance
     from cp.plan import ConsulSettings, Service, Watch
 
 QUOTED_BODY = 500  # characters of an answer in a message

@@ -19,19 +19,19 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 
-from cp.catalog import CatalogClosed, CatalogError, CatalogForgotten, CatalogGarbage
-from cp.catalog.etcd_gateway import NOT_FOUND, PRECONDITION, Gateway, error_of, number
-from cp.catalog.etcd_records import encode, instances, normal_prefix
-from cp.catalog.stream import Stream
+from cp.catalog.etcd.gateway import NOT_FOUND, PRECONDITION, Gateway, error_of, number
+from cp.catalog.etcd.records import encode, instances, normal_prefix
+from cp.catalog.http.line_stream import Stream
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogForgotten, CatalogGarbage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from cp.catalog import Instance
-    from cp.catalog.etcd_endpoints import Endpoints
-    from cp.catalog.etcd_records import Reader
+    from cp.catalog.etcd.endpoints import Endpoints
+    from cp.catalog.etcd.records import Reader
+    from cp.catalog.protocol import Instance
     from cp.plan import EtcdSettings, Service, Watch
 
 PAGE = 500  # keys
@@ -41,7 +41,7 @@ MOST_PAGES = MOST_KEYS // PAGE
 
 
 class Etcd3:
-    """The calls of `cp.catalog.etcd`; `root` is the gateway's path."""
+    """The calls of `cp.catalog.etcd.client`; `root` is the gateway's path."""
 
     def __init__(self, settings: EtcdSettings, endpoints: Endpoints, reader: Reader, root: str) -> None:
         self._gateway = Gateway(settings, endpoints, root)

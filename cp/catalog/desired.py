@@ -19,18 +19,18 @@ A LOOK finds out whether another program is registered under the same id: see `c
 
 from __future__ import annotations
 
-from cp.catalog import PASSING, CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
-from cp.catalog.claim import FREE, LOST, MOVED, THEIRS, Claim
+from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS, Claim
+from cp.catalog.outage import Trouble, span
+from cp.catalog.protocol import PASSING, CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.catalog.reports import REGISTRATION
-from cp.catalog.trouble import Trouble, span
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog import CatalogError, Entry
+    from cp.catalog.outage import Failures
+    from cp.catalog.protocol import CatalogError, Entry
     from cp.catalog.reports import Reports
-    from cp.catalog.trouble import Failures
     from cp.plan import Service
 
 REGISTER, HEARTBEAT, DEREGISTER, LOOK = "register", "heartbeat", "deregister", "look"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 
-from cp.catalog import CatalogGarbage, CatalogUnreachable, Instance
-from cp.catalog.unusable import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Seen, Unusable, is_port
+from cp.catalog.protocol import CatalogGarbage, CatalogUnreachable, Instance
+from cp.catalog.unusable_entries import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Seen, Unusable, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Consul, through the HTTP API of its agent."""

@@ -1,0 +1,1 @@
+"""The embedded catalogue: a folder with a file per instance."""

@@ -1,0 +1,182 @@
+"""Catalogues: where services are registered and where their instances are found.
+
+A `Catalog` is a set of blocking calls for the catalogue threads; `registrar` and `watcher` own those threads and are
+what the rest of the program speaks to. This page has only what both sides share, so that importing it costs nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Protocol
+
+    from cp.plan import Service, Watch
+
+    class Timer(Protocol):
+        def cancel(self) -> None: ...
+
+    class Loop(Protocol):
+        """The part of the engine's loop that this package uses; only `post` is called on other threads."""
+
+        def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer: ...
+        def post(self, callback: Callable[..., object], *args: Any) -> None: ...
+
+    class Log(Protocol):
+        def debug(self, message: str) -> None: ...
+        def info(self, message: str) -> None: ...
+        def warning(self, message: str) -> None: ...
+        def error(self, message: str) -> None: ...
+
+    class Awaited(Protocol):
+        """Knows the calls under way. Its methods are called on the threads that make the calls, and do not block."""
+
+        def begin(self, who: str, wait: float = 0.0) -> object:
+            """Notes a call of the registrar or of a watch; `wait`: how many seconds it may wait for a change."""
+
+        def end(self, call: object, *, answered: bool = True) -> None:
+            """Notes that the call which `begin` returned has ended, with an answer of the catalogue or without one."""
+
+    class Listener(Protocol):
+        """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
+
+        def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
+            """The catalogue took a registration or a heartbeat; `at`: when it was sent, on the registrar's clock.
+
+            `id` is the one that the entry has: another one than the service's, if another program has taken that.
+            """
+
+        def removed(self, service: Service) -> None:
+            """The catalogue has no entry of this service (any more)."""
+
+        def refused(self, service: Service, why: str) -> None:
+            """The catalogue answered, and did not take this service."""
+
+        def taken(self, service: Service, place: str) -> None:
+            """Another program has registered itself, there, under the service's id; the service is left out."""
+
+        def answered(self, who: str) -> None:
+            """The catalogue answered the registrar (reports.REGISTRATION) or a watch (its source)."""
+
+        def failed(self, who: str, why: str, answered: bool) -> None:
+            """A question of theirs failed; `answered`: the catalogue did answer, with an error."""
+
+    class Facts(Listener, Protocol):
+        @property
+        def awaited(self) -> Awaited: ...
+
+    class Catalog(Protocol):
+        """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.
+
+        All times are in seconds. Every call ends within the client's own time limits, and fails with a
+        `CatalogError` only. A cursor says what of a watch has been seen; it means something to the client that made
+        it and to nobody else. A cursor of None says that this catalogue cannot push this watch.
+        """
+
+        def register(self, service: Service, status: str) -> None:
+            """Enters the service, or replaces its entry; `status` is passing, warning, critical or "" (unknown)."""
+
+        def heartbeat(self, service: Service, status: str, output: str) -> None:
+            """Renews a registered service; CatalogForgotten if the catalogue does not know it (any more)."""
+
+        def deregister(self, service: Service) -> None:
+            """Removes the service; one that is not there is a success."""
+
+        def entry(self, service: Service) -> Entry | None:
+            """What is registered under the service's id now; None if there is nothing."""
+
+        def instances(self, watch: Watch) -> tuple[list[Instance], object]:
+            """The healthy instances now, and a cursor for `wait_for_change`."""
+
+        def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
+            """The healthy instances and a new cursor, as soon as they may differ from what the cursor saw."""
+
+        def interrupt(self) -> None:
+            """Makes the call under way fail now; the client stays usable."""
+
+        def close(self) -> None:
+            """Makes the call under way and all later ones fail, and frees all that it holds. Any number of times."""
+
+
+PASSING = "passing"
+WARNING = "warning"
+CRITICAL = "critical"
+
+
+class CatalogError(Exception):
+    """A call that did not do its work; str() says why, in one line, without secrets.
+
+    `operation` begins the message where it is not the usual one of the caller ("Check registration"). For
+    `retry_after` seconds the catalogue does not want to be asked again; 0 = it did not say.
+    """
+
+    def __init__(self, message: str, operation: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.retry_after = retry_after
+
+
+class CatalogUnreachable(CatalogError):
+    """No answer, or the answer of a server in trouble: nothing about this one service; it may work later."""
+
+
+class CatalogNotConnected(CatalogUnreachable):
+    """Nothing was sent: there was no connection."""
+
+
+class CatalogClosed(CatalogUnreachable):
+    """The client was closed, or its call interrupted, by our own side."""
+
+
+class CatalogRefused(CatalogError):
+    """The catalogue answered, and said no: permission denied, an entry that it does not accept."""
+
+
+class CatalogForgotten(CatalogError):
+    """The catalogue has no such registration: it must be made again."""
+
+
+class CatalogGarbage(CatalogError):
+    """The answer is not what a catalogue says."""
+
+
+class Entry:
+    """What stands in the catalogue under one id; `alive`: as far as the catalogue knows, it is renewed."""
+
+    __slots__ = ("address", "alive", "port")
+
+    def __init__(self, address: str, port: int, *, alive: bool) -> None:
+        self.address = address
+        self.port = port
+        self.alive = alive
+
+    @property
+    def place(self) -> str:
+        """For messages: the catalogue has what somebody else wrote."""
+        address = self.address[:100]
+        if not address.isprintable():
+            address = repr(address)
+        return f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+
+
+class Instance:
+    """A healthy instance of a service. Made once, never changed; plain slots because there may be thousands."""
+
+    __slots__ = ("address", "id", "port", "tags")
+
+    def __init__(self, id: str, address: str, port: int, tags: tuple[str, ...] = ()) -> None:
+        self.id = id
+        self.address = address
+        self.port = port
+        self.tags = tags
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Instance):
+            return NotImplemented
+        return (self.id, self.address, self.port, self.tags) == (other.id, other.address, other.port, other.tags)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.address, self.port, self.tags))
+
+    def __repr__(self) -> str:
+        return f"Instance({self.id!r}, {self.address!r}, {self.port!r}, {self.tags!r})"
