@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _codecs import utf_8_decode
 
-from cp.config.json5 import JsonError, parse
+from cp.config.json5.parser import JsonError, parse
 from cp.platform.text import from_bytes, process_environment, to_bytes
 from cp.server.client import ClientError
 from cp.tables import events_lines, job_details, jobs_table, printable
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from cp.config.json5 import Data
+    from cp.config.json5.parser import Data
     from cp.tables import Data as Plain
 
 OTHERS = 5  # sockets of other users that are listed

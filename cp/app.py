@@ -6,8 +6,11 @@ import os
 import sys
 import time
 
-from cp import __version__, config
+from cp import __version__
 from cp.cli import complain
+from cp.config.errors import ConfigError
+from cp.config.load import load as load_plan
+from cp.config.source import Source, read
 from cp.engine.changes import Refused
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
@@ -59,12 +62,12 @@ def run(config_argument: str, arguments: tuple[str, ...], *, allow_second: bool 
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
     log = Log(secrets=secrets)
     try:
-        source = config.read(config_argument, environment.get(), lambda: _meant(arguments))
+        source = read(config_argument, environment.get(), lambda: _meant(arguments))
         first = _load(source, environment, arguments, log)
         if first.dialect == "jobs" and arguments and (flag := _meant(arguments, flag=True)):
             raise _CannotStart(f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?")
         supervise = _assemble(source, first, inherited, environment, arguments, log)
-    except (config.ConfigError, LogError, _CannotStart) as error:
+    except (ConfigError, LogError, _CannotStart) as error:
         why = str(error)
     except SCARCE as error:
         if isinstance(error, ImportError) and type(error) is not ImportError:
@@ -103,8 +106,8 @@ def _meant(arguments: tuple[str, ...], *, flag: bool = False) -> str:
     return flag_of(arguments[0]) if flag else instead_of_a_start(arguments)
 
 
-def _load(source: config.Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:
-    loaded = config.load(
+def _load(source: Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:
+    loaded = load_plan(
         source,
         environment.get(),
         arguments=arguments,
@@ -118,7 +121,7 @@ def _load(source: config.Source, environment: Environment, arguments: tuple[str,
             if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
                 from cp.catalog.http.lean import missing_module
 
-                raise config.ConfigError([missing_module(name)])
+                raise ConfigError([missing_module(name)])
     return loaded
 
 
@@ -173,7 +176,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _assemble(
-    source: config.Source,
+    source: Source,
     first: plan.Plan,
     inherited: Mapping[str, str],
     environment: Environment,
@@ -220,7 +223,7 @@ def _assemble(
     def load() -> plan.Plan:
         try:
             return load_again()
-        except (config.ConfigError, LogError, _CannotStart) as error:
+        except (ConfigError, LogError, _CannotStart) as error:
             why = str(error)
         except SCARCE as error:
             why = f"cannot reload: {_reason(error)}"
@@ -233,7 +236,7 @@ def _assemble(
 
         loaded = _load(source.reread(), environment, arguments, log)
         if why := refusal_of_reload(engine.plan, loaded, environment.get()):
-            raise config.ConfigError([f"{source.name}: {why}"])
+            raise ConfigError([f"{source.name}: {why}"])
         try:
             serve(loaded, lambda: use(loaded))
         except ServeError as error:

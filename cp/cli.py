@@ -249,9 +249,9 @@ def main(argv: list[str]) -> int:
 
         return show(describe().encode())
     if command == "template":
-        from cp.render import render
+        from cp.render import write_rendered
 
-        return render(options.config, options.out)
+        return write_rendered(options.config, options.out)
     if command:
         from cp import subcommands
 

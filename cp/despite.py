@@ -9,7 +9,7 @@ import os
 from time import monotonic
 
 from cp.cli import complain
-from cp.config.remains import remaining_socket
+from cp.config.partial import remaining_socket
 from cp.log.redaction import Secrets
 from cp.server.client import TIMEOUT, ClientError, Connection, NobodyThere
 from cp.server.places import places_of_clients
@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cp.config import ConfigError, Source
+    from cp.config.errors import ConfigError
+    from cp.config.source import Source
 
 
 def places_despite(error: ConfigError, source: Source | None, environ: Mapping[str, str]) -> list[str]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 
-from cp import config
 from cp.cli import complain, show, write
+from cp.config.errors import ConfigError
+from cp.config.load import render
+from cp.config.source import read
 from cp.platform.text import process_environment, to_bytes
 
 
-def render(argument: str, out: str) -> int:
+def write_rendered(argument: str, out: str) -> int:
     """Render the configuration to `-` (standard output), `file://path` or a path; the exit code."""
     from cp.log.redaction import Secrets
 
     environ = process_environment()
     try:
-        text = config.render(config.read(argument, environ), environ)
-    except config.ConfigError as error:
+        text = render(read(argument, environ), environ)
+    except ConfigError as error:
         complain(f"{Secrets(environ).masked(str(error))}\n")
         return 1
     data = to_bytes(text)

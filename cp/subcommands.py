@@ -78,14 +78,16 @@ def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
 
     if not argument and not environ.get("CONTAINERPILOT"):
         return places_of_clients(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
-    from cp import config
+    from cp.config.errors import ConfigError
+    from cp.config.load import control_socket
+    from cp.config.source import read
 
     hint = ": is ContainerPilot running, and does -config name its configuration?"
     source = None
     try:
-        source = config.read(argument, environ)
-        path = config.control_socket(source, environ)
-    except config.ConfigError as error:
+        source = read(argument, environ)
+        path = control_socket(source, environ)
+    except ConfigError as error:
         from cp.despite import places_despite
 
         return places_despite(error, source, environ), hint
@@ -117,7 +119,7 @@ def _quoted(text: str) -> str:
     try:
         from _json import encode_basestring_ascii
     except ImportError:  # a minimal Python
-        from cp.jsontext import encode_basestring_ascii
+        from cp.json_fallback import encode_basestring_ascii
 
     return encode_basestring_ascii(text)
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from cp.config import durations
+from cp.config.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint
 from cp.config.fields import kind, show
-from cp.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cp.config.endpoint import Endpoint
     from cp.config.fields import Fields
-    from cp.endpoint import Endpoint
 
     Settings = ConsulSettings | EtcdSettings | DirectorySettings
 

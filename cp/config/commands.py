@@ -9,7 +9,7 @@ from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.config.json5 import Value
+    from cp.config.json5.parser import Value
 
 _ZERO_LENGTH = "received zero-length argument"
 _SUSPICIOUS = 32 * 1024  # characters; an argument of fewer has fewer bytes than the kernel takes (MAX_ARG_STRLEN)

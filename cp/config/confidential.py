@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Protocol
 
-    from cp.config.json5 import Value
+    from cp.config.json5.parser import Value
 
     class Secrets(Protocol):
         """Who keeps them. A `source`, such as a key, has one secret at a time."""

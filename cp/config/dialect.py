@@ -7,7 +7,7 @@ from cp.config.fields import kind, show
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.errors import Problems
-    from cp.config.json5 import Value
+    from cp.config.json5.parser import Value
 
 SERVICES, JOBS = "services", "jobs"
 

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cp.config.json5 import Document
+    from cp.config.json5.parser import Document
 
 
 SHOWN = 50  # faults, and as many warnings; nobody reads more, and finding their places takes time

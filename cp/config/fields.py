@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.commands import CommandError, parse_command
-from cp.config.json5 import Value
+from cp.config.json5.parser import Value
 from cp.config.numbers import in_range, is_finite, parse_integer, plain
 
 TYPE_CHECKING = False

@@ -5,8 +5,8 @@ Imported for a text that cannot be parsed.
 
 from __future__ import annotations
 
-from cp.config.json5_errors import JsonError
-from cp.config.json5_scanner import Scanner
+from cp.config.json5.errors import JsonError
+from cp.config.json5.scanner import Scanner
 
 EXAMPLE = '{consul: "localhost:8500", jobs: []}'
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cp.config.errors import Problems
     from cp.config.fields import Fields
-    from cp.config.json5 import Document
+    from cp.config.json5.parser import Document
     from cp.plan import Job
 
 ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'

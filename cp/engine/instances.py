@@ -14,7 +14,7 @@ else:
     try:
         from _json import encode_basestring_ascii as quote  # the C function: `json` imports re
     except ImportError:  # a minimal Python
-        from cp.jsontext import encode_basestring_ascii as quote
+        from cp.json_fallback import encode_basestring_ascii as quote
 
 # The kernel refuses a longer environment entry (MAX_ARG_STRLEN is 128 KiB with the name and a zero byte).
 ENVIRONMENT_LIMIT = 120_000

@@ -331,7 +331,7 @@ def _json_string(text: str) -> str:
     try:
         from _json import encode_basestring  # the C function alone: `json` imports `re`
     except ImportError:  # a minimal Python
-        from cp.jsontext import encode_basestring
+        from cp.json_fallback import encode_basestring
 
     is_odd = "\x7f" in text or not (text.isascii() or text.isprintable())  # cheap, and true of every surrogate
     if is_odd:

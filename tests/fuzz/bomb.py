@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from cp.catalog.consul.instances import parse_instances
 from cp.catalog.protocol import CatalogGarbage
-from cp.config import ConfigError, Source, load
-from cp.config.json5 import JsonError, parse
+from cp.config.errors import ConfigError
+from cp.config.json5.parser import JsonError, parse
+from cp.config.load import load
+from cp.config.source import Source
 from cp.config.template import TemplateError, render
 from cp.server.bodies import Unprocessable, read_object
 from tests.fuzz.material import whole

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from cp import config
+from cp.config.errors import ConfigError
+from cp.config.load import control_socket, load, render
+from cp.config.source import Source
 from cp.plan import Plan
 from cp.platform.address import Address
 from tests.fuzz.material import check, choice, is_place_in, text_of
@@ -20,12 +22,12 @@ def fuzz_config(data: bytes) -> None:
     """The first byte says whether a command follows on the command line. A plan, or faults with their places."""
     selector, rest = choice(data)
     arguments = ("app", "-v") if selector & 1 else ()
-    source = config.Source("app.json", text_of(rest))
+    source = Source("app.json", text_of(rest))
     rendered = source.text
     try:
-        rendered = config.render(source, ENVIRON)
+        rendered = render(source, ENVIRON)
         plan = _load(source, arguments)
-    except config.ConfigError as error:
+    except ConfigError as error:
         check(error.faults)
         for message in (*error.faults, *error.warnings):
             place = _PLACE.match(message)
@@ -36,10 +38,10 @@ def fuzz_config(data: bytes) -> None:
         assert repr(plan)
         assert plan == _load(source, arguments), "a reload of what did not change changes nothing"
     try:
-        assert isinstance(config.control_socket(source, ENVIRON), str)
-    except config.ConfigError as error:
+        assert isinstance(control_socket(source, ENVIRON), str)
+    except ConfigError as error:
         check(error.faults)
 
 
-def _load(source: config.Source, arguments: tuple[str, ...]) -> Plan:
-    return config.load(source, ENVIRON, arguments=arguments, hostname="box", addresses=lambda: ADDRESSES, version="3.9")
+def _load(source: Source, arguments: tuple[str, ...]) -> Plan:
+    return load(source, ENVIRON, arguments=arguments, hostname="box", addresses=lambda: ADDRESSES, version="3.9")

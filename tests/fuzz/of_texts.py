@@ -9,7 +9,7 @@ from typing import Any
 from cp import cli, subcommands
 from cp.config import durations, interfaces
 from cp.config.interfaces import InterfaceError
-from cp.config.json5 import JsonError, Value, parse
+from cp.config.json5.parser import JsonError, Value, parse
 from cp.platform import netlink
 from cp.platform.address import Address, format_ip, parse_ip
 from cp.server.bodies import Unprocessable, environment_changes

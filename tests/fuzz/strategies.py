@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from cp.config.json5 import parse
+from cp.config.json5.parser import parse
 from tests.fuzz.material import SEPARATOR, joined
 from tests.fuzz.of_texts import plain
 from tests.fuzz.seeds import CONFIGURATIONS, CONSUL, ETCD2, ETCD3, RECORDS, SEEDS

@@ -10,7 +10,7 @@ import pytest
 from cp.catalog.directory import records
 from cp.catalog.etcd.v3 import MOST_PAGES, _Pages
 from cp.catalog.protocol import CatalogGarbage
-from cp.config.json5 import JsonError, parse
+from cp.config.json5.parser import JsonError, parse
 from cp.config.nearest import nearest
 from cp.config.template import TemplateError, render
 from cp.platform.netlink import parse_dump

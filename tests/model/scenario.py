@@ -9,7 +9,8 @@ import json
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from cp.config import Source, load
+from cp.config.load import load
+from cp.config.source import Source
 from cp.plan import Plan
 
 Choice = TypeVar("Choice")

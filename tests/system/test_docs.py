@@ -15,24 +15,22 @@ from unittest.mock import Mock
 
 import pytest
 
-from cp import config
-from cp.config import (
-    catalogs,
-    dialect,
-    jobs,
-    jobs_health,
-    jobs_job,
-    jobs_service,
-    jobs_telemetry,
-    jobs_triggers,
-    jobs_watches,
-    services,
-    services_backends,
-    services_registered,
-    services_tasks,
-    services_telemetry,
-    settings,
-)
+from cp.config import catalogs, dialect, settings
+from cp.config.errors import ConfigError
+from cp.config.jobs import compiler as jobs
+from cp.config.jobs import health as jobs_health
+from cp.config.jobs import job as jobs_job
+from cp.config.jobs import service as jobs_service
+from cp.config.jobs import telemetry as jobs_telemetry
+from cp.config.jobs import triggers as jobs_triggers
+from cp.config.jobs import watches as jobs_watches
+from cp.config.load import load as load_plan
+from cp.config.services import backends as services_backends
+from cp.config.services import compiler as services
+from cp.config.services import registered as services_registered
+from cp.config.services import tasks as services_tasks
+from cp.config.services import telemetry as services_telemetry
+from cp.config.source import Source
 from cp.platform.address import Address
 from cp.server.messages import REASONS
 from cp.server.routes import Routes
@@ -61,8 +59,8 @@ def load(name: str, text: str) -> Plan:
     """On a machine with one interface; with an application, where the dialect has one on the command line."""
 
     def loaded(*arguments: str) -> Plan:
-        return config.load(
-            config.Source(name, text),
+        return load_plan(
+            Source(name, text),
             {"CONTAINERPILOT_PID": "1", "DB_PASSWORD": "swordfish-0"},  # what the pages take for set
             arguments=arguments,
             hostname="box1",
@@ -83,7 +81,7 @@ def test_a_shown_configuration_loads_without_a_warning(block: Block) -> None:
 
 @pytest.mark.parametrize("block", [block for block in FILES if block.is_faulty], ids=str)
 def test_a_shown_mistake_is_refused(block: Block) -> None:
-    with pytest.raises(config.ConfigError):
+    with pytest.raises(ConfigError):
         load(block.file, block.text)
 
 

@@ -65,9 +65,9 @@ MEMBERS = {
     "cp.following": "subcommands",
     "cp.log.thread_channel": "channel",
     "cp.without_effect": "cli",
-    "cp.config.json5_errors": "config/json5",
-    "cp.config.json5_excerpts": "config/json5",
-    "cp.config.json5_scanner": "config/json5",
+    "cp.config.json5.errors": "config/json5",
+    "cp.config.json5.excerpts": "config/json5",
+    "cp.config.json5.scanner": "config/json5",
 }
 
 

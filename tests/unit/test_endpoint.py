@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.endpoint import CredentialsError, EndpointError, parse_endpoint
+from cp.config.endpoint import CredentialsError, EndpointError, parse_endpoint
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp import jsontext
+from cp import json_fallback
 
 any_text = st.text(st.characters(exclude_categories=())) | st.text('\\"\n\t\0\x1f\x7f\x80\ud800\U0001f600a')
 values = st.recursive(
@@ -26,13 +26,13 @@ values = st.recursive(
 
 @given(any_text)
 def test_strings_are_written_as_json_writes_them(text: str) -> None:
-    assert jsontext.encode_basestring(text) == real_basestring(text)
-    assert jsontext.encode_basestring_ascii(text) == real_basestring_ascii(text)
+    assert json_fallback.encode_basestring(text) == real_basestring(text)
+    assert json_fallback.encode_basestring_ascii(text) == real_basestring_ascii(text)
 
 
 @given(values)
 def test_values_are_written_as_json_writes_them(value: object) -> None:
-    assert jsontext.dumps(value) == json.dumps(value)
+    assert json_fallback.dumps(value) == json.dumps(value)
 
 
 @given(st.text("[]{}:,\"\\ue0-+.1tfn \n'/*", max_size=12))
@@ -41,24 +41,24 @@ def test_what_is_no_json_is_refused(text: str) -> None:
         expected = json.loads(text)
     except ValueError:
         with pytest.raises(ValueError, match=r"."):
-            jsontext.loads(text)
+            json_fallback.loads(text)
     else:
-        assert jsontext.loads(text) == expected
+        assert json_fallback.loads(text) == expected
 
 
 def test_an_entry_of_the_catalogue_is_read() -> None:
     entry = {"id": "a-\u00e9", "port": 80, "tags": ["x", '"'], "ttl": 10, "deadline": 1767225600.125, "output": "a\nb"}
 
-    assert jsontext.loads(json.dumps(entry).encode()) == entry
+    assert json_fallback.loads(json.dumps(entry).encode()) == entry
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"", b"{}x", b"[1,]", b"{a: 1}", b"'a'", b"// a\n1", b"[" * 500])
 def test_bytes_that_are_no_json(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        jsontext.loads(content)
+        json_fallback.loads(content)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), {1: 2}, object()])
 def test_values_that_cannot_be_json(value: object) -> None:
     with pytest.raises((TypeError, ValueError), match=r"JSON|key"):
-        jsontext.dumps(value)
+        json_fallback.dumps(value)

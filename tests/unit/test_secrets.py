@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp import config
-from cp.config import ConfigError, Source
+from cp.config.errors import ConfigError
+from cp.config.load import load
+from cp.config.source import Source
 from cp.log.redaction import FORMER, FORMER_SECRETS, Secrets
 from tests.unit.config.loading import load_text
 
@@ -244,7 +245,7 @@ def test_keys_in_pem_push_nothing_out() -> None:
 def told(text: str, environ: Mapping[str, str]) -> str:
     """What is said about a configuration that cannot be used."""
     with pytest.raises(ConfigError) as caught:
-        config.load(
+        load(
             Source("app.json5", text),
             environ,
             arguments=("app",),

@@ -26,7 +26,7 @@ else:
     try:
         from json import dumps, loads
     except ImportError:  # a minimal Python
-        from cp.jsontext import dumps, loads
+        from cp.json_fallback import dumps, loads
 
 SUFFIX = ".json"
 TEMPORARY = ".containerpilot-"  # how files that are being written begin

@@ -15,7 +15,7 @@ from cp.catalog.http.resolver import Resolver
 from cp.catalog.http.sockets import Patience, open_unix, origin, reason, tls_context
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
 from cp.catalog.wakeup import Bell
-from cp.endpoint import FORMS, EndpointError, parse_endpoint
+from cp.config.endpoint import FORMS, EndpointError, parse_endpoint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.http.line_stream import Stream
-    from cp.endpoint import Endpoint
+    from cp.config.endpoint import Endpoint
     from cp.plan import Tls
 
 LARGEST_ANSWER = 64 * 1024 * 1024

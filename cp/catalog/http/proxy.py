@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.endpoint import EndpointError, parse_endpoint
+from cp.config.endpoint import EndpointError, parse_endpoint
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False

@@ -13,7 +13,7 @@ import pytest
 
 from cp.catalog.http.client import Http
 from cp.catalog.protocol import CatalogGarbage
-from cp.endpoint import parse_endpoint
+from cp.config.endpoint import parse_endpoint
 from cp.plan import Tls
 from tests.system.faults import lies
 from tests.system.faults.lying_consul import LyingAgent, name_of

@@ -180,7 +180,7 @@ def lines(code: CodeType) -> list[tuple[str, int, int | None]]:
     return found + [line for each in code.co_consts if isinstance(each, CodeType) for line in lines(each)]
 
 
-@pytest.mark.parametrize("path", ["build/archive.py", "cp/config/json5_scanner.py", "cp/engine/engine.py"])
+@pytest.mark.parametrize("path", ["build/archive.py", "cp/config/json5/scanner.py", "cp/engine/engine.py"])
 def test_every_instruction_has_the_line_that_the_compiler_gave_it(path: str) -> None:
     code = compile((ROOT / path).read_bytes(), path, "exec", dont_inherit=True)
 

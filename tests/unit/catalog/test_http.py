@@ -15,7 +15,7 @@ import pytest
 from cp.catalog.http.client import Http
 from cp.catalog.http.line_stream import Stream
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from cp.endpoint import Endpoint, parse_endpoint
+from cp.config.endpoint import Endpoint, parse_endpoint
 from cp.plan import Tls
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cp.catalog.http.client import Http
 from cp.catalog.http.resolver import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogUnreachable
 from cp.catalog.wakeup import Bell
-from cp.endpoint import Endpoint
+from cp.config.endpoint import Endpoint
 from cp.plan import Tls
 from tests.unit.catalog.fakes import Clock
 from tests.unit.catalog.test_http import LONG, OK, in_background, says, serve

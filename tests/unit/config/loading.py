@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cp.config import ConfigError, Source, load
+from cp.config.errors import ConfigError
+from cp.config.load import load
+from cp.config.source import Source
 from cp.plan import Job, Plan
 from cp.platform.address import Address
 

@@ -10,7 +10,7 @@ import pytest
 from cp.config.catalogs import parse_address, read_catalog
 from cp.config.errors import ConfigError, Problems
 from cp.config.fields import Fields
-from cp.config.json5 import parse
+from cp.config.json5.parser import parse
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
 from tests.unit.config.loading import load_text
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cp.config.commands import CommandError, parse_command
-from cp.config.json5 import parse
+from cp.config.json5.parser import parse
 
 
 def command(value: Any) -> tuple[str, ...]:

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.config import ConfigError, Source, load
+from cp.config.errors import ConfigError
+from cp.config.load import load
+from cp.config.source import Source
 from cp.log.redaction import Secrets
 from tests.unit.config.loading import faults, load_text, refused
 
@@ -219,7 +221,7 @@ def test_service(service: dict[str, Any], text: str) -> None:
 
 
 def test_the_default_interface_that_is_not_there_is_explained() -> None:
-    from cp.config import load
+    from cp.config.load import load
 
     text = '{"consul": "c:1", "services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5}]}'
     with pytest.raises(ConfigError) as caught:
@@ -232,7 +234,7 @@ def test_the_default_interface_that_is_not_there_is_explained() -> None:
 
 
 def test_addresses_that_cannot_be_read_are_an_ordinary_error() -> None:
-    from cp.config import load
+    from cp.config.load import load
 
     def addresses() -> Any:
         raise PermissionError(13, "Permission denied")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cp.config import ConfigError
+from cp.config.errors import ConfigError
 from cp.plan import Control
 from tests.unit.config.loading import load_text, refused
 

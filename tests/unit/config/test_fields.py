@@ -6,7 +6,7 @@ import pytest
 
 from cp.config.errors import ConfigError, Problems
 from cp.config.fields import Fields
-from cp.config.json5 import parse
+from cp.config.json5.parser import parse
 from cp.config.nearest import nearest
 
 KEYS = ("name", "poll", "onChange", "tags")

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from cp.config import ConfigError, Source, control_socket
+from cp.config.errors import ConfigError
+from cp.config.load import control_socket
+from cp.config.source import Source
 from cp.plan import EVENT, REOPEN_LOG, STOP, ConsulSettings, Control, DirectorySettings, Logging, Watch, When
 from tests.unit.config.loading import (
     faults_of_jobs,

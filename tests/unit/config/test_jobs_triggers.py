@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.config import ConfigError
+from cp.config.errors import ConfigError
 from cp.plan import When
 from tests.unit.config.loading import faults_of_jobs, load_job, load_jobs, load_text, warnings_of_jobs
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.config.json5 import MAX_DEPTH, JsonError, Value, parse
+from cp.config.json5.parser import MAX_DEPTH, JsonError, Value, parse
 
 
 def plain(value: Value) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cp.config import ConfigError, Source, control_socket, load
+from cp.config.errors import ConfigError
+from cp.config.load import control_socket, load
+from cp.config.source import Source
 from cp.log.redaction import Secrets
 from tests.unit.config.loading import load_text, refused
 

@@ -111,7 +111,8 @@ def test_the_address_of_a_service(interfaces: Any, address: str) -> None:
 
 
 def test_the_addresses_of_the_machine_are_read_once_and_only_if_they_are_needed() -> None:
-    from cp.config import Source, load
+    from cp.config.load import load
+    from cp.config.source import Source
     from cp.platform.address import Address
 
     calls = []

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cp.config import ConfigError, read
+from cp.config.errors import ConfigError
+from cp.config.source import read
 
 ROOT = Path(__file__).parents[3]
 

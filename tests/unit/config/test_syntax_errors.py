@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cp.config import ConfigError, Source, render
+from cp.config.errors import ConfigError
+from cp.config.load import render
+from cp.config.source import Source
 from tests.unit.config.loading import load_text, refused
 
 

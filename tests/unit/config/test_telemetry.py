@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cp import config
-from cp.config import Source
+from cp.config.load import load
+from cp.config.source import Source
 from cp.plan import INHERIT, REPLACE, Health, Metric, Plan, Service, Telemetry, When
 from tests.unit.config.loading import ETH0, job, load_dict, load_jobs, load_text, names
 
@@ -26,7 +26,7 @@ def served(plan: Plan) -> Telemetry:
 
 
 def test_telemetry_is_a_job_that_is_listed_last_and_has_the_programs_version_as_a_tag() -> None:
-    plan = config.load(
+    plan = load(
         Source(
             "app.json",
             json.dumps({"consul": "consul:8500", "jobs": [{"name": "app", "exec": "x"}], "telemetry": {"tags": "a"}}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.config.json5_errors import JsonError, place, quoted
+from cp.config.json5.errors import JsonError, place, quoted
 
 # What the parser expected, in the words of Go's parser, which users find in search engines.
 VALUE = "looking for beginning of value"

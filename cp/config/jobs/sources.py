@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cp.config.jobs_job import TELEMETRY_JOB
-from cp.config.jobs_triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS, without_event
+from cp.config.jobs.job import TELEMETRY_JOB
+from cp.config.jobs.triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS, without_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.jobs_job import ReadJob
+    from cp.config.jobs.job import ReadJob
     from cp.plan import Job, Watch, When
 
 _COMPARISONS = 5_000  # of names, for hints; more would keep the reader of a huge file waiting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.config.jobs_service import check_service_name
+from cp.config.jobs.service import check_service_name
 from cp.plan import Watch
 
 TYPE_CHECKING = False

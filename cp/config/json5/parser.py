@@ -8,8 +8,8 @@ change a pattern silently. Of a repeated key the last one counts.
 
 from __future__ import annotations
 
-from cp.config.json5_errors import JsonError, place
-from cp.config.json5_scanner import AFTER_DOCUMENT, AFTER_ELEMENT, AFTER_KEY, AFTER_PAIR, KEY, VALUE, Relaxed, Scanner
+from cp.config.json5.errors import JsonError, place
+from cp.config.json5.scanner import AFTER_DOCUMENT, AFTER_ELEMENT, AFTER_KEY, AFTER_PAIR, KEY, VALUE, Relaxed, Scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

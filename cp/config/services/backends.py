@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.services_scope import read_name
+from cp.config.services.scope import read_name
 from cp.plan import REPLACE, Job, Watch, When
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.services_scope import Scope
+    from cp.config.services.scope import Scope
 
 _KEYS = ("name", "poll", "onChange", "timeout", "tag", "mode")
 

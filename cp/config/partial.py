@@ -5,10 +5,10 @@ Imported for such a text, by those who want to ask the ContainerPilot that was s
 
 from __future__ import annotations
 
-from cp.config import control_socket, render
 from cp.config.errors import ConfigError
-from cp.config.json5 import JsonError, Parser
-from cp.config.json5_scanner import AFTER_KEY, AFTER_PAIR, KEY, VALUE
+from cp.config.json5.parser import JsonError, Parser
+from cp.config.json5.scanner import AFTER_KEY, AFTER_PAIR, KEY, VALUE
+from cp.config.load import control_socket, render
 from cp.config.source import Source
 
 TYPE_CHECKING = False

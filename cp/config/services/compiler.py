@@ -5,14 +5,14 @@ from __future__ import annotations
 from cp.config.catalogs import CATALOG_KEYS, read_catalog
 from cp.config.control import read_control
 from cp.config.fields import Fields
-from cp.config.json5 import EXTRA_COMMA
-from cp.config.machine import Machine
+from cp.config.host_info import Machine
+from cp.config.json5.parser import EXTRA_COMMA
 from cp.config.names import ip_variable
-from cp.config.services_backends import read_backends
-from cp.config.services_hooks import HOOK_KEYS, read_hooks, start_event
-from cp.config.services_registered import read_services
-from cp.config.services_scope import Scope
-from cp.config.services_tasks import read_coprocesses, read_tasks
+from cp.config.services.backends import read_backends
+from cp.config.services.hooks import HOOK_KEYS, read_hooks, start_event
+from cp.config.services.registered import read_services
+from cp.config.services.scope import Scope
+from cp.config.services.tasks import read_coprocesses, read_tasks
 from cp.config.settings import (
     ADD_A_CATALOG,
     read_logging,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cp.config.errors import Problems
-    from cp.config.json5 import Document
+    from cp.config.json5.parser import Document
     from cp.platform.address import Address
 
 _KEYS = (
@@ -74,7 +74,7 @@ def compile_services(
     watches, on_changes = read_backends(root, scope)
     telemetry = None
     if root.has("telemetry"):
-        from cp.config.services_telemetry import read_telemetry
+        from cp.config.services.telemetry import read_telemetry
 
         telemetry = read_telemetry(root, scope, services, has_catalog=catalog is not None)
     tasks = read_tasks(root, scope)

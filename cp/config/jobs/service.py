@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cp.config.fields import Fields
-    from cp.config.machine import Machine
+    from cp.config.host_info import Machine
     from cp.plan import Job
 
 DEFAULT_INTERFACES = ("eth0:inet", "inet")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.jobs_health import is_raw, read_health
-from cp.config.jobs_restarts import read_restarts, refuse_unlimited_each
-from cp.config.jobs_run import RUN_KEYS, read_stdin, read_success_codes, refuse_two_readers
-from cp.config.jobs_service import read_service
-from cp.config.jobs_triggers import SIGNAL_EVENT, read_trigger
+from cp.config.jobs.health import is_raw, read_health
+from cp.config.jobs.restarts import read_restarts, refuse_unlimited_each
+from cp.config.jobs.run import RUN_KEYS, read_stdin, read_success_codes, refuse_two_readers
+from cp.config.jobs.service import read_service
+from cp.config.jobs.triggers import SIGNAL_EVENT, read_trigger
 from cp.config.names import pid_variable
 from cp.plan import INHERIT, LOG, Health, Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.jobs_triggers import Trigger
-    from cp.config.machine import Machine
+    from cp.config.host_info import Machine
+    from cp.config.jobs.triggers import Trigger
 
 TELEMETRY_JOB = "containerpilot"  # the name under which telemetry is a job; whoever has it is always healthy
 

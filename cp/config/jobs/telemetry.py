@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cp.config.jobs_job import TELEMETRY_HEARTBEAT, TELEMETRY_JOB, TELEMETRY_TTL
-from cp.config.jobs_service import DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES
-from cp.config.telemetry import (
+from cp.config.jobs.job import TELEMETRY_HEARTBEAT, TELEMETRY_JOB, TELEMETRY_TTL
+from cp.config.jobs.service import DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES
+from cp.config.shared_telemetry import (
     NAME_PARTS,
     NAME_RULE,
     TYPES,
@@ -19,7 +19,7 @@ from cp.plan import Health, Job, Metric, Service, Telemetry, When
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.machine import Machine
+    from cp.config.host_info import Machine
 
 _KEYS = ("port", "interfaces", "tags", "metrics")
 _METRIC_KEYS = (*NAME_PARTS, "help", "type")

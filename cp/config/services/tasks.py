@@ -10,7 +10,7 @@ from cp.plan import REPLACE, Job
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.services_scope import Scope
+    from cp.config.services.scope import Scope
 
 _TASK_KEYS = ("name", "command", "frequency", "timeout")
 _COPROCESS_KEYS = ("name", "command", "restarts", "onExit")

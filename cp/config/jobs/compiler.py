@@ -5,13 +5,13 @@ from __future__ import annotations
 from cp.config.catalogs import CATALOG_KEYS, read_catalog
 from cp.config.control import read_control
 from cp.config.fields import Fields
-from cp.config.jobs_cycles import warn_about_cycles
-from cp.config.jobs_job import read_jobs
-from cp.config.jobs_namesakes import tell_namesakes_apart
-from cp.config.jobs_service import refuse_equal_ids
-from cp.config.jobs_sources import check_sources
-from cp.config.jobs_watches import read_watches
-from cp.config.machine import Machine
+from cp.config.host_info import Machine
+from cp.config.jobs.cycles import warn_about_cycles
+from cp.config.jobs.job import read_jobs
+from cp.config.jobs.namesakes import tell_namesakes_apart
+from cp.config.jobs.service import refuse_equal_ids
+from cp.config.jobs.sources import check_sources
+from cp.config.jobs.watches import read_watches
 from cp.config.names import Variables, ip_variable
 from cp.config.settings import (
     ADD_A_CATALOG,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cp.config.errors import Problems
-    from cp.config.jobs_job import ReadJob
-    from cp.config.json5 import Document
+    from cp.config.jobs.job import ReadJob
+    from cp.config.json5.parser import Document
     from cp.platform.address import Address
 
 _KEYS = (
@@ -67,7 +67,7 @@ def compile_jobs(
     has_telemetry = root.has("telemetry")
     telemetry = None
     if has_telemetry:
-        from cp.config.jobs_telemetry import read_telemetry
+        from cp.config.jobs.telemetry import read_telemetry
 
         telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
     jobs = read_jobs(root, machine)

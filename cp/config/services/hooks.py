@@ -7,7 +7,7 @@ from cp.plan import INHERIT, KEEP, REPLACE, Job, When
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.services_scope import Scope
+    from cp.config.services.scope import Scope
 
 PRE_START, APP, PRE_STOP, POST_STOP = "preStart", "APP", "preStop", "postStop"
 HOOK_KEYS = ("preStart", "onStart", "preStop", "postStop")

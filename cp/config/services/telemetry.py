@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.telemetry import (
+from cp.config.shared_telemetry import (
     NAME_PARTS,
     NAME_RULE,
     TYPES,
@@ -18,7 +18,7 @@ from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, Telemetry
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.services_scope import Scope
+    from cp.config.services.scope import Scope
 
 _KEYS = ("port", "interfaces", "tags", "sensors", "servicename", "url", "ttl", "poll")
 _SENSOR_KEYS = (*NAME_PARTS, "help", "type", "check", "poll", "timeout")

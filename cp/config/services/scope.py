@@ -8,7 +8,7 @@ from cp.plan import When
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.machine import Machine
+    from cp.config.host_info import Machine
 
 _DEFAULT_INTERFACES = ("eth0:inet",)
 _ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"].'

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cp.config.jobs_triggers import GLOBAL_EVENTS
+from cp.config.jobs.triggers import GLOBAL_EVENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.config.jobs_job import ReadJob
+    from cp.config.jobs.job import ReadJob
 
 # The events that only a job sends which was started, and those that a stop sends.
 EXITS = ("exitSuccess", "exitFailed")

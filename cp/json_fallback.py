@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.config.json5 import Value
+    from cp.config.json5.parser import Value
 
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -67,7 +67,7 @@ def _key(key: object) -> str:
 def loads(content: str | bytes) -> object:
     """ValueError if it is no JSON; also if it is nested deeper than a configuration may be."""
     # Not at the top: this module may be asked for while those of the start are being imported.
-    from cp.config.json5 import JsonError, parse
+    from cp.config.json5.parser import JsonError, parse
 
     text = content.decode() if isinstance(content, bytes) else content
     try:

@@ -18,7 +18,7 @@ class JsonError(Exception):
 
     def report(self, text: str, hints: tuple[str, ...]) -> str:
         """What `str()` has, with other hints, and an excerpt of the text in which secrets may be starred out."""
-        from cp.config.json5_excerpts import without_secrets
+        from cp.config.json5.excerpts import without_secrets
 
         lines = [f"Parse error at line:col [{self.line}:{self.column}]: {self.reason}"]
         source = without_secrets(text).split("\n")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.services_scope import read_name
+from cp.config.services.scope import read_name
 from cp.plan import REPLACE, Health, Job, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.services_scope import Scope
+    from cp.config.services.scope import Scope
 
 _KEYS = ("name", "port", "poll", "ttl", "health", "timeout", "failures", "interfaces", "tags", "consul")
 _CONSUL_KEYS = ("enableTagOverride", "deregisterCriticalServiceAfter")

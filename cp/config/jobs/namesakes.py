@@ -5,8 +5,8 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.jobs_job import ReadJob
-    from cp.config.telemetry import ReadTelemetry
+    from cp.config.jobs.job import ReadJob
+    from cp.config.shared_telemetry import ReadTelemetry
     from cp.plan import Job
 
 

@@ -1,0 +1,1 @@
+"""The jobs dialect: the configurations of ContainerPilot 3."""

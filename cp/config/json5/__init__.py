@@ -1,0 +1,1 @@
+"""JSON5: text becomes values that know their place."""

@@ -1,0 +1,163 @@
+"""From the text of a configuration to a Plan: read, render, parse, check.
+
+Nothing here opens a socket, starts a process or looks at a clock, and what is imported on the way is our own.
+"""
+
+from __future__ import annotations
+
+from cp.config.errors import ConfigError, short
+from cp.config.source import Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cp.config.confidential import Secrets
+    from cp.config.errors import Problems
+    from cp.config.json5.parser import Document
+    from cp.config.origins import Origins
+    from cp.plan import Plan
+    from cp.platform.address import Address
+
+_OTHER_LINES = " (line of the rendered configuration; see -template)"
+
+
+def render(source: Source, environ: Mapping[str, str], secrets: Secrets | None = None) -> str:
+    """The text with its template applied; ConfigError with the place in the source if it cannot be."""
+    if "{{" not in source.text:
+        return source.text
+    from cp.config import template
+
+    try:
+        return template.render(source.text, environ)
+    except template.TemplateError as error:
+        from cp.config.origins import meant_by
+
+        place, why = f"{source.name}:{error.line}:{error.column}", f"{error}{meant_by(error.message, environ)}"
+        if secrets is not None:
+            _note_named_variables(source.text, environ, secrets)
+            why = secrets.masked(why)
+        raise ConfigError([f"{place}: Could not apply template to config: {short(why)}"]) from None
+
+
+def load(
+    source: Source,
+    environ: Mapping[str, str],
+    *,
+    arguments: tuple[str, ...],
+    hostname: str,
+    addresses: Callable[[], list[Address]],
+    version: str = "",
+    secrets: Secrets | None = None,
+) -> Plan:
+    """The plan of a configuration; ConfigError with all its faults at once.
+
+    `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
+    that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
+    needs them; `version` is that of ContainerPilot; `secrets` learns those of the configuration, and takes them out of
+    messages.
+    """
+    text = render(source, environ, secrets)
+    document, problems = _parse(source, environ, text, secrets)
+    from cp.config import dialect
+
+    told = dialect.detect(document.root, problems, has_command=bool(arguments))
+    if told.name == dialect.JOBS:
+        if arguments:
+            why = f"this is the jobs dialect ({told.told_by}), in which jobs are all that runs"
+            problems.warning(told.at, "", f"the command that follows on the command line is not run: {why}")
+        from cp.config.jobs.compiler import compile_jobs
+
+        return compile_jobs(document, problems, environ, hostname=hostname, addresses=addresses, version=version)
+    from cp.config.services.compiler import compile_services
+
+    return compile_services(
+        document, problems, environ, arguments=arguments, hostname=hostname, addresses=addresses, version=version
+    )
+
+
+def control_socket(source: Source, environ: Mapping[str, str]) -> str:
+    """The path of the control socket, for clients; empty: one of the usual places. Faults elsewhere do not matter to
+    them; ConfigError if the text cannot be rendered or parsed, or if `control` has faults."""
+    text = render(source, environ)
+    document, problems = _parse(source, environ, text)
+    root = document.root
+    control = root.data.get("control") if isinstance(root.data, dict) else None
+    if control is None or control.data is None:
+        return ""
+    if isinstance(control.data, dict) and "socket" in control.data and control.data.keys() <= {"socket", "users"}:
+        path = control.data["socket"].data
+        # The usual case. The reader would say the same; importing it takes as long as asking the server.
+        if isinstance(path, str) and 0 < len(path) < 100 and path.isascii() and path.isprintable() and path[0] == "/":
+            return path
+    from cp.config.control import read_control
+    from cp.config.fields import Fields
+    from cp.config.json5.parser import Value
+
+    if isinstance(control.data, dict):  # whom a server would serve is its own business: here they may have no name
+        control = Value({key: each for key, each in control.data.items() if key != "users"}, control.at, control.keys)
+    part = Value({"control": control}, root.at, root.keys)
+    path = read_control(Fields(problems, part, "", ("control",)), announced=True).socket
+    problems.check()
+    return path
+
+
+def _note_named_variables(text: str, environ: Mapping[str, str], secrets: Secrets) -> None:
+    from cp.config.confidential import note_named_variables
+
+    note_named_variables(text, environ, secrets)
+
+
+def _parse(
+    source: Source, environ: Mapping[str, str], text: str, secrets: Secrets | None = None
+) -> tuple[Document, Problems]:
+    from cp.config.errors import Problems
+    from cp.config.json5.parser import JsonError, Value, parse
+
+    masked = str if secrets is None else secrets.masked
+    # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
+    name, note = source.name, _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
+
+    origins: list[Origins] = []
+
+    def template() -> Origins:
+        if not origins:
+            from cp.config.origins import Origins
+
+            origins.append(Origins(source, environ, text, masked))
+        return origins[0]
+
+    try:
+        document = parse(text)
+    except JsonError as error:
+        from cp.config.formats import nothing_in, other_format
+
+        shown, hints = text, error.hints
+        if secrets is not None:
+            _note_named_variables(text, environ, secrets)
+            shown = secrets.starred(text)
+        if text is not source.text and (hint := template().of_syntax_error(error.at)):
+            hints = (f"{hint}.",)
+        elif other := other_format(name, text):
+            hints = (other,)
+        if nothing := nothing_in(text, is_rendered=text is not source.text):
+            line, column = error.line, max(error.column, 1)
+            first = f"Parse error at line:col [{line}:{column}]: {error.reason}: {nothing}"
+            raise ConfigError(["\n".join((f"{name}:{line}:{column}: {first}{note}", *hints))]) from None
+        first, newline, rest = error.report(shown, hints).partition("\n")
+        raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
+    if document.root.data is None:
+        document.root = Value({}, document.root.at)  # null is the same as nothing
+    if secrets is not None:
+        from cp.config.confidential import note_secrets
+
+        note_secrets(document.root, environ, secrets)
+    origin = (lambda at: template().of_value(at)) if text is not source.text else None
+    problems = Problems(document, name, note, masked, origin)
+    if not isinstance(document.root.data, dict):
+        from cp.config.fields import kind
+
+        what = f"Could not parse configuration: must be an object {{…}}, not {kind(document.root)}"
+        problems.fault(document.root.at, "", what)
+        problems.check()
+    return document, problems

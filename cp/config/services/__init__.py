@@ -1,0 +1,1 @@
+"""The services dialect: the configurations of ContainerPilot 2."""
