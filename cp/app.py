@@ -11,14 +11,14 @@ from cp.cli import complain
 from cp.config.errors import ConfigError
 from cp.config.load import load as load_plan
 from cp.config.source import Source, read
-from cp.engine.changes import Refused
+from cp.engine.context import Environment, Host
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
-from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
+from cp.engine.reload import Refused
 from cp.engine.signals import handle_signals
 from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.catalog.discovery import SharedResolver
-    from cp.engine.catalogue import Catalogue
-    from cp.engine.host import Discovery
+    from cp.engine.catalogue_status import Catalogue
+    from cp.engine.context import Discovery
     from cp.platform.address import Address
     from cp.serving import Serving
 

@@ -6,8 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cp.engine.admin import Operator
     from cp.engine.loop import Loop
-    from cp.engine.operator import Operator
     from cp.log.log import Log
     from cp.plan import Control as Settings
     from cp.server.control import Control, OnAnswer

@@ -6,15 +6,15 @@ Imported once the application runs, unless the plan names a socket or a port: th
 from __future__ import annotations
 
 from cp.control import ControlPlane
-from cp.engine.operator import Operator
+from cp.engine.admin import Operator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from cp.engine.context import Host
     from cp.engine.engine import Engine
     from cp.engine.history import History
-    from cp.engine.host import Host
     from cp.log.log import Log
     from cp.plan import Plan
     from cp.telemetry import Telemetry

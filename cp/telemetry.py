@@ -9,8 +9,8 @@ from cp import __version__
 from cp.control import ServeError
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY, PASSING
+from cp.engine.job_report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
 from cp.engine.loop import reason_of
-from cp.engine.report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
 from cp.engine.states import State
 from cp.metrics import Metrics, own
 from cp.server.tcp import PortError, listen, shown
@@ -20,9 +20,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cp.engine.context import Host
     from cp.engine.engine import Engine
     from cp.engine.events import Event
-    from cp.engine.host import Host
     from cp.engine.job import Job
     from cp.engine.loop import Timer
     from cp.log.log import Log

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cp.cli import USAGE  # noqa: E402 - the path had to be set first
-from cp.engine.changes import WAITING_LIMIT  # noqa: E402
 from cp.engine.history import KEPT, KEPT_CHANGES, KEPT_CHECKS, KEPT_SUCCESSES  # noqa: E402
+from cp.engine.reload import WAITING_LIMIT  # noqa: E402
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.metrics.own import OWN  # noqa: E402
 from cp.server.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402

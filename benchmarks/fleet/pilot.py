@@ -12,7 +12,7 @@ from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER, Action, Goals
 from cp.catalog.protocol import CatalogError, Instance
 from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue import Catalogue
+from cp.engine.catalogue_status import Catalogue
 from cp.plan import Service, Watch
 
 

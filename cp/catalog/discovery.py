@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.catalog.registrar import Registrar
     from cp.catalog.unusable_entries import Seen
     from cp.catalog.watcher import Watcher
-    from cp.engine.host import Instance, Log, Report
+    from cp.engine.context import Instance, Log, Report
     from cp.engine.loop import Loop
     from cp.plan import ConsulSettings, EtcdSettings, Service, Watch
 

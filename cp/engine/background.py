@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable, Iterator
 
-    from cp.engine.host import Host
+    from cp.engine.context import Host
     from cp.engine.loop import Loop, Timer
     from cp.engine.orphans import Orphan
     from cp.engine.output import LineReader

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from cp.engine.changes import Changes
-from cp.engine.endings import KILL_LIMIT, Endings
 from cp.engine.events import GLOBAL, Code, Event
-from cp.engine.exits import NOT_ENDED, Exit, failure_code
+from cp.engine.exit_status import NOT_ENDED, Exit, failure_code
 from cp.engine.job import Job
 from cp.engine.registrations import Registrations
-from cp.engine.roster import Roster
+from cp.engine.registry import Roster
+from cp.engine.reload import Changes
 from cp.engine.skipping import Skipping
 from cp.engine.states import STOPPING_STATES, State
+from cp.engine.termination import KILL_LIMIT, Endings
 from cp.engine.trigger import missed
-from cp.engine.watching import Watching
+from cp.engine.watches import Watching
 from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
 TYPE_CHECKING = False
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp import plan
-    from cp.engine.catalogue import Catalogue, Standing
-    from cp.engine.changes import Change
-    from cp.engine.host import Ending, Host, OpenDiscovery
-    from cp.engine.instances import Found
+    from cp.engine.catalogue_status import Catalogue, Standing
+    from cp.engine.context import Ending, Host, OpenDiscovery
+    from cp.engine.reload import Change
     from cp.engine.trigger import Skip
+    from cp.engine.watch_variables import Found
 
 DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
 # Seconds within which a second request is the first one, come twice: `timeout` signals us and then our group,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     # May return steps that are still to be made before anybody else hears of the event.
     Subscriber = Callable[["Event"], Iterator[None] | None]
 
-    from cp.engine.instances import Found
+    from cp.engine.watch_variables import Found
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 

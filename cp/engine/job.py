@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from cp.engine.check import Check
+from cp.engine.checks import Check
 from cp.engine.events import Code, Event
 from cp.engine.health import Health
+from cp.engine.job_runs import new_run, note_end, note_start
 from cp.engine.process import StartError
-from cp.engine.restarts import Restarts
-from cp.engine.rhythm import Ticker
+from cp.engine.restart_policy import Restarts
 from cp.engine.states import MOVES, STOPPING_STATES, State
+from cp.engine.timers import Ticker
 from cp.engine.trigger import Trigger
-from cp.engine.work import new_run, note_end, note_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.exits import Exit
+    from cp.engine.context import Host, Supervisor
+    from cp.engine.exit_status import Exit
     from cp.engine.health import Result
-    from cp.engine.host import Host, Supervisor
     from cp.engine.loop import Timer
     from cp.engine.run import Run
     from cp.engine.trigger import Skip

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
 
-    from cp.engine.host import Host
+    from cp.engine.context import Host
 else:
     import _signal  # the C module: `signal` imports enum
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from cp.engine.inputs import open_input, open_null
+from cp.engine.standard_input import open_input, open_null
 from cp.plan import INHERIT
 from cp.platform.text import from_bytes, readable, to_bytes
 

@@ -6,14 +6,14 @@ into `catalogue`. A reload may replace the catalogue; then the new one is told w
 
 from __future__ import annotations
 
-from cp.engine.catalogue import Catalogue
+from cp.engine.catalogue_status import Catalogue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.host import Discovery, Host, OpenDiscovery
+    from cp.engine.context import Discovery, Host, OpenDiscovery
     from cp.engine.job import Job
 
 OLD_CATALOG_LIMIT = 15.0  # seconds in which a catalogue that a reload replaced is still told what is gone

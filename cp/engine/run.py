@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp.engine.background import OutputHolders
-    from cp.engine.host import Host
+    from cp.engine.context import Host
     from cp.engine.loop import Timer
     from cp.engine.output import LineReader
     from cp.engine.process import Process

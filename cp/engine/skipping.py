@@ -9,9 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cp.engine.host import Log
+    from cp.engine.context import Log
     from cp.engine.job import Job
-    from cp.engine.roster import Roster
+    from cp.engine.registry import Roster
     from cp.engine.trigger import Sender, Skip
 
 

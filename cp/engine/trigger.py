@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.events import Event
-    from cp.engine.exits import Exit
-    from cp.engine.instances import Environ, Found
+    from cp.engine.exit_status import Exit
+    from cp.engine.watch_variables import Environ, Found
 
     Key = tuple[str, str]  # code and source of an event
 

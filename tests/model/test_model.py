@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
-from cp.engine.check import Check
-from cp.engine.endings import Endings
+from cp.engine.checks import Check
 from cp.engine.engine import Engine
 from cp.engine.health import Health
 from cp.engine.job import Job
-from cp.engine.restarts import Restarts
-from cp.engine.rhythm import Backoff
-from cp.engine.roster import Roster
+from cp.engine.registry import Roster
+from cp.engine.restart_policy import Restarts
 from cp.engine.run import Run
 from cp.engine.skipping import Skipping
 from cp.engine.states import State
+from cp.engine.termination import Endings
+from cp.engine.timers import Backoff
 from cp.engine.trigger import Trigger
 from tests.model.children import FakeProcesses
 from tests.model.drawing import from_seed, play, scenarios

@@ -6,15 +6,15 @@ import heapq
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.engine.changes import Refused
+from cp.engine.admin import Operator
+from cp.engine.context import Environment, Host
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
-from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
-from cp.engine.operator import Operator
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
+from cp.engine.reload import Refused
 from cp.plan import RELOAD
 from tests.model.catalogue import FakeDiscovery
 from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from cp import plan
+from cp.engine.context import Environment, Host
 from cp.engine.events import Bus
-from cp.engine.host import Environment, Host
+from cp.engine.job_report import OUTPUT_SHOWN
 from cp.engine.loop import Loop
-from cp.engine.report import OUTPUT_SHOWN
 from cp.plan import INHERIT, Health, Job, Metric, Telemetry, Watch, When
 from cp.telemetry import Observer, TelemetryError
 from cp.telemetry import Telemetry as Served

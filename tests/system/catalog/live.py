@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog.factory import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue import Catalogue
+from cp.engine.catalogue_status import Catalogue
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cp.engine import exec_limits
+from cp.engine.context import Environment, Host
 from cp.engine.events import Bus
-from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
 from cp.engine.output import LINGERING_LIMIT, WARNING_PAUSE, Outputs
 from cp.engine.process import GROUPS_LIMIT, REAP_BATCH, Process, Processes, StartError, find_executable

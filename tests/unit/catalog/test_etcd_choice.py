@@ -14,7 +14,7 @@ from cp.catalog.etcd.client import Etcd
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
-from cp.engine.catalogue import Catalogue
+from cp.engine.catalogue_status import Catalogue
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
 from tests.unit.catalog.test_http import Server, serve

@@ -10,7 +10,7 @@ import pytest
 
 from cp.catalog.instrumented import Observed
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.engine.catalogue import Awaited
+from cp.engine.catalogue_status import Awaited
 
 CALLS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("register", "register", ("service", "passing")),

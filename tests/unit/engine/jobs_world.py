@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cp import plan
+from cp.engine.admin import Operator
 from cp.engine.events import Event
-from cp.engine.operator import Operator
 from cp.plan import EVENT, REOPEN_LOG, STOP
 from tests.unit.engine.world import World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.engine.catalogue import REGISTRATION, STATUSES, Catalogue
+from cp.engine.catalogue_status import REGISTRATION, STATUSES, Catalogue
 from tests.unit.engine.plans import advertised
 
 WEB = advertised("web")  # its ttl is 10 s

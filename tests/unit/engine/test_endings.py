@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cp.engine.endings import KILL_LIMIT, Endings
+from cp.engine.termination import KILL_LIMIT, Endings
 from tests.unit.engine.world import FakeLog, VirtualLoop
 
 if TYPE_CHECKING:
-    from cp.engine.host import Host
+    from cp.engine.context import Host
     from cp.engine.run import Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cp.engine.events import Event
-from cp.engine.exits import Exit
+from cp.engine.exit_status import Exit
 from cp.engine.trigger import Trigger, never_comes
 from cp.plan import Job, When
 from tests.unit.engine.jobs_world import JobsWorld

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cp.engine.catalogue import REGISTRATION
+from cp.engine.catalogue_status import REGISTRATION
 from cp.plan import DirectorySettings, Watch
 from cp.server.pages import json_parts
 from cp.telemetry import Observer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.engine.host import Environment
+from cp.engine.context import Environment
 from tests.unit.engine.plans import AFTER_PRESTART, app, backend, coprocess, post_stop, pre_start, pre_stop, service
 from tests.unit.engine.world import World
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.engine.restarts import Restarts
+from cp.engine.restart_policy import Restarts
 from cp.plan import When
 from tests.unit.engine.plans import STARTUP, job, once
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from cp.engine.rhythm import Backoff, Ticker
+from cp.engine.timers import Backoff, Ticker
 from tests.unit.engine.world import VirtualLoop
 
 if TYPE_CHECKING:

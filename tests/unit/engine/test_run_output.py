@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+from cp.engine.context import Environment, Host
 from cp.engine.events import Bus
-from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop
 from cp.engine.output import CAPACITY, READ_LINES, Outputs
 from cp.engine.process import Processes

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
-from cp.engine.host import Environment, Host
-from cp.engine.instances import ENVIRONMENT_LIMIT, _to_text
+from cp.engine.context import Environment, Host
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import StartError
 from cp.engine.run import Run
+from cp.engine.watch_variables import ENVIRONMENT_LIMIT, _to_text
 from tests.unit.full_epoll import WHY, descriptors, fill
 
 if TYPE_CHECKING:

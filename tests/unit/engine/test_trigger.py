@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cp.engine.events import Code, Event
-from cp.engine.instances import Found
 from cp.engine.trigger import Trigger
+from cp.engine.watch_variables import Found
 from cp.plan import Job, When
 
 

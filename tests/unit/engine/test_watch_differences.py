@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cp.catalog.protocol import Instance
-from cp.engine.instances import Found, missing
+from cp.engine.watch_variables import Found, missing
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import app, backend, each, job, once, watch
 from tests.unit.engine.world import World

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
-from cp.engine.catalogue import REGISTRATION, Catalogue
-from cp.engine.changes import Refused
+from cp.engine.catalogue_status import REGISTRATION, Catalogue
+from cp.engine.context import Environment, Host
 from cp.engine.engine import SAME_REQUEST, Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
-from cp.engine.host import Environment, Host
 from cp.engine.loop import Loop, Timer
 from cp.engine.output import Outputs
 from cp.engine.process import Process, Processes, StartError
+from cp.engine.reload import Refused
 
 if TYPE_CHECKING:
-    from cp.engine.host import Report
+    from cp.engine.context import Report
 
 
 class VirtualLoop:

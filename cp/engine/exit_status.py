@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cp import plan
-    from cp.engine.host import Log
+    from cp.engine.context import Log
     from cp.engine.job import Job
     from cp.engine.run import Run
 

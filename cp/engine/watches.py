@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cp.engine.events import Code, Event
-from cp.engine.instances import Found
+from cp.engine.watch_variables import Found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
-    from cp.engine.host import Host, Instance, Watcher
+    from cp.engine.context import Host, Instance, Watcher
     from cp.engine.registrations import Registrations
 
 

@@ -10,8 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cp.engine.context import Host
     from cp.engine.engine import Engine
-    from cp.engine.host import Host
 
     Done = Callable[[str], object]
 
@@ -34,7 +34,7 @@ class Operator:
     def overview(self) -> dict[str, object]:
         """All jobs and watches, in the order of the plan. Each is described when its turn comes: a job that has gone is
         left out."""
-        from cp.engine.report import describe_catalogue, describe_watch
+        from cp.engine.job_report import describe_catalogue, describe_watch
 
         engine, now = self._engine, self._host.loop.now
         reach = engine.catalogue.reach
@@ -49,7 +49,7 @@ class Operator:
         }
 
     def job(self, name: str) -> dict[str, object] | None:
-        from cp.engine.report import describe
+        from cp.engine.job_report import describe
 
         job = self._engine.jobs.get(name)
         return None if job is None else describe(self._engine, job, self._host.loop.now())

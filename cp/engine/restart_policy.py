@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.engine.events import Code
-from cp.engine.rhythm import Backoff
+from cp.engine.timers import Backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp import plan
-    from cp.engine.catalogue import Catalogue
+    from cp.engine.catalogue_status import Catalogue
     from cp.engine.events import Bus
-    from cp.engine.instances import Found
     from cp.engine.job import Job
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
     from cp.engine.process import Processes
+    from cp.engine.watch_variables import Found
 
     class Log(Protocol):
         def debug(self, message: str, fields: tuple[tuple[str, str], ...] = ()) -> None: ...

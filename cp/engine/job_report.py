@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cp.engine.catalogue import DEREGISTERING, LAPSED, NOT_YET, REGISTRATION
+from cp.engine.catalogue_status import DEREGISTERING, LAPSED, NOT_YET, REGISTRATION
 from cp.engine.events import GLOBAL
 from cp.engine.health import MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
@@ -13,7 +13,7 @@ from cp.plan import ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.engine.catalogue import Reach, Standing
+    from cp.engine.catalogue_status import Reach, Standing
     from cp.engine.engine import Engine
     from cp.engine.job import Job
     from cp.plan import DirectorySettings, Watch

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from cp.engine.endings import Endings
-    from cp.engine.host import Ending, Host
+    from cp.engine.context import Ending, Host
     from cp.engine.job import Job
     from cp.engine.registrations import Registrations
-    from cp.engine.roster import Roster
+    from cp.engine.registry import Roster
+    from cp.engine.termination import Endings
     from cp.engine.trigger import Key, Trigger
     from cp.plan import Job as JobPlan
     from cp.plan import Plan

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from cp.engine.events import CHECK, Code, Event
-from cp.engine.exits import describe_exit
+from cp.engine.exit_status import describe_exit
 from cp.engine.health import Result
 from cp.engine.process import StartError
-from cp.engine.rhythm import Ticker
 from cp.engine.run import Run
+from cp.engine.timers import Ticker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
+    from cp.engine.context import Host
     from cp.engine.health import Health
-    from cp.engine.host import Host
 
 
 class Check:

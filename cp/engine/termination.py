@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.engine.host import Ending, Host
+    from cp.engine.context import Ending, Host
     from cp.engine.leftovers import Leftovers
 
 KILL_LIMIT = 2.0  # seconds that a killed process gets to disappear; then we go on without it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.engine.exits import NOT_ENDED, Exit, report_exit
+from cp.engine.exit_status import NOT_ENDED, Exit, report_exit
 from cp.engine.run import Run
 
 TYPE_CHECKING = False
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.host import Host
+    from cp.engine.context import Host
 
 
 LONGEST_VALUE = 1000  # characters of what is printed as a metric's value; whatever is longer is none
