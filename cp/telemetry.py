@@ -12,8 +12,8 @@ from cp.engine.health import HEALTHY, PASSING
 from cp.engine.job_report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
 from cp.engine.loop import reason_of
 from cp.engine.states import State
+from cp.http.tcp import PortError, listen, shown
 from cp.metrics import Metrics, own
-from cp.server.tcp import PortError, listen, shown
 from cp.server.telemetry import Telemetry as Server
 
 TYPE_CHECKING = False

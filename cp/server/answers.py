@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import zlib  # what packs a page must not be read from the disk while the loop waits for it
 
-from cp.server.messages import TEXT, Response
-from cp.server.pages import Pages, gathered, json_parts
+from cp.http.long_answers import Pages, gathered, json_parts
+from cp.http.messages import TEXT, Response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from cp.engine.loop import Loop
-    from cp.server.http import Request
-    from cp.server.stream import Exchange
+    from cp.http.exchange import Exchange
+    from cp.http.server import Request
     from cp.server.telemetry import Source
 
     Making = Generator[None, None, Response]

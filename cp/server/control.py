@@ -5,7 +5,7 @@ On the way to the application's start: what answers is imported when the first c
 
 from __future__ import annotations
 
-from cp.server.http import DEFAULT_LIMITS, GRACE, Server
+from cp.http.server import DEFAULT_LIMITS, GRACE, Server
 from cp.server.listener import MODE, MODE_FOR_OTHERS
 
 TYPE_CHECKING = False
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp.engine.loop import Loop
-    from cp.server.http import Limits, Request
+    from cp.http.exchange import Exchange
+    from cp.http.messages import Log
+    from cp.http.server import Limits, Request
     from cp.server.listener import Listener
-    from cp.server.messages import Log
     from cp.server.peers import Peers
     from cp.server.routes import Routes
-    from cp.server.stream import Exchange
 
     Done = Callable[[str], object]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from cp.server.messages import EVENT_STREAM, encode
+from cp.http.messages import EVENT_STREAM, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp.engine.loop import Loop, Timer
+    from cp.http.exchange import Stream
+    from cp.http.messages import Request
     from cp.server.control import Entry, History
-    from cp.server.messages import Request
-    from cp.server.stream import Stream
 
 KEEP_ALIVE = 15.0  # seconds between comments, by which both sides notice that the other is gone
 COMMENT = b":\n\n"

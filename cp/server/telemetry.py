@@ -5,7 +5,7 @@ On the way to the application's start: what answers is imported when the first c
 
 from __future__ import annotations
 
-from cp.server.http import Limits, Server
+from cp.http.server import Limits, Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp.engine.loop import Loop
+    from cp.http.exchange import Exchange
+    from cp.http.messages import Log
+    from cp.http.server import Request
     from cp.server.answers import Answers
-    from cp.server.http import Request
-    from cp.server.messages import Log
-    from cp.server.stream import Exchange
 
     class Source(Protocol):
         """What there is to tell of a running engine; nothing of it blocks."""

@@ -9,8 +9,8 @@ import socket
 from typing import TYPE_CHECKING, Protocol
 
 from cp.engine.loop import Loop
+from cp.http import tcp
 from cp.metrics import Metrics
-from cp.server import tcp
 from cp.server.telemetry import Telemetry
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import choice

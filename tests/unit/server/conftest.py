@@ -14,7 +14,7 @@ from tests.unit.server.serving import World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.server.http import Limits
+    from cp.http.server import Limits
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cp.engine.loop import Loop
+from cp.http.server import DEFAULT_LIMITS, Limits
 from cp.server.control import Control
-from cp.server.http import DEFAULT_LIMITS, Limits
 from cp.server.listener import open_listener
 
 DEADLINE = 20.0  # seconds until a test gives up

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cp.server.http import Limits
+from cp.http.server import Limits
 from cp.server.listener import ListenError, open_listener
 from cp.server.routes import Routes
 from tests.unit.full_epoll import WHY, descriptors, fill

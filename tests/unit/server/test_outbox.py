@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cp.server.outbox import SEND_SIZE, Outbox
+from cp.http.outbox import SEND_SIZE, Outbox
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cp.engine.loop import Loop
-from cp.server.messages import Response
-from cp.server.pages import PIECE, Pages, gathered, json_parts
+from cp.http.long_answers import PIECE, Pages, gathered, json_parts
+from cp.http.messages import Response
 
 STEP = 0.0001  # seconds
 

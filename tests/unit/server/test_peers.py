@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from cp.http.server import Limits
 from cp.server import peers
-from cp.server.http import Limits
 from cp.server.peers import QUIET, TOLD_OF, Peers
 from tests.unit.server.serving import World, request
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.engine.loop import Loop
-from cp.server import tcp
-from cp.server.http import Limits
+from cp.http import tcp
+from cp.http.server import Limits
 from cp.server.telemetry import LIMITS, Telemetry
 from tests.unit.server.serving import DEADLINE, Answer, FakeLog
 

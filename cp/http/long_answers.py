@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from json import JSONEncoder
 
-from cp.server.messages import Response, refusal, utf_8
+from cp.http.messages import Response, refusal, utf_8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import select
 from _socket import MSG_PEEK
 
-from cp.server.messages import NEVER
+from cp.http.messages import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-    from cp.server.http import Server
+    from cp.http.server import Server
 
 
 class Newcomer:

@@ -13,17 +13,17 @@ from _thread import start_new_thread
 from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
 from cp.engine.loop import reason_of
-from cp.server.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
-from cp.server.newcomer import Newcomer
+from cp.http.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
+from cp.http.pending import Newcomer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp.engine.loop import Loop, Timer
-    from cp.server.connection import Connection
-    from cp.server.messages import Log
-    from cp.server.stream import Exchange
+    from cp.http.connection import Connection
+    from cp.http.exchange import Exchange
+    from cp.http.messages import Log
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Request", "Response", "Server"]
 
@@ -199,7 +199,7 @@ class Server:
 
     def _import(self) -> None:
         try:
-            from cp.server.connection import Connection
+            from cp.http.connection import Connection
 
             if self._prepare is not None:
                 self._prepare()

@@ -6,8 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.server.connection import Connection
-    from cp.server.messages import Response
+    from cp.http.connection import Connection
+    from cp.http.messages import Response
 
 
 class Stream:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import h11
 
-from cp.server.messages import REASONS, Limits, Request
+from cp.http.messages import REASONS, Limits, Request
 
 PARTS_PER_TURN = 64  # a body may come in chunks of one byte, each of which costs 10 microseconds
 

@@ -10,16 +10,16 @@ from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 
 import h11
 
-from cp.server.incoming import Gone, Incoming, Refused
-from cp.server.messages import NEVER, REASONS, Request, Response, refusal
-from cp.server.outbox import Outbox
-from cp.server.stream import Exchange
+from cp.http.exchange import Exchange
+from cp.http.messages import NEVER, REASONS, Request, Response, refusal
+from cp.http.outbox import Outbox
+from cp.http.parser import Gone, Incoming, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-    from cp.server.http import Server
+    from cp.http.server import Server
 
 READ_SIZE = 65536  # bytes read from one client before others have their turn
 SMALL = 1 << 20  # bytes of an answer that is given whatever others have not read yet
