@@ -54,7 +54,7 @@ def still_going_on(answer: bytes) -> str:
 def sockets_of_others(tried: Sequence[str], environ: Mapping[str, str]) -> str:
     """For root: the sockets of other users in the usual places. Who listens there is not known, so root is to say that
     one of them is meant."""
-    from cp.server.places import folders
+    from cp.control.socket_paths import folders
 
     found = []
     for folder in dict.fromkeys(folders(environ)):

@@ -231,7 +231,7 @@ def _assemble(
         raise Refused(log.masked(why))
 
     def load_again() -> plan.Plan:
-        from cp.control import ServeError
+        from cp.control.plane import ServeError
         from cp.engine.exec_limits import refusal_of_reload
 
         loaded = _load(source.reread(), environment, arguments, log)
@@ -286,7 +286,7 @@ def _assemble(
         started=after_start,
     )
     if first.control.socket or first.telemetry is not None:
-        from cp.control import ServeError
+        from cp.control.plane import ServeError
 
         try:
             serve(first)

@@ -10,9 +10,9 @@ from time import monotonic
 
 from cp.cli import complain
 from cp.config.partial import remaining_socket
+from cp.control.socket_paths import places_of_clients
 from cp.log.redaction import Secrets
 from cp.server.client import TIMEOUT, ClientError, Connection, NobodyThere
-from cp.server.places import places_of_clients
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -139,7 +139,7 @@ def _is_same_file(one: str, other: str) -> bool:
 
 def _sockets(config: str, environ: Mapping[str, str]) -> Iterable[str]:
     from cp.config.errors import ConfigError
-    from cp.server.places import places_of_clients
+    from cp.control.socket_paths import places_of_clients
     from cp.subcommands import places
 
     if config == "-":  # can be read once, and not by us

@@ -5,7 +5,7 @@ Imported once the application runs, unless the plan names a socket or a port: th
 
 from __future__ import annotations
 
-from cp.control import ControlPlane
+from cp.control.plane import ControlPlane
 from cp.engine.admin import Operator
 
 TYPE_CHECKING = False

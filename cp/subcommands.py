@@ -74,7 +74,7 @@ def _succeed(command: str, options: Options, answer: bytes) -> int:
 def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
     """The paths at which the socket may be, the best first, and what to do if nobody is there. ClientError if the
     configuration cannot be used, and nobody listens where its control socket may be all the same."""
-    from cp.server.places import places_of_clients
+    from cp.control.socket_paths import places_of_clients
 
     if not argument and not environ.get("CONTAINERPILOT"):
         return places_of_clients(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"

@@ -6,7 +6,7 @@ Imported only if a plan wants it.
 from __future__ import annotations
 
 from cp import __version__
-from cp.control import ServeError
+from cp.control.plane import ServeError
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY, PASSING
 from cp.engine.job_report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy

@@ -11,8 +11,8 @@ import os
 import sys
 from time import monotonic
 
+from cp.control.socket_paths import NOBODY, USUAL, user_of_init
 from cp.platform.text import to_bytes
-from cp.server.places import NOBODY, USUAL, user_of_init
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from cp.config.json5.parser import JsonError, parse
 from cp.config.load import load
 from cp.config.source import Source
 from cp.config.template import TemplateError, render
-from cp.server.bodies import Unprocessable, read_object
+from cp.control.request_bodies import Unprocessable, read_object
 from tests.fuzz.material import whole
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import time
 
 from cp.answers import read, refusal, shown, still_going_on
 from cp.config.template.values import to_bytes
+from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.metrics import Definition, Metrics
 from cp.metrics.definition import KINDS
 from cp.metrics.family import Family
 from cp.metrics.numbers import parse_number
-from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.server.client import ClientError, Connection
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import check, choice, parts, text_of, whole

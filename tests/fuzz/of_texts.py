@@ -10,11 +10,11 @@ from cp import cli, subcommands
 from cp.config import durations, interfaces
 from cp.config.interfaces import InterfaceError
 from cp.config.json5.parser import JsonError, Value, parse
+from cp.control.request_bodies import Unprocessable, environment_changes
+from cp.control.routes import percent_decoded
 from cp.platform import netlink
 from cp.platform.address import Address, format_ip, parse_ip
-from cp.server.bodies import Unprocessable, environment_changes
 from cp.server.client import request
-from cp.server.routes import percent_decoded
 from tests.fuzz.material import check, is_place_in, parts, text_of, whole
 
 LONGEST_REPORT = 4000  # characters of a refusal, whatever was refused

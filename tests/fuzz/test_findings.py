@@ -13,8 +13,8 @@ from cp.catalog.protocol import CatalogGarbage
 from cp.config.json5.parser import JsonError, parse
 from cp.config.nearest import nearest
 from cp.config.template import TemplateError, render
+from cp.control.routes import percent_decoded
 from cp.platform.netlink import parse_dump
-from cp.server.routes import percent_decoded
 
 if TYPE_CHECKING:
     from pathlib import Path

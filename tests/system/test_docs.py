@@ -31,9 +31,9 @@ from cp.config.services import registered as services_registered
 from cp.config.services import tasks as services_tasks
 from cp.config.services import telemetry as services_telemetry
 from cp.config.source import Source
+from cp.control.routes import Routes
 from cp.http.messages import REASONS
 from cp.platform.address import Address
-from cp.server.routes import Routes
 from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, steady, tables
 from tests.system.pilot import DEADLINE, interpreter, wait_for
 from tests.system.servers import free_port

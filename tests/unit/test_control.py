@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cp.control import ControlError, ControlPlane
+from cp.control.plane import ControlError, ControlPlane
 from cp.engine.loop import Loop
 from cp.plan import Control as Settings
 from cp.server.client import request
@@ -74,7 +74,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def usual(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The usual places."""
     places = ["first", "second"]
-    monkeypatch.setattr("cp.server.places.usual_places", lambda environ: places)
+    monkeypatch.setattr("cp.control.socket_paths.usual_places", lambda environ: places)
     return places
 
 

@@ -227,8 +227,8 @@ def test_configuration_that_does_not_tell_is_refused(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, complaint: str
 ) -> None:
     # Another ContainerPilot of this machine may be in the usual places.
-    monkeypatch.setattr("cp.server.places.USUAL", str(tmp_path / "usual"))
-    monkeypatch.setattr("cp.server.places.folders", lambda environ: [str(tmp_path)])
+    monkeypatch.setattr("cp.control.socket_paths.USUAL", str(tmp_path / "usual"))
+    monkeypatch.setattr("cp.control.socket_paths.folders", lambda environ: [str(tmp_path)])
 
     done = pilot.bare("-config", config, "-reload")
 
@@ -245,7 +245,7 @@ def test_configuration_that_does_not_tell_is_refused(
 def test_usual_places_where_the_configuration_cannot_be_used(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
 ) -> None:
-    monkeypatch.setattr("cp.server.places.USUAL", str(tmp_path / "usual"))
+    monkeypatch.setattr("cp.control.socket_paths.USUAL", str(tmp_path / "usual"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / f"containerpilot-{os.getuid()}.socket").symlink_to(pilot.server.path)
     pilot.config.unlink()
@@ -307,7 +307,7 @@ def test_control_socket_that_is_not_certain_is_not_used(
 def test_usual_places_where_no_configuration_names_another(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
 ) -> None:
-    monkeypatch.setattr("cp.server.places.USUAL", str(tmp_path / "usual"))
+    monkeypatch.setattr("cp.control.socket_paths.USUAL", str(tmp_path / "usual"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / f"containerpilot-{os.getuid()}.socket").symlink_to(pilot.server.path)
 
@@ -317,8 +317,10 @@ def test_usual_places_where_no_configuration_names_another(
 def test_all_usual_places_are_named_where_nobody_is(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cp.server.places.places_of_clients", lambda environ: [f"{tmp_path}/one", f"{tmp_path}/two"])
-    monkeypatch.setattr("cp.server.places.folders", lambda environ: [str(tmp_path / "no folder")])
+    monkeypatch.setattr(
+        "cp.control.socket_paths.places_of_clients", lambda environ: [f"{tmp_path}/one", f"{tmp_path}/two"]
+    )
+    monkeypatch.setattr("cp.control.socket_paths.folders", lambda environ: [str(tmp_path / "no folder")])
 
     assert pilot.bare("-ping").err == (
         f"-ping: failed: cannot connect to {tmp_path}/one: no such file, nor to {tmp_path}/two: no such file: "

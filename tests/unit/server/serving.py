@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from cp.control.server import Control
+from cp.control.socket_file import open_listener
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
-from cp.server.control import Control
-from cp.server.listener import open_listener
 
 DEADLINE = 20.0  # seconds until a test gives up
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from cp.control.routes import Routes
+from cp.control.socket_file import ListenError, open_listener
 from cp.http.server import Limits
-from cp.server.listener import ListenError, open_listener
-from cp.server.routes import Routes
 from tests.unit.full_epoll import WHY, descriptors, fill
 from tests.unit.server.serving import DEADLINE, World, request
 
@@ -195,7 +195,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         threads.append(threading.get_ident())
         init(*arguments)
 
-    monkeypatch.setattr("cp.server.routes.Routes.__init__", note)
+    monkeypatch.setattr("cp.control.routes.Routes.__init__", note)
     return threads
 
 
@@ -252,9 +252,9 @@ def test_what_speaks_http_is_imported_for_the_first_client_and_not_on_the_loop(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
-    monkeypatch.setattr("cp.server.routes.Routes.__init__", lambda *_: threads.append(threading.get_ident()))
+    monkeypatch.setattr("cp.control.routes.Routes.__init__", lambda *_: threads.append(threading.get_ident()))
     monkeypatch.setattr(
-        "cp.server.routes.Routes.handle", lambda _, request, exchange: exchange.stream(200, "x").close()
+        "cp.control.routes.Routes.handle", lambda _, request, exchange: exchange.stream(200, "x").close()
     )
     world = serve()
     world.settle()
@@ -271,7 +271,7 @@ def test_if_http_cannot_be_imported_clients_are_sent_away_and_the_next_one_is_a_
 ) -> None:
     world = serve()
     with monkeypatch.context() as broken:
-        broken.setitem(sys.modules, "cp.server.routes", None)
+        broken.setitem(sys.modules, "cp.control.routes", None)
         for _ in range(2):
             client = world.client()
             client.send(PING)

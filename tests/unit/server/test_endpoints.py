@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from cp.server.bodies import go_float
+from cp.control.request_bodies import go_float
 from tests.unit.server.serving import World, request
 
 # --- the whole

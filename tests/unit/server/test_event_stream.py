@@ -161,7 +161,7 @@ def test_each_event_is_formatted_once_however_many_follow(world: World, monkeypa
         formatted.append(entry.number)
         return {}
 
-    monkeypatch.setattr("cp.server.events.shape", shape)
+    monkeypatch.setattr("cp.control.event_stream.shape", shape)
     for _ in range(20):
         world.history.happen("healthy", "app")
     for client in clients:
@@ -182,7 +182,7 @@ def test_nothing_is_sent_while_an_event_is_published(world: World, monkeypatch: 
 
 
 def test_whoever_is_too_many_events_behind_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cp.server.events.MOST_WAITING", 100)
+    monkeypatch.setattr("cp.control.event_stream.MOST_WAITING", 100)
     client = follow(world)
     world.settle()
     for _ in range(101):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.server.json_steps import DEEPEST, TooDeep, read_json
+from cp.control.stepwise_json import DEEPEST, TooDeep, read_json
 from tests.fuzz.material import whole
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)

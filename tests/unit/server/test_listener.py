@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cp.server import listener as module
-from cp.server.listener import MODE, MODE_FOR_OTHERS, Listener, ListenError, open_first, open_listener
+from cp.control import socket_file as module
+from cp.control.socket_file import MODE, MODE_FOR_OTHERS, Listener, ListenError, open_first, open_listener
 
 Listen = Callable[..., Listener]
 

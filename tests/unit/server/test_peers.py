@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
+from cp.control import peer_credentials
+from cp.control.peer_credentials import QUIET, TOLD_OF, Peers
 from cp.http.server import Limits
-from cp.server import peers
-from cp.server.peers import QUIET, TOLD_OF, Peers
 from tests.unit.server.serving import World, request
 
 STRANGER = 12345
@@ -25,7 +25,7 @@ def come_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """From now on all clients are of this user; the tests themselves are only one."""
 
     def come(user: int) -> None:
-        monkeypatch.setattr(peers, "peer", lambda client: (77, user))
+        monkeypatch.setattr(peer_credentials, "peer", lambda client: (77, user))
 
     return come
 
@@ -38,7 +38,7 @@ def as_user(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
 def test_the_kernel_says_who_is_there() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert peers.peer(ours) == (os.getpid(), os.geteuid())
+        assert peer_credentials.peer(ours) == (os.getpid(), os.geteuid())
 
 
 def test_root_and_the_own_user_are_served(
@@ -147,7 +147,7 @@ class Told:
         self._client = socket.socket(socket.AF_UNIX)
 
     def turn_away(self, user: int, monkeypatch: pytest.MonkeyPatch) -> str:
-        monkeypatch.setattr(peers, "peer", lambda client: (77, user))
+        monkeypatch.setattr(peer_credentials, "peer", lambda client: (77, user))
         return self._peers.refusal(self._client, ())
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ def test_whom_the_system_does_not_name_is_turned_away(world: World, monkeypatch:
     def nobody_knows(client: object) -> tuple[int, int]:
         raise OSError(92, "Protocol not available")
 
-    monkeypatch.setattr(peers, "peer", nobody_knows)
+    monkeypatch.setattr(peer_credentials, "peer", nobody_knows)
     answer = world.ask("GET", "/v3/ping")
     assert answer.status == 403
     assert "the system does not say which user you are: Protocol not available" in answer.error

@@ -5,8 +5,8 @@ On the way to the application's start: what answers is imported when the first c
 
 from __future__ import annotations
 
+from cp.control.socket_file import MODE, MODE_FOR_OTHERS
 from cp.http.server import DEFAULT_LIMITS, GRACE, Server
-from cp.server.listener import MODE, MODE_FOR_OTHERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
+    from cp.control.peer_credentials import Peers
+    from cp.control.routes import Routes
+    from cp.control.socket_file import Listener
     from cp.engine.loop import Loop
     from cp.http.exchange import Exchange
     from cp.http.messages import Log
     from cp.http.server import Limits, Request
-    from cp.server.listener import Listener
-    from cp.server.peers import Peers
-    from cp.server.routes import Routes
 
     Done = Callable[[str], object]
 
@@ -142,8 +142,8 @@ class Control:
         self._server.close(finished, grace)
 
     def _prepare(self) -> None:
-        from cp.server.peers import Peers
-        from cp.server.routes import Routes
+        from cp.control.peer_credentials import Peers
+        from cp.control.routes import Routes
 
         self._peers = Peers(self._log.warning, self._loop.now)
         self._routes = Routes(self._loop, self._operator, self._log, self._on_answer, self._limits.response)

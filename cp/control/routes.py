@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections import deque
 
+from cp.control.event_stream import Feed, of_query, shape, wants_stream
+from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.http.long_answers import Pages, gathered, json_parts, report
 from cp.http.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.platform.text import from_bytes
-from cp.server.bodies import Unprocessable, environment_changes, metric_values, signal_number
-from cp.server.events import Feed, of_query, shape, wants_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from cp.control.server import Done, OnAnswer, Operator
     from cp.engine.loop import Loop, Timer
     from cp.http.exchange import Exchange
     from cp.http.messages import Log, Request
-    from cp.server.control import Done, OnAnswer, Operator
 
     # Of a request whose body is read in steps; any other is answered when the handler returns, or later.
     Steps = Iterator[None] | None

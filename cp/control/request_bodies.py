@@ -6,7 +6,7 @@ import signal
 from json import JSONDecodeError, JSONDecoder
 from math import isinf
 
-from cp.server.json_steps import TooDeep, read_json
+from cp.control.stepwise_json import TooDeep, read_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

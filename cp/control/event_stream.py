@@ -11,10 +11,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cp.control.server import Entry, History
     from cp.engine.loop import Loop, Timer
     from cp.http.exchange import Stream
     from cp.http.messages import Request
-    from cp.server.control import Entry, History
 
 KEEP_ALIVE = 15.0  # seconds between comments, by which both sides notice that the other is gone
 COMMENT = b":\n\n"

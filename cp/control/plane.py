@@ -6,12 +6,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cp.control.server import Control, OnAnswer
+    from cp.control.socket_file import Listener
     from cp.engine.admin import Operator
     from cp.engine.loop import Loop
     from cp.log.log import Log
     from cp.plan import Control as Settings
-    from cp.server.control import Control, OnAnswer
-    from cp.server.listener import Listener
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload replaced finishes its answers
 
@@ -50,9 +50,9 @@ class ControlPlane:
         if self._server is not None and self._is_where(self._server, settings):
             self._keep(self._server, settings, accept)
             return
-        from cp.server.control import mode_for
-        from cp.server.listener import ListenError, open_first, open_listener
-        from cp.server.places import usual_places
+        from cp.control.server import mode_for
+        from cp.control.socket_file import ListenError, open_first, open_listener
+        from cp.control.socket_paths import usual_places
 
         server, fault = None, ""
         try:
@@ -82,9 +82,9 @@ class ControlPlane:
 
     def _serve(self, listener: Listener, settings: Settings) -> Control:
         """Raises listener.ListenError, and there is no socket then."""
+        from cp.control.server import Control
+        from cp.control.socket_file import ListenError
         from cp.engine.loop import reason_of
-        from cp.server.control import Control
-        from cp.server.listener import ListenError
 
         try:
             return Control(
@@ -106,7 +106,7 @@ class ControlPlane:
         if settings.users == before:
             accept()
         else:
-            from cp.server.listener import ListenError
+            from cp.control.socket_file import ListenError
 
             try:
                 server.serve_users(settings.users)
@@ -128,7 +128,7 @@ class ControlPlane:
         be taken for another instance."""
         if settings.socket:
             return server.is_at(settings.socket, through_link=True)
-        from cp.server.places import usual_places
+        from cp.control.socket_paths import usual_places
 
         return any(map(server.is_at, usual_places(self._environ)))
 
