@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cp.engine.catalogue_status import Catalogue
     from cp.engine.context import Discovery
     from cp.platform.address import Address
-    from cp.serving import Serving
+    from cp.servers import Servers
 
 # What a module raises that cannot be loaded, or does what it is for, while descriptors or memory have run out.
 SCARCE = (OSError, ImportError, MemoryError)
@@ -207,7 +207,7 @@ def _assemble(
         random=_random,
         masked=log.masked,
     )
-    serving: Serving | None = None
+    serving: Servers | None = None
 
     def use(loaded: plan.Plan) -> None:
         """Let the log do what the plan says, before anything else does. Raises LogError."""
@@ -231,8 +231,8 @@ def _assemble(
         raise Refused(log.masked(why))
 
     def load_again() -> plan.Plan:
-        from cp.control.plane import ServeError
         from cp.engine.exec_limits import refusal_of_reload
+        from cp.http.errors import ServeError
 
         loaded = _load(source.reread(), environment, arguments, log)
         if why := refusal_of_reload(engine.plan, loaded, environment.get()):
@@ -246,9 +246,9 @@ def _assemble(
     def serve(loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
         nonlocal serving
         if serving is None:
-            from cp.serving import Serving
+            from cp.servers import Servers
 
-            serving = Serving(host, engine, history, log, inherited)
+            serving = Servers(host, engine, history, log, inherited)
         serving.use(loaded, accept)
 
     def serve_late() -> None:
@@ -286,7 +286,7 @@ def _assemble(
         started=after_start,
     )
     if first.control.socket or first.telemetry is not None:
-        from cp.control.plane import ServeError
+        from cp.http.errors import ServeError
 
         try:
             serve(first)

@@ -22,8 +22,8 @@ from cp.engine.history import KEPT, KEPT_CHANGES, KEPT_CHECKS, KEPT_SUCCESSES  #
 from cp.engine.reload import WAITING_LIMIT  # noqa: E402
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.http.messages import DEFAULT_LIMITS  # noqa: E402
-from cp.metrics.own import OWN  # noqa: E402
 from cp.server.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
+from cp.telemetry.metrics.own import OWN  # noqa: E402
 
 MARKED = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cp.http.errors import ServeError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,10 +16,6 @@ if TYPE_CHECKING:
     from cp.plan import Control as Settings
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload replaced finishes its answers
-
-
-class ServeError(Exception):
-    """What the plan wants to be served cannot be; a sentence for people."""
 
 
 class ControlError(ServeError):

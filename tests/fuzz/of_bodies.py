@@ -11,11 +11,11 @@ import time
 from cp.answers import read, refusal, shown, still_going_on
 from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
-from cp.metrics import Definition, Metrics
-from cp.metrics.definition import KINDS
-from cp.metrics.family import Family
-from cp.metrics.numbers import parse_number
 from cp.server.client import ClientError, Connection
+from cp.telemetry.metrics.definition import KINDS, Definition
+from cp.telemetry.metrics.family import Family
+from cp.telemetry.metrics.numbers import parse_number
+from cp.telemetry.metrics.registry import Metrics
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import check, choice, parts, text_of, whole
 from tests.unit.metrics.parsers import expose, openmetrics_text, prometheus_text, read_openmetrics, read_text

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from cp.engine.loop import Loop
 from cp.http import tcp
-from cp.metrics import Metrics
-from cp.server.telemetry import Telemetry
+from cp.telemetry.metrics.registry import Metrics
+from cp.telemetry.server import Telemetry
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import choice
 from tests.unit.server.serving import FakeHistory, FakeLog, FakeOperator, World

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from cp.metrics import exposition
+from cp.telemetry.metrics import exposition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from prometheus_client import Metric
 
-    from cp.metrics import Metrics
-    from cp.metrics.family import Family
+    from cp.telemetry.metrics.family import Family
+    from cp.telemetry.metrics.registry import Metrics
 
 
 def expose(metrics: Metrics, accept: str = "", accept_encoding: str = "") -> tuple[str, str, bytes]:

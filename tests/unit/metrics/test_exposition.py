@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.metrics import COUNTER, GAUGE, HISTOGRAM, SUMMARY, Definition
-from cp.metrics.definition import KINDS, openmetrics_name
-from cp.metrics.family import Family
+from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, KINDS, SUMMARY, Definition, openmetrics_name
+from cp.telemetry.metrics.family import Family
 from tests.unit.metrics.parsers import openmetrics_text, prometheus_text, read_openmetrics, read_text
 
 

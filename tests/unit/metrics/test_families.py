@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cp.metrics import COUNTER, GAUGE, HISTOGRAM, Definition
-from cp.metrics.family import LIMIT, LONGEST_LABEL, OTHER, Family
+from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
+from cp.telemetry.metrics.family import LIMIT, LONGEST_LABEL, OTHER, Family
 from tests.unit.metrics.parsers import prometheus_text
 
 

@@ -8,18 +8,21 @@ import tracemalloc
 
 import pytest
 
-from cp.metrics import COUNTER, GAUGE, HISTOGRAM, SUMMARY, Definition, Metrics
-from cp.metrics.definition import KINDS, definition_fault, exposed_name, joined_name
-from cp.metrics.negotiate import OPENMETRICS, TEXT
-from cp.metrics.own import (
-    CONTROL_REQUESTS,
-    EVENTS,
-    JOB_HEALTH,
-    JOB_RUN_SECONDS,
-    OWN,
-    WATCH_INSTANCES,
+from cp.telemetry.metrics.definition import (
+    COUNTER,
+    GAUGE,
+    HISTOGRAM,
+    KINDS,
+    SUMMARY,
+    Definition,
+    definition_fault,
+    exposed_name,
+    joined_name,
 )
-from cp.metrics.process import CPU_SECONDS, PROCESS
+from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT
+from cp.telemetry.metrics.own import CONTROL_REQUESTS, EVENTS, JOB_HEALTH, JOB_RUN_SECONDS, OWN, WATCH_INSTANCES
+from cp.telemetry.metrics.process import CPU_SECONDS, PROCESS
+from cp.telemetry.metrics.registry import Metrics
 from tests.unit.metrics.parsers import expose, read_openmetrics, read_text
 
 

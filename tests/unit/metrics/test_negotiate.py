@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
+from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"

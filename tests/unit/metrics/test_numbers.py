@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.metrics.numbers import number_text, openmetrics_number, parse_number
+from cp.telemetry.metrics.numbers import number_text, openmetrics_number, parse_number
 
 # As printed by Go's strconv.FormatFloat(x, 'g', -1, 64).
 WRITTEN = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.metrics.process import (
+from cp.telemetry.metrics.process import (
     CPU_SECONDS,
     MAX_FDS,
     OPEN_FDS,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.metrics.quantiles import CAPACITY, Window
+from cp.telemetry.metrics.quantiles import CAPACITY, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import pytest
 from cp.engine.loop import Loop
 from cp.http import tcp
 from cp.http.server import Limits
-from cp.server.telemetry import LIMITS, Telemetry
+from cp.telemetry.server import LIMITS, Telemetry
 from tests.unit.server.serving import DEADLINE, Answer, FakeLog
 
 if TYPE_CHECKING:

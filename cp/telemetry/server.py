@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.http.exchange import Exchange
     from cp.http.messages import Log
     from cp.http.server import Request
-    from cp.server.answers import Answers
+    from cp.telemetry.routes import Answers
 
     class Source(Protocol):
         """What there is to tell of a running engine; nothing of it blocks."""
@@ -70,7 +70,7 @@ class Telemetry:
 
     def _prepare(self) -> None:
         """Import what answers; on another thread."""
-        from cp.server.answers import Answers
+        from cp.telemetry.routes import Answers
 
         self._answers = Answers(self._loop, self._source, self._limits.response)
 

@@ -1,4 +1,4 @@
-"""Telemetry put together: the port that the plan names, the server on it, and what it tells of the engine.
+"""Counts what happens in the engine, the servers and the catalogue, and reports it to whoever scrapes or asks.
 
 Imported only if a plan wants it.
 """
@@ -6,102 +6,26 @@ Imported only if a plan wants it.
 from __future__ import annotations
 
 from cp import __version__
-from cp.control.plane import ServeError
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY, PASSING
 from cp.engine.job_report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
-from cp.engine.loop import reason_of
 from cp.engine.states import State
-from cp.http.tcp import PortError, listen, shown
-from cp.metrics import Metrics, own
-from cp.server.telemetry import Telemetry as Server
+from cp.telemetry.metrics import own
+from cp.telemetry.metrics.registry import Metrics
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cp.engine.context import Host
     from cp.engine.engine import Engine
     from cp.engine.events import Event
     from cp.engine.job import Job
     from cp.engine.loop import Timer
-    from cp.log.log import Log
     from cp.plan import Service
     from cp.plan import Telemetry as Settings
 
-REPLACED_GRACE = 10.0  # seconds in which the server on a port that a reload replaced finishes its answers
 LAG_INTERVAL = 1.0  # seconds between two looks at how late the loop is
-
-
-class TelemetryError(ServeError):
-    """The port that the plan names cannot be had; a sentence for people."""
-
-
-class Telemetry:
-    """Serves the telemetry of the plan that runs."""
-
-    def __init__(self, host: Host, engine: Engine, log: Log) -> None:
-        self._host = host
-        self._log = log
-        self._observer = Observer(host, engine)
-        self._settings: Settings | None = None
-        self._server: Server | None = None
-
-    def use(self, settings: Settings | None, accept: Callable[[], object] = lambda: None) -> None:
-        """From now on serve what these settings say. TelemetryError if their port cannot be had.
-
-        `accept` is called once it is clear that it can be had. If it raises, or there is a TelemetryError, nothing has
-        changed.
-        """
-        server = None
-        if settings is not None and not self._is_served(settings):
-            server = self._serve(settings)
-        try:
-            accept()
-        except BaseException:  # whatever it is: nobody may find a port that is not served
-            if server is not None:
-                server.close(grace=0.0)
-            raise
-        if server is not None or settings is None:
-            self._close(REPLACED_GRACE)
-        self._settings = settings
-        self._observer.observe(settings is not None)
-        if settings is None:
-            return
-        for told in self._observer.define(settings):
-            self._log.warning(told)
-        if server is not None:
-            self._server = server
-        elif self._server is not None:
-            self._server.path = settings.path
-        self._log.info(settings.announcement.format(address=shown(settings.address, settings.port)))
-
-    def _serve(self, settings: Settings) -> Server:
-        """TelemetryError if their port is not available."""
-        why, listener = "", None
-        try:
-            listener = listen(settings.address, settings.port)
-            return Server(self._host.loop, listener, self._observer, self._log, settings.path)
-        except PortError as error:
-            why = str(error)
-        except OSError as error:
-            why = reason_of(error)
-        if listener is not None:
-            listener.close()
-        raise TelemetryError(f"Error serving telemetry on {shown(settings.address, settings.port)}: {why}")
-
-    def _is_served(self, settings: Settings) -> bool:
-        now = self._settings
-        return now is not None and (now.address, now.port) == (settings.address, settings.port)
-
-    def close(self) -> None:
-        """The last act: the port is free when this returns."""
-        self._close(0.0)
-
-    def _close(self, grace: float) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.close(grace=grace)
 
 
 class Observer:

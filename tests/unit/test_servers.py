@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.serving import hint_at_name
+from cp.servers import hint_at_name
 
 JOBS = ("app", "preStop", "coprocess[agent]", "task[clean up]", "requests.sensor")
 

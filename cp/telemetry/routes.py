@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.engine.loop import Loop
     from cp.http.exchange import Exchange
     from cp.http.server import Request
-    from cp.server.telemetry import Source
+    from cp.telemetry.server import Source
 
     Making = Generator[None, None, Response]
 

@@ -7,8 +7,8 @@ is what can be shown later of this moment.
 
 from __future__ import annotations
 
-from cp.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
-from cp.metrics.quantiles import Window
+from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
+from cp.telemetry.metrics.quantiles import Window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

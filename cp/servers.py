@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cp.engine.history import History
     from cp.log.log import Log
     from cp.plan import Plan
-    from cp.telemetry import Telemetry
+    from cp.telemetry.port import Telemetry
 
 
-class Serving:
+class Servers:
     """Follows the plans, from the first through all reloads."""
 
     def __init__(self, host: Host, engine: Engine, history: History, log: Log, environ: Mapping[str, str]) -> None:
@@ -44,7 +44,7 @@ class Serving:
             if loaded.telemetry is None:
                 accept()
                 return
-            from cp.telemetry import Telemetry
+            from cp.telemetry.port import Telemetry
 
             self._telemetry = Telemetry(self._host, self._engine, self._log)
         self._telemetry.use(loaded.telemetry, accept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.metrics.definition import (
+from cp.telemetry.metrics.definition import (
     COUNTER,
     GAUGE,
     HISTOGRAM,
@@ -11,12 +11,12 @@ from cp.metrics.definition import (
     openmetrics_names,
     sample_names,
 )
-from cp.metrics.exposition import openmetrics_text, prometheus_text
-from cp.metrics.family import Family
-from cp.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
-from cp.metrics.numbers import parse_number
-from cp.metrics.own import OWN
-from cp.metrics.process import PROCESS, process_values
+from cp.telemetry.metrics.exposition import openmetrics_text, prometheus_text
+from cp.telemetry.metrics.family import Family
+from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
+from cp.telemetry.metrics.numbers import parse_number
+from cp.telemetry.metrics.own import OWN
+from cp.telemetry.metrics.process import PROCESS, process_values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Metrics:
         self._lookups: dict[str, list[Family]] = {}
         self._openmetrics = True  # False: two names would be one there
 
-    # Own metrics: the definitions are those of cp.metrics.own.
+    # Own metrics: the definitions are those of cp.telemetry.metrics.own.
 
     def count(self, counter: Definition, *labels: str, by: float = 1.0) -> None:
         assert counter.kind == COUNTER

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from cp.metrics.definition import COUNTER, GAUGE, Definition
 from cp.platform.text import to_bytes
+from cp.telemetry.metrics.definition import COUNTER, GAUGE, Definition
 
 CPU_SECONDS = Definition(
     name="process_cpu_seconds_total", kind=COUNTER, help="Total user and system CPU time spent in seconds."

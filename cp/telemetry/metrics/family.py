@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cp.metrics.definition import GAUGE, Definition
-from cp.metrics.kinds import new_kind
+from cp.telemetry.metrics.definition import GAUGE, Definition
+from cp.telemetry.metrics.kinds import new_kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from itertools import islice
     from operator import itemgetter
 
-    from cp.metrics.kinds import Counter, Gauge, Histogram, Shown, Summary
+    from cp.telemetry.metrics.kinds import Counter, Gauge, Histogram, Shown, Summary
 
 else:
     from _operator import itemgetter  # the C type alone

@@ -6,16 +6,16 @@ waiting. All series of a family are of one moment.
 
 from __future__ import annotations
 
-from cp.metrics.definition import COUNTER, openmetrics_kind, openmetrics_name
-from cp.metrics.numbers import number_text, openmetrics_number
+from cp.telemetry.metrics.definition import COUNTER, openmetrics_kind, openmetrics_name
+from cp.telemetry.metrics.numbers import number_text, openmetrics_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cp.metrics.definition import Definition
-    from cp.metrics.family import Family
-    from cp.metrics.kinds import Sample, Shown
+    from cp.telemetry.metrics.definition import Definition
+    from cp.telemetry.metrics.family import Family
+    from cp.telemetry.metrics.kinds import Sample, Shown
 
 _LABEL_ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n", ord('"'): '\\"'}
 _HELP_ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n"}

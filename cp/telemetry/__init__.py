@@ -1,0 +1,1 @@
+"""Telemetry: what is counted, and the port on which others scrape and ask."""
