@@ -166,10 +166,10 @@ def create(bootstrap: Path, site_packages: Path, target: Path, built_at: int) ->
         built_at=time.strftime(BUILD_AT_TIMESTAMP_FORMAT, time.gmtime(built_at)),
         shiv_version=shiv_version,
         compile_pyc=False,
-        entry_point="cp.cli:main",
+        entry_point="cp.cli.main:main",
         reproducible=True,
     )
-    builder.create_archive([site_packages], target, SHEBANG, "cp.cli:main", record)
+    builder.create_archive([site_packages], target, SHEBANG, "cp.cli.main:main", record)
     target.chmod(0o755)
 
 

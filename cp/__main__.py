@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cp.cli import main
+from cp.cli.main import main
 from cp.platform.text import arguments
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import sys
 import time
 
 from cp import __version__
-from cp.cli import complain
 from cp.config.errors import ConfigError
 from cp.config.load import load as load_plan
 from cp.config.source import Source, read
@@ -28,7 +27,8 @@ from cp.platform.text import decoded_by_python, file_of, process_environment, to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
 
     from cp import plan
     from cp.catalog.discovery import SharedResolver
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from cp.engine.context import Discovery
     from cp.platform.address import Address
     from cp.servers import Servers
+
+    class Meant(Protocol):
+        def __call__(self, arguments: Sequence[str], *, flag: bool = False) -> str:
+            """What a command that cannot be run was probably meant as; with `flag`, the name of a flag, or nothing."""
+
 
 # What a module raises that cannot be loaded, or does what it is for, while descriptors or memory have run out.
 SCARCE = (OSError, ImportError, MemoryError)
@@ -50,21 +55,17 @@ FOR_HTTP = ("http", "json", "queue")
 SERVE_AFTER = 0.01
 
 
-def run(config_argument: str, arguments: tuple[str, ...], *, allow_second: bool = False) -> int:
-    """Run the configuration until everything has ended; the exit code of the program. `allow_second`: also where PID 1
-    is a ContainerPilot."""
-    if os.getpid() != 1 and not allow_second and (why := _refusal(config_argument, arguments)):
-        complain(f"containerpilot: {why}\n")  # for who has just typed that, not for the log of a container
-        return 1
+def run(config_argument: str, arguments: tuple[str, ...], meant: Meant) -> int:
+    """Run the configuration until everything has ended; the exit code of the program."""
     secrets = Secrets()
     inherited = process_environment()
     environment = Environment(inherited, secrets.learn)
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
     log = Log(secrets=secrets)
     try:
-        source = read(config_argument, environment.get(), lambda: _meant(arguments))
+        source = read(config_argument, environment.get(), lambda: meant(arguments))
         first = _load(source, environment, arguments, log)
-        if first.dialect == "jobs" and arguments and (flag := _meant(arguments, flag=True)):
+        if first.dialect == "jobs" and arguments and (flag := meant(arguments, flag=True)):
             raise _CannotStart(f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?")
         supervise = _assemble(source, first, inherited, environment, arguments, log)
     except (ConfigError, LogError, _CannotStart) as error:
@@ -77,33 +78,6 @@ def run(config_argument: str, arguments: tuple[str, ...], *, allow_second: bool 
         return supervise()
     report_fatal(log, why)
     return 1
-
-
-def _refusal(config_argument: str, arguments: tuple[str, ...]) -> str:
-    """Why nothing is started beside what is PID 1 here; empty if it may be. On most machines one look tells."""
-    init = b""
-    try:
-        fd = os.open("/proc/1/cmdline", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            # A /proc of another PID namespace tells of another PID 1.
-            init = os.read(fd, 4096) if os.readlink("/proc/self") == str(os.getpid()) else b""
-        finally:
-            os.close(fd)
-    except OSError:
-        pass  # there is no /proc, or it hides the processes of others
-    program = init.partition(b"\0")[0]
-    # The last one: a dynamic loader that was called by name, and starts a Python perhaps.
-    if init and not any(word in program for word in (b"python", b"containerpilot", b"/ld-")):
-        return ""
-    from cp.second_start import refusal
-
-    return refusal(init, config_argument, arguments, process_environment())
-
-
-def _meant(arguments: tuple[str, ...], *, flag: bool = False) -> str:
-    from cp.without_effect import flag_of, instead_of_a_start
-
-    return flag_of(arguments[0]) if flag else instead_of_a_start(arguments)
 
 
 def _load(source: Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:

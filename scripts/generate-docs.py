@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from cp.cli import USAGE  # noqa: E402 - the path had to be set first
+from cp.cli.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
+from cp.cli.options import USAGE  # noqa: E402 - the path had to be set first
 from cp.control.event_stream import KEEP_ALIVE, MOST_WAITING  # noqa: E402
 from cp.control.routes import PATIENCE  # noqa: E402
 from cp.control.socket_file import LONGEST_PATH  # noqa: E402
@@ -22,7 +23,6 @@ from cp.engine.history import KEPT, KEPT_CHANGES, KEPT_CHECKS, KEPT_SUCCESSES  #
 from cp.engine.reload import WAITING_LIMIT  # noqa: E402
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.http.messages import DEFAULT_LIMITS  # noqa: E402
-from cp.server.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
 from cp.telemetry.metrics.own import OWN  # noqa: E402
 
 MARKED = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -8,10 +8,10 @@ import signal
 import socket
 import time
 
-from cp.answers import read, refusal, shown, still_going_on
+from cp.cli.client import ClientError, Connection
+from cp.cli.replies import read, refusal, shown, still_going_on
 from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
-from cp.server.client import ClientError, Connection
 from cp.telemetry.metrics.definition import KINDS, Definition
 from cp.telemetry.metrics.family import Family
 from cp.telemetry.metrics.numbers import parse_number

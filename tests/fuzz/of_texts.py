@@ -6,7 +6,9 @@ import contextlib
 import json
 from typing import Any
 
-from cp import cli, subcommands
+from cp.cli import options as command_line
+from cp.cli import subcommands
+from cp.cli.client import request
 from cp.config import durations, interfaces
 from cp.config.interfaces import InterfaceError
 from cp.config.json5.parser import JsonError, Value, parse
@@ -14,7 +16,6 @@ from cp.control.request_bodies import Unprocessable, environment_changes
 from cp.control.routes import percent_decoded
 from cp.platform import netlink
 from cp.platform.address import Address, format_ip, parse_ip
-from cp.server.client import request
 from tests.fuzz.material import check, is_place_in, parts, text_of, whole
 
 LONGEST_REPORT = 4000  # characters of a refusal, whatever was refused
@@ -131,8 +132,8 @@ def fuzz_command_line(data: bytes) -> None:
     """Arguments with NUL between them: understood or refused. What is asked of the server can be asked, is one request
     and no more, and means to the server what it meant to us."""
     try:
-        options = cli.parse([text_of(argument) for argument in data.split(b"\0")])
-    except cli.FlagError:
+        options = command_line.parse([text_of(argument) for argument in data.split(b"\0")])
+    except command_line.FlagError:
         return
     command = options.command()
     if options.help or command in ("", "version", "template"):

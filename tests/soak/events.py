@@ -7,8 +7,8 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from cp.cli.client import ClientError, Connection, request
 from cp.engine.events import CLASSIC
-from cp.server.client import ClientError, Connection, request
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.cli import COMMANDS, FLAGS, USAGE, FlagError, parse
+from cp.cli.options import COMMANDS, FLAGS, USAGE, FlagError, parse
 
 NO_PAIR = "flag value 'FOO' was not in the format 'key=val'"
 

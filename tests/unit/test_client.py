@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cp.server.client import ClientError, exchange
+from cp.cli.client import ClientError, exchange
 from tests.unit.control_server import ControlServer, answer, server
 
 __all__ = ["server"]

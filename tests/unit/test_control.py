@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from cp.cli.client import request
 from cp.control.plane import ControlError, ControlPlane
 from cp.engine.loop import Loop
 from cp.plan import Control as Settings
-from cp.server.client import request
 from tests.unit.full_epoll import WHY, descriptors, fill
 from tests.unit.server.serving import DEADLINE, FakeLog, FakeOperator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.second_start import refusal, script_of, without_loader
+from cp.cli.second_start import refusal, script_of, without_loader
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_script_of_a_command_line(command: str, script: str | None) -> None:
     ],
 )
 def test_the_flag_that_was_meant(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], hint: str) -> None:
-    monkeypatch.setattr("cp.second_start._is_containerpilot", lambda command: True)
+    monkeypatch.setattr("cp.cli.second_start._is_containerpilot", lambda command: True)
 
     assert hint in refusal(b"python3\0a.pyz\0", "", words, {})
 
@@ -54,8 +54,8 @@ def test_another_program_as_pid_1_is_not_asked_for_a_socket(monkeypatch: pytest.
     def never(*_: object) -> bool:
         raise AssertionError
 
-    monkeypatch.setattr("cp.second_start._is_served_by_init", never)
-    monkeypatch.setattr("cp.second_start._is_python", lambda name: name == "python3")
+    monkeypatch.setattr("cp.cli.second_start._is_served_by_init", never)
+    monkeypatch.setattr("cp.cli.second_start._is_python", lambda name: name == "python3")
     for init in (b"/sbin/init\0", b"python3\0/usr/bin/env\0containerpilot.pyz\0"):
         assert refusal(init, "", (), {}) == ""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cp import cli
+from cp.cli import main
 from tests.unit.control_server import DEADLINE, ControlServer, answer, server
 
 __all__ = ["server"]
@@ -67,7 +67,7 @@ class Pilot:
         return self.bare("-config", str(self.config), *flags)
 
     def bare(self, *flags: str) -> Result:
-        code = cli.main(list(flags))
+        code = main.main(list(flags))
         shown = self._capture.readouterr()
         return Result(code, shown.out, shown.err)
 
@@ -272,7 +272,7 @@ def test_usual_places_where_the_configuration_cannot_be_used(
     ],
 )
 def test_control_socket_that_stands_before_the_fault(pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("cp.despite.places_of_clients", lambda environ: pytest.fail("it is named"))
+    monkeypatch.setattr("cp.cli.broken_configuration.places_of_clients", lambda environ: pytest.fail("it is named"))
     monkeypatch.setenv("WHERE", str(pilot.server.path))
     pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
 
@@ -294,7 +294,7 @@ def test_control_socket_that_stands_before_the_fault(pilot: Pilot, monkeypatch: 
 def test_control_socket_that_is_not_certain_is_not_used(
     pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr("cp.despite.places_of_clients", lambda environ: ["/no/such/socket"])
+    monkeypatch.setattr("cp.cli.broken_configuration.places_of_clients", lambda environ: ["/no/such/socket"])
     pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
 
     done = pilot("-ping")

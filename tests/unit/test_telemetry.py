@@ -14,7 +14,7 @@ from cp.engine.job_report import OUTPUT_SHOWN
 from cp.engine.loop import Loop
 from cp.plan import INHERIT, Health, Job, Metric, Telemetry, Watch, When
 from cp.telemetry.observer import Observer
-from cp.telemetry.observer import Telemetry as Served
+from cp.telemetry.port import Telemetry as Served
 from cp.telemetry.port import TelemetryError
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.full_epoll import WHY, descriptors, fill

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Modules = dict[str, tuple[bool, CodeType | bytes | str | None]]
 
 # Who imports one of these modules means to run an application, or a subcommand.
-APPLICATION, SUBCOMMAND = "cp.app", "cp.subcommands"
+APPLICATION, SUBCOMMAND = "cp.app", "cp.cli.subcommands"
 # The packages with a file of bytecode of their own; a package stands before the one that it is in.
 PACKAGES = ("cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
@@ -272,7 +272,7 @@ def run(importer: Importer) -> NoReturn:
         sys.path.sort(key=named.__contains__)
     sys.meta_path.insert(0, importer)
     try:
-        from cp.cli import main
+        from cp.cli.main import main
         from cp.platform.text import arguments
 
         status = main(arguments())

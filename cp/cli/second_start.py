@@ -10,7 +10,7 @@ import _socket
 import os
 import sys
 
-from cp.cli import FLAGS
+from cp.cli.options import FLAGS
 from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
@@ -38,8 +38,8 @@ def refusal(init: bytes, config: str, arguments: Sequence[str], environ: Mapping
 
 
 def _hint(arguments: Sequence[str]) -> str:
+    from cp.cli.usage_errors import PROGRAMS, flag_of
     from cp.config.nearest import nearest
-    from cp.without_effect import PROGRAMS, flag_of
 
     word = arguments[0].lower() if arguments else ""
     flag = flag_of(word) or PROGRAMS.get(word) or nearest(word, FLAGS)
@@ -138,9 +138,9 @@ def _is_same_file(one: str, other: str) -> bool:
 
 
 def _sockets(config: str, environ: Mapping[str, str]) -> Iterable[str]:
+    from cp.cli.subcommands import places
     from cp.config.errors import ConfigError
     from cp.control.socket_paths import places_of_clients
-    from cp.subcommands import places
 
     if config == "-":  # can be read once, and not by us
         return places_of_clients(environ)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 
-from cp.cli import complain, show
+from cp.cli.client import ClientError, NobodyThere, exchange
+from cp.cli.console import complain, show
 from cp.platform.text import process_environment, to_bytes
-from cp.server.client import ClientError, NobodyThere, exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Mapping
 
-    from cp.cli import Options
+    from cp.cli.options import Options
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -34,14 +34,14 @@ def run(command: str, options: Options) -> int:
     try:
         paths, hint = places(options.config, process_environment())
         if options.follow:
-            from cp.following import follow
+            from cp.cli.follow import follow
 
             return follow(paths, hint, events_of(options.job), options.json)
         method, target, body = _ask(command, options)
         status, answer = exchange(paths, method, target, body, hint=hint)
         if 200 <= status < 300 and status != 202:
             return _succeed(command, options, answer)
-        from cp.answers import refusal, still_going_on
+        from cp.cli.replies import refusal, still_going_on
 
         if status == 202:
             complain(f"-{command}: still going on: {still_going_on(answer)}\n")
@@ -52,7 +52,7 @@ def run(command: str, options: Options) -> int:
 
         text = str(error)
         if isinstance(error, NobodyThere) and os.getuid() == 0:
-            from cp.answers import sockets_of_others
+            from cp.cli.replies import sockets_of_others
 
             text += sockets_of_others(paths, process_environment())
         complain(f"{failed}: {Secrets(process_environment()).masked(text)}\n")
@@ -66,7 +66,7 @@ def _succeed(command: str, options: Options, answer: bytes) -> int:
         return 0
     if options.json:
         return show(answer)
-    from cp.answers import shown
+    from cp.cli.replies import shown
 
     return show(shown(command, answer))
 
@@ -88,7 +88,7 @@ def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
         source = read(argument, environ)
         path = control_socket(source, environ)
     except ConfigError as error:
-        from cp.despite import places_despite
+        from cp.cli.broken_configuration import places_despite
 
         return places_despite(error, source, environ), hint
     return [path] if path else places_of_clients(environ), hint

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from cp.cli import complain
+from cp.cli.client import TIMEOUT, ClientError, Connection, NobodyThere
+from cp.cli.console import complain
 from cp.config.partial import remaining_socket
 from cp.control.socket_paths import places_of_clients
 from cp.log.redaction import Secrets
-from cp.server.client import TIMEOUT, ClientError, Connection, NobodyThere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def places_despite(error: ConfigError, source: Source | None, environ: Mapping[s
 def _nobody(nobody: NobodyThere, paths: list[str], environ: Mapping[str, str]) -> str:
     others = ""
     if os.getuid() == 0:
-        from cp.answers import sockets_of_others
+        from cp.cli.replies import sockets_of_others
 
         others = sockets_of_others(paths, environ)
     how = "-config '{control: {socket: \"PATH\"}}'"

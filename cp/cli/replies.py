@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from _codecs import utf_8_decode
 
+from cp.cli.client import ClientError
+from cp.cli.formatting import events_lines, job_details, jobs_table, printable
 from cp.config.json5.parser import JsonError, parse
 from cp.platform.text import from_bytes, process_environment, to_bytes
-from cp.server.client import ClientError
-from cp.tables import events_lines, job_details, jobs_table, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cp.cli.formatting import Data as Plain
     from cp.config.json5.parser import Data
-    from cp.tables import Data as Plain
 
 OTHERS = 5  # sockets of other users that are listed
 _LONGEST_WORDS = 8192  # bytes shown of an answer that is none of ours

@@ -1,10 +1,6 @@
-"""The command line: Go's flag syntax, and which function it means."""
+"""The command line: its flags, in the syntax of Go's package flag."""
 
 from __future__ import annotations
-
-import os
-
-from cp.platform.text import to_bytes
 
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 
@@ -87,7 +83,6 @@ PAIRS = ("putenv", "putmetric", "signal")
 FLAGS = tuple(name for name in (*BOOLEANS, *STRINGS, *PAIRS) if name != "h")
 ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # where they are kept, if not under their own names
 LONGEST_SHOWN = 100  # characters of a word in a message
-_CLOSED = 9  # EBADF; the module that names it is not needed otherwise
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
@@ -211,7 +206,7 @@ def _check(options: Options) -> None:
     useful = WITH[command]
     without_effect = [name for name in options.given if name != command and name not in useful]
     if without_effect or (command and options.arguments):
-        from cp.without_effect import explain
+        from cp.cli.usage_errors import explain
 
         raise FlagError(explain(command, without_effect, tuple(map(printable, options.arguments))))
 
@@ -231,76 +226,3 @@ def _did_you_mean(name: str) -> str:
 
     meant = nearest(name, FLAGS)
     return f" (did you mean -{meant}?)" if meant else ""
-
-
-def main(argv: list[str]) -> int:
-    """Run the program; the exit code."""
-    try:
-        options = parse(argv)
-    except FlagError as error:
-        complain(f"containerpilot: {error}; see -help\n")
-        return 2
-    command = options.command()
-    _guard_standard_streams(prints=options.help or bool(command))
-    if options.help:
-        return show(USAGE.encode())
-    if command == "version":
-        from cp.version import describe
-
-        return show(describe().encode())
-    if command == "template":
-        from cp.render import write_rendered
-
-        return write_rendered(options.config, options.out)
-    if command:
-        from cp import subcommands
-
-        return subcommands.run(command, options)
-    from cp.app import run
-
-    code = run(options.config, options.arguments, allow_second=options.allow_second)
-    # Threads may hang in a call to a catalogue: the interpreter's own end would wait for what they hold.
-    os._exit(code)
-
-
-def _guard_standard_streams(*, prints: bool) -> None:
-    """`prints`: what is printed is what was asked for, so a standard output that was closed must stay an error.
-
-    What they guard against is rare, and a subcommand has no time to load what it needs for that."""
-    try:
-        for fd in range(3):
-            os.fstat(fd)
-    except OSError:
-        from cp.log.channels import guard_standard_streams
-
-        guard_standard_streams(is_output_needed=prints)
-
-
-def show(data: bytes) -> int:
-    """Print to standard output; the exit code, which is 1, with a word why, if that cannot be."""
-    try:
-        write(1, data)
-    except OSError as error:
-        return unwritable(error)
-    return 0
-
-
-def unwritable(error: OSError) -> int:
-    """Tell why nothing can be printed to standard output; the exit code."""
-    why = "it is closed" if error.errno == _CLOSED else (error.strerror or str(error)).lower()
-    complain(f"containerpilot: cannot write to standard output: {why}\n")
-    return 1
-
-
-def complain(text: str) -> None:
-    """Print to standard error."""
-    try:
-        write(2, to_bytes(text))
-    except OSError:
-        pass  # nobody is left to be told
-
-
-def write(fd: int, data: bytes) -> None:
-    """Straight to the descriptor: where it was closed at the start, Python has no stream for it."""
-    while data:
-        data = data[os.write(fd, data) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cp.cli import complain, show, write
+from cp.cli.console import complain, show, write
 from cp.config.errors import ConfigError
 from cp.config.load import render
 from cp.config.source import read

@@ -6,10 +6,10 @@ import os
 from select import POLLERR, POLLHUP, POLLIN, POLLNVAL, poll
 from time import monotonic
 
-from cp.answers import read, refusal
-from cp.cli import complain, unwritable, write
-from cp.server.client import TIMEOUT, ClientError, Connection, CutOff, request
-from cp.tables import event_line
+from cp.cli.client import TIMEOUT, ClientError, Connection, CutOff, request
+from cp.cli.console import complain, unwritable, write
+from cp.cli.formatting import event_line
+from cp.cli.replies import read, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

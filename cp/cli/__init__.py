@@ -1,0 +1,1 @@
+"""The command line: flags, and the subcommands that ask a running ContainerPilot."""
