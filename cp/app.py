@@ -10,14 +10,14 @@ from cp import __version__
 from cp.config.errors import ConfigError
 from cp.config.load import load as load_plan
 from cp.config.source import Source, read
-from cp.engine.context import Environment, Host
+from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
-from cp.engine.reload import Refused
+from cp.engine.reload import ChangeRefused
 from cp.engine.signals import handle_signals
 from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.catalog.discovery import SharedResolver
-    from cp.engine.catalogue_status import Catalogue
+    from cp.engine.catalogue_status import CatalogueStatus
     from cp.engine.context import Discovery
     from cp.platform.address import Address
     from cp.servers import Servers
@@ -171,7 +171,7 @@ def _assemble(
     bus = Bus(loop.call_steps)
     history = History()
     bus.subscribe(history.hear)
-    host = Host(
+    context = Context(
         loop=loop,
         processes=processes,
         outputs=outputs,
@@ -202,7 +202,7 @@ def _assemble(
         except SCARCE as error:
             why = f"cannot reload: {_reason(error)}"
         log.error(f"Error initializing config: {why}")
-        raise Refused(log.masked(why))
+        raise ChangeRefused(log.masked(why))
 
     def load_again() -> plan.Plan:
         from cp.engine.exec_limits import refusal_of_reload
@@ -222,7 +222,7 @@ def _assemble(
         if serving is None:
             from cp.servers import Servers
 
-            serving = Servers(host, engine, history, log, inherited)
+            serving = Servers(context, engine, history, log, inherited)
         serving.use(loaded, accept)
 
     def serve_late() -> None:
@@ -252,9 +252,9 @@ def _assemble(
 
     resolver = SharedResolver()
     engine = Engine(
-        host,
+        context,
         first,
-        open_discovery=lambda wanted, facts: open_discovery(wanted, loop, log, facts, host.catalog_called, resolver),
+        open_discovery=lambda wanted, facts: open_discovery(wanted, loop, log, facts, context.catalog_called, resolver),
         load=load,
         reopen_log=log.reopen,
         started=after_start,
@@ -274,7 +274,7 @@ def open_discovery(
     loaded: plan.Plan,
     loop: Loop,
     log: Log,
-    facts: Catalogue,
+    facts: CatalogueStatus,
     observe: Callable[[str, float, bool], object] | None = None,
     resolver: SharedResolver | None = None,
 ) -> Discovery:

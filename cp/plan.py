@@ -228,7 +228,7 @@ class DirectorySettings(Record):
 SHORTEST_MASKED = 8  # characters of a value that `logging.mask` masks
 
 
-class Logging(Record):
+class LoggingSettings(Record):
     """How ContainerPilot logs."""
 
     level: str = "info"  # debug info warning error fatal panic
@@ -237,7 +237,7 @@ class Logging(Record):
     mask: tuple[str, ...] = ()  # variables whose values are masked in the output of jobs
 
 
-class Control(Record):
+class ControlSettings(Record):
     """The socket on which a running ContainerPilot takes orders."""
 
     socket: str = ""  # a path that must be had; "" = the first of the usual places that can be had, or none
@@ -255,7 +255,7 @@ class Metric(Record):
     rounds_up: bool = True  # a summary's rank is the rounded up share of its values, not the rounded down one
 
 
-class Telemetry(Record):
+class TelemetrySettings(Record):
     """Where metrics, status and health of ContainerPilot itself are served over HTTP."""
 
     address: str  # IPv4 or IPv6
@@ -274,9 +274,9 @@ class Plan(Record):
     jobs: tuple[Job, ...] = ()
     watches: tuple[Watch, ...] = ()
     catalog: ConsulSettings | EtcdSettings | DirectorySettings | None = None
-    logging: Logging = Logging()
-    control: Control = Control()
-    telemetry: Telemetry | None = None
+    logging: LoggingSettings = LoggingSettings()
+    control: ControlSettings = ControlSettings()
+    telemetry: TelemetrySettings | None = None
     stop_timeout: float = 5.0  # the one budget of a stop; negative: SIGKILL at once
     shutdown_timeout: float | None = None  # hard limit of a whole stop, hooks included
     environ: tuple[tuple[str, str], ...] = ()  # added to the environment of all children

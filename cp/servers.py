@@ -6,30 +6,32 @@ Imported once the application runs, unless the plan names a socket or a port: th
 from __future__ import annotations
 
 from cp.control.plane import ControlPlane
-from cp.engine.admin import Operator
+from cp.engine.admin import Admin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.engine import Engine
     from cp.engine.history import History
     from cp.log.log import Log
     from cp.plan import Plan
-    from cp.telemetry.port import Telemetry
+    from cp.telemetry.port import TelemetryPort
 
 
 class Servers:
     """Follows the plans, from the first through all reloads."""
 
-    def __init__(self, host: Host, engine: Engine, history: History, log: Log, environ: Mapping[str, str]) -> None:
-        self._host = host
+    def __init__(
+        self, context: Context, engine: Engine, history: History, log: Log, environ: Mapping[str, str]
+    ) -> None:
+        self._context = context
         self._engine = engine
         self._log = log
-        operator = Operator(host, engine, history, hint_at_name)
-        self._control = ControlPlane(host.loop, log, operator, environ, on_answer=host.control_answered)
-        self._telemetry: Telemetry | None = None
+        admin = Admin(context, engine, history, hint_at_name)
+        self._control = ControlPlane(context.loop, log, admin, environ, on_answer=context.control_answered)
+        self._telemetry: TelemetryPort | None = None
 
     def use(self, loaded: Plan, accept: Callable[[], object] = lambda: None) -> None:
         """From now on serve what the plan says, which `accept` may still refuse by raising.
@@ -44,9 +46,9 @@ class Servers:
             if loaded.telemetry is None:
                 accept()
                 return
-            from cp.telemetry.port import Telemetry
+            from cp.telemetry.port import TelemetryPort
 
-            self._telemetry = Telemetry(self._host, self._engine, self._log)
+            self._telemetry = TelemetryPort(self._context, self._engine, self._log)
         self._telemetry.use(loaded.telemetry, accept)
 
     def close(self) -> None:

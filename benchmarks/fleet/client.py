@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.fleet.agent import Agent, Answer, Done, Question
 from cp.catalog.consul.client import Consul
 from cp.catalog.http.client import Answer as HttpAnswer
-from cp.catalog.protocol import CatalogError, CatalogUnreachable, Entry, Instance
+from cp.catalog.protocol import CatalogEntry, CatalogError, CatalogUnreachable, Instance
 from cp.plan import ConsulSettings, Service, Watch
 
 
@@ -79,7 +79,7 @@ class Client(Consul):
             raise CatalogUnreachable("cannot reach Consul: connection refused")
         return HttpAnswer(answer.status, {"x-consul-index": str(answer.index)}, b"")
 
-    def entry(self, service: Service) -> Entry | None:
+    def entry(self, service: Service) -> CatalogEntry | None:
         """Ids are unique in a fleet: nobody else is there."""
         self._call("GET", f"/v1/agent/health/service/id/{service.id}")
         return None

@@ -8,11 +8,11 @@ from typing import Any
 from benchmarks.fleet.agent import Agent
 from benchmarks.fleet.client import Call, Client
 from benchmarks.fleet.world import World
-from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER, Action, Goals
+from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER, Action, DesiredState
 from cp.catalog.protocol import CatalogError, Instance
 from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue_status import Catalogue
+from cp.engine.catalogue_status import CatalogueStatus
 from cp.plan import Service, Watch
 
 
@@ -54,8 +54,8 @@ class Pilot:
         self._client = client
         self._poll = poll
         self._service = Service(name=name, id=instance.id, address=instance.address, port=instance.port, ttl=int(ttl))
-        reports = Reports(LOOP, Catalogue(lambda: world.now))
-        self._goals = Goals(world.random.random, lambda level, text: None, lambda done: done(), reports)
+        reports = Reports(LOOP, CatalogueStatus(lambda: world.now))
+        self._goals = DesiredState(world.random.random, lambda level, text: None, lambda done: done(), reports)
         self._calling = False
         self._wake_at = 0.0  # when the registrar wants to look again
         self._stopped = False
@@ -133,7 +133,7 @@ class Follower:
             LOOP,
             LOG,
             lambda found: None,
-            listener=Catalogue(lambda: world.now),
+            listener=CatalogueStatus(lambda: world.now),
             random=world.random.random,
             clock=self._clock,
         )

@@ -1,7 +1,7 @@
 """What should be true in the catalogue, and the next call that brings it nearer. Pure: no thread, no clock, no socket.
 
-A `Goal` is what the program wishes for one service id; the latest wish wins, so the table never holds more than the
-services there are. `Goals.next` names the call to make, and `Goals.ended` takes in how it went.
+A `DesiredService` is what the program wants for one service id. The latest wish wins, so the table never holds more
+than the services there are. `DesiredState.next` names the call to make, and `DesiredState.ended` records its outcome.
 
 A goal moves through calls like these (an attempt is what stands on one line):
 
@@ -19,8 +19,8 @@ A LOOK finds out whether another program is registered under the same id: see `c
 
 from __future__ import annotations
 
-from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS, Claim
-from cp.catalog.outage import Trouble, span
+from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS, IdClaim
+from cp.catalog.outage import Outage, span
 from cp.catalog.protocol import PASSING, CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.catalog.reports import REGISTRATION
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import CatalogError, Entry
+    from cp.catalog.protocol import CatalogEntry, CatalogError
     from cp.catalog.reports import Reports
     from cp.plan import Service
 
 REGISTER, HEARTBEAT, DEREGISTER, LOOK = "register", "heartbeat", "deregister", "look"
 
 
-class Goal:
+class DesiredService:
     """The wish for one service id, and what is known of the catalogue's side."""
 
     __slots__ = (
-        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "may_be_there", "output", "present", "purge",
-        "registered", "registered_now", "service", "status", "trouble", "version", "waiting", "worker",
+        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "may_be_there", "outage", "output", "present",
+        "purge", "registered", "registered_now", "service", "status", "version", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(self, service: Service, random: Callable[[], float]) -> None:
@@ -60,8 +60,8 @@ class Goal:
         self.busy = False  # a call of it is under way
         self.worker: object = None  # between two calls of one attempt: who makes it, and goes on with it
         self.forgotten = 0  # how often in this attempt
-        self.claim = Claim()
-        self.trouble = Trouble(random)
+        self.claim = IdClaim()
+        self.outage = Outage(random)
         self.waiting: list[Callable[[], None]] = []
 
     @property
@@ -80,25 +80,25 @@ class Action:
     has found."""
 
     __slots__ = (
-        "begun", "found", "goal", "may_have_been_there", "output", "service", "status", "verb", "version", "wish",
+        "begun", "desired", "found", "may_have_been_there", "output", "service", "status", "verb", "version", "wish",
         "worker",
     )  # fmt: skip
 
-    def __init__(self, verb: str, goal: Goal, worker: object, now: float) -> None:
+    def __init__(self, verb: str, desired: DesiredService, worker: object, now: float) -> None:
         self.verb = verb
-        self.goal = goal
+        self.desired = desired
         self.worker = worker
         self.begun = now
-        self.may_have_been_there = goal.may_be_there
-        self.wish = goal.service
-        self.service = goal.claim.entry(goal.service)
-        self.found: Entry | None = None
-        self.status = goal.status or goal.service.initial_status
-        self.output = goal.output
-        self.version = goal.version
+        self.may_have_been_there = desired.may_be_there
+        self.wish = desired.service
+        self.service = desired.claim.entry(desired.service)
+        self.found: CatalogEntry | None = None
+        self.status = desired.status or desired.service.initial_status
+        self.output = desired.output
+        self.version = desired.version
 
 
-class Goals:
+class DesiredState:
     """The table of wishes. There is never more than one call under way for one goal.
 
     `notice(level, text)` is told what a person should read; `release(done)` gets each callback of `forget` when its
@@ -118,281 +118,283 @@ class Goals:
         self._notice = notice
         self._release = release
         self._reports = reports
-        self._goals: dict[str, Goal] = {}
-        self.outage = Trouble(random, shared, REGISTRATION)  # of the catalogue as a whole, not of one service
+        self._desired_state: dict[str, DesiredService] = {}
+        self.outage = Outage(random, shared, REGISTRATION)  # of the catalogue as a whole, not of one service
 
     def __len__(self) -> int:
-        return len(self._goals)
+        return len(self._desired_state)
 
     # --- wishes
 
     def want(self, service: Service, status: str, output: str, now: float) -> None:
         """Present with this status; "" = present, and no check has run yet."""
-        goal = self._goal(service)
-        if not status and goal.present and goal.service == service:
+        desired = self._entry_of(service)
+        if not status and desired.present and desired.service == service:
             return
-        if goal.service != service:
-            goal.registered = False
-        goal.service = service
-        goal.present = True
-        goal.status = status
-        goal.output = output
-        if goal.claim.taken_by and not goal.claim.beat():
+        if desired.service != service:
+            desired.registered = False
+        desired.service = service
+        desired.present = True
+        desired.status = status
+        desired.output = output
+        if desired.claim.taken_by and not desired.claim.beat():
             return
-        self._ask(goal, now)
+        self._ask(desired, now)
 
     def forget(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
         """Absent."""
-        goal = self._goal(service)
-        if goal.may_be_there and (goal.present or not goal.due):
+        desired = self._entry_of(service)
+        if desired.may_be_there and (desired.present or not desired.due):
             self._notice("info", f"Deregistering service: {service.name}")
-        if not goal.present and goal.service != service:
-            goal.service = service
-            goal.registered = False  # as this one: what may be there is another
-        goal.present = False
-        goal.purge = True
-        if not goal.busy:
-            goal.worker = None  # whoever has time
+        if not desired.present and desired.service != service:
+            desired.service = service
+            desired.registered = False  # as this one: what may be there is another
+        desired.present = False
+        desired.purge = True
+        if not desired.busy:
+            desired.worker = None  # whoever has time
         if done is not None:
-            goal.waiting.append(done)
-        self._ask(goal, now)
-        if goal.claim.taken_by:  # what is there is not ours to remove
-            goal.due = goal.purge = False
+            desired.waiting.append(done)
+        self._ask(desired, now)
+        if desired.claim.taken_by:  # what is there is not ours to remove
+            desired.due = desired.purge = False
             self._reports.removed(service)
-            self._release_all(goal)
+            self._release_all(desired)
 
-    def _goal(self, service: Service) -> Goal:
-        goal = self._goals.get(service.id)
-        if goal is None:
-            goal = self._goals[service.id] = Goal(service, self._random)
-        return goal
+    def _entry_of(self, service: Service) -> DesiredService:
+        desired = self._desired_state.get(service.id)
+        if desired is None:
+            desired = self._desired_state[service.id] = DesiredService(service, self._random)
+        return desired
 
-    def _ask(self, goal: Goal, now: float) -> None:
-        goal.asked_at = now
-        goal.version += 1
-        goal.due = goal.fresh = True
+    def _ask(self, desired: DesiredService, now: float) -> None:
+        desired.asked_at = now
+        desired.version += 1
+        desired.due = desired.fresh = True
 
-    def untried_removals(self) -> list[Goal]:
-        return [goal for goal in self._goals.values() if goal.purge]
+    def untried_removals(self) -> list[DesiredService]:
+        return [desired for desired in self._desired_state.values() if desired.purge]
 
     # --- what to do
 
     def waits_for_worker(self, now: float) -> bool:
         """Is there something to do now that nobody does?"""
         return any(
-            goal.has_work and not goal.busy and goal.worker is None and self._ready_at(goal) <= now
-            for goal in self._goals.values()
+            desired.has_work and not desired.busy and desired.worker is None and self._ready_at(desired) <= now
+            for desired in self._desired_state.values()
         )
 
     def next(self, now: float, worker: object = None) -> Action | float | None:
         """The call that this worker should make now, or in how many seconds to ask again; None = not before the next
         wish, or the end of a call of somebody else's."""
         self._tell_ends(now)
-        chosen: tuple[bool, bool, float, Goal] | None = None
+        chosen: tuple[bool, bool, float, DesiredService] | None = None
         earliest: float | None = self.outage.over_at
-        for goal in self._goals.values():
-            over_at = goal.trouble.over_at
+        for desired in self._desired_state.values():
+            over_at = desired.outage.over_at
             if over_at is not None:
                 earliest = over_at if earliest is None else min(earliest, over_at)
-            if goal.busy or goal.worker not in (None, worker) or not goal.has_work or self._stale(goal, now):
+            is_for_us = not desired.busy and desired.worker in (None, worker)
+            if not is_for_us or not desired.has_work or self._stale(desired, now):
                 continue
-            ready_at = self._ready_at(goal)
+            ready_at = self._ready_at(desired)
             if ready_at > now:
                 earliest = ready_at if earliest is None else min(earliest, ready_at)
                 continue
             # Removals first: somebody waits for them. Then the rest of an attempt: no other worker will go on with it.
-            order = (goal.present and not goal.purge, goal.worker is None, goal.asked_at)
+            order = (desired.present and not desired.purge, desired.worker is None, desired.asked_at)
             if chosen is None or order < chosen[:3]:
-                chosen = (*order, goal)
+                chosen = (*order, desired)
         if chosen is None:
             return None if earliest is None else earliest - now
-        goal = chosen[3]
-        goal.fresh = False
-        goal.busy = True
-        if goal.purge or not goal.present:
-            goal.purge = False
-            return Action(DEREGISTER, goal, worker, now)
-        if goal.looks_next:
-            return Action(LOOK, goal, worker, now)
-        if goal.registered and goal.status:
-            return Action(HEARTBEAT, goal, worker, now)
-        action = Action(REGISTER, goal, worker, now)
-        goal.may_be_there = True
+        desired = chosen[3]
+        desired.fresh = False
+        desired.busy = True
+        if desired.purge or not desired.present:
+            desired.purge = False
+            return Action(DEREGISTER, desired, worker, now)
+        if desired.looks_next:
+            return Action(LOOK, desired, worker, now)
+        if desired.registered and desired.status:
+            return Action(HEARTBEAT, desired, worker, now)
+        action = Action(REGISTER, desired, worker, now)
+        desired.may_be_there = True
         return action
 
     def _tell_ends(self, now: float) -> None:
         lasted = self.outage.over(now)
         if lasted is not None:
             self._notice("info", f"Catalogue reachable again after {span(lasted)}")
-        for goal in self._goals.values():
-            lasted = goal.trouble.over(now)
-            if lasted is not None and goal.present:
-                self._notice("info", f"Service registration works again: {goal.service.name}, after {span(lasted)}")
+        for desired in self._desired_state.values():
+            lasted = desired.outage.over(now)
+            if lasted is not None and desired.present:
+                self._notice("info", f"Service registration works again: {desired.service.name}, after {span(lasted)}")
 
-    def _stale(self, goal: Goal, now: float) -> bool:
-        """A passing check counts for one ttl: later it would be a lie, and the next check wakes the goal again."""
-        if not goal.present or goal.purge or goal.status != PASSING or now < goal.asked_at + goal.service.ttl:
+    def _stale(self, desired: DesiredService, now: float) -> bool:
+        """A passing check counts for one ttl: later it would be a lie, and the next check makes the service due again."""
+        counts = desired.present and not desired.purge and desired.status == PASSING
+        if not counts or now < desired.asked_at + desired.service.ttl:
             return False
-        goal.due = False
-        goal.worker = None
-        goal.forgotten = 0
+        desired.due = False
+        desired.worker = None
+        desired.forgotten = 0
         return True
 
-    def _ready_at(self, goal: Goal) -> float:
-        if goal.worker is not None or (goal.fresh and goal.purge):
+    def _ready_at(self, desired: DesiredService) -> float:
+        if desired.worker is not None or (desired.fresh and desired.purge):
             return 0.0
-        if goal.fresh:
-            return max(self.outage.news_at, goal.trouble.news_at)
-        return max(self.outage.retry_at, goal.trouble.retry_at)
+        if desired.fresh:
+            return max(self.outage.news_at, desired.outage.news_at)
+        return max(self.outage.retry_at, desired.outage.retry_at)
 
     # --- how it went
 
     def ended(self, action: Action, error: CatalogError | None, now: float) -> None:
         """Takes in the outcome of a call; the wish may have changed meanwhile."""
-        goal = action.goal
-        goal.busy = False
-        goal.worker = None
+        desired = action.desired
+        desired.busy = False
+        desired.worker = None
         if error is None:
             # To remove what was never there may succeed without any work, as in a folder that cannot be had.
-            if action.verb in (REGISTER, HEARTBEAT) or goal.registered:
+            if action.verb in (REGISTER, HEARTBEAT) or desired.registered:
                 self.outage.worked(now)
                 self._reports.answered()
             if action.verb == DEREGISTER:
-                self._removed(goal, now)
+                self._removed(desired, now)
             elif action.verb == REGISTER:
-                self._registered(goal, action)
+                self._registered(desired, action)
             elif action.verb == LOOK:
-                self._looked(goal, action)
+                self._looked(desired, action)
             else:
-                self._renewed(goal, action, now)
+                self._renewed(desired, action, now)
         elif isinstance(error, CatalogClosed):
             return  # our own side broke it off, for something more urgent: it is still due
         elif action.verb == LOOK:
             if not isinstance(error, CatalogRefused):
                 self.outage.suspect(action.begun)
-            self._cannot_look(goal, action)
+            self._cannot_look(desired, action)
         elif isinstance(error, CatalogForgotten) and action.verb == HEARTBEAT:
-            self._unknown(goal, action, error, now)
+            self._unknown(desired, action, error, now)
         else:
-            self._failed(goal, action, error, now)
-        if action.verb == DEREGISTER and not goal.purge:
-            self._release_all(goal)
+            self._failed(desired, action, error, now)
+        if action.verb == DEREGISTER and not desired.purge:
+            self._release_all(desired)
 
-    def _removed(self, goal: Goal, now: float) -> None:
-        was_there, goal.may_be_there = goal.may_be_there, False
-        goal.registered = goal.registered_now = False
-        goal.forgotten = 0
-        goal.trouble.worked(now)
-        self._reports.removed(goal.service)
-        if not goal.present:
-            if goal.trouble.under_way and was_there:  # nobody will look at this goal again to tell its end
-                lasted = span(now - goal.trouble.since)
-                self._notice("info", f"Service deregistered: {goal.service.name}, after {lasted}")
-            goal.due = goal.purge = False
-            self._goals.pop(goal.service.id, None)
+    def _removed(self, desired: DesiredService, now: float) -> None:
+        was_there, desired.may_be_there = desired.may_be_there, False
+        desired.registered = desired.registered_now = False
+        desired.forgotten = 0
+        desired.outage.worked(now)
+        self._reports.removed(desired.service)
+        if not desired.present:
+            if desired.outage.under_way and was_there:  # nobody will look at this goal again to tell its end
+                lasted = span(now - desired.outage.since)
+                self._notice("info", f"Service deregistered: {desired.service.name}, after {lasted}")
+            desired.due = desired.purge = False
+            self._desired_state.pop(desired.service.id, None)
 
-    def _registered(self, goal: Goal, action: Action) -> None:
-        if goal.service != action.wish:
+    def _registered(self, desired: DesiredService, action: Action) -> None:
+        if desired.service != action.wish:
             return
-        goal.registered = goal.registered_now = True
-        goal.claim.registered()
-        if goal.status:
-            goal.worker = action.worker  # the heartbeat follows at once
+        desired.registered = desired.registered_now = True
+        desired.claim.registered()
+        if desired.status:
+            desired.worker = action.worker  # the heartbeat follows at once
             return
         self._reports.confirmed(action.wish, action.status, action.begun, action.service.id)
-        if action.version == goal.version:
-            self._settled(goal)
+        if action.version == desired.version:
+            self._settled(desired)
 
-    def _renewed(self, goal: Goal, action: Action, now: float) -> None:
-        goal.trouble.worked(now)
+    def _renewed(self, desired: DesiredService, action: Action, now: float) -> None:
+        desired.outage.worked(now)
         self._reports.confirmed(action.wish, action.status, action.begun, action.service.id)
-        if action.version == goal.version:
-            self._settled(goal)
-        if goal.service == action.wish and goal.claim.beat():
-            goal.worker = action.worker
+        if action.version == desired.version:
+            self._settled(desired)
+        if desired.service == action.wish and desired.claim.beat():
+            desired.worker = action.worker
 
-    def _looked(self, goal: Goal, action: Action) -> None:
-        if goal.service != action.wish or not goal.present:
-            goal.claim.looked()
+    def _looked(self, desired: DesiredService, action: Action) -> None:
+        if desired.service != action.wish or not desired.present:
+            desired.claim.looked()
             return  # the entry that was looked at is about to be replaced, or removed
-        is_first = goal.claim.is_first_look
-        name, id, found = goal.service.name, action.service.id, action.found
-        meaning = goal.claim.compare(action.service, found)
+        is_first = desired.claim.is_first_look
+        name, id, found = desired.service.name, action.service.id, action.found
+        meaning = desired.claim.compare(action.service, found)
         if meaning == FREE:
             self._notice("info", f"The id {id} is free again: {name} takes it")
         elif meaning in (MOVED, LOST) and found is not None:
-            goal.registered = False
+            desired.registered = False
             taken = f"Another program has registered {found.place} under the id {id}"
-            what = f"{name} takes the id {goal.claim.entry(goal.service).id}"
+            what = f"{name} takes the id {desired.claim.entry(desired.service).id}"
             if meaning == LOST:
-                goal.may_be_there = False
+                desired.may_be_there = False
                 what = f"{name} is not registered any more, or the two would fight for it"
-                self._reports.taken(goal.service, found.place)
+                self._reports.taken(desired.service, found.place)
             self._notice("warning", f"{taken}: {what}; give each an id or a hostname of its own")
         if is_first or meaning in (MOVED, FREE):
-            goal.due = True
-            goal.worker = action.worker  # the registration follows at once
+            desired.due = True
+            desired.worker = action.worker  # the registration follows at once
         elif meaning in (LOST, THEIRS):
-            goal.due = False
+            desired.due = False
 
-    def _cannot_look(self, goal: Goal, action: Action) -> None:
+    def _cannot_look(self, desired: DesiredService, action: Action) -> None:
         """That is no reason to do nothing else: the catalogue may not let us look, and if it is away, the next call
         says so."""
-        if goal.claim.is_first_look:
-            goal.worker = action.worker
-        elif goal.claim.taken_by:
-            goal.due = False
-        goal.claim.looked()
+        if desired.claim.is_first_look:
+            desired.worker = action.worker
+        elif desired.claim.taken_by:
+            desired.due = False
+        desired.claim.looked()
 
-    def _settled(self, goal: Goal) -> None:
-        goal.due = False
-        goal.forgotten = 0
-        name, initial = goal.service.name, goal.service.initial_status
-        if goal.registered_now and not goal.status and initial:
+    def _settled(self, desired: DesiredService) -> None:
+        desired.due = False
+        desired.forgotten = 0
+        name, initial = desired.service.name, desired.service.initial_status
+        if desired.registered_now and not desired.status and initial:
             self._notice("info", f"Registering service {name} with initial status set to {initial}")
-        elif goal.registered_now and goal.status not in ("", PASSING):
-            self._notice("warning", f"Service registered as {goal.status}: {name}")
-        elif goal.registered_now:
+        elif desired.registered_now and desired.status not in ("", PASSING):
+            self._notice("warning", f"Service registered as {desired.status}: {name}")
+        elif desired.registered_now:
             self._notice("info", f"Service registered: {name}")
-        goal.registered_now = False
+        desired.registered_now = False
 
-    def _unknown(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
+    def _unknown(self, desired: DesiredService, action: Action, error: CatalogError, now: float) -> None:
         # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
-        level = "debug" if goal.registered_now else "info"
+        level = "debug" if desired.registered_now else "info"
         self._reports.answered()
         self._reports.removed(action.wish)
-        goal.registered = goal.registered_now = goal.may_be_there = False
-        goal.forgotten += 1
-        if goal.forgotten == 1:
+        desired.registered = desired.registered_now = desired.may_be_there = False
+        desired.forgotten += 1
+        if desired.forgotten == 1:
             self._notice(level, f"Service not registered: {error}")
-            goal.worker = action.worker
+            desired.worker = action.worker
             return
-        goal.forgotten = 0
-        if goal.trouble.failed(now, error.retry_after, since=action.begun):
+        desired.forgotten = 0
+        if desired.outage.failed(now, error.retry_after, since=action.begun):
             self._notice("error", f"Failed to write heartbeat: {error}")
 
-    def _failed(self, goal: Goal, action: Action, error: CatalogError, now: float) -> None:
-        goal.forgotten = 0
+    def _failed(self, desired: DesiredService, action: Action, error: CatalogError, now: float) -> None:
+        desired.forgotten = 0
         of_one = isinstance(error, CatalogRefused)
         if action.verb == REGISTER and (of_one or isinstance(error, CatalogNotConnected)):
-            goal.may_be_there = action.may_have_been_there
+            desired.may_be_there = action.may_have_been_there
         if of_one:
             self.outage.worked(now)
             self._reports.answered()
             self._reports.refused(action.wish, str(error))
         else:
             self._reports.failed(str(error))
-        first = (goal.trouble if of_one else self.outage).failed(now, error.retry_after, since=action.begun)
+        first = (desired.outage if of_one else self.outage).failed(now, error.retry_after, since=action.begun)
         if action.verb == DEREGISTER:
-            if first or (goal.waiting and goal.may_be_there):
+            if first or (desired.waiting and desired.may_be_there):
                 self._notice("info", f"Deregistering failed: {error}")
             if not of_one:  # the others would fail as well, and those who wait have no time
-                for other in self._goals.values():
+                for other in self._desired_state.values():
                     self._release_all(other)
         elif first:
             self._notice("warning", f"{error.operation or 'Service registration'} failed: {error}")
 
-    def _release_all(self, goal: Goal) -> None:
-        waiting, goal.waiting = goal.waiting, []
+    def _release_all(self, desired: DesiredService) -> None:
+        waiting, desired.waiting = desired.waiting, []
         for done in waiting:
             self._release(done)

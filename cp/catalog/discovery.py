@@ -141,7 +141,7 @@ class Discovery:
 
     def _open(self, who: str) -> Catalog:
         from cp.catalog.factory import open_catalog
-        from cp.catalog.instrumented import Observed
+        from cp.catalog.instrumented import InstrumentedCatalog
         from cp.catalog.unusable_entries import Seen
 
         with self._guard:
@@ -153,7 +153,7 @@ class Discovery:
             resolver=None if isinstance(self._settings, DirectorySettings) else self._resolver.get(),
             unusable=unusable,
         )
-        return Observed(catalog, self._observe, self._facts.awaited, who)
+        return InstrumentedCatalog(catalog, self._observe, self._facts.awaited, who)
 
     def _inform(self, text: str) -> None:
         if text != self._informed:

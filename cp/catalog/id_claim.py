@@ -10,7 +10,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.catalog.protocol import Entry
+    from cp.catalog.protocol import CatalogEntry
     from cp.plan import Service
 
 LOOK_EVERY = 10  # heartbeats
@@ -24,7 +24,7 @@ THEIRS = "theirs"  # and has it still
 FREE = "free"  # and has it no longer
 
 
-class Claim:
+class IdClaim:
     """The id that one service has in the catalogue, and when to look at the entry under it."""
 
     __slots__ = ("_alias", "_beats", "look_is_due", "taken_by")
@@ -63,7 +63,7 @@ class Claim:
         self.look_is_due = False
         self._beats = self._beats or 0
 
-    def compare(self, service: Service, found: Entry | None) -> str:
+    def compare(self, service: Service, found: CatalogEntry | None) -> str:
         """What it means that this entry, or none, is under the id of the service."""
         first = self.is_first_look
         self.looked()

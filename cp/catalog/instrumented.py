@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cp.catalog.protocol import Awaited, Catalog, Entry, Instance
+    from cp.catalog.protocol import Catalog, CatalogEntry, Instance, PendingCalls
     from cp.plan import Service, Watch
 
     T = TypeVar("T")
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 LONGER = 17 / 16
 
 
-class Observed:
+class InstrumentedCatalog:
     """Passes every call on to `catalog`; see `cp.catalog.Catalog`. `awaited` knows of each call of `who`."""
 
-    def __init__(self, catalog: Catalog, observe: Observe | None, awaited: Awaited, who: str) -> None:
+    def __init__(self, catalog: Catalog, observe: Observe | None, awaited: PendingCalls, who: str) -> None:
         self._catalog = catalog
         self._observe = observe
         self._awaited = awaited
@@ -42,7 +42,7 @@ class Observed:
     def deregister(self, service: Service) -> None:
         self._call("deregister", lambda: self._catalog.deregister(service))
 
-    def entry(self, service: Service) -> Entry | None:
+    def entry(self, service: Service) -> CatalogEntry | None:
         return self._call("entry", lambda: self._catalog.entry(service))
 
     def instances(self, watch: Watch) -> tuple[list[Instance], object]:

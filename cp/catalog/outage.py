@@ -43,7 +43,7 @@ class Failures:
         return max((first for first, _ in runs), default=0), max((last for _, last in runs), default=0)
 
 
-class Trouble:
+class Outage:
     """Failures, up to the end of the trouble: when it has gone well for `CALM` seconds without another one.
 
     What fails and works in turns is one trouble, and not one every second. The pauses between attempts grow with the
@@ -106,10 +106,10 @@ class Trouble:
         self.over_at = None
         self._unsure = False
         pause = min(SHORTEST * 2.0 ** min(self.failures, 10), longest)
-        patience = min(asked, LONGEST_ASKED)
-        self.news_at = now + max(SHORTEST, patience)
+        deadline = min(asked, LONGEST_ASKED)
+        self.news_at = now + max(SHORTEST, deadline)
         # What is added to the time that was asked for is chance too: nobody asks a single client only.
-        self.retry_at = now + max(pause * (0.5 + 0.5 * self._random()), patience * (1.0 + 0.1 * self._random()))
+        self.retry_at = now + max(pause * (0.5 + 0.5 * self._random()), deadline * (1.0 + 0.1 * self._random()))
         return begins
 
     def worked(self, now: float) -> None:

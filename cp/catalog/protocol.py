@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         def warning(self, message: str) -> None: ...
         def error(self, message: str) -> None: ...
 
-    class Awaited(Protocol):
+    class PendingCalls(Protocol):
         """Knows the calls under way. Its methods are called on the threads that make the calls, and do not block."""
 
         def begin(self, who: str, wait: float = 0.0) -> object:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         def end(self, call: object, *, answered: bool = True) -> None:
             """Notes that the call which `begin` returned has ended, with an answer of the catalogue or without one."""
 
-    class Listener(Protocol):
+    class CatalogListener(Protocol):
         """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
 
         def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
@@ -61,9 +61,9 @@ if TYPE_CHECKING:
         def failed(self, who: str, why: str, answered: bool) -> None:
             """A question of theirs failed; `answered`: the catalogue did answer, with an error."""
 
-    class Facts(Listener, Protocol):
+    class Facts(CatalogListener, Protocol):
         @property
-        def awaited(self) -> Awaited: ...
+        def awaited(self) -> PendingCalls: ...
 
     class Catalog(Protocol):
         """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
         def deregister(self, service: Service) -> None:
             """Removes the service; one that is not there is a success."""
 
-        def entry(self, service: Service) -> Entry | None:
+        def entry(self, service: Service) -> CatalogEntry | None:
             """What is registered under the service's id now; None if there is nothing."""
 
         def instances(self, watch: Watch) -> tuple[list[Instance], object]:
@@ -140,7 +140,7 @@ class CatalogGarbage(CatalogError):
     """The answer is not what a catalogue says."""
 
 
-class Entry:
+class CatalogEntry:
     """What stands in the catalogue under one id; `alive`: as far as the catalogue knows, it is renewed."""
 
     __slots__ = ("address", "alive", "port")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock, start_new_thread
 
-from cp.catalog.desired import DEREGISTER, Goals
-from cp.catalog.registrar_worker import Worker
+from cp.catalog.desired import DEREGISTER, DesiredState
+from cp.catalog.registrar_worker import RegistrarWorker
 from cp.catalog.reports import Reports
 
 TYPE_CHECKING = False
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cp.catalog.desired import Action
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import Catalog, CatalogError, Listener, Log, Loop
+    from cp.catalog.protocol import Catalog, CatalogError, CatalogListener, Log, Loop
     from cp.catalog.registrar_worker import StartThread
     from cp.plan import Service
 
@@ -43,7 +43,7 @@ class Registrar:
         loop: Loop,
         log: Log,
         *,
-        listener: Listener,
+        listener: CatalogListener,
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
         start_thread: StartThread = start_new_thread,
@@ -57,9 +57,9 @@ class Registrar:
         self._start_thread = start_thread
         self._idle = idle
         self._reports = Reports(loop, listener)
-        self._goals = Goals(random, self.notice, loop.post, self._reports, shared)
+        self._desired_state = DesiredState(random, self.notice, loop.post, self._reports, shared)
         self._lock = allocate_lock()  # over goals, workers and their calls; for microseconds, never during a call
-        self._first = Worker(self, open)
+        self._first = RegistrarWorker(self, open)
         self._workers = [self._first]
         self._watched = False  # somebody will look whether calls are slow
         self._slow_at = 0.0  # when there last was a call for which one worker was not enough
@@ -94,7 +94,7 @@ class Registrar:
         if self._stopped:
             return
         with self._lock:
-            self._goals.want(service, status, output, self._clock() - age)
+            self._desired_state.want(service, status, output, self._clock() - age)
         self._wake()
 
     def forget(self, service: Service, done: Callable[[], None] | None = None) -> None:
@@ -110,7 +110,7 @@ class Registrar:
             self._loop.post(done)
             done = None
         with self._lock:
-            self._goals.forget(service, done, self._clock())
+            self._desired_state.forget(service, done, self._clock())
             calls = [worker.action for worker in self._workers if worker.action is not None]
         if calls:
             self._loop.call_later(GRACE, self._hurry, [call for call in calls if call.verb != DEREGISTER])
@@ -128,7 +128,7 @@ class Registrar:
     def _wake(self) -> None:
         self._start_first()
         self._ring()
-        if len(self._goals) > 1:  # nobody waits for the slow call of a single service
+        if len(self._desired_state) > 1:  # nobody waits for the slow call of a single service
             self._watch()
 
     def _hurry(self, actions: list[Action]) -> None:
@@ -139,10 +139,10 @@ class Registrar:
         if self._stopped:
             return
         with self._lock:
-            waiting = self._goals.untried_removals()
+            waiting = self._desired_state.untried_removals()
             old = [each for each in self._workers if each.action in actions and each.catalog is not None]
-            old.sort(key=lambda worker: worker.action is None or worker.action.goal not in waiting)
-            own = sum(worker.action is not None and worker.action.goal in waiting for worker in old)
+            old.sort(key=lambda worker: worker.action is None or worker.action.desired not in waiting)
+            own = sum(worker.action is not None and worker.action.desired in waiting for worker in old)
             missing = len(waiting) - sum(worker.action is None for worker in self._workers)
             broken_off = old[: max(own, missing)]
             for worker in broken_off:
@@ -162,7 +162,7 @@ class Registrar:
             calls = [worker.action for worker in self._workers]
             busy = any(calls)
             slow = all(call is not None and now - call.begun >= SLOW for call in calls)
-            waits = self._goals.waits_for_worker(now)
+            waits = self._desired_state.waits_for_worker(now)
         if waits and slow:
             self._hire()
         elif waits:
@@ -171,7 +171,7 @@ class Registrar:
             self._watch()
 
     def _hire(self) -> None:
-        worker = Worker(self, self._open, self._idle)
+        worker = RegistrarWorker(self, self._open, self._idle)
         with self._lock:
             self._slow_at = self._clock()
             if len(self._workers) >= MOST_WORKERS:
@@ -200,15 +200,15 @@ class Registrar:
         """Of the first worker."""
         return self._first.step()
 
-    def take(self, worker: Worker) -> Action | float | None:
+    def take(self, worker: RegistrarWorker) -> Action | float | None:
         """The next call for this worker; else in how many seconds to ask again, None = after the next wish."""
         with self._lock:
-            chosen = self._goals.next(self._clock(), worker)
+            chosen = self._desired_state.next(self._clock(), worker)
             if chosen is not None and not isinstance(chosen, float):
                 worker.action = chosen
             return chosen
 
-    def give_back(self, worker: Worker, action: Action, error: CatalogError | None) -> None:
+    def give_back(self, worker: RegistrarWorker, action: Action, error: CatalogError | None) -> None:
         """How the call went."""
         now = self._clock()
         with self._lock:
@@ -216,12 +216,12 @@ class Registrar:
             if now - action.begun >= SLOW:
                 self._slow_at = now
             if not self._stopped:
-                self._goals.ended(action, error, now)
+                self._desired_state.ended(action, error, now)
             alone = len(self._workers) == 1
         if worker is not self._first and not alone:
             self._first.ring()  # it is the one that waits for the time of the next attempt
 
-    def dismiss(self, worker: Worker) -> None:
+    def dismiss(self, worker: RegistrarWorker) -> None:
         """Let it go if calls have been quick for long: what there is to do, the first one does."""
         with self._lock:
             if self._clock() - self._slow_at < self._idle:

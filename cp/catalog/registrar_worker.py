@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER
 from cp.catalog.outage import LONGEST, in_words
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
-from cp.catalog.wakeup import Bell
+from cp.catalog.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     StartThread = Callable[[Callable[[], None], tuple[()]], object]
 
 
-class Worker:
+class RegistrarWorker:
     """Makes the calls that the registrar has for it. With `idle`, it asks at least so often whether it is needed."""
 
     def __init__(self, registrar: Registrar, open: Callable[[], Catalog], idle: float | None = None) -> None:
         self._registrar = registrar
         self._open = open
         self._idle = idle
-        self._bell: Bell | None = None
+        self._wakeup: Wakeup | None = None
         self.catalog: Catalog | None = None
         self.action: Action | None = None  # the call under way; guarded by the registrar's lock
         self.stopped = False
@@ -34,19 +34,19 @@ class Worker:
 
     def start(self, start_thread: StartThread) -> None:
         """OSError or RuntimeError if there is no descriptor or no thread to be had. A second call does nothing."""
-        if self._bell is not None:
+        if self._wakeup is not None:
             return
-        bell = self._bell = Bell()
+        wakeup = self._wakeup = Wakeup()
         try:
             start_thread(self._run, ())
         except (OSError, RuntimeError):
-            bell.close()
-            self._bell = None
+            wakeup.close()
+            self._wakeup = None
             raise
 
     def ring(self) -> None:
-        if self._bell is not None:
-            self._bell.ring()
+        if self._wakeup is not None:
+            self._wakeup.ring()
 
     def stop(self) -> None:
         """The call under way fails, and the thread ends by itself; nobody waits for it."""
@@ -58,8 +58,8 @@ class Worker:
     # --- on the worker's thread
 
     def _run(self) -> None:
-        bell = self._bell
-        assert bell is not None
+        wakeup = self._wakeup
+        assert wakeup is not None
         try:
             self._warm_up()
             while not self.stopped:
@@ -69,17 +69,17 @@ class Worker:
                     self._registrar.notice("error", f"Service registration: {in_words(error)}")
                     pause = LONGEST
                 if not self.stopped:
-                    self._rest(bell, pause)
+                    self._rest(wakeup, pause)
         finally:
             if self.catalog is not None:
                 self.catalog.close()
-            bell.close()
+            wakeup.close()
 
-    def _rest(self, bell: Bell, pause: float | None) -> None:
+    def _rest(self, wakeup: Wakeup, pause: float | None) -> None:
         if self._idle is None:
-            bell.wait(pause)
+            wakeup.wait(pause)
         else:
-            bell.wait(self._idle)
+            wakeup.wait(self._idle)
             self._registrar.dismiss(self)
 
     def _warm_up(self) -> None:

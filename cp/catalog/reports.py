@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cp.catalog.protocol import Listener, Loop
+    from cp.catalog.protocol import CatalogListener, Loop
     from cp.plan import Service
 
 REGISTRATION = "registration"  # who asks, where it is not a watch
@@ -17,7 +17,7 @@ SUCCESS = ("", True)
 class Reports:
     """Posts to `listener` what one thread, or several under one lock, report. What is no news is not posted."""
 
-    def __init__(self, loop: Loop, listener: Listener, who: str = REGISTRATION) -> None:
+    def __init__(self, loop: Loop, listener: CatalogListener, who: str = REGISTRATION) -> None:
         self._loop = loop
         self._listener = listener
         self._who = who

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cp.catalog.protocol import Instance
 
 
-class Sighting:
+class Snapshot:
     """The instances that were found at one time; None for an unknown past, from which every sighting differs."""
 
     __slots__ = ("instances", "places")
@@ -19,7 +19,7 @@ class Sighting:
         self.instances = sorted(instances or (), key=_order)
         self.places = None if instances is None else [(instance.address, instance.port) for instance in self.instances]
 
-    def differs_from(self, other: Sighting) -> bool:
+    def differs_from(self, other: Snapshot) -> bool:
         """By number, or by address or port of any one in the order of their ids. Tags do not count."""
         return self.places != other.places
 

@@ -72,7 +72,7 @@ class Client:
             del self._seen.clients[name]
 
 
-class Unusable:
+class UnusableEntries:
     """The entries of one watch that cannot be used. `warn` receives what a person should know, and nobody has told
     since another client saw it."""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LONGEST_WAIT = 86400.0  # poll() takes an int of milliseconds
 
 
-class Bell:
+class Wakeup:
     """Rings are not counted: any number of them before a wait end that one wait.
 
     An eventfd and not a lock with a timeout, because the latter follows the wall clock on Python 3.10.

@@ -6,11 +6,11 @@ import time
 from _thread import start_new_thread
 
 from cp.catalog.instrumented import LONGER
-from cp.catalog.outage import CALM, LONGEST, SHORTEST, Trouble, in_words, span
+from cp.catalog.outage import CALM, LONGEST, SHORTEST, Outage, in_words, span
 from cp.catalog.protocol import CatalogError, CatalogRefused
 from cp.catalog.reports import Reports
-from cp.catalog.snapshot import Sighting
-from cp.catalog.wakeup import Bell
+from cp.catalog.snapshot import Snapshot
+from cp.catalog.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import Catalog, Listener, Log, Loop
+    from cp.catalog.protocol import Catalog, CatalogListener, Log, Loop
     from cp.plan import Watch
 
     # Any, because the engine names an instance by a protocol of its own.
@@ -49,7 +49,7 @@ class Watcher:
         log: Log,
         report: Report,
         *,
-        listener: Listener,
+        listener: CatalogListener,
         memory: Iterable[Any] | None = (),
         random: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
@@ -65,19 +65,19 @@ class Watcher:
         self._clock = clock
         self._start_thread = start_thread
         # The loop's thread only.
-        self._reported = Sighting(memory)
+        self._reported = Snapshot(memory)
         self._latest = self._reported
         self._paused = False
         # The watcher's thread only.
         self._seen = self._reported
         self._cursor: object = None
         self._reports = Reports(loop, listener, watch.source)
-        self._trouble = Trouble(random, shared, watch.source)
+        self._outage = Outage(random, shared, watch.source)
         self._hasty = 0
         self._rush = 0  # pauses that missed a change, less those that did not, since it was calm
         self._begin = 0.0
         # Both: written once, or by one side.
-        self._bell: Bell | None = None
+        self._wakeup: Wakeup | None = None
         self._catalog: Catalog | None = None
         self._stopped = False
 
@@ -89,20 +89,20 @@ class Watcher:
 
     def start(self) -> None:
         """Starts the thread; a second call does nothing."""
-        if self._bell is not None or self._stopped:
+        if self._wakeup is not None or self._stopped:
             return
         self._begin = self._clock() + self._watch.delay
-        bell = None
+        wakeup = None
         try:
-            bell = self._bell = Bell()
+            wakeup = self._wakeup = Wakeup()
             self._start_thread(self._run, ())
         except (OSError, RuntimeError) as error:  # no descriptor, no thread
-            if bell is not None:
-                bell.close()
-            self._bell = None
+            if wakeup is not None:
+                wakeup.close()
+            self._wakeup = None
             why = f"cannot start a thread: {error}"
             self._reports.failed(why)
-            if self._trouble.failed(self._clock()):
+            if self._outage.failed(self._clock()):
                 self._log.warning(f"Failed to query {self._watch.name}: {why}")
             self._loop.call_later(LONGEST, self.start)
 
@@ -119,14 +119,14 @@ class Watcher:
         """Reports nothing any more, and breaks off the question that is open. Nobody waits for the thread."""
         self._stopped = True
         self._reports.close()
-        catalog, bell = self._catalog, self._bell
+        catalog, wakeup = self._catalog, self._wakeup
         if catalog is not None:
             catalog.close()
-        if bell is not None:
-            bell.ring()
+        if wakeup is not None:
+            wakeup.ring()
 
-    def _saw(self, sighting: Sighting) -> None:
-        self._latest = sighting
+    def _saw(self, snapshot: Snapshot) -> None:
+        self._latest = snapshot
         self._compare()
 
     def _compare(self) -> None:
@@ -139,19 +139,19 @@ class Watcher:
     # --- on the watcher's thread
 
     def _run(self) -> None:
-        bell = self._bell
-        assert bell is not None
+        wakeup = self._wakeup
+        assert wakeup is not None
         try:
             self._warm_up()
             pause = self._begin - self._clock()
             while not self._stopped:
-                bell.wait(pause)
+                wakeup.wait(pause)
                 if not self._stopped:
                     pause = self.step()
         finally:
             if self._catalog is not None:
                 self._catalog.close()
-            bell.close()
+            wakeup.close()
 
     def _warm_up(self) -> None:
         try:
@@ -164,11 +164,11 @@ class Watcher:
         asked_at = self._clock()
         first = self._cursor is None  # it is answered at once, whatever happens
         # After an outage ask again soon: somebody is to be told when it is over.
-        max_wait = CALM if self._trouble.under_way else PUSH_WAIT
+        max_wait = CALM if self._outage.under_way else PUSH_WAIT
         wait = 0.0 if first or not self._watch.push else max_wait * LONGER
         try:
             found, self._cursor = self._ask(max_wait)
-            sighting = Sighting(found)
+            snapshot = Snapshot(found)
         except CatalogError as error:
             refused = isinstance(error, CatalogRefused)
             self._reports.failed(str(error), answered=refused)
@@ -178,18 +178,18 @@ class Watcher:
             return self._failed(in_words(error), due=asked_at + wait)
         self._reports.answered()
         now = self._clock()
-        self._trouble.worked(now)
-        lasted = self._trouble.over(now)
+        self._outage.worked(now)
+        lasted = self._outage.over(now)
         if lasted is not None:
             self._loop.post(self._log.info, f"{self._watch.name} can be queried again after {span(lasted)}")
-        return self._took(sighting, asked_at, first)
+        return self._took(snapshot, asked_at, first)
 
-    def _took(self, sighting: Sighting, asked_at: float, first: bool) -> float:
+    def _took(self, snapshot: Snapshot, asked_at: float, first: bool) -> float:
         pushes = self._watch.push and self._cursor is not None
         lasted = self._clock() - asked_at
-        if sighting.differs_from(self._seen):
-            self._seen = sighting
-            self._loop.post(self._saw, sighting)
+        if snapshot.differs_from(self._seen):
+            self._seen = snapshot
+            self._loop.post(self._saw, snapshot)
             self._hasty = 0
             return self._gather(lasted, first) if pushes else self._watch.interval
         if not pushes:
@@ -227,9 +227,9 @@ class Watcher:
             return 0.0
         # The interval is the longest a change may stay unseen, also after an outage.
         longest = min(self._watch.interval, LONGEST)
-        if self._trouble.failed(self._clock(), asked, longest, since=due, alone=alone):
+        if self._outage.failed(self._clock(), asked, longest, since=due, alone=alone):
             self._loop.post(self._log.warning, f"Failed to query {self._watch.name}: {why}")
-        pause = self._trouble.retry_at - self._clock()
+        pause = self._outage.retry_at - self._clock()
         if asked > 0:
             return max(pause, self._watch.interval)
         return pause if self._watch.push else self._watch.interval

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from cp.cli.client import TIMEOUT, ClientError, Connection, NobodyThere
+from cp.cli.client import TIMEOUT, ClientError, ControlConnection, NobodyThere
 from cp.cli.console import complain
 from cp.config.partial import remaining_socket
 from cp.control.socket_paths import places_of_clients
@@ -30,7 +30,7 @@ def places_despite(error: ConfigError, source: Source | None, environ: Mapping[s
     path = remaining_socket(source, environ) if source is not None else ""
     paths = [path] if path else places_of_clients(environ)
     try:
-        connection = Connection(paths, monotonic() + TIMEOUT)
+        connection = ControlConnection(paths, monotonic() + TIMEOUT)
     except NobodyThere as nobody:
         raise ClientError(f"{error}\n{_nobody(nobody, paths, environ)}") from None
     connection.close()

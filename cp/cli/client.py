@@ -36,7 +36,7 @@ class CutOff(ClientError):
     """The answer ended in the middle."""
 
 
-class Connection:
+class ControlConnection:
     """A connection to the first of `paths` that takes one. `deadline` is of the monotonic clock, None is for ever."""
 
     __slots__ = ("_buffer", "_read", "_socket", "before_waiting", "deadline", "path")
@@ -207,7 +207,7 @@ def exchange(
     `target` is percent-encoded; a body is JSON; `timeout` is in seconds, for all of it. ClientError has the reason if
     there is no answer; where it is that nobody is there, `hint` is added.
     """
-    connection = Connection((path,) if isinstance(path, str) else path, monotonic() + timeout, hint)
+    connection = ControlConnection((path,) if isinstance(path, str) else path, monotonic() + timeout, hint)
     try:
         connection.send(request(method, target, body))
         status, headers = connection.head()

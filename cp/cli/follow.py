@@ -6,7 +6,7 @@ import os
 from select import POLLERR, POLLHUP, POLLIN, POLLNVAL, poll
 from time import monotonic
 
-from cp.cli.client import TIMEOUT, ClientError, Connection, CutOff, request
+from cp.cli.client import TIMEOUT, ClientError, ControlConnection, CutOff, request
 from cp.cli.console import complain, unwritable, write
 from cp.cli.formatting import event_line
 from cp.cli.replies import read, refusal
@@ -48,7 +48,7 @@ def follow(paths: list[str], hint: str, target: str, as_json: bool) -> int:
 
 def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
     """Print one answer of the server to its end."""
-    connection = Connection(paths, monotonic() + TIMEOUT, hint)
+    connection = ControlConnection(paths, monotonic() + TIMEOUT, hint)
     seen = f"Last-Event-ID: {printer.last_id}\r\n" if printer.last_id else ""
     try:
         connection.send(request("GET", target, headers=f"Accept: {EVENT_STREAM}\r\n{seen}"))
@@ -116,7 +116,7 @@ class Printer:
         return data + b"\n" if self._as_json else event_line(read(data)).encode("utf-8", "replace")
 
 
-def _unless_unread(connection: Connection) -> Callable[[], None]:
+def _unless_unread(connection: ControlConnection) -> Callable[[], None]:
     """Waits for more to come; ends the program where meanwhile the reader of standard output went away."""
     waiter = poll()
     waiter.register(connection.fileno(), POLLIN)

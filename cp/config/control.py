@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.plan import Control
+from cp.plan import ControlSettings
 from cp.platform.text import to_be_encoded_by_python, to_bytes
 
 TYPE_CHECKING = False
@@ -14,12 +14,12 @@ HIGHEST_USER = 2**32 - 2  # the number after it means "none" to the kernel
 EVERYONE = "*"
 
 
-def read_control(root: Fields, *, announced: bool) -> Control:
+def read_control(root: Fields, *, announced: bool) -> ControlSettings:
     """`control`; without it, or with nothing in it, the usual places, and nobody but ourselves."""
     fields = root.object("control", ("socket", "users"))
     if fields is None:
-        return Control(announced=announced)
-    return Control(socket=_read_socket(fields), announced=announced, users=_read_users(fields))
+        return ControlSettings(announced=announced)
+    return ControlSettings(socket=_read_socket(fields), announced=announced, users=_read_users(fields))
 
 
 def _read_socket(fields: Fields) -> str:

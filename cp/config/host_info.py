@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cp.platform.address import Address
 
 
-class Machine:
+class HostInfo:
     """`hostname` is part of each service's id, `version` is that of ContainerPilot. `addresses` reads the addresses of
     this machine; it is called at most once, and only if a choice depends on them."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.fields import show
-from cp.plan import INHERIT, SHORTEST_MASKED, Logging
+from cp.plan import INHERIT, SHORTEST_MASKED, LoggingSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,17 +31,17 @@ _LEVELS = {
 _DEFAULT_STOP_TIMEOUT = 5
 
 
-def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: str, to_file: bool) -> Logging:
+def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: str, to_file: bool) -> LoggingSettings:
     """`logging`. `default_format` is what the format `default` means; `to_file`: the output may be a path."""
     fields = root.object("logging", _LOGGING_KEYS)
     if fields is None:
-        return Logging(format=default_format)
+        return LoggingSettings(format=default_format)
     formats = {"default": default_format, "text": "text", "json": "json"}
     outputs = {"stdout": "stdout", "stderr": "stderr"}
     output = fields.string("output")
     if not (to_file and output and output.lower() not in outputs):
         output = _choice(fields, "output", "Unknown output type", outputs, "stdout")
-    return Logging(
+    return LoggingSettings(
         level=_choice(fields, "level", "Unknown log level", _LEVELS, "info"),
         format=_choice(fields, "format", "Unknown log format", formats, default_format),
         output=output,
@@ -71,7 +71,7 @@ def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def warn_about_unmasked_output(root: Fields, logging: Logging, jobs: Iterable[Job], fix: str = "") -> None:
+def warn_about_unmasked_output(root: Fields, logging: LoggingSettings, jobs: Iterable[Job], fix: str = "") -> None:
     """What does not go through the log cannot be masked. `fix` is what would help, if anything does."""
     if logging.mask:
         past: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.config.names import ip_variable
 from cp.config.nearest import did_you_mean
-from cp.plan import Job, Telemetry
+from cp.plan import Job, TelemetrySettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class ReadTelemetry:
 
     __slots__ = ("job", "sensors", "telemetry", "variable")
 
-    def __init__(self, telemetry: Telemetry, job: Job, variable_name: str, sensors: tuple[Job, ...] = ()) -> None:
+    def __init__(
+        self, telemetry: TelemetrySettings, job: Job, variable_name: str, sensors: tuple[Job, ...] = ()
+    ) -> None:
         self.telemetry = telemetry
         self.job = job
         self.sensors = sensors

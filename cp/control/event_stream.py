@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cp.control.server import Entry, History
     from cp.engine.loop import Loop, Timer
-    from cp.http.exchange import Stream
+    from cp.http.exchange import ResponseStream
     from cp.http.messages import Request
 
 KEEP_ALIVE = 15.0  # seconds between comments, by which both sides notice that the other is gone
@@ -88,7 +88,7 @@ class Feed:
         """The number of the event that comes next."""
         return self._first + len(self._waiting)
 
-    def add(self, open_stream: Callable[[], Stream], last_id: str, name: str) -> None:
+    def add(self, open_stream: Callable[[], ResponseStream], last_id: str, name: str) -> None:
         """Send a new reader what is kept and was not seen, then what happens; all of it, or what a name is about."""
         if self._unfollow is None:
             self._first = self._history.number + 1
@@ -108,7 +108,9 @@ class Feed:
             if self._timer is not None:
                 self._timer.cancel()
 
-    def _begin(self, follower: Follower, open_stream: Callable[[], Stream], kept: list[Entry]) -> Iterator[None]:
+    def _begin(
+        self, follower: Follower, open_stream: Callable[[], ResponseStream], kept: list[Entry]
+    ) -> Iterator[None]:
         # One piece, so that a reader knows at once that it is connected and has everything.
         parts = [COMMENT]
         for entry in kept:
@@ -183,11 +185,11 @@ class Follower:
     def __init__(self, feed: Feed, name: str) -> None:
         self._feed = feed
         self._name = name
-        self._stream: Stream | None = None
+        self._stream: ResponseStream | None = None
         self.next = feed.end
         self.owes_comment = False
 
-    def begin(self, stream: Stream, first: bytes) -> None:
+    def begin(self, stream: ResponseStream, first: bytes) -> None:
         self._stream = stream
         stream.on_close = self._ended
         if not stream.send(first):

@@ -17,7 +17,7 @@ QUIET = 60.0  # seconds without another line about a user that was turned away
 TOLD_OF = 32  # users that are told of in that time: a flood of users is no flood of lines
 
 
-class Peers:
+class PeerCredentials:
     """Tells those who may give orders from those who may not. `warn` hears of the latter."""
 
     __slots__ = ("_now", "_own", "_told", "_warn")

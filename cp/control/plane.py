@@ -8,12 +8,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cp.control.server import Control, OnAnswer
+    from cp.control.server import ControlServer, OnAnswer
     from cp.control.socket_file import Listener
-    from cp.engine.admin import Operator
+    from cp.engine.admin import Admin
     from cp.engine.loop import Loop
     from cp.log.log import Log
-    from cp.plan import Control as Settings
+    from cp.plan import ControlSettings as Settings
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload replaced finishes its answers
 
@@ -26,16 +26,16 @@ class ControlPlane:
     """Serves the control socket of the plan that runs."""
 
     def __init__(
-        self, loop: Loop, log: Log, operator: Operator, environ: Mapping[str, str], on_answer: OnAnswer | None = None
+        self, loop: Loop, log: Log, admin: Admin, environ: Mapping[str, str], on_answer: OnAnswer | None = None
     ) -> None:
         """`on_answer` hears of each answer on a known path."""
         self._loop = loop
         self._log = log
-        self._operator = operator
+        self._admin = admin
         self._environ = environ
         self._on_answer = on_answer
         self._users: tuple[int, ...] | None = ()  # whom the server serves
-        self._server: Control | None = None
+        self._server: ControlServer | None = None
 
     def use(self, settings: Settings, accept: Callable[[], object] = lambda: None) -> None:
         """From now on serve where these settings say. ControlError if a path that they name cannot be had.
@@ -78,17 +78,17 @@ class ControlPlane:
         if server is not None:
             server.announce()
 
-    def _serve(self, listener: Listener, settings: Settings) -> Control:
+    def _serve(self, listener: Listener, settings: Settings) -> ControlServer:
         """Raises listener.ListenError, and there is no socket then."""
-        from cp.control.server import Control
+        from cp.control.server import ControlServer
         from cp.control.socket_file import ListenError
         from cp.engine.loop import reason_of
 
         try:
-            return Control(
+            return ControlServer(
                 self._loop,
                 listener,
-                self._operator,
+                self._admin,
                 self._log,
                 announced=settings.announced,
                 users=settings.users,
@@ -98,7 +98,7 @@ class ControlPlane:
             listener.close()
             raise ListenError(f"cannot serve the control socket {listener.path}: {reason_of(error)}") from None
 
-    def _keep(self, server: Control, settings: Settings, accept: Callable[[], object]) -> None:
+    def _keep(self, server: ControlServer, settings: Settings, accept: Callable[[], object]) -> None:
         """Serve on where we do, though perhaps others."""
         before = self._users
         if settings.users == before:
@@ -121,7 +121,7 @@ class ControlPlane:
         self._users = settings.users
         server.announce()
 
-    def _is_where(self, server: Control, settings: Settings) -> bool:
+    def _is_where(self, server: ControlServer, settings: Settings) -> bool:
         """Whether they mean the place that is served already, and who connects there still comes to us: ours must not
         be taken for another instance."""
         if settings.socket:

@@ -9,7 +9,7 @@ from collections import deque
 
 from cp.control.event_stream import Feed, of_query, shape, wants_stream
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
-from cp.http.long_answers import Pages, gathered, json_parts, report
+from cp.http.long_answers import LongAnswers, gathered, json_parts, report
 from cp.http.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.platform.text import from_bytes
 
@@ -68,20 +68,20 @@ class Call:
             self._on_answer(self._pattern, status)
 
 
-class Routes:
+class ControlRoutes:
     """Answers requests. All methods are for the loop's thread.
 
     `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
     """
 
-    def __init__(self, loop: Loop, operator: Operator, log: Log, on_answer: OnAnswer | None, limit: int) -> None:
+    def __init__(self, loop: Loop, admin: Operator, log: Log, on_answer: OnAnswer | None, limit: int) -> None:
         self._loop = loop
-        self._operator = operator
+        self._admin = admin
         self._log = log
         self._on_answer = on_answer
         self._limit = limit
-        self._pages = Pages(loop)
-        self._feed = Feed(loop, operator.history)
+        self._pages = LongAnswers(loop)
+        self._feed = Feed(loop, admin.history)
         self._large: deque[Iterator[None]] = deque()  # requests whose bodies are read one after the other
         self._fixed: dict[str, tuple[str, Callable[[Call], Steps]]] = {
             "/v3/environ": ("POST", self._environ),
@@ -91,14 +91,14 @@ class Routes:
             "/v3/maintenance/enable": ("POST", lambda call: self._maintenance(call, wanted=True)),
             "/v3/maintenance/disable": ("POST", lambda call: self._maintenance(call, wanted=False)),
             "/v3/ping": ("", lambda call: call.reply(_DONE)),
-            "/v3/jobs": ("GET", lambda call: self._page(call, "jobs", operator.overview)),
+            "/v3/jobs": ("GET", lambda call: self._page(call, "jobs", admin.overview)),
             "/v3/events": ("GET", self._events),
         }
         self._of_a_job: dict[str, tuple[str, Callable[[Call, str], Steps]]] = {
             "": ("GET", self._job),
-            "/start": ("POST", lambda call, name: self._move(call, name, operator.start_job)),
-            "/stop": ("POST", lambda call, name: self._move(call, name, operator.stop_job)),
-            "/restart": ("POST", lambda call, name: self._move(call, name, operator.restart_job)),
+            "/start": ("POST", lambda call, name: self._move(call, name, admin.start_job)),
+            "/stop": ("POST", lambda call, name: self._move(call, name, admin.stop_job)),
+            "/restart": ("POST", lambda call, name: self._move(call, name, admin.restart_job)),
             "/signal": ("POST", self._signal),
         }
 
@@ -164,12 +164,12 @@ class Routes:
 
     def _environ(self, call: Call) -> Iterator[None]:
         changes = yield from environment_changes(call.request.body)
-        fault = self._operator.change_environment(changes)
+        fault = self._admin.change_environment(changes)
         call.reply(_unprocessable(fault) if fault else _DONE)
 
     def _metric(self, call: Call) -> Iterator[None]:
         values = yield from metric_values(call.request.body)
-        fault = self._operator.record_metrics(values)
+        fault = self._admin.record_metrics(values)
         call.reply(_unprocessable(fault) if fault else _DONE)
 
     def _reload(self, call: Call) -> None:
@@ -181,7 +181,7 @@ class Routes:
                     self._log.debug("control: reloaded app via control plane")
                 done(fault)
 
-            self._operator.reload(finished)
+            self._admin.reload(finished)
 
         self._wait(
             call,
@@ -191,21 +191,21 @@ class Routes:
         )
 
     def _maintenance(self, call: Call, *, wanted: bool) -> None:
-        if self._operator.stopping:
+        if self._admin.stopping:
             what = "enter" if wanted else "leave"
             call.reply(refusal(409, f"cannot {what} maintenance: ContainerPilot is stopping"))
         else:
-            call.reply(answer(200, {"updated": self._operator.set_maintenance(wanted)}))
+            call.reply(answer(200, {"updated": self._admin.set_maintenance(wanted)}))
 
     def _events(self, call: Call) -> None:
-        operator = self._operator
+        admin = self._admin
         name = percent_decoded(of_query(call.request, "job"))
-        if name and operator.job(name) is None and not operator.history.entries(name):  # it may have been one
+        if name and admin.job(name) is None and not admin.history.entries(name):  # it may have been one
             call.reply(self._shown(name))
         elif wants_stream(call.request):
             call.follow(self._feed, name)
         else:
-            self._page(call, f"events {name}", lambda: {"events": map(shape, operator.history.entries(name))})
+            self._page(call, f"events {name}", lambda: {"events": map(shape, admin.history.entries(name))})
 
     # --- one job
 
@@ -213,7 +213,7 @@ class Routes:
         call.reply(self._shown(name))
 
     def _move(self, call: Call, name: str, act: Callable[[str, Done], None]) -> None:
-        if self._operator.job(name) is None:
+        if self._admin.job(name) is None:
             call.reply(self._shown(name))
             return
         self._wait(
@@ -224,17 +224,17 @@ class Routes:
         )
 
     def _signal(self, call: Call, name: str) -> Iterator[None]:
-        if self._operator.job(name) is None:
+        if self._admin.job(name) is None:
             call.reply(self._shown(name))
             return
         number = yield from signal_number(call.request.body)
-        fault = self._operator.signal_job(name, number)
+        fault = self._admin.signal_job(name, number)
         call.reply(refusal(409, fault) if fault else self._shown(name))
 
     def _shown(self, name: str, status: int = 200) -> Response:
-        job = self._operator.job(name)
+        job = self._admin.job(name)
         if job is None:
-            return refusal(404, f"there is no job '{name}'{self._operator.nearest(name)}")
+            return refusal(404, f"there is no job '{name}'{self._admin.nearest(name)}")
         return answer(status, job)
 
     # --- answers that take their time

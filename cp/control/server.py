@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    from cp.control.peer_credentials import Peers
-    from cp.control.routes import Routes
+    from cp.control.peer_credentials import PeerCredentials
+    from cp.control.routes import ControlRoutes
     from cp.control.socket_file import Listener
     from cp.engine.loop import Loop
     from cp.http.exchange import Exchange
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     OnAnswer = Callable[[str, int], object]
 
 
-class Control:
+class ControlServer:
     """Serves `operator` on a listener, which it closes. `announced`: `announce` says so at level info, else debug.
     OSError if the loop cannot watch the listener, which is as it was then.
 
@@ -82,7 +82,7 @@ class Control:
         self,
         loop: Loop,
         listener: Listener,
-        operator: Operator,
+        admin: Operator,
         log: Log,
         *,
         announced: bool = True,
@@ -92,14 +92,14 @@ class Control:
     ) -> None:
         self._loop = loop
         self._listener = listener
-        self._operator = operator
+        self._admin = admin
         self._log = log
         self._announced = announced
         self._on_answer = on_answer
         self._limits = limits
         self._users = users
-        self._peers: Peers | None = None
-        self._routes: Routes | None = None
+        self._peers: PeerCredentials | None = None
+        self._routes: ControlRoutes | None = None
         self._server = Server(
             loop, listener.socket, self._handle, log, limits=limits, prepare=self._prepare, refusal=self._refusal
         )
@@ -142,11 +142,11 @@ class Control:
         self._server.close(finished, grace)
 
     def _prepare(self) -> None:
-        from cp.control.peer_credentials import Peers
-        from cp.control.routes import Routes
+        from cp.control.peer_credentials import PeerCredentials
+        from cp.control.routes import ControlRoutes
 
-        self._peers = Peers(self._log.warning, self._loop.now)
-        self._routes = Routes(self._loop, self._operator, self._log, self._on_answer, self._limits.response)
+        self._peers = PeerCredentials(self._log.warning, self._loop.now)
+        self._routes = ControlRoutes(self._loop, self._admin, self._log, self._on_answer, self._limits.response)
 
     def _handle(self, request: Request, exchange: Exchange) -> None:
         assert self._routes is not None  # the server calls `_prepare` before

@@ -10,23 +10,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.engine import Engine
 
     Done = Callable[[str], object]
 
 
-class Operator:
+class Admin:
     """The engine's face for its users. `done("")` is called when what was asked for is done, else `done(why not)`: it
     is refused, or a process that it was to start cannot be started."""
 
     def __init__(
-        self, host: Host, engine: Engine, history: History, suggest: Callable[[str, Iterable[str]], str]
+        self, context: Context, engine: Engine, history: History, suggest: Callable[[str, Iterable[str]], str]
     ) -> None:
         """`suggest(name, names)` is a hint at the name that was perhaps meant, or nothing."""
         self.history = history
         self._suggest = suggest
-        self._host = host
+        self._context = context
         self._engine = engine
 
     # --- to see
@@ -36,7 +36,7 @@ class Operator:
         left out."""
         from cp.engine.job_report import describe_catalogue, describe_watch
 
-        engine, now = self._engine, self._host.loop.now
+        engine, now = self._engine, self._context.loop.now
         reach = engine.catalogue.reach
         names = [job.name for job in engine.plan.jobs]
         return {
@@ -52,7 +52,7 @@ class Operator:
         from cp.engine.job_report import describe
 
         job = self._engine.jobs.get(name)
-        return None if job is None else describe(self._engine, job, self._host.loop.now())
+        return None if job is None else describe(self._engine, job, self._context.loop.now())
 
     def nearest(self, name: str) -> str:
         """A hint at the job that was perhaps meant."""
@@ -62,7 +62,7 @@ class Operator:
 
     def _note(self, asked: str) -> None:
         """Who reads the log sees that what follows was asked for."""
-        self._host.log.info(f"control: {asked}")
+        self._context.log.info(f"control: {asked}")
 
     def start_job(self, name: str, done: Done) -> None:
         """Start it now, whatever it waits for; one that runs goes on."""
@@ -113,7 +113,7 @@ class Operator:
         was changed: no process could be started any more."""
         from cp.engine.exec_limits import refusal
 
-        environment = self._host.environment
+        environment = self._context.environment
         before = environment.get()
         after = {name: value for name, value in {**before, **changes}.items() if value is not None}
         if why := refusal(self._engine.plan, before, after):
@@ -127,10 +127,10 @@ class Operator:
 
     def record_metrics(self, values: list[tuple[str, str]]) -> str:
         """Record these values and tell everybody; empty, or why none was. Without telemetry nothing is recorded."""
-        observer = self._host.observer
+        observer = self._context.observer
         fault = observer.record(values) if observer is not None else ""
         if fault:
             return fault
         for name, value in values:
-            self._host.bus.publish(Event(Code.METRIC, f"{name}|{value}"))
+            self._context.bus.publish(Event(Code.METRIC, f"{name}|{value}"))
         return ""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable, Iterator
 
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.loop import Loop, Timer
     from cp.engine.orphans import Orphan
     from cp.engine.output import LineReader
@@ -68,11 +68,11 @@ class Background:
     `looked()` is called after each look, and decides whether there is another one.
     """
 
-    def __init__(self, host: Host, looked: Callable[[], None]) -> None:
+    def __init__(self, context: Context, looked: Callable[[], None]) -> None:
         self.found: list[int] = []  # pids, by the last look
         self.refused: list[int] = []  # of those of them whom we may not signal
         self.hidden: list[int] = []  # of those at whose descriptors we may not look
-        self._host = host
+        self._context = context
         self._looked = looked
         self._number = 0
         self._told: set[int] = set()
@@ -83,7 +83,7 @@ class Background:
 
     def _steps(self, hidden: list[int]) -> Iterator[Orphan | None]:
         """Those of one look."""
-        return self._host.processes.living_orphans()
+        return self._context.processes.living_orphans()
 
     def tell(self, number: int) -> None:
         """From now on this is the signal for them; 0 to look only."""
@@ -110,10 +110,10 @@ class Background:
             self._told.intersection_update(found)
             self._looked()
 
-        self._search = Search(self._host.loop, self._steps(hidden), see, done)
+        self._search = Search(self._context.loop, self._steps(hidden), see, done)
 
     def look_later(self) -> None:
-        self._timer = self._host.loop.call_later(self._pause, self.look)
+        self._timer = self._context.loop.call_later(self._pause, self.look)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def close(self) -> None:
@@ -149,23 +149,25 @@ class Background:
 class OutputHolders(Background):
     """What a run left in the background: the orphans that have its output open, and what is left of its group."""
 
-    def __init__(self, host: Host, process: Process, readers: list[LineReader], looked: Callable[[], None]) -> None:
-        super().__init__(host, looked)
+    def __init__(
+        self, context: Context, process: Process, readers: list[LineReader], looked: Callable[[], None]
+    ) -> None:
+        super().__init__(context, looked)
         self._process = process
         self._readers = readers
         self._since = 0.0
 
     def _steps(self, hidden: list[int]) -> Iterator[Orphan | None]:
         pipes = [reader.fd for reader in self._readers if reader.fd >= 0]
-        return self._host.processes.holders(pipes, hidden)
+        return self._context.processes.holders(pipes, hidden)
 
     def _tell(self, orphan: Orphan) -> bool:
-        if self._number and self._host.processes.group_reaches(self._process, orphan):
+        if self._number and self._context.processes.group_reaches(self._process, orphan):
             return True  # it is told with the group
         return super()._tell(orphan)
 
     def tell(self, number: int) -> None:
-        self._since = self._host.loop.now()
+        self._since = self._context.loop.now()
         super().tell(number)
 
     @property
@@ -176,8 +178,8 @@ class OutputHolders(Background):
     @property
     def is_worth_waiting_for(self) -> bool:
         """Whether there is somebody who may end; or who may be found soon, since orphans come to us one by one."""
-        is_recent = self._host.loop.now() - self._since < GRACE
-        return bool(self.found) or is_recent or self._host.processes.group_alive(self._process)
+        is_recent = self._context.loop.now() - self._since < GRACE
+        return bool(self.found) or is_recent or self._context.processes.group_alive(self._process)
 
     def obstacle(self) -> str:
         if self.found or not self._looks or not self.is_there:

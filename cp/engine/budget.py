@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cp.engine.loop import Loop, Timer
 
 
-class Budget:
+class StopBudget:
     """Counts down while it is held by anything; `on_spent` is called once, when nothing is left.
 
     Negative or zero seconds: spent from the beginning, and nobody is called.

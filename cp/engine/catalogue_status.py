@@ -31,7 +31,7 @@ STATUSES = ("passing", "warning", "critical")
 PATIENCE, LAPSED_PATIENCE = 2.0, 0.25
 
 
-class Standing:
+class RegistrationStatus:
     """What is true of one service: `state` is one of the words above.
 
     `since` is when a state that is a failure began, `why` the error behind it, `confirmed_at` the time of the last
@@ -79,7 +79,7 @@ class _Entry:
         self.refused: Failure | None = None
 
 
-class Reach:
+class Reachability:
     """Whether the catalogue answers, at one moment.
 
     `has_failed`: a call has ended without an answer, and its part of the program has had none since. `overdue` has
@@ -107,7 +107,7 @@ class _Unanswered:
         self.ended = ended
 
 
-class Awaited:
+class PendingCalls:
     """The calls to the catalogue that have no answer. Who wants to know looks here; no timer waits for them.
 
     An answer is due when its question is asked, or after the wait that this asks for. A call that ends without one
@@ -175,13 +175,13 @@ class Awaited:
         return waited
 
 
-class Catalogue:
+class CatalogueStatus:
     """The facts about one catalogue. The methods of the first part are `cp.catalog.Listener`."""
 
     def __init__(self, elapsed: Callable[[], float], now: Callable[[], float] | None = None) -> None:
         """`elapsed`: seconds, monotonic, a suspension of the machine included; `now`: the same without it."""
         self._elapsed = elapsed
-        self.awaited = Awaited(now or elapsed)
+        self.awaited = PendingCalls(now or elapsed)
         self._entries: dict[str, _Entry] = {}
         self._failures: dict[str, Failure] = {}  # by who asks
         self._answers = False  # it has answered once
@@ -272,13 +272,13 @@ class Catalogue:
         return True if self._answers else None
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> Reachability:
         """Whether the catalogue answers now. An answer may come while somebody looks: ask once for what is shown."""
         has_lapsed = any(entry.status and self._has_lapsed(entry) for entry in self._entries.values())
         patience = {REGISTRATION: LAPSED_PATIENCE} if has_lapsed else {}
         waited = self.awaited.overdue(lambda who: patience.get(who, PATIENCE))
         now = self._elapsed()
-        return Reach(self._verdict, self._changed_at, {who: now - seconds for who, seconds in waited.items()})
+        return Reachability(self._verdict, self._changed_at, {who: now - seconds for who, seconds in waited.items()})
 
     @property
     def is_reachable(self) -> bool | None:
@@ -301,26 +301,26 @@ class Catalogue:
     def _has_lapsed(self, entry: _Entry) -> bool:
         return self._elapsed() >= entry.at + entry.service.ttl
 
-    def standing(self, service: plan.Service, *, wanted: bool) -> Standing:
+    def standing(self, service: plan.Service, *, wanted: bool) -> RegistrationStatus:
         """What is true of a service now; `wanted`: it should be registered, or will be when its check passes."""
         entry = self._entries.get(service.id)
         known = entry if entry is not None and (entry.service == service or not wanted) else None
         confirmed_at = known.at if known is not None and known.status else None
         if known is not None and confirmed_at is not None and not self._has_lapsed(known):
-            return Standing(known.status if wanted else DEREGISTERING, None, "", confirmed_at, known.id)
+            return RegistrationStatus(known.status if wanted else DEREGISTERING, None, "", confirmed_at, known.id)
         if not wanted and confirmed_at is None:
-            return Standing(ABSENT)
+            return RegistrationStatus(ABSENT)
         if known is not None and known.taken is not None:
             since, place = known.taken
-            return Standing(TAKEN, since, f"{place} is registered under the id {service.id}")
+            return RegistrationStatus(TAKEN, since, f"{place} is registered under the id {service.id}")
         failure = self._failures.get(REGISTRATION)
         lapsed_at = known.at + known.service.ttl if known is not None and confirmed_at is not None else None
         if failure is not None and lapsed_at is not None and lapsed_at < failure.since:
-            return Standing(LAPSED, lapsed_at, failure.why, confirmed_at)  # before there was an outage
+            return RegistrationStatus(LAPSED, lapsed_at, failure.why, confirmed_at)  # before there was an outage
         if failure is not None:
-            return Standing(UNREACHABLE, failure.since, failure.why, confirmed_at)
+            return RegistrationStatus(UNREACHABLE, failure.since, failure.why, confirmed_at)
         if known is not None and known.refused is not None:
-            return Standing(REFUSED, known.refused.since, known.refused.why, confirmed_at)
+            return RegistrationStatus(REFUSED, known.refused.since, known.refused.why, confirmed_at)
         if lapsed_at is not None:
-            return Standing(LAPSED, lapsed_at, "", confirmed_at)
-        return Standing(NOT_YET)
+            return RegistrationStatus(LAPSED, lapsed_at, "", confirmed_at)
+        return RegistrationStatus(NOT_YET)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.health import Health
 
 
@@ -26,23 +26,23 @@ class Check:
     """
 
     __slots__ = (
-        "_health", "_host", "_missed", "_on_result", "_plan", "_process", "_run", "_ticker", "_wanted", "began",
+        "_context", "_health", "_missed", "_on_result", "_plan", "_process", "_run", "_ticker", "_wanted", "began",
     )  # fmt: skip
 
     def __init__(
         self,
-        host: Host,
+        context: Context,
         check: plan.Health,
         health: Health,
         wanted: Callable[[], bool],
         on_result: Callable[[Result], None],
     ) -> None:
-        self._host = host
+        self._context = context
         self._plan = check
         self._health = health
         self._wanted = wanted  # asked at each tick: is there anything to check now?
         self._on_result = on_result
-        self._ticker = Ticker(host.loop, check.interval, self._tick)
+        self._ticker = Ticker(context.loop, check.interval, self._tick)
         self._run: Run | None = None
         self._missed = False
         self.began = 0.0  # when the last check did
@@ -57,7 +57,7 @@ class Check:
         self._ticker.stop()
         self._missed = False
         if self._run is not None:
-            self._host.terminate(self._run, True)
+            self._context.terminate(self._run, True)
             self._run = None
 
     def _tick(self) -> None:
@@ -72,13 +72,13 @@ class Check:
 
     def _start(self, command: tuple[str, ...]) -> None:
         # What a token file has now is known when the check's words are shown, though it be replaced meanwhile.
-        self._host.masked("")
-        self.began = self._host.loop.now()
+        self._context.masked("")
+        self.began = self._context.loop.now()
         check = self._plan
         self._process = self._health.processes
         last_line = LastLine()  # of this run: what an earlier one left in the background may still print
         run = Run(
-            self._host,
+            self._context,
             command,
             check.label,
             lambda code: self._ended(run, code, last_line.text),
@@ -94,7 +94,7 @@ class Check:
         try:
             run.start()
         except StartError as error:
-            why = self._host.masked(str(error))
+            why = self._context.masked(str(error))
             self._publish(error.code, why)
             self._on_result(Result(why, why, f"{check.unstartable} {check.label}: {why}", "error", check.log_fields))
             return
@@ -104,9 +104,9 @@ class Check:
         source = self._plan.source
         if source:
             exit_code, job = Code.EXIT_FAILED if code else Code.EXIT_SUCCESS, self._health.job
-            self._host.bus.publish(Event(exit_code, source, kind=CHECK, job=job))
+            self._context.bus.publish(Event(exit_code, source, kind=CHECK, job=job))
             if code:
-                self._host.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
+                self._context.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
 
     def _ended(self, run: Run, code: int | None, last_line: str) -> None:
         if run is not self._run or code is None:
@@ -117,7 +117,7 @@ class Check:
         failure = f"{self._plan.label} exited with error: {reason}" if code else ""
         level = "error" if self._plan.logs_failures else "debug"
         # The catalogue shows the output, and so do we.
-        output = self._host.masked(last_line) or ("timeout" if run.timed_out else "")
+        output = self._context.masked(last_line) or ("timeout" if run.timed_out else "")
         if self._process == self._health.processes:
             self._on_result(Result(output, reason, failure, level, run.log_fields))
         if self._missed:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp import plan
-    from cp.engine.catalogue_status import Catalogue
+    from cp.engine.catalogue_status import CatalogueStatus
     from cp.engine.events import Bus
     from cp.engine.job import Job
     from cp.engine.loop import Loop
@@ -103,7 +103,7 @@ if TYPE_CHECKING:
         def stop(self) -> None: ...
 
     # Makes the catalogue's side for a plan. What the catalogue answers goes into the facts.
-    OpenDiscovery = Callable[[plan.Plan, Catalogue], Discovery]
+    OpenDiscovery = Callable[[plan.Plan, CatalogueStatus], Discovery]
 
 
 class Environment:
@@ -147,7 +147,7 @@ class Environment:
         return {**self._variables, **own}
 
 
-class Host:
+class Context:
     """The services that jobs, checks and runs use."""
 
     __slots__ = (

@@ -6,13 +6,13 @@ from cp.engine.events import GLOBAL, Code, Event
 from cp.engine.exit_status import NOT_ENDED, Exit, failure_code
 from cp.engine.job import Job
 from cp.engine.registrations import Registrations
-from cp.engine.registry import Roster
-from cp.engine.reload import Changes
-from cp.engine.skipping import Skipping
+from cp.engine.registry import JobRegistry
+from cp.engine.reload import ChangeQueue
+from cp.engine.skipping import SkippedJobs
 from cp.engine.states import STOPPING_STATES, State
-from cp.engine.termination import KILL_LIMIT, Endings
+from cp.engine.termination import KILL_LIMIT, Termination
 from cp.engine.trigger import missed
-from cp.engine.watches import Watching
+from cp.engine.watches import Watches
 from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
 TYPE_CHECKING = False
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp import plan
-    from cp.engine.catalogue_status import Catalogue, Standing
-    from cp.engine.context import Ending, Host, OpenDiscovery
+    from cp.engine.catalogue_status import CatalogueStatus, RegistrationStatus
+    from cp.engine.context import Context, Ending, OpenDiscovery
     from cp.engine.reload import Change
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
@@ -43,7 +43,7 @@ class Engine:
 
     def __init__(
         self,
-        host: Host,
+        context: Context,
         first: plan.Plan,
         *,
         open_discovery: OpenDiscovery,
@@ -56,42 +56,42 @@ class Engine:
         self.stop_unasked = False  # the stop began because the main job, or all jobs, had ended
         self.maintenance = False
         self.exit_code = 0
-        self._host = host
+        self._context = context
         self._reopen_log = reopen_log
         self._on_started = started
-        self._registrations = Registrations(host, first, open_discovery, self._deregistered)
-        self.watching = Watching(host, self._registrations)
-        self._roster = Roster(self.watching.seen)
-        self._endings = Endings(host, first.stop_timeout, self.progress, self._stuck)
-        self.changes = Changes(self, self._roster, self._registrations, self._endings, load, host)
-        self._skipping = Skipping(self._roster, host.log, self._main_was_skipped)
+        self._registrations = Registrations(context, first, open_discovery, self._deregistered)
+        self.watches = Watches(context, self._registrations)
+        self._registry = JobRegistry(self.watches.seen)
+        self._termination = Termination(context, first.stop_timeout, self.progress, self._stuck)
+        self.changes = ChangeQueue(self, self._registry, self._registrations, self._termination, load, context)
+        self._skipping = SkippedJobs(self._registry, context.log, self._main_was_skipped)
         self._stop_requests = 0
         self._stop_requested = 0.0  # when, the last time
         self._stop_began = 0.0
         self._stopping_jobs = False  # the services are gone, or have had their time
         self._leaving = False  # nothing is waited for any more
-        host.terminate = self._endings.terminate
-        host.kill = self._endings.kill
-        host.run_ended = self._endings.ended
-        host.run_stuck = self._endings.stuck
-        host.run_overdue = self._overdue
-        host.bus.subscribe(self._heard)
+        context.terminate = self._termination.terminate
+        context.kill = self._termination.kill
+        context.run_ended = self._termination.ended
+        context.run_stuck = self._termination.stuck
+        context.run_overdue = self._overdue
+        context.bus.subscribe(self._heard)
 
     @property
     def jobs(self) -> dict[str, Job]:
-        return self._roster.jobs
+        return self._registry.jobs
 
     @property
     def masked(self) -> Callable[[str], str]:
         """Takes secrets out of texts that others get to see."""
-        return self._host.masked
+        return self._context.masked
 
     @property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> CatalogueStatus:
         """The facts about the catalogue of the plan; all of its times are those of `loop.elapsed`."""
         return self._registrations.catalogue
 
-    def standing(self, job: Job) -> Standing | None:
+    def standing(self, job: Job) -> RegistrationStatus | None:
         """What is true of a job's registration now; None if it has no service."""
         service = job.plan.service
         if service is None:
@@ -106,8 +106,8 @@ class Engine:
 
     def start(self) -> None:
         self._install(self.plan.jobs, None)
-        self._host.bus.publish(Event(Code.STARTUP, GLOBAL))
-        self._host.loop.call_soon(self._after_start)
+        self._context.bus.publish(Event(Code.STARTUP, GLOBAL))
+        self._context.loop.call_soon(self._after_start)
 
     def _after_start(self) -> None:
         """What can wait until the first process runs: the catalogue's thread, and what the caller has put off."""
@@ -116,13 +116,13 @@ class Engine:
 
     def _install(self, fresh: list[plan.Job] | tuple[plan.Job, ...], change: Change | None) -> None:
         for name, value in self.plan.environ:
-            self._host.environment.set(name, value)
-        jobs = [Job(self._host, self, job) for job in fresh]
+            self._context.environment.set(name, value)
+        jobs = [Job(self._context, self, job) for job in fresh]
         for job in jobs:
-            self._roster.add(job)
+            self._registry.add(job)
             if change is not None and job.name in change.triggers:
                 job.trigger.succeed(change.triggers[job.name])
-        self.watching.apply(self.plan.watches)
+        self.watches.apply(self.plan.watches)
         for job in jobs:
             if change is not None and job.name == change.held:
                 job.hold()
@@ -130,27 +130,27 @@ class Engine:
                 job.arm()
         if change is None:
             return
-        for key in self._roster.happened():
-            self.watching.happened(*key)
+        for key in self._registry.happened():
+            self.watches.happened(*key)
         for job in jobs:
             if job.name == change.started:
                 job.start_now()
             elif job.name != change.held:
-                self._roster.catch_up(job, change.missed_by(job))
+                self._registry.catch_up(job, change.missed_by(job))
 
     def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Change) -> None:
         """A change is made up to here: what it replaces is gone, and `fresh` takes its place."""
         old, self.plan = self.plan, loaded
         for name, value in old.environ:
-            self._host.environment.withdraw(name, value)  # `_install` sets those that there still are
+            self._context.environment.withdraw(name, value)  # `_install` sets those that there still are
         if loaded.catalog != old.catalog:
-            self.watching.stop()
+            self.watches.stop()
             self._registrations.move(loaded)
             self._registrations.discovery.start()
         self._registrations.wait_no_longer()
         self._install(fresh, change)
         self.review_waiting()
-        self._host.loop.call_soon(self.progress)
+        self._context.loop.call_soon(self.progress)
 
     # --- events and signals
 
@@ -158,9 +158,9 @@ class Engine:
         change = self.changes.current
         if event.code == Code.CHANGED and change is not None:
             change.miss(event)
-        yield from self._roster.hear(event)
+        yield from self._registry.hear(event)
         if not self.stopping:
-            self.watching.happened(event.code, event.source)
+            self.watches.happened(event.code, event.source)
 
     def signalled(self, number: int, name: str) -> None:
         """A signal came to ContainerPilot; what means nothing to it is the application's."""
@@ -172,13 +172,13 @@ class Engine:
         elif action == MAINTENANCE:
             self.set_maintenance(not self.maintenance)
         elif action == EVENT:
-            self._host.bus.publish(Event(Code.SIGNAL, name))
+            self._context.bus.publish(Event(Code.SIGNAL, name))
         elif action == REOPEN_LOG:
             self._reopen_log()
         else:
             for job in self.jobs.values():
                 if job.plan.main and not job.signal(number, group=job.plan.stop_group) and (why := job.refusal):
-                    self._host.log.warning(f"cannot pass {name} on to {job.name}: {why}")
+                    self._context.log.warning(f"cannot pass {name} on to {job.name}: {why}")
 
     # --- what jobs ask of their supervisor
 
@@ -191,15 +191,15 @@ class Engine:
             self._registrations.remove(service)
 
     def found(self, source: str) -> Found | None:
-        return self.watching.found(source)
+        return self.watches.found(source)
 
     def dependents(self, job: Job) -> list[Job]:
-        return self._roster.dependents(job)
+        return self._registry.dependents(job)
 
     def comes_too_late(self, job: Job) -> bool:
         if self._leaving or job.trigger.pending:
             return self._leaving
-        return self._roster.comes_too_late(job) or (self.stopping and self._roster.waits_in_vain(job))
+        return self._registry.comes_too_late(job) or (self.stopping and self._registry.waits_in_vain(job))
 
     def failed(self, job: Job, code: int) -> None:
         """A job on which everything depends has failed."""
@@ -207,17 +207,17 @@ class Engine:
         self.stop()
 
     def completed(self, job: Job) -> None:
-        self._roster.unfinished.pop(job, None)
+        self._registry.unfinished.pop(job, None)
         if job.plan.main and not self.changes.replaces(job):
             self._take_code(job)
             self.stop()
         # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
-        self._host.loop.call_soon(self._after_completion, job)
+        self._context.loop.call_soon(self._after_completion, job)
 
     def waits_again(self, hook: Job) -> None:
         """A hook has run, and waits for the end of others of that name: those that end already need not wait for it."""
         if hook.state == State.WAITING:
-            for source in self._roster.named(hook.plan.when.source):
+            for source in self._registry.named(hook.plan.when.source):
                 source.completed(hook)
 
     def review_waiting(self, ended: Job | None = None) -> None:
@@ -234,7 +234,7 @@ class Engine:
             self.exit_code = main.last_exit.outside
         elif not (main.started or self.stopping):
             self.exit_code = 1
-            self._host.log.error(f"{main.name} was never started: {missed(main.plan.when)}")
+            self._context.log.error(f"{main.name} was never started: {missed(main.plan.when)}")
 
     def _stuck(self, run: Ending) -> None:
         """A run cannot be ended: a stop of everything goes on without it, and a change leaves its job as it is."""
@@ -253,12 +253,12 @@ class Engine:
     def _after_completion(self, job: Job) -> None:
         if self.stopping and not self._leaving and job.runs and job.plan.when.code == Code.STOPPING:
             # What waited for the hook has its full time: others may have spent it meanwhile.
-            self._endings.renew(self.plan.stop_timeout)
+            self._termination.renew(self.plan.stop_timeout)
         # Only who has to do with it is told: thousands of jobs may end together.
-        for source in self._roster.named(job.plan.when.source):
+        for source in self._registry.named(job.plan.when.source):
             source.completed(job)
         job.has_ended = True
-        for hook in self._roster.waiting_hooks(job, stopping=self.stopping):
+        for hook in self._registry.waiting_hooks(job, stopping=self.stopping):
             hook.stop()  # what it waits for will not come any more
         self.review_waiting(job)
         self.changes.retired(job)
@@ -271,17 +271,17 @@ class Engine:
         if maintenance == self.maintenance or self.stopping:
             return False
         self.maintenance = maintenance
-        self.watching.pause(maintenance)
+        self.watches.pause(maintenance)
         if maintenance:
             for job in self.jobs.values():
                 job.health.forget()
                 if job.plan.service is not None:
-                    self._host.log.info(f"Marking for maintenance: {job.plan.service.name}")
+                    self._context.log.info(f"Marking for maintenance: {job.plan.service.name}")
                     self._registrations.withdraw(job.plan.service)
-        self._host.bus.publish(Event(Code.ENTER_MAINTENANCE if maintenance else Code.EXIT_MAINTENANCE, GLOBAL))
+        self._context.bus.publish(Event(Code.ENTER_MAINTENANCE if maintenance else Code.EXIT_MAINTENANCE, GLOBAL))
         if not maintenance:
             for job in self.jobs.values():
-                self._host.loop.call_soon(job.resume)  # after the news of the watches
+                self._context.loop.call_soon(job.resume)  # after the news of the watches
                 job.announce()
         return True
 
@@ -289,7 +289,7 @@ class Engine:
 
     def request_stop(self, number: int) -> None:
         """A signal asks for a stop. A second one ends running hooks, a third one everything."""
-        now = self._host.loop.now()
+        now = self._context.loop.now()
         if self._stop_requests and now - self._stop_requested < SAME_REQUEST:
             return
         self._stop_requested = now
@@ -315,20 +315,20 @@ class Engine:
             return
         self.stopping = True
         self.stop_unasked = self._stop_requests == 0
-        self._stop_began = self._host.loop.now()
-        self._host.log.debug("stopping")
-        self._host.loop.hurry()
-        self._host.outputs.hurry()
+        self._stop_began = self._context.loop.now()
+        self._context.log.debug("stopping")
+        self._context.loop.hurry()
+        self._context.outputs.hurry()
         self.changes.abandon()
-        self._endings.renew(self.plan.stop_timeout)
+        self._termination.renew(self.plan.stop_timeout)
         # Armed first: whatever goes wrong on the catalogue's side, the stop goes on.
-        self._host.loop.call_later(self._deregister_limit(), self._stop_jobs)
+        self._context.loop.call_later(self._deregister_limit(), self._stop_jobs)
         if self.plan.shutdown_timeout:
-            self._host.loop.call_later(
+            self._context.loop.call_later(
                 self.plan.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout"
             )
-        self._host.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
-        self.watching.stop()
+        self._context.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
+        self.watches.stop()
         self._registrations.wait_no_longer()
         for job in self.jobs.values():
             job.quiesce()
@@ -353,17 +353,17 @@ class Engine:
         self._stopping_jobs = True
         self._registrations.wait_no_longer()
         # No more than the limit, even if we were suspended meanwhile.
-        self._endings.charge(min(self._deregister_limit(), self._host.loop.now() - self._stop_began))
+        self._termination.charge(min(self._deregister_limit(), self._context.loop.now() - self._stop_began))
         # All are asked before any is stopped: hooks may wait for each other.
-        for job in [job for job in self.jobs.values() if self._roster.ends_in_stop(job, self._stop_began)]:
+        for job in [job for job in self.jobs.values() if self._registry.ends_in_stop(job, self._stop_began)]:
             job.stop()
-        self._endings.retry()
+        self._termination.retry()
         self.progress()
 
     def progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
         self.changes.advance()
-        unfinished = self._roster.unfinished
+        unfinished = self._registry.unfinished
         if self.jobs and not unfinished and not self.stopping and self.changes.current is None:
             self.stop()
         if not self._stopping_jobs:
@@ -371,18 +371,18 @@ class Engine:
         if unfinished and all(job.plan.stops_last for job in unfinished):
             for job in tuple(unfinished):
                 job.stop()
-        elif not unfinished and not self._host.runs and not self._endings.end_leftovers():
-            self._host.loop.call_soon(self._finish)  # everybody hears of the last event before
+        elif not unfinished and not self._context.runs and not self._termination.end_leftovers():
+            self._context.loop.call_soon(self._finish)  # everybody hears of the last event before
 
     def _leave(self, why: str) -> None:
         """Kill everything, and end as soon as it is gone: nothing is waited for any more, hooks included."""
-        self._host.log.warning(f"killing everything: {why}")
+        self._context.log.warning(f"killing everything: {why}")
         self._leaving = True
-        self._host.loop.call_later(KILL_LIMIT, self._finish)
+        self._context.loop.call_later(KILL_LIMIT, self._finish)
         for job in tuple(self.jobs.values()):
             if job.is_hook and job.state in (State.WAITING, State.HELD):
                 job.stop()
-        self._endings.kill_everything()
+        self._termination.kill_everything()
         self._stop_jobs()
 
     def _finish(self) -> None:
@@ -391,8 +391,8 @@ class Engine:
                 # It has not even died of that yet; or it never got it.
                 self.exit_code = NOT_ENDED if job.run.is_forbidden else 128 + SIGKILL
         self._registrations.discovery.stop()
-        self._host.processes.kill_left_groups()
-        self._host.loop.stop()
+        self._context.processes.kill_left_groups()
+        self._context.loop.stop()
 
 
 def _nobody_waits(outcome: str) -> None:

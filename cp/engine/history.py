@@ -22,7 +22,7 @@ KEPT_SUCCESSES = 100  # successes of a job after a success
 MOST_NAMES = 10_000  # of jobs whose last exit is remembered
 
 
-class Entry:
+class HistoryEntry:
     """One event. `number` counts up from 1; `at` is RFC 3339, UTC, with milliseconds."""
 
     __slots__ = ("_about", "_moment", "code", "number", "source")
@@ -52,24 +52,24 @@ class History:
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
-        self._rest: deque[Entry] = deque(maxlen=KEPT)
-        self._changes: deque[Entry] = deque(maxlen=KEPT_CHANGES)
-        self._checks: deque[Entry] = deque(maxlen=KEPT_CHECKS)
-        self._successes: deque[Entry] = deque(maxlen=KEPT_SUCCESSES)
+        self._rest: deque[HistoryEntry] = deque(maxlen=KEPT)
+        self._changes: deque[HistoryEntry] = deque(maxlen=KEPT_CHANGES)
+        self._checks: deque[HistoryEntry] = deque(maxlen=KEPT_CHECKS)
+        self._successes: deque[HistoryEntry] = deque(maxlen=KEPT_SUCCESSES)
         self._last_exits: dict[str, str] = {}  # by job
-        self._followers: list[Callable[[Entry], None]] = []
+        self._followers: list[Callable[[HistoryEntry], None]] = []
         self.number = 0  # of the last event
 
     def hear(self, event: Event) -> None:
         if event.code == Code.METRIC:
             return
         self.number += 1
-        entry = Entry(self.number, self._wall(), event)
+        entry = HistoryEntry(self.number, self._wall(), event)
         self._kept_with(event).append(entry)
         for follower in tuple(self._followers):
             follower(entry)
 
-    def _kept_with(self, event: Event) -> deque[Entry]:
+    def _kept_with(self, event: Event) -> deque[HistoryEntry]:
         if event.kind == CHECK:
             return self._checks
         if event.kind == CHANGE:
@@ -83,20 +83,20 @@ class History:
         self._last_exits[name] = event.code
         return self._successes if event.code == before == Code.EXIT_SUCCESS else self._rest
 
-    def entries(self, name: str = "") -> list[Entry]:
+    def entries(self, name: str = "") -> list[HistoryEntry]:
         """The kept ones, the oldest first; only those about the job or watch of this name, if there is one."""
         kept = [*self._rest, *self._changes, *self._checks, *self._successes]
         if name:
             kept = [entry for entry in kept if entry.concerns(name)]
         return sorted(kept, key=_number)
 
-    def follow(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
+    def follow(self, callback: Callable[[HistoryEntry], None]) -> Callable[[], None]:
         """Hear of each event from now on; returns what ends that."""
         self._followers.append(callback)
         return lambda: self._followers.remove(callback) if callback in self._followers else None
 
 
-def _number(entry: Entry) -> int:
+def _number(entry: HistoryEntry) -> int:
     return entry.number
 
 

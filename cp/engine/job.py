@@ -7,7 +7,7 @@ from cp.engine.events import Code, Event
 from cp.engine.health import Health
 from cp.engine.job_runs import new_run, note_end, note_start
 from cp.engine.process import StartError
-from cp.engine.restart_policy import Restarts
+from cp.engine.restart_policy import RestartPolicy
 from cp.engine.states import MOVES, STOPPING_STATES, State
 from cp.engine.timers import Ticker
 from cp.engine.trigger import Trigger
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Host, Supervisor
+    from cp.engine.context import Context, Supervisor
     from cp.engine.exit_status import Exit
     from cp.engine.health import Result
     from cp.engine.loop import Timer
@@ -32,34 +32,34 @@ class Job:
     `_move`. Whoever is interested hears of it by events, never by a call from inside a move.
     """
 
-    def __init__(self, host: Host, supervisor: Supervisor, job_plan: plan.Job) -> None:
+    def __init__(self, context: Context, supervisor: Supervisor, job_plan: plan.Job) -> None:
         self.plan = job_plan
         self.name = job_plan.name
         self.source = job_plan.source or job_plan.name  # of its events
         self.state = State.WAITING
-        self.since = host.loop.now()
+        self.since = context.loop.now()
         self.last_exit: Exit | None = None
         self.runs = 0
-        self.restarts = Restarts(job_plan, host.random)
+        self.restarts = RestartPolicy(job_plan, context.random)
         self.health = Health(self.name, job_plan.health, always=job_plan.always_healthy)
         self.trigger = Trigger(job_plan)
         self.skip: Skip | None = None  # why it is skipped
         self.has_ended = False  # complete, and everybody has heard of it
-        self._host = host
+        self._context = context
         self._supervisor = supervisor
         self.run: Run | None = None  # whose end has not come yet
         self.started = False
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._timer: Timer | None = None
-        self._ticker = Ticker(host.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
+        self._ticker = Ticker(context.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
         health = job_plan.health
-        self._check = Check(host, health, self.health, self._checking, self._checked) if health is not None else None
+        self._check = Check(context, health, self.health, self._checking, self._checked) if health is not None else None
 
     def arm(self) -> None:
         """From now on the trigger counts."""
         self.announce()
         if self.plan.when.timeout:
-            self._timer = self._host.loop.call_later(self.plan.when.timeout, self._waited_too_long)
+            self._timer = self._context.loop.call_later(self.plan.when.timeout, self._waited_too_long)
 
     def announce(self) -> None:
         """Register a service that is to be in the catalogue before its first check."""
@@ -176,7 +176,7 @@ class Job:
             if self.restarts.take(first=self.runs == 0):
                 self._start(tick)
             else:
-                self._host.log.debug(f"interval expired but restart not permitted: {self.name}")
+                self._context.log.debug(f"interval expired but restart not permitted: {self.name}")
                 self._halt()
 
     def _start_check(self) -> None:
@@ -192,19 +192,19 @@ class Job:
         if job.command is None:
             self._move(State.ACTIVE)
             return
-        run = new_run(self._host, job, job.command, self.ended)
-        self._run_started_at = self._host.loop.now()
+        run = new_run(self._context, job, job.command, self.ended)
+        self._run_started_at = self._context.loop.now()
         self._move(State.RUNNING)
         self.run = run
         try:
-            run.start(self.trigger.prepare(event, self._host.log.warning))
+            run.start(self.trigger.prepare(event, self._context.log.warning))
         except StartError as error:
-            self._host.log.error(f"unable to start {run.label}: {error}", job.log_fields)
+            self._context.log.error(f"unable to start {run.label}: {error}", job.log_fields)
             # The end of a run that never was comes like any other, after this move.
-            self._host.loop.call_soon(self.ended, error.code, str(error))
+            self._context.loop.call_soon(self.ended, error.code, str(error))
             return
         self.trigger.started()
-        note_start(self._host, job, run)
+        note_start(self._context, job, run)
 
     # --- ending
 
@@ -213,19 +213,19 @@ class Job:
         run, self.run = self.run, None
         if run is None:
             return
-        end = self.last_exit = note_end(self._host, self.plan, run, code, self._host.masked(start_error))
+        end = self.last_exit = note_end(self._context, self.plan, run, code, self._context.masked(start_error))
         if code is not None:
             self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
             if not end.succeeded:
-                self._host.bus.publish(Event(Code.ERROR, end.error or f"{run.label}: {end.text}", job=self.name))
+                self._context.bus.publish(Event(Code.ERROR, end.error or f"{run.label}: {end.text}", job=self.name))
                 if self.plan.fatal and (run.timed_out or not run.interrupted):
-                    self._host.loop.call_soon(self._supervisor.failed, self, code)
+                    self._context.loop.call_soon(self._supervisor.failed, self, code)
         if self.state in STOPPING_STATES:
             self.health.reset()  # what has ended is not healthy
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
-            self._after_run(self._host.loop.now() - self._run_started_at, failed_start=bool(start_error))
+            self._after_run(self._context.loop.now() - self._run_started_at, failed_start=bool(start_error))
 
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
@@ -244,13 +244,13 @@ class Job:
             else:
                 self._wait_again()
         else:
-            self._host.log.debug(f"job exited but restart not permitted: {self.name}")
+            self._context.log.debug(f"job exited but restart not permitted: {self.name}")
             self._halt()
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self.health.process_ended()
         self._move(State.PAUSING)
-        self._timer = self._host.loop.call_later(seconds, then)
+        self._timer = self._context.loop.call_later(seconds, then)
 
     def _wait_again(self) -> None:
         event = self.trigger.take()
@@ -258,12 +258,12 @@ class Job:
         if event is not None:
             self.triggered(event)
         elif self.is_hook:
-            self._host.loop.call_soon(self._supervisor.waits_again, self)
+            self._context.loop.call_soon(self._supervisor.waits_again, self)
 
     def _restart(self) -> None:
         self.restarts.count += 1
-        if self._host.observer is not None:
-            self._host.observer.job_restarted(self.name)
+        if self._context.observer is not None:
+            self._context.observer.job_restarted(self.name)
         event = self.trigger.take()
         if event is not None and self.is_hook:
             self.trigger.use(event)  # this run is the one for it
@@ -274,7 +274,7 @@ class Job:
         if self.state in (State.WAITING, State.SKIPPED) and not self.started:
             self._publish(Code.TIMER_EXPIRED)
             if not self.is_hook:  # what it waits for comes at the latest at the end
-                self._host.loop.call_soon(self._give_up_waiting)
+                self._context.loop.call_soon(self._give_up_waiting)
 
     def _give_up_waiting(self) -> None:
         if not self.started:  # its event may have been on its way
@@ -303,7 +303,7 @@ class Job:
     def interrupt(self) -> None:
         """Terminate the process of a hook now; what waits for the hook goes on when it has ended."""
         if self.run is not None:
-            self._host.terminate(self.run, True)
+            self._context.terminate(self.run, True)
 
     def end_overdue(self) -> None:
         """A stop waits no longer for a hook than its time limit allows, even if it hangs in the kernel."""
@@ -334,7 +334,7 @@ class Job:
         if not self.awaited:
             self._terminate()
         elif self.plan.stop_timeout:
-            self._timer = self._host.loop.call_later(self.plan.stop_timeout, self._waited_for_dependents)
+            self._timer = self._context.loop.call_later(self.plan.stop_timeout, self._waited_for_dependents)
 
     def _waited_for_dependents(self) -> None:
         self._timer = None
@@ -352,9 +352,9 @@ class Job:
             return
         self._move(State.TERMINATING)
         if self.plan.killed_unasked and self._supervisor.stop_unasked:
-            self._host.kill(self.run)
+            self._context.kill(self.run)
         else:
-            self._host.terminate(self.run, self.plan.stop_group)
+            self._context.terminate(self.run, self.plan.stop_group)
 
     def _finish(self) -> None:
         self._move(State.COMPLETE)
@@ -370,13 +370,13 @@ class Job:
     def _checked(self, result: Result) -> None:
         if not self._checking() or self.state in STOPPING_STATES:
             return
-        now = self._host.loop.now()
+        now = self._context.loop.now()
         follows = self.health.checked(result, now)
         for level, text in follows.lines:
-            getattr(self._host.log, level)(text, result.fields)
+            getattr(self._context.log, level)(text, result.fields)
         if follows.event:
-            if self._host.observer is not None and self._check is not None:
-                self._host.observer.check_ended(self.name, now - self._check.began)
+            if self._context.observer is not None and self._check is not None:
+                self._context.observer.check_ended(self.name, now - self._check.began)
             self._publish(follows.event, follows.kind)
         if self.plan.service is not None and follows.reported:
             self._supervisor.wanted(self.plan.service, follows.reported, result.output)
@@ -386,13 +386,13 @@ class Job:
     def _move(self, state: str) -> None:
         if state not in MOVES[self.state]:
             raise RuntimeError(f"job {self.name} cannot move from {self.state} to {state}")
-        self._host.log.debug(f"job {self.name}: {self.state} -> {state}")
+        self._context.log.debug(f"job {self.name}: {self.state} -> {state}")
         self.state = state
         self.skip = None
-        self.since = self._host.loop.now()
+        self.since = self._context.loop.now()
 
     def _publish(self, code: str, kind: str = "") -> None:
-        self._host.bus.publish(Event(code, self.source, kind=kind, job=self.name))
+        self._context.bus.publish(Event(code, self.source, kind=kind, job=self.name))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

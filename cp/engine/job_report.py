@@ -13,7 +13,7 @@ from cp.plan import ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.engine.catalogue_status import Reach, Standing
+    from cp.engine.catalogue_status import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
     from cp.engine.job import Job
     from cp.plan import DirectorySettings, Watch
@@ -57,7 +57,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
     }
 
 
-def describe_catalogue(engine: Engine, reach: Reach) -> dict[str, object] | None:
+def describe_catalogue(engine: Engine, reach: Reachability) -> dict[str, object] | None:
     """The state of the catalogue; None if the plan has none."""
     settings, facts = engine.plan.catalog, engine.catalogue
     if settings is None:
@@ -81,9 +81,9 @@ def describe_catalogue(engine: Engine, reach: Reach) -> dict[str, object] | None
     }
 
 
-def describe_watch(engine: Engine, watch: Watch, reach: Reach, now: float) -> dict[str, object]:
+def describe_watch(engine: Engine, watch: Watch, reach: Reachability, now: float) -> dict[str, object]:
     """All that there is to say about a watch. `reach` is of the whole page: it takes a look at all calls."""
-    count, reported_at = engine.watching.last_report(watch)
+    count, reported_at = engine.watches.last_report(watch)
     is_known = reported_at is not None or engine.catalogue.has_answered(watch.source)
     return {
         "name": watch.name,
@@ -97,14 +97,14 @@ def describe_watch(engine: Engine, watch: Watch, reach: Reach, now: float) -> di
     }
 
 
-def _about_watch(engine: Engine, watch: Watch, reach: Reach, *, is_known: bool) -> str:
+def _about_watch(engine: Engine, watch: Watch, reach: Reachability, *, is_known: bool) -> str:
     failure = engine.catalogue.failures.get(watch.source)
-    if engine.watching.has_ended:
+    if engine.watches.has_ended:
         return "ended"
-    if not engine.watching.has_begun(watch):
+    if not engine.watches.has_begun(watch):
         code, source = watch.starts_on
         return f"waits for {code}" if source == GLOBAL else _waits_for(code, source)
-    if engine.watching.is_paused(watch):
+    if engine.watches.is_paused(watch):
         return "paused in maintenance"
     if failure is not None:
         return f"no answer since {_second(engine, failure.since)}: {engine.masked(failure.why)}"
@@ -126,7 +126,7 @@ def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings)
     return "directory", settings.path
 
 
-def catalogue_text(engine: Engine, reach: Reach) -> str:
+def catalogue_text(engine: Engine, reach: Reachability) -> str:
     """The state of the catalogue in words, without its errors: they may be for operators alone."""
     if reach.is_reachable is None:
         return "not asked yet"
@@ -136,13 +136,13 @@ def catalogue_text(engine: Engine, reach: Reach) -> str:
     return f"{'unreachable' if reach.has_failed else 'no answer'} since {_second(engine, reach.since)}"
 
 
-def _with_error(engine: Engine, reach: Reach) -> str:
+def _with_error(engine: Engine, reach: Reachability) -> str:
     text = catalogue_text(engine, reach)
     why = next((each.why for each in engine.catalogue.failures.values() if not each.answered), "")
     return f"{text}: {engine.masked(why)}" if why else text
 
 
-def registered_text(engine: Engine, standing: Standing) -> str:
+def registered_text(engine: Engine, standing: RegistrationStatus) -> str:
     """What is true of a registration, in words: a status only if the catalogue has confirmed it within the last ttl."""
     if standing.since is None:
         return standing.state
@@ -164,7 +164,7 @@ def _service(engine: Engine, job: Job) -> dict[str, object] | None:
     }
 
 
-def _overdue_text(engine: Engine, standing: Standing) -> str:
+def _overdue_text(engine: Engine, standing: RegistrationStatus) -> str:
     """That the registration waits for an answer, if that is why it is not confirmed."""
     if standing.state not in (NOT_YET, LAPSED, DEREGISTERING):
         return ""

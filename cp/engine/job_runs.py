@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Host
+    from cp.engine.context import Context
 
 
 LONGEST_VALUE = 1000  # characters of what is printed as a metric's value; whatever is longer is none
 
 
-class Printed:
+class CapturedOutput:
     """What a run prints on its standard output, bounded: the rest of a flood is read and forgotten."""
 
     __slots__ = ("_text",)
@@ -34,23 +34,23 @@ class Printed:
         return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int | None], None]) -> Run:
+def new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int | None], None]) -> Run:
     """A run of a job's command, not yet started."""
-    began = host.loop.now()
-    printed = Printed() if job.metric else None
+    began = context.loop.now()
+    captured = CapturedOutput() if job.metric else None
 
     def ended(code: int | None) -> None:
-        observer = host.observer
+        observer = context.observer
         if observer is not None and code is not None:
-            observer.job_ended(job.name, code, host.loop.now() - began)
-            if printed is not None and code == 0 and not run.interrupted:
-                fault = observer.record([(job.metric, printed.text)])
+            observer.job_ended(job.name, code, context.loop.now() - began)
+            if captured is not None and code == 0 and not run.interrupted:
+                fault = observer.record([(job.metric, captured.text)])
                 if fault:
-                    host.log.error(f"{run.label}: {fault}", run.log_fields)
+                    context.log.error(f"{run.label}: {fault}", run.log_fields)
         on_end(code)
 
     run = Run(
-        host,
+        context,
         command,
         job.label or job.name,
         ended,
@@ -62,27 +62,27 @@ def new_run(host: Host, job: plan.Job, command: tuple[str, ...], on_end: Callabl
         stdin=job.stdin,
         sweep=job.sweeps_group,
         log_pid=job.log_pid,
-        on_printed=printed.line if printed is not None else None,
+        on_printed=captured.line if captured is not None else None,
     )
     return run
 
 
-def note_start(host: Host, job: plan.Job, run: Run) -> None:
+def note_start(context: Context, job: plan.Job, run: Run) -> None:
     """A run has begun: others may want its process."""
     for name in job.pid_variables:
-        host.environment.set(name, str(run.pid))
-    if host.observer is not None:
-        host.observer.job_started(job.name)
+        context.environment.set(name, str(run.pid))
+    if context.observer is not None:
+        context.observer.job_started(job.name)
 
 
-def note_end(host: Host, job: plan.Job, run: Run, code: int | None, start_error: str) -> Exit:
+def note_end(context: Context, job: plan.Job, run: Run, code: int | None, start_error: str) -> Exit:
     """A run has ended, or could not begin; or, with None as its code, its process lives and we go on without it."""
     if not job.keep_pid_variables:
         for name in job.pid_variables:
-            host.environment.withdraw(name, str(run.pid))
-    now = host.loop.now()
+            context.environment.withdraw(name, str(run.pid))
+    now = context.loop.now()
     if code is None:
         return Exit(job, NOT_ENDED, now, error="it did not end")
     end = Exit(job, code, now, error=start_error, timed_out=run.timed_out)
-    report_exit(host.log, job, run, end)
+    report_exit(context.log, job, run, end)
     return end

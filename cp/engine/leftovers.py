@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
 
-    from cp.engine.context import Host
+    from cp.engine.context import Context
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -23,11 +23,11 @@ class Leftovers:
     label = "what was left in the background"
     is_forbidden = False  # not as a whole
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._background = Background(host, self._looked)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._background = Background(context, self._looked)
         self._ended = False
-        host.processes.on_orphan = self._reaped
+        context.processes.on_orphan = self._reaped
 
     @property
     def target(self) -> tuple[str, list[int]]:
@@ -51,19 +51,19 @@ class Leftovers:
             self._background.look()
 
     def _looked(self) -> None:
-        if self._background.found or len(self._host.runs) > 1:
+        if self._background.found or len(self._context.runs) > 1:
             self._background.look_later()
         else:
             self._end()
 
     def _reaped(self) -> None:
-        if not self._host.processes.has_children():
+        if not self._context.processes.has_children():
             self._end()
 
     def _end(self) -> None:
         if self._ended:
             return
         self._ended = True
-        self._host.processes.on_orphan = None
+        self._context.processes.on_orphan = None
         self._background.close()
-        self._host.run_ended(self)
+        self._context.run_ended(self)

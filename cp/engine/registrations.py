@@ -6,14 +6,14 @@ into `catalogue`. A reload may replace the catalogue; then the new one is told w
 
 from __future__ import annotations
 
-from cp.engine.catalogue_status import Catalogue
+from cp.engine.catalogue_status import CatalogueStatus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Discovery, Host, OpenDiscovery
+    from cp.engine.context import Context, Discovery, OpenDiscovery
     from cp.engine.job import Job
 
 OLD_CATALOG_LIMIT = 15.0  # seconds in which a catalogue that a reload replaced is still told what is gone
@@ -35,15 +35,15 @@ class Registrations:
     """Nothing here blocks. `all_removed` is called when the last of the removals that `remove` began has ended."""
 
     def __init__(
-        self, host: Host, first: plan.Plan, open_discovery: OpenDiscovery, all_removed: Callable[[], object]
+        self, context: Context, first: plan.Plan, open_discovery: OpenDiscovery, all_removed: Callable[[], object]
     ) -> None:
-        self._loop = host.loop
-        self._log = host.log
+        self._loop = context.loop
+        self._log = context.log
         self._open = open_discovery
         self._all_removed = all_removed
         self._wishes: dict[str, _Wish] = {}  # by id
         self._removals: set[str] = set()  # ids whose removal is waited for
-        self.catalogue = Catalogue(host.loop.elapsed, host.loop.now)
+        self.catalogue = CatalogueStatus(context.loop.elapsed, context.loop.now)
         self.discovery: Discovery = open_discovery(first, self.catalogue)
 
     def is_wanted(self, service: plan.Service) -> bool:
@@ -87,7 +87,7 @@ class Registrations:
     def move(self, changed: plan.Plan) -> None:
         """Use the catalogue of this plan: services are removed from the old one and registered in the new one."""
         left = self.discovery
-        self.catalogue = Catalogue(self._loop.elapsed, self._loop.now)
+        self.catalogue = CatalogueStatus(self._loop.elapsed, self._loop.now)
         self.discovery = self._open(changed, self.catalogue)
         for wish in self._wishes.values():
             left.forget(wish.service, _nothing)

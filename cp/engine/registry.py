@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LASTING = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
 
 
-class Roster:
+class JobRegistry:
     """`jobs` by name, in the order in which they came; `unfinished` are those of them that are not complete.
 
     `seen_by_watches(key)` are the events of the last reports of watches.

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from cp.engine.context import Ending, Host
+    from cp.engine.context import Context, Ending
     from cp.engine.job import Job
     from cp.engine.registrations import Registrations
-    from cp.engine.registry import Roster
-    from cp.engine.termination import Endings
+    from cp.engine.registry import JobRegistry
+    from cp.engine.termination import Termination
     from cp.engine.trigger import Key, Trigger
     from cp.plan import Job as JobPlan
     from cp.plan import Plan
@@ -45,7 +45,7 @@ STOPPING = "ContainerPilot is stopping"
 WAITING_LIMIT = 1000  # changes that may wait for their turn
 
 
-class Refused(Exception):
+class ChangeRefused(Exception):
     """A configuration that does not load; the text says why."""
 
 
@@ -83,26 +83,26 @@ class Change:
         return [event for (key, _), event in self._missed.items() if key == job.trigger.key]
 
 
-class Changes:
+class ChangeQueue:
     """Makes changes one after the other. `done("")` of each is called when it is made, `done(why)` if it is refused, or
     if a process that it was to start cannot be started."""
 
     def __init__(
         self,
         engine: Changing,
-        roster: Roster,
+        registry: JobRegistry,
         registrations: Registrations,
-        endings: Endings,
+        termination: Termination,
         load: Callable[[], Plan],
-        host: Host,
+        context: Context,
     ) -> None:
         self.current: Change | None = None
         self._engine = engine
-        self._roster = roster
+        self._registry = registry
         self._registrations = registrations
-        self._endings = endings
+        self._termination = termination
         self._load = load
-        self._host = host
+        self._context = context
         self._waiting: deque[tuple[Callable[[list[Done]], None], list[Done]]] = deque()
         self._next_reload: list[Done] | None = None  # who waits for the reload that comes next
         self._late: dict[str, tuple[str, str]] = {}  # jobs that were stuck: what is owed to them when they have ended
@@ -123,7 +123,7 @@ class Changes:
         """Start a job now, whatever it waits for; one that runs goes on."""
 
         def begin(dones: list[Done]) -> None:
-            job = self._roster.jobs.get(name)
+            job = self._registry.jobs.get(name)
             if job is None:
                 self._tell(dones, f"there is no job '{name}'")
             elif job.state == State.COMPLETE:
@@ -141,7 +141,7 @@ class Changes:
         """End a job with its hooks, and let nothing but a request start it again."""
 
         def begin(dones: list[Done]) -> None:
-            job = self._roster.jobs.get(name)
+            job = self._registry.jobs.get(name)
             if job is not None and job.state in (State.HELD, State.COMPLETE):
                 self._tell(dones, "")
             else:
@@ -153,7 +153,7 @@ class Changes:
         """End a job with its hooks, if it runs, and start it anew."""
 
         def begin(dones: list[Done]) -> None:
-            job = self._roster.jobs.get(name)
+            job = self._registry.jobs.get(name)
             if job is not None and job.state in (State.WAITING, State.SKIPPED, State.HELD):
                 self._start_now(job, dones)
             else:
@@ -213,14 +213,14 @@ class Changes:
 
         # The end of a run that never was comes like any other, with the reason, and this after it.
         self._settling = True
-        self._host.loop.call_soon(tell)
+        self._context.loop.call_soon(tell)
 
     def _begin_reload(self, dones: list[Done]) -> None:
         self._next_reload = None
-        self._host.log.info("Reloading configuration.")
+        self._context.log.info("Reloading configuration.")
         try:
             loaded = self._load()
-        except Refused as refusal:
+        except ChangeRefused as refusal:
             self._tell(dones, str(refusal))
             return
         except BaseException:  # a fault of ours, which the loop reports: who asked is not left waiting for it
@@ -228,7 +228,7 @@ class Changes:
             raise
         new = {job.name: job for job in loaded.jobs}
         replaced = []
-        for job in self._roster.jobs.values():
+        for job in self._registry.jobs.values():
             planned = new.get(job.name)
             if job.plan.reload == KEEP or (job.plan.reload == WHEN_CHANGED and planned == job.plan):
                 continue
@@ -236,25 +236,25 @@ class Changes:
                 self._registrations.readdress(job, planned)
             else:
                 replaced.append(job.name)
-        self._begin(Change(loaded, self._roster.with_hooks(replaced), is_reload=True), dones)
+        self._begin(Change(loaded, self._registry.with_hooks(replaced), is_reload=True), dones)
 
     def _replace(self, name: str, dones: list[Done], *, started: str = "", held: str = "") -> None:
-        if name not in self._roster.jobs:
+        if name not in self._registry.jobs:
             self._tell(dones, f"there is no job '{name}'")
             return
-        self._begin(Change(self._engine.plan, self._roster.with_hooks([name]), started=started, held=held), dones)
+        self._begin(Change(self._engine.plan, self._registry.with_hooks([name]), started=started, held=held), dones)
 
     def _begin(self, change: Change, dones: list[Done]) -> None:
         self.current = change
         change.done = dones
-        self._endings.renew(change.plan.stop_timeout)
-        jobs = [job for job in self._roster.jobs.values() if job.name in change.replaced]
+        self._termination.renew(change.plan.stop_timeout)
+        jobs = [job for job in self._registry.jobs.values() if job.name in change.replaced]
         ending = {job.source for job in jobs if job.state != State.COMPLETE}
         for job in jobs:
             for event in job.trigger.pending:
                 change.miss(event)
             if job.state == State.COMPLETE:
-                self._host.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
+                self._context.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
             elif job.name in self._late:
                 self._leave_out(job)
             elif not job.is_hook:
@@ -273,7 +273,7 @@ class Changes:
 
     def retired(self, job: Job) -> None:
         """A job has ended, and everybody has heard of it."""
-        if self._roster.jobs.get(job.name) is not job:
+        if self._registry.jobs.get(job.name) is not job:
             return
         late = self._late.pop(job.name, None)
         if self.current is not None and job.name in self.current.replaced:
@@ -285,10 +285,10 @@ class Changes:
 
     def stuck(self, run: Ending) -> None:
         """A run does not end. A change goes on without its job, and is refused as far as that is concerned."""
-        for job in self._roster.jobs.values():
+        for job in self._registry.jobs.values():
             if job.run is run:
                 self._leave_out(job)
-                for source in self._roster.named(job.plan.when.source):
+                for source in self._registry.named(job.plan.when.source):
                     source.completed(job)  # a hook has had its time
                 return
 
@@ -297,7 +297,7 @@ class Changes:
         if change is not None and job.name in change.retiring:
             change.retiring.discard(job.name)
             change.stuck[job.name] = job.obstacle
-            self._host.loop.call_soon(self._engine.progress)
+            self._context.loop.call_soon(self._engine.progress)
 
     def replaces(self, job: Job) -> bool:
         """Whether a job ends because a change wants it, be it late."""
@@ -312,7 +312,7 @@ class Changes:
         change = self.current
         if change is None:
             return
-        jobs = self._roster.jobs
+        jobs = self._registry.jobs
         if not change.retiring:
             self._finish(change)
         elif all(jobs[name].is_hook and jobs[name].state in (State.WAITING, State.HELD) for name in change.retiring):
@@ -322,32 +322,32 @@ class Changes:
     def _finish(self, change: Change) -> None:
         self.current = None
         for name in change.replaced:
-            change.triggers[name] = self._roster.jobs[name].trigger
+            change.triggers[name] = self._registry.jobs[name].trigger
             if name in change.stuck:
                 owed = (change.started, change.held) if name in (change.started, change.held) else ("", "")
                 self._late[name] = owed
             else:
-                self._roster.remove(self._roster.jobs[name])
+                self._registry.remove(self._registry.jobs[name])
         for job in change.plan.jobs:
             asked_for = job.name in (change.started, change.held)
-            if job.reload == KEEP and job.name not in self._roster.jobs and not asked_for:
+            if job.reload == KEEP and job.name not in self._registry.jobs and not asked_for:
                 # A preStart that a reload adds comes too late to run, and what waits for it must not wait for ever.
-                self._roster.pretend(Code.EXIT_SUCCESS, job.name)
+                self._registry.pretend(Code.EXIT_SUCCESS, job.name)
         fresh = [
             job
             for job in change.plan.jobs
-            if job.name not in self._roster.jobs and (job.reload != KEEP or job.name in (change.started, change.held))
+            if job.name not in self._registry.jobs and (job.reload != KEEP or job.name in (change.started, change.held))
         ]
         if change.is_reload:
-            for kept in self._roster.jobs.values():
+            for kept in self._registry.jobs.values():
                 kept.restarts.renew()
         self._engine.adopt(change.plan, fresh, change)
-        started = [self._roster.jobs[job.name] for job in fresh]
+        started = [self._registry.jobs[job.name] for job in fresh]
         self._tell_of(started, change.done, change)
-        self._host.loop.call_soon(self._next)
+        self._context.loop.call_soon(self._next)
 
     def _next(self) -> None:
         if self._waiting and self.current is None and not self._settling:
             begin, dones = self._waiting.popleft()
-            self._host.loop.call_soon(self._next)  # first: if this one fails, the others have their turn
+            self._context.loop.call_soon(self._next)  # first: if this one fails, the others have their turn
             begin(dones)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cp import plan
 
 
-class Restarts:
+class RestartPolicy:
     """Counts the restarts of a job. `left` is how many it may still have, None for any number."""
 
     __slots__ = ("_backoff", "_limit", "_must_end", "count", "left")

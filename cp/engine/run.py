@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp.engine.background import OutputHolders
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.loop import Timer
     from cp.engine.output import LineReader
     from cp.engine.process import Process
@@ -36,7 +36,7 @@ class Run:
 
     def __init__(
         self,
-        host: Host,
+        context: Context,
         command: tuple[str, ...],
         label: str,
         on_end: Callable[[int | None], None],
@@ -57,7 +57,7 @@ class Run:
         self.label = label
         self.timed_out = False
         self.interrupted = False  # we sent it a signal to end
-        self._host = host
+        self._context = context
         self._on_end = on_end
         self._output = output
         self.log_fields = log_fields
@@ -99,7 +99,7 @@ class Run:
 
     def start(self, extra_environ: tuple[tuple[str, str], ...] = ()) -> None:
         """Raises StartError, and then nothing has happened."""
-        host = self._host
+        context = self._context
         stdout, stderr = 1, 2
         pipes: list[int] = []
         try:
@@ -109,7 +109,7 @@ class Run:
                 stdout = self._pipe(pipes, self._line)
             if self._output != INHERIT:
                 stderr = self._pipe(pipes, self._line)
-            self._process = host.processes.start(
+            self._process = context.processes.start(
                 self.command,
                 self._environ(extra_environ),
                 self._exited,
@@ -127,12 +127,12 @@ class Run:
                     reader.close()
         if self._log_pid:
             self.log_fields = (*self.log_fields, ("pid", str(self._process.pid)))
-        host.runs.add(self)
+        context.runs.add(self)
         if self._timeout:
-            self._limit = host.loop.call_later(self._timeout, self._time_is_up)
+            self._limit = context.loop.call_later(self._timeout, self._time_is_up)
 
     def _environ(self, extra: tuple[tuple[str, str], ...]) -> dict[str, str]:
-        environ = self._host.environment.compose(extra)
+        environ = self._context.environment.compose(extra)
         if not extra:
             return environ
         # The lists of a watch can be long, and what else there is has grown, perhaps, since they were made.
@@ -143,12 +143,14 @@ class Run:
 
         kept, gone = without_what_does_not_fit(self.command, environ, extra)
         for name in gone:
-            self._host.log.warning(f"{self.label}: {name} is not set: it does not fit beside the rest", self.log_fields)
+            self._context.log.warning(
+                f"{self.label}: {name} is not set: it does not fit beside the rest", self.log_fields
+            )
         return kept
 
     def _pipe(self, pipes: list[int], on_line: Callable[[str], None]) -> int:
         try:
-            reader, write_end = self._host.outputs.open(on_line, self._output_ended)
+            reader, write_end = self._context.outputs.open(on_line, self._output_ended)
         except OSError as error:
             raise StartError(f"cannot make a pipe for its output: {reason_of(error)}", NOT_EXECUTABLE) from None
         reader.label = self.label
@@ -168,7 +170,7 @@ class Run:
         if self._process is None:
             return False
         try:
-            return self._host.processes.signal(self._process, number, group=group)
+            return self._context.processes.signal(self._process, number, group=group)
         except PermissionError:
             return False
 
@@ -177,14 +179,14 @@ class Run:
         # What it left does not get a SIGTERM in the place of the SIGKILL that is on its way.
         self._number = max(self._number, number, key=(0, _signal.SIGTERM, _signal.SIGKILL).index)
         for reader in self._readers:
-            self._host.outputs.read_urgently(reader)  # it cannot end while it waits for us to read
+            self._context.outputs.read_urgently(reader)  # it cannot end while it waits for us to read
         self.signal(number, group=group)
         if self._draining:
             return  # what follows comes when what it left is read, in a moment
         if self._exit_code is not None:
             self._pursue()
         elif not was_told and (obstacle := self.obstacle()):
-            self._host.log.warning(f"cannot tell {self.label} to end: {obstacle}", self.log_fields)
+            self._context.log.warning(f"cannot tell {self.label} to end: {obstacle}", self.log_fields)
 
     def give_up(self) -> None:
         """Go on without it. What hangs in the kernel may not die for a long time, and counts as killed; what we may not
@@ -196,17 +198,17 @@ class Run:
     def _line(self, line: str) -> None:
         if self._on_line is not None:
             self._on_line(line)
-        self._host.log.child_output(line, self.log_fields)
+        self._context.log.child_output(line, self.log_fields)
 
     def _time_is_up(self) -> None:
         self._limit = None
         if not self._ended:
             self.timed_out = True
-            log = getattr(self._host.log, self._timeout_level)
+            log = getattr(self._context.log, self._timeout_level)
             log(f"{self.label} timeout after {self._timeout_text}: '[{' '.join(self.command[1:])}]'", self.log_fields)
             log(f"killing command for {self.label}", self.log_fields)
         self.kill()
-        self._host.run_overdue()
+        self._context.run_overdue()
 
     def _exited(self, code: int) -> None:
         self._exit_code = code
@@ -225,7 +227,7 @@ class Run:
             self._draining = False
             self._drained()
         else:
-            self._host.loop.call_soon(self._drain, steps)
+            self._context.loop.call_soon(self._drain, steps)
 
     def _drained(self) -> None:
         if self._ended:
@@ -235,9 +237,9 @@ class Run:
         elif self.interrupted:
             self._pursue()
         elif self._wait_for_output:
-            self._grace = self._host.loop.call_later(OUTPUT_GRACE, self.look)
+            self._grace = self._context.loop.call_later(OUTPUT_GRACE, self.look)
         else:
-            self._grace = self._host.loop.call_later(OUTPUT_GRACE, self._end)
+            self._grace = self._context.loop.call_later(OUTPUT_GRACE, self._end)
 
     # --- what does not end
 
@@ -259,19 +261,19 @@ class Run:
         if self._background is None and self._process is not None:
             from cp.engine.background import OutputHolders
 
-            self._background = OutputHolders(self._host, self._process, self._readers, self._sought)
+            self._background = OutputHolders(self._context, self._process, self._readers, self._sought)
         if self._background is not None:
             self._background.tell(number)
 
     def _sweep_rest(self) -> None:
         """SIGTERM to what is left of it: without its output, or if that is not waited for, when it exited."""
-        process, processes = self._process, self._host.processes
+        process, processes = self._process, self._context.processes
         if process is None:
             return
         if self._wait_for_output:
             self.signal(_signal.SIGTERM, group=True)
         if processes.is_forbidden(process):
-            self._host.log.warning(f"{self.label} {LEFT_ANOTHER_USER}", self.log_fields)
+            self._context.log.warning(f"{self.label} {LEFT_ANOTHER_USER}", self.log_fields)
 
     def _sought(self) -> None:
         left = self._background
@@ -282,7 +284,7 @@ class Run:
         elif left.is_worth_waiting_for:
             left.look_later()
         elif self._wait_for_output:
-            self._host.run_stuck(self)
+            self._context.run_stuck(self)
         else:
             self._end()
 
@@ -290,7 +292,7 @@ class Run:
     def is_forbidden(self) -> bool:
         """Whether the process lives, and we may not signal it: it may have become another user."""
         process = self._process
-        return process is not None and not self.exited and self._host.processes.is_forbidden(process)
+        return process is not None and not self.exited and self._context.processes.is_forbidden(process)
 
     def refusal(self) -> str:
         """Why a signal does not reach it; empty if one would."""
@@ -336,11 +338,11 @@ class Run:
         if self._limit is not None and not self._reading:
             self._limit.cancel()
         for reader in self._readers:
-            self._host.outputs.linger(reader)
+            self._context.outputs.linger(reader)
         if self._sweep and not given_up:
             self._sweep_rest()
         self._on_end(self._exit_code)
-        self._host.run_ended(self)
+        self._context.run_ended(self)
 
 
 def _close(fds: list[int]) -> None:

@@ -11,30 +11,30 @@ if TYPE_CHECKING:
 
     from cp.engine.context import Log
     from cp.engine.job import Job
-    from cp.engine.registry import Roster
+    from cp.engine.registry import JobRegistry
     from cp.engine.trigger import Sender, Skip
 
 
-class Skipping:
+class SkippedJobs:
     """Compares the jobs that wait with what can still come. `on_main` is called when the main job is skipped.
 
     The caller leaves it alone during a stop or a change: what ends then may be about to be replaced.
     """
 
-    __slots__ = ("_log", "_on_main", "_roster")
+    __slots__ = ("_log", "_on_main", "_registry")
 
-    def __init__(self, roster: Roster, log: Log, on_main: Callable[[Skip], object]) -> None:
-        self._roster = roster
+    def __init__(self, registry: JobRegistry, log: Log, on_main: Callable[[Skip], object]) -> None:
+        self._registry = registry
         self._log = log
         self._on_main = on_main
 
     def review(self, ended: Job | None = None) -> None:
         """A job has ended, and everybody has heard of it; or jobs were replaced, or started by hand."""
         if ended is not None:
-            self._skip(self._in_vain(self._roster.waiters(ended), lambda sender: sender.skip))
+            self._skip(self._in_vain(self._registry.waiters(ended), lambda sender: sender.skip))
             return
         # As if none were skipped: jobs that wait for each other must not stay so only because the others do.
-        waiting = [job for job in self._roster.unfinished if _waits(job)]
+        waiting = [job for job in self._registry.unfinished if _waits(job)]
         found = self._in_vain(waiting, lambda sender: None)
         for job in waiting:
             if job.state == State.SKIPPED and job not in found:
@@ -51,12 +51,12 @@ class Skipping:
                 continue
             skip = job.trigger.never_fires(
                 lambda key: never_comes(
-                    key, self._roster.senders(key), lambda sender: found.get(sender) or skip_of(sender)
+                    key, self._registry.senders(key), lambda sender: found.get(sender) or skip_of(sender)
                 )
             )
             if skip is not None:
                 found[job] = result[job] = skip
-                todo += self._roster.waiters(job)
+                todo += self._registry.waiters(job)
         return result
 
     def _skip(self, found: dict[Job, Skip]) -> None:

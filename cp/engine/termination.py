@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cp.engine.budget import Budget
+from cp.engine.budget import StopBudget
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.engine.context import Ending, Host
+    from cp.engine.context import Context, Ending
     from cp.engine.leftovers import Leftovers
 
 KILL_LIMIT = 2.0  # seconds that a killed process gets to disappear; then we go on without it
@@ -16,23 +16,33 @@ MOST_PIDS = 10  # in one message
 LEAST_KILL_LIMIT = 0.2  # for what is left in the end, if the others have used up that time
 
 
-class Endings:
+class Termination:
     """Terminates runs within one budget, kills what is left when it is spent, and gives up what survives that.
 
     `on_end()` is called soon after a run has ended, for whatever reason; `on_stuck(run)` if one cannot be ended: we may
     not signal it, or do not find what it left in the background. It may end later, by itself.
     """
 
-    __slots__ = ("_budget", "_host", "_killed_at", "_leftovers", "_on_end", "_on_stuck", "_seconds", "_stuck", "_told")
+    __slots__ = (
+        "_budget",
+        "_context",
+        "_killed_at",
+        "_leftovers",
+        "_on_end",
+        "_on_stuck",
+        "_seconds",
+        "_stuck",
+        "_told",
+    )
 
     def __init__(
-        self, host: Host, seconds: float, on_end: Callable[[], None], on_stuck: Callable[[Ending], None]
+        self, context: Context, seconds: float, on_end: Callable[[], None], on_stuck: Callable[[Ending], None]
     ) -> None:
-        self._host = host
+        self._context = context
         self._on_end = on_end
         self._on_stuck = on_stuck
         self._seconds = seconds
-        self._budget = Budget(host.loop, seconds, self._spent)
+        self._budget = StopBudget(context.loop, seconds, self._spent)
         self._told: set[Ending] = set()  # to end; not what its own time limit has killed
         self._killed_at: float | None = None  # the last time that a run was, since the budget is what it is
         self._leftovers: Leftovers | None = None
@@ -43,7 +53,7 @@ class Endings:
         self._budget.close()
         self._seconds = seconds
         self._killed_at = None
-        self._budget = Budget(self._host.loop, seconds, self._spent)
+        self._budget = StopBudget(self._context.loop, seconds, self._spent)
         for run in tuple(self._told):
             self._hold(run)
 
@@ -53,7 +63,7 @@ class Endings:
 
     def terminate(self, run: Ending, group: bool) -> None:
         """SIGTERM; with a negative budget SIGKILL alone."""
-        if run not in self._host.runs:
+        if run not in self._context.runs:
             return
         self._stuck.discard(run)
         self._told.add(run)
@@ -63,14 +73,14 @@ class Endings:
 
     def kill(self, run: Ending) -> None:
         """SIGKILL alone, whatever is left of the budget."""
-        if run in self._host.runs:
+        if run in self._context.runs:
             self._kill(run)
 
     def kill_everything(self) -> None:
         """Nothing has any time left, whether it was told to end or not."""
         self.renew(0.0)
         self.end_leftovers()
-        for run in tuple(self._host.runs):
+        for run in tuple(self._context.runs):
             run.kill()
 
     def retry(self) -> None:
@@ -83,7 +93,7 @@ class Endings:
 
         What is in the group of one gets SIGKILL, what has a session of its own SIGTERM first.
         """
-        processes = self._host.processes
+        processes = self._context.processes
         if self._leftovers is not None or not processes.has_children():
             return False
         processes.kill_left_groups()
@@ -91,16 +101,16 @@ class Endings:
             from cp.engine.leftovers import Leftovers
         except (ImportError, OSError, MemoryError):
             return False  # what is known by its group is killed all the same
-        self._leftovers = Leftovers(self._host)
-        self._host.runs.add(self._leftovers)
+        self._leftovers = Leftovers(self._context)
+        self._context.runs.add(self._leftovers)
         self.terminate(self._leftovers, True)
         return True
 
     def stuck(self, run: Ending) -> None:
         """A run cannot be ended."""
-        if run not in self._host.runs:
+        if run not in self._context.runs:
             return
-        self._host.log.warning(f"cannot end {run.label}: {run.obstacle()}")
+        self._context.log.warning(f"cannot end {run.label}: {run.obstacle()}")
         if run in self._told:
             self._told.discard(run)
             self._stuck.add(run)
@@ -108,16 +118,16 @@ class Endings:
         self._on_stuck(run)
 
     def ended(self, run: Ending) -> None:
-        self._host.runs.discard(run)
+        self._context.runs.discard(run)
         self._told.discard(run)
         self._stuck.discard(run)
         self._budget.release(run)
         if self._leftovers is not None:
             self._leftovers.run_ended()
-        self._host.loop.call_soon(self._on_end)
+        self._context.loop.call_soon(self._on_end)
 
     def _hold(self, run: Ending) -> None:
-        if run not in self._host.runs:
+        if run not in self._context.runs:
             return  # it had exited, and was waited for because of its output
         self._budget.hold(run)
         if self._budget.spent:
@@ -128,16 +138,16 @@ class Endings:
             if not run.is_forbidden:
                 who, pids = run.target
                 what = f"Killing Process {_list(pids)}: {who}" if pids else f"Killing {who}: it"
-                self._host.log.info(f"{what} did not end within stopTimeout")
+                self._context.log.info(f"{what} did not end within stopTimeout")
             self._kill(run)
 
     def _kill(self, run: Ending) -> None:
         run.kill()
-        self._host.loop.call_later(self._kill_limit(run), self._give_up, run)
+        self._context.loop.call_later(self._kill_limit(run), self._give_up, run)
 
     def _kill_limit(self, run: Ending) -> float:
         """Seconds that a run gets to disappear after SIGKILL; at the end, what the others have left of them."""
-        now = self._host.loop.now()
+        now = self._context.loop.now()
         if run.is_forbidden:
             return 0.0
         if run is self._leftovers and self._killed_at is not None:
@@ -146,14 +156,14 @@ class Endings:
         return KILL_LIMIT
 
     def _give_up(self, run: Ending) -> None:
-        if run not in self._host.runs or run in self._stuck:
+        if run not in self._context.runs or run in self._stuck:
             return
         if run.obstacle():
             self.stuck(run)
         else:
             who, pids = run.target
             what = f"process {_list(pids)}" if pids else "it"
-            self._host.log.warning(f"going on without {who}: {what} survives SIGKILL")
+            self._context.log.warning(f"going on without {who}: {what} survives SIGKILL")
             run.give_up()
 
 

@@ -8,16 +8,16 @@ from cp.engine.watch_variables import Found
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
-    from cp.engine.context import Host, Instance, Watcher
+    from cp.engine.context import Context, Instance, Watcher
     from cp.engine.registrations import Registrations
 
 
-class Watching:
+class Watches:
     """Starts, pauses and stops the watchers, and publishes `changed` and `healthy` or `unhealthy` for each report."""
 
-    def __init__(self, host: Host, registrations: Registrations) -> None:
+    def __init__(self, context: Context, registrations: Registrations) -> None:
         """`registrations` has the catalogue of the plan."""
-        self._host = host
+        self._context = context
         self._registrations = registrations
         self._watchers: dict[plan.Watch, Watcher] = {}
         self._waiting: list[plan.Watch] = []
@@ -91,7 +91,7 @@ class Watching:
     def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:
             return  # stopped while the report was on its way
-        self._reported_at[watch] = self._host.loop.now()
+        self._reported_at[watch] = self._context.loop.now()
         key = watch.source, self._slots[watch]
         self._found.pop(key, None)
         found = self._found[key] = Found(watch.name, *key, instances)
@@ -99,8 +99,8 @@ class Watching:
         status = Event(Code.HEALTHY if instances else Code.UNHEALTHY, watch.source, found)
         if not watch.remembers:
             self._reports[watch] = changed, status
-        self._host.bus.publish(changed)
-        self._host.bus.publish(status)
+        self._context.bus.publish(changed)
+        self._context.bus.publish(status)
 
     def found(self, source: str) -> Found | None:
         """The last report of a watch with this source, also of one that a reload replaced."""

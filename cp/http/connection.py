@@ -13,7 +13,7 @@ import h11
 from cp.http.exchange import Exchange
 from cp.http.messages import NEVER, REASONS, Request, Response, refusal
 from cp.http.outbox import Outbox
-from cp.http.parser import Gone, Incoming, Refused
+from cp.http.parser import ClientDisconnected, RequestParser, RequestRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ LINGERING = "lingering"  # was refused; what it still sends is forgotten
 CLOSED = "closed"
 
 
-class Connection:
+class ServerConnection:
     """All methods are for the loop's thread. `deadline`: when `expire` is to be called."""
 
     __slots__ = (
@@ -48,7 +48,7 @@ class Connection:
         self.fd = client.fileno()
         self.state = READING
         self.deadline = server.now() + server.limits.request_seconds
-        self._incoming = Incoming(server.limits)
+        self._incoming = RequestParser(server.limits)
         self._wire = self._incoming.wire
         self._exchange: Exchange | None = None
         self._outbox = Outbox()
@@ -83,14 +83,16 @@ class Connection:
     def expire(self) -> None:
         """The deadline has passed."""
         if self.state is READING:
-            self._refuse(Refused(408, f"no complete request came within {self._server.limits.request_seconds:g} s"))
+            self._refuse(
+                RequestRefused(408, f"no complete request came within {self._server.limits.request_seconds:g} s")
+            )
         elif self.state not in (ANSWERING, STREAMING) or not self._is_read():
             self.close()
         self._settle()
 
     def turn_away(self, status: int, why: str) -> None:
         """Whatever this client wants: it gets this answer, and no other."""
-        self._refuse(Refused(status, why))
+        self._refuse(RequestRefused(status, why))
         self._settle()
 
     def wind_up(self) -> None:
@@ -167,9 +169,9 @@ class Connection:
             request = self._incoming.next()
         except BlockingIOError:
             return
-        except (OSError, Gone):
+        except (OSError, ClientDisconnected):
             self.close()
-        except Refused as refused:
+        except RequestRefused as refused:
             self._refuse(refused)
         else:
             if request is not None:
@@ -213,7 +215,7 @@ class Connection:
             headers.append(("Connection", "close"))
         return self._wire.send(h11.Response(status_code=status, headers=headers, reason=REASONS.get(status, "")))
 
-    def _refuse(self, refused: Refused) -> None:
+    def _refuse(self, refused: RequestRefused) -> None:
         """Answer what is no proper request, and have done with the client."""
         if self._wire.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._lingers = True
@@ -283,7 +285,7 @@ class Connection:
         try:
             if self._incoming.restart():
                 self._begin_request()
-        except Refused as refused:
+        except RequestRefused as refused:
             self._refuse(refused)
 
     def _end_exchange(self) -> None:

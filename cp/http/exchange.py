@@ -6,16 +6,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.http.connection import Connection
+    from cp.http.connection import ServerConnection
     from cp.http.messages import Response
 
 
-class Stream:
+class ResponseStream:
     """An answer that goes on. `on_close` is called once, when it has ended, whoever ended it."""
 
     __slots__ = ("_connection", "on_close")
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: ServerConnection | None) -> None:
         self._connection = connection
         self.on_close: Callable[[], object] | None = None
 
@@ -49,9 +49,9 @@ class Exchange:
 
     __slots__ = ("_answered", "_connection", "_stream", "on_gone")
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection: Connection | None = connection
-        self._stream: Stream | None = None
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection: ServerConnection | None = connection
+        self._stream: ResponseStream | None = None
         self._answered = False
         self.on_gone: Callable[[], object] | None = None
 
@@ -60,19 +60,19 @@ class Exchange:
         if connection is not None:
             connection.answer(response)
 
-    def stream(self, status: int, content_type: str) -> Stream:
+    def stream(self, status: int, content_type: str) -> ResponseStream:
         """Begin an answer of unknown length. To HEAD it is over at once."""
         connection = self._claim()
         if connection is None or not connection.begin_stream(status, content_type):
-            return Stream(None)
-        self._stream = Stream(connection)
+            return ResponseStream(None)
+        self._stream = ResponseStream(connection)
         return self._stream
 
     @property
     def answered(self) -> bool:
         return self._answered
 
-    def _claim(self) -> Connection | None:
+    def _claim(self) -> ServerConnection | None:
         if self._answered:
             raise RuntimeError("a request was answered twice")
         self._answered = True

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PIECE = 1 << 17  # bytes, about, of which a long answer is put together: what is joined in one go
 
 
-class Pages:
+class LongAnswers:
     """The pages of one server. All methods are for the loop's thread.
 
     `make()` yields between steps of at most 0.1 ms, and returns the answer. Each reply gets it when it is complete:

@@ -12,7 +12,7 @@ from cp.http.messages import REASONS, Limits, Request
 PARTS_PER_TURN = 64  # a body may come in chunks of one byte, each of which costs 10 microseconds
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """No request that can be answered otherwise: the status to answer with, and why."""
 
     def __init__(self, status: int, why: str) -> None:
@@ -20,11 +20,11 @@ class Refused(Exception):
         self.status = status
 
 
-class Gone(Exception):
+class ClientDisconnected(Exception):
     """The client has closed its side after a complete request, or without any."""
 
 
-class Incoming:
+class RequestParser:
     """`wire` is h11's side of the connection: the answers are made by it too.
 
     `unparsed`: there may be more in what was fed, so that `next` is to be called without feeding.
@@ -74,10 +74,10 @@ class Incoming:
                 elif isinstance(part, h11.EndOfMessage):
                     return self._request()
                 else:
-                    raise Gone
+                    raise ClientDisconnected
         except h11.RemoteProtocolError as error:
             status = error.error_status_hint
-            raise Refused(status, self._too_large() if status == 431 else str(error)[:200]) from None
+            raise RequestRefused(status, self._too_large() if status == 431 else str(error)[:200]) from None
         self.unparsed = True
         return None
 
@@ -99,17 +99,17 @@ class Incoming:
         self._lines += seen.count(b"\n", len(self._tail), min(ends, default=len(seen)))
         self._tail = seen[-2:]
         if self._lines > self._limits.header_lines:
-            raise Refused(431, f"more than {self._limits.header_lines} lines")
+            raise RequestRefused(431, f"more than {self._limits.header_lines} lines")
 
     def _check(self, head: h11.Request) -> None:
         limits = self._limits
         size = len(head.method) + len(head.target) + sum(len(name) + len(value) + 4 for name, value in head.headers)
         if size > limits.headers:
-            raise Refused(431, self._too_large())
+            raise RequestRefused(431, self._too_large())
         if not head.http_version.startswith(b"1."):
-            raise Refused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+            raise RequestRefused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
         if head.method == b"CONNECT":
-            raise Refused(501, "this is no proxy")
+            raise RequestRefused(501, "this is no proxy")
         for name, value in head.headers:
             if name == b"content-length":
                 self._check_body(int(value))
@@ -121,7 +121,7 @@ class Incoming:
 
     def _check_body(self, size: int) -> None:
         if size > self._limits.body:
-            raise Refused(413, f"a body may have at most {self._limits.body} bytes")
+            raise RequestRefused(413, f"a body may have at most {self._limits.body} bytes")
 
     def _too_large(self) -> str:
         return f"more than {self._limits.headers} bytes"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cp.http.server import Server
 
 
-class Newcomer:
+class PendingConnection:
     """Among the connections it has its place, which it gives up for others, as they do.
 
     HTTP is imported once a newcomer sends something, or has been silent for so long that it is to get an answer.

@@ -14,14 +14,14 @@ from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
 from cp.engine.loop import reason_of
 from cp.http.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
-from cp.http.pending import Newcomer
+from cp.http.pending import PendingConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp.engine.loop import Loop, Timer
-    from cp.http.connection import Connection
+    from cp.http.connection import ServerConnection
     from cp.http.exchange import Exchange
     from cp.http.messages import Log
 
@@ -66,9 +66,9 @@ class Server:
         self._name = name
         self._prepare = prepare
         self._refusal = refusal
-        self._open: type[Connection] | None = None  # once HTTP is imported
+        self._open: type[ServerConnection] | None = None  # once HTTP is imported
         self._importing = False
-        self._connections: dict[int, Connection | Newcomer] = {}  # by descriptor, the oldest first
+        self._connections: dict[int, ServerConnection | PendingConnection] = {}  # by descriptor, the oldest first
         self._timer: Timer | None = None  # of the earliest deadline
         self._resume: Timer | None = None  # while the system refuses to accept
         self._refused = ""  # why it did, until it accepts again
@@ -131,7 +131,7 @@ class Server:
                 connection.wind_up()
                 yield
 
-    def _has(self, connection: Connection | Newcomer) -> bool:
+    def _has(self, connection: ServerConnection | PendingConnection) -> bool:
         """Whether it is still one of ours, and not closed."""
         return self._connections.get(connection.fd) is connection
 
@@ -152,7 +152,7 @@ class Server:
 
     # --- what connections call
 
-    def forget(self, connection: Connection | Newcomer) -> None:
+    def forget(self, connection: ServerConnection | PendingConnection) -> None:
         """It is closed."""
         del self._connections[connection.fd]
         if self.closing and not self._connections:
@@ -199,32 +199,32 @@ class Server:
 
     def _import(self) -> None:
         try:
-            from cp.http.connection import Connection
+            from cp.http.connection import ServerConnection
 
             if self._prepare is not None:
                 self._prepare()
         except Exception as error:  # an import can fail in every way, and the application is to run on all the same
             self._loop.post(self._not_imported, f"{type(error).__name__}: {error}")
         else:
-            self._loop.post(self._imported, Connection)
+            self._loop.post(self._imported, ServerConnection)
 
-    def _imported(self, connection: type[Connection]) -> None:
+    def _imported(self, connection: type[ServerConnection]) -> None:
         if self.closing:
             return
         self._open = connection
         self._loop.add_pieces(self._admit_newcomers(connection))
 
-    def _admit_newcomers(self, connection: type[Connection]) -> Iterator[None]:
-        for newcomer in list(self._connections.values()):
-            if isinstance(newcomer, Newcomer) and self._has(newcomer):
-                newcomer.hush()
+    def _admit_newcomers(self, connection: type[ServerConnection]) -> Iterator[None]:
+        for pending in list(self._connections.values()):
+            if isinstance(pending, PendingConnection) and self._has(pending):
+                pending.hush()
                 try:
-                    admitted = connection(self, newcomer.client)
+                    admitted = connection(self, pending.client)
                 except OSError as error:  # the poller gave up its place, and gets none again
-                    newcomer.close()
+                    pending.close()
                     self._report_refusal(error)
                 else:
-                    self._admit(admitted, newcomer.client, due=newcomer.due)
+                    self._admit(admitted, pending.client, due=pending.due)
                 yield
         self._importing = False
         if not self.closing:
@@ -271,13 +271,13 @@ class Server:
             if client is None:
                 return
             try:
-                connection = self._open(self, client) if self._open is not None else Newcomer(self, client)
+                connection = self._open(self, client) if self._open is not None else PendingConnection(self, client)
             except OSError as error:  # the poller takes no more
                 client.close()
                 self._pause(error)
                 return
             self._refused = ""
-            if isinstance(connection, Newcomer):
+            if isinstance(connection, PendingConnection):
                 self._connections[connection.fd] = connection
                 self.note_deadline(connection.deadline)
             else:
@@ -286,7 +286,7 @@ class Server:
                 return
 
     def _admit(
-        self, connection: Connection, client: _socket.socket, *, has_room: bool = True, due: float = NEVER
+        self, connection: ServerConnection, client: _socket.socket, *, has_room: bool = True, due: float = NEVER
     ) -> None:
         self._connections[connection.fd] = connection
         connection.deadline = min(connection.deadline, due)

@@ -6,7 +6,7 @@ import time
 
 from cp.log.redaction import Secrets
 from cp.log.sink import lost_lines, open_sink
-from cp.plan import Logging
+from cp.plan import LoggingSettings
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ class Log:
     ) -> None:
         self.secrets = Secrets() if secrets is None else secrets  # never written, but in the output of jobs
         self._wall = wall
-        self._logging = Logging()
+        self._logging = LoggingSettings()
         self._sink = open_sink(self._logging.output) if sink is None else sink
         self._loop: Loop | None = None
         self._on_pressure: Callable[[bool], object] | None = None
@@ -126,7 +126,7 @@ class Log:
         """A text as this log would write it: without secrets."""
         return self.secrets.masked(text)
 
-    def configure(self, logging: Logging) -> None:
+    def configure(self, logging: LoggingSettings) -> None:
         """Take over level, format and output. LogError, and nothing has changed, if the output cannot be opened."""
         if logging.output != self._logging.output:
             self._replace_sink(logging.output)
@@ -167,7 +167,7 @@ class Log:
         if (lost := sink.unwritten) and not sink.is_broken and self._logging.output != "stderr":
             self._complain(f"{lost_lines(lost)}: {sink.name} was not read in time")
 
-    def _use(self, logging: Logging) -> None:
+    def _use(self, logging: LoggingSettings) -> None:
         self._logging = logging
         self._second = -1
         self._rendered.clear()

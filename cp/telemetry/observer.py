@@ -17,13 +17,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.engine import Engine
     from cp.engine.events import Event
     from cp.engine.job import Job
     from cp.engine.loop import Timer
     from cp.plan import Service
-    from cp.plan import Telemetry as Settings
+    from cp.plan import TelemetrySettings as Settings
 
 LAG_INTERVAL = 1.0  # seconds between two looks at how late the loop is
 
@@ -31,10 +31,10 @@ LAG_INTERVAL = 1.0  # seconds between two looks at how late the loop is
 class Observer:
     """Counts what happens, and tells it: what the engine, the servers and the catalogue report to."""
 
-    def __init__(self, host: Host, engine: Engine) -> None:
-        self._host = host
+    def __init__(self, context: Context, engine: Engine) -> None:
+        self._context = context
         self._engine = engine
-        self._metrics = Metrics(host.loop.now)
+        self._metrics = Metrics(context.loop.now)
         self._observes = False
         self._next_look: Timer | None = None  # at the clock
         self._settings: Settings | None = None
@@ -53,12 +53,12 @@ class Observer:
         if wanted == self._observes:
             return
         self._observes = wanted
-        self._host.observer = self if wanted else None
+        self._context.observer = self if wanted else None
         if wanted:
-            self._host.bus.subscribe(self._heard)
-            self._look_at_the_clock(self._host.loop.now())
+            self._context.bus.subscribe(self._heard)
+            self._look_at_the_clock(self._context.loop.now())
         else:
-            self._host.bus.unsubscribe(self._heard)
+            self._context.bus.unsubscribe(self._heard)
             if self._next_look is not None:
                 self._next_look.cancel()
 
@@ -69,9 +69,9 @@ class Observer:
             self._metrics.count(own.EVENTS, event.classic_code, event.source)
 
     def _look_at_the_clock(self, due: float) -> None:
-        now = self._host.loop.now()
+        now = self._context.loop.now()
         self._metrics.observe(own.LOOP_LAG_SECONDS, now - due)
-        self._next_look = self._host.loop.call_at(now + LAG_INTERVAL, self._look_at_the_clock, now + LAG_INTERVAL)
+        self._next_look = self._context.loop.call_at(now + LAG_INTERVAL, self._look_at_the_clock, now + LAG_INTERVAL)
 
     def job_started(self, job: str) -> None:
         self._metrics.count(own.JOB_STARTS, job)
@@ -108,7 +108,7 @@ class Observer:
         engine, show = self._engine, self._metrics.show
         # A gauge shows one moment, and only what there is now: a job or watch that is gone has no series.
         show(own.JOB_HEALTH, ((job.name, float(self._status(job) == HEALTHY)) for job in self._checked()))
-        show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watching.counts()))
+        show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watches.counts()))
         standings = ((job.name, engine.standing(job)) for job in self._in_order())
         show(own.JOB_REGISTERED, ((name, float(each.state == PASSING)) for name, each in standings if each is not None))
         settings, reachable = engine.plan.catalog, engine.catalogue.is_reachable

@@ -9,16 +9,16 @@ from cp.engine.loop import reason_of
 from cp.http.errors import ServeError
 from cp.http.tcp import PortError, listen, shown
 from cp.telemetry.observer import Observer
-from cp.telemetry.server import Telemetry as Server
+from cp.telemetry.server import TelemetryServer as Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.engine.context import Host
+    from cp.engine.context import Context
     from cp.engine.engine import Engine
     from cp.log.log import Log
-    from cp.plan import Telemetry as Settings
+    from cp.plan import TelemetrySettings as Settings
 
 REPLACED_GRACE = 10.0  # seconds in which the server on a port that a reload replaced finishes its answers
 
@@ -27,13 +27,13 @@ class TelemetryError(ServeError):
     """The port that the plan names cannot be had; a sentence for people."""
 
 
-class Telemetry:
+class TelemetryPort:
     """Serves the telemetry of the plan that runs."""
 
-    def __init__(self, host: Host, engine: Engine, log: Log) -> None:
-        self._host = host
+    def __init__(self, context: Context, engine: Engine, log: Log) -> None:
+        self._context = context
         self._log = log
-        self._observer = Observer(host, engine)
+        self._observer = Observer(context, engine)
         self._settings: Settings | None = None
         self._server: Server | None = None
 
@@ -71,7 +71,7 @@ class Telemetry:
         why, listener = "", None
         try:
             listener = listen(settings.address, settings.port)
-            return Server(self._host.loop, listener, self._observer, self._log, settings.path)
+            return Server(self._context.loop, listener, self._observer, self._log, settings.path)
         except PortError as error:
             why = str(error)
         except OSError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib  # what packs a page must not be read from the disk while the loop waits for it
 
-from cp.http.long_answers import Pages, gathered, json_parts
+from cp.http.long_answers import LongAnswers, gathered, json_parts
 from cp.http.messages import TEXT, Response
 
 TYPE_CHECKING = False
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     Making = Generator[None, None, Response]
 
-__all__ = ["ALIVE", "READY", "STATUS", "Answers", "zlib"]
+__all__ = ["ALIVE", "READY", "STATUS", "TelemetryRoutes", "zlib"]
 
 STATUS, ALIVE, READY = "/status", "/healthz", "/readyz"
 _OK = Response(200, b"ok\n", TEXT)
 _NOT_FOUND = Response(404, b"404 page not found\n", TEXT)
 
 
-class Answers:
+class TelemetryRoutes:
     """Answers requests. All methods are for the loop's thread.
 
     `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
@@ -39,7 +39,7 @@ class Answers:
     def __init__(self, loop: Loop, source: Source, limit: int) -> None:
         self._source = source
         self._limit = limit
-        self._pages = Pages(loop)
+        self._pages = LongAnswers(loop)
 
     def handle(self, request: Request, exchange: Exchange, metrics_path: str) -> None:
         path, method = request.path, request.method

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.http.exchange import Exchange
     from cp.http.messages import Log
     from cp.http.server import Request
-    from cp.telemetry.routes import Answers
+    from cp.telemetry.routes import TelemetryRoutes
 
     class Source(Protocol):
         """What there is to tell of a running engine; nothing of it blocks."""
@@ -44,7 +44,7 @@ LIMITS = Limits(connections=128, body=0, headers=1 << 14, header_lines=200, resp
 _GRACE = 0.6  # seconds for answers that are owed when the server closes
 
 
-class Telemetry:
+class TelemetryServer:
     """Serves `source` on a listener, which it closes; the metrics are at `path`."""
 
     __slots__ = ("_answers", "_limits", "_loop", "_server", "_source", "path")
@@ -56,7 +56,7 @@ class Telemetry:
         self._loop = loop
         self._source = source
         self._limits = limits
-        self._answers: Answers | None = None
+        self._answers: TelemetryRoutes | None = None
         self._server = Server(loop, listener, self._handle, log, limits=limits, name="telemetry", prepare=self._prepare)
 
     @property
@@ -70,9 +70,9 @@ class Telemetry:
 
     def _prepare(self) -> None:
         """Import what answers; on another thread."""
-        from cp.telemetry.routes import Answers
+        from cp.telemetry.routes import TelemetryRoutes
 
-        self._answers = Answers(self._loop, self._source, self._limits.response)
+        self._answers = TelemetryRoutes(self._loop, self._source, self._limits.response)
 
     def _handle(self, request: Request, exchange: Exchange) -> None:
         assert self._answers is not None  # the server calls `_prepare` before

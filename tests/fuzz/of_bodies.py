@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-from cp.cli.client import ClientError, Connection
+from cp.cli.client import ClientError, ControlConnection
 from cp.cli.replies import read, refusal, shown, still_going_on
 from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
@@ -90,7 +90,7 @@ class _Listener:
         self._socket: socket.socket | None = None
         self.path = ""
 
-    def connected(self, answer: bytes) -> Connection:
+    def connected(self, answer: bytes) -> ControlConnection:
         """A connection on which just this answer comes."""
         if self._socket is None:
             self.path = os.path.join(folder(), "client")
@@ -98,7 +98,7 @@ class _Listener:
             hold(self._socket.close)
             self._socket.bind(self.path)
             self._socket.listen()
-        connection = Connection([self.path], time.monotonic() + 5)
+        connection = ControlConnection([self.path], time.monotonic() + 5)
         served, _ = self._socket.accept()
         with served:
             served.sendall(answer[:50_000])

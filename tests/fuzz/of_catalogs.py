@@ -13,12 +13,12 @@ from cp.catalog.directory import records
 from cp.catalog.directory.folder import Folder
 from cp.catalog.etcd import client as etcd_module
 from cp.catalog.etcd.endpoints import Endpoints
-from cp.catalog.etcd.records import Reader
+from cp.catalog.etcd.records import EtcdReader
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
 from cp.catalog.http.client import Answer
-from cp.catalog.http.sockets import PatientSocket, origin
-from cp.catalog.protocol import CatalogError, CatalogGarbage, Entry, Instance
+from cp.catalog.http.sockets import DeadlineSocket, origin
+from cp.catalog.protocol import CatalogEntry, CatalogError, CatalogGarbage, Instance
 from cp.plan import ConsulSettings, EtcdSettings
 from tests.fuzz.held import folder
 from tests.fuzz.material import SEPARATOR, check, choice, parts, text_of
@@ -27,7 +27,7 @@ from tests.unit.catalog.fakes import service, watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cp.catalog.http.line_stream import Stream
+    from cp.catalog.http.line_stream import LineStream
 
 STATUSES = (200, 201, 204, 400, 401, 403, 404, 405, 412, 429, 500, 503)
 MOST_QUESTIONS = 300  # that one call may ask, of a server that answers them all at once
@@ -85,14 +85,14 @@ class _Wire:
         self._peers: list[socket.socket] = []
 
     def attach(self, http: Any) -> None:
-        def connect() -> PatientSocket:
+        def connect() -> DeadlineSocket:
             if len(self._peers) >= self.most:
                 raise ConnectionRefusedError(111, "Connection refused")
             ours, peer = socket.socketpair()
             self._peers.append(peer)
             peer.sendall(self.answer[:50_000])
             peer.shutdown(socket.SHUT_WR)
-            connected = PatientSocket(fileno=ours.detach())
+            connected = DeadlineSocket(fileno=ours.detach())
             connected.patience = http._patience
             return connected
 
@@ -127,7 +127,7 @@ def fuzz_http(data: bytes) -> None:
     client.close()
 
 
-def _check_entry(entry: Entry | None) -> None:
+def _check_entry(entry: CatalogEntry | None) -> None:
     if entry is not None:
         assert entry.place.isprintable()
         assert len(entry.place) < LONGEST_MESSAGE
@@ -186,7 +186,7 @@ class _Endpoints(Endpoints):
         return self._next()
 
     def stream(
-        self, method: str, target: str, stream: Stream, *, headers: Mapping[str, str], body: bytes | None
+        self, method: str, target: str, stream: LineStream, *, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         answer = self._next()
         if answer.status == 200:
@@ -201,7 +201,7 @@ class _Endpoints(Endpoints):
         return answer
 
 
-def _fuzz_etcd(data: bytes, make: Callable[[EtcdSettings, Endpoints, Reader], Any]) -> None:
+def _fuzz_etcd(data: bytes, make: Callable[[EtcdSettings, Endpoints, EtcdReader], Any]) -> None:
     """Answers between separators; the first byte of each chooses its status and headers."""
     settings = EtcdSettings(endpoints=("http://127.0.0.1:1",), username="me", password=SECRET)
     warned: list[str] = []
@@ -216,7 +216,7 @@ def _fuzz_etcd(data: bytes, make: Callable[[EtcdSettings, Endpoints, Reader], An
     )
     for call in calls:
         endpoints = _Endpoints(settings, answers)
-        api = make(settings, endpoints, Reader(warned.append))
+        api = make(settings, endpoints, EtcdReader(warned.append))
         try:
             call(api)
         except CatalogError as error:
@@ -254,7 +254,7 @@ def fuzz_record(data: bytes) -> None:
         assert len(text) < LONGEST_MESSAGE
     for record in found.values():
         entry = service(record.name, id=record.id, address=record.address, port=record.port, tags=record.tags)
-        again = records.Record(json.loads(records.encode(entry, record.status, "", record.deadline)))
+        again = records.InstanceRecord(json.loads(records.encode(entry, record.status, "", record.deadline)))
         assert (again.id, again.name, again.address, again.port, again.tags, again.status) == (
             *(record.id, record.name, record.address, record.port, record.tags, record.status),
         )

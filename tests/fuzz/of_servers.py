@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from cp.engine.loop import Loop
 from cp.http import tcp
 from cp.telemetry.metrics.registry import Metrics
-from cp.telemetry.server import Telemetry
+from cp.telemetry.server import TelemetryServer
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import choice
 from tests.unit.server.serving import FakeHistory, FakeLog, FakeOperator, World
@@ -43,7 +43,7 @@ class ServedControl:
         self._world.ask("GET", "/v3/ping")  # by which all is imported
 
     def _reset(self) -> None:
-        operator: FakeOperator = self._world.operator
+        operator: FakeOperator = self._world.admin
         operator.asked.clear()
         operator.metrics.clear()
         operator.signals.clear()
@@ -71,8 +71,8 @@ class ServedControl:
         assert not self._world.faults, self._world.faults
         assert not self._world.log.errors(), self._world.log.errors()
         assert not self._world.history.followers
-        assert set(self._world.operator.asked) <= {
-            (verb, name) for verb in ("start", "stop", "restart") for name in self._world.operator.jobs
+        assert set(self._world.admin.asked) <= {
+            (verb, name) for verb in ("start", "stop", "restart") for name in self._world.admin.jobs
         } | {("reload",)}
         self._reset()
 
@@ -104,7 +104,7 @@ class ServedTelemetry:
         self._log = FakeLog()
         listener = tcp.listen("127.0.0.1", 0)
         self._place = listener.getsockname()
-        self._telemetry = Telemetry(self._loop, listener, _Source(), self._log, "/metrics")
+        self._telemetry = TelemetryServer(self._loop, listener, _Source(), self._log, "/metrics")
         hold(self._telemetry.close)
         with self.connect() as client:
             client.send(b"\r\n\r\nx\r\n\r\n")  # by which all is imported

@@ -13,12 +13,12 @@ from cp.engine.checks import Check
 from cp.engine.engine import Engine
 from cp.engine.health import Health
 from cp.engine.job import Job
-from cp.engine.registry import Roster
-from cp.engine.restart_policy import Restarts
+from cp.engine.registry import JobRegistry
+from cp.engine.restart_policy import RestartPolicy
 from cp.engine.run import Run
-from cp.engine.skipping import Skipping
+from cp.engine.skipping import SkippedJobs
 from cp.engine.states import State
-from cp.engine.termination import Endings
+from cp.engine.termination import Termination
 from cp.engine.timers import Backoff
 from cp.engine.trigger import Trigger
 from tests.model.children import FakeProcesses
@@ -60,15 +60,19 @@ Change = tuple[type, str, Callable[..., Any]]
 
 FAULTS: dict[str, Change] = {
     "an event that came while the process ran is lost": (Job, "_wait_again", lambda job: job._move(State.WAITING)),
-    "there is one restart more than there should be": (Restarts, "take", lambda restarts, first=False: True),
+    "there is one restart more than there should be": (RestartPolicy, "take", lambda restarts, first=False: True),
     "a held job waits for its event": (Job, "hold", lambda job: None),
     "no restart has a pause before it": (Backoff, "pause_after", lambda backoff, seconds: 0.0),
-    "nobody waits for hooks": (Roster, "dependents", lambda roster, job: []),
+    "nobody waits for hooks": (JobRegistry, "dependents", lambda registry, job: []),
     "nobody hears that a hook is done": (Job, "completed", lambda job, other: None),
-    "nothing is killed when the budget is spent": (Endings, "_spent", lambda endings: None),
-    "what is to be killed gets SIGTERM": (Endings, "kill", lambda endings, run: endings.terminate(run, True)),
+    "nothing is killed when the budget is spent": (Termination, "_spent", lambda termination: None),
+    "what is to be killed gets SIGTERM": (
+        Termination,
+        "kill",
+        lambda termination, run: termination.terminate(run, True),
+    ),
     "a timeout is forgotten": (Run, "_time_is_up", lambda run: None),
-    "a process that hangs is waited for": (Endings, "_give_up", lambda endings, run: None),
+    "a process that hangs is waited for": (Termination, "_give_up", lambda termination, run: None),
     "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),
     "no health check is run": (Check, "start", lambda check: None),
     "a job is checked in the pause between two runs": (
@@ -79,11 +83,11 @@ FAULTS: dict[str, Change] = {
     "a check of the last process counts for the next one": (Health, "process_ended", Health.reset),
     "each run is told all, and never what went": (Trigger, "started", lambda trigger: None),
     "a job that a reload replaces has forgotten what it was told": (Trigger, "succeed", lambda trigger, other: None),
-    "a new job does not hear what has happened": (Roster, "catch_up", lambda roster, job, missed: None),
-    "a job waits for what can no longer come": (Skipping, "review", lambda skipping, ended=None: None),
+    "a new job does not hear what has happened": (JobRegistry, "catch_up", lambda registry, job, missed: None),
+    "a job waits for what can no longer come": (SkippedJobs, "review", lambda skipping, ended=None: None),
     "a skipped job does not wait again": (Job, "wait", lambda job, skip=None: skip and job._move(State.SKIPPED)),
     "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
-    "what was left in the background stays": (Endings, "end_leftovers", lambda endings: False),
+    "what was left in the background stays": (Termination, "end_leftovers", lambda termination: False),
     "a daemon outlives its job": (FakeProcesses, "holders", lambda processes, *_, **__: iter(())),
 }
 

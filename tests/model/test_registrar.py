@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from cp.catalog.desired import Goal, Goals
+from cp.catalog.desired import DesiredService, DesiredState
 from tests.model.drawing import wishes_from_seed
 from tests.model.wishes import play
 
@@ -23,10 +23,18 @@ def test_in_the_end_the_catalogue_is_as_wished_whatever_became_of_the_calls(work
 
 
 FAULTS = {
-    "a removal does not come first": (Goal, "purge", property(lambda goal: False, lambda goal, wanted: None)),
-    "what was forgotten is not registered again": (Goals, "_unknown", lambda goals, *outcome: None),
-    "nobody is told that a removal was tried": (Goals, "_release_all", lambda goals, goal: None),
-    "two may make a call for one service": (Goal, "busy", property(lambda goal: False, lambda goal, is_busy: None)),
+    "a removal does not come first": (
+        DesiredService,
+        "purge",
+        property(lambda desired: False, lambda desired, wanted: None),
+    ),
+    "what was forgotten is not registered again": (DesiredState, "_unknown", lambda desired_state, *outcome: None),
+    "nobody is told that a removal was tried": (DesiredState, "_release_all", lambda desired_state, desired: None),
+    "two may make a call for one service": (
+        DesiredService,
+        "busy",
+        property(lambda desired: False, lambda desired, is_busy: None),
+    ),
 }
 
 

@@ -10,15 +10,15 @@ import heapq
 from collections.abc import Callable
 from unittest.mock import Mock
 
-from cp.catalog.desired import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, Goals
+from cp.catalog.desired import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, DesiredState
 from cp.catalog.protocol import (
     CatalogClosed,
+    CatalogEntry,
     CatalogError,
     CatalogForgotten,
     CatalogGarbage,
     CatalogRefused,
     CatalogUnreachable,
-    Entry,
 )
 from cp.plan import Service
 
@@ -76,7 +76,7 @@ class World:
         self.state = "up"
         self.call_takes = 0.0
         self.now = 1000.0
-        self.goals = Goals(lambda: 0.5, lambda level, text: None, self._release, Mock())
+        self.desired_state = DesiredState(lambda: 0.5, lambda level, text: None, self._release, Mock())
         self._workers: dict[int, Action | None] = dict.fromkeys(range(workers))
         self._calls: list[tuple[float, int, int, CatalogError | None]] = []
         self._sequence = 0
@@ -93,13 +93,13 @@ class World:
             model.waiting += 1
             model.removals.add(service.id)
             model.wishes[service.id] = service, ""
-            self.goals.forget(service, self._released, self.now)
+            self.desired_state.forget(service, self._released, self.now)
             return
         before = model.wishes.get(service.id)
         if what == "announced" and before is not None and before[0] == service and before[1]:
             return  # it is more than that already
         model.wishes[service.id] = service, "warning" if what == "announced" else what
-        self.goals.want(service, "" if what == "announced" else what, "output", self.now)
+        self.desired_state.want(service, "" if what == "announced" else what, "output", self.now)
 
     def _released(self) -> None:
         self.model.released += 1
@@ -108,7 +108,7 @@ class World:
 
     def _begin(self, worker: int, action: Action) -> None:
         """The catalogue does its part at once; the answer comes later."""
-        if any(each is not None and each.goal is action.goal for each in self._workers.values()):
+        if any(each is not None and each.desired is action.desired for each in self._workers.values()):
             raise self.model.broken(f"{action.service.id}: two calls at a time")
         self.model.called(action.verb, action.service, self.now)
         self._workers[worker] = action
@@ -123,7 +123,7 @@ class World:
             self.known.pop(action.service.id, None)
         elif action.verb == LOOK:
             known = self.known.get(action.service.id)
-            action.found = Entry(known[0], 80, alive=True) if known else None
+            action.found = CatalogEntry(known[0], 80, alive=True) if known else None
         elif action.service.id not in self.known:
             error = CatalogForgotten("unknown check")
         else:
@@ -138,7 +138,7 @@ class World:
         action, self._workers[worker] = self._workers[worker], None
         assert action is not None
         self.model.ended(action.verb, action.service, error)
-        self.goals.ended(action, error, self.now)
+        self.desired_state.ended(action, error, self.now)
 
     def run(self, seconds: float) -> None:
         """Let workers work for so long."""
@@ -146,7 +146,7 @@ class World:
         for _ in range(2000):
             pauses = []
             for worker, busy in self._workers.items():
-                chosen = self.goals.next(self.now, worker) if busy is None else None
+                chosen = self.desired_state.next(self.now, worker) if busy is None else None
                 if isinstance(chosen, Action):
                     self._begin(worker, chosen)
                 elif chosen is not None:
@@ -204,5 +204,5 @@ def play(workers: int, steps: list[bytes]) -> None:
         raise model.broken(f"removals were never tried: {model.removals}")
     if model.released != model.waiting:
         raise model.broken(f"{model.waiting} wait for a removal, and {model.released} were released")
-    if len(world.goals) > len(wanted):
-        raise model.broken(f"{len(world.goals)} goals are kept for {len(wanted)} services")
+    if len(world.desired_state) > len(wanted):
+        raise model.broken(f"{len(world.desired_state)} goals are kept for {len(wanted)} services")

@@ -6,15 +6,15 @@ import heapq
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.engine.admin import Operator
-from cp.engine.context import Environment, Host
+from cp.engine.admin import Admin
+from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
-from cp.engine.reload import Refused
+from cp.engine.reload import ChangeRefused
 from cp.plan import RELOAD
 from tests.model.catalogue import FakeDiscovery
 from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses
@@ -121,7 +121,7 @@ class World:
         self.bus = ToldBus(self)
         self.model = Model(self, first)
         self.bus.subscribe(lambda event: self._hear(0, event.code, event.source))
-        self.host = Host(
+        self.context = Context(
             loop=cast("Loop", self.loop),
             processes=cast("Processes", self.processes),
             outputs=cast("Outputs", self.outputs),
@@ -131,7 +131,7 @@ class World:
             random=lambda: 0.5,
         )
         self.engine = ToldEngine(
-            self.host,
+            self.context,
             first,
             open_discovery=self._open_catalogue,
             load=self._load,
@@ -140,7 +140,7 @@ class World:
         )
         self.engine.world = self
         history = History(lambda: 0.0)
-        self.operator = Operator(self.host, self.engine, history, lambda name, names: "")
+        self.admin = Admin(self.context, self.engine, history, lambda name, names: "")
         history.follow(lambda entry: self._hear(1, entry.code, entry.source))
         self.bus.subscribe(history.hear)
         self.bus.subscribe(lambda event: self._hear(2, event.code, event.source))
@@ -193,7 +193,7 @@ class World:
 
     def _load(self) -> plan.Plan:
         if self.next_plan is None:
-            raise Refused("the configuration does not load")
+            raise ChangeRefused("the configuration does not load")
         self.model.changes.loaded(self.next_plan)
         return self.next_plan
 
@@ -270,10 +270,10 @@ class World:
     def _end(self) -> None:
         """Stop, and let the hooks end one after the other; ask again if they do not. All the rest ends by itself."""
         self.advance(0.5)
-        for patience in range(40):
+        for deadline in range(40):
             if self.loop.stopped:
                 break
-            if patience in (0, 20, 30):
+            if deadline in (0, 20, 30):
                 self.note("SIGTERM")
                 self._take(Step(0.0, "SIGTERM"))
             for process in tuple(self.processes.all):
@@ -330,7 +330,7 @@ class World:
         elif what in ("start", "stop", "restart"):
             self.counts["requests"] += 1
             request = model.changes.asked(what, name)
-            getattr(self.operator, f"{what}_job")(name, request.answered)
+            getattr(self.admin, f"{what}_job")(name, request.answered)
         elif what.startswith("reload"):
             self.counts["reloads"] += 1
             if what == "reload":
@@ -342,7 +342,7 @@ class World:
             self.engine.changes.reload(model.changes.asked("reload", "").answered)
         elif what.startswith("maintenance"):
             model.maintained(what == "maintenance on")
-            self.operator.set_maintenance(what == "maintenance on")
+            self.admin.set_maintenance(what == "maintenance on")
         elif what in SIGNALS:
             number = SIGNALS[what]
             if dict(self.engine.plan.signals).get(what) == RELOAD:  # who asks by a signal is not told
@@ -351,7 +351,7 @@ class World:
             model.signalled(what, number)
             self.engine.signalled(number, what)
         elif what == "signal":
-            self.operator.signal_job(name, step.number)
+            self.admin.signal_job(name, step.number)
         elif what == "report":
             for watcher in tuple(self.catalogues[-1].watchers):
                 watcher.tell(step.number)

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cp.cli.client import ClientError, Connection, request
+from cp.cli.client import ClientError, ControlConnection, request
 from cp.engine.events import CLASSIC
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Follower:
             self._end.wait(PAUSE)
 
     def _follow(self) -> None:
-        connection = Connection((self._socket,), None)
+        connection = ControlConnection((self._socket,), None)
         try:
             connection.send(request("GET", "/v3/events?follow=1", headers=f"Last-Event-ID: {self.last}\r\n"))
             status, headers = connection.head()

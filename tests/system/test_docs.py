@@ -31,7 +31,7 @@ from cp.config.services import registered as services_registered
 from cp.config.services import tasks as services_tasks
 from cp.config.services import telemetry as services_telemetry
 from cp.config.source import Source
-from cp.control.routes import Routes
+from cp.control.routes import ControlRoutes
 from cp.http.messages import REASONS
 from cp.platform.address import Address
 from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, steady, tables
@@ -248,7 +248,7 @@ def test_the_keys_of_both_dialects_are_all_named() -> None:
 
 
 def test_the_page_has_exactly_the_endpoints_that_the_program_knows() -> None:
-    routes = Routes(Mock(), Mock(), Mock(), None, 0)
+    routes = ControlRoutes(Mock(), Mock(), Mock(), None, 0)
     known = {path: method or "any" for path, (method, _) in routes._fixed.items()}
     known |= {f"/v3/jobs/NAME{verb}": method for verb, (method, _) in routes._of_a_job.items()}
     described = {path: row[1] for table in tables(CONTROL, "Endpoints") for row in table for path in code(row[0])}

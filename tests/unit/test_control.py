@@ -14,7 +14,7 @@ import pytest
 from cp.cli.client import request
 from cp.control.plane import ControlError, ControlPlane
 from cp.engine.loop import Loop
-from cp.plan import Control as Settings
+from cp.plan import ControlSettings as Settings
 from tests.unit.full_epoll import WHY, descriptors, fill
 from tests.unit.server.serving import DEADLINE, FakeLog, FakeOperator
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from cp.log.channels import Channel
 from cp.log.log import LEVELS, Log, LogError, Panic
 from cp.log.sink import Sink
-from cp.plan import Logging
+from cp.plan import LoggingSettings
 
 MOMENT = 1501601127.609185  # 2017-08-01 15:25:27.609185 UTC
 HEALTH = (("process", "health"), ("serviceName", "app"), ("serviceID", "app-host"))
@@ -42,7 +42,7 @@ class Stage:
         self.time = MOMENT
         self.out = Memory()
         self.log = Log(lambda: self.time, Sink(self.out))
-        self.log.configure(Logging(format=format, level=level))
+        self.log.configure(LoggingSettings(format=format, level=level))
 
     @property
     def text(self) -> str:
@@ -323,7 +323,7 @@ def test_records_that_are_held_have_one_time_and_come_in_order() -> None:
 def test_a_file_takes_the_log_over(tmp_path: Path) -> None:
     stage = Stage()
     stage.log.info("to the stream")
-    stage.log.configure(Logging(level="debug", format="text", output=str(tmp_path / "log")))
+    stage.log.configure(LoggingSettings(level="debug", format="text", output=str(tmp_path / "log")))
     stage.log.debug("to the file")
     assert "to the stream" in stage.text
     assert "to the file" not in stage.text
@@ -334,7 +334,7 @@ def test_a_file_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
     stage = Stage()
     path = f"{tmp_path}/missing/log"
     with pytest.raises(LogError) as caught:
-        stage.log.configure(Logging(level="debug", format="json", output=path))
+        stage.log.configure(LoggingSettings(level="debug", format="json", output=path))
     assert str(caught.value) == f"Error initializing log file '{path}': open {path}: no such file or directory"
     stage.log.debug("hidden")
     stage.log.info("still plain")
@@ -345,7 +345,7 @@ def test_a_file_that_cannot_be_opened_changes_nothing(tmp_path: Path) -> None:
 def test_the_log_file_is_opened_again_after_a_rotation(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = Stage().log
-    log.configure(Logging(output=str(path)))
+    log.configure(LoggingSettings(output=str(path)))
     log.info("before")
     path.rename(tmp_path / "log.1")
     log.info("in between")
@@ -358,7 +358,7 @@ def test_the_log_file_is_opened_again_after_a_rotation(tmp_path: Path) -> None:
 def test_a_rotation_that_fails_is_told_to_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = Stage().log
-    log.configure(Logging(output=str(path)))
+    log.configure(LoggingSettings(output=str(path)))
     path.rename(tmp_path / "log.1")
     path.mkdir()
     log.reopen()
@@ -377,9 +377,9 @@ def test_reopening_standard_output_changes_nothing() -> None:
 
 def test_reconfiguring_the_same_file_does_not_open_it_again(tmp_path: Path) -> None:
     log = Stage().log
-    log.configure(Logging(output=str(tmp_path / "log")))
+    log.configure(LoggingSettings(output=str(tmp_path / "log")))
     before = os.listdir("/proc/self/fd")
-    log.configure(Logging(output=str(tmp_path / "log"), format="json"))
+    log.configure(LoggingSettings(output=str(tmp_path / "log"), format="json"))
     assert os.listdir("/proc/self/fd") == before
 
 
@@ -399,7 +399,7 @@ def test_lines_that_the_old_output_did_not_take_are_told_to_the_new_one(tmp_path
     stage = Stage()
     stage.out.error = OSError(28, "No space left on device")
     stage.log.info("lost")
-    stage.log.configure(Logging(output=str(tmp_path / "log")))
+    stage.log.configure(LoggingSettings(output=str(tmp_path / "log")))
     assert "1 log line was lost: standard output" in (tmp_path / "log").read_text()
 
 

@@ -8,20 +8,20 @@ from typing import Any, cast
 import pytest
 
 from cp import plan
-from cp.engine.context import Environment, Host
+from cp.engine.context import Context, Environment
 from cp.engine.events import Bus
 from cp.engine.job_report import OUTPUT_SHOWN
 from cp.engine.loop import Loop
-from cp.plan import INHERIT, Health, Job, Metric, Telemetry, Watch, When
+from cp.plan import INHERIT, Health, Job, Metric, TelemetrySettings, Watch, When
 from cp.telemetry.observer import Observer
-from cp.telemetry.port import Telemetry as Served
 from cp.telemetry.port import TelemetryError
+from cp.telemetry.port import TelemetryPort as Served
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.full_epoll import WHY, descriptors, fill
 from tests.unit.server.serving import FakeLog
 
 START = When(code="startup", source="global")
-SERVED = Telemetry(address="127.0.0.1", port=9090, job="containerpilot")
+SERVED = TelemetrySettings(address="127.0.0.1", port=9090, job="containerpilot")
 PILOT = Job(name="containerpilot", when=START, always_healthy=True)
 
 
@@ -38,9 +38,9 @@ def checked(name: str, **more: Any) -> Job:
 class Observed:
     """A world that is observed."""
 
-    def __init__(self, *jobs: Job, telemetry: Telemetry = SERVED, **settings: Any) -> None:
+    def __init__(self, *jobs: Job, telemetry: TelemetrySettings = SERVED, **settings: Any) -> None:
         self.world = JobsWorld(*jobs, PILOT, telemetry=telemetry, **settings)
-        self.observer = Observer(self.world.host, self.world.engine)
+        self.observer = Observer(self.world.context, self.world.engine)
         assert self.observer.define(telemetry) == []
         self.observer.observe(True)
         self.world.start()
@@ -225,8 +225,8 @@ def test_values_of_operators_are_recorded_and_told() -> None:
     metric = Metric(name="zed", kind="gauge", help="h", lookups=("__zed",))
     observed = Observed(job("app"), telemetry=SERVED.replace(metrics=(metric,)))
 
-    assert observed.world.operator.record_metrics([("__zed", "1.5")]) == ""
-    fault = observed.world.operator.record_metrics([("zed", "2"), ("nobody", "1")])
+    assert observed.world.admin.record_metrics([("__zed", "1.5")]) == ""
+    fault = observed.world.admin.record_metrics([("zed", "2"), ("nobody", "1")])
     observed.world.advance(0)
 
     assert fault == "there is no metric 'nobody': there are zed"
@@ -262,7 +262,7 @@ def test_an_end_of_telemetry_is_an_end_of_counting() -> None:
     observed.world.exit("app", 0)
     observed.world.advance(5)
 
-    assert observed.world.host.observer is None
+    assert observed.world.context.observer is None
     assert observed.value('containerpilot_job_exits{job="app",code="0"}') == ""
     assert observed.value("containerpilot_loop_lag_seconds_count") == "1"
 
@@ -270,9 +270,9 @@ def test_an_end_of_telemetry_is_an_end_of_counting() -> None:
 def test_calls_to_the_catalogue_are_counted() -> None:
     observed = Observed(job("app"))
 
-    observed.world.host.catalog_called("register", 0.1, True)
-    observed.world.host.catalog_called("register", 0.1, False)
-    observed.world.host.control_answered("/v3/ping", 200)
+    observed.world.context.catalog_called("register", 0.1, True)
+    observed.world.context.catalog_called("register", 0.1, False)
+    observed.world.context.control_answered("/v3/ping", 200)
     observed.world.advance(0)
 
     assert observed.value('containerpilot_catalog_requests{verb="register"}') == "2"
@@ -302,13 +302,13 @@ def test_what_a_check_said_is_shown_up_to_a_point() -> None:
 
 def test_the_plan_has_no_telemetry_unless_it_is_wanted() -> None:
     assert plan.Plan(dialect="jobs").telemetry is None
-    assert JobsWorld(job("app")).host.observer is None
+    assert JobsWorld(job("app")).context.observer is None
 
 
 def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() -> None:
     loop = Loop()
     nothing = cast("Any", None)
-    host = Host(
+    context = Context(
         loop=loop,
         processes=nothing,
         outputs=nothing,
@@ -317,7 +317,7 @@ def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() ->
         log=nothing,
         random=nothing,
     )
-    telemetry = Served(host, nothing, cast("Any", FakeLog()))
+    telemetry = Served(context, nothing, cast("Any", FakeLog()))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings = SERVED.replace(port=port)

@@ -6,19 +6,19 @@ import json
 from urllib.parse import quote, urlencode
 
 from cp.catalog.consul.instances import parse_instances
-from cp.catalog.http.client import Http, endpoint_of
+from cp.catalog.http.client import HttpClient, endpoint_of
 from cp.catalog.http.credentials import Authorization, Token
 from cp.catalog.protocol import (
     PASSING,
     WARNING,
+    CatalogEntry,
     CatalogError,
     CatalogForgotten,
     CatalogGarbage,
     CatalogRefused,
     CatalogUnreachable,
-    Entry,
 )
-from cp.catalog.unusable_entries import Seen, Unusable, is_port
+from cp.catalog.unusable_entries import Seen, UnusableEntries, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Consul:
         """`warn` hears once of each entry of a watched service that cannot be used, unless another client has seen it:
         `unusable` is what all of them see."""
         self._settings = settings
-        self._unusable = Unusable(warn, unusable)
+        self._unusable = UnusableEntries(warn, unusable)
         self._token = Token(settings.token, settings.token_file)
         self._authorization = Authorization(settings.http_auth)
-        self._http = Http(
+        self._http = HttpClient(
             "Consul",
             endpoint_of(settings.address, "consul.address", settings.scheme),
             connect_timeout=settings.connect_timeout,
@@ -109,7 +109,7 @@ class Consul:
             raise self._unexpected(answer)
         self._without_check.discard(service.id)
 
-    def entry(self, service: Service) -> Entry | None:
+    def entry(self, service: Service) -> CatalogEntry | None:
         answer = self._call("GET", f"/v1/agent/health/service/id/{quote(service.id, safe='')}")
         try:
             # The status of the answer is that of the service: 200, 429 (warning), 503 (critical), 404 (unknown).
@@ -124,7 +124,7 @@ class Consul:
             if answer.status == 200:
                 raise CatalogGarbage(f"Consul's answer is not a service: {self._text(answer)}") from None
             raise self._unexpected(answer) from None  # an agent before 1.3 does not know this path
-        return Entry(address, port, alive=status in (PASSING, WARNING))
+        return CatalogEntry(address, port, alive=status in (PASSING, WARNING))
 
     # --- watches
 

@@ -14,14 +14,14 @@ from cp.catalog.directory.folder import Folder
 from cp.catalog.protocol import (
     PASSING,
     CatalogClosed,
+    CatalogEntry,
     CatalogForgotten,
     CatalogGarbage,
     CatalogRefused,
     CatalogUnreachable,
-    Entry,
     Instance,
 )
-from cp.catalog.wakeup import Bell
+from cp.catalog.wakeup import Wakeup
 from cp.platform.inotify import Inotify
 from cp.platform.text import file_of, from_bytes, to_bytes
 
@@ -61,7 +61,7 @@ class Directory:
         self._inotify: Inotify | None = None
         self._inode: tuple[int, int] | None = None  # of the folder that inotify looks at
         self._guard = allocate_lock()  # over the rest
-        self._bell: Bell | None = None
+        self._wakeup: Wakeup | None = None
         self._calling = False
         self._interrupted = False
         self._closed = False
@@ -142,7 +142,7 @@ class Directory:
         except OSError:
             pass  # somebody else was faster, or owns it: it is dead either way
 
-    def entry(self, service: Service) -> Entry | None:
+    def entry(self, service: Service) -> CatalogEntry | None:
         path = os.path.join(self._path, self._name(service))
         try:
             found = records.read(path)
@@ -152,7 +152,7 @@ class Directory:
             raise CatalogGarbage(f"{path} is no entry of the catalogue: {error}") from None
         except OSError as error:
             raise CatalogUnreachable(f"cannot read {path}: {_why(error)}") from None
-        return Entry(found.address, found.port, alive=found.status == PASSING and found.deadline > self._wall())
+        return CatalogEntry(found.address, found.port, alive=found.status == PASSING and found.deadline > self._wall())
 
     # --- watches
 
@@ -185,7 +185,7 @@ class Directory:
         finally:
             self._leave()
 
-    def _scanned(self) -> dict[str, records.Record]:
+    def _scanned(self) -> dict[str, records.InstanceRecord]:
         try:
             return self._folder.scan()
         except OSError as error:
@@ -193,7 +193,7 @@ class Directory:
             what = f"the folder {self._path}" if file in ("", self._path) else file
             raise CatalogUnreachable(f"cannot read {what}: {_why(error)}") from None
 
-    def _look(self, watch: Watch, seen: dict[str, records.Record]) -> tuple[list[Instance], float]:
+    def _look(self, watch: Watch, seen: dict[str, records.InstanceRecord]) -> tuple[list[Instance], float]:
         """The instances, and when the first of them will die if nothing happens."""
         now = self._wall()
         alive = [
@@ -249,10 +249,10 @@ class Directory:
 
     def _wait(self, seconds: float) -> set[str] | None:
         """Until something happens or the time is over; the names of the files that it happened to; None: any."""
-        bell, inotify = self._bell, self._inotify
-        assert bell is not None
+        wakeup, inotify = self._wakeup, self._inotify
+        assert wakeup is not None
         assert inotify is not None
-        bell.wait(seconds, (inotify.fd,))
+        wakeup.wait(seconds, (inotify.fd,))
         with self._guard:
             if self._closed or self._interrupted:
                 raise CatalogClosed("the wait was broken off")
@@ -262,9 +262,9 @@ class Directory:
         with self._guard:
             if self._closed:
                 raise CatalogClosed("the catalogue is closed")
-            if self._bell is None:
+            if self._wakeup is None:
                 try:
-                    self._bell = Bell()
+                    self._wakeup = Wakeup()
                 except OSError as error:
                     raise CatalogUnreachable(f"cannot wait for changes of {self._path}: {_why(error)}") from None
             self._calling = True
@@ -280,22 +280,22 @@ class Directory:
         """With the guard held, and no call under way: so no descriptor is closed twice, or under its reader."""
         self._folder.close()
         self._unfollow()
-        if self._bell is not None:
-            self._bell.close()
+        if self._wakeup is not None:
+            self._wakeup.close()
 
     def interrupt(self) -> None:
         with self._guard:
             self._interrupted = True
-            if self._bell is not None:
-                self._bell.ring()
+            if self._wakeup is not None:
+                self._wakeup.ring()
 
     def close(self) -> None:
         with self._guard:
             self._closed = True
             if not self._calling:
                 self._free()
-            elif self._bell is not None:
-                self._bell.ring()
+            elif self._wakeup is not None:
+                self._wakeup.ring()
 
 
 def _cursor(found: list[Instance]) -> tuple[Instance, ...]:

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Sight = tuple[tuple[int, int, int], records.Record | None]  # inode, time and size of a file, and what it says
+    Sight = tuple[tuple[int, int, int], records.InstanceRecord | None]  # inode, time and size; content
 
 
 _NOTHING: Sight = ((0, 0, 0), None)
@@ -32,7 +32,7 @@ class Folder:
         self._unusable = (unusable or Seen()).client()
         self.close = self._unusable.close
 
-    def scan(self) -> dict[str, records.Record]:
+    def scan(self) -> dict[str, records.InstanceRecord]:
         """All that is in the folder, by file name. Raises OSError."""
         seen: dict[str, Sight] = {}
         with os.scandir(to_bytes(self._path)) as entries:
@@ -74,7 +74,7 @@ class Folder:
                 news = True
         return news
 
-    def known(self) -> dict[str, records.Record]:
+    def known(self) -> dict[str, records.InstanceRecord]:
         """What was found, by file name."""
         return {name: record for name, (_, record) in self._seen.items() if record is not None}
 

@@ -34,7 +34,7 @@ LARGEST = 65536  # bytes of a file
 PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-class Record:
+class InstanceRecord:
     """What one file says."""
 
     __slots__ = ("address", "deadline", "id", "name", "port", "status", "tags")
@@ -58,7 +58,7 @@ class Record:
         self.tags = tuple(tags)
         self.deadline = float(deadline)
 
-    def prolongs(self, before: Record, now: float) -> bool:
+    def prolongs(self, before: InstanceRecord, now: float) -> bool:
         """Whether this says the same as a record that is alive, with a later deadline."""
         same = all(getattr(self, name) == getattr(before, name) for name in self.__slots__ if name != "deadline")
         return same and now < before.deadline <= self.deadline
@@ -84,7 +84,7 @@ def encode(service: Service, status: str, output: str, deadline: float) -> bytes
     return dumps(fields).encode() + b"\n"
 
 
-def read(path: str) -> Record:
+def read(path: str) -> InstanceRecord:
     """What the file says. ValueError with the reason if it is not an entry; OSError if it cannot be read. Never waits,
     not for a pipe either."""
     try:
@@ -107,7 +107,7 @@ def read(path: str) -> Record:
         raise ValueError("not JSON") from None
     if not isinstance(fields, dict):
         raise ValueError("not a JSON object")
-    return Record(fields)
+    return InstanceRecord(fields)
 
 
 def write(folder: str, name: str, content: bytes) -> None:

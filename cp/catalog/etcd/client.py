@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from cp.catalog.etcd.endpoints import Endpoints, basic_authorization, by_chance
-from cp.catalog.etcd.records import ApiMissing, Reader, Record, parse_object
+from cp.catalog.etcd.records import ApiMissing, EtcdReader, EtcdRecord, parse_object
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
-from cp.catalog.protocol import PASSING, CatalogGarbage, CatalogUnreachable, Entry
+from cp.catalog.protocol import PASSING, CatalogEntry, CatalogGarbage, CatalogUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Etcd:
     ) -> None:
         self._settings = settings
         self._endpoints = Endpoints(settings, environ, order=order, resolver=resolver)
-        self._reader = Reader(warn, unusable)
+        self._reader = EtcdReader(warn, unusable)
         self._inform = inform
         self._api: Api | None = None  # once it is known
         self._withdrawn: set[str] = set()  # ids of services that are kept out because of their status
@@ -75,15 +75,15 @@ class Etcd:
         self._do(lambda api: api.remove(service))
         self._withdrawn.discard(service.id)
 
-    def entry(self, service: Service) -> Entry | None:
+    def entry(self, service: Service) -> CatalogEntry | None:
         found = self._do(lambda api: api.read(service))
         if found is None:
             return None
         try:
-            instance = Record(found, service.id).instance
+            instance = EtcdRecord(found, service.id).instance
         except ValueError as error:
             raise CatalogGarbage(f"the entry {service.id} in etcd is none of the catalogue: {error}") from None
-        return Entry(instance.address, instance.port, alive=True)
+        return CatalogEntry(instance.address, instance.port, alive=True)
 
     # --- watches
 

@@ -6,7 +6,7 @@ import os
 from _thread import allocate_lock
 from base64 import b64encode
 
-from cp.catalog.http.client import Http, endpoint_of
+from cp.catalog.http.client import HttpClient, endpoint_of
 from cp.catalog.http.resolver import Resolver
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.http.client import Answer
-    from cp.catalog.http.line_stream import Stream
+    from cp.catalog.http.line_stream import LineStream
     from cp.plan import EtcdSettings
 
 KEY = "etcd.endpoints"
@@ -48,12 +48,12 @@ class Endpoints:
         self._endpoints = [self._endpoint(url, settings, environ) for url in sorted(settings.endpoints, key=order)]
         self._first = 0  # to be asked
         self._guard = allocate_lock()  # over the rest; never held while anything can block
-        self._active: Http | None = None
+        self._active: HttpClient | None = None
         self._interrupted = False
         self._closed = False
 
-    def _endpoint(self, url: str, settings: EtcdSettings, environ: Mapping[str, str]) -> Http:
-        return Http(
+    def _endpoint(self, url: str, settings: EtcdSettings, environ: Mapping[str, str]) -> HttpClient:
+        return HttpClient(
             "etcd",
             endpoint_of(url, KEY),
             connect_timeout=settings.connect_timeout,
@@ -101,7 +101,7 @@ class Endpoints:
         raise unreachable(f"no endpoint of etcd answers: {'; '.join(map(str, failures))}")
 
     def stream(
-        self, method: str, target: str, stream: Stream, *, headers: Mapping[str, str], body: bytes | None
+        self, method: str, target: str, stream: LineStream, *, headers: Mapping[str, str], body: bytes | None
     ) -> Answer:
         """As `request`, but of one endpoint only: if that fails, the next one is asked next time."""
         index = self._first
@@ -120,7 +120,7 @@ class Endpoints:
         target: str,
         headers: Mapping[str, str],
         body: bytes | None,
-        stream: Stream | None,
+        stream: LineStream | None,
     ) -> Answer:
         endpoint = self._endpoints[index]
         with self._guard:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cp.catalog.etcd.endpoints import Endpoints
     from cp.catalog.http.client import Answer
-    from cp.catalog.http.line_stream import Stream
+    from cp.catalog.http.line_stream import LineStream
     from cp.plan import EtcdSettings
 
 # Codes of gRPC's, in answers that are errors.
@@ -51,7 +51,7 @@ class Gateway:
             answer = self._post(method, request, self._headers())
         return answer
 
-    def listen(self, method: str, request: dict[str, object], stream: Stream) -> Answer:
+    def listen(self, method: str, request: dict[str, object], stream: LineStream) -> Answer:
         """To an answer without an end; CatalogError if there is none, or it breaks."""
         headers = {"Content-Type": "application/json", **self._headers()}
         return self._endpoints.stream("POST", f"{self._root}/{method}", stream, headers=headers, body=_body(request))

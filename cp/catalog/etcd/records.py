@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 
 from cp.catalog.protocol import CatalogGarbage, CatalogUnreachable, Instance
-from cp.catalog.unusable_entries import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Seen, Unusable, is_port
+from cp.catalog.unusable_entries import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, Seen, UnusableEntries, is_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def encode(service: Service, *, tags: bool) -> bytes:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).translate(_AS_GO).encode(errors="replace")
 
 
-class Record:
+class EtcdRecord:
     """What one key says; ValueError with the reason if it is not of an instance."""
 
     __slots__ = ("instance", "name")
@@ -69,20 +69,20 @@ class Record:
         self.instance = Instance(id, address, port, tuple(tags))
 
 
-class Reader:
+class EtcdReader:
     """Turns keys and their values into instances; `warn` hears once of each key that is none of ours."""
 
     def __init__(self, warn: Callable[[str], object], unusable: Seen | None = None) -> None:
-        self._unusable = Unusable(warn, unusable)
+        self._unusable = UnusableEntries(warn, unusable)
         self.close = self._unusable.close
 
-    def records(self, entries: Iterable[tuple[str, str, str | bytes]]) -> list[Record]:
+    def records(self, entries: Iterable[tuple[str, str, str | bytes]]) -> list[EtcdRecord]:
         """Of triples of key, id and value."""
         found = []
         unusable = {}
         for key, id, value in entries:
             try:
-                found.append(Record(value, id))
+                found.append(EtcdRecord(value, id))
             except ValueError as error:
                 what = f"the key {key!r} in etcd is ignored, it is no entry of the catalogue: {error}"
                 unusable[key] = f"{what}; see etcd.prefix"
@@ -96,7 +96,7 @@ class Reader:
         )
 
 
-def instances(records: Iterable[Record]) -> list[Instance]:
+def instances(records: Iterable[EtcdRecord]) -> list[Instance]:
     return sorted((record.instance for record in records), key=lambda instance: instance.id)
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from cp.catalog.etcd.endpoints import basic_authorization
 from cp.catalog.etcd.records import ApiMissing, encode, instances, normal_prefix, parse_object
-from cp.catalog.http.line_stream import Stream
+from cp.catalog.http.line_stream import LineStream
 from cp.catalog.protocol import (
     CatalogClosed,
     CatalogError,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.etcd.endpoints import Endpoints
-    from cp.catalog.etcd.records import Reader
+    from cp.catalog.etcd.records import EtcdReader
     from cp.catalog.http.client import Answer
     from cp.catalog.protocol import Instance
     from cp.plan import EtcdSettings, Service, Watch
@@ -47,7 +47,7 @@ MOST_TURNS = 10  # that one wait takes because of heartbeats
 class Etcd2:
     """The calls of `cp.catalog.etcd.client`."""
 
-    def __init__(self, settings: EtcdSettings, endpoints: Endpoints, reader: Reader) -> None:
+    def __init__(self, settings: EtcdSettings, endpoints: Endpoints, reader: EtcdReader) -> None:
         self._endpoints = endpoints
         self._reader = reader
         self._prefix = normal_prefix(settings.prefix)
@@ -205,7 +205,7 @@ class Etcd2:
         return self._endpoints.quoted(text.encode())
 
 
-class _Change(Stream):
+class _Change(LineStream):
     """Listens for the next change after an index."""
 
     def __init__(self, max_wait: float, after: int) -> None:

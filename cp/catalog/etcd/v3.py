@@ -21,7 +21,7 @@ from base64 import b64decode, b64encode
 
 from cp.catalog.etcd.gateway import NOT_FOUND, PRECONDITION, Gateway, error_of, number
 from cp.catalog.etcd.records import encode, instances, normal_prefix
-from cp.catalog.http.line_stream import Stream
+from cp.catalog.http.line_stream import LineStream
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogForgotten, CatalogGarbage
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.etcd.endpoints import Endpoints
-    from cp.catalog.etcd.records import Reader
+    from cp.catalog.etcd.records import EtcdReader
     from cp.catalog.protocol import Instance
     from cp.plan import EtcdSettings, Service, Watch
 
@@ -43,7 +43,7 @@ MOST_PAGES = MOST_KEYS // PAGE
 class Etcd3:
     """The calls of `cp.catalog.etcd.client`; `root` is the gateway's path."""
 
-    def __init__(self, settings: EtcdSettings, endpoints: Endpoints, reader: Reader, root: str) -> None:
+    def __init__(self, settings: EtcdSettings, endpoints: Endpoints, reader: EtcdReader, root: str) -> None:
         self._gateway = Gateway(settings, endpoints, root)
         self._reader = reader
         self._revoke = "lease/revoke" if root == "/v3" else "kv/lease/revoke"
@@ -139,7 +139,7 @@ class Etcd3:
             change.failed = True
 
 
-class _Change(Stream):
+class _Change(LineStream):
     """Listens for the first change after a revision."""
 
     greeted = True  # "created"

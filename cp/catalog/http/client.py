@@ -12,9 +12,9 @@ from cp.catalog.http.lean import urllib3_connection
 from cp.catalog.http.line_stream import check_whole
 from cp.catalog.http.proxy import proxy_for
 from cp.catalog.http.resolver import Resolver
-from cp.catalog.http.sockets import Patience, open_unix, origin, reason, tls_context
+from cp.catalog.http.sockets import Deadline, open_unix, origin, reason, tls_context
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
-from cp.catalog.wakeup import Bell
+from cp.catalog.wakeup import Wakeup
 from cp.config.endpoint import FORMS, EndpointError, parse_endpoint
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from typing import Any
 
-    from cp.catalog.http.line_stream import Stream
+    from cp.catalog.http.line_stream import LineStream
     from cp.config.endpoint import Endpoint
     from cp.plan import Tls
 
@@ -64,7 +64,7 @@ class Answer:
             return 0.0
 
 
-class Http:
+class HttpClient:
     """A client of one server, for one thread at a time; `interrupt` and `close` may come from any.
 
     `name` is what messages call the server. Times in seconds: to connect and shake hands; and from the request to the
@@ -112,14 +112,14 @@ class Http:
                 self._proxy = proxy_for(address.scheme, address.host, address.port, environ)
             except ValueError as error:
                 raise CatalogError(f"cannot reach {self._name}: {error}") from None
-        self._patience = Patience()
+        self._deadline = Deadline()
         self._place = self._proxy or address  # what is connected to
-        self._dialer = Dialer(self._place.host, self._place.port, resolver or Resolver(), self._patience, self._watch)
+        self._dialer = Dialer(self._place.host, self._place.port, resolver or Resolver(), self._deadline, self._watch)
         self._connection: Any = None  # if there is one, it has carried a call
         # Over the rest, and for dropping a connection; never held while anything can block.
         self._guard = allocate_lock()
         self._socket: socket.socket | None = None
-        self._bell: Bell | None = None  # what the calling thread waits for, if it waits for an address
+        self._wakeup: Wakeup | None = None  # what the calling thread waits for, if it waits for an address
         self._calling = False
         self._interrupted = False
         self._closed = False
@@ -135,7 +135,7 @@ class Http:
         body: bytes | None = None,
         read_timeout: float | None = None,
         largest: int | None = None,
-        stream: Stream | None = None,
+        stream: LineStream | None = None,
     ) -> Answer:
         """Whatever its status. CatalogUnreachable, CatalogClosed or CatalogGarbage if there is none.
 
@@ -168,7 +168,7 @@ class Http:
         headers: Mapping[str, str],
         body: bytes | None,
         limit: float,
-        stream: Stream | None,
+        stream: LineStream | None,
     ) -> Answer:
         if self._connection is not None and self._dialer.is_outdated:
             self._drop()
@@ -178,10 +178,10 @@ class Http:
             response = None
             try:
                 if connecting:
-                    self._patience.restart(self._connect_timeout)
+                    self._deadline.restart(self._connect_timeout)
                     self._connect()
                     connecting = False
-                self._patience.restart(limit)
+                self._deadline.restart(limit)
                 response = self._ask(method, target, headers, body, limit)
                 return self._answer(response, stream)
             except self._failures as error:
@@ -214,7 +214,7 @@ class Http:
         connection.sock.sendall(b"".join(pieces))  # head and body in one packet
         return self._getresponse(connection)
 
-    def _answer(self, response: HTTPResponse, stream: Stream | None) -> Answer:
+    def _answer(self, response: HTTPResponse, stream: LineStream | None) -> Answer:
         if response.status < 200:  # the true answer would follow, and be taken for that to the next question
             raise CatalogGarbage(f"{self._name} answered with status {response.status}, which nobody asked for")
         received: dict[str, str] = {}
@@ -226,7 +226,7 @@ class Http:
             if len(set(received.get("content-length", "").replace(" ", "").split(","))) > 1:
                 raise ValueError("it gives several lengths")
             if stream is not None and response.status == 200:
-                stream.follow(response, self._patience, received)
+                stream.follow(response, self._deadline, received)
             else:
                 content = self._read(response)
         finally:
@@ -286,21 +286,21 @@ class Http:
         if self._proxy is not None and self._context is not None:
             connection.set_tunnel(self._address.host, self._address.port, self._proxy.headers, scheme="http")
         connection.connect()
-        connection.sock.patience = self._patience  # of the TLS socket, if it was wrapped
+        connection.sock.deadline = self._deadline  # of the TLS socket, if it was wrapped
         self._watch(connection.sock)
 
     def _new_socket(self) -> socket.socket:
         if self._address.socket:
-            return open_unix(self._address.socket, self._patience, self._watch)
+            return open_unix(self._address.socket, self._deadline, self._watch)
         return self._dialer.connect()
 
-    def _watch(self, current: socket.socket | Bell | None) -> None:
+    def _watch(self, current: socket.socket | Wakeup | None) -> None:
         """Lets other threads break off what happens on this socket, or the wait for this bell; None = no longer."""
         with self._guard:
             if self._closed or self._interrupted:
                 raise ConnectionAbortedError("broken off")
-            if current is None or isinstance(current, Bell):
-                self._bell = current
+            if current is None or isinstance(current, Wakeup):
+                self._wakeup = current
             else:
                 self._socket = current
 
@@ -334,8 +334,8 @@ class Http:
             self._drop()
 
     def _shut_down(self) -> None:
-        if self._bell is not None:
-            self._bell.ring()
+        if self._wakeup is not None:
+            self._wakeup.ring()
         if self._socket is None:
             return
         try:

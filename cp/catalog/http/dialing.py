@@ -7,16 +7,16 @@ import time
 
 from cp.catalog.http.resolver import numeric
 from cp.catalog.http.sockets import open_socket
-from cp.catalog.wakeup import Bell
+from cp.catalog.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cp.catalog.http.resolver import Lookup, Peer, Resolver
-    from cp.catalog.http.sockets import Patience, PatientSocket
+    from cp.catalog.http.sockets import Deadline, DeadlineSocket
 
-    Watched = Callable[[socket.socket | Bell | None], None]
+    Watched = Callable[[socket.socket | Wakeup | None], None]
 
 # Seconds that a look-up has until the address is used that was good last: far more than a name server takes that is
 # well, and so little that a removal at the end, for which there is a second, is made nevertheless.
@@ -36,15 +36,15 @@ class Dialer:
     turn out to lead elsewhere, `is_outdated` says so, and the connection is not to be used any longer.
     """
 
-    def __init__(self, host: str, port: int, resolver: Resolver, patience: Patience, watched: Watched) -> None:
+    def __init__(self, host: str, port: int, resolver: Resolver, deadline: Deadline, watched: Watched) -> None:
         self._host = host
         self._port = port
         self._resolver = resolver
-        self._patience = patience
+        self._deadline = deadline
         self._watched = watched
         self._unproven: tuple[Lookup, Peer] | None = None  # a look-up under way, and who was connected without it
 
-    def connect(self) -> PatientSocket:
+    def connect(self) -> DeadlineSocket:
         """To the first address that answers; each gets its share of the time. OSError, or a codec's ValueError."""
         self._unproven = None
         peers = numeric(self._host)
@@ -52,7 +52,7 @@ class Dialer:
             return self._first_of(peers, 1.0)[0]
         good = self._resolver.good(self._host)
         lookup = self._resolver.start(self._host)
-        self._wait(lookup, min(GRACE, self._patience.left() / 4) if good else self._patience.left())
+        self._wait(lookup, min(GRACE, self._deadline.left() / 4) if good else self._deadline.left())
         if lookup.peers or not good:
             return self._by(lookup)
         if lookup.error is not None and _is_about_the_name(lookup.error):
@@ -62,7 +62,7 @@ class Dialer:
         except OSError:
             if lookup.is_over:
                 raise
-            self._wait(lookup, self._patience.left())
+            self._wait(lookup, self._deadline.left())
             if not lookup.peers:
                 raise
             return self._by(lookup)
@@ -80,7 +80,7 @@ class Dialer:
         self._unproven = None
         return bool(lookup.peers) and peer not in lookup.peers
 
-    def _by(self, lookup: Lookup) -> PatientSocket:
+    def _by(self, lookup: Lookup) -> DeadlineSocket:
         if not lookup.is_over:
             raise NameTimeout
         if lookup.error is not None:
@@ -89,9 +89,9 @@ class Dialer:
         self._resolver.connected(self._host, peer, lookup.peers)
         return found
 
-    def _first_of(self, peers: Sequence[Peer], share: float) -> tuple[PatientSocket, Peer]:
+    def _first_of(self, peers: Sequence[Peer], share: float) -> tuple[DeadlineSocket, Peer]:
         """Within a share of the time that is left."""
-        end = time.monotonic() + self._patience.left() * share
+        end = time.monotonic() + self._deadline.left() * share
         failure: OSError = OSError("its name has no address")
         for index, peer in enumerate(peers):
             left = end - time.monotonic()
@@ -100,7 +100,7 @@ class Dialer:
             limit = left / (len(peers) - index)
             try:
                 found = open_socket(
-                    peer.family, peer.protocol, peer.at(self._port), self._patience, limit, self._watched
+                    peer.family, peer.protocol, peer.at(self._port), self._deadline, limit, self._watched
                 )
                 return found, peer
             except OSError as error:
@@ -110,14 +110,14 @@ class Dialer:
     def _wait(self, lookup: Lookup, seconds: float) -> None:
         """Until it is over or the time is up; ConnectionAbortedError if it is broken off."""
         end = time.monotonic() + seconds
-        bell = Bell()
+        wakeup = Wakeup()
         try:
             while not lookup.is_over and (left := end - time.monotonic()) > 0:
-                self._watched(bell)  # which raises if it was broken off
-                lookup.wait(bell, left)
+                self._watched(wakeup)  # which raises if it was broken off
+                lookup.wait(wakeup, left)
             self._watched(None)
         finally:
-            bell.close()
+            wakeup.close()
 
 
 def _is_about_the_name(error: Exception) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
 
-    from cp.catalog.http.sockets import Patience
+    from cp.catalog.http.sockets import Deadline
 
 READ_SIZE = 64 * 1024
 # Bytes of no interest, after which we let the server wait: one that floods us must not keep this process busy.
@@ -21,7 +21,7 @@ PAUSE = 0.25  # seconds
 LONGEST_LINE = 16 * 1024 * 1024
 
 
-class Stream:
+class LineStream:
     """What is heard of one answer: its first line, if a subclass does not look closer.
 
     It is listened to for `max_wait` seconds, which begin with the head of the answer. Where `greeted`, the server is
@@ -42,21 +42,21 @@ class Stream:
         """A line that is not empty, or what the answer ends with; true = enough."""
         return True
 
-    def follow(self, response: HTTPResponse, patience: Patience, headers: Mapping[str, str]) -> None:
+    def follow(self, response: HTTPResponse, deadline: Deadline, headers: Mapping[str, str]) -> None:
         """Listens until it has heard enough, the answer ends, or the time is over. Raises what http.client does."""
         end = time.monotonic() + self._max_wait
         if self.opened(headers):
             return
         if not self.greeted:
-            self._begin(patience, end)
+            self._begin(deadline, end)
         try:
-            self._listen(response, patience, end)
+            self._listen(response, deadline, end)
         except Exception as error:  # all else goes on from here
             cause = origin(error)
             if not self.begun or not isinstance(cause, TimeoutError) or cause.errno is not None:
                 raise
 
-    def _listen(self, response: HTTPResponse, patience: Patience, end: float) -> None:
+    def _listen(self, response: HTTPResponse, deadline: Deadline, end: float) -> None:
         pieces: list[bytes] = []
         size = 0
         quiet = 0
@@ -67,7 +67,7 @@ class Stream:
                 whole = b"".join(pieces)
                 pieces.clear()
                 size = 0
-                self._begin(patience, end)
+                self._begin(deadline, end)
                 if whole.strip() and self.heard(whole):
                     return
             pieces.append(rest)
@@ -84,10 +84,10 @@ class Stream:
         if whole.strip():
             self.heard(whole)
 
-    def _begin(self, patience: Patience, end: float) -> None:
+    def _begin(self, deadline: Deadline, end: float) -> None:
         if not self.begun:
             self.begun = True
-            patience.restart(max(end - time.monotonic(), 0.001))
+            deadline.restart(max(end - time.monotonic(), 0.001))
 
 
 def check_whole(response: HTTPResponse) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from cp.catalog.wakeup import Bell
+    from cp.catalog.wakeup import Wakeup
 
     StartThread = Callable[..., object]
 
@@ -81,27 +81,27 @@ class Lookup:
         self.error: Exception | None = None
         self.is_over = False  # then the others do not change any more
         self._guard = allocate_lock()
-        self._bells: list[Bell] = []
+        self._bells: list[Wakeup] = []
 
-    def wait(self, bell: Bell, seconds: float) -> None:
+    def wait(self, wakeup: Wakeup, seconds: float) -> None:
         """Until it is over, somebody else rings the bell, or the time is up."""
         with self._guard:
             if self.is_over:
                 return
-            self._bells.append(bell)
+            self._bells.append(wakeup)
         try:
-            bell.wait(seconds)
+            wakeup.wait(seconds)
         finally:
             with self._guard:
-                self._bells.remove(bell)
+                self._bells.remove(wakeup)
 
     def end(self, peers: list[Peer], error: Exception | None) -> None:
         with self._guard:
             self.peers = peers
             self.error = error
             self.is_over = True
-            for bell in self._bells:
-                bell.ring()
+            for wakeup in self._bells:
+                wakeup.ring()
 
 
 class Resolver:

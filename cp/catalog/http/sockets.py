@@ -27,7 +27,7 @@ _contexts_guard = allocate_lock()
 _contexts: dict[Tls, tuple[object, ssl.SSLContext]] = {}
 
 
-class Patience:
+class Deadline:
     """When the work under way has to be over. One recv() may not take longer, nor may a thousand short ones."""
 
     __slots__ = ("deadline",)
@@ -46,26 +46,26 @@ class Patience:
         return left
 
 
-class PatientSocket(socket.socket):
+class DeadlineSocket(socket.socket):
     """A socket whose reads share a deadline. (One sendall() has one deadline anyway.)"""
 
-    patience: Patience
+    patience: Deadline
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         self.settimeout(self.patience.left())
         return super().recv_into(*args, **kwargs)
 
 
-def open_unix(path: str, patience: Patience, watched: Callable[[socket.socket], None]) -> PatientSocket:
+def open_unix(path: str, patience: Deadline, watched: Callable[[socket.socket], None]) -> DeadlineSocket:
     """Connected, or OSError. `watched` gets the socket before it is connected, and may raise."""
     return open_socket(socket.AF_UNIX, 0, to_bytes(path), patience, patience.left(), watched)
 
 
 def open_socket(
-    family: int, protocol: int, peer: Any, patience: Patience, limit: float, watched: Callable[[socket.socket], None]
-) -> PatientSocket:
+    family: int, protocol: int, peer: Any, patience: Deadline, limit: float, watched: Callable[[socket.socket], None]
+) -> DeadlineSocket:
     """Connected within `limit` seconds, or OSError. `watched` is as that of `open_unix`."""
-    connected = PatientSocket(family, socket.SOCK_STREAM, protocol)
+    connected = DeadlineSocket(family, socket.SOCK_STREAM, protocol)
     connected.patience = patience
     try:
         connected.settimeout(limit)
@@ -118,15 +118,15 @@ def _new_tls_context(tls: Tls, server: str, hint: str) -> ssl.SSLContext:
 
     from urllib3.util.ssl_ import create_urllib3_context
 
-    class PatientTlsSocket(ssl.SSLSocket):
-        patience: Patience
+    class DeadlineTlsSocket(ssl.SSLSocket):
+        patience: Deadline
 
         def recv_into(self, *args: Any, **kwargs: Any) -> int:
             self.settimeout(self.patience.left())
             return super().recv_into(*args, **kwargs)
 
     context = create_urllib3_context()
-    context.sslsocket_class = PatientTlsSocket
+    context.sslsocket_class = DeadlineTlsSocket
     try:
         if tls.ca_file or tls.ca_path:
             context.load_verify_locations(_file(tls.ca_file), _file(tls.ca_path))

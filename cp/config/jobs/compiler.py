@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.config.catalogs import CATALOG_KEYS, read_catalog
 from cp.config.control import read_control
 from cp.config.fields import Fields
-from cp.config.host_info import Machine
+from cp.config.host_info import HostInfo
 from cp.config.jobs.cycles import warn_about_cycles
 from cp.config.jobs.job import read_jobs
 from cp.config.jobs.namesakes import tell_namesakes_apart
@@ -57,7 +57,7 @@ def compile_jobs(
 ) -> Plan:
     """The plan of a document; ConfigError if it has faults."""
     root = Fields(problems, document.root, "", _KEYS, verbatim=True)
-    machine = Machine(hostname, addresses, version)
+    host_info = HostInfo(hostname, addresses, version)
     warn_about_repeated_keys(document, problems)
     catalog = read_catalog(root, environ)
     control = read_control(root, announced=True)
@@ -69,8 +69,8 @@ def compile_jobs(
     if has_telemetry:
         from cp.config.jobs.telemetry import read_telemetry
 
-        telemetry = read_telemetry(root, machine, has_catalog=catalog is not None)
-    jobs = read_jobs(root, machine)
+        telemetry = read_telemetry(root, host_info, has_catalog=catalog is not None)
+    jobs = read_jobs(root, host_info)
     tell_namesakes_apart(root, jobs, telemetry)
     of_telemetry = [] if telemetry is None else [(telemetry.job, None)]
     refuse_equal_ids([*((read.job, read.fields) for read in jobs), *of_telemetry])

@@ -14,8 +14,8 @@ from cp.plan import INHERIT, LOG, Health, Job
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.host_info import Machine
-    from cp.config.jobs.triggers import Trigger
+    from cp.config.host_info import HostInfo
+    from cp.config.jobs.triggers import ReadTrigger
 
 TELEMETRY_JOB = "containerpilot"  # the name under which telemetry is a job; whoever has it is always healthy
 
@@ -46,20 +46,20 @@ class ReadJob:
 
     __slots__ = ("fields", "job", "source", "trigger")
 
-    def __init__(self, job: Job, fields: Fields, trigger: Trigger) -> None:
+    def __init__(self, job: Job, fields: Fields, trigger: ReadTrigger) -> None:
         self.job = job
         self.source = job.name
         self.fields = fields
         self.trigger = trigger
 
 
-def read_jobs(root: Fields, machine: Machine) -> list[ReadJob]:
+def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
     """The jobs in their order.
 
     Beyond what ContainerPilot 3 knew there is `main`: when this job completes, everything is stopped, and its exit
     code is ContainerPilot's.
     """
-    jobs = [_read_job(fields, machine) for fields in root.objects("jobs", _KEYS)]
+    jobs = [_read_job(fields, host_info) for fields in root.objects("jobs", _KEYS)]
     waited_for = {read.trigger.when.source for read in jobs}
     for read in jobs:
         if not read.fields.has("exec"):
@@ -71,7 +71,7 @@ def read_jobs(root: Fields, machine: Machine) -> list[ReadJob]:
     return jobs
 
 
-def _read_job(fields: Fields, machine: Machine) -> ReadJob:
+def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
     name = fields.string("name")
     if not name.strip():
         fields.fault("name", "'name' must not be blank")
@@ -87,7 +87,7 @@ def _read_job(fields: Fields, machine: Machine) -> ReadJob:
                 f"job[{shown}].health must be set if 'port' is set: "
                 'add it, such as "health": {"exec": "/bin/check", "interval": 10, "ttl": 25}',
             )
-    service = read_service(fields, name, ttl, machine)
+    service = read_service(fields, name, ttl, host_info)
     trigger = read_trigger(fields, shown)
     restarts = read_restarts(fields, shown, default=None if trigger.interval else 0)
     if restarts is None and trigger.when.each and trigger.when.code != SIGNAL_EVENT:
@@ -137,7 +137,7 @@ def _warn_of_no_process(read: ReadJob, waited_for: set[str]) -> None:
         read.trigger.fields.warning("interval", "has no effect without `exec`")
 
 
-def _timeout(fields: Fields, name: str, trigger: Trigger) -> tuple[float | None, str]:
+def _timeout(fields: Fields, name: str, trigger: ReadTrigger) -> tuple[float | None, str]:
     """Seconds that one run may take, and their text; a periodic job is done when the next run is due."""
     text = fields.string("timeout")
     limit = fields.duration("timeout", f"unable to parse job[{name}].timeout '{text}': ")

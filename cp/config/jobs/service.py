@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cp.config.fields import Fields
-    from cp.config.host_info import Machine
+    from cp.config.host_info import HostInfo
     from cp.plan import Job
 
 DEFAULT_INTERFACES = ("eth0:inet", "inet")
@@ -35,7 +35,7 @@ def check_service_name(fields: Fields, name: str) -> None:
         fields.fault("name", f"{SERVICE_NAME_RULE}: a small letter, then one or more letters, digits or dashes")
 
 
-def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Service | None:
+def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Service | None:
     """The service that a job is advertised as; None if it has no `port`. `ttl` is that of its health check."""
     port = fields.integer("port")
     consul = fields.object("consul", _CONSUL_KEYS)
@@ -70,8 +70,8 @@ def read_service(fields: Fields, name: str, ttl: int, machine: Machine) -> Servi
         )
     return Service(
         name=name,
-        id=_id(fields) or f"{name}-{machine.hostname}",
-        address=machine.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES),
+        id=_id(fields) or f"{name}-{host_info.hostname}",
+        address=host_info.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES),
         port=port,
         ttl=ttl,
         tags=tags,

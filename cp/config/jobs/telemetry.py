@@ -14,33 +14,33 @@ from cp.config.shared_telemetry import (
     one_of_the_types,
     read_port,
 )
-from cp.plan import Health, Job, Metric, Service, Telemetry, When
+from cp.plan import Health, Job, Metric, Service, TelemetrySettings, When
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.host_info import Machine
+    from cp.config.host_info import HostInfo
 
 _KEYS = ("port", "interfaces", "tags", "metrics")
 _METRIC_KEYS = (*NAME_PARTS, "help", "type")
 
 
-def read_telemetry(root: Fields, machine: Machine, *, has_catalog: bool) -> ReadTelemetry | None:
+def read_telemetry(root: Fields, host_info: HostInfo, *, has_catalog: bool) -> ReadTelemetry | None:
     """`telemetry`; None without it. With a catalogue it is told to that, too."""
     fields = root.object("telemetry", _KEYS)
     if fields is None:
         return None
     port = read_port(fields, "telemetry validation error: `port` must be > 0")
     tags = fields.strings("tags", single=True)
-    address = machine.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES)
-    telemetry = Telemetry(address=address, port=port, job=TELEMETRY_JOB, metrics=_read_metrics(fields))
+    address = host_info.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES)
+    telemetry = TelemetrySettings(address=address, port=port, job=TELEMETRY_JOB, metrics=_read_metrics(fields))
     service = Service(
         name=TELEMETRY_JOB,
-        id=f"{TELEMETRY_JOB}-{machine.hostname}",
+        id=f"{TELEMETRY_JOB}-{host_info.hostname}",
         address=address,
         port=port,
         ttl=TELEMETRY_TTL,
-        tags=(*tags, machine.version) if machine.version else tags,
+        tags=(*tags, host_info.version) if host_info.version else tags,
     )
     job = Job(
         name=TELEMETRY_JOB,

@@ -20,7 +20,7 @@ _KEYS = ("interval", "source", "once", "each", "timeout")
 _AT_START = When(code="startup", source=GLOBAL)
 
 
-class Trigger:
+class ReadTrigger:
     """What was read: `when`, and the object it was read from, if there is one.
 
     `interval` is the rhythm as it was written, empty if there is none; `checked` says that the source is to be there;
@@ -45,24 +45,24 @@ class Trigger:
         self.eventless = eventless
 
 
-def read_trigger(job: Fields, name: str) -> Trigger:
+def read_trigger(job: Fields, name: str) -> ReadTrigger:
     """What starts a job; without a word about it the start of ContainerPilot does, once."""
     fields = job.object("when", _KEYS)
     if fields is None:
-        return Trigger(_AT_START)
+        return ReadTrigger(_AT_START)
     given = [key for key in ("interval", "once", "each") if fields.string(key)]
     if len(given) > 1:
         job.fault("when", f"job[{name}].when can have only one of 'interval', 'once', or 'each'")
-        return Trigger(_AT_START, fields)
+        return ReadTrigger(_AT_START, fields)
     if given == ["interval"]:
         return _periodic(fields, name)
     source = fields.string("source")
     if source in SIGNALS:
-        return Trigger(_signal(fields, name, source), fields)
+        return ReadTrigger(_signal(fields, name, source), fields)
     if not given:
         if not source:
             _warn_of_nothing(fields)
-        return Trigger(_AT_START, fields, eventless=source)
+        return ReadTrigger(_AT_START, fields, eventless=source)
     return _on_event(fields, name, given[0], source)
 
 
@@ -80,25 +80,25 @@ def without_event(fields: Fields) -> str:
     )
 
 
-def _periodic(fields: Fields, name: str) -> Trigger:
+def _periodic(fields: Fields, name: str) -> ReadTrigger:
     text = fields.string("interval")
     limit = fields.duration("interval", f"unable to parse job[{name}].when.interval '{text}': ")
     for key in ("source", "timeout"):
         if fields.has(key):
             fields.warning(key, "has no effect beside `interval`")
     if limit is None:
-        return Trigger(_AT_START, fields)
+        return ReadTrigger(_AT_START, fields)
     if limit[0] < durations.MILLISECOND:
         fields.fault("interval", f"job[{name}].when.interval '{text}' cannot be less than 1ms")
     when = When(code="startup", source=GLOBAL, interval=durations.seconds(limit[0]))
-    return Trigger(when, fields, interval=limit[1])
+    return ReadTrigger(when, fields, interval=limit[1])
 
 
 def _signal(fields: Fields, name: str, source: str) -> When:
     return When(code=SIGNAL_EVENT, source=source, each=True, timeout=_timeout(fields, name))
 
 
-def _on_event(fields: Fields, name: str, key: str, source: str) -> Trigger:
+def _on_event(fields: Fields, name: str, key: str, source: str) -> ReadTrigger:
     event = fields.string(key)
     if event not in _EVENTS:
         from cp.config.nearest import did_you_mean
@@ -108,13 +108,13 @@ def _on_event(fields: Fields, name: str, key: str, source: str) -> Trigger:
             f"unable to parse job[{name}].when.event: {event} is not a valid event code"
             f"{did_you_mean(event, _EVENTS) or ': choose one of ' + ', '.join(_EVENTS)}",
         )
-        return Trigger(_AT_START, fields)
+        return ReadTrigger(_AT_START, fields)
     if not source:
         if event in SIGNALS:
-            return Trigger(_signal(fields, name, event), fields)
+            return ReadTrigger(_signal(fields, name, event), fields)
         if event not in GLOBAL_EVENTS:
             fields.fault("source", f"is missing: {_who_sends(event)}")
-            return Trigger(_AT_START, fields)
+            return ReadTrigger(_AT_START, fields)
         source = GLOBAL
     when = When(
         code=SIGNAL_EVENT if event in SIGNALS else event,
@@ -126,7 +126,7 @@ def _on_event(fields: Fields, name: str, key: str, source: str) -> Trigger:
         # ContainerPilot 3 let the time run out without effect; otherwise the hook would be gone when it is needed.
         fields.warning("timeout", f"has no effect: a job on `{event}` waits until a stop, however late that is")
         when = when.replace(timeout=None)
-    return Trigger(when, fields, checked=True)
+    return ReadTrigger(when, fields, checked=True)
 
 
 def _timeout(fields: Fields, name: str) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.config.catalogs import CATALOG_KEYS, read_catalog
 from cp.config.control import read_control
 from cp.config.fields import Fields
-from cp.config.host_info import Machine
+from cp.config.host_info import HostInfo
 from cp.config.json5.parser import EXTRA_COMMA
 from cp.config.names import ip_variable
 from cp.config.services.backends import read_backends
@@ -60,7 +60,7 @@ def compile_services(
 ) -> Plan:
     """The plan of a document; ConfigError if it has faults. `arguments` are the words of the application's command."""
     root = Fields(problems, document.root, "", _KEYS)
-    scope = Scope(start_event(root), Machine(hostname, addresses, version))
+    scope = Scope(start_event(root), HostInfo(hostname, addresses, version))
     _warn_about_json(document, problems)
     warn_about_repeated_keys(document, problems)
     # ContainerPilot 2 knows API v2 only, and so do the readers of its keys, such as templates of confd.

@@ -8,7 +8,7 @@ from cp.plan import When
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
-    from cp.config.host_info import Machine
+    from cp.config.host_info import HostInfo
 
 _DEFAULT_INTERFACES = ("eth0:inet",)
 _ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"].'
@@ -17,12 +17,12 @@ _ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"]
 class Scope:
     """`start` is the event (code and source) on which everything begins; `machine` is the one that this is for."""
 
-    __slots__ = ("_at_start", "_names", "machine", "start", "variables")
+    __slots__ = ("_at_start", "_names", "host_info", "start", "variables")
 
-    def __init__(self, start: tuple[str, str], machine: Machine) -> None:
+    def __init__(self, start: tuple[str, str], host_info: HostInfo) -> None:
         self.start = start
         self._at_start = When(code=start[0], source=start[1])
-        self.machine = machine
+        self.host_info = host_info
         self.variables = Variables()
         self._names: set[str] = set()
 
@@ -44,7 +44,7 @@ class Scope:
 
     def address(self, fields: Fields) -> str:
         """The address that `interfaces` chooses; a fault, and an empty text, if there is none."""
-        return self.machine.address(fields, _DEFAULT_INTERFACES, _ON_DEFAULT)
+        return self.host_info.address(fields, _DEFAULT_INTERFACES, _ON_DEFAULT)
 
 
 def read_name(fields: Fields, *, kind: str) -> str:

@@ -13,7 +13,7 @@ from cp.config.shared_telemetry import (
     one_of_the_types,
     read_port,
 )
-from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, Telemetry
+from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, TelemetrySettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
         fields.fault("servicename", "must not be blank: leave it out for 'containerpilot'")
     elif "=" in name:
         fields.fault("servicename", "must not have '=' in it: the name is part of an environment variable's")
-    service_id = _free_id(f"{name}-{scope.machine.hostname}", services)
+    service_id = _free_id(f"{name}-{scope.host_info.hostname}", services)
     if any(job.service is not None and job.service.name == name for job in services):
         fields.warning(
             "servicename",
@@ -63,7 +63,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
         always_healthy=True,
         reload=REPLACE,
     )
-    telemetry = Telemetry(
+    telemetry = TelemetrySettings(
         address=address,
         port=port,
         job=job.name,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog.factory import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue_status import Catalogue
+from cp.engine.catalogue_status import CatalogueStatus
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Party:
             lambda: open_catalog(settings, environ={}),
             self.live,
             self.live,
-            listener=Catalogue(time.monotonic),
+            listener=CatalogueStatus(time.monotonic),
             random=random.random,
         )
         registrar.start()
@@ -115,7 +115,7 @@ class Party:
             self.live,
             self.live,
             reports.add,
-            listener=Catalogue(time.monotonic),
+            listener=CatalogueStatus(time.monotonic),
             random=random.random,
         )
         watcher.start()

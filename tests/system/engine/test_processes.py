@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cp.engine import exec_limits
-from cp.engine.context import Environment, Host
+from cp.engine.context import Context, Environment
 from cp.engine.events import Bus
 from cp.engine.loop import Loop
 from cp.engine.output import LINGERING_LIMIT, WARNING_PAUSE, Outputs
@@ -155,7 +155,7 @@ def test_what_a_swept_process_leaves_behind_is_terminated(scene: Scene) -> None:
 
 
 def test_a_stopped_process_can_be_terminated(scene: Scene) -> None:
-    host = Host(
+    host = Context(
         loop=scene.loop,
         processes=scene.processes,
         outputs=scene.outputs,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog.http.client import Http
+from cp.catalog.http.client import HttpClient
 from cp.catalog.protocol import CatalogGarbage
 from cp.config.endpoint import parse_endpoint
 from cp.plan import Tls
@@ -262,7 +262,7 @@ def last_ports(started: Pilot) -> list[int] | None:
 
 def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent) -> None:
     agent.lie(lies.floods)
-    http = Http(
+    http = HttpClient(
         "Consul",
         parse_endpoint(agent.address),
         connect_timeout=2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cp.catalog.protocol import CatalogForgotten, CatalogUnreachable, Entry, Instance
+from cp.catalog.protocol import CatalogEntry, CatalogForgotten, CatalogUnreachable, Instance
 from cp.plan import Service, Watch
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class FakeCatalog:
     def __init__(self) -> None:
         self.calls: list[str] = []
         self.known: dict[str, str] = {}
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, CatalogEntry] = {}
         self.looks: list[str] = []
         self.on_look: Callable[[], object] = lambda: None
         self.error: Exception | None = None
@@ -157,7 +157,7 @@ class FakeCatalog:
         self._call(f"deregister {service.id}")
         self.known.pop(service.id, None)
 
-    def entry(self, service: Service) -> Entry | None:
+    def entry(self, service: Service) -> CatalogEntry | None:
         """What `entries` says is there; these calls are not remembered, but in `looks`."""
         self.looks.append(service.id)
         self.on_look()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from cp.catalog.id_claim import LOOK_EVERY, SOON
-from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogGarbage, CatalogRefused, Entry
+from cp.catalog.protocol import CatalogClosed, CatalogEntry, CatalogForgotten, CatalogGarbage, CatalogRefused
 from tests.unit.catalog.fakes import DOWN, service
 from tests.unit.catalog.scene import Scene
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from cp.plan import Service
 
-NEIGHBOUR = Entry("10.0.0.1", 8002, alive=True)  # another port of this machine
-STRANGER = Entry("10.0.0.2", 80, alive=True)
-OURSELVES = Entry("10.0.0.1", 80, alive=True)
+NEIGHBOUR = CatalogEntry("10.0.0.1", 8002, alive=True)  # another port of this machine
+STRANGER = CatalogEntry("10.0.0.2", 80, alive=True)
+OURSELVES = CatalogEntry("10.0.0.1", 80, alive=True)
 ADVICE = "give each an id or a hostname of its own"
 
 
@@ -46,9 +46,9 @@ def test_a_program_beside_a_live_one_takes_an_id_of_its_own(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize(
-    "entry", [Entry("10.0.0.1", 8002, alive=False), STRANGER, OURSELVES], ids=["dead", "elsewhere", "ourselves"]
+    "entry", [CatalogEntry("10.0.0.1", 8002, alive=False), STRANGER, OURSELVES], ids=["dead", "elsewhere", "ourselves"]
 )
-def test_an_entry_of_an_earlier_life_is_replaced_without_a_word(scene: Scene, entry: Entry) -> None:
+def test_an_entry_of_an_earlier_life_is_replaced_without_a_word(scene: Scene, entry: CatalogEntry) -> None:
     scene.catalog.entries["web-box"] = entry
     assert scene.passes() == ["register web-box passing", "passing web-box"]
     assert scene.said() == ["info: Service registered: web"]
@@ -165,12 +165,12 @@ class Shared:
     """A catalogue that several programs use; every entry is alive."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, CatalogEntry] = {}
         self.calls: list[str] = []
 
     def register(self, one: Service, status: str) -> None:
         self.calls.append(f"register {one.id} {one.port}")
-        self.entries[one.id] = Entry(one.address, one.port, alive=True)
+        self.entries[one.id] = CatalogEntry(one.address, one.port, alive=True)
 
     def heartbeat(self, one: Service, status: str, output: str) -> None:
         self.calls.append(f"heartbeat {one.id} {one.port}")
@@ -180,7 +180,7 @@ class Shared:
     def deregister(self, one: Service) -> None:
         self.entries.pop(one.id, None)
 
-    def entry(self, one: Service) -> Entry | None:
+    def entry(self, one: Service) -> CatalogEntry | None:
         return self.entries.get(one.id)
 
     def close(self) -> None:
@@ -256,7 +256,7 @@ def test_programs_of_two_machines_do_not_fight_for_an_id(seed: int, new_scene: C
 
 def test_what_somebody_wrote_into_the_catalogue_breaks_no_line_of_the_log(scene: Scene) -> None:
     beats(scene, 1)
-    scene.catalog.entries["web-box"] = Entry("evil\nline\x1b[31m" + "x" * 1000, 80, alive=True)
+    scene.catalog.entries["web-box"] = CatalogEntry("evil\nline\x1b[31m" + "x" * 1000, 80, alive=True)
     beats(scene, SOON - 1)
     (line,) = [line for line in scene.said() if line.startswith("warning")]
     assert line.isprintable()

@@ -346,7 +346,7 @@ def test_heartbeats_cost_no_look_at_all_instances(scene: Scene, monkeypatch: pyt
     looks: list[int] = []
     look = Directory._look
 
-    def counted(self: Directory, watch: Watch, seen: dict[str, records.Record]) -> tuple[list[Instance], float]:
+    def counted(self: Directory, watch: Watch, seen: dict[str, records.InstanceRecord]) -> tuple[list[Instance], float]:
         looks.append(len(seen))
         return look(self, watch, seen)
 
@@ -524,7 +524,7 @@ def test_an_entry_that_cannot_be_read_now_is_read_later(scene: Scene, monkeypatc
     scene.open().register(service(), "passing")
     directory = scene.open()
 
-    def fail(path: str) -> records.Record:
+    def fail(path: str) -> records.InstanceRecord:
         raise OSError(number, os.strerror(number), path)
 
     with monkeypatch.context() as broken:
@@ -539,7 +539,7 @@ def test_an_entry_that_may_not_be_read_is_named_once_and_counts_once_it_may(scen
     scene.open().register(service(), "passing")
     directory = scene.open()
 
-    def refuse(path: str) -> records.Record:
+    def refuse(path: str) -> records.InstanceRecord:
         raise PermissionError(errno.EACCES, "Permission denied", path)
 
     with monkeypatch.context() as broken:
@@ -560,7 +560,7 @@ def test_an_error_during_a_wait_is_reported_by_the_next_look(
     break_call("lstat", errno.EACCES)
     calls = 0
 
-    def scan() -> dict[str, records.Record]:
+    def scan() -> dict[str, records.InstanceRecord]:
         nonlocal calls
         calls += 1
         if calls > 1:

@@ -14,7 +14,7 @@ from cp.catalog.etcd.client import Etcd
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
-from cp.engine.catalogue_status import Catalogue
+from cp.engine.catalogue_status import CatalogueStatus
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
 from tests.unit.catalog.test_http import Server, serve
@@ -125,9 +125,9 @@ def test_a_version_that_is_not_told(etcds: Etcds) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["/version", V2])
-def test_a_server_in_trouble_is_chosen_for_when_it_answers(etcds: Etcds, trouble: str) -> None:
+def test_a_server_in_trouble_is_chosen_for_when_it_answers(etcds: Etcds, outage: str) -> None:
     well = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
-    etcds.answers = {**well, trouble: (503, b"no leader")}
+    etcds.answers = {**well, outage: (503, b"no leader")}
     client = etcds.client(preferred_api="v2")
     with pytest.raises(CatalogUnreachable):
         client._do(type)
@@ -160,7 +160,9 @@ def test_all_clients_of_a_catalogue_tell_their_choice_once(etcds: Etcds) -> None
     etcds.answers = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
     loop, log = FakeLoop(Clock()), FakeLog()
     settings = EtcdSettings(endpoints=(etcds.url,), preferred_api="v2")
-    discovery = Discovery(settings, cast("Any", loop), cast("Any", log), lambda: 0.5, facts=Catalogue(time.monotonic))
+    discovery = Discovery(
+        settings, cast("Any", loop), cast("Any", log), lambda: 0.5, facts=CatalogueStatus(time.monotonic)
+    )
     for _ in range(3):
         client = discovery._open("app")
         with pytest.raises(CatalogError):

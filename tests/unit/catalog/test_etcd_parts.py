@@ -9,7 +9,7 @@ import pytest
 from cp.catalog.etcd.client import gateways, parse_version
 from cp.catalog.etcd.endpoints import Endpoints
 from cp.catalog.etcd.gateway import error_of, number
-from cp.catalog.etcd.records import Reader, Record, encode, instances, normal_prefix
+from cp.catalog.etcd.records import EtcdReader, EtcdRecord, encode, instances, normal_prefix
 from cp.catalog.etcd.v3 import lease_id
 from cp.catalog.http.client import Answer
 from cp.catalog.protocol import CatalogError, CatalogGarbage, Instance
@@ -50,10 +50,10 @@ GOOD = '{"address":"10.0.0.1"}'
 
 
 def test_a_record_needs_very_little() -> None:
-    assert Record('{"address":"a"}', "from-the-key").instance == Instance("from-the-key", "a", 0)
-    record = Record(b'{"id":"i","name":"n","address":"a","port":5,"tags":["x"],"more":{}}', "k")
+    assert EtcdRecord('{"address":"a"}', "from-the-key").instance == Instance("from-the-key", "a", 0)
+    record = EtcdRecord(b'{"id":"i","name":"n","address":"a","port":5,"tags":["x"],"more":{}}', "k")
     assert (record.name, record.instance) == ("n", Instance("i", "a", 5, ("x",)))
-    assert Record('{"address":"a","tags":null}', "k").instance.tags == ()
+    assert EtcdRecord('{"address":"a","tags":null}', "k").instance.tags == ()
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_a_record_needs_very_little() -> None:
 )
 def test_what_is_no_record(text: str | bytes, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}$"):
-        Record(text, "k")
+        EtcdRecord(text, "k")
 
 
 def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> None:
     told: list[str] = []
-    reader = Reader(told.append)
+    reader = EtcdReader(told.append)
     for value in ("x", "x", GOOD, "x"):
         found = instances(reader.records([("/b", "b", GOOD), ("/a", "a", value)]))
         assert [one.id for one in found] == (["a", "b"] if value == GOOD else ["b"])
@@ -94,7 +94,7 @@ def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> Non
 
 def test_a_place_where_no_key_can_be_is_told_once() -> None:
     told: list[str] = []
-    reader = Reader(told.append)
+    reader = EtcdReader(told.append)
     for key in ("/a/b", "/a/b", "/c/d"):
         reader.obstructed(key)
     line = "in etcd cannot be: one above it is not a directory; see etcd.prefix"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog.http.client import Http
-from cp.catalog.http.line_stream import Stream
+from cp.catalog.http.client import HttpClient
+from cp.catalog.http.line_stream import LineStream
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from cp.config.endpoint import Endpoint, parse_endpoint
 from cp.plan import Tls
@@ -120,13 +120,13 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def client() -> Iterator[Callable[..., Http]]:
-    clients: list[Http] = []
+def client() -> Iterator[Callable[..., HttpClient]]:
+    clients: list[HttpClient] = []
 
-    def make(server: Server | Endpoint, **options: Any) -> Http:
+    def make(server: Server | Endpoint, **options: Any) -> HttpClient:
         address = server if isinstance(server, Endpoint) else Endpoint("http", "127.0.0.1", server.port)
         options = {"connect_timeout": LONG, "read_timeout": LONG, "tls": Tls(), "environ": {}, **options}
-        clients.append(Http("Consul", address, **options))
+        clients.append(HttpClient("Consul", address, **options))
         return clients[-1]
 
     yield make
@@ -254,7 +254,7 @@ def test_a_zone_leads_there_and_is_not_sent(serve: Any, client: Any) -> None:
 # --- what goes wrong
 
 
-def failure(http: Http, **options: Any) -> CatalogError:
+def failure(http: HttpClient, **options: Any) -> CatalogError:
     with pytest.raises(CatalogError) as caught:
         http.request("GET", "/", headers={}, **options)
     return caught.value
@@ -358,7 +358,7 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(serve: Any, client: An
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # with a reset
 
-    class Heard(Stream):
+    class Heard(LineStream):
         def heard(self, line: bytes) -> bool:
             raise AssertionError("there is no whole line")
 

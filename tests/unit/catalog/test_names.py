@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog.http.client import Http
+from cp.catalog.http.client import HttpClient
 from cp.catalog.http.resolver import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogUnreachable
-from cp.catalog.wakeup import Bell
+from cp.catalog.wakeup import Wakeup
 from cp.config.endpoint import Endpoint
 from cp.plan import Tls
 from tests.unit.catalog.fakes import Clock
@@ -79,14 +79,14 @@ def resolver(name_server: NameServer) -> Resolver:
 
 
 @pytest.fixture
-def client(resolver: Resolver) -> Iterator[Callable[..., Http]]:
+def client(resolver: Resolver) -> Iterator[Callable[..., HttpClient]]:
     """Of `consul.test`, at the port of a server."""
-    clients: list[Http] = []
+    clients: list[HttpClient] = []
 
-    def make(server: Server, **options: Any) -> Http:
+    def make(server: Server, **options: Any) -> HttpClient:
         address = Endpoint("http", "consul.test", server.port)
         options = {"connect_timeout": LONG, "read_timeout": LONG, "tls": Tls(), "environ": {}, **options}
-        clients.append(Http("Consul", address, resolver=resolver, **options))
+        clients.append(HttpClient("Consul", address, resolver=resolver, **options))
         return clients[-1]
 
     yield make
@@ -94,11 +94,11 @@ def client(resolver: Resolver) -> Iterator[Callable[..., Http]]:
         each.close()
 
 
-def ask(http: Http) -> bytes:
+def ask(http: HttpClient) -> bytes:
     return http.request("GET", "/", headers={}).body
 
 
-def failure(http: Http) -> CatalogError:
+def failure(http: HttpClient) -> CatalogError:
     with pytest.raises(CatalogError) as caught:
         ask(http)
     return caught.value
@@ -128,7 +128,9 @@ def test_the_name_of_a_proxy_is_looked_up_in_its_place(serve: Any, client: Any, 
     assert ask(client(server, **proxied)) == b"ok"
     name_server.say(None)
     fresh = Resolver(name_server)
-    http = Http("Consul", Endpoint("http", "consul.test", 1), read_timeout=1, tls=Tls(), resolver=fresh, **proxied)
+    http = HttpClient(
+        "Consul", Endpoint("http", "consul.test", 1), read_timeout=1, tls=Tls(), resolver=fresh, **proxied
+    )
     assert "no address for the name 'proxy.test' within 0.2 s" in str(failure(http))
     http.close()
 
@@ -193,12 +195,12 @@ def test_no_descriptor_is_left_of_a_wait(serve: Any, client: Any, name_server: N
 
 @pytest.mark.parametrize("trouble", [None, AGAIN, socket.gaierror(socket.EAI_FAIL, "x"), OSError("no thread")])
 def test_the_last_good_address_serves_while_name_servers_are_in_trouble(
-    serve: Any, client: Any, name_server: NameServer, trouble: Exception | None
+    serve: Any, client: Any, name_server: NameServer, outage: Exception | None
 ) -> None:
     server = serve(hangs_up_afterwards)
     http = client(server, connect_timeout=4)
     assert ask(http) == b"ok"
-    name_server.say(trouble)
+    name_server.say(outage)
     begin = time.monotonic()
     assert ask(http) == b"ok"
     assert ask(client(server)) == b"ok", "what one client has learned, all know"
@@ -266,12 +268,12 @@ def test_every_address_of_a_name_is_tried(serve: Any, client: Any, name_server: 
 
 
 def wait_for_end(lookup: Any) -> None:
-    bell = Bell()
+    wakeup = Wakeup()
     end = time.monotonic() + LONG
     while not lookup.is_over:
         assert time.monotonic() < end
-        lookup.wait(bell, 0.1)
-    bell.close()
+        lookup.wait(wakeup, 0.1)
+    wakeup.close()
 
 
 def test_a_look_up_whose_thread_got_lost_is_made_anew() -> None:

@@ -8,9 +8,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from cp.catalog.instrumented import Observed
+from cp.catalog.instrumented import InstrumentedCatalog
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.engine.catalogue_status import Awaited
+from cp.engine.catalogue_status import PendingCalls
 
 CALLS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("register", "register", ("service", "passing")),
@@ -28,7 +28,7 @@ def observed(catalog: Mock) -> tuple[Any, list[tuple[str, bool]]]:
         assert 0 <= seconds < 60
         heard.append((verb, failed))
 
-    return Observed(cast("Any", catalog), observe, Awaited(time.monotonic), "app"), heard
+    return InstrumentedCatalog(cast("Any", catalog), observe, PendingCalls(time.monotonic), "app"), heard
 
 
 @pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
@@ -77,7 +77,7 @@ def test_an_answer_is_overdue_until_the_catalogue_has_given_one(
     error: Exception | None, method: str, verb: str, arguments: tuple[Any, ...]
 ) -> None:
     now = 1000.0
-    awaited = Awaited(lambda: now)
+    awaited = PendingCalls(lambda: now)
     wait = 60.0 * 17 / 16 if verb == "wait" else 0.0
     heard: list[dict[str, float]] = []
 
@@ -90,7 +90,7 @@ def test_an_answer_is_overdue_until_the_catalogue_has_given_one(
             raise error
 
     catalog = Mock(**{f"{method}.side_effect": call})
-    one = Observed(cast("Any", catalog), None, awaited, "app")
+    one = InstrumentedCatalog(cast("Any", catalog), None, awaited, "app")
     if error is None:
         getattr(one, method)(*arguments)
     else:

@@ -207,7 +207,7 @@ def test_removal_of_a_service(scene: Scene) -> None:
     assert scene.run(3600) == ["deregister web-box"]
     assert gone == ["web", "web again"]
     assert scene.said() == ["info: Deregistering service: web"]
-    assert len(scene.registrar._goals) == 0
+    assert len(scene.registrar._desired_state) == 0
 
 
 def test_a_service_that_was_never_registered_is_removed_all_the_same(scene: Scene) -> None:

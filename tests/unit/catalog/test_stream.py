@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cp.catalog.http.line_stream import FLOOD, LONGEST_LINE, Stream
+from cp.catalog.http.line_stream import FLOOD, LONGEST_LINE, LineStream
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from tests.unit.catalog.test_http import LONG, OK, client, in_background, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cp.catalog.http.client import Http
+    from cp.catalog.http.client import HttpClient
 
 __all__ = ["client", "serve"]
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class Heard(Stream):
+class Heard(LineStream):
     """Has heard enough after so many lines."""
 
     def __init__(self, enough: int, max_wait: float = LONG, *, greeted: bool = False) -> None:
@@ -44,7 +44,7 @@ def chunk(content: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(content), content)
 
 
-def listen(http: Http, stream: Stream) -> None:
+def listen(http: HttpClient, stream: LineStream) -> None:
     answer = http.request("POST", "/watch", headers={}, body=b"{}", stream=stream)
     assert (answer.status, answer.body) == (200, b"")
 
@@ -96,7 +96,7 @@ def test_chatter_does_not_prolong_it(serve: Any, client: Any) -> None:
     assert len(heard.lines) > 1
 
 
-def failure(http: Http, stream: Stream) -> CatalogError:
+def failure(http: HttpClient, stream: LineStream) -> CatalogError:
     with pytest.raises(CatalogError) as caught:
         listen(http, stream)
     return caught.value

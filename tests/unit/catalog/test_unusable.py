@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cp.catalog.unusable_entries import MOST_REPORTS, Seen, Unusable
+from cp.catalog.unusable_entries import MOST_REPORTS, Seen, UnusableEntries
 
 
 def test_each_is_reported_once_while_it_is_there() -> None:
     told: list[str] = []
-    unusable = Unusable(told.append)
+    unusable = UnusableEntries(told.append)
     for texts in ({"a": "a is bad"}, {"a": "a is bad"}, {"a": "a is worse", "b": "b is bad"}, {}, {"b": "b is bad"}):
         unusable.report(texts)
     assert told == ["a is bad", "b is bad", "b is bad"]
@@ -15,7 +15,7 @@ def test_each_is_reported_once_while_it_is_there() -> None:
 
 def test_many_at_once_are_counted() -> None:
     told: list[str] = []
-    unusable = Unusable(told.append)
+    unusable = UnusableEntries(told.append)
     many = {str(number): f"{number} is bad" for number in range(MOST_REPORTS + 3)}
     unusable.report(many)
     unusable.report(many)
@@ -26,7 +26,7 @@ def test_many_at_once_are_counted() -> None:
 def test_each_is_reported_once_to_all_clients_while_one_of_them_sees_it() -> None:
     told: list[str] = []
     seen = Seen()
-    first, second = (Unusable(told.append, seen) for _ in range(2))
+    first, second = (UnusableEntries(told.append, seen) for _ in range(2))
     bad = {"a": "a is bad"}
     for one, texts in ((first, bad), (second, bad), (first, {}), (first, bad), (second, {}), (first, bad)):
         one.report(texts)
@@ -39,7 +39,7 @@ def test_each_is_reported_once_to_all_clients_while_one_of_them_sees_it() -> Non
 def test_what_a_client_saw_that_is_closed_is_seen_no_more() -> None:
     told: list[str] = []
     seen = Seen()
-    first, second = (Unusable(told.append, seen) for _ in range(2))
+    first, second = (UnusableEntries(told.append, seen) for _ in range(2))
     first.report({"a": "a is bad", "b": "b is bad"})
     second.report({"b": "b is bad"})
     first.close()

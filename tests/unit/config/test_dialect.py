@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cp.config.errors import ConfigError
-from cp.plan import Control
+from cp.plan import ControlSettings
 from tests.unit.config.loading import load_text, refused
 
 
@@ -111,8 +111,8 @@ def test_another_dialect_is_refused(value: str, what: str) -> None:
 def test_a_declared_services_dialect_may_have_a_control_socket() -> None:
     plan = load_text('{"dialect": "services", "control": {"socket": "/run/c.socket"}}', "app")
 
-    assert plan.control == Control(socket="/run/c.socket", announced=False)
+    assert plan.control == ControlSettings(socket="/run/c.socket", announced=False)
 
 
 def test_without_a_word_about_it_the_services_dialect_does_not_announce_its_control_socket() -> None:
-    assert load_text('{"services": []}', "app").control == Control(announced=False)
+    assert load_text('{"services": []}', "app").control == ControlSettings(announced=False)

@@ -10,7 +10,17 @@ import pytest
 from cp.config.errors import ConfigError
 from cp.config.load import control_socket
 from cp.config.source import Source
-from cp.plan import EVENT, REOPEN_LOG, STOP, ConsulSettings, Control, DirectorySettings, Logging, Watch, When
+from cp.plan import (
+    EVENT,
+    REOPEN_LOG,
+    STOP,
+    ConsulSettings,
+    ControlSettings,
+    DirectorySettings,
+    LoggingSettings,
+    Watch,
+    When,
+)
 from tests.unit.config.loading import (
     faults_of_jobs,
     job,
@@ -171,18 +181,18 @@ def test_a_watch_that_is_wrong(watch: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("written", "control"),
     [
-        (None, Control()),
-        ({}, Control()),
-        ({"socket": "/var/run/cp3-test.sock"}, Control(socket="/var/run/cp3-test.sock")),
-        ({"users": None}, Control()),
-        ({"users": []}, Control()),
-        ({"users": 1000}, Control(users=(1000,))),
-        ({"users": ["root", 1000, "1000", None, "4294967294"]}, Control(users=(0, 1000, 4294967294))),
-        ({"users": "*"}, Control(users=None)),
-        ({"socket": "/s", "users": [1000, "*"]}, Control(socket="/s", users=None)),
+        (None, ControlSettings()),
+        ({}, ControlSettings()),
+        ({"socket": "/var/run/cp3-test.sock"}, ControlSettings(socket="/var/run/cp3-test.sock")),
+        ({"users": None}, ControlSettings()),
+        ({"users": []}, ControlSettings()),
+        ({"users": 1000}, ControlSettings(users=(1000,))),
+        ({"users": ["root", 1000, "1000", None, "4294967294"]}, ControlSettings(users=(0, 1000, 4294967294))),
+        ({"users": "*"}, ControlSettings(users=None)),
+        ({"socket": "/s", "users": [1000, "*"]}, ControlSettings(socket="/s", users=None)),
     ],
 )
-def test_control(written: Any, control: Control) -> None:  # rows 21, 92
+def test_control(written: Any, control: ControlSettings) -> None:  # rows 21, 92
     assert load_jobs(control=written).control == control
 
 
@@ -225,18 +235,21 @@ def test_clients_need_not_know_the_users_of_the_control_socket(socket: str) -> N
 @pytest.mark.parametrize(
     ("written", "logging"),
     [
-        (None, Logging(level="info", format="job", output="stdout")),  # row 38
-        ({}, Logging(level="info", format="job", output="stdout")),
+        (None, LoggingSettings(level="info", format="job", output="stdout")),  # row 38
+        ({}, LoggingSettings(level="info", format="job", output="stdout")),
         (
             {"level": "DEBUG", "format": "text", "output": "stderr"},  # row 39
-            Logging(level="debug", format="text", output="stderr"),
+            LoggingSettings(level="debug", format="text", output="stderr"),
         ),
-        ({"level": "warn", "format": "Default"}, Logging(level="warning", format="job", output="stdout")),
-        ({"output": "/var/log/App.log"}, Logging(level="info", format="job", output="/var/log/App.log")),  # row 42
-        ({"output": "STDERR"}, Logging(level="info", format="job", output="stderr")),
+        ({"level": "warn", "format": "Default"}, LoggingSettings(level="warning", format="job", output="stdout")),
+        (
+            {"output": "/var/log/App.log"},
+            LoggingSettings(level="info", format="job", output="/var/log/App.log"),
+        ),  # row 42
+        ({"output": "STDERR"}, LoggingSettings(level="info", format="job", output="stderr")),
     ],
 )
-def test_logging(written: Any, logging: Logging) -> None:
+def test_logging(written: Any, logging: LoggingSettings) -> None:
     assert load_jobs(logging=written).logging == logging
 
 
@@ -342,7 +355,7 @@ def test_a_configuration_without_jobs_loads_with_a_warning(text: str) -> None:  
     plan = load_text(text)
 
     assert plan.jobs == ()
-    assert plan.control == Control()
+    assert plan.control == ControlSettings()
     (warning,) = plan.warnings
     assert warning.endswith("jobs: there are no jobs, so nothing is run")
 

@@ -15,7 +15,7 @@ from cp.plan import (
     STOP,
     ConsulSettings,
     Job,
-    Logging,
+    LoggingSettings,
     When,
 )
 from tests.unit.config.loading import job, load_dict, load_text, names
@@ -57,7 +57,7 @@ def test_a_full_configuration_loads_without_a_warning() -> None:
     assert plan.catalog == ConsulSettings(address="consul:8500")
     assert plan.stop_timeout == 7.0
     assert plan.shutdown_timeout is None
-    assert plan.logging == Logging(level="info", format="plain", output="stdout")
+    assert plan.logging == LoggingSettings(level="info", format="plain", output="stdout")
     assert names(plan) == [
         "preStart",
         "coprocess[my-agent]",
@@ -216,18 +216,18 @@ def test_if_one_argument_cannot_be_rendered_all_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("written", "logging"),
     [
-        (None, Logging(level="info", format="plain", output="stdout")),
-        ({}, Logging(level="info", format="plain", output="stdout")),
-        ({"level": "", "format": "", "output": ""}, Logging(level="info", format="plain", output="stdout")),
+        (None, LoggingSettings(level="info", format="plain", output="stdout")),
+        ({}, LoggingSettings(level="info", format="plain", output="stdout")),
+        ({"level": "", "format": "", "output": ""}, LoggingSettings(level="info", format="plain", output="stdout")),
         (
             {"level": "DEBUG", "format": "text", "output": "stderr"},
-            Logging(level="debug", format="text", output="stderr"),
+            LoggingSettings(level="debug", format="text", output="stderr"),
         ),
-        ({"level": "warn", "format": "JSON"}, Logging(level="warning", format="json", output="stdout")),
-        ({"level": "Panic", "format": "default"}, Logging(level="panic", format="plain", output="stdout")),
+        ({"level": "warn", "format": "JSON"}, LoggingSettings(level="warning", format="json", output="stdout")),
+        ({"level": "Panic", "format": "default"}, LoggingSettings(level="panic", format="plain", output="stdout")),
     ],
 )
-def test_logging(written: Any, logging: Logging) -> None:
+def test_logging(written: Any, logging: LoggingSettings) -> None:
     assert load_dict({"logging": written}).logging == logging
 
 

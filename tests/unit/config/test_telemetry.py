@@ -9,7 +9,7 @@ import pytest
 
 from cp.config.load import load
 from cp.config.source import Source
-from cp.plan import INHERIT, REPLACE, Health, Metric, Plan, Service, Telemetry, When
+from cp.plan import INHERIT, REPLACE, Health, Metric, Plan, Service, TelemetrySettings, When
 from tests.unit.config.loading import ETH0, job, load_dict, load_jobs, load_text, names
 
 METRIC = {"namespace": "org", "subsystem": "app", "name": "zed", "help": "gauge of zeds in org app", "type": "gauge"}
@@ -17,7 +17,7 @@ SENSOR = {"name": "requests", "help": "h", "type": "counter", "check": "/bin/mea
 KINDS = ("counter", "gauge", "histogram", "summary")
 
 
-def served(plan: Plan) -> Telemetry:
+def served(plan: Plan) -> TelemetrySettings:
     assert plan.telemetry is not None
     return plan.telemetry
 
@@ -48,7 +48,7 @@ def test_telemetry_is_a_job_that_is_listed_last_and_has_the_programs_version_as_
         name="containerpilot", id="containerpilot-host", address="10.0.0.7", port=9090, ttl=15, tags=("a", "4.1")
     )
     assert dict(plan.environ)["CONTAINERPILOT_CONTAINERPILOT_IP"] == "10.0.0.7"
-    assert served(plan) == Telemetry(address="10.0.0.7", port=9090, job="containerpilot")
+    assert served(plan) == TelemetrySettings(address="10.0.0.7", port=9090, job="containerpilot")
 
 
 def test_telemetry_alone_is_a_configuration() -> None:

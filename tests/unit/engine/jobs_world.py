@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cp import plan
-from cp.engine.admin import Operator
+from cp.engine.admin import Admin
 from cp.engine.events import Event
 from cp.plan import EVENT, REOPEN_LOG, STOP
 from tests.unit.engine.world import World
@@ -16,7 +16,7 @@ SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", E
 class JobsWorld(World):
     def __init__(self, *jobs: plan.Job, **settings: Any) -> None:
         super().__init__(*jobs, signals=SIGNALS, **settings)
-        self.operator = Operator(self.host, self.engine, self.history, lambda name, names: "")
+        self.admin = Admin(self.context, self.engine, self.history, lambda name, names: "")
 
     def start(self) -> JobsWorld:
         super().start()
@@ -25,7 +25,7 @@ class JobsWorld(World):
     def ask(self, request: str, name: str) -> list[str]:
         """Ask to `start`, `stop` or `restart` a job; what comes back is filled once there is an outcome."""
         outcomes: list[str] = []
-        getattr(self.operator, f"{request}_job")(name, outcomes.append)
+        getattr(self.admin, f"{request}_job")(name, outcomes.append)
         self.loop.settle()
         return outcomes
 
@@ -39,7 +39,7 @@ class JobsWorld(World):
         self.loop.settle()
 
     def maintenance(self, wanted: bool) -> bool:
-        changed = self.operator.set_maintenance(wanted)
+        changed = self.admin.set_maintenance(wanted)
         self.loop.settle()
         return changed
 
@@ -50,7 +50,7 @@ class JobsWorld(World):
 
     def seen(self, name: str) -> dict[str, Any]:
         """What an operator is shown of a job."""
-        described = self.operator.job(name)
+        described = self.admin.job(name)
         assert described is not None
         return described
 

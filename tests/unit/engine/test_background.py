@@ -54,7 +54,9 @@ class Scene:
             group_alive=lambda process: self.group_lives,
             on_orphan=None,
         )
-        self.host: Any = SimpleNamespace(loop=self.loop, processes=processes, runs=set(), run_ended=self.ended.append)
+        self.context: Any = SimpleNamespace(
+            loop=self.loop, processes=processes, runs=set(), run_ended=self.ended.append
+        )
 
     @property
     def alive(self) -> list[Orphan]:
@@ -121,7 +123,7 @@ def test_a_cancelled_search_finds_nothing_more_and_closes_what_it_had_open() -> 
 def test_each_gets_sigterm_once_and_sigkill_at_each_look() -> None:
     deaf, polite = Orphan(1, deaf=True), Orphan(2)
     scene = Scene(deaf, polite)
-    background = Background(scene.host, lambda: background.look_later() if background.found else None)
+    background = Background(scene.context, lambda: background.look_later() if background.found else None)
     background.tell(TERM)
     scene.loop.advance(5)
     assert scene.looks > 5
@@ -136,7 +138,7 @@ def test_each_gets_sigterm_once_and_sigkill_at_each_look() -> None:
 def test_one_that_was_only_looked_at_gets_its_sigterm_later() -> None:
     orphan = Orphan(1)
     scene = Scene(orphan)
-    background = Background(scene.host, lambda: None)
+    background = Background(scene.context, lambda: None)
     background.tell(0)
     scene.loop.settle()
     assert (background.found, orphan.got) == ([1], [])
@@ -147,7 +149,7 @@ def test_one_that_was_only_looked_at_gets_its_sigterm_later() -> None:
 
 def test_those_whom_we_may_not_signal_are_known_at_each_look() -> None:
     scene = Scene(Orphan(7, forbidden=True))
-    background = Background(scene.host, lambda: background.look_later())
+    background = Background(scene.context, lambda: background.look_later())
     background.tell(TERM)
     for _ in range(3):
         scene.loop.advance(0.3)
@@ -157,7 +159,7 @@ def test_those_whom_we_may_not_signal_are_known_at_each_look() -> None:
 
 def test_looks_become_rarer() -> None:
     scene = Scene(Orphan(1, deaf=True))
-    background = Background(scene.host, lambda: background.look_later())
+    background = Background(scene.context, lambda: background.look_later())
     background.tell(TERM)
     scene.loop.advance(100)
     assert 95 < scene.looks < 110
@@ -179,7 +181,7 @@ class Reader:
 def holders(scene: Scene) -> tuple[OutputHolders, Reader]:
     reader = Reader()
     process: Any = SimpleNamespace(pid=100)
-    return OutputHolders(scene.host, process, cast("Any", [reader]), lambda: None), reader
+    return OutputHolders(scene.context, process, cast("Any", [reader]), lambda: None), reader
 
 
 @pytest.mark.parametrize(
@@ -236,22 +238,22 @@ def test_what_is_in_the_group_is_found_and_told_with_it() -> None:
 def test_leftovers_end_when_the_last_of_them_is_reaped() -> None:
     orphan = Orphan(1, deaf=True)
     scene = Scene(orphan)
-    left = Leftovers(scene.host)
-    scene.host.runs.add(left)
+    left = Leftovers(scene.context)
+    scene.context.runs.add(left)
     left.terminate(group=True)
     scene.loop.advance(0.2)
     assert (left.target, scene.ended) == (("what was left in the background", [1]), [])
     orphan.lives = False
-    scene.host.processes.on_orphan()
+    scene.context.processes.on_orphan()
     assert scene.ended == [left]
-    assert scene.host.processes.on_orphan is None
+    assert scene.context.processes.on_orphan is None
 
 
 def test_leftovers_that_come_later_are_told_as_well() -> None:
     first, second = Orphan(1, deaf=True), Orphan(2)
     scene = Scene(first)
-    left = Leftovers(scene.host)
-    scene.host.runs.add(left)
+    left = Leftovers(scene.context)
+    scene.context.runs.add(left)
     left.terminate(group=True)
     scene.loop.advance(0.2)
     scene.orphans.append(second)
@@ -265,12 +267,12 @@ def test_leftovers_that_come_later_are_told_as_well() -> None:
 
 def test_leftovers_go_on_while_runs_may_leave_more() -> None:
     scene = Scene()
-    left = Leftovers(scene.host)
-    scene.host.runs.update({left, "another"})
+    left = Leftovers(scene.context)
+    scene.context.runs.update({left, "another"})
     left.kill()
     scene.loop.advance(1)
     assert scene.ended == []
-    scene.host.runs.discard("another")
+    scene.context.runs.discard("another")
     left.run_ended()
     scene.loop.settle()
     assert scene.ended == [left]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from cp.engine.budget import Budget
+from cp.engine.budget import StopBudget
 from tests.unit.engine.world import VirtualLoop
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Scene:
         self.loop = VirtualLoop()
         self.loop.time = 100.0
         self.spent_at: list[float] = []
-        self.budget = Budget(cast("Loop", self.loop), seconds, lambda: self.spent_at.append(self.loop.time - 100.0))
+        self.budget = StopBudget(cast("Loop", self.loop), seconds, lambda: self.spent_at.append(self.loop.time - 100.0))
 
 
 def test_it_is_spent_after_its_seconds_while_it_is_held() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.engine.catalogue_status import REGISTRATION, STATUSES, Catalogue
+from cp.engine.catalogue_status import REGISTRATION, STATUSES, CatalogueStatus
 from tests.unit.engine.plans import advertised
 
 WEB = advertised("web")  # its ttl is 10 s
@@ -15,7 +15,7 @@ DOWN = "connection refused"
 class Facts:
     def __init__(self) -> None:
         self.time = 1000.0
-        self.catalogue = Catalogue(lambda: self.time)
+        self.catalogue = CatalogueStatus(lambda: self.time)
 
     def confirm(self, status: str = "passing") -> None:
         self.catalogue.confirmed(WEB, status, self.time, WEB.id)
@@ -320,7 +320,7 @@ def test_what_a_watch_asked_that_a_reload_took_away_is_not_overdue(facts: Facts)
 
 def test_nobody_could_answer_while_the_machine_slept() -> None:
     slept = 0.0
-    catalogue = Catalogue(lambda: 1000.0 + slept, lambda: 500.0)
+    catalogue = CatalogueStatus(lambda: 1000.0 + slept, lambda: 500.0)
     catalogue.answered(REGISTRATION)
     catalogue.awaited.begin(REGISTRATION)
     slept = 3600.0

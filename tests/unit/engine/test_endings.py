@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from cp.engine.termination import KILL_LIMIT, Endings
+from cp.engine.termination import KILL_LIMIT, Termination
 from tests.unit.engine.world import FakeLog, VirtualLoop
 
 if TYPE_CHECKING:
-    from cp.engine.context import Host
     from cp.engine.run import Run
 
 
@@ -40,7 +39,7 @@ class FakeRun:
     def _note(self, what: str) -> None:
         self.happened.append((self._scene.loop.time, what))
         if self._at_once:
-            self._scene.endings.ended(cast("Run", self))
+            self._scene.termination.ended(cast("Run", self))
 
 
 class Scene:
@@ -48,9 +47,9 @@ class Scene:
         self.loop, self.log, self.runs = VirtualLoop(), FakeLog(), set[Any]()
         self.ends = 0
         processes = SimpleNamespace(has_children=lambda: False)
-        host = cast("Host", SimpleNamespace(loop=self.loop, log=self.log, runs=self.runs, processes=processes))
+        context = cast("Any", SimpleNamespace(loop=self.loop, log=self.log, runs=self.runs, processes=processes))
         self.stuck: list[Any] = []
-        self.endings = Endings(host, seconds, self._on_end, self.stuck.append)
+        self.termination = Termination(context, seconds, self._on_end, self.stuck.append)
 
     def _on_end(self) -> None:
         self.ends += 1
@@ -64,7 +63,7 @@ class Scene:
 def test_what_does_not_end_is_killed_when_the_budget_is_spent_and_then_given_up() -> None:
     scene = Scene(5)
     run = scene.run()
-    scene.endings.terminate(run, True)
+    scene.termination.terminate(run, True)
     scene.loop.advance(60)
     assert run.happened == [(0.0, "SIGTERM to the group"), (5.0, "SIGKILL"), (5 + KILL_LIMIT, "given up")]
     assert scene.log.lines == [
@@ -89,7 +88,7 @@ def test_what_is_killed_is_named_and_not_the_leader_that_is_gone(pids: list[int]
     scene = Scene(5)
     run = scene.run()
     run.target = "what app left running", pids
-    scene.endings.terminate(run, True)
+    scene.termination.terminate(run, True)
     scene.loop.advance(60)
     assert scene.log.lines == [
         f"info: {killing} did not end within stopTimeout",
@@ -100,8 +99,8 @@ def test_what_is_killed_is_named_and_not_the_leader_that_is_gone(pids: list[int]
 def test_what_dies_of_the_kill_is_not_given_up() -> None:
     scene = Scene(5)
     run = scene.run()
-    scene.endings.kill(run)
-    scene.endings.ended(run)
+    scene.termination.kill(run)
+    scene.termination.ended(run)
     scene.loop.advance(60)
     assert run.happened == [(0.0, "SIGKILL")]
     assert scene.ends == 1
@@ -111,7 +110,7 @@ def test_what_dies_of_the_kill_is_not_given_up() -> None:
 def test_no_seconds_are_sigterm_and_sigkill_at_once() -> None:
     scene = Scene(0)
     run = scene.run()
-    scene.endings.terminate(run, False)
+    scene.termination.terminate(run, False)
     assert [what for _, what in run.happened] == ["SIGTERM", "SIGKILL"]
 
 
@@ -119,20 +118,20 @@ def test_no_seconds_are_sigterm_and_sigkill_at_once() -> None:
 def test_negative_seconds_are_sigkill_alone(renewed: bool) -> None:
     scene = Scene(60 if renewed else -1)
     if renewed:
-        scene.endings.renew(-1)
+        scene.termination.renew(-1)
     run = scene.run()
-    scene.endings.terminate(run, False)
+    scene.termination.terminate(run, False)
     assert [what for _, what in run.happened] == ["SIGKILL"]
 
 
 def test_what_has_ended_gets_no_signal_and_uses_nothing_up() -> None:
     scene = Scene(5)
     gone, run = scene.run("gone"), scene.run()
-    scene.endings.ended(gone)
-    scene.endings.terminate(gone, False)
-    scene.endings.kill(gone)
+    scene.termination.ended(gone)
+    scene.termination.terminate(gone, False)
+    scene.termination.kill(gone)
     scene.loop.advance(4)
-    scene.endings.terminate(run, False)
+    scene.termination.terminate(run, False)
     scene.loop.advance(60)
     assert gone.happened == []
     assert run.happened[1] == (9.0, "SIGKILL")
@@ -142,11 +141,11 @@ def test_what_has_ended_gets_no_signal_and_uses_nothing_up() -> None:
 def test_end_of_a_run_stops_the_budget_for_those_that_are_told_later(at_once: bool) -> None:
     scene = Scene(5)
     first, second = scene.run("first", at_once=at_once), scene.run("second")
-    scene.endings.terminate(first, False)
+    scene.termination.terminate(first, False)
     if not at_once:
-        scene.endings.ended(first)
+        scene.termination.ended(first)
     scene.loop.advance(4)
-    scene.endings.terminate(second, False)
+    scene.termination.terminate(second, False)
     scene.loop.advance(60)
     assert [what for _, what in first.happened] == ["SIGTERM"]
     assert second.happened[:2] == [(4.0, "SIGTERM"), (9.0, "SIGKILL")]
@@ -155,8 +154,8 @@ def test_end_of_a_run_stops_the_budget_for_those_that_are_told_later(at_once: bo
 def test_what_the_stop_spent_before_is_charged() -> None:
     scene = Scene(5)
     run = scene.run()
-    scene.endings.charge(2)
-    scene.endings.terminate(run, False)
+    scene.termination.charge(2)
+    scene.termination.terminate(run, False)
     scene.loop.advance(60)
     assert run.happened[1] == (3.0, "SIGKILL")
 
@@ -164,9 +163,9 @@ def test_what_the_stop_spent_before_is_charged() -> None:
 def test_renewed_budget_holds_for_what_was_told_before() -> None:
     scene = Scene(5)
     run = scene.run()
-    scene.endings.terminate(run, False)
+    scene.termination.terminate(run, False)
     scene.loop.advance(4)
-    scene.endings.renew(5)
+    scene.termination.renew(5)
     scene.loop.advance(60)
     assert run.happened[1] == (9.0, "SIGKILL")
 
@@ -174,10 +173,10 @@ def test_renewed_budget_holds_for_what_was_told_before() -> None:
 def test_killing_everything_leaves_no_time_to_those_that_are_told_later() -> None:
     scene = Scene(5)
     told, other = scene.run("told"), scene.run("other")
-    scene.endings.terminate(told, False)
-    scene.endings.kill_everything()
+    scene.termination.terminate(told, False)
+    scene.termination.kill_everything()
     later = scene.run("later")
-    scene.endings.terminate(later, False)
+    scene.termination.terminate(later, False)
     assert [each.happened[-1] for each in (told, other, later)] == [(0.0, "SIGKILL")] * 3
 
 
@@ -185,7 +184,7 @@ def test_what_we_may_not_signal_is_stuck_when_the_budget_is_spent_and_not_given_
     scene = Scene(5)
     run = scene.run()
     run.is_forbidden = True
-    scene.endings.terminate(run, True)
+    scene.termination.terminate(run, True)
     scene.loop.advance(20)
     assert run.happened == [(0, "SIGTERM to the group"), (5, "SIGKILL")]
     assert scene.stuck == [run]
@@ -197,20 +196,20 @@ def test_what_is_stuck_spends_no_later_budget_until_it_is_told_again() -> None:
     scene = Scene(5)
     stuck, other = scene.run(), scene.run("other")
     stuck.is_forbidden = True
-    scene.endings.terminate(stuck, True)
+    scene.termination.terminate(stuck, True)
     scene.loop.advance(5)
-    scene.endings.renew(5)
+    scene.termination.renew(5)
     scene.loop.advance(5)
-    scene.endings.terminate(other, True)
+    scene.termination.terminate(other, True)
     scene.loop.advance(4.9)
     assert [what for _, what in other.happened] == ["SIGTERM to the group"]
-    scene.endings.ended(other)
+    scene.termination.ended(other)
 
-    scene.endings.renew(5)
-    scene.endings.retry()
+    scene.termination.renew(5)
+    scene.termination.retry()
     scene.loop.advance(6)
     assert len(stuck.happened) == 4
     assert scene.stuck == [stuck, stuck]
-    scene.endings.ended(stuck)
-    scene.endings.retry()
+    scene.termination.ended(stuck)
+    scene.termination.retry()
     assert len(stuck.happened) == 4

@@ -92,15 +92,15 @@ def test_a_reload_counts_what_it_brings_and_not_what_goes_with_the_old_plan() ->
 
 def test_the_operator_refuses_and_nothing_is_changed() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP"))).start()
-    why = world.operator.change_environment({"SMALL": "1", "BIG": "x" * LONGEST})
+    why = world.admin.change_environment({"SMALL": "1", "BIG": "x" * LONGEST})
     assert why.startswith("no process could be started any more: BIG and its value have ")
-    assert world.host.environment.get() == {"PATH": "/bin"}
+    assert world.context.environment.get() == {"PATH": "/bin"}
     for index in range(4):
-        why = world.operator.change_environment({f"V{index}": "x" * 120_000})
+        why = world.admin.change_environment({f"V{index}": "x" * 120_000})
     assert why.startswith("no process could be started any more: all variables have ")
-    assert "V3" not in world.host.environment.get()
-    assert world.operator.change_environment({"V2": None}) == ""
-    assert world.operator.change_environment({"V3": "x" * 120_000}) == ""
+    assert "V3" not in world.context.environment.get()
+    assert world.admin.change_environment({"V2": None}) == ""
+    assert world.admin.change_environment({"V3": "x" * 120_000}) == ""
 
 
 class Instance(NamedTuple):
@@ -115,7 +115,7 @@ def test_lists_of_a_watch_that_do_not_fit_beside_the_rest_are_left_out() -> None
     instances = [Instance(f"instance-{index:04}" + "x" * 1000) for index in range(100)]
     for others, fitting in ((1, 2), (2, 1), (3, 0)):
         world = JobsWorld(job("app", each("changed", "watch.db")), watches=(watch(),)).start()
-        assert world.operator.change_environment({f"V{index}": "x" * 100_000 for index in range(others)}) == ""
+        assert world.admin.change_environment({f"V{index}": "x" * 100_000 for index in range(others)}) == ""
 
         world.report("db", *instances)
 

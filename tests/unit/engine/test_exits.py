@@ -159,6 +159,6 @@ def test_code_of_success_uses_up_restarts_as_any_other() -> None:
 
 def test_exit_of_a_check_is_not_meant_by_the_codes_of_its_job() -> None:
     world = JobsWorld(job("app", success_codes=(3,), health=check("app"))).start()
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.advance(1.5)
     assert world.count("unhealthy app") == 1

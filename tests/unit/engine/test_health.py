@@ -21,14 +21,14 @@ def test_first_check_comes_one_interval_after_the_start() -> None:
 
 def test_each_passing_check_is_one_heartbeat() -> None:
     world = World(app(), service("check"))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(5.5)
     assert world.story("passing") == ["passing web"] * 5
 
 
 def test_a_failing_check_tells_the_catalogue_nothing() -> None:
     world = World(app(), service("check"))
-    world.processes.endings["check"] = (0.1, 1)
+    world.processes.termination["check"] = (0.1, 1)
     world.start().advance(5.5)
     assert world.story("passing", "critical") == []
     assert world.engine.jobs["web"].health.status == "unhealthy"
@@ -36,10 +36,10 @@ def test_a_failing_check_tells_the_catalogue_nothing() -> None:
 
 def test_so_many_failures_in_a_row_are_critical_and_one_success_is_passing() -> None:
     world = World(app(), service("check", failures=2))
-    world.processes.endings["check"] = (0.1, 1)
+    world.processes.termination["check"] = (0.1, 1)
     world.start().advance(3.5)
     assert world.story("critical") == ["critical web"] * 2
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.advance(1)
     assert world.happened[-1] == "passing web"
 
@@ -81,8 +81,8 @@ def test_heartbeats_are_no_checks_and_count_as_health_only_where_they_are_truste
 def test_nothing_is_checked_in_the_pause_before_a_restart(command: str | None) -> None:
     health = check("web", command, trusted=command is None)
     world = JobsWorld(job("web", restarts=None, health=health, service=advertised("web")))
-    world.processes.endings["check"] = (0.1, 0)
-    world.processes.endings["web"] = (0.01, 3)
+    world.processes.termination["check"] = (0.1, 0)
+    world.processes.termination["web"] = (0.01, 3)
     world.start().advance(120)  # by now the pauses last for ten seconds
     for state in ("running", "pausing"):
         while world.state("web") != state:
@@ -93,7 +93,7 @@ def test_nothing_is_checked_in_the_pause_before_a_restart(command: str | None) -
     assert world.story("start", "passing") == []
     assert world.seen("web")["health"]["status"] == "unknown"
 
-    del world.processes.endings["web"]
+    del world.processes.termination["web"]
     world.advance(4)
     assert world.state("web") == "running"
     assert world.seen("web")["health"]["status"] == "healthy"
@@ -106,7 +106,7 @@ def test_a_check_that_outlives_the_process_says_nothing_about_the_next_one(code:
     """The first restart has no pause; one after a short run has."""
     health = check("web", failures=1, timeout=5)
     world = JobsWorld(job("web", restarts=None, health=health, service=advertised("web")))
-    world.processes.endings["check"] = (lasts, code)
+    world.processes.termination["check"] = (lasts, code)
     world.start().advance(1.1)
     world.exit("web", 3)
     world.advance(lasts - 0.05)
@@ -120,8 +120,8 @@ def test_a_check_that_outlives_the_process_says_nothing_about_the_next_one(code:
 
 def test_a_periodic_job_is_checked_between_its_runs() -> None:
     world = JobsWorld(job("web", every(5), health=check("web"), service=advertised("web")))
-    world.processes.endings["check"] = (0.1, 0)
-    world.processes.endings["web"] = (0.01, 0)
+    world.processes.termination["check"] = (0.1, 0)
+    world.processes.termination["web"] = (0.01, 0)
     world.start().advance(4.5)
     assert world.state("web") == "scheduled"
     assert world.story("passing") == ["passing web"] * 4
@@ -130,7 +130,7 @@ def test_a_periodic_job_is_checked_between_its_runs() -> None:
 
 def test_a_check_never_overlaps_itself_and_one_missed_tick_is_remembered() -> None:
     world = World(app(), service("check"))
-    world.processes.endings["check"] = (2.5, 0)
+    world.processes.termination["check"] = (2.5, 0)
     world.start().advance(3.4)
     assert len(world.story("start check")) == 1
     world.advance(0.2)
@@ -181,7 +181,7 @@ def test_a_check_that_ignores_a_stop_is_killed_within_the_budget() -> None:
 def test_maintenance_deregisters_once_and_nothing_is_polled_until_it_ends() -> None:
     watch, handler = backend()
     world = World(app(), service("check"), task(1), handler, watches=(watch,))
-    world.processes.endings.update({"check": (0.1, 0), "task": (0.1, 0)})
+    world.processes.termination.update({"check": (0.1, 0), "task": (0.1, 0)})
     world.start().advance(2.5)
     world.engine.set_maintenance(True)
     world.happened.clear()

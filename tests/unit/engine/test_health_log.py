@@ -22,7 +22,7 @@ def logged(world: World, level: str, word: str = "check.app") -> list[str]:
 
 def failing(seconds: float = 0.1, code: int = 3, interval: float = 1) -> JobsWorld:
     world = JobsWorld(job("app", health=check("app", interval=interval)))
-    world.processes.endings["check"] = (seconds, code)
+    world.processes.termination["check"] = (seconds, code)
     return world.start()
 
 
@@ -38,14 +38,14 @@ def test_each_failed_check_is_an_error_in_the_words_of_containerpilot_3() -> Non
 def test_a_change_of_health_is_told_once_with_the_reason_and_its_end_with_the_time_it_took() -> None:
     world = failing()
     world.advance(3.5)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.advance(3)
     changes = [line for line in logged(world, "info") if FAILURE not in line]
     assert changes == [
         "warning: check.app: app is unhealthy: exit status 3",
         "info: check.app: app is healthy again after 3.0 s and 3 failures",
     ]
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.advance(1)
     assert logged(world, "warning")[-1] == "warning: check.app: app is unhealthy: exit status 3"
 
@@ -62,9 +62,9 @@ def test_after_ten_failures_in_a_row_there_is_one_line_a_minute_with_their_numbe
 def test_a_success_makes_the_next_failures_count_anew() -> None:
     world = failing()
     world.advance(20.5)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.advance(1)
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.advance(2)
     assert logged(world, "error")[LOGGED_FAILURES:] == [f"error: {FAILURE}"] * 2
 
@@ -121,7 +121,7 @@ def test_maintenance_ends_an_outage_without_a_word() -> None:
     world = failing()
     world.advance(2.5)
     world.maintenance(True)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.maintenance(False)
     world.advance(2)
     assert logged(world, "info")[-1] == f"error: {FAILURE}"
@@ -129,11 +129,11 @@ def test_maintenance_ends_an_outage_without_a_word() -> None:
 
 def test_an_outage_goes_on_while_the_job_is_restarted() -> None:
     world = JobsWorld(job("app", restarts=None, health=check("app")))
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.start().advance(1.5)
     world.exit("app", 1)
     world.advance(2)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.advance(1)
     assert [line for line in logged(world, "info") if FAILURE not in line] == [
         "warning: check.app: app is unhealthy: exit status 3",
@@ -157,9 +157,9 @@ def test_a_job_without_a_command_for_its_check_says_nothing() -> None:
 
 def test_the_services_dialect_is_as_silent_as_containerpilot_2() -> None:
     world = World(app(), service("check"))
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.start().advance(20.5)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.advance(1)
     assert logged(world, "info", "web.health") == []
     lines = logged(world, "debug", "web.health")

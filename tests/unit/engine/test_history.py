@@ -16,7 +16,7 @@ def lines(world: World, name: str = "") -> list[str]:
 def test_heartbeats_push_nothing_out() -> None:
     checked = [job(f"app{number}", health=check(f"app{number}")) for number in range(5)]
     world = JobsWorld(*checked, job("prepare"))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start()
     world.exit("prepare", 3)
     world.advance(600)
@@ -28,17 +28,17 @@ def test_heartbeats_push_nothing_out() -> None:
 
 def test_heartbeats_of_the_services_dialect_push_nothing_out() -> None:
     world = World(app(), service("check"))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1000)
     assert lines(world)[:2] == ["startup global", "healthy web"]
 
 
 def test_changes_of_health_are_kept_apart_from_checks_that_change_nothing() -> None:
     world = JobsWorld(job("app", health=check("app")), job("other", health=check("other", "other-check")))
-    world.processes.endings |= {"check": (0.1, 0), "other-check": (0.1, 0)}
+    world.processes.termination |= {"check": (0.1, 0), "other-check": (0.1, 0)}
     world.start().advance(10)
     for code, seconds in ((3, 5), (0, 5), (1, 300)):
-        world.processes.endings["check"] = (0.1, code)
+        world.processes.termination["check"] = (0.1, code)
         world.advance(seconds)
     changes = [line for line in lines(world) if line in ("healthy app", "unhealthy app")]
     assert changes[:4] == ["healthy app", "unhealthy app", "healthy app", "unhealthy app"]
@@ -46,7 +46,7 @@ def test_changes_of_health_are_kept_apart_from_checks_that_change_nothing() -> N
 
 def test_a_failing_check_pushes_nothing_out_either() -> None:
     world = JobsWorld(job("app", health=check("app")))
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.start().advance(1000)
     assert lines(world)[:2] == ["startup global", "unhealthy app"]
 
@@ -54,11 +54,11 @@ def test_a_failing_check_pushes_nothing_out_either() -> None:
 def test_periodic_jobs_push_nothing_out() -> None:
     """The first success is kept with the rest, and so is one after a failure."""
     world = JobsWorld(job("tick", every(1), restarts=None), job("app"))
-    world.processes.endings["tick"] = (0.1, 0)
+    world.processes.termination["tick"] = (0.1, 0)
     world.start().advance(500)
-    world.processes.endings["tick"] = (0.1, 1)
+    world.processes.termination["tick"] = (0.1, 1)
     world.advance(1)
-    world.processes.endings["tick"] = (0.1, 0)
+    world.processes.termination["tick"] = (0.1, 0)
     world.advance(500)
     assert lines(world)[:4] == ["startup global", "exitSuccess tick", "exitFailed tick", "error tick: exit status 1"]
     assert lines(world)[4] == "exitSuccess tick"
@@ -66,7 +66,7 @@ def test_periodic_jobs_push_nothing_out() -> None:
 
 def test_entries_are_in_the_order_of_the_events() -> None:
     world = JobsWorld(job("app", health=check("app")), job("tick", every(0.7), restarts=None))
-    world.processes.endings |= {"check": (0.1, 0), "tick": (0.1, 0)}
+    world.processes.termination |= {"check": (0.1, 0), "tick": (0.1, 0)}
     world.start().advance(30)
     numbers = [entry.number for entry in world.history.entries()]
     assert numbers == sorted(set(numbers))
@@ -77,7 +77,7 @@ def test_events_of_one_job_are_its_checks_and_errors_too() -> None:
     world = JobsWorld(
         job("app", health=check("app")), job("late", once("exitFailed", "app")), job("idle", command=None)
     )
-    world.processes.endings["check"] = (0.1, 3)
+    world.processes.termination["check"] = (0.1, 3)
     world.processes.missing.add("late")
     world.start().advance(1.5)
     world.exit("app", 1)
@@ -98,7 +98,7 @@ def test_jobs_of_one_name_have_their_own_events() -> None:
     first = job("app", health=check("app"))
     second = first.replace(name="app#2", source="app", command=("second",), health=check("app", "second-check"))
     world = JobsWorld(first, second)
-    world.processes.endings |= {"check": (0.1, 0), "second-check": (0.1, 1)}
+    world.processes.termination |= {"check": (0.1, 0), "second-check": (0.1, 1)}
     world.start().advance(1.5)
     world.exit("second", 3)
     assert "healthy app" in lines(world, "app")

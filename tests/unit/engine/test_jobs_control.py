@@ -26,8 +26,8 @@ def test_a_job_that_does_not_exist_is_refused(request_: str) -> None:
     world = JobsWorld(job("app")).start()
     (outcome,) = world.ask(request_, "ghost")
     assert "there is no job 'ghost'" in outcome
-    assert "there is no job 'ghost'" in world.operator.signal_job("ghost", 1)
-    assert world.operator.job("ghost") is None
+    assert "there is no job 'ghost'" in world.admin.signal_job("ghost", 1)
+    assert world.admin.job("ghost") is None
 
 
 def test_a_stopped_job_is_held_and_only_a_request_starts_it() -> None:
@@ -117,7 +117,7 @@ def test_an_interval_job_is_stopped_between_runs_and_during_one() -> None:
 
 def test_a_job_that_waits_for_its_restart_is_stopped() -> None:
     world = JobsWorld(job("app", restarts=None))
-    world.processes.endings["app"] = (0.0, 1)
+    world.processes.termination["app"] = (0.0, 1)
     world.start().advance(0.05)
     assert world.state("app") == "pausing"
     assert world.ask("stop", "app") == DONE

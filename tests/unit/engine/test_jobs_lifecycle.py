@@ -92,7 +92,7 @@ def test_event_that_comes_together_with_the_timeout_starts_the_job_for_good() ->
 @pytest.mark.parametrize(("restarts", "runs"), [(3, 4), (1, 2), (0, 1)])
 def test_job_runs_once_and_once_more_for_each_restart(restarts: int, runs: int) -> None:
     world = JobsWorld(job("short", restarts=restarts), idle())
-    world.processes.endings["short"] = (0.01, 0)
+    world.processes.termination["short"] = (0.01, 0)
     world.start().advance(60)
     assert world.count("exitSuccess short") == runs
     assert world.state("short") == "complete"
@@ -100,7 +100,7 @@ def test_job_runs_once_and_once_more_for_each_restart(restarts: int, runs: int) 
 
 def test_interval_with_two_restarts_runs_three_times_and_ends_one_interval_later() -> None:
     world = JobsWorld(job("task", every(0.25), restarts=2, timeout=0.25), idle())
-    world.processes.endings["task"] = (0.01, 0)
+    world.processes.termination["task"] = (0.01, 0)
     world.start()
     assert world.starts() == ["task"]
     world.advance(0.74)
@@ -113,7 +113,7 @@ def test_interval_with_two_restarts_runs_three_times_and_ends_one_interval_later
 
 def test_interval_with_restarts_never_runs_once() -> None:
     world = JobsWorld(job("task", every(1), restarts=0, timeout=1), idle())
-    world.processes.endings["task"] = (0.01, 0)
+    world.processes.termination["task"] = (0.01, 0)
     world.start().advance(10)
     assert world.starts() == ["task"]
     assert world.state("task") == "complete"
@@ -124,7 +124,7 @@ def test_interval_with_five_restarts_runs_six_times_however_long_it_takes(
     seconds: float, timeout: float, timeouts: int
 ) -> None:
     world = JobsWorld(job("task", every(0.5), restarts=5, timeout=timeout, timeout_text="t"), idle())
-    world.processes.endings["task"] = (seconds, 0)
+    world.processes.termination["task"] = (seconds, 0)
     world.start().advance(3.6)
     assert len(world.starts("task")) == 6
     assert sum("task timeout after t" in line for line in world.log.lines) == timeouts
@@ -133,7 +133,7 @@ def test_interval_with_five_restarts_runs_six_times_however_long_it_takes(
 
 def test_interval_whose_timeout_is_longer_waits_for_the_run_before() -> None:
     world = JobsWorld(job("task", every(1), restarts=None, timeout=10), idle())
-    world.processes.endings["task"] = (2.5, 0)
+    world.processes.termination["task"] = (2.5, 0)
     world.start()
     for _ in range(99):
         world.advance(0.1)
@@ -144,7 +144,7 @@ def test_interval_whose_timeout_is_longer_waits_for_the_run_before() -> None:
 
 def test_interval_counts_restarts_also_where_runs_overlap_the_next_tick() -> None:
     world = JobsWorld(job("task", every(1), restarts=1, timeout=10), idle())
-    world.processes.endings["task"] = (2.5, 0)
+    world.processes.termination["task"] = (2.5, 0)
     world.start().advance(30)
     assert len(world.starts("task")) == 2
     assert world.state("task") == "complete"
@@ -152,7 +152,7 @@ def test_interval_counts_restarts_also_where_runs_overlap_the_next_tick() -> Non
 
 def test_failing_interval_job_goes_on_without_limit() -> None:
     world = JobsWorld(job("task", every(1), restarts=None, timeout=1))
-    world.processes.endings["task"] = (0.1, 3)
+    world.processes.termination["task"] = (0.1, 3)
     world.start().advance(20.5)
     assert len(world.starts("task")) == 21
 

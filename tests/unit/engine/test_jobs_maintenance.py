@@ -18,7 +18,7 @@ def checked(code: int, initial_status: str = "") -> JobsWorld:
     """The job `app` with a check that takes 0.1 s each second."""
     service = advertised("app", initial_status)
     world = JobsWorld(job("app", each("signal", "SIGHUP"), health=check("app"), service=service), job("x"))
-    world.processes.endings["check"] = (0.1, code)
+    world.processes.termination["check"] = (0.1, code)
     world.start()
     return world
 
@@ -29,7 +29,7 @@ def test_status_is_what_the_last_check_found() -> None:
     world.signal(1, "SIGHUP")
     world.advance(1.2)
     assert health(world) == "healthy"
-    world.processes.endings["check"] = (0.1, 1)
+    world.processes.termination["check"] = (0.1, 1)
     world.advance(1)
     assert health(world) == "unhealthy"
 
@@ -39,7 +39,7 @@ def test_each_check_is_an_event_with_its_result() -> None:
     world.signal(1, "SIGHUP")
     world.advance(3.5)
     assert world.count("healthy app") == world.count("exitSuccess check.app") == 3
-    world.processes.endings["check"] = (0.1, 1)
+    world.processes.termination["check"] = (0.1, 1)
     world.advance(1)
     assert world.count("unhealthy app") == world.count("exitFailed check.app") == 1
     assert world.count("error check.app: exit status 1") == 1
@@ -66,7 +66,7 @@ def test_restart_of_the_process_makes_the_status_unknown_until_the_next_check() 
 @pytest.mark.parametrize("code", [0, 3])
 def test_job_that_has_ended_by_itself_is_not_healthy(hooks: tuple[Job, ...], code: int) -> None:
     world = JobsWorld(job("app", health=check("app")), *hooks, job("x"))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.2)
     assert health(world) == "healthy"
     world.exit("app", code)
@@ -78,7 +78,7 @@ def test_job_whose_process_has_ended_in_a_stop_is_not_healthy(ends_first: str) -
     """By itself, while the stop waits for a hook, or because it is told to."""
     hooks = job("hook", once("stopping", "app")), job("last", once("stopped", "app"))
     world = JobsWorld(job("app", main=True, health=check("app")), *hooks)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.2)
     world.terminate()
     assert (world.state("app"), health(world)) == ("draining", "healthy")
@@ -94,7 +94,7 @@ def crash(world: JobsWorld) -> None:
 
 def test_job_that_waits_for_its_next_run_after_a_crash_is_not_healthy() -> None:
     world = JobsWorld(job("app", restarts=None, health=check("app", interval=10)), job("x"))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(9)
     crash(world)
     world.advance(11.5)
@@ -105,7 +105,7 @@ def test_job_that_waits_for_its_next_run_after_a_crash_is_not_healthy() -> None:
 
 def test_periodic_job_that_has_had_its_runs_is_not_healthy() -> None:
     world = JobsWorld(job("app", every(1.5), health=check("app")), job("x"))
-    world.processes.endings.update(check=(0.1, 0), app=(0.2, 0))
+    world.processes.termination.update(check=(0.1, 0), app=(0.2, 0))
     world.start().advance(1.2)
     assert health(world) == "healthy"
     world.advance(0.5)
@@ -138,7 +138,7 @@ def test_end_of_maintenance_leaves_the_status_unknown() -> None:
 
 def test_restart_of_the_process_does_not_end_maintenance() -> None:
     world = JobsWorld(job("app", restarts=None, health=check("app"), service=advertised("app")))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.2)
     world.maintenance(True)
     world.happened.clear()

@@ -64,7 +64,7 @@ def test_each_event_of_either_starts_what_waits_for_each() -> None:
 def test_health_of_either_starts_what_waits_for_it() -> None:
     health = check("web", command="bad"), check("web", command="good")
     world = JobsWorld(job("web", health=health[0]), twin(health=health[1]), job("after", once("healthy", "web")))
-    world.processes.endings.update(bad=(0.1, 1), good=(0.2, 0))
+    world.processes.termination.update(bad=(0.1, 1), good=(0.2, 0))
     world.start().advance(1.1)
     assert world.starts("after") == []
     world.advance(0.2)
@@ -295,7 +295,7 @@ def test_services_of_one_name_are_registered_apart() -> None:
         twin(health=check("web"), service=second),
     )
     world = JobsWorld(*jobs)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.5)
     assert world.story("passing") == ["passing web"] * 2
     world.exit("web")
@@ -305,7 +305,7 @@ def test_services_of_one_name_are_registered_apart() -> None:
 
 def test_the_variable_is_that_of_the_one_that_started_last_until_it_ends() -> None:
     world = JobsWorld(job("web"), twin(), idle()).start()
-    environment = world.host.environment
+    environment = world.context.environment
 
     assert environment.get()["CONTAINERPILOT_WEB_PID"] == str(world.pid("web#2"))
     world.exit("web")

@@ -68,7 +68,7 @@ class Story:
         self.world = JobsWorld(*jobs, stop_timeout=BUDGET)
         self.world.processes.missing |= missing
         self.world.processes.stubborn |= stubborn
-        self.world.processes.endings["check"] = (0.1, 0)
+        self.world.processes.termination["check"] = (0.1, 0)
         self.outcomes: list[list[str]] = []
         self.world.start()
 
@@ -79,7 +79,7 @@ class Story:
         outcomes: list[str] = []
         self.outcomes.append(outcomes)
         self.world.next_plan = None if jobs is None else self.world.plan.replace(jobs=jobs)
-        self.world.operator.reload(outcomes.append)
+        self.world.admin.reload(outcomes.append)
         self.world.loop.settle()
 
     def interrupt(self, calls: int) -> None:

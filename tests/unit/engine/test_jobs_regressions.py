@@ -61,7 +61,7 @@ def test_go_r7_jobs_on_the_end_of_another_end_themselves(
 ) -> None:
     when = trigger(code, "app")
     world = JobsWorld(job("app"), job("hook", when), job("other"))
-    world.processes.endings["hook"] = (0.5, 0)
+    world.processes.termination["hook"] = (0.5, 0)
     world.start()
     if by == "reload":
         world.reload()
@@ -92,14 +92,14 @@ def test_go_r8_many_jobs_end_together_without_a_deadlock(by: str) -> None:
 
 def test_go_r10_interval_jobs_run_on_for_ever() -> None:
     world = JobsWorld(job("task", every(1), restarts=None, timeout=1))
-    world.processes.endings["task"] = (0.1, 0)
+    world.processes.termination["task"] = (0.1, 0)
     world.start().advance(999.5)
     assert len(world.starts()) == 1000
 
 
 def test_go_r11_no_job_of_an_earlier_configuration_is_kept() -> None:
     world = JobsWorld(job("app", health=check("app")), job("pre", once("stopping", "app")))
-    world.processes.endings["pre"] = (0.1, 0)
+    world.processes.termination["pre"] = (0.1, 0)
     world.start().advance(1.5)
     old = weakref.ref(world.engine.jobs["app"])
     world.reload(job("app", health=check("app"), timeout=9.0), job("pre", once("stopping", "app")))
@@ -145,7 +145,9 @@ def test_go_r16_neither_reloads_nor_signals_pile_anything_up() -> None:
         world.exit("hup")
         world.advance(0.5)
         pending = [timer for timer in world.loop._timers if timer.callback is not None]
-        sizes.append((len(pending), len(world.host.runs), len(world.engine.jobs), len(world.host.environment.get())))
+        sizes.append(
+            (len(pending), len(world.context.runs), len(world.engine.jobs), len(world.context.environment.get()))
+        )
     assert set(sizes) == {sizes[0]}
 
 
@@ -161,7 +163,7 @@ def test_go_r18_no_health_check_before_the_job_has_started() -> None:
 def test_go_r18_a_reload_leaves_no_deadlock_behind() -> None:
     hooks = (job("pre", each("stopping", "app")), job("post", each("stopped", "app")))
     world = JobsWorld(job("app"), *hooks)
-    world.processes.endings |= {"pre": (0.1, 0), "post": (0.1, 0)}
+    world.processes.termination |= {"pre": (0.1, 0), "post": (0.1, 0)}
     world.start()
     for number in range(10):
         world.reload(job("app", timeout=100.0 + number), *hooks)
@@ -181,7 +183,7 @@ def test_go_r18_pre_stop_runs_on_sigterm() -> None:
 
 def test_go_r18_environment_values_keep_their_equal_signs() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP"))).start()
-    world.operator.change_environment({"VALUE": "PART1=PART2"})
+    world.admin.change_environment({"VALUE": "PART1=PART2"})
     world.signal(1, "SIGHUP")
     assert world.processes.all[0].environ["VALUE"] == "PART1=PART2"
 
@@ -195,7 +197,7 @@ def test_go_479_the_end_does_not_linger() -> None:
 
 def test_go_580_a_command_that_fails_at_once_does_not_spin() -> None:
     world = JobsWorld(job("app", restarts=None))
-    world.processes.endings["app"] = (0.0, 1)
+    world.processes.termination["app"] = (0.0, 1)
     world.start().advance(100)
     assert len(world.starts()) < 30
 

@@ -55,7 +55,7 @@ def test_removed_job_ends_and_an_added_one_starts() -> None:
     world.reload(job("app"), job("new"))
     assert world.happened[-2:] == ["SIGTERM old", "start new"]
     assert world.outcomes == DONE
-    assert world.operator.job("old") is None
+    assert world.admin.job("old") is None
 
 
 def test_changed_hook_alone_neither_runs_nor_disturbs_its_job() -> None:
@@ -132,7 +132,7 @@ def test_new_job_on_a_failure_is_started_by_one_that_happened_before_it_came() -
 def test_new_job_on_a_healthy_one_starts_at_once_and_not_on_one_that_was_healthy() -> None:
     app = job("app", health=check("app"))
     world = JobsWorld(app)
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.2)
     world.reload(app, job("late", once("healthy", "app")))
     assert world.starts("late") == ["late"]
@@ -255,14 +255,14 @@ def test_another_address_is_registered_and_the_process_goes_on() -> None:
 def test_another_address_is_not_registered_for_a_check_that_passed_too_long_ago() -> None:
     health = check("app", "check")
     world = JobsWorld(at("10.0.0.1", health=health), catalog=DirectorySettings(path="/old"))
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.2)
-    world.processes.endings["check"] = (0.1, 1)
+    world.processes.termination["check"] = (0.1, 1)
     world.advance(15)
     world.happened.clear()
     world.reload(at("10.0.0.2", health=health))
     assert world.story("passing", "deregister") == []
-    world.processes.endings["check"] = (0.1, 0)
+    world.processes.termination["check"] = (0.1, 0)
     world.advance(1.2)
     assert world.discovery.wanted["app-host"].address == "10.0.0.2"
 

@@ -89,14 +89,14 @@ def test_two_hundred_reloads_leave_one_process_and_no_timers_behind() -> None:
         return (job("app", command=(f"app{number}",), health=check("app")), *hooks)
 
     world = JobsWorld(*jobs(0))
-    world.processes.endings["pre"] = (0.01, 0)
+    world.processes.termination["pre"] = (0.01, 0)
     world.start()
     for number in range(1, 201):
         world.reload(*jobs(number))
         world.advance(0.1)
     assert world.outcomes == DONE * 200
     assert sorted(process.command[0] for process in world.processes.all if not process.reaped) == ["app200", "task"]
-    assert len(world.host.runs) == 2
+    assert len(world.context.runs) == 2
     world.terminate()
     world.advance(0.1)
     assert world.over

@@ -65,14 +65,14 @@ def test_a_job_can_be_seen_while_it_is_replaced() -> None:
     world.ask("restart", "app")
     world.exit("pre")
     assert world.seen("app")["state"] == "complete"
-    overview: dict[str, Any] = world.operator.overview()
+    overview: dict[str, Any] = world.admin.overview()
     assert [seen["name"] for seen in overview["jobs"]] == ["app", "pre", "post"]
 
 
 def test_jobs_come_and_go_while_they_are_described() -> None:
     """An overview of thousands of jobs is made in steps: each job is described when its turn comes, if it is there."""
     world = JobsWorld(job("first"), job("gone"), job("stays")).start()
-    overview: dict[str, Any] = world.operator.overview()
+    overview: dict[str, Any] = world.admin.overview()
     jobs = iter(overview["jobs"])
     seen = [next(jobs)]
     world.reload(job("first"), job("stays"), job("new"))
@@ -80,7 +80,7 @@ def test_jobs_come_and_go_while_they_are_described() -> None:
     world.exit("stays", 3)
     seen += jobs
     assert [(each["name"], each["state"]) for each in seen] == [("first", "running"), ("stays", "complete")]
-    later: dict[str, Any] = world.operator.overview()
+    later: dict[str, Any] = world.admin.overview()
     assert [each["name"] for each in later["jobs"]] == ["first", "stays", "new"]
 
 
@@ -89,7 +89,7 @@ def test_a_thousand_requests_may_wait_and_no_more() -> None:
     world.ask("stop", "app")
     outcomes: list[str] = []
     for _ in range(1001):
-        world.operator.start_job("app", outcomes.append)
+        world.admin.start_job("app", outcomes.append)
     assert outcomes == ["1000 changes are waiting for their turn already"]
     world.exit("pre")
     world.exit("post")
@@ -137,7 +137,7 @@ def test_a_fault_of_ours_in_a_reload_is_told_and_the_next_request_has_its_turn()
 
 def reload(world: JobsWorld) -> list[str]:
     outcomes: list[str] = []
-    world.operator.reload(outcomes.append)
+    world.admin.reload(outcomes.append)
     world.loop.settle()
     return outcomes
 
@@ -228,7 +228,7 @@ def test_a_request_that_comes_before_a_failed_start_is_answered_waits_for_its_ow
     outcomes: list[str] = []
 
     for _ in range(3):
-        world.operator.start_job("app", outcomes.append)
+        world.admin.start_job("app", outcomes.append)
     world.loop.settle()
 
     assert outcomes == [f"app {MISSING}"] * 3
@@ -257,18 +257,18 @@ def test_signal_to_a_job_whose_process_has_exited_says_so() -> None:
     assert run is not None
     run._exit_code = 0  # a child of it has its output still
 
-    assert world.operator.signal_job("app", 1) == (
+    assert world.admin.signal_job("app", 1) == (
         "app has no process: it has exited, and what it left has its output open"
     )
 
 
 def test_signal_goes_to_the_process_alone() -> None:
     world = JobsWorld(job("app"), job("none", command=None), job("held")).start()
-    assert world.operator.signal_job("app", 10) == ""
+    assert world.admin.signal_job("app", 10) == ""
     assert world.processes.all[0].signals == [("SIGUSR1", False)]
     world.ask("stop", "held")
-    assert world.operator.signal_job("none", 10) == "none has no process: it is active"
-    assert world.operator.signal_job("held", 10) == "held has no process: it is held"
+    assert world.admin.signal_job("none", 10) == "none has no process: it is active"
+    assert world.admin.signal_job("held", 10) == "held has no process: it is held"
 
 
 def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None:
@@ -279,7 +279,7 @@ def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None
         job("late", once("healthy", "app")),
         job("short"),
     )
-    world.processes.endings |= {"app": (0.0, 1), "task": (0.0, 0), "short": (0.0, 0)}
+    world.processes.termination |= {"app": (0.0, 1), "task": (0.0, 0), "short": (0.0, 0)}
     world.start().advance(0.05)
     for name, state in (
         ("app", "pausing"),
@@ -288,7 +288,7 @@ def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None
         ("late", "waiting"),
         ("short", "complete"),
     ):
-        assert world.operator.signal_job(name, 1) == f"{name} has no process: it is {state}"
+        assert world.admin.signal_job(name, 1) == f"{name} has no process: it is {state}"
 
 
 def test_signal_that_the_system_does_not_let_through_is_told() -> None:
@@ -296,19 +296,19 @@ def test_signal_that_the_system_does_not_let_through_is_told() -> None:
     world = JobsWorld(job("app")).start()
     world.processes.signal = lambda process, number, *, group: False  # type: ignore[method-assign]
 
-    assert world.operator.signal_job("app", 1).startswith("app cannot be sent a signal: ")
+    assert world.admin.signal_job("app", 1).startswith("app cannot be sent a signal: ")
 
 
 def test_signal_reaches_a_hook_that_runs_and_the_job_that_waits_for_it() -> None:
     world = JobsWorld(*hooked()).start()
     world.ask("stop", "app")
-    assert world.operator.signal_job("pre", 1) == world.operator.signal_job("app", 1) == ""
+    assert world.admin.signal_job("pre", 1) == world.admin.signal_job("app", 1) == ""
     assert world.happened[-2:] == ["SIGHUP pre", "SIGHUP app"]
 
 
 def test_a_signal_that_ends_the_process_is_an_exit_like_any_other() -> None:
     world = JobsWorld(job("app", restarts=1)).start()
-    world.operator.signal_job("app", 15)
+    world.admin.signal_job("app", 15)
     world.advance(0)
     assert world.starts() == ["app"] * 2
     assert "error: app exited with error: signal: terminated" in world.log.lines
@@ -316,7 +316,7 @@ def test_a_signal_that_ends_the_process_is_an_exit_like_any_other() -> None:
 
 def test_an_environment_changed_by_the_operator_is_that_of_processes_to_come() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP"))).start()
-    world.operator.change_environment({"GREETING": "a=b", "PATH": None})
+    world.admin.change_environment({"GREETING": "a=b", "PATH": None})
     world.signal(1, "SIGHUP")
     (process,) = world.processes.running("app")
     assert process.environ["GREETING"] == "a=b"
@@ -325,6 +325,6 @@ def test_an_environment_changed_by_the_operator_is_that_of_processes_to_come() -
 
 def test_metrics_are_events() -> None:
     world = JobsWorld(job("app")).start()
-    assert world.operator.record_metrics([("zed", "1.5"), ("other", "2")]) == ""
+    assert world.admin.record_metrics([("zed", "1.5"), ("other", "2")]) == ""
     world.loop.settle()
     assert world.events[-2:] == ["metric zed|1.5", "metric other|2"]

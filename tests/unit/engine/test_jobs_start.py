@@ -61,9 +61,9 @@ def test_starting_a_complete_job_runs_it_once_more() -> None:
 
 def test_starting_cuts_the_pause_before_a_restart_short() -> None:
     world = JobsWorld(job("app", restarts=None))
-    world.processes.endings["app"] = (0.0, 1)
+    world.processes.termination["app"] = (0.0, 1)
     world.start().advance(60)
-    world.processes.endings.clear()
+    world.processes.termination.clear()
     assert world.state("app") == "pausing"
     world.ask("start", "app")
     assert world.state("app") == "running"

@@ -60,7 +60,7 @@ def test_all_hooks_on_one_job_are_waited_for() -> None:
 
 def test_slow_pre_stop_holds_the_job_up_no_longer_than_its_stop_timeout() -> None:
     world = JobsWorld(job("app", stop_timeout=1.0), job("pre", once("stopping", "app")))
-    world.processes.endings["pre"] = (4.0, 0)
+    world.processes.termination["pre"] = (4.0, 0)
     world.start().terminate()
     world.advance(0.9)
     assert world.story("SIGTERM") == []
@@ -283,7 +283,7 @@ def test_many_jobs_end_together() -> None:
     hooks = [job(f"hook{number}", once("stopping", f"job{number}")) for number in range(300)]
     world = JobsWorld(*jobs, *hooks)
     for number in range(300):
-        world.processes.endings[f"hook{number}"] = (1.0, 0)
+        world.processes.termination[f"hook{number}"] = (1.0, 0)
     world.start().terminate()
     world.advance(1.1)
     assert world.over

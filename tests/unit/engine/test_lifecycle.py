@@ -92,7 +92,7 @@ def test_app_that_was_started_by_hand_has_ended_when_pre_start_fails() -> None:
 def test_app_that_was_started_by_hand_ends_to_be_restarted_when_pre_start_fails() -> None:
     world = JobsWorld(pre_start(), app(AFTER_PRESTART)).start()
     world.ask("start", "APP")
-    world.loop.call_soon(world.operator.restart_job, "APP", world.outcomes.append)
+    world.loop.call_soon(world.admin.restart_job, "APP", world.outcomes.append)
     world.exit("preStart", 4)  # in the same instant
     assert world.outcomes == ["ContainerPilot is stopping"]
     assert world.over
@@ -374,14 +374,14 @@ def test_a_task_that_ignores_sigterm_during_pre_stop_costs_the_app_none_of_its_t
 def test_coprocess_runs_once_more_for_each_restart() -> None:
     for restarts, runs in ((3, 4), (1, 2), (0, 1)):
         world = World(app(), coprocess(restarts=restarts))
-        world.processes.endings["coprocess"] = (0.01, 1)
+        world.processes.termination["coprocess"] = (0.01, 1)
         world.start().advance(60)
         assert len(world.story("start coprocess")) == runs
 
 
 def test_first_restart_is_immediate_and_later_ones_back_off() -> None:
     world = World(app(), coprocess(restarts=None))
-    world.processes.endings["coprocess"] = (0.0, 1)
+    world.processes.termination["coprocess"] = (0.0, 1)
     world.start().advance(0.05)
     assert len(world.story("start coprocess")) == 2
     world.advance(60)
@@ -390,9 +390,9 @@ def test_first_restart_is_immediate_and_later_ones_back_off() -> None:
 
 def test_a_long_run_forgets_the_back_off() -> None:
     world = World(app(), coprocess(restarts=None))
-    world.processes.endings["coprocess"] = (0.0, 1)
+    world.processes.termination["coprocess"] = (0.0, 1)
     world.start().advance(60)
-    world.processes.endings.clear()
+    world.processes.termination.clear()
     world.advance(20)
     started = len(world.story("start coprocess"))
     world.exit("coprocess", 1)

@@ -27,14 +27,14 @@ class Views:
 
     def __init__(self, *, code: int = 0, watches: tuple[Watch, ...] = (), **changes: Any) -> None:
         self.world = JobsWorld(app(**changes), catalog=OLD, watches=watches)
-        self.observer = Observer(self.world.host, self.world.engine)
+        self.observer = Observer(self.world.context, self.world.engine)
         self.observer.observe(True)
         self.checks(code)
         self.world.start()
 
     def checks(self, code: int) -> None:
         """From now on the check ends so."""
-        self.world.processes.endings["check"] = (0.1, code)
+        self.world.processes.termination["check"] = (0.1, code)
 
     def registered(self) -> str:
         """What all views agree on, without the time since when."""
@@ -50,7 +50,7 @@ class Views:
         return shown.partition(" since ")[0]
 
     def catalogue(self) -> dict[str, Any]:
-        overview = self.world.operator.overview()["catalogue"]
+        overview = self.world.admin.overview()["catalogue"]
         assert isinstance(overview, dict)
         text = str(self.observer.status()["Catalog"])
         assert str(overview["about"]).startswith(text)
@@ -61,7 +61,7 @@ class Views:
         return overview
 
     def watch(self) -> dict[str, Any]:
-        overview = json.loads(b"".join(json_parts(self.world.operator.overview())))
+        overview = json.loads(b"".join(json_parts(self.world.admin.overview())))
         [watch] = overview["watches"]
         return dict(watch)
 
@@ -278,7 +278,7 @@ def test_an_answer_that_is_overdue_is_shown_in_every_view(monkeypatch: pytest.Mo
 
 
 def test_secrets_in_an_error_are_masked(views: Views) -> None:
-    views.world.host.masked = lambda text: text.replace("refused", "********")
+    views.world.context.masked = lambda text: text.replace("refused", "********")
     views.world.discovery.down = True
     views.world.advance(2)
     assert views.catalogue()["about"].endswith(": connection ********")

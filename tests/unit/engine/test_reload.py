@@ -149,7 +149,7 @@ def test_children_see_the_addresses_of_the_services_that_there_are() -> None:
     """Of those that a reload removed or moved nothing is left; what somebody else has set is not ours to take away."""
     addresses = (("OLD_IP", "10.0.0.1"), ("MOVED_IP", "10.0.0.2"), ("THEIRS_IP", "10.0.0.3"))
     world = World(app(), coprocess(), environ=addresses).start()
-    world.host.environment.set("THEIRS_IP", "192.0.2.1")
+    world.context.environment.set("THEIRS_IP", "192.0.2.1")
     world.reload(app(), coprocess(), environ=(("MOVED_IP", "10.0.0.9"), ("NEW_IP", "10.0.0.4")))
     (process,) = world.processes.running("coprocess")
     assert {name: value for name, value in process.environ.items() if name.endswith("_IP")} == {
@@ -163,4 +163,4 @@ def test_a_reload_that_is_refused_leaves_the_addresses_alone() -> None:
     world = World(app(), environ=(("OLD_IP", "10.0.0.1"),)).start()
     world.engine.changes.reload(world.outcomes.append)
     assert world.outcomes == ["the configuration does not load"]
-    assert world.host.environment.get()["OLD_IP"] == "10.0.0.1"
+    assert world.context.environment.get()["OLD_IP"] == "10.0.0.1"

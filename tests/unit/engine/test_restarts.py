@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from cp.engine.restart_policy import Restarts
+from cp.engine.restart_policy import RestartPolicy
 from cp.plan import When
 from tests.unit.engine.plans import STARTUP, job, once
 
 
-def restarts(when: When = STARTUP, left: int | None = 0, command: tuple[str, ...] | None = ("app",)) -> Restarts:
-    return Restarts(job("app", when, restarts=left, command=command), lambda: 0.5)
+def restarts(when: When = STARTUP, left: int | None = 0, command: tuple[str, ...] | None = ("app",)) -> RestartPolicy:
+    return RestartPolicy(job("app", when, restarts=left, command=command), lambda: 0.5)
 
 
 def test_so_many_are_taken_and_can_be_renewed() -> None:

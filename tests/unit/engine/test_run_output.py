@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from cp.engine.context import Environment, Host
+from cp.engine.context import Context, Environment
 from cp.engine.events import Bus
 from cp.engine.loop import Loop
 from cp.engine.output import CAPACITY, READ_LINES, Outputs
@@ -45,7 +45,7 @@ class Scene:
         self.faults: list[BaseException] = []
         self.loop = Loop(clock=lambda: self.time, on_error=self.faults.append)
         self.children: list[Child] = []
-        self.host = Host(
+        self.context = Context(
             loop=self.loop,
             processes=cast("Processes", self),
             outputs=Outputs(self.loop),
@@ -71,7 +71,7 @@ class Scene:
         self.time += LINE_TAKES
 
     def run(self) -> tuple[Run, Child]:
-        run = Run(self.host, ("child",), "child", lambda code: self.ends.append((code, self.lines)), output="log")
+        run = Run(self.context, ("child",), "child", lambda code: self.ends.append((code, self.lines)), output="log")
         run.start()
         return run, self.children[-1]
 
@@ -143,7 +143,7 @@ def test_a_child_that_left_little_ends_at_once(scene: Scene) -> None:
 
 def test_an_exit_is_known_though_nobody_reads_what_we_write(scene: Scene) -> None:
     _, child = scene.run()
-    scene.host.outputs.pause(True)
+    scene.context.outputs.pause(True)
     os.write(child.fd, b"one\ntwo\n")
     child.exit(scene.loop, 4)
     scene.turn()
@@ -152,7 +152,7 @@ def test_an_exit_is_known_though_nobody_reads_what_we_write(scene: Scene) -> Non
 
 def test_who_is_told_to_end_is_not_held_up_by_what_it_prints(scene: Scene) -> None:
     (told, talks), (_, waits) = scene.run(), scene.run()
-    scene.host.outputs.pause(True)
+    scene.context.outputs.pause(True)
     written = fill(talks)
     fill(waits)
     told.terminate(group=True)
@@ -167,14 +167,14 @@ def test_who_is_told_to_end_is_not_held_up_by_what_it_prints(scene: Scene) -> No
 
 def test_what_it_left_in_the_background_is_held_up_again(scene: Scene) -> None:
     told, child = scene.run()
-    scene.host.outputs.pause(True)
+    scene.context.outputs.pause(True)
     told.terminate(group=True)
     left = os.dup(child.fd)
     told.give_up()
     os.write(left, b"one\n")
     scene.turn()
     assert scene.lines == 0
-    scene.host.outputs.pause(False)
+    scene.context.outputs.pause(False)
     scene.turn()
     assert scene.lines == 1
     os.close(left)
@@ -182,10 +182,10 @@ def test_what_it_left_in_the_background_is_held_up_again(scene: Scene) -> None:
 
 def test_from_the_beginning_of_a_stop_everybody_is_read(scene: Scene) -> None:
     (_, one), (_, other) = scene.run(), scene.run()
-    scene.host.outputs.pause(True)
+    scene.context.outputs.pause(True)
     os.write(one.fd, b"one\n")
-    scene.host.outputs.hurry()
-    scene.host.outputs.pause(True)
+    scene.context.outputs.hurry()
+    scene.context.outputs.pause(True)
     os.write(other.fd, b"two\n")
     scene.turn()
     scene.turn()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import pytest
 
-from cp.engine.context import Environment, Host
+from cp.engine.context import Context, Environment
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import StartError
@@ -95,7 +95,7 @@ def test_a_run_whose_second_pipe_cannot_be_watched_is_not_started_and_leaves_not
     loop = Loop()
     outputs = Outputs(loop)
     nothing = cast("Any", None)
-    host = Host(
+    context = Context(
         loop=loop,
         processes=nothing,
         outputs=outputs,
@@ -108,7 +108,7 @@ def test_a_run_whose_second_pipe_cannot_be_watched_is_not_started_and_leaves_not
     fill(outputs, "_epoll").room = 1
 
     with pytest.raises(StartError, match=f"cannot make a pipe for its output: {WHY}"):
-        Run(host, ("/bin/true",), "app", lambda code: None, output="lines").start()
+        Run(context, ("/bin/true",), "app", lambda code: None, output="lines").start()
 
     assert descriptors() <= before
 

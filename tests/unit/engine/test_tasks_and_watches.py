@@ -15,14 +15,14 @@ def instance(number: int) -> Instance:
 
 def test_task_runs_first_after_one_interval_then_every_interval() -> None:
     world = World(app(), task(0.1))
-    world.processes.endings["task"] = (0.01, 0)
+    world.processes.termination["task"] = (0.01, 0)
     world.start().advance(1.05)
     assert len(world.story("start task")) == 10
 
 
 def test_failing_task_runs_again() -> None:
     world = World(app(), task(1))
-    world.processes.endings["task"] = (0.1, 1)
+    world.processes.termination["task"] = (0.1, 1)
     world.start().advance(3.5)
     assert len(world.story("start task")) == 3
 
@@ -37,7 +37,7 @@ def test_task_that_takes_too_long_is_killed_and_the_next_run_comes_in_time() -> 
 
 def test_task_never_overlaps_itself() -> None:
     world = World(app(), task(1, timeout=None))
-    world.processes.endings["task"] = (2.5, 0)
+    world.processes.termination["task"] = (2.5, 0)
     world.start().advance(12)
     assert len(world.processes.running("task")) == 1
 

@@ -17,7 +17,7 @@ A, B = Instance("a", "10.0.0.1", 80), Instance("b", "10.0.0.2", 80)
 
 
 def shown(world: JobsWorld) -> list[dict[str, Any]]:
-    overview: Any = world.operator.overview()
+    overview: Any = world.admin.overview()
     return list(overview["watches"])
 
 

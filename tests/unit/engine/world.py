@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
-from cp.engine.catalogue_status import REGISTRATION, Catalogue
-from cp.engine.context import Environment, Host
+from cp.engine.catalogue_status import REGISTRATION, CatalogueStatus
+from cp.engine.context import Context, Environment
 from cp.engine.engine import SAME_REQUEST, Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop, Timer
 from cp.engine.output import Outputs
 from cp.engine.process import Process, Processes, StartError
-from cp.engine.reload import Refused
+from cp.engine.reload import ChangeRefused
 
 if TYPE_CHECKING:
     from cp.engine.context import Report
@@ -126,7 +126,7 @@ class FakeProcesses:
         self.unkillable: set[str] = set()
         self.forbidden: set[str] = set()  # those whom we may not signal
         self.on_orphan: Callable[[], object] | None = None
-        self.endings: dict[str, tuple[float, int]] = {}
+        self.termination: dict[str, tuple[float, int]] = {}
 
     def start(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Any, **_: Any) -> FakeProcess:
         name = command[0]
@@ -136,8 +136,8 @@ class FakeProcesses:
         process.polite = name not in self.stubborn
         self.all.append(process)
         self._world.note(f"start {name}")
-        if name in self.endings:
-            seconds, code = self.endings[name]
+        if name in self.termination:
+            seconds, code = self.termination[name]
             self._world.loop.call_later(seconds, self._end, process, code)
         return process
 
@@ -241,7 +241,7 @@ class FakeDiscovery:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.facts: Catalogue | None = None
+        self.facts: CatalogueStatus | None = None
         self.down = False
         self.delay: float | None = 0.0
         self.watchers: dict[str, FakeWatcher] = {}
@@ -299,7 +299,7 @@ class World:
         self.bus.subscribe(self.history.hear)
         self.next_plan: plan.Plan | None = None
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
-        self.host = Host(
+        self.context = Context(
             loop=cast("Loop", self.loop),
             processes=cast("Processes", self.processes),
             outputs=cast("Outputs", FakeOutputs()),
@@ -309,7 +309,7 @@ class World:
             random=lambda: 0.5,
         )
         self.engine = Engine(
-            self.host,
+            self.context,
             self.plan,
             open_discovery=self._open_discovery,
             load=self._load,
@@ -317,7 +317,7 @@ class World:
             started=lambda: None,
         )
 
-    def _open_discovery(self, wanted: plan.Plan, facts: Catalogue) -> FakeDiscovery:
+    def _open_discovery(self, wanted: plan.Plan, facts: CatalogueStatus) -> FakeDiscovery:
         self.discovery.facts = facts
         return self.discovery
 
@@ -326,7 +326,7 @@ class World:
 
     def _load(self) -> plan.Plan:
         if self.next_plan is None:
-            raise Refused("the configuration does not load")
+            raise ChangeRefused("the configuration does not load")
         return self.next_plan
 
     def note(self, what: str) -> None:

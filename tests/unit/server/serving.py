@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cp.control.server import Control
+from cp.control.server import ControlServer
 from cp.control.socket_file import open_listener
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
@@ -168,16 +168,16 @@ class World:
         self._ahead = 0.0
         self._clients: list[Client] = []
         self.faults: list[BaseException] = []
-        self.operator = FakeOperator()
-        self.history = self.operator.history
+        self.admin = FakeOperator()
+        self.history = self.admin.history
         self.log = FakeLog()
         self.counted: list[tuple[str, int]] = []
         self.path = path
         self.loop = Loop(clock=lambda: time.monotonic() + self._ahead, on_error=self.faults.append)
-        self.control = Control(
+        self.control = ControlServer(
             self.loop,
             open_listener(path),
-            self.operator,
+            self.admin,
             self.log,
             announced=announced,
             on_answer=lambda pattern, status: self.counted.append((pattern, status)),

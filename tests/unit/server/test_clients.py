@@ -18,7 +18,7 @@ def test_a_request_may_come_byte_by_byte(world: World) -> None:
         client.send(bytes([byte]))
         world.settle()
     assert client.answer().status == 200
-    assert world.operator.environment["A"] == "b"
+    assert world.admin.environment["A"] == "b"
 
 
 def test_a_connection_is_kept_for_the_next_request(world: World) -> None:
@@ -26,7 +26,7 @@ def test_a_connection_is_kept_for_the_next_request(world: World) -> None:
     for number in range(3):
         client.send(request("POST", "/v3/environ", {"A": str(number)}))
         assert client.answer().status == 200
-        assert world.operator.environment["A"] == str(number)
+        assert world.admin.environment["A"] == str(number)
     assert world.control.connections == 1
 
 
@@ -38,16 +38,16 @@ def test_requests_in_a_row_are_answered_in_their_order(world: World) -> None:
 
 
 def test_requests_in_a_row_wait_for_the_one_before(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload") + request("POST", "/v3/environ", {"A": "after"}))
-    world.pump(lambda: world.operator.asked)
+    world.pump(lambda: world.admin.asked)
     world.settle()
-    assert "A" not in world.operator.environment
-    world.operator.finish()
+    assert "A" not in world.admin.environment
+    world.admin.finish()
     assert client.answer().status == 200
     assert client.answer().status == 200
-    assert world.operator.environment["A"] == "after"
+    assert world.admin.environment["A"] == "after"
 
 
 def test_requests_in_a_row_before_the_end_of_the_connection_are_answered(world: World) -> None:
@@ -74,7 +74,7 @@ def test_a_body_may_come_in_chunks(world: World) -> None:
     body = b'{"A": "%s"}' % (b"b" * 2000)
     client.send(head + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n" + PING)
     assert client.answer().status == 200
-    assert world.operator.environment["A"] == "b" * 2000
+    assert world.admin.environment["A"] == "b" * 2000
     assert client.answer().status == 200
 
 
@@ -86,7 +86,7 @@ def test_who_waits_to_be_told_to_go_on_is_told(world: World) -> None:
     assert client.read(lambda data: data.endswith(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
     client.send(b'{"A": "b"}')
     assert client.answer().status == 200
-    assert world.operator.environment["A"] == "b"
+    assert world.admin.environment["A"] == "b"
 
 
 def test_headers_and_a_long_body_may_come_apart_anywhere(world: World) -> None:
@@ -105,7 +105,7 @@ def test_headers_and_a_long_body_may_come_apart_anywhere(world: World) -> None:
 def test_the_largest_body_is_taken(world: World) -> None:
     value = "x" * (1024 * 1024 - len('{"A": ""}'))
     assert world.ask("POST", "/v3/environ", {"A": value}).status == 200
-    assert world.operator.environment["A"] == value
+    assert world.admin.environment["A"] == value
 
 
 def test_an_offer_of_another_protocol_is_passed_over(world: World) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cp.control.routes import Routes
+from cp.control.routes import ControlRoutes
 from cp.control.socket_file import ListenError, open_listener
 from cp.http.server import Limits
 from tests.unit.full_epoll import WHY, descriptors, fill
@@ -52,16 +52,16 @@ def test_a_request_that_was_not_looked_at_yet_is_answered_before_it_makes_room(s
 
 def test_whoever_waits_for_an_answer_is_never_put_out(serve: Serve) -> None:
     world = serve(Limits(connections=2))
-    world.operator.waits = True
+    world.admin.waits = True
     reloading, following, third = world.client(), world.client(), world.client()
     reloading.send(request("POST", "/v3/reload"))
     following.send(request("GET", "/v3/events?follow=1"))
-    world.pump(lambda: world.operator.asked and world.history.followers)
+    world.pump(lambda: world.admin.asked and world.history.followers)
     third.send(PING)
     answer = third.answer()
     assert (answer.status, answer.error) == (503, "Service Unavailable: all connections are busy, try again later")
     assert third.until_closed() == b""
-    world.operator.finish()
+    world.admin.finish()
     assert reloading.answer().status == 200
     assert world.ask("GET", "/v3/ping").status == 200
 
@@ -189,7 +189,7 @@ def server_of(world: World) -> Any:
 def imported(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The threads on which what answers was imported; once is all that a server needs."""
     threads: list[int] = []
-    init = Routes.__init__
+    init = ControlRoutes.__init__
 
     def note(*arguments: Any) -> None:
         threads.append(threading.get_ident())
@@ -296,16 +296,16 @@ def test_a_server_that_closes_while_http_is_imported_lets_its_clients_go(world: 
 
 
 def test_closing_gives_the_answers_that_are_owed(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client, silent = world.client(), world.client()
     client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: world.operator.asked)
+    world.pump(lambda: world.admin.asked)
     closed: list[bool] = []
     world.control.close(lambda: closed.append(True))
     assert not os.path.lexists(world.path)
     assert silent.until_closed() == b""
     assert not closed
-    world.operator.finish()
+    world.admin.finish()
     answer = client.answer()
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     world.pump(lambda: closed)
@@ -322,13 +322,13 @@ def test_closing_answers_who_came_just_before(world: World) -> None:
 
 
 def test_closing_waits_for_nobody_beyond_the_grace(world: World) -> None:
-    world.operator.waits = True
-    world.operator.jobs["app"]["output"] = "x" * 1_000_000
+    world.admin.waits = True
+    world.admin.jobs["app"]["output"] = "x" * 1_000_000
     reloading, not_reading, following = world.client(), world.client(), world.client()
     reloading.send(request("POST", "/v3/reload"))
     not_reading.send(request("GET", "/v3/jobs/app"))
     following.send(request("GET", "/v3/events?follow=1"))
-    world.pump(lambda: world.operator.asked and world.counted and world.history.followers)
+    world.pump(lambda: world.admin.asked and world.counted and world.history.followers)
     closed: list[bool] = []
     world.control.close(lambda: closed.append(True))
     world.settle()

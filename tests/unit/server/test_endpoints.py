@@ -49,8 +49,8 @@ def test_an_order_is_not_given_by_get(world: World, target: str) -> None:
     answer = world.ask("GET", target)
     assert (answer.status, answer.error) == (405, "Method Not Allowed: use POST")
     assert answer.headers["allow"] == "POST"
-    assert world.operator.asked == []
-    assert not world.operator.in_maintenance
+    assert world.admin.asked == []
+    assert not world.admin.in_maintenance
 
 
 @pytest.mark.parametrize("target", ["/v3/jobs", "/v3/jobs/app", "/v3/events"])
@@ -95,17 +95,17 @@ def test_what_was_not_asked_for_is_announced_quietly(tmp_path: object, serve: ob
 
 
 def test_an_environment_that_the_operator_refuses(world: World) -> None:
-    world.operator.fault = "no process could be started any more"
+    world.admin.fault = "no process could be started any more"
     answer = world.ask("POST", "/v3/environ", {"A": "b"})
     assert (answer.status, answer.error) == (422, "Unprocessable Entity: no process could be started any more")
-    assert world.operator.environment == {"KEPT": "as it was"}
+    assert world.admin.environment == {"KEPT": "as it was"}
 
 
 @pytest.mark.parametrize("target", ["/v3/environ", "/v3/env"])
 def test_variables_are_set_emptied_and_unset(world: World, target: str) -> None:
     answer = world.ask("POST", target, {"A": "value=with=signs", "B": "", "C": None, "D": "null", "É": "\u20ac"})
     assert (answer.status, answer.body) == (200, b"\n")
-    assert world.operator.environment == {
+    assert world.admin.environment == {
         "KEPT": "as it was", "A": "value=with=signs", "B": "", "C": None, "D": "null", "É": "\u20ac",
     }  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_one_bad_variable_changes_nothing(world: World, body: str | bytes, why: 
     answer = world.ask("POST", "/v3/environ", body)
     assert answer.status == 422
     assert answer.error == f"Unprocessable Entity: {why}"
-    assert world.operator.environment == {"KEPT": "as it was"}
+    assert world.admin.environment == {"KEPT": "as it was"}
 
 
 def test_a_large_body_is_read_in_steps_and_keeps_nobody_waiting(world: World) -> None:
@@ -156,15 +156,15 @@ def test_a_large_body_is_read_in_steps_and_keeps_nobody_waiting(world: World) ->
         client.send(b"}")
     assert world.ask("GET", "/v3/ping").status == 200
     assert world.ask("POST", "/v3/metric", {"m": 1}).status == 200
-    assert "LAST" not in world.operator.environment
+    assert "LAST" not in world.admin.environment
     assert [client.answer().status for client in clients] == [200, 200, 200]
-    assert world.operator.environment["LAST"] in ("0", "1", "2")
-    assert len(world.operator.environment) == 20_002
+    assert world.admin.environment["LAST"] in ("0", "1", "2")
+    assert len(world.admin.environment) == 20_002
 
 
 def test_of_a_variable_given_twice_the_last_counts(world: World) -> None:
     assert world.ask("POST", "/v3/environ", '{"A": 1, "A": "second"}').status == 200
-    assert world.operator.environment["A"] == "second"
+    assert world.admin.environment["A"] == "second"
 
 
 # --- metric
@@ -187,12 +187,12 @@ def test_of_a_variable_given_twice_the_last_counts(world: World) -> None:
 def test_a_metric_is_recorded_as_it_was_written(world: World, value: str, text: str) -> None:
     answer = world.ask("POST", "/v3/metric", f'{{"mymetric": {value}}}')
     assert (answer.status, answer.body) == (200, b"\n")
-    assert world.operator.metrics == [("mymetric", text)]
+    assert world.admin.metrics == [("mymetric", text)]
 
 
 def test_metrics_are_recorded_in_the_order_they_came_in(world: World) -> None:
     world.ask("POST", "/v3/metric", {"mymetric": 1.5, "myothermetric": 2})
-    assert world.operator.metrics == [("mymetric", "1.5"), ("myothermetric", "2")]
+    assert world.admin.metrics == [("mymetric", "1.5"), ("myothermetric", "2")]
 
 
 @pytest.mark.parametrize(
@@ -212,11 +212,11 @@ def test_metrics_are_recorded_in_the_order_they_came_in(world: World) -> None:
 def test_what_is_no_number_is_not_recorded(world: World, body: str, why: str) -> None:
     answer = world.ask("POST", "/v3/metric", body.replace("{", '{"good": 1, ', 1) if body[1] == '"' else body)
     assert (answer.status, answer.error) == (422, f"Unprocessable Entity: {why}")
-    assert world.operator.metrics == []
+    assert world.admin.metrics == []
 
 
 def test_a_metric_that_the_operator_refuses_is_unprocessable(world: World) -> None:
-    world.operator.fault = "there is no metric 'm'"
+    world.admin.fault = "there is no metric 'm'"
     answer = world.ask("POST", "/v3/metric", {"m": 1})
     assert (answer.status, answer.error) == (422, "Unprocessable Entity: there is no metric 'm'")
 
@@ -251,49 +251,49 @@ def test_maintenance_is_entered_and_left_once_whatever_the_body(world: World, bo
     ):
         answer = world.ask("POST", f"/v3/maintenance/{path}", body)
         assert (answer.status, answer.json) == (200, {"updated": updated})
-        assert world.operator.in_maintenance is after
+        assert world.admin.in_maintenance is after
 
 
 @pytest.mark.parametrize(("path", "what"), [("enable", "enter"), ("disable", "leave")])
 def test_maintenance_is_not_changed_any_more_during_a_stop(world: World, path: str, what: str) -> None:
-    world.operator.in_maintenance = what == "leave"
-    world.operator.stopping = True
+    world.admin.in_maintenance = what == "leave"
+    world.admin.stopping = True
     answer = world.ask("POST", f"/v3/maintenance/{path}")
     assert (answer.status, answer.error) == (409, f"cannot {what} maintenance: ContainerPilot is stopping")
-    assert world.operator.in_maintenance is (what == "leave")
+    assert world.admin.in_maintenance is (what == "leave")
 
 
 # --- reload
 
 
 def test_a_reload_is_answered_when_it_is_done(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(b"POST /v3/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\nignored")
-    world.pump(lambda: world.operator.asked)
+    world.pump(lambda: world.admin.asked)
     assert world.log.lines[1:] == ["debug control: reloading app via control plane"]
-    world.operator.finish()
+    world.admin.finish()
     answer = client.answer()
     assert (answer.status, answer.body) == (200, b"\n")
     assert world.log.lines[2:] == ["debug control: reloaded app via control plane"]
 
 
 def test_a_refused_reload_tells_all_faults(world: World) -> None:
-    world.operator.fault = "app.json5:3:1: jobs[0]: unknown key 'exce'\napp.json5:9:1: and another"
+    world.admin.fault = "app.json5:3:1: jobs[0]: unknown key 'exce'\napp.json5:9:1: and another"
     answer = world.ask("POST", "/v3/reload")
-    assert (answer.status, answer.error) == (422, world.operator.fault)
+    assert (answer.status, answer.error) == (422, world.admin.fault)
     assert world.log.lines[1:] == ["debug control: reloading app via control plane"]
 
 
 def test_a_reload_that_takes_long_is_accepted_and_goes_on(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(b"POST /v3/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-    world.pump(lambda: world.operator.asked)
+    world.pump(lambda: world.admin.asked)
     world.advance(8.1)
     answer = client.answer()
     assert (answer.status, answer.json) == (202, {"state": "reloading"})
-    world.operator.finish()
+    world.admin.finish()
     assert world.log.lines[-1] == "debug control: reloaded app via control plane"
     assert world.counted == [("/v3/reload", 202)]
 
@@ -310,7 +310,7 @@ def test_two_hundred_reloads_in_a_row_are_answered(world: World) -> None:
 def test_all_jobs_are_told_at_once(world: World) -> None:
     answer = world.ask("GET", "/v3/jobs")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-    assert answer.json == world.operator.overview()
+    assert answer.json == world.admin.overview()
 
 
 def test_a_job_with_spaces_and_slashes_has_a_path(world: World) -> None:
@@ -331,37 +331,37 @@ def test_a_job_that_is_none_is_not_found_and_the_nearest_is_named(world: World) 
 
 
 def test_output_that_is_not_text_is_still_json(world: World) -> None:
-    world.operator.jobs["app"]["output"] = b"caf\xe9".decode(errors="surrogateescape")
+    world.admin.jobs["app"]["output"] = b"caf\xe9".decode(errors="surrogateescape")
     assert world.ask("GET", "/v3/jobs/app").json["output"] == "caf\ufffd"
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 def test_a_job_is_told_to_move_and_shown_when_it_has(world: World, verb: str) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(f"POST /v3/jobs/app/{verb} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-    world.pump(lambda: world.operator.asked)
-    world.operator.jobs["app"]["state"] = "moved"
-    world.operator.finish()
+    world.pump(lambda: world.admin.asked)
+    world.admin.jobs["app"]["state"] = "moved"
+    world.admin.finish()
     answer = client.answer()
     assert (answer.status, answer.json) == (200, {"name": "app", "state": "moved"})
-    assert world.operator.asked == [(verb, "app")]
+    assert world.admin.asked == [(verb, "app")]
 
 
 def test_a_job_that_moves_slowly_is_shown_as_it_is_meanwhile(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(b"POST /v3/jobs/app/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-    world.pump(lambda: world.operator.asked)
-    world.operator.jobs["app"]["state"] = "terminating"
+    world.pump(lambda: world.admin.asked)
+    world.admin.jobs["app"]["state"] = "terminating"
     world.advance(8.1)
     answer = client.answer()
     assert (answer.status, answer.json) == (202, {"name": "app", "state": "terminating"})
-    world.operator.finish()
+    world.admin.finish()
 
 
 def test_a_move_that_is_refused_says_why(world: World) -> None:
-    world.operator.fault = "it runs already"
+    world.admin.fault = "it runs already"
     answer = world.ask("POST", "/v3/jobs/app/start")
     assert (answer.status, answer.error) == (409, "it runs already")
 
@@ -382,7 +382,7 @@ def test_a_move_that_is_refused_says_why(world: World) -> None:
 def test_a_job_is_sent_a_signal(world: World, wanted: object, number: int) -> None:
     answer = world.ask("POST", "/v3/jobs/app/signal", {"signal": wanted})
     assert (answer.status, answer.json["name"]) == (200, "app")
-    assert world.operator.signals == [number]
+    assert world.admin.signals == [number]
 
 
 @pytest.mark.parametrize(
@@ -401,11 +401,11 @@ def test_a_job_is_sent_a_signal(world: World, wanted: object, number: int) -> No
 def test_a_signal_that_is_none_is_sent_to_nobody(world: World, wanted: object, why: str) -> None:
     answer = world.ask("POST", "/v3/jobs/app/signal", {"signal": wanted})
     assert (answer.status, answer.error) == (422, f"Unprocessable Entity: {why}")
-    assert world.operator.signals == []
+    assert world.admin.signals == []
 
 
 def test_a_signal_to_a_job_without_a_process_is_a_conflict(world: World) -> None:
-    world.operator.fault = "it has no process"
+    world.admin.fault = "it has no process"
     answer = world.ask("POST", "/v3/jobs/app/signal", {"signal": "HUP"})
     assert (answer.status, answer.error) == (409, "it has no process")
 
@@ -427,7 +427,7 @@ def test_head_is_get_without_a_body(world: World, target: str) -> None:
 def test_head_of_an_order_is_not_an_order(world: World) -> None:
     answer = world.ask("HEAD", "/v3/reload")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    assert world.operator.asked == []
+    assert world.admin.asked == []
 
 
 # --- events

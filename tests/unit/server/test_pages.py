@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cp.engine.loop import Loop
-from cp.http.long_answers import PIECE, Pages, gathered, json_parts
+from cp.http.long_answers import PIECE, LongAnswers, gathered, json_parts
 from cp.http.messages import Response
 
 STEP = 0.0001  # seconds
@@ -23,7 +23,7 @@ class Scene:
         self.time = 0.0
         self.faults: list[BaseException] = []
         self.loop = Loop(clock=lambda: self.time, on_error=self.faults.append)
-        self.pages = Pages(self.loop)
+        self.pages = LongAnswers(self.loop)
         self.begun = self.in_work = 0
         self.fails = False
 

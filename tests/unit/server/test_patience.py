@@ -61,17 +61,17 @@ def test_who_asks_nothing_more_is_let_go_without_a_word(world: World) -> None:
 
 
 def test_who_waits_for_an_answer_may_wait_long(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: world.operator.asked)
+    world.pump(lambda: world.admin.asked)
     world.advance(7)
-    world.operator.finish()
+    world.admin.finish()
     assert client.answer().status == 200
 
 
 def test_who_never_reads_a_long_answer_is_let_go(world: World) -> None:
-    world.operator.jobs["app"]["output"] = "x" * 1_000_000
+    world.admin.jobs["app"]["output"] = "x" * 1_000_000
     client = world.client()
     client.send(request("GET", "/v3/jobs/app"))
     world.pump(lambda: world.counted)
@@ -82,7 +82,7 @@ def test_who_never_reads_a_long_answer_is_let_go(world: World) -> None:
 
 
 def test_who_reads_a_long_answer_slowly_gets_all_of_it(world: World) -> None:
-    world.operator.jobs["app"]["output"] = "x" * 1_000_000
+    world.admin.jobs["app"]["output"] = "x" * 1_000_000
     client = world.client()
     client.send(request("GET", "/v3/jobs/app") + PING)
     size = 1
@@ -94,7 +94,7 @@ def test_who_reads_a_long_answer_slowly_gets_all_of_it(world: World) -> None:
 
 def test_an_answer_beyond_the_limit_is_an_error(serve: Serve) -> None:
     world = serve(Limits(response=100))
-    world.operator.jobs["app"]["output"] = "x" * 100
+    world.admin.jobs["app"]["output"] = "x" * 100
     answer = world.ask("GET", "/v3/jobs/app")
     assert (answer.status, answer.error) == (500, "the answer is larger than 100 bytes")
 
@@ -102,19 +102,19 @@ def test_an_answer_beyond_the_limit_is_an_error(serve: Serve) -> None:
 def test_thousands_of_jobs_and_events_with_long_names_are_told(world: World) -> None:
     for number in range(5000):
         name = f"job-{number}-{'x' * 300}"
-        world.operator.jobs[name] = {"name": name, "state": "running"}
+        world.admin.jobs[name] = {"name": name, "state": "running"}
     for number in range(200):
         world.history.happen("stopped", f"{number}-{'x' * 10_000}")
     for target in ("/v3/jobs", "/v3/events"):
         answer = world.ask("GET", target)
         assert len(answer.body) > 1 << 20
         assert answer.status == 200
-    assert world.ask("GET", "/v3/jobs").json == world.operator.overview()
+    assert world.ask("GET", "/v3/jobs").json == world.admin.overview()
 
 
 def test_long_answers_that_nobody_reads_fill_no_memory(serve: Serve) -> None:
     world = serve(Limits(unread=4 << 20))
-    world.operator.jobs["app"]["output"] = "x" * (3 << 20)
+    world.admin.jobs["app"]["output"] = "x" * (3 << 20)
     lazy = world.client()
     lazy.send(request("GET", "/v3/jobs/app"))
     world.pump(lambda: world.counted)
@@ -142,17 +142,17 @@ def test_an_order_counts_though_nobody_waits_for_the_answer(world: World) -> Non
     client = world.client()
     client.send(request("POST", "/v3/environ", {"A": "b"}))
     client.close()
-    world.pump(lambda: "A" in world.operator.environment)
+    world.pump(lambda: "A" in world.admin.environment)
 
 
 def test_who_leaves_during_its_reload_leaves_nothing_behind(world: World) -> None:
-    world.operator.waits = True
+    world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: world.operator.asked)
+    world.pump(lambda: world.admin.asked)
     client.close()
     world.pump(lambda: not world.control.connections)
-    world.operator.finish()
+    world.admin.finish()
     assert world.log.lines[-1] == "debug control: reloaded app via control plane"
     assert world.counted == []
 
@@ -161,7 +161,7 @@ def test_a_fault_of_ours_is_reported_and_the_client_told(world: World, monkeypat
     def overview() -> dict[str, object]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(world.operator, "overview", overview)
+    monkeypatch.setattr(world.admin, "overview", overview)
     answer = world.ask("GET", "/v3/jobs")
     assert (answer.status, answer.error) == (500, "internal error: see the log")
     world.pump(lambda: world.faults)

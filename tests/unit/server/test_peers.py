@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from cp.control import peer_credentials
-from cp.control.peer_credentials import QUIET, TOLD_OF, Peers
+from cp.control.peer_credentials import QUIET, TOLD_OF, PeerCredentials
 from cp.http.server import Limits
 from tests.unit.server.serving import World, request
 
@@ -62,8 +62,8 @@ def test_others_are_turned_away_whatever_they_ask(world: World, come_as: Callabl
             f"Forbidden: cannot serve user {user}: only root{f' and user {as_own}' if as_own else ''} "
             f"may give orders here; {ADVICE}"
         )
-    assert world.operator.asked == []
-    assert world.operator.environment == {"KEPT": "as it was"}
+    assert world.admin.asked == []
+    assert world.admin.environment == {"KEPT": "as it was"}
     assert world.counted == []
 
 
@@ -123,14 +123,14 @@ def test_strangers_wait_for_nobody_and_take_no_place(
 ) -> None:
     world = serve(Limits(connections=2))
     busy = [world.client(), world.client()]
-    world.operator.waits = True
+    world.admin.waits = True
     for client in busy:
         client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: len(world.operator.asked) == 2)
+    world.pump(lambda: len(world.admin.asked) == 2)
     come_as(STRANGER)
     assert world.ask("GET", "/v3/ping").status == 403
     for client in busy:
-        world.operator.finish()
+        world.admin.finish()
         assert client.answer().status == 200
 
 
@@ -143,7 +143,7 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.time = 0.0
-        self._peers = Peers(self.lines.append, lambda: self.time)
+        self._peers = PeerCredentials(self.lines.append, lambda: self.time)
         self._client = socket.socket(socket.AF_UNIX)
 
     def turn_away(self, user: int, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -13,7 +13,7 @@ import pytest
 from cp.engine.loop import Loop
 from cp.http import tcp
 from cp.http.server import Limits
-from cp.telemetry.server import LIMITS, Telemetry
+from cp.telemetry.server import LIMITS, TelemetryServer
 from tests.unit.server.serving import DEADLINE, Answer, FakeLog
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class World:
         self.loop = Loop(on_error=self.faults.append)
         listener = tcp.listen(address, 0)
         self.place = listener.getsockname()
-        self.telemetry = Telemetry(self.loop, listener, self.source, FakeLog(), path, limits)
+        self.telemetry = TelemetryServer(self.loop, listener, self.source, FakeLog(), path, limits)
 
     def pump(self, until: Callable[[], object]) -> None:
         end = time.monotonic() + DEADLINE
