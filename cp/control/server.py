@@ -74,7 +74,7 @@ class ControlServer:
     """
 
     __slots__ = (
-        *("_announced", "_limits", "_listener", "_log", "_loop", "_on_answer", "_operator", "_peers", "_routes"),
+        *("_admin", "_announced", "_limits", "_listener", "_log", "_loop", "_on_answer", "_peers", "_routes"),
         *("_server", "_users"),
     )
 

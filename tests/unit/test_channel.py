@@ -141,9 +141,9 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 for fd in (0, 1, 2):
     os.close(fd)
-from cp.channel import guard_standard_streams
+from cp.log.channels import guard_standard_streams
 guard_standard_streams()
-from cp.logs import Log
+from cp.log.log import Log
 log = Log()
 log.info("nobody reads this")
 log.flush()
@@ -159,7 +159,7 @@ def test_open_streams_are_left_alone_by_the_guard(pipe: Pipe) -> None:
     program = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from cp.channel import guard_standard_streams
+from cp.log.channels import guard_standard_streams
 guard_standard_streams()
 os.write(1, b"still ours")
 """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Registers what its argument says; a heartbeat for each line on its standard input; ends with that.
 WRITER = """
 import json, sys
-from cp.catalog.opener import open_catalog
+from cp.catalog.factory import open_catalog
 from cp.plan import DirectorySettings, Service
 path, fields = sys.argv[1], json.loads(sys.argv[2])
 catalog, one = open_catalog(DirectorySettings(path=path)), Service(**fields)

@@ -382,8 +382,8 @@ def test_tls_without_verification(open: Any, name: str, start_etcd: StartEtcd, a
 def test_plain_http_needs_no_tls() -> None:
     code = """
 import sys
-from cp.catalog.etcd3 import lease_id
-from cp.catalog.opener import open_catalog
+from cp.catalog.etcd.v3 import lease_id
+from cp.catalog.factory import open_catalog
 from cp.plan import EtcdSettings
 open_catalog(EtcdSettings(endpoints=("http://127.0.0.1:1",)), environ={})
 lease_id("/a", 1)

@@ -14,7 +14,7 @@ from tests.system.pilot import ROOT
 EARLY = "import cp.catalog, cp.catalog.registrar, cp.catalog.watcher, cp.catalog.desired, cp.catalog.snapshot"
 OPEN = """
 import sys
-from cp.catalog.opener import open_catalog
+from cp.catalog.factory import open_catalog
 from cp.plan import ConsulSettings
 def opened(scheme):
     return open_catalog(ConsulSettings(address="127.0.0.1:1", scheme=scheme), environ={})
@@ -94,7 +94,7 @@ print(answer.data, answer.headers["x"])
 
 def test_a_module_asked_for_while_another_stands_in_is_there_at_once() -> None:
     code = """
-from cp.catalog.stand_ins import stand_in
+from cp.catalog.http.stand_ins import stand_in
 sys.modules["hashlib"] = stood_in = stand_in("hashlib", "md5")
 import hashlib
 assert hashlib is stood_in
@@ -123,7 +123,7 @@ def test_https_has_tls() -> None:
 
 def test_a_reload_can_change_from_http_to_https_and_back() -> None:
     code = f"""{OPEN}
-from cp.catalog import CatalogUnreachable
+from cp.catalog.protocol import CatalogUnreachable
 from cp.plan import Service
 one = Service(name="a", id="a", address="", port=1, ttl=1)
 first = opened("http")
@@ -142,7 +142,7 @@ for catalog in (first, opened("https"), first, opened("http")):
 def test_a_client_from_before_a_reload_still_understands_what_goes_wrong() -> None:
     code = f"""{OPEN}
 import socket, _thread
-from cp.catalog import CatalogGarbage
+from cp.catalog.protocol import CatalogGarbage
 from cp.plan import Service
 listener = socket.create_server(("127.0.0.1", 0))
 address = f"127.0.0.1:{{listener.getsockname()[1]}}"

@@ -78,7 +78,7 @@ def native() -> bytes:
 LOAD = """
 import sys
 sys.path[:0] = [{root!r}]
-from cp.catalog import fast_json
+from cp.catalog.consul import fast_json
 module = fast_json.import_packed(lambda name: {{{name!r}: open({file!r}, "rb").read()}}[name])
 import orjson
 assert orjson is module and orjson.loads(b'["one"]') == ["one"], orjson

@@ -160,7 +160,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
 
 
 def test_standard_input() -> None:
-    program = "from cp.config import read; s = read('-', {}); print(s.name, s.text, s.reread().text)"
+    program = "from cp.config.source import read; s = read('-', {}); print(s.name, s.text, s.reread().text)"
 
     done = subprocess.run(
         [sys.executable, "-c", program], input="{}", capture_output=True, text=True, cwd=ROOT, check=True
@@ -174,7 +174,8 @@ def test_loading_imports_nothing_but_our_own_modules_and_c_modules() -> None:
 import sys
 sys.path.insert(0, ".")
 before = set(sys.modules)
-from cp.config import load, read
+from cp.config.load import load
+from cp.config.source import read
 source = read('{"consul": "c:1", "preStart": "x", "services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5,'
               '"interfaces": ["static:127.0.0.1"]}], "tasks": [{"command": "x", "frequency": "1s"}]}', {})
 load(source, {}, arguments=("app",), hostname="h", addresses=list)

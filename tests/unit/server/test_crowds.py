@@ -195,7 +195,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         threads.append(threading.get_ident())
         init(*arguments)
 
-    monkeypatch.setattr("cp.control.routes.Routes.__init__", note)
+    monkeypatch.setattr("cp.control.routes.ControlRoutes.__init__", note)
     return threads
 
 
@@ -252,9 +252,9 @@ def test_what_speaks_http_is_imported_for_the_first_client_and_not_on_the_loop(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
-    monkeypatch.setattr("cp.control.routes.Routes.__init__", lambda *_: threads.append(threading.get_ident()))
+    monkeypatch.setattr("cp.control.routes.ControlRoutes.__init__", lambda *_: threads.append(threading.get_ident()))
     monkeypatch.setattr(
-        "cp.control.routes.Routes.handle", lambda _, request, exchange: exchange.stream(200, "x").close()
+        "cp.control.routes.ControlRoutes.handle", lambda _, request, exchange: exchange.stream(200, "x").close()
     )
     world = serve()
     world.settle()

@@ -175,7 +175,7 @@ def test_nothing_is_sent_while_an_event_is_published(world: World, monkeypatch: 
         follow(world)
     world.settle()
     sent: list[bytes] = []
-    monkeypatch.setattr("cp.http.exchange.Stream.send", lambda _, data: sent.append(data))
+    monkeypatch.setattr("cp.http.exchange.ResponseStream.send", lambda _, data: sent.append(data))
     world.history.happen("healthy")
     assert not sent
     world.pump(lambda: len(sent) == 10)
