@@ -2,7 +2,7 @@
 # Passes all tests, on a machine with nothing but Python 3.10 or newer and a network to the package registries.
 # Usage: scripts/test.sh [arguments of pytest]
 # Environment: PYTHON  the Python to test on (default: python3)
-#              CHECKS  0 leaves out ruff and mypy
+#              CHECKS  0 leaves out ruff, codespell and mypy
 #              AGAIN   1 gives up to 12 tests that failed beside others two more chances alone, and names them
 # It makes what it needs in .cache/: the test tools, a Consul, an etcd, a Prometheus and an openssl (those on PATH, if
 # they will do; none of them for unit tests alone), and the archive in dist/.
@@ -41,6 +41,9 @@ PYTHON=$python scripts/build-zipapp.sh >&2
 if [ "${CHECKS:-1}" != 0 ]; then
     say "ruff"
     "$tests/bin/python" -m ruff check .
+    "$tests/bin/python" -m ruff format --check .
+    say "codespell"
+    "$tests/bin/codespell"
     say "mypy"
     "$tests/bin/python" -m mypy
 fi
