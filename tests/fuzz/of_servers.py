@@ -14,7 +14,7 @@ from cp.server import tcp
 from cp.server.telemetry import Telemetry
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import choice
-from tests.unit.server.serving import FakeHistory, FakeLog, FakeOperator, World
+from tests.integration.server.serving import FakeHistory, FakeLog, FakeOperator, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -11,7 +11,7 @@ import pytest
 
 from cp.catalog import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from cp.catalog.stream import FLOOD, LONGEST_LINE, Stream
-from tests.unit.catalog.test_http import LONG, OK, client, in_background, says, serve
+from tests.integration.catalog.test_http import LONG, OK, client, in_background, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from cp.engine.loop import Loop
 from cp.server import tcp
 from cp.server.http import Limits
 from cp.server.telemetry import LIMITS, Telemetry
-from tests.unit.server.serving import DEADLINE, Answer, FakeLog
+from tests.integration.server.serving import DEADLINE, Answer, FakeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,8 +16,8 @@ from cp.catalog.etcd2 import Etcd2
 from cp.catalog.etcd3 import Etcd3
 from cp.engine.catalogue import Catalogue
 from cp.plan import EtcdSettings
+from tests.integration.catalog.test_http import Server, serve
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
-from tests.unit.catalog.test_http import Server, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,7 @@ from cp.channel import file_channel, stream_channel
 from cp.sink import Sink, open_sink
 from cp.threadchannel import ThreadChannel
 from tests.descriptors import is_ready
-from tests.unit.streams import LINE, FakeLoop, Pipe, numbered, read_until
+from tests.integration.streams import LINE, FakeLoop, Pipe, numbered, read_until
 
 ROOT = Path(__file__).parents[2]
 

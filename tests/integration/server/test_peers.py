@@ -12,7 +12,7 @@ import pytest
 from cp.server import peers
 from cp.server.http import Limits
 from cp.server.peers import QUIET, TOLD_OF, Peers
-from tests.unit.server.serving import World, request
+from tests.integration.server.serving import World, request
 
 STRANGER = 12345
 OVERFLOW = 65534  # as whom the kernel presents users of other user namespaces

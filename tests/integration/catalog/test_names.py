@@ -16,13 +16,13 @@ from cp.catalog.http import Http
 from cp.catalog.names import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
 from cp.endpoint import Endpoint
 from cp.plan import Tls
+from tests.integration.catalog.test_http import LONG, OK, in_background, says, serve
 from tests.unit.catalog.fakes import Clock
-from tests.unit.catalog.test_http import LONG, OK, in_background, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.unit.catalog.test_http import Server
+    from tests.integration.catalog.test_http import Server
 
 __all__ = ["serve"]
 

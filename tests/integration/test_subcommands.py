@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cp import cli
-from tests.unit.control_server import DEADLINE, ControlServer, answer, server
+from tests.integration.control_server import DEADLINE, ControlServer, answer, server
 
 __all__ = ["server"]
 

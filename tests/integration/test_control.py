@@ -15,8 +15,8 @@ from cp.control import ControlError, ControlPlane
 from cp.engine.loop import Loop
 from cp.plan import Control as Settings
 from cp.server.client import request
-from tests.unit.full_epoll import WHY, descriptors, fill
-from tests.unit.server.serving import DEADLINE, FakeLog, FakeOperator
+from tests.integration.full_epoll import WHY, descriptors, fill
+from tests.integration.server.serving import DEADLINE, FakeLog, FakeOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,8 @@ from cp.catalog import (
 from cp.catalog.consul import Consul
 from cp.catalog.http import Answer
 from cp.plan import ConsulSettings
+from tests.integration.catalog.test_http import Server
 from tests.unit.catalog.fakes import service, watch
-from tests.unit.catalog.test_http import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
