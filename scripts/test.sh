@@ -2,10 +2,10 @@
 # Passes all tests, on a machine with nothing but Python 3.10 or newer and a network to the package registries.
 # Usage: scripts/test.sh [arguments of pytest]
 # Environment: PYTHON  the Python to test on (default: python3)
-#              CHECKS  0 leaves out ruff and mypy
+#              CHECKS  0 leaves out ruff, codespell and mypy
 #              AGAIN   1 gives up to 12 tests that failed beside others two more chances alone, and names them
 # It makes what it needs in .cache/: the test tools, a Consul, an etcd, a Prometheus and an openssl (those on PATH, if
-# they will do; none of them for unit tests alone), and the archive in dist/.
+# they will do; none of them for unit and integration tests alone), and the archive in dist/.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
@@ -15,19 +15,19 @@ say "Testing on Python $(version_of "$python"), $python"
 
 make_environment "$python" "$tests" "$root/tests/requirements.lock"
 
-# Whether the arguments name nothing but unit tests, which need no servers.
-only_unit_tests() {
+# Whether the arguments name nothing but unit and integration tests, which need no servers.
+need_no_servers() {
     named=1
     for argument in "$@"; do
         case $argument in
-        tests/unit | tests/unit/*) named=0 ;;
+        tests/unit | tests/unit/* | tests/integration | tests/integration/*) named=0 ;;
         tests | tests/* | ./* | /* | *.py*) return 1 ;;
         esac
     done
     return "$named"
 }
 
-if ! only_unit_tests "$@"; then
+if ! need_no_servers "$@"; then
     # A server that is not available is a failure: a test that did not run proves nothing.
     CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
     ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
@@ -41,6 +41,9 @@ PYTHON=$python scripts/build-zipapp.sh >&2
 if [ "${CHECKS:-1}" != 0 ]; then
     say "ruff"
     "$tests/bin/python" -m ruff check .
+    "$tests/bin/python" -m ruff format --check .
+    say "codespell"
+    "$tests/bin/codespell"
     say "mypy"
     "$tests/bin/python" -m mypy
 fi

@@ -231,7 +231,7 @@ class DesiredState:
                 self._notice("info", f"Service registration works again: {desired.service.name}, after {span(lasted)}")
 
     def _stale(self, desired: DesiredService, now: float) -> bool:
-        """A passing check counts for one ttl: later it would be a lie, and the next check makes the service due again."""
+        """A passing check counts for one ttl: the next check makes the service due again."""
         counts = desired.present and not desired.purge and desired.status == PASSING
         if not counts or now < desired.asked_at + desired.service.ttl:
             return False

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.control_server import DEADLINE, ControlServer, server
 from tests.system.pilot import PATH, ROOT, interpreter
 from tests.system.test_archive import magic, run
 from tests.system.test_damage import assert_reported_as_damaged, with_a_hole
 from tests.system.test_start_imports import C_MODULES, imported, interpreter_alone
-from tests.unit.control_server import DEADLINE, ControlServer, server
 
 __all__ = ["interpreter_alone", "server"]
 

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 from struct import pack
-from typing import Any
 
 import pytest
 
-from cp.config.interfaces import choose, in_order
 from cp.platform.address import Address, parse_ip
-from cp.platform.netlink import by_ioctl, by_netlink, local_addresses, parse_dump
+from cp.platform.netlink import local_addresses, parse_dump
 
-SIOCGIFCONF = 0x8912
 LINK = 7
 NAMES = {LINK: "eth7"}
 DONE = pack("=IHHII", 16, 3, 2, 1, 0)
@@ -33,35 +28,12 @@ def new_address(*attributes: bytes, index: int = LINK, flags: int = 2, bits: int
     return pack("=IHHII", 16 + len(body), 20, flags, 1, 0) + body
 
 
-def test_loopback_is_found_with_its_name() -> None:
-    assert Address("lo", ip("127.0.0.1"), 8) in local_addresses()
-
-
-def test_an_interface_that_does_not_exist_contributes_nothing() -> None:
-    assert choose(["interface-does-not-exist", "lo"], local_addresses()) == "127.0.0.1"
-
-
-def test_netlink_and_its_stand_in_agree() -> None:
-    assert in_order(by_netlink()) == in_order(by_ioctl())
-
-
-def test_no_file_descriptor_is_left_open() -> None:
-    before = os.listdir("/proc/self/fd")
-    by_netlink()
-    by_ioctl()
-    assert os.listdir("/proc/self/fd") == before
-
-
 def refused() -> list[Address]:
     raise PermissionError(errno.EPERM, "netlink: Operation not permitted")
 
 
 def absent() -> list[Address]:
     raise OSError(errno.ENOENT, "ioctl: No such device")
-
-
-def test_a_sandbox_without_netlink_gets_the_stand_in() -> None:
-    assert local_addresses((refused, by_ioctl)) == by_ioctl()
 
 
 def test_when_nothing_works_the_error_names_every_reason() -> None:
@@ -100,17 +72,6 @@ def test_an_interface_that_came_after_the_names_were_read_has_its_label() -> Non
 def test_what_the_kernel_does_not_use_itself_is_unsteady(text: str, bits: int, unsteady: bool) -> None:
     message = new_address(attribute(1, ip(text)), bits=bits)
     assert list(parse_dump(message, NAMES)) == [Address("eth7", ip(text), 24, unsteady)]
-
-
-def test_a_sandbox_that_does_not_tell_the_length_of_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
-    def list_alone(fd: int, request: int, about: bytes) -> Any:
-        if request != SIOCGIFCONF:
-            raise OSError(errno.ENOTTY, "Not a typewriter")
-        return real(fd, request, about)
-
-    real = fcntl.ioctl
-    monkeypatch.setattr(fcntl, "ioctl", list_alone)
-    assert Address("lo", ip("127.0.0.1"), 0) in by_ioctl()
 
 
 def test_a_refused_dump_is_an_error_with_the_kernel_s_number() -> None:

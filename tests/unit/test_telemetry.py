@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any, cast
 
-import pytest
-
 from cp import plan
-from cp.engine.context import Context, Environment
-from cp.engine.events import Bus
 from cp.engine.job_report import OUTPUT_SHOWN
-from cp.engine.loop import Loop
 from cp.plan import INHERIT, Health, Job, Metric, TelemetrySettings, Watch, When
 from cp.telemetry.observer import Observer
-from cp.telemetry.port import TelemetryError
-from cp.telemetry.port import TelemetryPort as Served
 from tests.unit.engine.jobs_world import JobsWorld
-from tests.unit.full_epoll import WHY, descriptors, fill
-from tests.unit.server.serving import FakeLog
 
 START = When(code="startup", source="global")
 SERVED = TelemetrySettings(address="127.0.0.1", port=9090, job="containerpilot")
@@ -303,37 +293,3 @@ def test_what_a_check_said_is_shown_up_to_a_point() -> None:
 def test_the_plan_has_no_telemetry_unless_it_is_wanted() -> None:
     assert plan.Plan(dialect="jobs").telemetry is None
     assert JobsWorld(job("app")).context.observer is None
-
-
-def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() -> None:
-    loop = Loop()
-    nothing = cast("Any", None)
-    context = Context(
-        loop=loop,
-        processes=nothing,
-        outputs=nothing,
-        environment=Environment({}),
-        bus=Bus(loop.call_steps),
-        log=nothing,
-        random=nothing,
-    )
-    telemetry = Served(context, nothing, cast("Any", FakeLog()))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    settings = SERVED.replace(port=port)
-    full = fill(loop, "_epoll")
-    before = descriptors()
-    for full.room in (0, 1):  # neither the clients' poller, nor the listener
-        with pytest.raises(TelemetryError, match=f"Error serving telemetry on 127.0.0.1:{port}: {WHY}"):
-            telemetry.use(settings)
-        assert descriptors() <= before
-    full.room = 2
-    with pytest.raises(ZeroDivisionError):
-        telemetry.use(settings, lambda: 1 // 0)
-    assert descriptors() <= before
-    full.room = 2
-    telemetry.use(settings)
-    with socket.create_connection(("127.0.0.1", port)):
-        pass
-    telemetry.close()
-    assert descriptors() <= before

@@ -28,18 +28,7 @@ from cp.config.template.lexer import (
     VARIABLE,
     tokens,
 )
-from cp.config.template.nodes import (
-    Chain,
-    Command,
-    Constant,
-    Dot,
-    Field,
-    Identifier,
-    Nil,
-    Number,
-    Pipeline,
-    Variable,
-)
+from cp.config.template.nodes import Chain, Command, Constant, Dot, Field, Identifier, Nil, Number, Pipeline, Variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

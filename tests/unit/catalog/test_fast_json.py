@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
@@ -73,31 +72,6 @@ def test_damaged_file_is_noticed() -> None:
 def native() -> bytes:
     """The file of the orjson that the tests have installed, which is for this Python."""
     return next(Path(orjson.__file__).parent.glob("*.so")).read_bytes()
-
-
-LOAD = """
-import sys
-sys.path[:0] = [{root!r}]
-from cp.catalog.consul import fast_json
-module = fast_json.import_packed(lambda name: {{{name!r}: open({file!r}, "rb").read()}}[name])
-import orjson
-assert orjson is module and orjson.loads(b'["one"]') == ["one"], orjson
-print(orjson.__spec__.origin)
-"""
-
-
-def test_packed_module_is_loaded_from_memory(tmp_path: Path) -> None:
-    (tmp_path / "packed").write_bytes(pack({"0.0-none": b"something else", HERE: native()}))
-
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", LOAD.format(root=str(ROOT), name=PACKED, file=str(tmp_path / "packed"))],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.stderr == ""
-    assert done.stdout.startswith("/proc/self/fd/")
 
 
 @pytest.fixture

@@ -6,18 +6,7 @@ from typing import Any
 
 import pytest
 
-from cp.plan import (
-    INHERIT,
-    KEEP,
-    MAINTENANCE,
-    RELOAD,
-    REPLACE,
-    STOP,
-    ConsulSettings,
-    Job,
-    LoggingSettings,
-    When,
-)
+from cp.plan import INHERIT, KEEP, MAINTENANCE, RELOAD, REPLACE, STOP, ConsulSettings, Job, LoggingSettings, When
 from tests.unit.config.loading import job, load_dict, load_text, names
 
 AT_STARTUP = When(code="startup", source="global")

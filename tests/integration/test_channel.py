@@ -21,7 +21,7 @@ from cp.log.channels import file_channel, stream_channel
 from cp.log.sink import Sink, open_sink
 from cp.log.thread_channel import ThreadChannel
 from tests.descriptors import is_ready
-from tests.unit.streams import LINE, FakeLoop, Pipe, numbered, read_until
+from tests.integration.streams import LINE, FakeLoop, Pipe, numbered, read_until
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from cp.control.request_bodies import go_float
-from tests.unit.server.serving import World, request
+from tests.integration.server.serving import World, request
 
 # --- the whole
 

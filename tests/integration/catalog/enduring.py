@@ -1,6 +1,6 @@
 """Ten thousand failures of a catalogue, in a process of their own: what it holds before and after them, as JSON.
 
-    python -m tests.unit.catalog.enduring registrar v2 http://127.0.0.1:1
+    python -m tests.integration.catalog.enduring registrar v2 http://127.0.0.1:1
 
 A process of their own, because threads of other tests, which end when they find the time, may have something open at
 the moment of looking. The arguments: who fails, the API, and the server's URL.
@@ -20,8 +20,8 @@ from cp.catalog.protocol import CatalogUnreachable
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
 from cp.plan import ConsulSettings, EtcdSettings
+from tests.integration.catalog.test_threads import LONG, LiveLoop
 from tests.unit.catalog.fakes import Clock, Deaf, FakeLog, FakeLoop, service, watch
-from tests.unit.catalog.test_threads import LONG, LiveLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

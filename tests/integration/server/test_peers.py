@@ -12,7 +12,7 @@ import pytest
 from cp.control import peer_credentials
 from cp.control.peer_credentials import QUIET, TOLD_OF, PeerCredentials
 from cp.http.server import Limits
-from tests.unit.server.serving import World, request
+from tests.integration.server.serving import World, request
 
 STRANGER = 12345
 OVERFLOW = 65534  # as whom the kernel presents users of other user namespaces

@@ -9,8 +9,8 @@ import pytest
 from cp.catalog.etcd.client import Etcd
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
 from cp.plan import EtcdSettings
+from tests.integration.catalog.test_http import client, says, serve
 from tests.unit.catalog.fakes import service, watch
-from tests.unit.catalog.test_http import client, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

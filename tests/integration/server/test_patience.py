@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from cp.http.server import Limits
-from tests.unit.server.serving import World, request
+from tests.integration.server.serving import World, request
 
 PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 Serve = Callable[..., World]

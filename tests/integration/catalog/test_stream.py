@@ -11,7 +11,7 @@ import pytest
 
 from cp.catalog.http.line_stream import FLOOD, LONGEST_LINE, LineStream
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
-from tests.unit.catalog.test_http import LONG, OK, client, in_background, says, serve
+from tests.integration.catalog.test_http import LONG, OK, client, in_background, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

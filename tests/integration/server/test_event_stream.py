@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from cp.http.server import Limits
-from tests.unit.server.serving import Client, Entry, World, request
+from tests.integration.server.serving import Client, Entry, World, request
 
 Serve = Callable[..., World]
 

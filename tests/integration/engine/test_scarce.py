@@ -14,7 +14,7 @@ from cp.engine.output import Outputs
 from cp.engine.process import StartError
 from cp.engine.run import Run
 from cp.engine.watch_variables import ENVIRONMENT_LIMIT, _to_text
-from tests.unit.full_epoll import WHY, descriptors, fill
+from tests.integration.full_epoll import WHY, descriptors, fill
 
 if TYPE_CHECKING:
     from typing import Any

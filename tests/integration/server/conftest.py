@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.server.serving import World
+from tests.integration.server.serving import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from cp.engine.loop import Loop
 from cp.http import tcp
 from cp.http.server import Limits
 from cp.telemetry.server import LIMITS, TelemetryServer
-from tests.unit.server.serving import DEADLINE, Answer, FakeLog
+from tests.integration.server.serving import DEADLINE, Answer, FakeLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

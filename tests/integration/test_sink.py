@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cp.log.channels import file_channel, stream_channel
 from cp.log.sink import Sink
 from cp.log.thread_channel import ThreadChannel
-from tests.unit.streams import LINE, FakeLoop, Pipe, Wire, errno_error, numbered, read_until
+from tests.integration.streams import LINE, FakeLoop, Pipe, Wire, errno_error, numbered, read_until
 
 KIB = 1024
 

@@ -22,8 +22,8 @@ from cp.catalog.protocol import (
     Instance,
 )
 from cp.plan import ConsulSettings
+from tests.integration.catalog.test_http import Server
 from tests.unit.catalog.fakes import service, watch
-from tests.unit.catalog.test_http import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cp.cli import main
-from tests.unit.control_server import DEADLINE, ControlServer, answer, server
+from tests.integration.control_server import DEADLINE, ControlServer, answer, server
 
 __all__ = ["server"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.server.serving import World, request
+from tests.integration.server.serving import World, request
 
 PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -17,8 +17,8 @@ import pytest
 from cp.control.routes import ControlRoutes
 from cp.control.socket_file import ListenError, open_listener
 from cp.http.server import Limits
-from tests.unit.full_epoll import WHY, descriptors, fill
-from tests.unit.server.serving import DEADLINE, World, request
+from tests.integration.full_epoll import WHY, descriptors, fill
+from tests.integration.server.serving import DEADLINE, World, request
 
 PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 Serve = Callable[..., World]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cp.cli.client import ClientError, exchange
-from tests.unit.control_server import ControlServer, answer, server
+from tests.integration.control_server import ControlServer, answer, server
 
 __all__ = ["server"]
 

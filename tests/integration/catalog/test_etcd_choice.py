@@ -16,8 +16,8 @@ from cp.catalog.etcd.v3 import Etcd3
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
 from cp.engine.catalogue_status import CatalogueStatus
 from cp.plan import EtcdSettings
+from tests.integration.catalog.test_http import Server, serve
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
-from tests.unit.catalog.test_http import Server, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def test_a_version_that_is_not_told(etcds: Etcds) -> None:
     ]
 
 
-@pytest.mark.parametrize("trouble", ["/version", V2])
+@pytest.mark.parametrize("outage", ["/version", V2])
 def test_a_server_in_trouble_is_chosen_for_when_it_answers(etcds: Etcds, outage: str) -> None:
     well = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
     etcds.answers = {**well, outage: (503, b"no leader")}

@@ -15,8 +15,8 @@ from cp.cli.client import request
 from cp.control.plane import ControlError, ControlPlane
 from cp.engine.loop import Loop
 from cp.plan import ControlSettings as Settings
-from tests.unit.full_epoll import WHY, descriptors, fill
-from tests.unit.server.serving import DEADLINE, FakeLog, FakeOperator
+from tests.integration.full_epoll import WHY, descriptors, fill
+from tests.integration.server.serving import DEADLINE, FakeLog, FakeOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

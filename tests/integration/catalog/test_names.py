@@ -16,13 +16,13 @@ from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogUnreachable
 from cp.catalog.wakeup import Wakeup
 from cp.config.endpoint import Endpoint
 from cp.plan import Tls
+from tests.integration.catalog.test_http import LONG, OK, in_background, says, serve
 from tests.unit.catalog.fakes import Clock
-from tests.unit.catalog.test_http import LONG, OK, in_background, says, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.unit.catalog.test_http import Server
+    from tests.integration.catalog.test_http import Server
 
 __all__ = ["serve"]
 
@@ -193,7 +193,7 @@ def test_no_descriptor_is_left_of_a_wait(serve: Any, client: Any, name_server: N
 # --- the last good address
 
 
-@pytest.mark.parametrize("trouble", [None, AGAIN, socket.gaierror(socket.EAI_FAIL, "x"), OSError("no thread")])
+@pytest.mark.parametrize("outage", [None, AGAIN, socket.gaierror(socket.EAI_FAIL, "x"), OSError("no thread")])
 def test_the_last_good_address_serves_while_name_servers_are_in_trouble(
     serve: Any, client: Any, name_server: NameServer, outage: Exception | None
 ) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from cp.catalog.protocol import CatalogClosed
 from cp.catalog.registrar import MOST_WORKERS, Registrar
+from tests.integration.catalog.test_threads import LONG, LiveLoop
 from tests.unit.catalog.fakes import Deaf, FakeCatalog, FakeLog, service
-from tests.unit.catalog.test_threads import LONG, LiveLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
