@@ -129,6 +129,20 @@ def test_every_supported_python_is_tested_and_released() -> None:
     assert setup["with"]["python-version"].split() == supported
 
 
+def test_ci_runs_the_same_tests_as_the_script() -> None:
+    ci = workflow("ci")["jobs"]
+    arguments = {
+        job: [
+            step["run"].partition("scripts/test.sh")[2] for step in ci[job]["steps"] if "test.sh" in step.get("run", "")
+        ]
+        for job in ("smoke", "all")
+    }
+    script = (ROOT / ".ci" / "run").read_text()
+
+    assert arguments["smoke"] == re.findall(r"^ +PYTHON=\$python CHECKS=0 scripts/test\.sh(.*)$", script, re.M)
+    assert arguments["all"] == re.findall(r"^PYTHON=\$newest scripts/test\.sh(.*)$", script, re.M)
+
+
 def test_only_the_job_that_makes_the_release_may_write() -> None:
     jobs = {path.stem: load(path)["jobs"] for path in WORKFLOWS}
     may_write = [
