@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MARK = b"# coding: the-file-is-damaged--"  # how the second line of every archive begins
+COMMAND = b"from cp.__main__ import main"  # a line of the command that pip or uv makes when it installs the wheel
 PATIENCE = 1.0  # seconds to connect to a control socket
 # Of a dynamic loader, those that have a value.
 LOADER_OPTIONS = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
@@ -107,7 +108,8 @@ def script_of(command: Sequence[str]) -> str | None:
 
 
 def _is_archive(script: str) -> bool | None:
-    """Whether the file is our archive, by whatever name, or another of ContainerPilot; None if that cannot be seen."""
+    """Whether the file is an archive of ContainerPilot, by whatever name, or the command of an installed wheel; None if
+    that cannot be seen."""
     ours = __file__.rpartition("/cp/")[0]
     try:
         folder = from_bytes(os.readlink(b"/proc/1/cwd"))
@@ -119,12 +121,13 @@ def _is_archive(script: str) -> bool | None:
     try:
         fd = os.open(to_bytes(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            head = os.read(fd, 256)
+            head = os.read(fd, 1024)
         finally:
             os.close(fd)
     except (OSError, ValueError):  # removed, or replaced by an upgrade, or not for us to read
         return True if os.path.basename(script) == os.path.basename(ours) else None
-    return any(line.startswith(MARK) for line in head.split(b"\n", 2)[1:2])
+    lines = head.split(b"\n")
+    return any(line.startswith(MARK) for line in lines[1:2]) or COMMAND in lines
 
 
 def _is_same_file(one: str, other: str) -> bool:

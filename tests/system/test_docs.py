@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -34,12 +32,11 @@ from cp.config.source import Source
 from cp.control.routes import ControlRoutes
 from cp.http.messages import REASONS
 from cp.platform.address import Address
-from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, steady, tables
-from tests.system.pilot import DEADLINE, interpreter, wait_for
-from tests.system.servers import free_port
+from tests.system.consoles import assert_prints_what_is_shown, make_programs, run_in_one_shell
+from tests.system.documents import PAGES, ROOT, Block, blocks, code, commands, tables
+from tests.system.pilot import interpreter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from cp.plan import Plan
@@ -104,15 +101,7 @@ def test_every_configuration_and_every_console_of_the_pages_is_tested() -> None:
 def folder(tmp_path: Path, built_archive: Path) -> Path:
     """Where commands run: the archive is there, and its short name is on PATH."""
     (tmp_path / "containerpilot.pyz").symlink_to(built_archive)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name, command in (
-        ("python3", f"'{interpreter()}'"),
-        ("containerpilot", f"'{interpreter()}' '{built_archive}'"),
-        ("curl", f"'{sys.executable}' '{ROOT / 'tests' / 'system' / 'curl.py'}'"),
-    ):
-        (programs / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-        (programs / name).chmod(0o755)
+    make_programs(tmp_path, [interpreter(), str(built_archive)])
     return tmp_path
 
 
@@ -121,85 +110,7 @@ def test_commands_print_what_is_shown(block: Block, folder: Path) -> None:
     for file in FILES:
         if file.page == block.page:
             (folder / file.file).write_text(file.text)
-    shown = commands(block.text)
-
-    if block.beside:
-        port = str(free_port())
-        with running(block.beside, folder, port):
-            printed = run_beside(shown, block.beside, folder, port)
-    else:
-        printed = run_in_one_shell([command for command, _ in shown], folder)
-
-    for (command, expected), actual in zip(shown, printed, strict=True):
-        assert is_as_shown(actual, expected), f"$ {command}\n{actual}--- instead of\n{expected}"
-
-
-def run_beside(shown: list[tuple[str, str]], file: str, folder: Path, port: str) -> list[str]:
-    """What each command prints. The first one is repeated until it prints what is shown: a start takes its time."""
-    (first, expected), *others = shown
-    printed = ""
-
-    def is_ready() -> bool:
-        nonlocal printed
-        printed = run_in_one_shell([first], folder, CONTAINERPILOT=file, PORT=port)[0]
-        return is_as_shown(printed, expected)
-
-    with contextlib.suppress(AssertionError):  # who called compares it too, and tells what is printed instead
-        wait_for(is_ready)
-    return [printed, *run_in_one_shell([command for command, _ in others], folder, CONTAINERPILOT=file, PORT=port)]
-
-
-@contextlib.contextmanager
-def running(file: str, folder: Path, port: str) -> Iterator[None]:
-    """ContainerPilot with the configuration in a file; what it prints is in the file `log`."""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [folder / "bin" / "containerpilot", "-config", file],
-            cwd=folder,
-            env={**environment(folder), "PORT": port},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(DEADLINE)
-        finally:
-            process.kill()
-
-
-def run_in_one_shell(lines: list[str], folder: Path, **variables: str) -> list[str]:
-    """What each command prints, on both streams; `$?` is that of the command before."""
-    mark = "--- next command ---"
-    script = "".join(f"{line}\nstatus=$?; echo '{mark}'; (exit $status)\n" for line in lines)
-    done = subprocess.run(
-        ["/bin/sh", "-c", script],
-        cwd=folder,
-        env={**environment(folder), **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    return done.stdout.split(f"{mark}\n")[:-1]
-
-
-def environment(folder: Path) -> dict[str, str]:
-    path = f"{folder / 'bin'}:/usr/local/bin:/usr/bin:/bin"
-    return {"PATH": path, "TZ": "UTC", "TMPDIR": str(folder)}
-
-
-def is_as_shown(actual: str, expected: str) -> bool:
-    """`…` stands for anything on its line; alone on a line, for any lines."""
-    pattern = ""
-    for line in steady(expected).splitlines(keepends=True):
-        pattern += "(.*\n)*" if line == "…\n" else ".*".join(re.escape(part) for part in line.split("…"))
-    return re.fullmatch(pattern, steady(actual)) is not None
+    assert_prints_what_is_shown(commands(block.text), block.beside, folder)
 
 
 # --- tables

@@ -1,0 +1,183 @@
+"""The files that the forge, pre-commit and editors read: workflows, templates, hooks."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
+PINNED = re.compile(r"actions/[a-z-]+@(v\d+|[0-9a-f]{40})")
+SCRIPT = re.compile(r"(?<![\w/])(?:\./)?((?:scripts|\.ci)/[\w.-]+)")
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def workflow(name: str) -> Any:
+    return load(ROOT / ".github" / "workflows" / f"{name}.yml")
+
+
+def mistakes(workflow: Any) -> Iterator[str]:
+    """What is wrong with a workflow."""
+    if not isinstance(workflow, dict) or not isinstance(workflow.get("jobs"), dict):
+        yield "it has no jobs"
+        return
+    if not workflow.get(True):  # YAML 1.1 reads the key `on` so
+        yield "nothing starts it"
+    if workflow.get("permissions") not in ({}, {"contents": "read"}):
+        yield "its token may do more than read the repository"
+    for name, job in workflow["jobs"].items():
+        for key in ("runs-on", "steps", "timeout-minutes"):
+            if not job.get(key):
+                yield f"{name} has no {key}"
+        needed = job.get("needs", [])
+        for other in [needed] if isinstance(needed, str) else needed:
+            if other not in workflow["jobs"]:
+                yield f"{name} needs {other}, which does not exist"
+        for step in job.get("steps", ()):
+            if ("uses" in step) == ("run" in step):
+                yield f"{name}: a step has either uses or run"
+            if "uses" in step and not PINNED.fullmatch(step["uses"]):
+                yield f"{name}: {step['uses']} is not an action of GitHub's in a fixed version"
+            yield from missing_scripts(step.get("run", ""))
+
+
+def missing_scripts(command: str) -> Iterator[str]:
+    for script in SCRIPT.findall(command):
+        if not os.access(ROOT / script, os.X_OK):
+            yield f"{script} cannot be executed"
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_is_well_formed(path: Path) -> None:
+    assert list(mistakes(load(path))) == []
+
+
+def without_runs_on(workflow: Any) -> None:
+    del workflow["jobs"]["all"]["runs-on"]
+
+
+def without_steps(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"] = []
+
+
+def with_a_step_that_does_nothing(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"].append({"name": "nothing"})
+
+
+def with_an_action_in_any_version(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"].append({"uses": "actions/checkout@main"})
+
+
+def with_a_stranger_s_action(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"].append({"uses": "somebody/something@v1"})
+
+
+def with_a_missing_script(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"].append({"run": "./scripts/missing.sh"})
+
+
+def with_a_missing_job(workflow: Any) -> None:
+    workflow["jobs"]["all"]["needs"] = "missing"
+
+
+def with_all_permissions(workflow: Any) -> None:
+    del workflow["permissions"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        without_runs_on,
+        without_steps,
+        with_a_step_that_does_nothing,
+        with_an_action_in_any_version,
+        with_a_stranger_s_action,
+        with_a_missing_script,
+        with_a_missing_job,
+        with_all_permissions,
+    ],
+)
+def test_a_malformed_workflow_is_found(damage: Callable[[Any], None]) -> None:
+    damaged = workflow("ci")
+    damage(damaged)
+
+    assert len(list(mistakes(damaged))) == 1
+
+
+def test_every_supported_python_is_tested_and_released() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    supported = re.findall(r"Python :: (3\.\d+)", pyproject)
+    ci, release = workflow("ci")["jobs"], workflow("release")["jobs"]
+
+    *others, newest = supported
+    assert ci["smoke"]["strategy"]["matrix"]["python"] == others
+    assert ci["all"]["container"]["image"] == f"python:{newest}"
+    assert release["test"]["strategy"]["matrix"]["python"] == supported
+    [setup] = (step for step in release["build"]["steps"] if "setup-python" in step.get("uses", ""))
+    assert setup["with"]["python-version"].split() == supported
+
+
+def test_ci_runs_the_same_tests_as_the_script() -> None:
+    ci = workflow("ci")["jobs"]
+    arguments = {
+        job: [
+            step["run"].partition("scripts/test.sh")[2] for step in ci[job]["steps"] if "test.sh" in step.get("run", "")
+        ]
+        for job in ("smoke", "all")
+    }
+    script = (ROOT / ".ci" / "run").read_text()
+
+    assert arguments["smoke"] == re.findall(r"^ +PYTHON=\$python CHECKS=0 scripts/test\.sh(.*)$", script, re.M)
+    assert arguments["all"] == re.findall(r"^PYTHON=\$newest scripts/test\.sh(.*)$", script, re.M)
+
+
+def test_only_the_job_that_makes_the_release_may_write() -> None:
+    jobs = {path.stem: load(path)["jobs"] for path in WORKFLOWS}
+    may_write = [
+        (name, job)
+        for name, found in jobs.items()
+        for job, described in found.items()
+        if "write" in described.get("permissions", {}).values()
+    ]
+
+    assert may_write == [("release", "draft")]
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
+def test_an_issue_form_asks_for_what_is_needed(path: Path) -> None:
+    form = load(path)
+
+    assert form["name"]
+    assert form["description"]
+    ids = [each["id"] for each in form["body"] if each["type"] != "markdown"]
+    assert len(ids) == len(set(ids)) > 0
+    assert all(each["attributes"].get("label") or each["type"] == "markdown" for each in form["body"])
+    assert any(each.get("validations", {}).get("required") for each in form["body"])
+
+
+def test_the_hooks_are_the_checks_of_the_tests() -> None:
+    [repository] = load(ROOT / ".pre-commit-config.yaml")["repos"]
+    hooks = {hook["id"]: hook for hook in repository["hooks"]}
+
+    assert list(hooks) == ["ruff", "ruff-format", "mypy", "codespell", "workflows"]
+    assert [found for hook in hooks.values() for found in missing_scripts(hook["entry"])] == []
+
+
+def test_ci_and_the_hooks_check_workflows_with_the_same_version() -> None:
+    needed = re.compile(r"check-jsonschema==\S+?(?=[\s\]])")
+    texts = [(ROOT / name).read_text() for name in (".pre-commit-config.yaml", ".github/workflows/ci.yml")]
+
+    assert len({tuple(needed.findall(text)) for text in texts}) == 1
+    assert all(len(needed.findall(text)) == 1 for text in texts)
