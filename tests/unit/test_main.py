@@ -5,7 +5,8 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from cp import __main__, cli
+from cp import __main__
+from cp.cli import main as command_line
 
 if TYPE_CHECKING:
     import pytest
@@ -17,7 +18,7 @@ def test_signals_are_blocked_before_the_program_is_run(monkeypatch: pytest.Monke
         return 3
 
     blocked: set[int] = set()
-    monkeypatch.setattr(cli, "main", run)
+    monkeypatch.setattr(command_line, "main", run)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         code = __main__.main()

@@ -51,9 +51,9 @@ def test_any_value_is_inserted_as_it_is(before: str, value: str) -> None:
 def test_any_form_of_printf_is_printed(form: str, arguments: str) -> None:
     texts_of_the_form = [part for part in form.split("%") if part]
 
-    captured = render("{{printf .FORM " + arguments + "}}", {"FORM": form})
+    printed = render("{{printf .FORM " + arguments + "}}", {"FORM": form})
 
-    assert captured.startswith(texts_of_the_form[0] if texts_of_the_form and form[0] != "%" else "")
+    assert printed.startswith(texts_of_the_form[0] if texts_of_the_form and form[0] != "%" else "")
 
 
 @given(

@@ -80,13 +80,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "printed"), GENERAL + INTEGERS + FLOATS + STRINGS + INDEXED)
-def test_printf_prints_as_go_does(arguments: str, captured: str) -> None:
-    assert render(f"{{{{printf {arguments}}}}}", ENVIRON) == captured
+def test_printf_prints_as_go_does(arguments: str, printed: str) -> None:
+    assert render(f"{{{{printf {arguments}}}}}", ENVIRON) == printed
 
 
 @pytest.mark.parametrize(("arguments", "printed"), WRONG)
-def test_printf_says_in_the_text_what_is_wrong_with_its_form(arguments: str, captured: str) -> None:
-    assert render(f"{{{{printf {arguments}}}}}", ENVIRON) == captured
+def test_printf_says_in_the_text_what_is_wrong_with_its_form(arguments: str, printed: str) -> None:
+    assert render(f"{{{{printf {arguments}}}}}", ENVIRON) == printed
 
 
 def test_the_address_of_a_list_is_a_hexadecimal_number() -> None:
