@@ -95,6 +95,7 @@ def test_the_readme_is_true_of_each(program: list[str], block: Block, tmp_path: 
     assert_prints_what_is_shown(shown, block.beside, tmp_path)
 
 
+@pytest.mark.smoke
 def test_each_prints_the_same_version(program: list[str]) -> None:
     done = subprocess.run([*program, "-version"], env={"PATH": PATH}, capture_output=True, text=True, check=False)
 
@@ -102,6 +103,7 @@ def test_each_prints_the_same_version(program: list[str]) -> None:
     assert done.stdout.startswith(f"Version: {__version__}\n")
 
 
+@pytest.mark.smoke
 def test_each_ends_with_the_exit_code_of_the_application_as_pid_1(program: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
         [*namespaces(), *program, "-config", "{}", "/bin/sh", "-c", 'echo "$PPID"; exit 7'],
