@@ -181,3 +181,13 @@ def test_ci_and_the_hooks_check_workflows_with_the_same_version() -> None:
 
     assert len({tuple(needed.findall(text)) for text in texts}) == 1
     assert all(len(needed.findall(text)) == 1 for text in texts)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_what_a_page_names_is_there(page: str) -> None:
+    named = set(
+        re.findall(r"(?<![\w./])(?:\./)?((?:\.ci|scripts|tests|examples|build)/[\w./-]*\w)", (ROOT / page).read_text())
+    )
+
+    assert named
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
