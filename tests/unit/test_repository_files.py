@@ -50,6 +50,9 @@ def mistakes(workflow: Any) -> Iterator[str]:
                 yield f"{name}: a step has either uses or run"
             if "uses" in step and not PINNED.fullmatch(step["uses"]):
                 yield f"{name}: {step['uses']} is not an action of GitHub's in a fixed version"
+            is_checkout = step.get("uses", "").startswith("actions/checkout@")
+            if is_checkout and step.get("with", {}).get("persist-credentials") is not False:
+                yield f"{name}: the token stays in the checkout, where all that runs later can read it"
             yield from missing_scripts(step.get("run", ""))
 
 
@@ -77,7 +80,11 @@ def with_a_step_that_does_nothing(workflow: Any) -> None:
 
 
 def with_an_action_in_any_version(workflow: Any) -> None:
-    workflow["jobs"]["all"]["steps"].append({"uses": "actions/checkout@main"})
+    workflow["jobs"]["all"]["steps"].append({"uses": "actions/setup-python@main"})
+
+
+def with_a_checkout_that_keeps_the_token(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"].append({"uses": "actions/checkout@v4"})
 
 
 def with_a_stranger_s_action(workflow: Any) -> None:
@@ -103,6 +110,7 @@ def with_all_permissions(workflow: Any) -> None:
         without_steps,
         with_a_step_that_does_nothing,
         with_an_action_in_any_version,
+        with_a_checkout_that_keeps_the_token,
         with_a_stranger_s_action,
         with_a_missing_script,
         with_a_missing_job,
