@@ -182,11 +182,11 @@ class Engine:
 
     # --- what jobs ask of their supervisor
 
-    def wanted(self, service: plan.Service, status: str, output: str) -> None:
+    def register(self, service: plan.Service, status: str, output: str) -> None:
         if not (self.maintenance or self.stopping):
             self._registrations.want(service, status, output)
 
-    def unwanted(self, service: plan.Service) -> None:
+    def deregister(self, service: plan.Service) -> None:
         if not self._stopping_jobs:  # a stop deregisters all, first of all
             self._registrations.remove(service)
 
@@ -336,7 +336,7 @@ class Engine:
             # An application that ends before its first check need not wait for a catalogue that never heard of it.
             service = job.plan.service
             if service is not None and (self._stop_requests or self._registrations.is_wanted(service)):
-                self.unwanted(service)
+                self.deregister(service)
         if not self._registrations.removing:
             self._stop_jobs()
 

@@ -65,7 +65,7 @@ class Job:
         """Register a service that is to be in the catalogue before its first check."""
         service = self.plan.service
         if service is not None and service.initial_status and self.state not in (State.HELD, *STOPPING_STATES):
-            self._supervisor.wanted(service, "", "")
+            self._supervisor.register(service, "", "")
 
     @property
     def is_hook(self) -> bool:
@@ -323,7 +323,7 @@ class Job:
         if self.run is None:
             self.health.reset()  # what has ended is not healthy
         if self.plan.service is not None:
-            self._supervisor.unwanted(self.plan.service)
+            self._supervisor.deregister(self.plan.service)
         announces = asked or self._supervisor.stopping or self.plan.stopping_on_exit
         if not (announces and (self.started or self.plan.announces_unstarted)):
             self._terminate_or_finish()
@@ -379,7 +379,7 @@ class Job:
                 self._context.observer.check_ended(self.name, now - self._check.began)
             self._publish(follows.event, follows.kind)
         if self.plan.service is not None and follows.reported:
-            self._supervisor.wanted(self.plan.service, follows.reported, result.output)
+            self._supervisor.register(self.plan.service, follows.reported, result.output)
 
     # --- moving
 

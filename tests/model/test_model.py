@@ -73,7 +73,7 @@ FAULTS: dict[str, Change] = {
     ),
     "a timeout is forgotten": (Run, "_time_is_up", lambda run: None),
     "a process that hangs is waited for": (Termination, "_give_up", lambda termination, run: None),
-    "a service stays when its job has ended": (Engine, "unwanted", lambda engine, service: None),
+    "a service stays when its job has ended": (Engine, "deregister", lambda engine, service: None),
     "no health check is run": (Check, "start", lambda check: None),
     "a job is checked in the pause between two runs": (
         Job,
