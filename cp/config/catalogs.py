@@ -33,7 +33,7 @@ def read_catalog(root: Fields, environ: Mapping[str, str], *, preferred_etcd_api
     """The settings of the catalogue; None if there is none, or null. The CONSUL_* variables of `environ` count."""
     present = sorted((key for key in CATALOG_KEYS if root.has(key)), key=root.place)
     for key in present[1:]:
-        root.fault(key, f"More than one discovery backend defined: '{present[0]}' is there already, keep one of them")
+        root.error(key, f"More than one discovery backend defined: '{present[0]}' is there already, keep one of them")
     settings: list[Settings | None] = []
     for key in present:
         if key == "consul":
@@ -64,7 +64,7 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
         address, scheme = parse_address(text)
         return _consul_settings(root, "consul", address or text, scheme, None, environ)
     if not isinstance(value.data, dict):
-        root.fault(
+        root.error(
             "consul",
             f"Unexpected Consul config structure: must be a string or an object, not {kind(value)}, "
             'such as "localhost:8500"',
@@ -75,7 +75,7 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
         return None
     scheme = fields.string("scheme").lower()
     if scheme not in ("", "http", "https"):
-        fields.fault("scheme", f"must be http or https, not {fields.written('scheme')}")
+        fields.error("scheme", f"must be http or https, not {fields.written('scheme')}")
     return _consul_settings(fields, "address", fields.string("address").strip(), scheme, fields, environ)
 
 
@@ -100,7 +100,7 @@ def _consul_settings(
         endpoint = parse_endpoint(address, "https" if wants_tls else "http")
     except EndpointError as error:
         fix = "set CONSUL_HTTP_AUTH=NAME:PASSWORD" if isinstance(error, CredentialsError) else f"expected {FORMS}"
-        place.fault(key, _with_value(f"cannot use the address{origin}", address, str(error), fix))
+        place.error(key, _with_value(f"cannot use the address{origin}", address, str(error), fix))
         endpoint = parse_endpoint(_DEFAULT_ADDRESS)
     _warn_about_consul(place, key, endpoint, origin)
 
@@ -174,7 +174,7 @@ def _timeouts(fields: Fields | None) -> tuple[float, float]:
         limit = fields.duration(key) if fields is not None else None
         if limit is not None and fields is not None:
             if limit[0] <= 0:
-                fields.fault(key, f"must be more than 0, but is {limit[1]}")
+                fields.error(key, f"must be more than 0, but is {limit[1]}")
             times[index] = durations.seconds(limit[0])
     return times[0], times[1]
 
@@ -185,7 +185,7 @@ def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
         return None
     api = fields.string("api")
     if api not in ("", "v2", "v3"):
-        fields.fault("api", f'must be "v2" or "v3", not {fields.written("api")}: leave it out to ask the server')
+        fields.error("api", f'must be "v2" or "v3", not {fields.written("api")}: leave it out to ask the server')
     connect_timeout, read_timeout = _timeouts(fields)
     return EtcdSettings(
         endpoints=_endpoints(fields),
@@ -204,12 +204,12 @@ def _endpoints(fields: Fields) -> tuple[str, ...]:
     value = fields.value("endpoints")
     if value is None or not isinstance(value.data, str | list):
         found = f", not {kind(value)}" if value is not None else ""
-        fields.fault("endpoints", f'Must provide etcd endpoints{found}, such as "endpoints": ["http://etcd:2379"]')
+        fields.error("endpoints", f'Must provide etcd endpoints{found}, such as "endpoints": ["http://etcd:2379"]')
         return ()
     given = [value] if isinstance(value.data, str) else value.data
     endpoints = [(one.at, one.data) for one in given if isinstance(one.data, str)]
     if not endpoints:
-        fields.fault("endpoints", 'client: no endpoints available: name one, such as ["http://etcd:2379"]')
+        fields.error("endpoints", 'client: no endpoints available: name one, such as ["http://etcd:2379"]')
     return tuple(_endpoint(fields, at, text.strip()) for at, text in endpoints)
 
 
@@ -224,7 +224,7 @@ def _endpoint(fields: Fields, at: int, text: str) -> str:
     except EndpointError as error:
         has_password = isinstance(error, CredentialsError)
         fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"
-        fields.problems.fault(at, where, _with_value("cannot use the endpoint", text, str(error), fix))
+        fields.problems.error(at, where, _with_value("cannot use the endpoint", text, str(error), fix))
         return text
     if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
         why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"
@@ -242,5 +242,5 @@ def _directory(root: Fields) -> DirectorySettings | None:
     if isinstance(value.data, str) and value.data.strip():
         return DirectorySettings(path=root.string("directory"))
     what = "an empty string" if isinstance(value.data, str) else kind(value)
-    root.fault("directory", f'must be the path of a folder, such as "/var/lib/catalog", not {what}')
+    root.error("directory", f'must be the path of a folder, such as "/var/lib/catalog", not {what}')
     return None

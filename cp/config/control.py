@@ -25,13 +25,13 @@ def read_control(root: Fields, *, announced: bool) -> ControlSettings:
 def _read_socket(fields: Fields) -> str:
     path = fields.string("socket")
     if fields.has("socket") and not path.strip():
-        fields.fault(
+        fields.error(
             "socket",
             "control: validate failed with control server not loading due to missing config: name a path, "
             "or leave it out for the usual place",
         )
     elif len(to_bytes(path)) > LONGEST_PATH:
-        fields.fault("socket", f"the path is too long for a socket: at most {LONGEST_PATH} bytes")
+        fields.error("socket", f"the path is too long for a socket: at most {LONGEST_PATH} bytes")
     return path
 
 
@@ -52,7 +52,7 @@ def _read_users(fields: Fields) -> tuple[int, ...] | None:
             try:
                 found[_number(element.data)] = None
             except ValueError as error:
-                fields.problems.fault(element.at, fields.where(path), str(error))
+                fields.problems.error(element.at, fields.where(path), str(error))
     return None if everyone else tuple(found)
 
 

@@ -38,7 +38,7 @@ def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
     by_services = _first(root, SERVICES_KEYS, "sensors")
     by_jobs = _first(root, JOBS_KEYS, "metrics")
     if by_services and by_jobs:
-        problems.fault(
+        problems.error(
             max(by_services[1], by_jobs[1]),
             "",
             f"keys of two dialects: '{by_services[0]}' belongs to the services dialect, '{by_jobs[0]}' to the jobs "
@@ -65,7 +65,7 @@ def _declared(declared: Value, problems: Problems) -> Dialect:
         from cp.config.nearest import did_you_mean
 
         what = show(name) + did_you_mean(name, (SERVICES, JOBS)) if isinstance(name, str) else kind(declared)
-        problems.fault(declared.at, "dialect", f'must be "services" or "jobs", not {what}')
+        problems.error(declared.at, "dialect", f'must be "services" or "jobs", not {what}')
         problems.check()
     return Dialect(str(name), f'it says "dialect": "{name}"', declared.at)
 

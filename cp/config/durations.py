@@ -86,9 +86,9 @@ def _in_range(nanoseconds: int, text: str) -> int:
     return nanoseconds
 
 
-def _hint_for(fault: str, text: str = "") -> str:
-    if fault == "missing":
+def _hint_for(error: str, text: str = "") -> str:
+    if error == "missing":
         return f'say the unit, such as "{text}s"'
-    if fault == "unit":
+    if error == "unit":
         return "units are ns, us, ms, s, m and h"
     return 'write seconds, such as 10, or a duration such as "500ms", "30s" or "1h30m"'

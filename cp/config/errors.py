@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: all of it at once, each fault with its place."""
+"""What is wrong with a configuration: all of it at once, each error with its place."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cp.config.json5.parser import Document
 
 
-SHOWN = 50  # faults, and as many warnings; nobody reads more, and finding their places takes time
+SHOWN = 50  # errors, and as many warnings; nobody reads more, and finding their places takes time
 _LONGEST_WORD = 80  # characters; keys and values are quoted up to this length
 _LONGEST_MESSAGE = 1000  # so much if they have blanks in them; longer than any message of ours
 _WORDS = 500
@@ -31,26 +31,26 @@ def _cut(text: str, most: int) -> str:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `faults` are the reasons, `warnings` what else was noticed.
+    """The configuration cannot be used. `errors` are the reasons, `warnings` what else was noticed.
 
     Its text has both, the warnings marked, so that a reader knows what to mend first.
     """
 
-    def __init__(self, faults: Sequence[str], warnings: Sequence[str] = ()) -> None:
-        self.faults = tuple(faults)
+    def __init__(self, errors: Sequence[str], warnings: Sequence[str] = ()) -> None:
+        self.errors = tuple(errors)
         self.warnings = tuple(warnings)
-        super().__init__("\n".join((*self.faults, *(f"warning: {each}" for each in self.warnings))))
+        super().__init__("\n".join((*self.errors, *(f"warning: {each}" for each in self.warnings))))
 
 
 class Problems:
-    """Collects the faults and warnings about one document, each of them once.
+    """Collects the errors and warnings about one document, each of them once.
 
     `name` is what messages call the document, `note` is added to each message that has a place. `masked` takes secrets
     out of a message: before it is cut, since nobody would know them afterwards. `origin` says what else there is to say
-    of the value at an offset that is at fault.
+    of the value at an offset that is wrong.
     """
 
-    __slots__ = ("_document", "_faults", "_masked", "_name", "_note", "_origin", "_remarks", "_unreadable", "_warnings")
+    __slots__ = ("_document", "_errors", "_masked", "_name", "_note", "_origin", "_remarks", "_unreadable", "_warnings")
 
     def __init__(
         self,
@@ -65,22 +65,22 @@ class Problems:
         self._name = name
         self._note = note
         self._masked = masked
-        self._faults: list[tuple[int, str, str]] = []
+        self._errors: list[tuple[int, str, str]] = []
         self._warnings: list[tuple[int, str, str]] = []
         self._unreadable: set[tuple[int, str]] = set()
         self._remarks: list[str] = []
 
-    def fault(self, at: int, path: str, text: str) -> None:
+    def error(self, at: int, path: str, text: str) -> None:
         """Something at offset `at` that makes the configuration useless; `path` is its key path, may be empty.
 
         Left out where the value is unreadable: then it is about what stands in for the value.
         """
         if (at, path) not in self._unreadable:
-            self._faults.append(self._shortened(at, path, text))
+            self._errors.append(self._shortened(at, path, text))
 
     def unreadable(self, at: int, path: str, text: str) -> None:
-        """A fault: the value is of another type than it must be."""
-        self.fault(at, path, text)
+        """An error: the value is of another type than it must be."""
+        self.error(at, path, text)
         self._unreadable.add((at, path))
 
     def origin(self, at: int) -> str:
@@ -109,9 +109,9 @@ class Problems:
         return (*self._told(self._warnings, "warnings"), *self._remarks)
 
     def check(self) -> None:
-        """ConfigError with everything so far, if there is any fault."""
-        if self._faults:
-            raise ConfigError(self._told(self._faults, "faults", self._origin), self.warnings)
+        """ConfigError with everything so far, if there is any error."""
+        if self._errors:
+            raise ConfigError(self._told(self._errors, "errors", self._origin), self.warnings)
 
     def _told(
         self, messages: list[tuple[int, str, str]], what: str, origin: Callable[[int], str] | None = None

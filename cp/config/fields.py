@@ -1,8 +1,8 @@
 """The typed reader over parsed objects: every key is asked for once, with the type that it must have.
 
 The coercions are those of ContainerPilot's decoder (numbers and booleans become strings, digits become numbers, keys
-match whatever their case, null is the same as nothing); what cannot be coerced is a fault with its place and key path.
-After a fault a reader returns a harmless value, so that the rest of the file is checked as well.
+match whatever their case, null is the same as nothing); what cannot be coerced is an error with its place and key path.
+After an error a reader returns a harmless value, so that the rest of the file is checked as well.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Fields:
     def __init__(
         self, problems: Problems, value: Value, path: str, known: tuple[str, ...], *, verbatim: bool = False
     ) -> None:
-        """Read `value`, an object with these keys: any other is a fault, at top level also one in another case. Those
+        """Read `value`, an object with these keys: any other is an error, at top level also one in another case. Those
         that the Go program accepted and ignored are warnings.
 
-        With `verbatim`, faults end with what ContainerPilot 3 said, word for word: tools look for it.
+        With `verbatim`, errors end with what ContainerPilot 3 said, word for word: tools look for it.
         """
         self.problems = problems
         self.path = path
@@ -94,7 +94,7 @@ class Fields:
             classic = f"'{_decoded(self.path)}' has invalid keys: {name}"
         else:
             classic = f"{'unknown' if self._verbatim else 'Unknown'} config keys: [{name}]"
-        self.problems.fault(at, f"{self.path}.{name}" if self.path else name, f"unknown key{hint}: {classic}")
+        self.problems.error(at, f"{self.path}.{name}" if self.path else name, f"unknown key{hint}: {classic}")
 
     def _parsing(self, path: str, as_what: str, how: str, text: str) -> str:
         """What a failed conversion of a string was told as."""
@@ -136,9 +136,9 @@ class Fields:
         """The key path of a key."""
         return f"{self.path}.{key}" if self.path else key
 
-    def fault(self, key: str, text: str) -> None:
+    def error(self, key: str, text: str) -> None:
         """Something wrong with a key, or with its absence."""
-        self.problems.fault(self.place(key), self.where(key), text)
+        self.problems.error(self.place(key), self.where(key), text)
 
     def _unreadable(self, key: str, text: str) -> None:
         self.problems.unreadable(self.place(key), self.where(key), text)
@@ -181,7 +181,7 @@ class Fields:
         return default
 
     def integer(self, key: str, default: int = 0) -> int | None:
-        """A whole number; a fraction is dropped, a string may have the prefix 0x or 0. None after a fault."""
+        """A whole number; a fraction is dropped, a string may have the prefix 0x or 0. None after an error."""
         value = self.value(key)
         return default if value is None else self._integer(value, self.where(key), _seconds_hint)
 
@@ -205,7 +205,7 @@ class Fields:
         return None
 
     def integers(self, key: str, least: int, most: int) -> tuple[int, ...]:
-        """An array of whole numbers in this range; one number will do as well. Faults are left out."""
+        """An array of whole numbers in this range; one number will do as well. Errors are left out."""
         value = self.value(key)
         if value is None:
             return ()
@@ -215,13 +215,13 @@ class Fields:
             path = f"{self.where(key)}[{index}]" if isinstance(value.data, list) else self.where(key)
             number = None if element.data is None else self._integer(element, path)
             if number is not None and not least <= number <= most:
-                self.problems.fault(element.at, path, f"must be from {least} to {most}, not {number}")
+                self.problems.error(element.at, path, f"must be from {least} to {most}, not {number}")
             elif number is not None:
                 found.append(number)
         return tuple(found)
 
     def positive(self, key: str, saying: str, example: int, default: int = 0) -> int:
-        """A whole number of at least 1; else the fault is `saying`. 0 after a fault."""
+        """A whole number of at least 1; else the error is `saying`. 0 after an error."""
         number = self.integer(key, default)
         if number is None:
             return 0
@@ -234,7 +234,7 @@ class Fields:
                 why = f"it is {written}, and must be a whole number{of_seconds}"
             else:
                 why = f"it is {number}"
-            self.fault(key, f"{saying}: {why}")
+            self.error(key, f"{saying}: {why}")
             return 0
         return number
 
@@ -275,19 +275,21 @@ class Fields:
     def duration(
         self, key: str, saying: str = "", parse: Callable[[str], int] = durations.parse
     ) -> tuple[int, str] | None:
-        """Nanoseconds, and their text; None if it is missing, empty, or a fault, which then begins with `saying`."""
+        """Nanoseconds, and their text; None if it is missing, empty, or an error, which then begins with `saying`."""
         text = self.string(key)
         if not text:
             return None
         try:
             return parse(text), text
         except durations.DurationError as error:
-            self.fault(key, f"{saying}{error} ({error.hint})")
+            self.error(key, f"{saying}{error} ({error.hint})")
             return None
 
     def command(self, key: str, saying: str = "", *, of_object: str = "") -> tuple[str, ...] | None:
-        """An executable and its arguments; None if it is missing, or a fault, which begins with `saying`, and ends with
-        `of_object` if it is an object."""
+        """An executable and its arguments; None if it is missing, or an error, which begins with `saying`.
+
+        The error ends with `of_object` if the value is an object.
+        """
         value = self.value(key)
         if value is None:
             return None
@@ -295,13 +297,13 @@ class Fields:
             return parse_command(value)
         except CommandError as error:
             hint = of_object if isinstance(value.data, dict) else ""
-            self.problems.fault(error.at, self.where(key), f"{saying}{error}{hint}")
+            self.problems.error(error.at, self.where(key), f"{saying}{error}{hint}")
             return None
 
     # -- objects inside
 
     def object(self, key: str, known: tuple[str, ...]) -> Fields | None:
-        """The object under a key; None if it is missing, or a fault."""
+        """The object under a key; None if it is missing, or an error."""
         value = self.value(key)
         return None if value is None else self._open(value, self.where(key), known)
 

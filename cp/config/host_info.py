@@ -25,9 +25,9 @@ class HostInfo:
         self._known: list[Address] | None = None
 
     def address(self, fields: Fields, default: tuple[str, ...], advice: str) -> str:
-        """The address that `interfaces` chooses, or without it `default`; a fault, and an empty text, if there is none.
+        """The address that `interfaces` chooses, or without it `default`. If there is none: an error, and an empty text.
 
-        `advice` is added to the fault if the default is what did not match.
+        `advice` is added to the error if the default is what did not match.
         """
         specs = fields.strings("interfaces", single=True) or default
         try:
@@ -36,7 +36,7 @@ class HostInfo:
             return interfaces.choose(specs, self._known or [])
         except interfaces.InterfaceError as error:
             fix = "" if fields.has("interfaces") else f"\n{advice}"
-            fields.fault("interfaces", f"{error}{fix}")
+            fields.error("interfaces", f"{error}{fix}")
         except OSError as error:
-            fields.fault("interfaces", f"cannot read the network addresses: {error.strerror or error}")
+            fields.error("interfaces", f"cannot read the network addresses: {error.strerror or error}")
         return ""

@@ -26,11 +26,11 @@ _IPV6_LOOPBACK = b"\0" * 15 + b"\1"
 
 
 class InterfaceError(Exception):
-    """No address can be chosen. `faults` has a text for each specification that is wrong; str() has one a line."""
+    """No address can be chosen. `errors` has a text for each specification that is wrong; str() has one a line."""
 
-    def __init__(self, *faults: str) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = faults
+    def __init__(self, *errors: str) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 def in_order(addresses: Iterable[Address]) -> list[Address]:
@@ -135,9 +135,9 @@ def _order(address: Address) -> tuple[bytes, bytes]:
 
 def _parse_all(specs: Sequence[str]) -> list[_Spec]:
     parsed = [_parse(spec) for spec in specs or DEFAULT_SPECS]
-    faults = [fault for fault in parsed if isinstance(fault, str)]
-    if faults:
-        raise InterfaceError(*faults)
+    errors = [error for error in parsed if isinstance(error, str)]
+    if errors:
+        raise InterfaceError(*errors)
     return [spec for spec in parsed if not isinstance(spec, str)]
 
 

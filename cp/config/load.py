@@ -50,7 +50,7 @@ def load(
     version: str = "",
     secrets: Secrets | None = None,
 ) -> Plan:
-    """The plan of a configuration; ConfigError with all its faults at once.
+    """The plan of a configuration; ConfigError with all its errors at once.
 
     `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
     that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
@@ -77,8 +77,8 @@ def load(
 
 
 def control_socket(source: Source, environ: Mapping[str, str]) -> str:
-    """The path of the control socket, for clients; empty: one of the usual places. Faults elsewhere do not matter to
-    them; ConfigError if the text cannot be rendered or parsed, or if `control` has faults."""
+    """The path of the control socket, for clients; empty: one of the usual places. Errors elsewhere do not matter to
+    them; ConfigError if the text cannot be rendered or parsed, or if `control` has errors."""
     text = render(source, environ)
     document, problems = _parse(source, environ, text)
     root = document.root
@@ -158,6 +158,6 @@ def _parse(
         from cp.config.fields import kind
 
         what = f"Could not parse configuration: must be an object {{…}}, not {kind(document.root)}"
-        problems.fault(document.root.at, "", what)
+        problems.error(document.root.at, "", what)
         problems.check()
     return document, problems

@@ -1,4 +1,4 @@
-"""What the template of a configuration has to do with a fault in what it was rendered to.
+"""What the template of a configuration has to do with an error in what it was rendered to.
 
 Imported for a configuration that cannot be used.
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def remaining_socket(source: Source, environ: Mapping[str, str]) -> str:
-    """The path of the control socket, if a sound `control` stands before the fault; else empty."""
+    """The path of the control socket, if a sound `control` stands before the error; else empty."""
     try:
         text, is_rendered = render(source, environ), True
     except ConfigError:
@@ -33,7 +33,7 @@ def remaining_socket(source: Source, environ: Mapping[str, str]) -> str:
 
 
 def _control(text: str) -> tuple[int, int]:
-    """Where the value of `control` begins and ends; both are 0 if the fault comes before its end."""
+    """Where the value of `control` begins and ends; both are 0 if the error comes before its end."""
     parser = Parser(text)
     found = 0, 0
     try:

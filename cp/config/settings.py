@@ -54,12 +54,12 @@ def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
     names = fields.strings("mask", single=True)
     value = fields.value("mask")
     if value is not None and isinstance(value.data, (dict, bool)):
-        fields.fault("mask", "must be an array of names of variables")
+        fields.error("mask", "must be an array of names of variables")
         return ()
     for name in names:
         # With a `$` or a `*` it would mask nothing, in silence.
         if not name or name[0].isdigit() or any(letter in _NOT_IN_NAMES for letter in name):
-            fields.fault("mask", f"{show(name)} cannot be the name of a variable")
+            fields.error("mask", f"{show(name)} cannot be the name of a variable")
         elif name not in environ:
             fields.warning("mask", f"the variable {name} is not set: nothing is masked for it until it is")
         elif 0 < len(environ.get(name, "").strip()) < SHORTEST_MASKED:
@@ -99,7 +99,7 @@ def _choice(fields: Fields, key: str, saying: str, choices: dict[str, str], defa
         from cp.config.nearest import did_you_mean
 
         quoted = f"'{text}'" if text.isprintable() else show(text)
-        fields.fault(key, f"{saying} {quoted}: choose one of {', '.join(choices)}{did_you_mean(text, choices)}")
+        fields.error(key, f"{saying} {quoted}: choose one of {', '.join(choices)}{did_you_mean(text, choices)}")
         return default
     return choice
 
@@ -116,7 +116,7 @@ def read_shutdown_timeout(root: Fields) -> float | None:
     if limit is None or limit[0] == 0:
         return None
     if limit[0] < 0:
-        root.fault("shutdownTimeout", f"must not be negative, but is {limit[1]}: leave it out for no limit")
+        root.error("shutdownTimeout", f"must not be negative, but is {limit[1]}: leave it out for no limit")
     return durations.seconds(limit[0])
 
 

@@ -38,7 +38,7 @@ class ReadTelemetry:
 def read_port(fields: Fields, saying: str) -> int:
     port = fields.positive("port", saying, DEFAULT_PORT, DEFAULT_PORT)
     if port > _LAST_PORT:
-        fields.fault("port", f"must be from 1 to {_LAST_PORT}, but is {port}")
+        fields.error("port", f"must be from 1 to {_LAST_PORT}, but is {port}")
     return port
 
 

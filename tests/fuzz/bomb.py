@@ -107,7 +107,7 @@ OTHERS: dict[str, tuple[Callable[[], object], str]] = {
     "a key of a megabyte": (lambda: _configuration('{"' + "jobs" * 250_000 + '": 1, "jobs": []}'), "unknown key"),
     "keys without end": (
         lambda: _configuration('{"jobs": [], ' + ", ".join(f'"k{at}": 1' for at in range(2000)) + "}"),
-        "and 1950 more faults",
+        "and 1950 more errors",
     ),
     "a body of brackets": (lambda: whole(read_object(b"[" * 1_000_000)), "nested too deeply"),
     "a catalogue of brackets": (lambda: parse_instances(b"[" * 1_000_000), "not a list of service instances"),

@@ -13,13 +13,13 @@ from tests.fuzz.material import check, choice, is_place_in, text_of
 
 ENVIRON = {"CONTAINERPILOT_PID": "1", "HOST": "db", "PORT": "8500", "EMPTY": "", "CONSUL_HTTP_TOKEN": "t0ken"}
 ADDRESSES = [Address("eth0", bytes([10, 0, 0, 7])), Address("lo", bytes([127, 0, 0, 1])), Address("eth0", bytes(16))]
-LONGEST_MESSAGE = 20_000  # characters about one fault, whatever it is about
+LONGEST_MESSAGE = 20_000  # characters about one error, whatever it is about
 
 _PLACE = re.compile(r"app\.json:(\d+):(\d+): ")
 
 
 def fuzz_config(data: bytes) -> None:
-    """The first byte says whether a command follows on the command line. A plan, or faults with their places."""
+    """The first byte says whether a command follows on the command line. A plan, or errors with their places."""
     selector, rest = choice(data)
     arguments = ("app", "-v") if selector & 1 else ()
     source = Source("app.json", text_of(rest))
@@ -28,8 +28,8 @@ def fuzz_config(data: bytes) -> None:
         rendered = render(source, ENVIRON)
         plan = _load(source, arguments)
     except ConfigError as error:
-        check(error.faults)
-        for message in (*error.faults, *error.warnings):
+        check(error.errors)
+        for message in (*error.errors, *error.warnings):
             place = _PLACE.match(message)
             check(len(message) < LONGEST_MESSAGE + 20 * len(source.text))
             if place is not None:
@@ -40,7 +40,7 @@ def fuzz_config(data: bytes) -> None:
     try:
         assert isinstance(control_socket(source, ENVIRON), str)
     except ConfigError as error:
-        check(error.faults)
+        check(error.errors)
 
 
 def _load(source: Source, arguments: tuple[str, ...]) -> Plan:

@@ -109,7 +109,7 @@ def fuzz_interface(data: bytes) -> None:
     try:
         chosen = interfaces.choose(specs, known)
     except InterfaceError as error:
-        check(error.faults)
+        check(error.errors)
         return
     packed_choice = parse_ip(chosen)
     assert packed_choice is not None

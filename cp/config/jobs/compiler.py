@@ -55,7 +55,7 @@ def compile_jobs(
     addresses: Callable[[], list[Address]],
     version: str,
 ) -> Plan:
-    """The plan of a document; ConfigError if it has faults."""
+    """The plan of a document; ConfigError if it has errors."""
     root = Fields(problems, document.root, "", _KEYS, verbatim=True)
     host_info = HostInfo(hostname, addresses, version)
     warn_about_repeated_keys(document, problems)
@@ -83,7 +83,7 @@ def compile_jobs(
     _need_catalog(root, jobs)
     warn_about_unmasked_output(root, logging, [read.job for read in jobs], "; to mask it, take `raw: true` out")
     problems.check()
-    if not jobs and not has_telemetry:  # not beside faults: `jbos` may be one
+    if not jobs and not has_telemetry:  # not beside errors: `jbos` may be one
         root.warning("jobs", "there are no jobs, so nothing is run")
 
     services = [read.job.service for read in jobs if read.job.service is not None]
@@ -114,9 +114,9 @@ def _need_catalog(root: Fields, jobs: list[ReadJob]) -> None:
         return
     advertised = next((read for read in jobs if read.job.service is not None), None)
     if advertised is not None:
-        advertised.fields.fault(
+        advertised.fields.error(
             "port", f"no discovery backend defined, and a `port` is what is told to it: {ADD_A_CATALOG}"
         )
     watches = root.value("watches")
     if watches is not None and isinstance(watches.data, list) and any(one.data is not None for one in watches.data):
-        root.fault("watches", f"no discovery backend defined that could be watched: {ADD_A_CATALOG}")
+        root.error("watches", f"no discovery backend defined that could be watched: {ADD_A_CATALOG}")

@@ -30,7 +30,7 @@ def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
         )
     failures = fields.integer("failures")
     if failures is not None and failures < 0:
-        fields.fault("failures", f"job[{name}].health.failures must be >= 0, but is {failures}")
+        fields.error("failures", f"job[{name}].health.failures must be >= 0, but is {failures}")
     command = fields.command("exec", f"unable to create job[{name}].health.exec: ")
     timeout = fields.duration("timeout", f"could not parse job[{name}].health.timeout '{fields.string('timeout')}': ")
     if timeout is None:

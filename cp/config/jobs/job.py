@@ -66,7 +66,7 @@ def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
             _warn_of_no_process(read, waited_for)
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
-        read.fields.fault("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
+        read.fields.error("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
     refuse_two_readers([(read.job, read.fields) for read in jobs if not read.job.main or read in mains[:1]])
     return jobs
 
@@ -74,7 +74,7 @@ def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
 def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
     name = fields.string("name")
     if not name.strip():
-        fields.fault("name", "'name' must not be blank")
+        fields.error("name", "'name' must not be blank")
     shown = name if name.isprintable() else repr(name)[1:-1]  # in messages, which are lines
     health, ttl = read_health(fields, shown)
     if health is None and fields.integer("port"):
@@ -82,7 +82,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
             label = f"check.{name}"
             health, ttl = Health(label=label, interval=TELEMETRY_HEARTBEAT), TELEMETRY_TTL
         else:
-            fields.fault(
+            fields.error(
                 "health",
                 f"job[{shown}].health must be set if 'port' is set: "
                 'add it, such as "health": {"exec": "/bin/check", "interval": 10, "ttl": 25}',
@@ -144,7 +144,7 @@ def _timeout(fields: Fields, name: str, trigger: ReadTrigger) -> tuple[float | N
     if limit is None:
         return trigger.when.interval, trigger.interval
     if limit[0] < durations.MILLISECOND:
-        fields.fault("timeout", f"job[{name}].timeout '{text}' cannot be less than 1ms")
+        fields.error("timeout", f"job[{name}].timeout '{text}' cannot be less than 1ms")
     return durations.seconds(limit[0]), limit[1]
 
 
@@ -157,5 +157,5 @@ def _stop_timeout(fields: Fields, name: str) -> float | None:
 def _is_main(fields: Fields) -> bool:
     main = fields.boolean("main")
     if main and not fields.has("exec"):
-        fields.fault("main", "the main job needs an `exec`: everything stops when its process ends")
+        fields.error("main", "the main job needs an `exec`: everything stops when its process ends")
     return main

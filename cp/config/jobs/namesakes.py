@@ -31,7 +31,7 @@ def tell_namesakes_apart(root: Fields, jobs: list[ReadJob], telemetry: ReadTelem
 
     for read in jobs:
         if not read.source.strip():
-            continue  # a fault already
+            continue  # an error already
         first = firsts.setdefault(read.source, read)
         read.job = _told_apart(read.job, names, None if read.fields.has("id") else ids)
         if first is not read:

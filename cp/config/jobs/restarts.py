@@ -36,11 +36,11 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
         if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS:
             return int(digits)
         shown = show(data)[1:-1]
-    fields.fault("restarts", f"job[{name}].restarts field '{shown}' invalid: {why}")
+    fields.error("restarts", f"job[{name}].restarts field '{shown}' invalid: {why}")
     return 0
 
 
 def refuse_unlimited_each(fields: Fields, name: str) -> None:
     """Each event would start one more process that never ends for good."""
     why = "may not be used when 'job.when.each' is set because it may result in infinite processes"
-    fields.fault("restarts", f"job[{name}].restarts field 'unlimited' invalid: {why}")
+    fields.error("restarts", f"job[{name}].restarts field 'unlimited' invalid: {why}")

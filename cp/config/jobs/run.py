@@ -28,7 +28,7 @@ def read_stdin(fields: Fields, *, main: bool) -> str:
         fix = did_you_mean(value, (INHERIT, "null"))
         if value and not fix and not fields.is_boolean("stdin"):
             fix = f": write {show(f'./{value}')} for a file"
-        fields.fault("stdin", f'must be "inherit", "null", or a path with a slash, not {fields.written("stdin")}{fix}')
+        fields.error("stdin", f'must be "inherit", "null", or a path with a slash, not {fields.written("stdin")}{fix}')
     return value
 
 
@@ -47,7 +47,7 @@ def refuse_two_readers(jobs: list[tuple[Job, Fields]]) -> None:
         other = f"'{first.name}' reads our standard input already" + (", as the main job does" if first.main else "")
         if second.main and not fields.has("stdin"):
             other = f"the main job reads our standard input, and '{first.name}' does, too"
-        fields.fault("stdin", f"{other}, and only one job can{hint}")
+        fields.error("stdin", f"{other}, and only one job can{hint}")
 
 
 def _has_effect(fields: Fields, key: str) -> bool:

@@ -28,11 +28,11 @@ _LONGEST_ID = 200
 
 
 def check_service_name(fields: Fields, name: str) -> None:
-    """A fault if a catalogue cannot carry the `name`."""
+    """An error if a catalogue cannot carry the `name`."""
     if not name.strip():
-        fields.fault("name", "'name' must not be blank")
+        fields.error("name", "'name' must not be blank")
     elif not is_service_name(name):
-        fields.fault("name", f"{SERVICE_NAME_RULE}: a small letter, then one or more letters, digits or dashes")
+        fields.error("name", f"{SERVICE_NAME_RULE}: a small letter, then one or more letters, digits or dashes")
 
 
 def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Service | None:
@@ -53,7 +53,7 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
                 fields.warning(key, text)
         return None
     if port < 0:
-        fields.fault(
+        fields.error(
             "port", f"must be from 1 to {_LAST_PORT}, but is {port}: leave it out if the job is not to be registered"
         )
     elif port > _LAST_PORT:
@@ -63,7 +63,7 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
     if status and status not in _STATUSES:
         from cp.config.nearest import did_you_mean
 
-        fields.fault(
+        fields.error(
             "initial_status",
             f"job[{name}].initial_status must be one of 'passing', 'warning' or 'critical', "
             f"not {fields.written('initial_status')}{did_you_mean(status, _STATUSES)}",
@@ -87,11 +87,11 @@ def _id(fields: Fields) -> str:
     id = fields.string("id")
     if not id:
         if fields.has("id"):
-            fields.fault("id", "must not be empty: leave it out for '<name>-<hostname>'")
+            fields.error("id", "must not be empty: leave it out for '<name>-<hostname>'")
     elif not _OF_IDS.issuperset(id) or not id.strip("."):
-        fields.fault("id", f"must consist of letters (a to z, A to Z), digits and . _ : @ -, but is {show(id)}")
+        fields.error("id", f"must consist of letters (a to z, A to Z), digits and . _ : @ -, but is {show(id)}")
     elif len(id) > _LONGEST_ID:
-        fields.fault("id", f"must not have more than {_LONGEST_ID} characters, but has {len(id)}")
+        fields.error("id", f"must not have more than {_LONGEST_ID} characters, but has {len(id)}")
     return id
 
 
@@ -107,7 +107,7 @@ def refuse_equal_ids(jobs: Iterable[tuple[Job, Fields | None]]) -> None:
     for id, name, fields in of_jobs:
         others = [other for other in names[id] if other != name]
         if others and fields is not None and fields.has("id"):
-            fields.fault("id", f"'{id}' is the id of {others[0]}, too: in the catalogue one would replace the other")
+            fields.error("id", f"'{id}' is the id of {others[0]}, too: in the catalogue one would replace the other")
 
 
 def _deregister_after(consul: Fields, name: str) -> str:

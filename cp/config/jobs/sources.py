@@ -24,7 +24,7 @@ _COME_OF = {
 
 
 def check_sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) -> None:
-    """A fault for each trigger whose source is not there, a warning for each event that its source never sends, and
+    """An error for each trigger whose source is not there, a warning for each event that its source never sends, and
     for each source that is named without an event: ContainerPilot 3 accepted that, and never started the job."""
     sources = _sources(jobs, watches, has_telemetry=has_telemetry)
     names = {read.source for read in jobs}
@@ -43,7 +43,7 @@ def check_sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: b
             if trigger.eventless:
                 _warn_of_eventless(trigger.fields, why)
             else:
-                trigger.fields.fault("source", why)
+                trigger.fields.error("source", why)
         elif trigger.eventless:
             sends = [event for event in sources[source] if event != SIGNAL_EVENT]
             _warn_of_eventless(trigger.fields, f"'{source}' sends {', '.join(sends)}: name one in `once` or `each`")
@@ -65,7 +65,7 @@ def _sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) 
     for read in jobs:
         name = read.source
         if not name:
-            continue  # a fault by itself
+            continue  # an error by itself
         if name in others:
             read.fields.warning("name", f"'{name}' is the source of other events too: give the job another name")
         sources[name] = (

@@ -61,10 +61,10 @@ def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
     for metric in fields.objects("metrics", _METRIC_KEYS):
         kind = metric.string("type")
         if kind not in TYPES:
-            metric.fault("type", f"invalid metric type: {kind}{one_of_the_types(kind)}")
+            metric.error("type", f"invalid metric type: {kind}{one_of_the_types(kind)}")
         name = full_name(metric)
         if not is_metric_name(metric, name):
-            metric.fault("name", f'"{name}" is not a valid metric name: {NAME_RULE}')
+            metric.error("name", f'"{name}" is not a valid metric name: {NAME_RULE}')
         elif name in paths:
             metric.warning("name", f"replaces the metric {name} of {paths[name]}: keep one of them")
         joined = "_".join(map(metric.string, NAME_PARTS))  # what ContainerPilot 3 wanted of those who send values

@@ -52,7 +52,7 @@ def read_trigger(job: Fields, name: str) -> ReadTrigger:
         return ReadTrigger(_AT_START)
     given = [key for key in ("interval", "once", "each") if fields.string(key)]
     if len(given) > 1:
-        job.fault("when", f"job[{name}].when can have only one of 'interval', 'once', or 'each'")
+        job.error("when", f"job[{name}].when can have only one of 'interval', 'once', or 'each'")
         return ReadTrigger(_AT_START, fields)
     if given == ["interval"]:
         return _periodic(fields, name)
@@ -89,7 +89,7 @@ def _periodic(fields: Fields, name: str) -> ReadTrigger:
     if limit is None:
         return ReadTrigger(_AT_START, fields)
     if limit[0] < durations.MILLISECOND:
-        fields.fault("interval", f"job[{name}].when.interval '{text}' cannot be less than 1ms")
+        fields.error("interval", f"job[{name}].when.interval '{text}' cannot be less than 1ms")
     when = When(code="startup", source=GLOBAL, interval=durations.seconds(limit[0]))
     return ReadTrigger(when, fields, interval=limit[1])
 
@@ -103,7 +103,7 @@ def _on_event(fields: Fields, name: str, key: str, source: str) -> ReadTrigger:
     if event not in _EVENTS:
         from cp.config.nearest import did_you_mean
 
-        fields.fault(
+        fields.error(
             key,
             f"unable to parse job[{name}].when.event: {event} is not a valid event code"
             f"{did_you_mean(event, _EVENTS) or ': choose one of ' + ', '.join(_EVENTS)}",
@@ -113,7 +113,7 @@ def _on_event(fields: Fields, name: str, key: str, source: str) -> ReadTrigger:
         if event in SIGNALS:
             return ReadTrigger(_signal(fields, name, event), fields)
         if event not in GLOBAL_EVENTS:
-            fields.fault("source", f"is missing: {_who_sends(event)}")
+            fields.error("source", f"is missing: {_who_sends(event)}")
             return ReadTrigger(_AT_START, fields)
         source = GLOBAL
     when = When(

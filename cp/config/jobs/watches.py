@@ -44,5 +44,5 @@ def read_watches(root: Fields) -> list[Watch]:
 def _is_push(fields: Fields, name: str) -> bool:
     mode = fields.string("mode", "push")
     if mode not in ("push", "poll"):
-        fields.fault("mode", f'watch[{name}].mode must be "push" or "poll", not {fields.written("mode")}')
+        fields.error("mode", f'watch[{name}].mode must be "push" or "poll", not {fields.written("mode")}')
     return mode != "poll"

@@ -62,20 +62,20 @@ def _unique(source: str, sources: set[str]) -> str:
 def _is_push(fields: Fields, name: str) -> bool:
     mode = fields.string("mode", "push")
     if mode not in ("push", "poll"):
-        fields.fault("mode", f'`mode` must be "push" or "poll" in backend {name}, not {fields.written("mode")}')
+        fields.error("mode", f'`mode` must be "push" or "poll" in backend {name}, not {fields.written("mode")}')
     return mode != "poll"
 
 
 def _on_change(fields: Fields, scope: Scope, name: str, source: str) -> Job:
     saying = f"Could not parse `onChange` in backend {name}: "
     if not fields.has("onChange"):
-        fields.fault(
+        fields.error(
             "onChange", f"`onChange` is required in backend {name}: the command to run when its instances change"
         )
     command = fields.command("onChange", saying)
     limit = fields.duration("timeout", saying)
     if limit is not None and limit[0] < 0:
-        fields.fault("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+        fields.error("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
     label = f"{name}.onChange"
     return Job(
         name=scope.unique(label),

@@ -58,7 +58,7 @@ def compile_services(
     addresses: Callable[[], list[Address]],
     version: str,
 ) -> Plan:
-    """The plan of a document; ConfigError if it has faults. `arguments` are the words of the application's command."""
+    """The plan of a document; ConfigError if it has errors. `arguments` are the words of the application's command."""
     root = Fields(problems, document.root, "", _KEYS)
     scope = Scope(start_event(root), HostInfo(hostname, addresses, version))
     _warn_about_json(document, problems)
@@ -137,7 +137,7 @@ def _need_catalog(root: Fields) -> None:
     for key in ("services", "backends"):
         value = root.value(key)
         if value is not None and isinstance(value.data, list) and any(one.data is not None for one in value.data):
-            root.fault(key, f"No discovery backend defined: {ADD_A_CATALOG}")
+            root.error(key, f"No discovery backend defined: {ADD_A_CATALOG}")
             return
 
 

@@ -83,10 +83,10 @@ def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
         )
     limit = fields.duration("timeout", saying) if fields.has("health") else None
     if limit is not None and limit[0] < 0:
-        fields.fault("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+        fields.error("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
     failures = fields.integer("failures")
     if failures is not None and failures < 0:
-        fields.fault("failures", f"`failures` must be >= 0 in service {name}, but is {failures}")
+        fields.error("failures", f"`failures` must be >= 0 in service {name}, but is {failures}")
     return Health(
         label=f"{name}.health",
         interval=poll,

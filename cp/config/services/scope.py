@@ -43,7 +43,7 @@ class Scope:
         return When(code=code, source=source, interval=interval, delay=interval)
 
     def address(self, fields: Fields) -> str:
-        """The address that `interfaces` chooses; a fault, and an empty text, if there is none."""
+        """The address that `interfaces` chooses; an error, and an empty text, if there is none."""
         return self.host_info.address(fields, _DEFAULT_INTERFACES, _ON_DEFAULT)
 
 
@@ -51,7 +51,7 @@ def read_name(fields: Fields, *, kind: str) -> str:
     """The `name` of a service or a backend, `kind` being one of these words."""
     name = fields.string("name")
     if not name.strip():
-        fields.fault("name", f"`name` must not be blank: it is what the {kind} is called in the catalogue")
+        fields.error("name", f"`name` must not be blank: it is what the {kind} is called in the catalogue")
     elif not is_service_name(name):
         fields.warning(
             "name",

@@ -33,12 +33,12 @@ def read_coprocesses(root: Fields, scope: Scope) -> list[Job]:
 
 def _task(fields: Fields, scope: Scope) -> Job:
     if not fields.has("command"):
-        fields.fault("command", 'Task did not provide a command: add it, such as "command": "/bin/backup"')
+        fields.error("command", 'Task did not provide a command: add it, such as "command": "/bin/backup"')
     command = fields.command("command", "Could not parse task command: ")
     name = fields.string("name") or " ".join(command or ())
     given = fields.value("frequency")
     if given is None or given.data == "":
-        fields.fault(
+        fields.error(
             "frequency",
             "Unable to parse frequency : time: invalid duration  (`frequency` is missing or empty: say how often the "
             'task runs, such as "30s")',
@@ -63,13 +63,13 @@ def _task(fields: Fields, scope: Scope) -> Job:
 def _at_least_a_millisecond(fields: Fields, key: str, small: str, capital: str) -> tuple[int, str] | None:
     limit = fields.duration(key, f"Unable to parse {small} {fields.string(key)}: ")
     if limit is not None and limit[0] < durations.MILLISECOND:
-        fields.fault(key, f"{capital} {limit[1]} cannot be less that 1ms")  # sic: the words that tools look for
+        fields.error(key, f"{capital} {limit[1]} cannot be less that 1ms")  # sic: the words that tools look for
     return limit
 
 
 def _coprocess(fields: Fields, scope: Scope) -> Job:
     if not fields.has("command"):
-        fields.fault("command", 'Coprocess did not provide a command: add it, such as "command": "/bin/agent"')
+        fields.error("command", 'Coprocess did not provide a command: add it, such as "command": "/bin/agent"')
     command = fields.command("command", f"Could not parse `coprocess` command {fields.string('name')}: ")
     name = fields.string("name") or " ".join(command or ())
     label = f"coprocess[{name}]"
@@ -97,7 +97,7 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
 def _is_killed(fields: Fields) -> bool:
     value = fields.string("onExit", "kill")
     if value not in ("kill", "term"):
-        fields.fault("onExit", f'must be "kill" or "term", not {fields.written("onExit")}')
+        fields.error("onExit", f'must be "kill" or "term", not {fields.written("onExit")}')
     return value == "kill"
 
 
@@ -116,5 +116,5 @@ def _restarts(fields: Fields) -> int | None:
         if 0 <= data < 10**9:
             return int(data)
         shown = plain(data)
-    fields.fault("restarts", f'{shown} is invalid: `restarts` accepts positive integers, "unlimited" or "never"')
+    fields.error("restarts", f'{shown} is invalid: `restarts` accepts positive integers, "unlimited" or "never"')
     return 0

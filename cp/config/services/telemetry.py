@@ -38,9 +38,9 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
     tags = fields.strings("tags")
     address = scope.address(fields)
     if not name.strip():
-        fields.fault("servicename", "must not be blank: leave it out for 'containerpilot'")
+        fields.error("servicename", "must not be blank: leave it out for 'containerpilot'")
     elif "=" in name:
-        fields.fault("servicename", "must not have '=' in it: the name is part of an environment variable's")
+        fields.error("servicename", "must not have '=' in it: the name is part of an environment variable's")
     service_id = _free_id(f"{name}-{scope.host_info.hostname}", services)
     if any(job.service is not None and job.service.name == name for job in services):
         fields.warning(
@@ -49,7 +49,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
             "another name",
         )
     if not url.startswith("/"):
-        fields.fault("url", "must begin with a slash, such as /metrics")
+        fields.error("url", "must begin with a slash, such as /metrics")
     metrics, sensors = _read_sensors(fields, scope)
     job = Job(
         name=scope.unique(name),
@@ -110,12 +110,12 @@ def _read_sensors(fields: Fields, scope: Scope) -> tuple[list[Metric], list[Job]
 def _metric(sensor: Fields) -> Metric:
     kind = sensor.string("type")
     if kind not in TYPES:
-        sensor.fault("type", f"invalid sensor type '{kind}'{one_of_the_types(kind)}")
+        sensor.error("type", f"invalid sensor type '{kind}'{one_of_the_types(kind)}")
     if not sensor.string("help").strip():
-        sensor.fault("help", "empty help string: say in a few words what the metric counts")
+        sensor.error("help", "empty help string: say in a few words what the metric counts")
     name = full_name(sensor)
     if not is_metric_name(sensor, name):
-        sensor.fault("name", f"'{name}' is not a metric name: {NAME_RULE}")
+        sensor.error("name", f"'{name}' is not a metric name: {NAME_RULE}")
     return Metric(name=name, kind=kind, help=sensor.string("help"), rounds_up=False)
 
 
@@ -124,11 +124,11 @@ def _sensor_job(sensor: Fields, scope: Scope, metric: Metric) -> Job:
     name = sensor.string("name")
     saying = f"could not parse check in sensor {name}: "
     if not sensor.has("check"):
-        sensor.fault("check", f"{saying}received zero-length argument: add the command that prints the value")
+        sensor.error("check", f"{saying}received zero-length argument: add the command that prints the value")
     command = sensor.command("check", saying)
     limit = sensor.duration("timeout", saying)
     if limit is not None and limit[0] < 0:
-        sensor.fault("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+        sensor.error("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
     label = f"{name}.sensor"
     return Job(
         name=label,
@@ -151,7 +151,7 @@ def _poll(sensor: Fields) -> int:
     """Seconds. A sensor without it was accepted, and brought ContainerPilot 2 down at its start."""
     poll = sensor.integer("poll")
     if poll is not None and poll < 0:
-        sensor.fault("poll", f"must be at least 1 (seconds), but is {poll}")
+        sensor.error("poll", f"must be at least 1 (seconds), but is {poll}")
     if poll == 0:
         sensor.warning(
             "poll", f"`poll` is {'0' if sensor.has('poll') else 'not set'}, so {_DEFAULT_POLL} seconds are used"

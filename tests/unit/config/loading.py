@@ -1,4 +1,4 @@
-"""Short ways from a configuration's text to its plan, to one of its jobs, or to its faults."""
+"""Short ways from a configuration's text to its plan, to one of its jobs, or to its errors."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def refused(text: str, *arguments: str, environ: Mapping[str, str] | None = None
     raise AssertionError(f"it loads: {plan}")
 
 
-def faults(configuration: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> str:
-    """All faults of a configuration that has a catalogue and a command."""
-    return "\n".join(refused(json.dumps({"consul": "consul:8500", **configuration}), environ=environ).faults)
+def errors(configuration: Mapping[str, Any], *, environ: Mapping[str, str] | None = None) -> str:
+    """All errors of a configuration that has a catalogue and a command."""
+    return "\n".join(refused(json.dumps({"consul": "consul:8500", **configuration}), environ=environ).errors)
 
 
 def job(plan: Plan, name: str) -> Job:
@@ -68,9 +68,9 @@ def load_job(**keys: Any) -> Job:
     return one
 
 
-def faults_of_jobs(*jobs: Any, **others: Any) -> str:
-    """All faults of such a configuration."""
-    return "\n".join(refused(json.dumps({"consul": "consul:8500", "jobs": jobs, **others})).faults)
+def errors_of_jobs(*jobs: Any, **others: Any) -> str:
+    """All errors of such a configuration."""
+    return "\n".join(refused(json.dumps({"consul": "consul:8500", "jobs": jobs, **others})).errors)
 
 
 def warnings_of_jobs(*jobs: Any, **others: Any) -> str:

@@ -33,10 +33,10 @@ def consul(json: str, **environ: str) -> ConsulSettings:
     return read
 
 
-def faults(json: str) -> list[str]:
+def errors(json: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         settings(json)
-    return list(caught.value.faults)
+    return list(caught.value.errors)
 
 
 # -- consul
@@ -130,14 +130,14 @@ def test_certificates_are_verified_unless_that_is_switched_off() -> None:
 
 @pytest.mark.parametrize(("value", "what"), [("5", "a number"), ("[]", "an array"), ("true", "a boolean")])
 def test_another_type_is_refused(value: str, what: str) -> None:
-    assert faults(f'{{"consul": {value}}}') == [
+    assert errors(f'{{"consul": {value}}}') == [
         f"f:1:12: consul: Unexpected Consul config structure: must be a string or an object, not {what}, "
         'such as "localhost:8500"'
     ]
 
 
 @pytest.mark.parametrize(
-    ("json", "fault"),
+    ("json", "error"),
     [
         ('{"scheme": "ftp"}', 'f:1:23: consul.scheme: must be http or https, not "ftp"'),
         ('{"tls": "yes"}', "f:1:20: consul.tls: must be an object {…}, not a string"),
@@ -149,8 +149,8 @@ def test_another_type_is_refused(value: str, what: str) -> None:
         ('{"token": ["s3cret"]}', "f:1:22: consul.token: must be a string, not an array"),
     ],
 )
-def test_what_is_wrong_inside_is_named(json: str, fault: str) -> None:
-    assert faults(f'{{"consul": {json}}}') == [fault]
+def test_what_is_wrong_inside_is_named(json: str, error: str) -> None:
+    assert errors(f'{{"consul": {json}}}') == [error]
 
 
 @pytest.mark.parametrize(
@@ -229,11 +229,11 @@ def test_tls_that_is_wanted_is_not_undone_by_an_address() -> None:
     ],
 )
 def test_an_address_that_can_never_work_is_an_error_with_its_place(json: str, place: str, text: str) -> None:
-    (fault,) = faults(f'{{"consul": {json}}}')
+    (error,) = errors(f'{{"consul": {json}}}')
 
-    assert f"{place}: cannot use the address" in fault
-    assert text in fault
-    assert "s3cret" not in fault
+    assert f"{place}: cannot use the address" in error
+    assert text in error
+    assert "s3cret" not in error
 
 
 @pytest.mark.parametrize("json", ['""', "{}", '{"address": ""}'])
@@ -241,8 +241,8 @@ def test_a_variable_that_can_never_work_is_named(json: str) -> None:
     with pytest.raises(ConfigError) as caught:
         settings(f'{{"consul": {json}}}', {"CONSUL_HTTP_ADDR": "http://:8500"})
 
-    (fault,) = caught.value.faults
-    assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500': the host is" in fault
+    (error,) = caught.value.errors
+    assert "cannot use the address (in the environment variable CONSUL_HTTP_ADDR) 'http://:8500': the host is" in error
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_directory() -> None:
     ("value", "what"), [('""', "an empty string"), ('" "', "an empty string"), ("{}", "an object")]
 )
 def test_directory_must_be_a_path(value: str, what: str) -> None:
-    assert faults(f'{{"directory": {value}}}') == [
+    assert errors(f'{{"directory": {value}}}') == [
         f'f:1:15: directory: must be the path of a folder, such as "/var/lib/catalog", not {what}'
     ]
 
@@ -372,9 +372,9 @@ def test_an_endpoint_that_will_not_be_reached_is_warned_about(endpoint: str, war
     ],
 )
 def test_what_is_wrong_with_etcd(value: str, text: str) -> None:
-    (fault,) = faults(f'{{"etcd": {value}}}')
+    (error,) = errors(f'{{"etcd": {value}}}')
 
-    assert text in fault
+    assert text in error
 
 
 def test_each_dialect_prefers_an_api() -> None:
@@ -394,7 +394,7 @@ def test_null_is_none() -> None:
 
 
 def test_only_one_of_them() -> None:
-    assert faults('{"directory": "/d",\n "consul": "c:1"}') == [
+    assert errors('{"directory": "/d",\n "consul": "c:1"}') == [
         "f:2:12: consul: More than one discovery backend defined: 'directory' is there already, keep one of them"
     ]
 

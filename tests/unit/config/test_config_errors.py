@@ -1,4 +1,4 @@
-"""What a person reads whose configuration cannot be used: all faults, each with place, key path, reason and fix."""
+"""What a person reads whose configuration cannot be used: all errors, each with place, key path, reason and fix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cp.config.errors import ConfigError
 from cp.config.load import load
 from cp.config.source import Source
 from cp.log.redaction import Secrets
-from tests.unit.config.loading import faults, load_text, refused
+from tests.unit.config.loading import errors, load_text, refused
 
 SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}
 
@@ -23,7 +23,7 @@ SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}
 # -- all at once, in the order of the file
 
 
-def test_all_faults_of_a_file_are_told_at_once_with_line_column_and_key_path() -> None:
+def test_all_errors_of_a_file_are_told_at_once_with_line_column_and_key_path() -> None:
     text = """{
   "consul": "consul:8500",
   "services": [
@@ -34,7 +34,7 @@ def test_all_faults_of_a_file_are_told_at_once_with_line_column_and_key_path() -
   "backnds": []
 }"""
 
-    assert refused(text).faults == (
+    assert refused(text).errors == (
         'app.json:4:5: services[0].poll: `poll` must be > 0 in service web: add it, such as "poll": 10',
         'app.json:4:29: services[0].port: must be a whole number, not "http"',
         "app.json:4:37: services[0].pol: unknown key (did you mean 'poll'?): '[0]' has invalid keys: pol",
@@ -47,12 +47,12 @@ def test_all_faults_of_a_file_are_told_at_once_with_line_column_and_key_path() -
     )
 
 
-def test_warnings_are_told_with_the_faults_for_who_fixes_the_file() -> None:
+def test_warnings_are_told_with_the_errors_for_who_fixes_the_file() -> None:
     error = refused('{"consul": "x:1", "preStart": 5, "onStart": "x",}')
 
-    assert len(error.faults) == 1
+    assert len(error.errors) == 1
     assert [warning.partition(": ")[0] for warning in error.warnings] == ["app.json:1:45", "app.json:1:49"]
-    assert str(error).splitlines() == [*error.faults, *(f"warning: {warning}" for warning in error.warnings)]
+    assert str(error).splitlines() == [*error.errors, *(f"warning: {warning}" for warning in error.warnings)]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_empty_configuration_is_reported_as_empty(text: str, place: str, what
 
 
 @pytest.mark.parametrize("dialect", RIGHT)
-def test_a_value_of_another_type_is_one_fault(dialect: str) -> None:
+def test_a_value_of_another_type_is_one_error(dialect: str) -> None:
     load_text(json.dumps(RIGHT[dialect]), "app")
     for path in paths_in(RIGHT[dialect]):
         for wrong in (5, True, ["a"], [["a"]], {"a": 1}, "", "\0", -1.5):
@@ -171,7 +171,7 @@ def test_a_value_of_another_type_is_one_fault(dialect: str) -> None:
                 load_text(json.dumps(changed), "app")
             except ConfigError as error:
                 key = path[-1]
-                about = [fault for fault in error.faults if re.search(rf"^app\.json:1:\d+: \S*\b{key}: ", fault)]
+                about = [error for error in error.errors if re.search(rf"^app\.json:1:\d+: \S*\b{key}: ", error)]
                 assert len(about) <= 1, (path, wrong, about)
 
 
@@ -217,7 +217,7 @@ def test_a_value_of_another_type_is_one_fault(dialect: str) -> None:
     ],
 )
 def test_service(service: dict[str, Any], text: str) -> None:
-    assert text in faults({"services": [service]})
+    assert text in errors({"services": [service]})
 
 
 def test_the_default_interface_that_is_not_there_is_explained() -> None:
@@ -270,7 +270,7 @@ def test_addresses_that_cannot_be_read_are_an_ordinary_error() -> None:
     ],
 )
 def test_backend(backend: dict[str, Any], text: str) -> None:
-    assert text in faults({"backends": [backend]})
+    assert text in errors({"backends": [backend]})
 
 
 # -- hooks
@@ -279,11 +279,11 @@ def test_backend(backend: dict[str, Any], text: str) -> None:
 @pytest.mark.parametrize("hook", ["preStart", "onStart", "preStop", "postStop"])
 @pytest.mark.parametrize("value", ["", "  ", [], 5, True, {}])
 def test_a_hook_without_a_command(hook: str, value: Any) -> None:
-    assert f"{hook}: Could not parse `{hook}`: received zero-length argument" in faults({hook: value})
+    assert f"{hook}: Could not parse `{hook}`: received zero-length argument" in errors({hook: value})
 
 
 def test_a_hook_with_a_null_argument_points_at_it() -> None:
-    assert refused('{"preStop": ["/bin/x",\n  null]}').faults == (
+    assert refused('{"preStop": ["/bin/x",\n  null]}').errors == (
         'app.json:2:3: preStop: Could not parse `preStop`: [1] is null: an argument is a string (an empty one is "")',
     )
 
@@ -311,7 +311,7 @@ def test_a_hook_with_a_null_argument_points_at_it() -> None:
     ],
 )
 def test_task(task: dict[str, Any], text: str) -> None:
-    assert text in faults({"tasks": [task]})
+    assert text in errors({"tasks": [task]})
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_task(task: dict[str, Any], text: str) -> None:
 def test_restarts(restarts: Any, shown: str) -> None:
     text = f'coprocesses[0].restarts: {shown} is invalid: `restarts` accepts positive integers, "unlimited" or "never"'
 
-    assert text in faults({"coprocesses": [{"command": "x", "restarts": restarts}]})
+    assert text in errors({"coprocesses": [{"command": "x", "restarts": restarts}]})
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_restarts(restarts: Any, shown: str) -> None:
     ],
 )
 def test_coprocess(coprocess: dict[str, Any], text: str) -> None:
-    assert text in faults({"coprocesses": [coprocess]})
+    assert text in errors({"coprocesses": [coprocess]})
 
 
 # -- telemetry: what it means is in test_telemetry.py
@@ -383,7 +383,7 @@ SENSOR = {"name": "requests", "help": "h", "type": "counter", "check": "/bin/mea
     ],
 )
 def test_telemetry(telemetry: dict[str, Any], text: str) -> None:
-    assert text in faults({"telemetry": telemetry})
+    assert text in errors({"telemetry": telemetry})
 
 
 # -- the whole document
@@ -410,7 +410,7 @@ def test_telemetry(telemetry: dict[str, Any], text: str) -> None:
     ],
 )
 def test_top_level(configuration: dict[str, Any], text: str) -> None:
-    assert text in faults(configuration)
+    assert text in errors(configuration)
 
 
 @pytest.mark.parametrize(
@@ -421,23 +421,23 @@ def test_top_level(configuration: dict[str, Any], text: str) -> None:
     ],
 )
 def test_a_service_needs_a_catalogue(configuration: str) -> None:
-    assert refused(configuration).faults == (
+    assert refused(configuration).errors == (
         "app.json:1:14: services: No discovery backend defined: "
         'add one of consul, etcd or directory, such as "consul": "localhost:8500"',
     )
 
 
 def test_a_backend_needs_a_catalogue() -> None:
-    (fault,) = refused('{"backends": [{"name": "web", "poll": 1, "onChange": "x"}]}').faults
+    (error,) = refused('{"backends": [{"name": "web", "poll": 1, "onChange": "x"}]}').errors
 
-    assert "backends: No discovery backend defined" in fault
+    assert "backends: No discovery backend defined" in error
 
 
 @pytest.mark.parametrize(
     ("text", "what"), [("[]", "an array"), ('"x"', "a string"), ("5", "a number"), ("true", "a boolean")]
 )
 def test_a_document_that_is_no_object(text: str, what: str) -> None:
-    assert refused(text).faults == (
+    assert refused(text).errors == (
         f"app.json:1:1: Could not parse configuration: must be an object {{…}}, not {what}",
     )
 
@@ -480,12 +480,12 @@ def test_any_configuration_loads_or_is_refused_and_nothing_else(array: dict[str,
         load_text(json.dumps({**others, **array}), "app")
 
 
-def test_thousands_of_faults_are_told_as_fifty_and_their_number() -> None:
+def test_thousands_of_errors_are_told_as_fifty_and_their_number() -> None:
     tasks = ",\n".join('{"command": "true", "frequncy": "1h"}' for _ in range(3000))
     with pytest.raises(ConfigError) as caught:
         load_text(f'{{"tasks": [{tasks}]}}')
-    assert len(caught.value.faults) == 51
-    assert caught.value.faults[-1].endswith("and 5950 more faults")
+    assert len(caught.value.errors) == 51
+    assert caught.value.errors[-1].endswith("and 5950 more errors")
 
 
 def test_of_a_long_line_only_what_is_around_the_place_is_shown() -> None:
@@ -513,15 +513,15 @@ LONG = "k" * 1_000_000
 )
 def test_what_is_quoted_is_cut_however_long_it_is(text: str) -> None:
     error = refused(text)
-    assert all(len(message) < 1200 for message in (*error.faults, *error.warnings))
+    assert all(len(message) < 1200 for message in (*error.errors, *error.warnings))
     assert "…" in str(error)
 
 
 def test_of_a_long_name_beginning_and_end_are_told() -> None:
     name = f"my{'-long' * 30}-name"
-    told = faults({"services": [{**SERVICE, "name": name, "port": 0}]})
+    told = errors({"services": [{**SERVICE, "name": name, "port": 0}]})
     assert told.endswith(f"`port` must be > 0 in service {name[:60]}…{name[-18:]}: it is 0")
-    assert f" {name[:40]}: " in faults({"services": [{**SERVICE, "name": name[:40], "port": 0}]})
+    assert f" {name[:40]}: " in errors({"services": [{**SERVICE, "name": name[:40], "port": 0}]})
 
 
 @pytest.mark.parametrize(
@@ -554,14 +554,14 @@ def test_a_secret_is_masked_before_it_is_cut(text: str) -> None:
 
 
 def test_a_health_check_of_the_other_dialect_is_explained() -> None:
-    said = faults({"services": [{**SERVICE, "health": {"exec": "x"}}]})
+    said = errors({"services": [{**SERVICE, "health": {"exec": "x"}}]})
 
     assert "Could not parse `health` in service myName: received zero-length argument: must be a string, or an" in said
     assert "not an object: in this dialect `health` is the command itself, with `poll`, `ttl` and `timeout`" in said
 
 
 def test_seconds_of_less_than_one_are_shown_as_they_are() -> None:
-    said = faults({"services": [{**SERVICE, "poll": 0.5, "port": 0.5}]})
+    said = errors({"services": [{**SERVICE, "poll": 0.5, "port": 0.5}]})
 
     assert "`poll` must be > 0 in service myName: it is 0.5, and must be a whole number of seconds" in said
     assert "`port` must be > 0 in service myName: it is 0.5, and must be a whole number\n" in f"{said}\n"

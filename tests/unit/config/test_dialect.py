@@ -78,24 +78,24 @@ def test_a_misspelt_key_is_reported_as_that() -> None:
     ],
 )
 def test_keys_of_both_are_refused_by_name(text: str, place: str, names: tuple[str, str]) -> None:
-    (fault,) = refused(text).faults
+    (error,) = refused(text).errors
 
-    assert fault == (
+    assert error == (
         f"app.json:{place}: keys of two dialects: '{names[0]}' belongs to the services dialect, "
         f"'{names[1]}' to the jobs dialect: keep to one of them"
     )
 
 
-def test_control_in_the_services_dialect_has_the_way_to_it_in_its_fault() -> None:
-    (fault,) = refused('{"services": [], "control": {"socket": "/run/cp"}}').faults
-    assert fault.endswith('keep to one of them; for a control socket in the services dialect add "dialect": "services"')
+def test_control_in_the_services_dialect_has_the_way_to_it_in_its_error() -> None:
+    (error,) = refused('{"services": [], "control": {"socket": "/run/cp"}}').errors
+    assert error.endswith('keep to one of them; for a control socket in the services dialect add "dialect": "services"')
     assert load_text('{"dialect": "services", "control": {"socket": "/run/cp"}}').control.socket == "/run/cp"
 
 
 def test_the_key_dialect_settles_it() -> None:
     assert load_text('{"dialect": "services"}').dialect == "services"
-    (fault,) = refused('{"dialect": "services", "jobs": []}').faults
-    assert fault.startswith("app.json:1:25: jobs: unknown key")
+    (error,) = refused('{"dialect": "services", "jobs": []}').errors
+    assert error.startswith("app.json:1:25: jobs: unknown key")
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_the_key_dialect_settles_it() -> None:
     [('"job"', "\"job\" (did you mean 'jobs'?)"), ('"v2"', '"v2"'), ("2", "a number")],
 )
 def test_another_dialect_is_refused(value: str, what: str) -> None:
-    (fault,) = refused(f'{{"dialect": {value}}}').faults
+    (error,) = refused(f'{{"dialect": {value}}}').errors
 
-    assert fault == f'app.json:1:13: dialect: must be "services" or "jobs", not {what}'
+    assert error == f'app.json:1:13: dialect: must be "services" or "jobs", not {what}'
 
 
 def test_a_declared_services_dialect_may_have_a_control_socket() -> None:

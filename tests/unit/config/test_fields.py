@@ -24,7 +24,7 @@ class Reading:
         try:
             self.problems.check()
         except ConfigError as error:
-            return list(error.faults)
+            return list(error.errors)
         return []
 
 

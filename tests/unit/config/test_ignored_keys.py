@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.plan import Plan
-from tests.unit.config.loading import faults, faults_of_jobs, load_dict, load_jobs
+from tests.unit.config.loading import errors, errors_of_jobs, load_dict, load_jobs
 
 HEALTH = {"interval": 10, "ttl": 25}
 WEB = {"name": "web", "port": 80, "health": HEALTH}
@@ -56,11 +56,11 @@ def test_it_changes_nothing() -> None:
 
 @pytest.mark.parametrize("key", ["restartLimits", "_ttl", "exce", "whenever"])
 def test_what_the_go_program_refused_is_refused(key: str) -> None:
-    assert f"jobs[0].{key}: unknown key" in faults_of_jobs({**WEB, key: 1})
+    assert f"jobs[0].{key}: unknown key" in errors_of_jobs({**WEB, key: 1})
 
 
 def test_a_field_of_a_job_is_not_one_of_its_health_check() -> None:
-    assert "unknown key" in faults_of_jobs({**WEB, "health": {**HEALTH, "restartLimit": 1}})
+    assert "unknown key" in errors_of_jobs({**WEB, "health": {**HEALTH, "restartLimit": 1}})
 
 
 SERVICE = {"name": "web", "port": 80, "poll": 5, "ttl": 20}
@@ -82,5 +82,5 @@ def test_the_services_dialect_has_such_keys_too(key: str, element: dict[str, Any
 
 
 def test_a_key_of_one_dialect_is_not_one_of_the_other() -> None:
-    assert "services[0].restartLimit: unknown key" in faults({"services": [{**SERVICE, "restartLimit": 1}]})
-    assert "jobs[0].ipAddress: unknown key" in faults_of_jobs({**WEB, "ipAddress": "10.0.0.1"})
+    assert "services[0].restartLimit: unknown key" in errors({"services": [{**SERVICE, "restartLimit": 1}]})
+    assert "jobs[0].ipAddress: unknown key" in errors_of_jobs({**WEB, "ipAddress": "10.0.0.1"})

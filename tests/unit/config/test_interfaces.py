@@ -225,12 +225,12 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("spec", "fault"), BAD)
-def test_a_bad_spec_fails_even_if_another_would_match(spec: str, fault: str) -> None:
+@pytest.mark.parametrize(("spec", "error"), BAD)
+def test_a_bad_spec_fails_even_if_another_would_match(spec: str, error: str) -> None:
     with pytest.raises(InterfaceError) as caught:
         choose(["inet", spec], TABLE)
-    assert str(caught.value) == fault
-    assert caught.value.faults == (fault,)
+    assert str(caught.value) == error
+    assert caught.value.errors == (error,)
 
 
 def test_every_bad_spec_is_named_on_a_line_of_its_own() -> None:

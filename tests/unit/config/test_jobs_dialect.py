@@ -22,7 +22,7 @@ from cp.plan import (
     When,
 )
 from tests.unit.config.loading import (
-    faults_of_jobs,
+    errors_of_jobs,
     job,
     load_job,
     load_jobs,
@@ -172,7 +172,7 @@ def test_a_watch_that_is_there_already_is_warned_about() -> None:
     ],
 )
 def test_a_watch_that_is_wrong(watch: Any, text: str) -> None:
-    assert text in faults_of_jobs(watches=[watch])
+    assert text in errors_of_jobs(watches=[watch])
 
 
 # -- settings
@@ -198,12 +198,12 @@ def test_control(written: Any, control: ControlSettings) -> None:  # rows 21, 92
 
 def test_a_control_socket_without_a_path() -> None:  # row 93
     assert "control.socket: control: validate failed with control server not loading due to missing config" in (
-        faults_of_jobs(control={"socket": ""})
+        errors_of_jobs(control={"socket": ""})
     )
 
 
 @pytest.mark.parametrize(
-    ("users", "fault"),
+    ("users", "error"),
     [
         (["no-such-user"], 'control.users[0]: there is no user "no-such-user" here: create it, or give its number'),
         ("no-such-user", 'control.users: there is no user "no-such-user" here'),
@@ -217,11 +217,11 @@ def test_a_control_socket_without_a_path() -> None:  # row 93
         (["a\0b"], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
     ],
 )
-def test_a_user_of_the_control_socket_that_is_none(users: Any, fault: str) -> None:
-    assert fault in faults_of_jobs(control={"users": users})
+def test_a_user_of_the_control_socket_that_is_none(users: Any, error: str) -> None:
+    assert error in errors_of_jobs(control={"users": users})
 
 
-def test_a_fault_in_the_users_of_the_control_socket_has_its_place() -> None:
+def test_an_error_in_the_users_of_the_control_socket_has_its_place() -> None:
     text = '{\n  control: {\n    users: ["root",\n      "no-such-user"]\n  },\n  jobs: []\n}'
     assert "app.json:4:7: control.users[1]: there is no user" in str(refused(text))
 
@@ -301,7 +301,7 @@ def test_a_directory_may_be_the_catalogue() -> None:
 def test_what_is_wrong_at_top_level(key: str, value: Any, text: str) -> None:
     configuration = {"consul": "consul:8500", "dialect": "jobs", key: value}
 
-    assert text in "\n".join(refused(json.dumps(configuration)).faults)
+    assert text in "\n".join(refused(json.dumps(configuration)).errors)
 
 
 # -- what is read as JSON5
@@ -334,20 +334,20 @@ def test_a_plain_supervisor_needs_no_catalogue() -> None:
 
 
 def test_an_advertised_job_needs_one() -> None:  # row 2, as far as something needs it
-    (fault,) = refused(
+    (error,) = refused(
         '{"jobs": [{"name": "web", "health": {"interval": 5, "ttl": 10}, "port": 80}], "consul": null}'
-    ).faults
+    ).errors
 
-    assert fault == (
+    assert error == (
         "app.json:1:73: jobs[0].port: no discovery backend defined, and a `port` is what is told to it: "
         'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
     )
 
 
 def test_a_watch_needs_one() -> None:
-    (fault,) = refused('{"watches": [{"name": "db", "interval": 5}]}').faults
+    (error,) = refused('{"watches": [{"name": "db", "interval": 5}]}').errors
 
-    assert fault.startswith("app.json:1:13: watches: no discovery backend defined")
+    assert error.startswith("app.json:1:13: watches: no discovery backend defined")
 
 
 @pytest.mark.parametrize("text", ["{}", "null", '{"jobs": []}', '{"jobs": [null]}', '{"consul": "consul:8500"}'])
@@ -387,14 +387,14 @@ METRIC = {"namespace": "org", "subsystem": "app", "name": "zed", "help": "gauge 
     ],
 )
 def test_telemetry_that_is_wrong(telemetry: dict[str, Any], text: str) -> None:
-    assert text in faults_of_jobs(telemetry=telemetry, dialect="jobs")
+    assert text in errors_of_jobs(telemetry=telemetry, dialect="jobs")
 
 
 def test_with_telemetry_there_is_a_job_called_containerpilot() -> None:
     job_on_it = {"name": "last", "exec": "x", "when": {"source": "containerpilot", "once": "stopped"}}
 
     assert [one.name for one in load_jobs(job_on_it, telemetry={}).jobs] == ["last", "containerpilot"]
-    assert "there is no source 'containerpilot'" in faults_of_jobs(job_on_it)
+    assert "there is no source 'containerpilot'" in errors_of_jobs(job_on_it)
 
 
 def test_a_job_called_containerpilot_needs_no_health_check() -> None:

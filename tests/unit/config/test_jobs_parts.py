@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.plan import INHERIT, LOG, WHEN_CHANGED, Health, Job, Service, When
-from tests.unit.config.loading import faults_of_jobs, load_job, load_jobs, names, warnings_of_jobs
+from tests.unit.config.loading import errors_of_jobs, load_job, load_jobs, names, warnings_of_jobs
 
 AT_STARTUP = When(code="startup", source="global")
 HEALTH = {"interval": 10, "ttl": 25}
@@ -81,12 +81,12 @@ def test_exec(written: Any, command: tuple[str, ...]) -> None:  # rows 43, 55, 6
 @pytest.mark.parametrize("written", ["", "  ", [], 5, True, {}])
 def test_exec_without_a_program(written: Any) -> None:  # rows 43, 49, 66
     assert "jobs[0].exec: unable to create job[serviceD].exec: received zero-length argument" in (
-        faults_of_jobs({"name": "serviceD", "exec": written})
+        errors_of_jobs({"name": "serviceD", "exec": written})
     )
 
 
 def test_a_null_argument_is_refused() -> None:
-    assert "unable to create job[aa].exec: [1] is null" in faults_of_jobs({"name": "aa", "exec": ["x", None]})
+    assert "unable to create job[aa].exec: [1] is null" in errors_of_jobs({"name": "aa", "exec": ["x", None]})
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_restarts(written: Any, restarts: int | None) -> None:  # rows 57, 68
 )
 def test_restarts_that_are_none(written: Any, text: str) -> None:  # row 67
     assert f"jobs[0].restarts: job[myjob].restarts {text}" in (
-        faults_of_jobs({"name": "myjob", "exec": "x", "restarts": written})
+        errors_of_jobs({"name": "myjob", "exec": "x", "restarts": written})
     )
 
 
@@ -132,7 +132,7 @@ def test_unlimited_restarts_and_each_exclude_one_another() -> None:  # row 67
     assert (
         "job[myjob].restarts field 'unlimited' invalid: may not be used when 'job.when.each' is set because it may "
         "result in infinite processes"
-    ) in faults_of_jobs(source, {"name": "myjob", "exec": "x", "restarts": "unlimited", "when": when})
+    ) in errors_of_jobs(source, {"name": "myjob", "exec": "x", "restarts": "unlimited", "when": when})
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("1500ms", 1.5), ("5", 5.0), (5, 5.0), ("1h", 3600.0), ("", None)])
@@ -154,7 +154,7 @@ def test_timeout(written: Any, seconds: float | None) -> None:  # row 27
     ],
 )
 def test_a_timeout_that_is_none(written: Any, text: str) -> None:
-    assert text in faults_of_jobs({"name": "serviceC", "exec": "x", "timeout": written})
+    assert text in errors_of_jobs({"name": "serviceC", "exec": "x", "timeout": written})
 
 
 @pytest.mark.parametrize(("written", "seconds"), [(None, None), ("1s", 1.0), (20, 20.0), ("0", None), ("-1s", None)])
@@ -164,7 +164,7 @@ def test_stop_timeout_of_a_job(written: Any, seconds: float | None) -> None:
 
 def test_a_stop_timeout_that_is_none() -> None:
     assert "unable to parse job[aa].stopTimeout 'x': time: invalid duration x" in (
-        faults_of_jobs({"name": "aa", "exec": "x", "stopTimeout": "x"})
+        errors_of_jobs({"name": "aa", "exec": "x", "stopTimeout": "x"})
     )
 
 
@@ -179,14 +179,14 @@ def test_without_a_port_any_name_will_do(name: str) -> None:  # row 62
 @pytest.mark.parametrize("name", ["", "  ", None])
 @pytest.mark.parametrize("others", [{}, {"exec": "x"}, {"port": 80, "health": HEALTH}])
 def test_a_blank_name(name: Any, others: dict[str, Any]) -> None:  # rows 9, 62
-    assert faults_of_jobs({"name": name, **others}).endswith("jobs[0].name: 'name' must not be blank")
+    assert errors_of_jobs({"name": name, **others}).endswith("jobs[0].name: 'name' must not be blank")
 
 
 @pytest.mark.parametrize("name", ["my_service", "-my-service", "my%service", "MyService", "x"])
 def test_a_name_that_the_catalogue_cannot_carry(name: str) -> None:  # row 29
     assert (
         "jobs[0].name: service names must be alphanumeric with dashes to comply with service discovery"
-        in faults_of_jobs({**WEB, "name": name})
+        in errors_of_jobs({**WEB, "name": name})
     )
 
 
@@ -200,14 +200,14 @@ def test_the_main_job() -> None:
 
 
 def test_there_is_one_main_job_at_most() -> None:
-    assert faults_of_jobs({"name": "aa", "exec": "x", "main": True}, {"name": "bb", "exec": "x", "main": True}) == (
+    assert errors_of_jobs({"name": "aa", "exec": "x", "main": True}, {"name": "bb", "exec": "x", "main": True}) == (
         "app.json:1:115: jobs[1].main: 'aa' is the main job already: there can be only one"
     )
 
 
 def test_the_main_job_needs_a_process() -> None:
     assert "jobs[0].main: the main job needs an `exec`: everything stops when its process ends" in (
-        faults_of_jobs({"name": "aa", "main": True})
+        errors_of_jobs({"name": "aa", "main": True})
     )
 
 
@@ -313,7 +313,7 @@ def test_without_exec_there_are_only_heartbeats() -> None:  # row 63
     ],
 )
 def test_a_health_check_that_is_wrong(written: Any, text: str) -> None:
-    assert text in faults_of_jobs({"name": "myName", "port": 80, "health": written})
+    assert text in errors_of_jobs({"name": "myName", "port": 80, "health": written})
 
 
 def test_a_ttl_that_runs_out_between_two_checks_is_warned_about() -> None:
@@ -405,7 +405,7 @@ def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
     ],
 )
 def test_a_service_that_is_wrong(keys: dict[str, Any], text: str) -> None:
-    assert text in faults_of_jobs({**WEB, **keys})
+    assert text in errors_of_jobs({**WEB, **keys})
 
 
 def test_what_is_for_the_catalogue_is_of_no_use_without_a_port() -> None:  # row 58
@@ -422,8 +422,8 @@ def test_a_port_beyond_the_last_is_warned_about() -> None:
     assert "jobs[0].port: 70000 is beyond the last port" in warnings_of_jobs({**WEB, "port": 70000})
 
 
-def test_all_faults_of_a_job_are_told_at_once() -> None:
-    told = faults_of_jobs({"name": "", "exec": "", "restarts": "x", "timeout": "x", "zzz": 1, "port": 80})
+def test_all_errors_of_a_job_are_told_at_once() -> None:
+    told = errors_of_jobs({"name": "", "exec": "", "restarts": "x", "timeout": "x", "zzz": 1, "port": 80})
 
     assert [line.split(": ")[1] for line in told.split("\n")] == [
         "jobs[0].health",

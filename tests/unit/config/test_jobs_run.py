@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.plan import INHERIT
-from tests.unit.config.loading import faults_of_jobs, load_dict, load_job, load_jobs, warnings_of_jobs
+from tests.unit.config.loading import errors_of_jobs, load_dict, load_job, load_jobs, warnings_of_jobs
 
 APP = {"name": "app", "exec": "app", "main": True}
 PREPARE = {"name": "prepare", "exec": "prepare"}
@@ -47,7 +47,7 @@ def test_the_application_of_the_services_dialect_reads_our_standard_input_and_no
 @pytest.mark.parametrize("given", ["", "inherited", "NULL", "dump", "-"])
 def test_what_is_neither_a_word_nor_a_path_is_refused(given: str) -> None:
     text = f'jobs[0].stdin: must be "inherit", "null", or a path with a slash, not "{given}"'
-    assert text in faults_of_jobs({"name": "app", "exec": "app", "stdin": given})
+    assert text in errors_of_jobs({"name": "app", "exec": "app", "stdin": given})
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_what_is_neither_a_word_nor_a_path_is_refused(given: str) -> None:
     ],
 )
 def test_the_standard_input_that_is_refused_is_shown_as_it_is_written(given: object, end: str) -> None:
-    told = faults_of_jobs({"name": "app", "exec": "app", "stdin": given})
+    told = errors_of_jobs({"name": "app", "exec": "app", "stdin": given})
 
     assert told.count("jobs[0].stdin: ") == 1
     assert told.endswith(end)
@@ -95,7 +95,7 @@ def test_null_for_the_main_job_is_not_the_word_null() -> None:
     ],
 )
 def test_only_one_job_reads_our_standard_input(jobs: list[dict[str, Any]], text: str) -> None:
-    assert text in faults_of_jobs(*jobs)
+    assert text in errors_of_jobs(*jobs)
 
 
 def test_a_job_before_the_main_one_can_have_our_standard_input_in_its_place() -> None:
@@ -128,7 +128,7 @@ def test_success_codes(given: Any, codes: tuple[int, ...]) -> None:
     ids=repr,
 )
 def test_success_codes_that_no_exit_can_have(given: Any, text: str) -> None:
-    assert text in faults_of_jobs({"name": "app", "exec": "app", "successExitCodes": given})
+    assert text in errors_of_jobs({"name": "app", "exec": "app", "successExitCodes": given})
 
 
 def test_success_codes_without_a_process_have_no_effect() -> None:

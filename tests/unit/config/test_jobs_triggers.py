@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cp.config.errors import ConfigError
 from cp.plan import When
-from tests.unit.config.loading import faults_of_jobs, load_job, load_jobs, load_text, warnings_of_jobs
+from tests.unit.config.loading import errors_of_jobs, load_job, load_jobs, load_text, warnings_of_jobs
 
 AT_STARTUP = When(code="startup", source="global")
 DB = {"name": "db", "exec": "x", "health": {"exec": "y", "interval": 5, "ttl": 10}, "when": {"timeout": "1s"}}
@@ -39,8 +39,8 @@ def warnings(**when: Any) -> str:
     return warnings_of_jobs(*SOURCES, waiting(**when), watches=WATCHES)
 
 
-def faults(**when: Any) -> str:
-    return faults_of_jobs(*SOURCES, waiting(**when), watches=WATCHES)
+def errors(**when: Any) -> str:
+    return errors_of_jobs(*SOURCES, waiting(**when), watches=WATCHES)
 
 
 # -- events
@@ -100,7 +100,7 @@ def test_unlimited_restarts_go_with_a_signal() -> None:
 
 
 def test_only_two_signals_are_events() -> None:  # row 17
-    assert "there is no source 'SIGTERM'" in faults(source="SIGTERM", once="startup")
+    assert "there is no source 'SIGTERM'" in errors(source="SIGTERM", once="startup")
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("60s", 60.0), (5, 5.0), ("0", None), ("-1s", None), ("", None)])
@@ -206,7 +206,7 @@ def test_source_and_timeout_mean_nothing_to_a_periodic_job() -> None:
     ],
 )
 def test_a_trigger_that_is_wrong(when: Any, text: str) -> None:
-    assert text in faults_of_jobs(*SOURCES, {"name": "app", "exec": "x", "when": when}, watches=WATCHES)
+    assert text in errors_of_jobs(*SOURCES, {"name": "app", "exec": "x", "when": when}, watches=WATCHES)
 
 
 @pytest.mark.parametrize(
@@ -223,10 +223,10 @@ def test_a_trigger_that_is_wrong(when: Any, text: str) -> None:
     ],
 )
 def test_a_source_that_is_not_there(source: str, text: str) -> None:
-    assert f"jobs[3].when.source: {text}" in faults(source=source, each="exitSuccess")
+    assert f"jobs[3].when.source: {text}" in errors(source=source, each="exitSuccess")
 
 
-def test_the_fault_is_told_where_the_source_is_written() -> None:
+def test_the_error_is_told_where_the_source_is_written() -> None:
     with pytest.raises(ConfigError, match=r"^app\.json:3:22: jobs\[0\]\.when\.source: there is no source 'db'"):
         load_text('{jobs: [\n {name: "app", exec: "x",\n  when: {    source: "db", once: "healthy"}}]}')
 
@@ -325,8 +325,8 @@ def test_a_job_that_waits_for_the_checks_of_itself_is_warned_about() -> None:
 def test_thousands_of_sources_that_are_not_there_are_told_as_fifty_and_their_number() -> None:
     jobs = [on(f"job-number-{i}", f"task-number-{i}", "exitSuccess") for i in range(3000)]
 
-    told = faults_of_jobs(*jobs).split("\n")
-    assert (len(told), told[-1]) == (51, "app.json: and 2950 more faults")
+    told = errors_of_jobs(*jobs).split("\n")
+    assert (len(told), told[-1]) == (51, "app.json: and 2950 more errors")
 
 
 def test_a_chain_of_thousands_of_jobs_is_no_trouble() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.plan import Job, Plan
-from tests.unit.config.loading import faults_of_jobs, load_jobs, names, warnings_of_jobs
+from tests.unit.config.loading import errors_of_jobs, load_jobs, names, warnings_of_jobs
 
 HEALTH = {"exec": "check", "interval": 10, "ttl": 25}
 WEB: dict[str, Any] = {"name": "web", "port": 80, "health": HEALTH}
@@ -85,14 +85,14 @@ def test_a_job_with_the_name_of_telemetry() -> None:
 
 def test_only_one_of_them_can_be_the_main_job() -> None:
     main = {"name": "app", "exec": "x", "main": True}
-    assert "jobs[1].main: 'app' is the main job already" in faults_of_jobs(main, main)
+    assert "jobs[1].main: 'app' is the main job already" in errors_of_jobs(main, main)
     plan = load_jobs({"name": "app", "exec": "y"}, main)
     assert [job.main for job in plan.jobs] == [False, True]
 
 
 @pytest.mark.parametrize("name", ["", "  "])
-def test_blank_names_are_a_fault_and_no_more(name: str) -> None:
-    told = faults_of_jobs({"name": name}, {"name": name})
+def test_blank_names_are_an_error_and_no_more(name: str) -> None:
+    told = errors_of_jobs({"name": name}, {"name": name})
     assert len([line for line in told.splitlines() if "must not be blank" in line]) == 2
     assert "too: all jobs" not in told
 
@@ -130,7 +130,7 @@ def test_exits_of_its_own_name_do_not_start_a_job() -> None:
 
 
 def test_the_name_with_a_number_is_no_source() -> None:
-    assert "there is no source 'a#2'" in faults_of_jobs({"name": "a"}, {"name": "a"}, after("stopped", "a#2"))
+    assert "there is no source 'a#2'" in errors_of_jobs({"name": "a"}, {"name": "a"}, after("stopped", "a#2"))
 
 
 def test_thousands_of_jobs_of_one_name() -> None:

@@ -1,4 +1,4 @@
-"""A fault in what the template wrote is traced back to its action, and to the variable that is missing."""
+"""An error in what the template wrote is traced back to its action, and to the variable that is missing."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_text_that_no_template_wrote_has_its_ordinary_hints() -> None:
 def test_a_value_that_is_refused_is_traced_as_well() -> None:
     text = '{consul: "c:8500",\njobs: [{name: "{{ .NAME }}", exec: "x"},\n{name: "b", port: {{ .PORT }}, health: {}}]}'
 
-    told = refused(text, environ={"NAME": "", "PORT": "-1"}).faults
+    told = refused(text, environ={"NAME": "", "PORT": "-1"}).errors
 
     assert told[0].startswith("app.json:2:15: jobs[0].name: ")
     assert told[0].endswith(" ({{ .NAME }} at app.json:2:16 gives nothing: the variable NAME is empty)")
@@ -98,7 +98,7 @@ def test_a_trigger_that_is_empty_is_traced_to_its_variable(key: str) -> None:
     ],
 )  # fmt: skip
 def test_an_empty_element_of_an_array_is_traced_to_its_variable(key: str, text: str) -> None:
-    [told] = [line for line in refused(text, environ={}).faults if f"{key}: " in line]
+    [told] = [line for line in refused(text, environ={}).errors if f"{key}: " in line]
 
     assert "gives nothing: the variable HOLE is not set)" in told
 
@@ -106,15 +106,15 @@ def test_an_empty_element_of_an_array_is_traced_to_its_variable(key: str, text: 
 def test_an_array_that_is_refused_for_another_reason_is_traced_to_nobody() -> None:
     for array in ('["{{ .A }}x", "x y"]', '["x{{ .A }}", ["{{ .A }}"]]', '[{a: "{{ .A }}"}]'):
         text = f'{{consul: "c:8500", logging: {{mask: {array}}}, jobs: [{{name: "a", exec: "x"}}]}}'
-        assert "{{ .A }}" not in refused(text, environ={}).faults[0]
+        assert "{{ .A }}" not in refused(text, environ={}).errors[0]
 
 
 def test_no_value_of_the_environment_is_told() -> None:
     text = '{consul: "c:8500", jobs: [{name: "a", exec: "x", restarts: "{{ .SECRET }}{{ .EMPTY }}"}], x: {{ .SECRET }}'
 
     assert "hush" not in last_line(text, SECRET="hush")
-    fault = refused(f"{text.partition(', x:')[0]}}}", environ={"SECRET": "hush", "EMPTY": ""}).faults[0]
-    assert fault.endswith(
+    error = refused(f"{text.partition(', x:')[0]}}}", environ={"SECRET": "hush", "EMPTY": ""}).errors[0]
+    assert error.endswith(
         "({{ .SECRET }} at app.json:1:61 wrote it; {{ .EMPTY }} at app.json:1:74 gives nothing: "
         "the variable EMPTY is empty)"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.config.loading import faults_of_jobs, load_jobs, warnings_of_jobs
+from tests.unit.config.loading import errors_of_jobs, load_jobs, warnings_of_jobs
 
 
 def served(**changes: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def test_without_one_an_instance_has_the_usual_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("id", "fault"),
+    ("id", "error"),
     [
         ("", "must not be empty: leave it out for '<name>-<hostname>'"),
         ("a b", 'must consist of letters (a to z, A to Z), digits and . _ : @ -, but is "a b"'),
@@ -42,8 +42,8 @@ def test_without_one_an_instance_has_the_usual_id() -> None:
         ("x" * 201, "must not have more than 200 characters, but has 201"),
     ],
 )
-def test_an_id_that_no_catalogue_should_have(id: str, fault: str) -> None:
-    assert faults_of_jobs(served(id=id)).endswith(f"jobs[0].id: {fault}")
+def test_an_id_that_no_catalogue_should_have(id: str, error: str) -> None:
+    assert errors_of_jobs(served(id=id)).endswith(f"jobs[0].id: {error}")
 
 
 def test_an_id_has_no_effect_without_a_port() -> None:
@@ -54,14 +54,14 @@ def test_an_id_has_no_effect_without_a_port() -> None:
 @pytest.mark.parametrize("first", [{"id": "blue"}, {"name": "blue"}, {"name": "other", "id": "blue"}])
 def test_two_jobs_cannot_have_one_id(first: dict[str, Any]) -> None:
     second = served(name="green", id="blue-host" if first.get("name") == "blue" else "blue")
-    fault = (
+    error = (
         f"jobs[1].id: '{second['id']}' is the id of {first.get('name', 'web')}, too: in the catalogue one would replace"
     )
-    assert fault in faults_of_jobs(served(**first), second)
+    assert error in errors_of_jobs(served(**first), second)
 
 
 def test_the_id_of_telemetry_is_its_own() -> None:
-    told = faults_of_jobs(served(id="containerpilot-host"), telemetry={"port": 9090, "interfaces": ["lo"]})
+    told = errors_of_jobs(served(id="containerpilot-host"), telemetry={"port": 9090, "interfaces": ["lo"]})
     assert "jobs[0].id: 'containerpilot-host' is the id of containerpilot, too" in told
 
 

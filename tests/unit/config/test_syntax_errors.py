@@ -11,7 +11,7 @@ from tests.unit.config.loading import load_text, refused
 
 
 def test_a_syntax_error_has_its_place_in_front_and_the_report_behind() -> None:
-    assert refused('{\n  "consul": "x" "y"\n}').faults == (
+    assert refused('{\n  "consul": "x" "y"\n}').errors == (
         "app.json:2:17: Parse error at line:col [2:17]: invalid character '\"' after object key:value pair\n"
         "    1: {\n"
         '    2:   "consul": "x" "y"\n'
@@ -23,16 +23,16 @@ def test_a_syntax_error_has_its_place_in_front_and_the_report_behind() -> None:
 def test_a_variable_that_is_not_set_leaves_a_hole_at_its_true_place() -> None:
     text = '{\n    "test": {{ .NO_SUCH_KEY }},\n    "test2": "hello"\n}'
 
-    assert "app.json:2:13: Parse error at line:col [2:13]: " in refused(text).faults[0]
+    assert "app.json:2:13: Parse error at line:col [2:13]: " in refused(text).errors[0]
 
 
-def test_a_key_without_quotes_is_told_together_with_the_faults() -> None:
+def test_a_key_without_quotes_is_told_together_with_the_errors() -> None:
     text = '{\n    "a1": 1,\n    "a2": 1,\n    "a3": 1,\n    test2: "hello"\n}'
 
     assert "Parse error at line:col [5:5]" in str(refused(text))
 
 
-def test_a_trailing_comma_is_told_together_with_the_faults() -> None:
+def test_a_trailing_comma_is_told_together_with_the_errors() -> None:
     text = '{\n  "consul": "x:1",\n  "tasks": [{\n    "command": ["echo", "hi"]\n  },\n  ]\n}'
 
     error = refused(text)
@@ -45,38 +45,38 @@ def test_a_template_error_on_line_12_of_40_is_reported_there() -> None:
     lines = ["{"] + [f'  "k{number}": "{{{{ .V }}}}",' for number in range(2, 40)] + ["}"]
     lines[11] = '  "consul": "{{ .CONSUL | nofunction }}",'
 
-    (fault,) = refused("\n".join(lines)).faults
+    (error,) = refused("\n".join(lines)).errors
 
-    assert fault.startswith("app.json:12:")
-    assert "Could not apply template to config: template: :12: " in fault
-    assert "nofunction" in fault
+    assert error.startswith("app.json:12:")
+    assert "Could not apply template to config: template: :12: " in error
+    assert "nofunction" in error
 
 
 def test_a_syntax_error_below_a_template_is_reported_in_its_line() -> None:
     lines = ["{"] + [f'  "k{number}": "{{{{ .V }}}}",' for number in range(2, 40)] + ["}"]
     lines[11] = '  "consul" "{{ .CONSUL }}",'
 
-    (fault,) = refused("\n".join(lines)).faults
+    (error,) = refused("\n".join(lines)).errors
 
-    assert fault.startswith("app.json:12:12: Parse error at line:col [12:12]: ")
-    assert "rendered" not in fault
+    assert error.startswith("app.json:12:12: Parse error at line:col [12:12]: ")
+    assert "rendered" not in error
 
 
 def test_places_are_said_to_be_those_of_the_rendered_text_if_lines_came_or_went() -> None:
     text = '{{ range split "," "a,b" }}\n{{ end }}{"consul": "x:1",\n "foo": 1}'
 
-    (fault,) = refused(text).faults
+    (error,) = refused(text).errors
 
-    assert fault.startswith("app.json:4:2: foo: unknown key")
-    assert fault.endswith(" (line of the rendered configuration; see -template)")
+    assert error.startswith("app.json:4:2: foo: unknown key")
+    assert error.endswith(" (line of the rendered configuration; see -template)")
 
 
 def test_of_a_long_report_the_first_line_says_so() -> None:
     text = '{{ range split "," "a,b" }}\n{{ end }}{"consul" "x:1"}'
 
-    (fault,) = refused(text).faults
+    (error,) = refused(text).errors
 
-    assert fault.splitlines()[0].endswith(" (line of the rendered configuration; see -template)")
+    assert error.splitlines()[0].endswith(" (line of the rendered configuration; see -template)")
 
 
 # -- rendering
@@ -91,9 +91,9 @@ def test_render_says_where_a_template_is_wrong() -> None:
     with pytest.raises(ConfigError) as caught:
         render(Source("f", "{\n{{ .X }\n}"), {})
 
-    (fault,) = caught.value.faults
-    assert fault.startswith("f:2:")
-    assert "Could not apply template to config: template: :2: " in fault
+    (error,) = caught.value.errors
+    assert error.startswith("f:2:")
+    assert "Could not apply template to config: template: :2: " in error
 
 
 def test_a_value_of_the_environment_may_change_the_meaning() -> None:
