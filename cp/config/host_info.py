@@ -25,7 +25,7 @@ class HostInfo:
         self._known: list[Address] | None = None
 
     def address(self, fields: Fields, default: tuple[str, ...], advice: str) -> str:
-        """The address that `interfaces` chooses, or without it `default`. If there is none: an error, and an empty text.
+        """The address that `interfaces` chooses, or without it `default`; if there is none, an error and an empty text.
 
         `advice` is added to the error if the default is what did not match.
         """
