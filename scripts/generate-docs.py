@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cp.cli.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
-from cp.cli.options import USAGE  # noqa: E402 - the path had to be set first
+from cp.cli.flags import USAGE  # noqa: E402 - the path had to be set first
 from cp.control.event_stream import KEEP_ALIVE, MOST_WAITING  # noqa: E402
 from cp.control.routes import PATIENCE  # noqa: E402
 from cp.control.socket_file import LONGEST_PATH  # noqa: E402

@@ -10,10 +10,18 @@ from cp.catalog.wakeup import Wakeup
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from cp.catalog.desired import Action
     from cp.catalog.protocol import Catalog
-    from cp.catalog.registrar import Registrar
+
+    class Dispatcher(Protocol):
+        """Hands out the calls. All methods may be called on the worker's thread."""
+
+        def take(self, worker: RegistrarWorker) -> Action | float | None: ...
+        def give_back(self, worker: RegistrarWorker, action: Action, error: CatalogError | None) -> None: ...
+        def dismiss(self, worker: RegistrarWorker) -> None: ...
+        def notice(self, level: str, message: str) -> None: ...
 
     StartThread = Callable[[Callable[[], None], tuple[()]], object]
 
@@ -21,8 +29,8 @@ if TYPE_CHECKING:
 class RegistrarWorker:
     """Makes the calls that the registrar has for it. With `idle`, it asks at least so often whether it is needed."""
 
-    def __init__(self, registrar: Registrar, open: Callable[[], Catalog], idle: float | None = None) -> None:
-        self._registrar = registrar
+    def __init__(self, dispatcher: Dispatcher, open: Callable[[], Catalog], idle: float | None = None) -> None:
+        self._dispatcher = dispatcher
         self._open = open
         self._idle = idle
         self._wakeup: Wakeup | None = None
@@ -66,7 +74,7 @@ class RegistrarWorker:
                 try:
                     pause = self.step()
                 except Exception as error:  # a fault of ours: without this thread nothing would ever heal again
-                    self._registrar.notice("error", f"Service registration: {in_words(error)}")
+                    self._dispatcher.notice("error", f"Service registration: {in_words(error)}")
                     pause = LONGEST
                 if not self.stopped:
                     self._rest(wakeup, pause)
@@ -80,7 +88,7 @@ class RegistrarWorker:
             wakeup.wait(pause)
         else:
             wakeup.wait(self._idle)
-            self._registrar.dismiss(self)
+            self._dispatcher.dismiss(self)
 
     def _warm_up(self) -> None:
         try:
@@ -91,11 +99,11 @@ class RegistrarWorker:
     def step(self) -> float | None:
         """Makes all calls that are due; returns in how many seconds to ask again, None = after the next wish."""
         while not self.stopped:
-            chosen = self._registrar.take(self)
+            chosen = self._dispatcher.take(self)
             if chosen is None or isinstance(chosen, float):
                 return chosen
             error = self._attempt(chosen)
-            self._registrar.give_back(self, chosen, error)
+            self._dispatcher.give_back(self, chosen, error)
         return None
 
     def _attempt(self, action: Action) -> CatalogError | None:

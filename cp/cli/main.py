@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from cp.cli.console import complain, show
-from cp.cli.options import USAGE, FlagError, Options, parse
+from cp.cli.flags import USAGE
+from cp.cli.options import FlagError, Options, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _guard_standard_streams(*, prints: bool) -> None:
         for fd in range(3):
             os.fstat(fd)
     except OSError:
-        from cp.log.channels import guard_standard_streams
+        from cp.log.streams import guard_standard_streams
 
         guard_standard_streams(is_output_needed=prints)
 

@@ -10,7 +10,7 @@ import _socket
 import os
 import sys
 
-from cp.cli.options import FLAGS
+from cp.cli.flags import FLAGS
 from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False

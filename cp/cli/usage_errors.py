@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cp.cli.options import BOOLEANS, COMMANDS, FALSE, FLAGS, PAIRS, TRUE, WITH, printable
+from cp.cli.flags import BOOLEANS, COMMANDS, FALSE, FLAGS, PAIRS, TRUE, WITH, printable
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint
-from cp.config.fields import kind, show
+from cp.config.fields import show
+from cp.config.json5.parser import kind
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
 
 TYPE_CHECKING = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cp.config.json5.parser import kind
 from cp.config.numbers import plain
 from cp.platform.text import to_bytes
 
@@ -41,8 +42,6 @@ def parse_command(value: Value) -> tuple[str, ...]:
         if not words[0].strip():
             raise CommandError(data[0].at, f"{_ZERO_LENGTH}: the name of the program is empty")
     else:
-        from cp.config.fields import kind
-
         what = f'must be a string, or an array such as ["/bin/app", "-v"], not {kind(value)}'
         raise CommandError(value.at, f"{_ZERO_LENGTH}: {what}")
     for index, word in enumerate(words):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cp.config.fields import kind, show
+from cp.config.fields import show
+from cp.config.json5.parser import kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.commands import CommandError, parse_command
-from cp.config.json5.parser import Value
+from cp.config.json5.parser import Value, kind
 from cp.config.numbers import in_range, is_finite, parse_integer, plain
 
 TYPE_CHECKING = False
@@ -20,20 +20,6 @@ if TYPE_CHECKING:
 
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE = ("0", "f", "F", "false", "FALSE", "False", "")
-
-
-def kind(value: Value) -> str:
-    """What a value is, with its article."""
-    data = value.data
-    if data is None:
-        return "null"
-    if isinstance(data, bool):
-        return "a boolean"
-    if isinstance(data, int | float):
-        return "a number"
-    if isinstance(data, str):
-        return "a string"
-    return "an array" if isinstance(data, list) else "an object"
 
 
 def show(text: str) -> str:

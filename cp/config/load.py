@@ -155,7 +155,7 @@ def _parse(
     origin = (lambda at: template().of_value(at)) if text is not source.text else None
     problems = Problems(document, name, note, masked, origin)
     if not isinstance(document.root.data, dict):
-        from cp.config.fields import kind
+        from cp.config.json5.parser import kind
 
         what = f"Could not parse configuration: must be an object {{…}}, not {kind(document.root)}"
         problems.error(document.root.at, "", what)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cp.control.server import Entry, History
+    from cp.control.ports import History, HistoryEntry
     from cp.engine.loop import Loop, Timer
     from cp.http.exchange import ResponseStream
     from cp.http.messages import Request
@@ -22,7 +22,7 @@ MOST_WAITING = 10_000  # events that are kept for the readers of streams
 BATCH, BATCH_SIZE = 64, 1 << 14  # events, and bytes, about, that one reader is sent before others have their turn
 
 
-def shape(entry: Entry) -> dict[str, object]:
+def shape(entry: HistoryEntry) -> dict[str, object]:
     """An event as JSON."""
     return {"number": entry.number, "at": entry.at, "code": entry.code, "source": entry.source}
 
@@ -40,7 +40,7 @@ def wants_stream(request: Request) -> bool:
     return any(each.partition(";")[0].strip().lower() == EVENT_STREAM for each in accepted)
 
 
-def kept_after(history: History, last_id: str, name: str) -> list[Entry]:
+def kept_after(history: History, last_id: str, name: str) -> list[HistoryEntry]:
     """What a reader that saw `last_id` has not seen; everything, if that number is not of this history."""
     entries = list(history.entries(name))
     seen = int(last_id) if last_id.isascii() and last_id.isdecimal() and len(last_id) < 20 else 0
@@ -54,7 +54,7 @@ class Item:
 
     __slots__ = ("entry", "text")
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: HistoryEntry) -> None:
         self.entry = entry
         self.text = b""
 
@@ -109,7 +109,7 @@ class Feed:
                 self._timer.cancel()
 
     def _begin(
-        self, follower: Follower, open_stream: Callable[[], ResponseStream], kept: list[Entry]
+        self, follower: Follower, open_stream: Callable[[], ResponseStream], kept: list[HistoryEntry]
     ) -> Iterator[None]:
         # One piece, so that a reader knows at once that it is connected and has everything.
         parts = [COMMENT]
@@ -119,7 +119,7 @@ class Feed:
         follower.begin(open_stream(), b"".join(parts))
         self._wake()
 
-    def _happened(self, entry: Entry) -> None:
+    def _happened(self, entry: HistoryEntry) -> None:
         self._waiting.append(Item(entry))
         if len(self._waiting) > MOST_WAITING:
             self._drop_first()
@@ -216,5 +216,5 @@ class Follower:
         self._feed.remove(self)
 
 
-def _event(entry: Entry) -> bytes:
+def _event(entry: HistoryEntry) -> bytes:
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (entry.number, entry.code.encode(), encode(shape(entry)))

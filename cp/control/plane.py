@@ -8,7 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cp.control.server import ControlServer, OnAnswer
+    from cp.control.ports import OnAnswer
+    from cp.control.server import ControlServer
     from cp.control.socket_file import Listener
     from cp.engine.admin import Admin
     from cp.engine.loop import Loop

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from cp.control.server import Done, OnAnswer, Operator
+    from cp.control.ports import Admin, Done, OnAnswer
     from cp.engine.loop import Loop, Timer
     from cp.http.exchange import Exchange
     from cp.http.messages import Log, Request
@@ -74,7 +74,7 @@ class ControlRoutes:
     `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
     """
 
-    def __init__(self, loop: Loop, admin: Operator, log: Log, on_answer: OnAnswer | None, limit: int) -> None:
+    def __init__(self, loop: Loop, admin: Admin, log: Log, on_answer: OnAnswer | None, limit: int) -> None:
         self._loop = loop
         self._admin = admin
         self._log = log

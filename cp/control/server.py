@@ -11,10 +11,10 @@ from cp.http.server import DEFAULT_LIMITS, GRACE, Server
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from collections.abc import Callable
 
     from cp.control.peer_credentials import PeerCredentials
+    from cp.control.ports import Admin, OnAnswer
     from cp.control.routes import ControlRoutes
     from cp.control.socket_file import Listener
     from cp.engine.loop import Loop
@@ -22,52 +22,9 @@ if TYPE_CHECKING:
     from cp.http.messages import Log
     from cp.http.server import Limits, Request
 
-    Done = Callable[[str], object]
-
-    class Entry(Protocol):
-        @property
-        def number(self) -> int: ...
-        @property
-        def at(self) -> str: ...
-        @property
-        def code(self) -> str: ...
-        @property
-        def source(self) -> str: ...
-        def concerns(self, name: str, /) -> bool: ...  # whether it is about this job or watch
-
-    class History(Protocol):
-        """What happened last, and what happens from now on."""
-
-        @property
-        def number(self) -> int: ...  # of the last event
-        def entries(self, name: str = "", /) -> Sequence[Entry]: ...  # of one job or watch, or all
-        def follow(self, callback: Callable[[Entry], None], /) -> Callable[[], None]: ...
-
-    class Operator(Protocol):
-        """What may be asked of a running engine; nothing of it blocks. Texts say why not, "" is yes."""
-
-        @property
-        def history(self) -> History: ...
-        def overview(self) -> dict[str, object]: ...  # what is long in it may be an iterator
-        def job(self, name: str, /) -> dict[str, object] | None: ...
-        def nearest(self, name: str, /) -> str: ...
-        def start_job(self, name: str, done: Done, /) -> None: ...
-        def stop_job(self, name: str, done: Done, /) -> None: ...
-        def restart_job(self, name: str, done: Done, /) -> None: ...
-        def signal_job(self, name: str, number: int, /) -> str: ...
-        def reload(self, done: Done, /) -> None: ...
-        @property
-        def stopping(self) -> bool: ...
-        def set_maintenance(self, wanted: bool, /) -> bool: ...
-        def change_environment(self, changes: dict[str, str | None], /) -> str: ...
-        def record_metrics(self, values: list[tuple[str, str]], /) -> str: ...
-
-    # Hears of each answer on a known path: its pattern, as in `/v3/jobs/<name>`, and the status.
-    OnAnswer = Callable[[str, int], object]
-
 
 class ControlServer:
-    """Serves `operator` on a listener, which it closes. `announced`: `announce` says so at level info, else debug.
+    """Serves `admin` on a listener, which it closes. `announced`: `announce` says so at level info, else debug.
     OSError if the loop cannot watch the listener, which is as it was then.
 
     `users` are served besides root and the user that we run as; None: all are.
@@ -82,7 +39,7 @@ class ControlServer:
         self,
         loop: Loop,
         listener: Listener,
-        admin: Operator,
+        admin: Admin,
         log: Log,
         *,
         announced: bool = True,

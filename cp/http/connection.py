@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-    from cp.http.server import Server
+    from cp.http.ports import ConnectionOwner
 
 READ_SIZE = 65536  # bytes read from one client before others have their turn
 SMALL = 1 << 20  # bytes of an answer that is given whatever others have not read yet
@@ -42,7 +42,7 @@ class ServerConnection:
         *("deadline", "fd", "state"),
     )
 
-    def __init__(self, server: Server, client: _socket.socket) -> None:
+    def __init__(self, server: ConnectionOwner, client: _socket.socket) -> None:
         self._server = server
         self._socket = client
         self.fd = client.fileno()

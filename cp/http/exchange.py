@@ -5,9 +5,18 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from cp.http.connection import ServerConnection
     from cp.http.messages import Response
+
+    class ResponseWriter(Protocol):
+        """The connection, as the exchange sees it."""
+
+        def answer(self, response: Response) -> None: ...
+        def begin_stream(self, status: int, content_type: str) -> bool: ...
+        def send_piece(self, data: bytes) -> bool: ...
+        def end_stream(self) -> None: ...
+        def close(self) -> None: ...
 
 
 class ResponseStream:
@@ -15,7 +24,7 @@ class ResponseStream:
 
     __slots__ = ("_connection", "on_close")
 
-    def __init__(self, connection: ServerConnection | None) -> None:
+    def __init__(self, connection: ResponseWriter | None) -> None:
         self._connection = connection
         self.on_close: Callable[[], object] | None = None
 
@@ -49,8 +58,8 @@ class Exchange:
 
     __slots__ = ("_answered", "_connection", "_stream", "on_gone")
 
-    def __init__(self, connection: ServerConnection) -> None:
-        self._connection: ServerConnection | None = connection
+    def __init__(self, connection: ResponseWriter) -> None:
+        self._connection: ResponseWriter | None = connection
         self._stream: ResponseStream | None = None
         self._answered = False
         self.on_gone: Callable[[], object] | None = None
@@ -72,7 +81,7 @@ class Exchange:
     def answered(self) -> bool:
         return self._answered
 
-    def _claim(self) -> ServerConnection | None:
+    def _claim(self) -> ResponseWriter | None:
         if self._answered:
             raise RuntimeError("a request was answered twice")
         self._answered = True

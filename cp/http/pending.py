@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
 
-    from cp.http.server import Server
+    from cp.http.ports import ConnectionOwner
 
 
 class PendingConnection:
@@ -22,7 +22,7 @@ class PendingConnection:
 
     __slots__ = ("_server", "client", "deadline", "due", "fd")
 
-    def __init__(self, server: Server, client: _socket.socket) -> None:
+    def __init__(self, server: ConnectionOwner, client: _socket.socket) -> None:
         self._server = server
         self.client = client
         self.fd = client.fileno()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cp.http.connection import ServerConnection
     from cp.http.exchange import Exchange
     from cp.http.messages import Log
+    from cp.http.ports import Client
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Request", "Response", "Server"]
 
@@ -152,7 +153,7 @@ class Server:
 
     # --- what connections call
 
-    def forget(self, connection: ServerConnection | PendingConnection) -> None:
+    def forget(self, connection: Client) -> None:
         """It is closed."""
         del self._connections[connection.fd]
         if self.closing and not self._connections:

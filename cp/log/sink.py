@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from cp.log.channels import file_channel, stream_channel
+from cp.log.streams import file_channel, stream_channel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,11 +13,29 @@ from cp.http.messages import TEXT, Response
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
+    from typing import Protocol
 
     from cp.engine.loop import Loop
     from cp.http.exchange import Exchange
     from cp.http.server import Request
-    from cp.telemetry.server import Source
+
+    class Source(Protocol):
+        """What there is to tell of a running engine; nothing of it blocks."""
+
+        def form(self, accept: str, accept_encoding: str, /) -> tuple[str, str]:
+            """Content type, and content encoding or "", of the metrics for a client of these headers."""
+
+        def metrics(self, content_type: str, encoding: str, /) -> Iterable[bytes]:
+            """All of them in such a form, in small parts."""
+
+        def status(self) -> dict[str, object]:
+            """The answer to /status; what is long in it may be an iterator."""
+
+        def not_ready(self) -> Iterable[str]:
+            """Why not, a line each; nothing if it is."""
+
+        def remarks(self) -> Iterable[str]:
+            """What else who asks for readiness should know, a line each."""
 
     Making = Generator[None, None, Response]
 

@@ -10,33 +10,13 @@ from cp.http.server import Limits, Server
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
-    from collections.abc import Callable, Iterable
-    from typing import Protocol
+    from collections.abc import Callable
 
     from cp.engine.loop import Loop
     from cp.http.exchange import Exchange
     from cp.http.messages import Log
     from cp.http.server import Request
-    from cp.telemetry.routes import TelemetryRoutes
-
-    class Source(Protocol):
-        """What there is to tell of a running engine; nothing of it blocks."""
-
-        def form(self, accept: str, accept_encoding: str, /) -> tuple[str, str]:
-            """Content type, and content encoding or "", of the metrics for a client of these headers."""
-
-        def metrics(self, content_type: str, encoding: str, /) -> Iterable[bytes]:
-            """All of them in such a form, in small parts."""
-
-        def status(self) -> dict[str, object]:
-            """The answer to /status; what is long in it may be an iterator."""
-
-        def not_ready(self) -> Iterable[str]:
-            """Why not, a line each; nothing if it is."""
-
-        def remarks(self) -> Iterable[str]:
-            """What else who asks for readiness should know, a line each."""
-
+    from cp.telemetry.routes import Source, TelemetryRoutes
 
 # Nobody has anything to send here; an answer may have thousands of series; scrapers come back on their connections.
 LIMITS = Limits(connections=128, body=0, headers=1 << 14, header_lines=200, response=1 << 25, idle_seconds=75.0)

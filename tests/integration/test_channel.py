@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from cp.log.channels import file_channel, stream_channel
 from cp.log.sink import Sink, open_sink
+from cp.log.streams import file_channel, stream_channel
 from cp.log.thread_channel import ThreadChannel
 from tests.descriptors import is_ready
 from tests.integration.streams import LINE, FakeLoop, Pipe, numbered, read_until
@@ -141,7 +141,7 @@ import os, sys
 sys.path.insert(0, sys.argv[1])
 for fd in (0, 1, 2):
     os.close(fd)
-from cp.log.channels import guard_standard_streams
+from cp.log.streams import guard_standard_streams
 guard_standard_streams()
 from cp.log.log import Log
 log = Log()
@@ -159,7 +159,7 @@ def test_open_streams_are_left_alone_by_the_guard(pipe: Pipe) -> None:
     program = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
-from cp.log.channels import guard_standard_streams
+from cp.log.streams import guard_standard_streams
 guard_standard_streams()
 os.write(1, b"still ours")
 """

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.log.channels import file_channel, stream_channel
 from cp.log.sink import Sink
+from cp.log.streams import file_channel, stream_channel
 from cp.log.thread_channel import ThreadChannel
 from tests.integration.streams import LINE, FakeLoop, Pipe, Wire, errno_error, numbered, read_until
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cp.cli.options import COMMANDS, FLAGS, USAGE, FlagError, parse
+from cp.cli.flags import COMMANDS, FLAGS, USAGE
+from cp.cli.options import FlagError, parse
 
 NO_PAIR = "flag value 'FOO' was not in the format 'key=val'"
 

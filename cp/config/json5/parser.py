@@ -35,6 +35,20 @@ class Value:
         self.keys = keys
 
 
+def kind(value: Value) -> str:
+    """What a value is, with its article."""
+    data = value.data
+    if data is None:
+        return "null"
+    if isinstance(data, bool):
+        return "a boolean"
+    if isinstance(data, int | float):
+        return "a number"
+    if isinstance(data, str):
+        return "a string"
+    return "an array" if isinstance(data, list) else "an object"
+
+
 class Document:
     """A parsed text. `repeated` are keys that come again, and offsets; `relaxed` is what strict JSON refuses first."""
 
