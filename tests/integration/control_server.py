@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-DEADLINE = 20.0  # seconds
+from tests.limits import DEADLINE
 
 
 def answer(status: int, body: object = b"\n", *headers: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cp.log.channels import Channel
 from tests.descriptors import is_ready
+from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from cp.log.channels import Loop
@@ -132,7 +133,7 @@ class Pipe:
 
 def read_until(pipe: Pipe, loop: FakeLoop, enough: Callable[[bytes], bool]) -> bytes:
     """Read the pipe and turn the loop until enough has come."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     data = b""
     while not enough(data):
         assert time.monotonic() < deadline, f"only {len(data)} bytes came, ending in {data[-200:]!r}"

@@ -22,6 +22,7 @@ from cp.log.streams import file_channel, stream_channel
 from cp.log.thread_channel import ThreadChannel
 from tests.descriptors import is_ready
 from tests.integration.streams import LINE, FakeLoop, Pipe, numbered, read_until
+from tests.limits import DEADLINE
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +64,7 @@ def test_a_socket_that_is_not_read(kind: socket.SocketKind, loop: FakeLoop) -> N
     assert not fcntl.fcntl(ours.fileno(), fcntl.F_GETFL) & os.O_NONBLOCK
     theirs.setblocking(False)
     data: list[bytes] = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while sum(map(len, data)) < 800_000:
         assert time.monotonic() < deadline
         loop.turn()
@@ -93,7 +94,7 @@ def test_a_terminal_that_is_paused(loop: FakeLoop) -> None:
     termios.tcflow(terminal, termios.TCOON)
     os.set_blocking(keyboard, False)
     data = b""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while len(data) < 10_000:
         assert time.monotonic() < deadline
         loop.turn()
@@ -207,10 +208,10 @@ def test_no_descriptor_outlives_its_sink(pipe: Pipe, tmp_path: Path) -> None:
             sink.close()
     started = ThreadChannel(pipe.write_end)
     started.write(LINE)
-    started.wait(5)
+    started.wait(DEADLINE)
     started.close()
     ThreadChannel(pipe.write_end).close()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + DEADLINE
     while os.listdir("/proc/self/fd") != before:
         assert time.monotonic() < deadline
         select.select([], [], [], 0.001)

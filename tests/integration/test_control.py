@@ -16,7 +16,8 @@ from cp.control.plane import ControlError, ControlPlane
 from cp.engine.loop import Loop
 from cp.plan import ControlSettings as Settings
 from tests.integration.full_epoll import WHY, descriptors, fill
-from tests.integration.server.serving import DEADLINE, FakeLog, FakeOperator
+from tests.integration.server.serving import FakeLog, FakeOperator
+from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

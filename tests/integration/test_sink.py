@@ -21,6 +21,7 @@ from cp.log.sink import Sink
 from cp.log.streams import file_channel, stream_channel
 from cp.log.thread_channel import ThreadChannel
 from tests.integration.streams import LINE, FakeLoop, Pipe, Wire, errno_error, numbered, read_until
+from tests.limits import DEADLINE
 
 KIB = 1024
 
@@ -172,7 +173,7 @@ def test_flush_waits_for_a_reader_that_reads(pipe: Pipe, sink: Sink) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     sink.flush(10)
-    reader.join(10)
+    reader.join(DEADLINE)
     assert b"".join(received) == LINE * 3000
 
 
@@ -191,7 +192,7 @@ def test_flush_goes_on_while_a_slow_reader_reads(pipe: Pipe, sink: Sink) -> None
     reader = threading.Thread(target=read)
     reader.start()
     sink.flush(0.4, 60)
-    reader.join(10)
+    reader.join(DEADLINE)
     assert b"".join(received) == LINE * 3000
     assert sink.unwritten == 0
 
@@ -211,7 +212,7 @@ def test_flush_of_what_a_slow_reader_reads_has_an_end(pipe: Pipe, sink: Sink) ->
     sink.flush(0.2, 0.5)
     assert 0.4 < time.monotonic() - start < 3
     done.set()
-    reader.join(10)
+    reader.join(DEADLINE)
     assert 1000 < sink.unwritten < 3000
 
 
@@ -264,7 +265,7 @@ def test_a_reader_that_has_gone_does_no_harm(pipe: Pipe, sink: Sink, loop: FakeL
     for _ in range(5000):
         sink.write(LINE)
     os.close(pipe.read_end)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while seen != [True, False]:
         assert time.monotonic() < deadline
         loop.turn()

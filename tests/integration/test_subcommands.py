@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from cp.cli import main
-from tests.integration.control_server import DEADLINE, ControlServer, answer, server
+from tests.integration.control_server import ControlServer, answer, server
+from tests.limits import DEADLINE
 
 __all__ = ["server"]
 

@@ -6,8 +6,9 @@ import os
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from tests.limits import DEADLINE
 from tests.system import proc
-from tests.system.pilot import DEADLINE, PATH, Finished, archive, interpreter, wait_for
+from tests.system.pilot import PATH, Finished, archive, interpreter, wait_for
 from tests.system.program import namespaces
 from tests.system.security.users import become
 

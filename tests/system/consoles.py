@@ -10,8 +10,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.limits import DEADLINE
 from tests.system.documents import ROOT, steady
-from tests.system.pilot import DEADLINE, interpreter, wait_for
+from tests.system.pilot import interpreter, wait_for
 from tests.system.servers import free_port
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.dockerfile import Image, build
-from tests.system.pilot import DEADLINE, wait_for
+from tests.system.pilot import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

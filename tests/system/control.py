@@ -9,6 +9,8 @@ import struct
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.limits import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -29,7 +31,7 @@ class Answer(NamedTuple):
 class Client:
     """Use it with `with`. OSError if there is nobody."""
 
-    def __init__(self, path: Path, timeout: float = 20.0) -> None:
+    def __init__(self, path: Path, timeout: float = DEADLINE) -> None:
         self._connection = _Connection("control", timeout=timeout)
         self._connection.sock = connect(path, timeout)
 
@@ -55,7 +57,7 @@ class _Connection(HTTPConnection):
         raise ConnectionError("the server has closed the connection")
 
 
-def connect(path: Path, timeout: float = 20.0) -> socket.socket:
+def connect(path: Path, timeout: float = DEADLINE) -> socket.socket:
     """A connection to the socket at a path of any length: the kernel takes 107 bytes, and folders of tests are deep."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # With a timeout of Python's own it would not wait for a place in the queue of a busy server.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from xprocess import ProcessStarter  # type: ignore[import-untyped]
 
+from tests.limits import DEADLINE
 from tests.system.pilot import wait_for
 from tests.system.servers import find_server, free_port, halt
 
@@ -136,7 +137,7 @@ class Etcd:
         """The answer, from JSON; OSError without one, HTTPError if it is an error."""
         own = self._authorization.get(path.split("/")[1], {})
         request = urllib.request.Request(f"{self.url}{path}", body, {**own, **headers}, method=method)
-        with self._opener.open(request, timeout=10) as answer:
+        with self._opener.open(request, timeout=DEADLINE) as answer:
             content = answer.read()
         return json.loads(content) if content.strip() else None
 
@@ -189,7 +190,7 @@ class Etcd:
         else:
             self.call("PUT", f"/v2/keys{key}/service", f"value={urllib.parse.quote(value)}".encode())
 
-    def wait_for_ids(self, api: str, service: str, ids: list[str], timeout: float = 20.0) -> None:
+    def wait_for_ids(self, api: str, service: str, ids: list[str], timeout: float = DEADLINE) -> None:
         wait_for(lambda: self.ids(api, service) == ids, timeout, f"{service} = {ids}")
 
     # --- its users

@@ -14,9 +14,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.control import SOCKET, Answer, Client
-from tests.system.program import DEADLINE, PATH, ROOT, Finished, archive, interpreter, namespaces, run
+from tests.system.program import PATH, ROOT, Finished, archive, interpreter, namespaces, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
-    "DEADLINE",
     "PATH",
     "RELOADING",
     "ROOT",
@@ -280,7 +280,7 @@ class Pilot:
     def assert_nothing_is_left(self) -> None:
         """After the exit: what was killed needs a moment to be gone."""
         try:
-            self.wait_for(lambda: not self.leftovers(), timeout=3, what="the end of all children")
+            self.wait_for(lambda: not self.leftovers(), what="the end of all children")
         except AssertionError as error:
             raise AssertionError(f"{error}\n--- left: {self.leftovers()}") from None
 

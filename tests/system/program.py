@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.limits import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DEADLINE = 20.0  # seconds until a condition must hold; far more than it takes, for a machine that does much else
 
 NEW_NAMESPACES = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
 WITHOUT_ROOT = ("--user", "--map-root-user")

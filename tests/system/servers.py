@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from xprocess import ProcessStarter  # type: ignore[import-untyped]
 
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.pilot import wait_for
 
@@ -154,13 +155,13 @@ class Consul:
 
     def get(self, path: str) -> Any:
         """The answer, from JSON; OSError without one."""
-        with _direct.open(self._request(path), timeout=10) as answer:
+        with _direct.open(self._request(path), timeout=DEADLINE) as answer:
             return json.load(answer)
 
     def put(self, path: str, body: Any = None) -> None:
         """Raises if the answer is not 200."""
         content = b"" if body is None else json.dumps(body).encode()
-        with _direct.open(self._request(path, content, "PUT"), timeout=10):
+        with _direct.open(self._request(path, content, "PUT"), timeout=DEADLINE):
             pass
 
     def _request(self, path: str, content: bytes | None = None, method: str = "GET") -> urllib.request.Request:
@@ -179,7 +180,7 @@ class Consul:
         """The agent's checks, by id."""
         return dict(self.get("/v1/agent/checks"))
 
-    def wait_until_passing(self, service: str, count: int = 1, timeout: float = 20.0) -> list[dict[str, Any]]:
+    def wait_until_passing(self, service: str, count: int = 1, timeout: float = DEADLINE) -> list[dict[str, Any]]:
         """As soon as there are exactly so many healthy instances (0: none)."""
         found: list[dict[str, Any]] = []
 
@@ -190,7 +191,7 @@ class Consul:
         wait_for(there, timeout, f"{count} healthy instances of {service}")
         return found
 
-    def wait_until_gone(self, id: str, timeout: float = 20.0) -> None:
+    def wait_until_gone(self, id: str, timeout: float = DEADLINE) -> None:
         wait_for(lambda: id not in self.services(), timeout, f"the end of {id}")
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.pilot import PATH, ROOT, interpreter
 from tests.system.servers import free_port
 from tests.system.test_start_imports import JOBS, MISSING, SERVICE, TO_STDERR, imported
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from tests.system.servers import Consul
 
 OLD_PYTHONS = ("2.7", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9")
-SECONDS = 20
 
 
 def run(
@@ -46,7 +46,7 @@ def run(
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=SECONDS,
+        timeout=DEADLINE,
         check=False,
     )
 
@@ -269,7 +269,7 @@ def test_nothing_is_unpacked_and_nothing_is_written(built_archive: Path, tmp_pat
 def test_closed_standard_streams(built_archive: Path) -> None:
     command = shlex.join([interpreter(), str(built_archive), "/bin/sh", "-c", "exit 7"])
     done = subprocess.run(
-        ["sh", "-c", f"exec {command} <&- >&- 2>&-"], env={"PATH": PATH, **inline()}, timeout=SECONDS, check=False
+        ["sh", "-c", f"exec {command} <&- >&- 2>&-"], env={"PATH": PATH, **inline()}, timeout=DEADLINE, check=False
     )
 
     assert done.returncode == 7

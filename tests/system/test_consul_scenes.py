@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.pilot import now, settle
 from tests.system.scripts import forever, mark, python, service, sh, until_term
 from tests.system.servers import free_port
@@ -67,16 +68,16 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_consul: StartCon
     flags = ["-config", config]
     started = pilot(None, [*flags, "sleep", "1000"], init=init)
 
-    [entry] = consul.wait_until_passing("app", timeout=3)
+    [entry] = consul.wait_until_passing("app")
     assert (entry["ID"], entry["Address"], entry["Port"]) == (f"app-{HOST}", "127.0.0.1", 8000)
 
     consul.kill()
     consul.start()
-    consul.wait_until_passing("app", timeout=4)
+    consul.wait_until_passing("app")
 
     started.signal("TERM")
-    consul.wait_until_gone(f"app-{HOST}", timeout=3)
-    assert started.wait_exit(timeout=3) == 143
+    consul.wait_until_gone(f"app-{HOST}")
+    assert started.wait_exit() == 143
     started.assert_nothing_is_left()
 
 
@@ -116,7 +117,7 @@ def test_what_a_backend_renders_leads_to_the_app(pilot: StartPilot, consul: Cons
     [place] = upstreams.read_text().splitlines()
 
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"http://{place}/", timeout=10) as answer:
+    with direct.open(f"http://{place}/", timeout=DEADLINE) as answer:
         assert answer.status == 200
     behind.stop()
     front.wait_for(lambda: upstreams.read_text() == "", what="no places")
@@ -151,7 +152,7 @@ def test_maintenance_from_pre_start_on(pilot: StartPilot, consul: Consul, name: 
 
     started.signal("USR1")
 
-    consul.wait_until_passing(name, timeout=5)
+    consul.wait_until_passing(name)
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -232,7 +233,7 @@ def test_frozen_consul_is_healed_when_it_lives_again(pilot: StartPilot, start_co
     settle(1.2)
     consul.thaw()
 
-    started.wait_for_line("Catalogue reachable again after ", timeout=12)  # of which it must go well for 5
+    started.wait_for_line("Catalogue reachable again after ")  # of which it must go well for 5
     assert len(consul.passing("app")) == 1
     assert started.output().count("registration failed") == 1
 

@@ -53,7 +53,7 @@ def test_with_certificates_and_a_token(pilot: StartPilot, start_consul: StartCon
         }
     started = pilot(config, forever(), env=env)
 
-    consul.wait_until_passing("app", timeout=10)
+    consul.wait_until_passing("app")
     started.wait_for(lambda: any(f"app-{HOST}" in word for word in started.words()), what="the backend's change")
     started.stop()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.etcd_server import PASSWORD, PREFIX, USER, find_etcd
 from tests.system.pilot import now
 from tests.system.scripts import forever, python, service, sh
@@ -50,7 +51,7 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd,
     asked_at = now()
     started.signal("TERM")
     etcd.wait_for_ids(api, "app", [], 3)
-    assert started.wait_exit(timeout=3) == 143
+    assert started.wait_exit() == 143
     assert now() - asked_at < 3
     started.assert_nothing_is_left()
 
@@ -173,7 +174,7 @@ def test_what_a_backend_renders_leads_to_the_app(
     front.wait_for_mark("rendered")
     [place] = json.loads(places.read_text())
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"http://{place['address']}:{place['port']}/", timeout=10) as answer:
+    with direct.open(f"http://{place['address']}:{place['port']}/", timeout=DEADLINE) as answer:
         assert answer.status == 200
     behind.stop()
     front.wait_for(lambda: json.loads(places.read_text()) == [], what="no places")
@@ -199,7 +200,7 @@ def test_an_etcd_that_it_runs_itself(pilot: StartPilot, tmp_path: Path) -> None:
 
     started.wait_for_line("Service registered: etcd")
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{url}/health", timeout=10) as answer:
+    with direct.open(f"{url}/health", timeout=DEADLINE) as answer:
         assert json.load(answer)["health"] == "true"
     started.stop()
     started.assert_nothing_is_left()

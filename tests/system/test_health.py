@@ -36,7 +36,7 @@ def test_hanging_check_is_killed_with_its_whole_group(pilot: StartPilot) -> None
     started.wait_for_mark("check")
     started.wait_for(lambda: len(started.leftovers()) == 4, what="the app, the check and its two children")
 
-    started.wait_for(lambda: len(started.leftovers()) == 1, timeout=2, what="only the app to be left")
+    started.wait_for(lambda: len(started.leftovers()) == 1, what="only the app to be left")
 
     started.wait_for_line(r"app\.health timeout after 200ms: '\[-c ")
     started.wait_for_line(r"killing command for app\.health")

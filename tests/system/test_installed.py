@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cp import __version__
+from tests.limits import DEADLINE
 from tests.system.box import Box
 from tests.system.consoles import assert_prints_what_is_shown, make_programs
 from tests.system.documents import ROOT, Block, blocks, commands
-from tests.system.pilot import DEADLINE, PATH, archive, interpreter, namespaces
+from tests.system.pilot import PATH, archive, interpreter, namespaces
 from tests.system.scripts import forever
 from tests.system.test_second_start import REFUSED
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.jobs.configs import advertised, app, config, job
 from tests.system.pilot import archive, interpreter
-from tests.system.program import DEADLINE, PATH
+from tests.system.program import PATH
 from tests.system.scripts import python, sh
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ def test_maintenance_takes_services_away_and_brings_them_back(pilot: StartPilot,
     started.signal("USR1")
     started.wait_for_line("Marking for maintenance: one")
     started.wait_for_line("Marking for maintenance: two")
-    started.wait_for(lambda: not registered(shelf, "one") and not registered(shelf, "two"), timeout=3)
+    started.wait_for(lambda: not registered(shelf, "one") and not registered(shelf, "two"))
     settle(1.3)
     assert not registered(shelf, "one"), "a heartbeat brought it back"
 
@@ -63,7 +63,7 @@ def test_check_that_was_running_does_not_bring_a_service_back(pilot: StartPilot,
     started.wait_for_mark("check", 2)
 
     started.signal("USR1")
-    started.wait_for(lambda: not registered(shelf, "app"), timeout=3)
+    started.wait_for(lambda: not registered(shelf, "app"))
     settle(1.2)
 
     assert not registered(shelf, "app")

@@ -124,7 +124,7 @@ def test_zombies_do_not_pile_up(pilot: StartPilot) -> None:
 
     for run in range(1, 9):
         started.wait_for_mark("task", run)
-        started.wait_for(lambda: len(started.zombies()) <= 1, timeout=5, what="at most one zombie")
+        started.wait_for(lambda: len(started.zombies()) <= 1, what="at most one zombie")
 
     assert longest_zombie(started, while_true=lambda: started.count("task") < 12) < 1.0
 

@@ -125,7 +125,7 @@ def test_services_are_the_new_ones_after_a_reload(pilot: StartPilot, tmp_path: P
 
     started.reload({"directory": str(shelf), "services": [service("new")]})
 
-    started.wait_for(lambda: not registered(shelf, "old"), timeout=2, what="the old one's deregistration")
+    started.wait_for(lambda: not registered(shelf, "old"), what="the old one's deregistration")
     started.wait_for(lambda: registered(shelf, "new"))
 
 
@@ -176,7 +176,7 @@ def test_hundreds_of_reloads_lose_nothing(pilot: StartPilot, tmp_path: Path) -> 
         started.signal("HUP")
         settle(gaps.uniform(0, 0.02))
 
-    started.wait_for(lambda: registered(shelf, "app"), timeout=30)
+    started.wait_for(lambda: registered(shelf, "app"))
     quiet_since = now()
     started.wait_for(lambda: now() - quiet_since > 1.5)
     assert registered(shelf, "app")
@@ -191,7 +191,7 @@ def test_reload_of_a_hanging_coprocess_is_done_after_stop_timeout(pilot: StartPi
 
     started.reload({"stopTimeout": 1, "coprocesses": [{"name": "co", "command": forever("co-new")}]})
 
-    started.wait_for_mark("co-new", timeout=8)
+    started.wait_for_mark("co-new")
     assert len(started.leftovers()) == 2
 
 
@@ -202,8 +202,8 @@ def test_reload_does_not_wait_for_a_hanging_check(pilot: StartPilot, tmp_path: P
 
     started.reload({"coprocesses": [{"command": mark("co")}]})
 
-    started.wait_for_mark("co", timeout=8)
-    started.wait_for(lambda: len(started.leftovers()) == 1, timeout=3, what="the end of the check")
+    started.wait_for_mark("co")
+    started.wait_for(lambda: len(started.leftovers()) == 1, what="the end of the check")
 
 
 def test_stop_during_a_reload_wins(pilot: StartPilot) -> None:

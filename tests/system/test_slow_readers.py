@@ -65,8 +65,8 @@ def test_a_slow_reader_hides_no_exit(pilot: StartPilot, slow_pipe: int) -> None:
 
     (started.folder / "go").touch()
 
-    started.wait_for_mark("last", timeout=5)
-    started.wait_for_mark("crash", 2, timeout=5)
+    started.wait_for_mark("last")
+    started.wait_for_mark("crash", 2)
     started.wait_for_state("before", "complete")
     assert is_held_back(flood)
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.pilot import DEADLINE, PATH, interpreter
+from tests.limits import DEADLINE
+from tests.system.pilot import PATH, interpreter
 
 if TYPE_CHECKING:
     from pathlib import Path

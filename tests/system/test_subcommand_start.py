@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.control_server import DEADLINE, ControlServer, server
+from tests.integration.control_server import ControlServer, server
+from tests.limits import DEADLINE
 from tests.system.pilot import PATH, ROOT, interpreter
 from tests.system.test_archive import magic, run
 from tests.system.test_damage import assert_reported_as_damaged, with_a_hole

@@ -99,7 +99,7 @@ def test_timeout_takes_the_whole_group_of_a_task(pilot: StartPilot) -> None:
 
     started.wait_for_line("killing command for task")
 
-    started.wait_for(lambda: len(started.leftovers()) == 1, timeout=2, what="only the app to be left")
+    started.wait_for(lambda: len(started.leftovers()) == 1, what="only the app to be left")
 
 
 def test_task_that_runs_is_ended_by_a_stop(pilot: StartPilot) -> None:

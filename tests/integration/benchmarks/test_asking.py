@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from benchmarks.asking import PAUSE, Asking
+from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +37,9 @@ def test_a_stop_delays_all_questions_that_fell_due_in_it(tmp_path: Path) -> None
     server.start()
     asking = Asking(tmp_path / "socket")
     asking.start()
-    assert enough.wait(10)
+    assert enough.wait(DEADLINE)
     asking.stop()
-    server.join(10)
+    server.join(DEADLINE)
     listener.close()
 
     late = [took for took in asking.took if took > 1000 * STOP / 4]

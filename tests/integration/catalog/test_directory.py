@@ -17,6 +17,7 @@ from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogGarbage,
 from cp.catalog.unusable_entries import Seen
 from cp.plan import DirectorySettings
 from cp.platform.inotify import Inotify
+from tests.limits import DEADLINE
 from tests.unit.catalog.fakes import service, watch
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from cp.catalog.protocol import Instance
     from cp.plan import Watch
 
-LONG = 10.0
+LONG = DEADLINE
 
 
 class Wall:

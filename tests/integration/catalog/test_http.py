@@ -17,6 +17,7 @@ from cp.catalog.http.line_stream import LineStream
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
 from cp.config.endpoint import Endpoint, parse_endpoint
 from cp.plan import Tls
+from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Reply = Callable[[socket.socket, bytes], None]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Index: 7\r\n\r\nok"
-LONG = 10.0
+LONG = DEADLINE
 
 
 class Server:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog.protocol import CatalogClosed, Instance
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
+from tests.limits import DEADLINE
 from tests.unit.catalog.fakes import Clock, Deaf, FakeCatalog, FakeLog, FakeLoop, instance, service, watch
 
 if TYPE_CHECKING:
     from cp.plan import Watch
 
-LONG = 10.0  # seconds; until something must have happened
+LONG = DEADLINE
 
 
 class LiveLoop(FakeLoop):

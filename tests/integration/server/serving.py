@@ -12,8 +12,7 @@ from cp.control.server import ControlServer
 from cp.control.socket_file import open_listener
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
-
-DEADLINE = 20.0  # seconds until a test gives up
+from tests.limits import DEADLINE
 
 
 class Answer(NamedTuple):

@@ -18,7 +18,8 @@ from cp.control.routes import ControlRoutes
 from cp.control.socket_file import ListenError, open_listener
 from cp.http.server import Limits
 from tests.integration.full_epoll import WHY, descriptors, fill
-from tests.integration.server.serving import DEADLINE, World, request
+from tests.integration.server.serving import World, request
+from tests.limits import DEADLINE
 
 PING = b"GET /v3/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 Serve = Callable[..., World]

@@ -14,7 +14,8 @@ from cp.engine.loop import Loop
 from cp.http import tcp
 from cp.http.server import Limits
 from cp.telemetry.server import LIMITS, TelemetryServer
-from tests.integration.server.serving import DEADLINE, Answer, FakeLog
+from tests.integration.server.serving import Answer, FakeLog
+from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

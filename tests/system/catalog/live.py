@@ -14,14 +14,13 @@ from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
 from cp.engine.catalogue_status import CatalogueStatus
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
+from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from cp.catalog.protocol import Instance
-
-DEADLINE = 20.0  # seconds until a condition must hold
 
 
 def service(name: str, **fields: Any) -> Service:

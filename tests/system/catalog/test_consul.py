@@ -10,6 +10,7 @@ import pytest
 
 from cp.catalog.consul.client import Consul as Client
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
+from tests.limits import DEADLINE
 from tests.system.catalog.live import Relay, consul_at, service, watch
 from tests.system.pilot import wait_for
 
@@ -261,7 +262,7 @@ def test_a_change_ends_the_wait(open: Any, name: str) -> None:
     thread = threading.Thread(target=lambda: changes.extend(follower.wait_for_change(watch(name), cursor, 300)[0]))
     thread.start()
     beat(open(), service(name))
-    thread.join(20)
+    thread.join(DEADLINE)
     assert [one.id for one in changes] == [f"{name}-box"]
 
 
@@ -287,7 +288,7 @@ def test_a_wait_can_be_broken_off(open: Any, name: str) -> None:
     thread = threading.Thread(target=wait)
     thread.start()
     client.close()
-    thread.join(20)
+    thread.join(DEADLINE)
     assert len(outcome) == 1
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.catalog.live import Party, directory_at, service, watch
 from tests.system.pilot import ROOT
 
@@ -54,11 +55,11 @@ class Writer:
     def leaves(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(DEADLINE) == 0
 
     def dies(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(DEADLINE)
 
     def _hears(self, word: str) -> None:
         assert self.process.stdout is not None

@@ -13,6 +13,7 @@ from cp.catalog.etcd.client import Etcd as Client
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogForgotten, CatalogUnreachable
+from tests.limits import DEADLINE
 from tests.system.catalog.live import etcd_at, service, watch
 from tests.system.pilot import settle, wait_for
 
@@ -277,7 +278,7 @@ def test_a_wait_can_be_broken_off(open: Any, name: str, api: str, for_good: bool
         client.close()
     else:
         client.interrupt()
-    thread.join(20)
+    thread.join(DEADLINE)
     assert len(outcome) == 1
     if for_good:
         assert isinstance(failure(lambda: client.instances(watch(name))), CatalogClosed)

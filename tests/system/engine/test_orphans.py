@@ -15,6 +15,7 @@ import pytest
 from cp.engine import orphans as module
 from cp.engine.orphans import Orphan, describe, holders, orphans
 from cp.platform.prctl import become_subreaper
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.pilot import wait_for
 
@@ -195,5 +196,7 @@ def test_those_whose_descriptors_may_not_be_seen_are_hidden() -> None:
         "print(found, hidden == [daemon])\n"
     )
     lost = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
-    done = subprocess.run([*lost, sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=20)
+    done = subprocess.run(
+        [*lost, sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=DEADLINE
+    )
     assert done.stdout == "[] True\n"

@@ -110,10 +110,10 @@ def wait_for_two_ticks(pilot: Pilot) -> None:
     pilot.wait_for_mark("tick", pilot.count("tick") + 2)
 
 
-def ends_well(pilot: Pilot, code: int = CODE, within: float = 6.0) -> None:
-    """A stop as ever: the application's code, in its time, with nothing left and no fault of ours on the way."""
+def ends_well(pilot: Pilot, code: int = CODE) -> None:
+    """A stop as ever: the application's code, with nothing left and no fault of ours on the way."""
     pilot.signal("TERM")
-    found = pilot.wait_exit(timeout=within)
+    found = pilot.wait_exit()
     assert found == code, f"{found}\n{pilot.report()}"
     pilot.assert_nothing_is_left()
     said = pilot.output() + pilot.errors()

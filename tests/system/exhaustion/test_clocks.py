@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.exhaustion.catalogue import Catalogue
 from tests.system.exhaustion.clocks import WallClock
@@ -63,7 +64,7 @@ def keeps_its_rhythm(pilot: Pilot, word: str, interval: float, begin: float, end
 def lasts(pilot: Pilot, seconds: float) -> tuple[float, float]:
     """Watch it for a while."""
     begin = now()
-    pilot.wait_for(lambda: now() > begin + seconds, timeout=seconds + 10)
+    pilot.wait_for(lambda: now() > begin + seconds, timeout=seconds + DEADLINE)
     return begin, now()
 
 
@@ -165,7 +166,7 @@ def test_a_stop_that_was_asked_for_during_a_halt(pilot: StartPilot) -> None:
 
     os.kill(started.pid, signal.SIGCONT)
 
-    assert started.wait_exit(timeout=6) == 7
+    assert started.wait_exit() == 7
     started.assert_nothing_is_left()
 
 
@@ -180,5 +181,5 @@ def test_an_app_that_ends_during_a_halt(pilot: StartPilot) -> None:
 
     os.kill(started.pid, signal.SIGCONT)
 
-    assert started.wait_exit(timeout=6) == 7
+    assert started.wait_exit() == 7
     started.assert_nothing_is_left()

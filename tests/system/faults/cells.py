@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.limits import DEADLINE
 from tests.system.catalog.live import Party, consul_at, etcd_at, service, watch
 from tests.system.faults import lies
 from tests.system.faults.lying import DEREGISTER, HEARTBEAT, LOOK, READ, REGISTER, VERBS, WATCH, LyingServer
@@ -247,7 +248,7 @@ class Cell:
     def _count(self, what: re.Pattern[str]) -> int:
         return sum(what.search(line) is not None for line in self._live.lines)
 
-    def _until(self, condition: Callable[[], object], timeout: float = 15.0) -> None:
+    def _until(self, condition: Callable[[], object], timeout: float = DEADLINE) -> None:
         last = time.monotonic()
 
         def turned() -> object:

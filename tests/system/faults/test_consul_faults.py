@@ -120,7 +120,7 @@ def test_a_consul_restarted_empty_gets_everything_with_the_next_heartbeat(pilot:
 
     agent.forget()
 
-    started.wait_for(lambda: agent.passing(ID), timeout=4)
+    started.wait_for(lambda: agent.passing(ID))
     assert verbs(agent.registrations()[before:])[:4] == LOST
 
 
@@ -140,7 +140,7 @@ def test_maintenance_is_one_deregistration_per_service_and_then_silence(pilot: S
     silent = len(agent.registrations())
 
     started.signal("USR1")
-    started.wait_for(lambda: all(map(agent.passing, ids)), timeout=5)
+    started.wait_for(lambda: all(map(agent.passing, ids)))
     for id in ids:
         assert verbs([call for call in agent.registrations()[silent:] if name_of(call).endswith(id)])[0] == "register"
 
@@ -235,8 +235,8 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, a
     agent.enter("web", 2)
     healed_at = now()
     agent.tell_truth()
-    started.wait_for(lambda: agent.passing(ID) and verbs(agent.registrations())[-1] == "pass", timeout=5)
-    started.wait_for(lambda: last_ports(started) == [2], timeout=10)
+    started.wait_for(lambda: agent.passing(ID) and verbs(agent.registrations())[-1] == "pass")
+    started.wait_for(lambda: last_ports(started) == [2])
     assert any(call.at > healed_at for call in agent.registrations(ID))
     for side in noticed_by:
         started.wait_for(lambda side=side: lines(started, ENDS, side, before))  # type: ignore[misc]
@@ -390,5 +390,5 @@ def test_a_token_that_is_accepted_later_heals_everything(pilot: StartPilot, agen
 
     agent.tell_truth()
 
-    started.wait_for(lambda: agent.passing(ID), timeout=5)
+    started.wait_for(lambda: agent.passing(ID))
     started.wait_for_line("Service registration works again: app, after ")

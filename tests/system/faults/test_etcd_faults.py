@@ -82,8 +82,8 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, e
     etcd.forget()
     etcd.enter("web", 2)
     end(etcd, FAULTS[fault])
-    started.wait_for(lambda: etcd.passing(ID), timeout=5)
-    started.wait_for(lambda: last_ports(started) == [2], timeout=10)
+    started.wait_for(lambda: etcd.passing(ID))
+    started.wait_for(lambda: last_ports(started) == [2])
     for side in SIDES:
         started.wait_for(lambda side=side: lines(started, ENDS, side, before))  # type: ignore[misc]
         assert len(lines(started, BEGINS, side, before)) == len(lines(started, ENDS, side, before)) == 1

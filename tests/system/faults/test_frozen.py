@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog.outage import CALM
+from tests.limits import DEADLINE
 from tests.system.pilot import now
 from tests.system.scripts import mark, python, service
 from tests.system.servers import free_port
@@ -99,7 +100,7 @@ def test_a_frozen_catalogue_costs_the_application_nothing(
     begin = now()
     visitor = Visitor(port)
     try:
-        end = started.wait_for(lambda: now() > begin + FROZEN and now(), timeout=FROZEN + 10)
+        end = started.wait_for(lambda: now() > begin + FROZEN and now(), timeout=FROZEN + DEADLINE)
     finally:
         visitor.leave()
 
@@ -126,10 +127,10 @@ def test_the_logged_duration_of_an_outage_is_that_of_the_silence(pilot: StartPil
 
     consul.freeze()
     begin = now()
-    started.wait_for_line("Service registration failed", timeout=15)
+    started.wait_for_line("Service registration failed")
     consul.thaw()
     frozen = now() - begin
-    said = started.wait_for_line(r"Catalogue reachable again after ([\d.]+) s", timeout=30)
+    said = started.wait_for_line(r"Catalogue reachable again after ([\d.]+) s")
 
     assert frozen - 1.5 < float(said[1]) < frozen + 3
 
@@ -145,10 +146,10 @@ def test_no_end_of_an_outage_is_told_of_a_catalogue_that_has_died(
     started = pilot({"consul": consul.address, "services": services, "backends": [watched]}, ["sleep", "1000"])
     started.wait_for_line("Service registration failed")
     consul.start()
-    started.wait_for_line("Service registered: app", timeout=40)
+    started.wait_for_line("Service registered: app")
 
     consul.kill()
     down_at = now()
-    started.wait_for(lambda: now() > down_at + CALM + 1.5, timeout=20)
+    started.wait_for(lambda: now() > down_at + CALM + 1.5)
 
     assert "Catalogue reachable again" not in started.output()

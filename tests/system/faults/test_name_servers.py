@@ -97,8 +97,8 @@ def test_the_last_good_address_serves_meanwhile(
     agent.enter("web", 2)
     agent.accept()
 
-    started.wait_for(lambda: agent.passing(ID), timeout=10, what="a registration without a name server")
-    started.wait_for(lambda: '"port":2' in started.words()[-1], timeout=10, what="the change")
+    started.wait_for(lambda: agent.passing(ID), what="a registration without a name server")
+    started.wait_for(lambda: '"port":2' in started.words()[-1], what="the change")
     assert "no address for the name" not in started.output()
     agent.refuse()
     agent.accept()
@@ -117,4 +117,4 @@ def test_a_name_server_that_comes_back_is_asked(
     started.wait_for_line(NO_ADDRESS.format("catalog.test"))
 
     names.silent = False
-    started.wait_for(lambda: agent.passing(ID), timeout=20, what="a registration")
+    started.wait_for(lambda: agent.passing(ID), what="a registration")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.control import SOCKET
 from tests.system.jobs.configs import advertised, app, config, each, job, once
@@ -95,8 +96,8 @@ def test_two_services_find_each_other(pilot: StartPilot, consul: Consul, name: s
     nginx = pilot(plan(f"{name}-nginx", name))
     server = pilot(plan(name, f"{name}-nginx"))
 
-    [at] = consul.wait_until_passing(name, timeout=10)
-    consul.wait_until_passing(f"{name}-nginx", timeout=10)
+    [at] = consul.wait_until_passing(name)
+    consul.wait_until_passing(f"{name}-nginx")
 
     routes = nginx.folder / "routes"
     nginx.wait_for(lambda: routes.exists() and f'"id":"{at["ID"]}"' in routes.read_text(), 10, "a route")
@@ -279,7 +280,7 @@ def test_version_as_the_command_of_a_container() -> None:
         env={"PATH": PATH},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=DEADLINE,
         check=False,
     )
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system import proc
 from tests.system.jobs.configs import app, config, job
 from tests.system.pilot import settle, wait_for
@@ -236,7 +237,7 @@ class Reader:
     def close(self) -> None:
         os.close(self.writer)
         self.reads.set()
-        self._thread.join(20)
+        self._thread.join(DEADLINE)
         os.close(self._end)
 
 

@@ -82,7 +82,7 @@ def test_one_of_five_jobs_is_replaced_and_nobody_notices_at_the_others(pilot: St
         took = now() - asked_at
         started.wait_for_mark("changed-new")
         consul.wait_until_gone(f"{names[2]}-{HOST}")
-        consul.wait_until_passing(names[2], timeout=5)
+        consul.wait_until_passing(names[2])
         started.wait_for(lambda: len(sampler.seen) > 10, what="enough looks")
 
     assert (answer.status, answer.body) == (200, b"\n")

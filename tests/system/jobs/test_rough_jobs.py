@@ -202,7 +202,7 @@ def test_two_hundred_jobs_and_fifty_watches_start_run_and_stop_in_time(pilot: St
 
     began = started.wait_for_mark("tick", 1).at
     for number in range(190):
-        started.wait_for_mark(f"worker{number}", timeout=10)
+        started.wait_for_mark(f"worker{number}")
     started.wait_for(lambda: len(list(shelf.glob("*.json"))) == 10, what="all services in the catalogue")
     started.wait_for_mark("changes")
     steady = now()

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.jobs.configs import app, config, job
 from tests.system.program import run
 from tests.system.scripts import forever, python, sh
@@ -310,7 +311,7 @@ def body(answer: Answer) -> str:
 
 
 def http(port: int, path: str) -> str:
-    client = HTTPConnection("127.0.0.1", port, timeout=5)
+    client = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
     try:
         client.request("GET", path)
         return client.getresponse().read().decode()

@@ -56,7 +56,7 @@ def test_service_is_registered_again_after_maintenance(pilot: StartPilot, consul
     consul.wait_until_gone(f"{name}-{HOST}")
     assert started.run("-maintenance", "disable").code == 0
 
-    consul.wait_until_passing(name, timeout=3)
+    consul.wait_until_passing(name)
     assert started.count(name) == 1
 
 
@@ -85,7 +85,7 @@ def test_registration_that_consul_lost_is_made_again(pilot: StartPilot, consul: 
 
     consul.put(f"/v1/agent/service/deregister/{name}-{HOST}")
 
-    consul.wait_until_passing(name, timeout=3)
+    consul.wait_until_passing(name)
     assert started.is_running()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.control import SOCKET
 from tests.system.jobs.configs import app, config, job, once
 from tests.system.pilot import PATH, archive, interpreter, now
@@ -281,7 +282,7 @@ def test_events_are_printed_and_followed(pilot: StartPilot) -> None:
         seen.append(json.loads(follower.stdout.readline()))
         assert started.stop() == 0
         seen += [json.loads(line) for line in follower.stdout]
-    assert follower.wait(20) == 0
+    assert follower.wait(DEADLINE) == 0
 
     assert [each["number"] for each in seen] == list(range(1, len(seen) + 1))
     assert (seen[len(lines)]["code"], seen[len(lines)]["source"]) == ("signal", "SIGUSR2")

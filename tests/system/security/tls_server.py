@@ -7,10 +7,11 @@ import ssl
 import threading
 from typing import TYPE_CHECKING
 
+from tests.limits import DEADLINE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEADLINE = 20.0  # seconds
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.pilot import DEADLINE, PATH, Finished, archive, interpreter
+from tests.limits import DEADLINE
+from tests.system.pilot import PATH, Finished, archive, interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

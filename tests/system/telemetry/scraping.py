@@ -6,6 +6,7 @@ import json
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.limits import DEADLINE
 from tests.system.servers import free_port
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Port:
 
     def ask(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Told:
         """One request and its answer; OSError if there is nobody."""
-        connection = HTTPConnection("127.0.0.1", self.number, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.number, timeout=DEADLINE)
         try:
             connection.request(method, path, headers=headers or {})
             answer = connection.getresponse()

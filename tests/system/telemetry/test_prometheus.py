@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.limits import DEADLINE
 from tests.system.jobs.configs import app, config
 from tests.system.pilot import wait_for
 from tests.system.servers import find_server, free_port
@@ -58,7 +59,7 @@ class Prometheus:
         """Values by their labels, as text; nothing as long as it does not answer."""
         url = f"http://127.0.0.1:{self.port}/api/v1/query?query={urllib.parse.quote(text)}"
         try:
-            with _direct.open(url, timeout=5) as answer:
+            with _direct.open(url, timeout=DEADLINE) as answer:
                 found = json.load(answer)["data"]["result"]
         except OSError:
             return {}

@@ -7,6 +7,7 @@ import threading
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+from tests.limits import DEADLINE
 from tests.system.jobs.configs import config, job
 from tests.system.pilot import now, wait_for
 
@@ -42,7 +43,7 @@ def read_all(client: socket.socket) -> bytes:
 
 def test_readers_that_ask_at_the_same_moment_share_a_page(pilot: StartPilot, port: Port) -> None:
     start(pilot, port)
-    clients = [socket.create_connection(("127.0.0.1", port.number), timeout=30) for _ in range(READERS)]
+    clients = [socket.create_connection(("127.0.0.1", port.number), timeout=DEADLINE) for _ in range(READERS)]
     for client in clients:
         client.sendall(REQUEST[:-1])
     for client in clients:
