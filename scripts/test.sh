@@ -1,44 +1,52 @@
 #!/bin/sh
 # Passes all tests, on a machine with nothing but Python 3.10 or newer and a network to the package registries.
 # Usage: scripts/test.sh [arguments of pytest]
+#   Without a test among the arguments it checks the sources first (ruff, codespell, mypy). With one it only runs that:
+#   scripts/test.sh tests/unit/engine/test_trigger.py takes two seconds.
+#   --smoke  of the system tests only those that are run on every Python
 # Environment: PYTHON  the Python to test on (default: python3)
-#              CHECKS  0 leaves out ruff, codespell and mypy
-#              AGAIN   1 gives up to 12 tests that failed beside others two more chances alone, and names them
+#              CHECKS  0 leaves out the checks of the sources
 # It makes what it needs in .cache/: the test tools, a Consul, an etcd, a Prometheus and an openssl (those on PATH, if
-# they will do; none of them for unit and integration tests alone), and the archive in dist/.
+# they will do), and the archive in dist/; none of these for unit and integration tests alone.
+#
+# The tests marked `timing` come last, one after the other: how long something takes means nothing while other tests run.
+# They are the only ones that may fail and pass when they are repeated, twice at most, on a machine that others use, too.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 python=$(choose_python)
 tests=$cache/tests-$(version_of "$python")
-say "Testing on Python $(version_of "$python"), $python"
 
+# What the arguments name: `nothing` (all tests), `file` (files or single tests) or `folder`; and whether that needs the
+# archive and servers, as all but unit and integration tests do.
+named=nothing needs_servers=
+for argument in "$@"; do
+    case $argument in
+    *.py | *.py::*) named=file ;;
+    tests | tests/* | ./* | /*) [ "$named" = file ] || named=folder ;;
+    *) continue ;;
+    esac
+    case $argument in
+    tests/unit* | tests/integration*) ;;
+    *) needs_servers=1 ;;
+    esac
+done
+[ "$named" != nothing ] || needs_servers=1
+
+say "Testing on Python $(version_of "$python"), $python"
 make_environment "$python" "$tests" "$root/tests/requirements.lock"
 
-# Whether the arguments name nothing but unit and integration tests, which need no servers.
-need_no_servers() {
-    named=1
-    for argument in "$@"; do
-        case $argument in
-        tests/unit | tests/unit/* | tests/integration | tests/integration/*) named=0 ;;
-        tests | tests/* | ./* | /* | *.py*) return 1 ;;
-        esac
-    done
-    return "$named"
-}
-
-if ! need_no_servers "$@"; then
+if [ -n "$needs_servers" ]; then
     # A server that is not available is a failure: a test that did not run proves nothing.
     CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
     ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
     PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
     OPENSSL=$("$tests/bin/python" scripts/fetch-openssl.py) || exit 1
     export CONSUL ETCD PROMETHEUS OPENSSL
+    PYTHON=$python scripts/build-zipapp.sh >&2
 fi
 
-PYTHON=$python scripts/build-zipapp.sh >&2
-
-if [ "${CHECKS:-1}" != 0 ]; then
+if [ "$named" = nothing ] && [ "${CHECKS:-1}" != 0 ]; then
     say "ruff"
     "$tests/bin/python" -m ruff check .
     "$tests/bin/python" -m ruff format --check .
@@ -48,23 +56,33 @@ if [ "${CHECKS:-1}" != 0 ]; then
     "$tests/bin/python" -m mypy
 fi
 
+export HYPOTHESIS_STORAGE_DIRECTORY="$cache/hypothesis"
+
+# A few tests, in the order in which they are written; the start of other processes would take longer than they do.
+[ "$named" != file ] || exec "$tests/bin/python" -m pytest "$@"
+
+# run ARGUMENTS OF PYTEST: that no test is left for one of the two parts is no failure.
+run() {
+    status=0
+    "$tests/bin/python" -m pytest "$@" || status=$?
+    [ "$status" != 5 ] || status=0
+    return "$status"
+}
+
 cores=$(getconf _NPROCESSORS_ONLN)
 [ "$cores" -ge 2 ] || cores=2
-export HYPOTHESIS_STORAGE_DIRECTORY="$cache/hypothesis"
 say "pytest, $cores at a time"
 # Who has nothing left to do takes over from the other: some tests take milliseconds, some seconds.
-[ "${AGAIN:-0}" = 1 ] || exec "$tests/bin/python" -m pytest -n "$cores" --dist worksteal "$@"
+run -n "$cores" --dist worksteal --timing without "$@"
 
-# Thousands of tests that measure time, on a machine that others use as well: what fails there and passes alone is told,
-# but does not stop everything else.
-failed=$cache/pytest/v/cache/lastfailed
-rm -f "$failed"
-"$tests/bin/python" -m pytest -n "$cores" --dist worksteal "$@" && exit 0
-for chance in 1 2; do
-    status=$?
-    [ "$status" = 1 ] && [ -f "$failed" ] && [ "$(grep -c '": true' "$failed")" -le 12 ] || exit "$status"
-    say "Alone, what failed beside others:"
-    cat "$failed" >&2
-    "$tests/bin/python" -m pytest --last-failed "$@" && exit 0
+say "pytest, what measures time, one at a time"
+status=0
+run -n 0 --timing only "$@" || status=$?
+for again in 1 2; do
+    [ "$status" = 1 ] || exit "$status"
+    say "Again ($again of 2), what measures time and failed:"
+    cat "$cache/pytest/v/cache/lastfailed" >&2
+    status=0
+    "$tests/bin/python" -m pytest -n 0 --timing only --last-failed --last-failed-no-failures none "$@" || status=$?
 done
-exit 1
+exit "$status"

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.fuzz import grammars, strategies
 from tests.fuzz.limits import check_time
 from tests.fuzz.targets import TARGETS
+from tests.size import FULL
 
 # Their own limit of time is `check_time`, of the processor's time: on a busy machine a deadline means nothing.
-few = settings(max_examples=80)
-many = settings(few, max_examples=250)
+few = settings(max_examples=80 if FULL else 30)
+many = settings(max_examples=250 if FULL else 60)
 
 
 def run(name: str, data: bytes) -> None:

@@ -85,6 +85,7 @@ def test_endless_answer_ends(server: ControlServer, head: bytes) -> None:
         exchange(str(server.path), "GET", "/v3/jobs")
 
 
+@pytest.mark.timing
 def test_server_that_never_answers(server: ControlServer) -> None:
     server.says = None
     begun = time.monotonic()
@@ -104,6 +105,7 @@ def test_time_limit_is_for_the_whole_exchange(server: ControlServer) -> None:
         exchange(str(server.path), "GET", "/v3/ping", timeout=0.2)
 
 
+@pytest.mark.timing
 def test_server_that_accepts_nothing(tmp_path: Path) -> None:
     """A stopped process: its queue of connections is full, and connecting would wait for ever."""
     path = str(tmp_path / "full.socket")

@@ -197,6 +197,7 @@ def test_flush_goes_on_while_a_slow_reader_reads(pipe: Pipe, sink: Sink) -> None
     assert sink.unwritten == 0
 
 
+@pytest.mark.timing
 def test_flush_of_what_a_slow_reader_reads_has_an_end(pipe: Pipe, sink: Sink) -> None:
     for _ in range(3000):
         sink.write(LINE)
@@ -235,6 +236,7 @@ def test_what_was_lost_is_told_in_its_place(pipe: Pipe, loop: FakeLoop) -> None:
     sink.close()
 
 
+@pytest.mark.timing
 def test_flush_gives_up_on_a_reader_that_does_not(sink: Sink) -> None:
     for _ in range(3000):
         sink.write(LINE)

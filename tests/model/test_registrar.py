@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from cp.catalog.desired import DesiredService, DesiredState
 from tests.model.drawing import wishes_from_seed
 from tests.model.wishes import play
+from tests.size import FULL
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_in_the_end_the_catalogue_is_as_wished_whatever_became_of_the_calls(workers: int) -> None:
     @seed(workers)
-    @settings(max_examples=700, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=700 if FULL else 150)
     @given(st.lists(st.binary(min_size=4, max_size=4), max_size=25))
     def check(steps: list[bytes]) -> None:
         play(workers, steps)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.pilot import now
 from tests.system.scripts import forever, mark, service, sh
 
 if TYPE_CHECKING:
@@ -35,9 +34,8 @@ def test_one_container_hears_of_another(pilot: StartPilot, tmp_path: Path) -> No
     watcher.wait_for_mark("changed")
 
     web.stop()
-    stopped_at = now()
 
-    assert watcher.wait_for_mark("changed", 2).at - stopped_at < 3
+    watcher.wait_for_mark("changed", 2)
     assert watcher.count("changed") == 2
 
 

@@ -183,6 +183,7 @@ def test_critical_service_is_told_to_consul_as_it_is_configured(pilot: StartPilo
     assert f"{name}-{HOST}" in consul.services()
 
 
+@pytest.mark.timing
 def test_frozen_consul_is_not_noticed_and_a_stop_is_in_time(pilot: StartPilot, start_consul: StartConsul) -> None:
     consul = start_consul()
     config = {
@@ -207,6 +208,7 @@ def test_frozen_consul_is_not_noticed_and_a_stop_is_in_time(pilot: StartPilot, s
     consul.thaw()
 
 
+@pytest.mark.timing
 def test_deaf_app_and_frozen_consul_share_one_stop_budget(pilot: StartPilot, start_consul: StartConsul) -> None:
     consul = start_consul()
     deaf = python("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nmark('app')\ntime.sleep(1000)")
@@ -238,6 +240,7 @@ def test_frozen_consul_is_healed_when_it_lives_again(pilot: StartPilot, start_co
     assert started.output().count("registration failed") == 1
 
 
+@pytest.mark.timing
 def test_a_change_is_told_with_what_there_is_and_what_came_and_went(
     pilot: StartPilot, consul: Consul, name: str
 ) -> None:

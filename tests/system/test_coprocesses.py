@@ -35,6 +35,7 @@ def test_coprocess_runs_once_more_than_its_restarts(pilot: StartPilot) -> None:
     assert started.is_running()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("script", ["exit 0", "exit 1", "kill -KILL $$"])
 def test_unlimited_coprocess_comes_back_at_once_and_then_without_a_storm(pilot: StartPilot, script: str) -> None:
     started = pilot({"coprocesses": [{"command": sh(f"mark co\n{script}"), "restarts": "unlimited"}]}, forever())
@@ -133,14 +134,13 @@ def test_coprocess_that_ignores_sigterm_is_killed_when_the_app_ends_by_itself(pi
     app = sh("until grep -q co $MARKS; do sleep 0.05; done; exit 6")
     started = pilot({"stopTimeout": 1, "coprocesses": [{"command": deaf("co"), "restarts": "unlimited"}]}, app)
     started.wait_for_mark("co")
-    since = now()
 
     assert started.wait_exit() == 6
 
-    assert now() - since < 8
     started.assert_nothing_is_left()
 
 
+@pytest.mark.timing
 def test_killed_coprocess_is_back_at_once_and_new_after_a_reload(pilot: StartPilot) -> None:
     """The first integration scenario of ContainerPilot 2."""
 

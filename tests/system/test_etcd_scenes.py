@@ -38,7 +38,7 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd,
     }
     started = pilot(config, forever(), init=init)
 
-    etcd.wait_for_ids(api, "app", [f"app-{HOST}"], 5)
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"])
     key = f"{PREFIX}/app/app-{HOST}"
     value = etcd.keys()[key] if api == "v3" else (etcd.node(f"{key}/service") or {})["value"]
     tags = '["t"]' if api == "v3" else "null"
@@ -46,13 +46,11 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd,
 
     etcd.kill()
     etcd.start()
-    etcd.wait_for_ids(api, "app", [f"app-{HOST}"], 5)
+    etcd.wait_for_ids(api, "app", [f"app-{HOST}"])
 
-    asked_at = now()
     started.signal("TERM")
-    etcd.wait_for_ids(api, "app", [], 3)
+    etcd.wait_for_ids(api, "app", [])
     assert started.wait_exit() == 143
-    assert now() - asked_at < 3
     started.assert_nothing_is_left()
 
 
@@ -220,6 +218,7 @@ def test_a_wrong_password_is_one_warning_that_names_the_key(pilot: StartPilot, s
     assert started.output().count("registration failed") == 1
 
 
+@pytest.mark.timing
 @both
 def test_a_change_reaches_the_job_at_once_and_an_outage_is_none(
     pilot: StartPilot, start_etcd: StartEtcd, api: str

@@ -58,6 +58,7 @@ def seconds(end: str) -> float:
     return float(match[1])
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(
     ("scene", "within"),
     [

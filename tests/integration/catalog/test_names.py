@@ -112,6 +112,7 @@ def hangs_up_afterwards(connection: socket.socket, request: bytes) -> None:
 # --- connecting
 
 
+@pytest.mark.timing
 def test_a_look_up_has_the_time_of_connecting(serve: Any, client: Any, name_server: NameServer) -> None:
     name_server.say(None)
     http = client(serve(says(OK)), connect_timeout=0.2)
@@ -158,6 +159,7 @@ def test_those_who_wait_for_one_name_go_on_together(serve: Any, client: Any, nam
     assert name_server.most_under_way == 1
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("for_good", [False, True])
 def test_the_wait_for_an_address_can_be_broken_off(
     serve: Any, client: Any, name_server: NameServer, for_good: bool
@@ -193,6 +195,7 @@ def test_no_descriptor_is_left_of_a_wait(serve: Any, client: Any, name_server: N
 # --- the last good address
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("outage", [None, AGAIN, socket.gaierror(socket.EAI_FAIL, "x"), OSError("no thread")])
 def test_the_last_good_address_serves_while_name_servers_are_in_trouble(
     serve: Any, client: Any, name_server: NameServer, outage: Exception | None

@@ -73,6 +73,7 @@ def test_the_head_may_be_enough(serve: Any, client: Any) -> None:
     assert heard.lines == []
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("greeting", [b"", b"hello\n"])
 def test_silence_ends_it_when_the_time_is_over(serve: Any, client: Any, greeting: bytes) -> None:
     server = serve(says(HEAD + (chunk(greeting) if greeting else b"")))
@@ -82,6 +83,7 @@ def test_silence_ends_it_when_the_time_is_over(serve: Any, client: Any, greeting
     assert 0.4 <= time.monotonic() - begin < 2
 
 
+@pytest.mark.timing
 def test_chatter_does_not_prolong_it(serve: Any, client: Any) -> None:
     def chatter(connection: socket.socket, request: bytes) -> None:
         connection.sendall(HEAD)

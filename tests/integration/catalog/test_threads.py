@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from cp.catalog.protocol import CatalogClosed, Instance
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
@@ -100,6 +102,7 @@ def test_the_first_look_of_a_watch_comes_after_its_delay() -> None:
     assert looked_at[0] - started_at >= 0.2
 
 
+@pytest.mark.timing
 def test_the_stop_of_a_watch_does_not_wait_for_the_question_that_is_open() -> None:
     loop, catalog, reports = LiveLoop(), HangingCatalog(), []
     catalog.found = [instance("a")]

@@ -131,6 +131,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.loop.until(lambda: world.threads == 0)
 
 
+@pytest.mark.timing
 def test_two_slow_services_starve_neither_one_another_nor_a_third(world: World) -> None:
     began_at = time.monotonic()
     for name in ("slow1", "slow2", "quick"):
@@ -189,6 +190,7 @@ def test_one_service_has_never_two_calls_at_once(world: World) -> None:
     assert world.server.hanging == ["register slow-box passing"]
 
 
+@pytest.mark.timing
 def test_removals_of_many_services_break_off_what_hangs(world: World) -> None:
     """The stop of a program whose catalogue has become slow: each removal is sent within the second that there is."""
     for number in range(3):
@@ -201,6 +203,7 @@ def test_removals_of_many_services_break_off_what_hangs(world: World) -> None:
     assert time.monotonic() - began_at < 1
 
 
+@pytest.mark.timing
 def test_a_stop_ends_all_threads_in_the_middle_of_their_calls(world: World) -> None:
     for number in range(3):
         world.registrar.want(service(f"slow{number}", ttl=60), "passing")

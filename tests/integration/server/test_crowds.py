@@ -75,6 +75,7 @@ def many_descriptors() -> object:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.timing
 @pytest.mark.usefixtures("many_descriptors")
 def test_a_thousand_connections_keep_nobody_else_waiting(world: World) -> None:
     running = True

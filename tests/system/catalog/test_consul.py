@@ -266,6 +266,7 @@ def test_a_change_ends_the_wait(open: Any, name: str) -> None:
     assert [one.id for one in changes] == [f"{name}-box"]
 
 
+@pytest.mark.timing
 def test_the_wait_ends_in_time_when_nothing_changes(open: Any, name: str) -> None:
     client = open()
     found, cursor = client.instances(watch(name))

@@ -177,6 +177,7 @@ def test_prefixes_and_names_with_odd_characters(open: Any, name: str, api: str, 
 # --- watches
 
 
+@pytest.mark.timing
 @both
 def test_a_change_ends_the_wait_at_once(etcd: Etcd, open: Any, name: str, api: str) -> None:
     follower = open(api=api)
@@ -201,6 +202,7 @@ def test_a_change_ends_the_wait_at_once(etcd: Etcd, open: Any, name: str, api: s
     assert sorted(delays)[2] < 0.1, "at least three times out of five, on a machine that has other things to do"
 
 
+@pytest.mark.timing
 @both
 def test_a_change_between_two_questions_is_not_lost(etcd: Etcd, open: Any, name: str, api: str) -> None:
     client = open(api=api)
@@ -212,6 +214,7 @@ def test_a_change_between_two_questions_is_not_lost(etcd: Etcd, open: Any, name:
     assert time.monotonic() - begin < 1
 
 
+@pytest.mark.timing
 @both
 def test_a_heartbeat_between_two_questions_does_not_make_the_watch_deaf(
     etcd: Etcd, open: Any, name: str, api: str
@@ -233,6 +236,7 @@ def test_a_heartbeat_between_two_questions_does_not_make_the_watch_deaf(
     later.join()
 
 
+@pytest.mark.timing
 @both
 def test_the_wait_ends_in_time_when_nothing_changes(open: Any, etcd: Etcd, name: str, api: str) -> None:
     """Heartbeats and other services are no change."""
@@ -340,6 +344,7 @@ def test_keys_that_are_no_instances_are_told_once(etcd: Etcd, open: Any, name: s
 # --- endpoints
 
 
+@pytest.mark.timing
 @both
 def test_a_dead_endpoint_is_tried_once_and_then_left_alone(etcd: Etcd, open: Any, name: str, api: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -109,6 +109,7 @@ def test_a_heartbeat_of_what_api_v2_does_not_know(etcd: Etcd, open: Any, name: s
     assert str(caught.value).startswith("100: Key not found (/containerpilot")
 
 
+@pytest.mark.timing
 def test_a_watch_of_api_v2_whose_index_is_too_old_looks_again(etcd: Etcd, open: Any, name: str) -> None:
     """etcd keeps a thousand events."""
     client = open(etcd.url, api="v2")
@@ -203,6 +204,7 @@ def test_a_watch_by_tag(etcd: Etcd, open: Any, name: str) -> None:
     assert [(one.id, one.tags) for one in found] == [(f"{name}-1", ("blue", "x"))]
 
 
+@pytest.mark.timing
 def test_a_watch_over_a_compaction_looks_again(open: Any, name: str, start_etcd: StartEtcd) -> None:
     etcd = start_etcd()
     client = open(etcd.url, api="v3")

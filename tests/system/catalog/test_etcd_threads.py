@@ -45,6 +45,7 @@ def looks(relay: Relay) -> list[str]:
     ]
 
 
+@pytest.mark.timing
 @both
 def test_registered_kept_and_removed(etcd: Etcd, party: Party, name: str, api: str) -> None:
     one = service(name)
@@ -173,6 +174,7 @@ def test_instances_come_and_go(etcd: Etcd, party: Party, name: str, api: str) ->
     party.live.until(lambda: reports.last == [])
 
 
+@pytest.mark.timing
 @both
 def test_a_change_is_reported_within_a_tenth_of_a_second(etcd: Etcd, party: Party, name: str, api: str) -> None:
     etcd.enter(api, name, 1)

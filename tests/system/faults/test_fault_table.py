@@ -52,6 +52,7 @@ def problems(outcome: Outcome | Broken) -> list[str]:
     return [f"{' / '.join(names)}: {problem}" for problem in found]
 
 
+@pytest.mark.timing
 @pytest.mark.usefixtures("short")
 @pytest.mark.parametrize("catalog", ["consul", "etcd2", "etcd3"])
 def test_every_fault_of_every_request_is_harmless_and_heals(catalog: str) -> None:

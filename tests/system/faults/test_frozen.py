@@ -76,6 +76,7 @@ def serving(port: int) -> list[str]:
     )
 
 
+@pytest.mark.timing
 @pytest.mark.timeout(120 + FROZEN)
 @pytest.mark.parametrize("catalog", ["consul", "etcd v2", "etcd v3"])
 def test_a_frozen_catalogue_costs_the_application_nothing(
@@ -118,6 +119,7 @@ def test_a_frozen_catalogue_costs_the_application_nothing(
     server.thaw()
 
 
+@pytest.mark.timing
 def test_the_logged_duration_of_an_outage_is_that_of_the_silence(pilot: StartPilot, start_consul: StartConsul) -> None:
     """It counts from the question that had no answer, and not from the moment at which it was given up."""
     consul = start_consul()

@@ -43,6 +43,7 @@ def port(agent: LyingAgent) -> str:
     return agent.address.rpartition(":")[2]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("catalogue", ["consul", "etcd", "proxy"])
 def test_a_dead_name_server_is_reported_in_time_and_holds_up_no_stop(
     pilot: StartPilot, names: NameServer, tmp_path: Path, catalogue: str
@@ -74,6 +75,7 @@ def test_a_dead_name_server_is_reported_in_time_and_holds_up_no_stop(
         assert started.output().count(line) == 1
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("hangs", [True, False], ids=["silent", "says that it is in trouble"])
 def test_the_last_good_address_serves_meanwhile(
     pilot: StartPilot, names: NameServer, agent: LyingAgent, tmp_path: Path, hangs: bool

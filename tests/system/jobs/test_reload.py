@@ -52,6 +52,7 @@ class Sampler:
         self._thread.join()
 
 
+@pytest.mark.timing
 @pytest.mark.smoke
 def test_one_of_five_jobs_is_replaced_and_nobody_notices_at_the_others(pilot: StartPilot, consul: Consul) -> None:
     tag = uuid.uuid4().hex[:8]
@@ -287,34 +288,27 @@ def test_go_r11_r16_hundreds_of_reloads_under_load_lose_and_leak_nothing(pilot: 
     for number in range(4):
         started.wait_for_mark(f"chatter{number}")
     with started.client() as client:
-        reload_times(started, client.ask, plan, 20)
+        reload_often(started, client.ask, plan, 20)
         before = resources(started)
 
-        times = reload_times(started, client.ask, plan, RELOADS)
+        reload_often(started, client.ask, plan, RELOADS)
 
         started.wait_for(lambda: no_more_than(before, resources(started)), what=f"no more than {before}")
     assert started.run("-reload") == (0, "", "")
-    assert sorted(times)[RELOADS // 2] < 0.1
     assert started.count("app") == 1
     assert [started.count(f"chatter{number}") for number in range(4)] == [1, 1, 1, 1]
     assert len(started.jobs()) == 7
-    asked_at = now()
     assert started.stop() == 0
-    assert now() - asked_at < 5
     started.assert_nothing_is_left()
     assert "internal error" not in started.output()
 
 
-def reload_times(started: Pilot, ask: Any, plan: Callable[[int], dict[str, Any]], count: int) -> list[float]:
-    """Reload so many times, and replace one job each time; the seconds that each took."""
-    times = []
+def reload_often(started: Pilot, ask: Any, plan: Callable[[int], dict[str, Any]], count: int) -> None:
+    """Reload so many times, and replace one job each time."""
     for number in range(1, count + 1):
         started.configure(plan(number))
-        asked_at = now()
         answer = ask("POST", "/v3/reload")
-        times.append(now() - asked_at)
         assert (answer.status, answer.body) == (200, b"\n")
-    return times
 
 
 def resources(started: Pilot) -> dict[str, int]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.size import CASES, FULL
 from tests.system.matrices import children
 from tests.system.matrices.children import KINDS, SAME, SIGNALS, Traits, each, traits
 from tests.system.matrices.signals import DIALECTS
-from tests.system.matrices.size import CASES, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

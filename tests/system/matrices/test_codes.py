@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.size import CASES, FULL
 from tests.system import proc
 from tests.system.matrices.signals import ALL, DIALECTS, JOBS
-from tests.system.matrices.size import CASES, FULL
 from tests.system.scripts import sh
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.size import CASES, FULL
 from tests.system import documents, proc
 from tests.system.matrices.scene import APP_CODE, CHILD, Scene, getters, in_phase
 from tests.system.matrices.signals import (
@@ -28,7 +29,6 @@ from tests.system.matrices.signals import (
     kind,
     lives_on,
 )
-from tests.system.matrices.size import CASES, FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -101,6 +101,7 @@ def assert_it_ticks_on_time(started: Pilot, first: int, count: int = 12) -> None
     assert max(pauses) < 0.5, pauses  # the machine is shared; a blocked loop would be seconds late
 
 
+@pytest.mark.timing
 def test_a_thousand_connections_that_say_nothing(pilot: StartPilot, port: Port) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
@@ -122,6 +123,7 @@ def test_a_thousand_connections_that_say_nothing(pilot: StartPilot, port: Port) 
     assert port.ask("/metrics").status == 200
 
 
+@pytest.mark.timing
 def test_a_client_that_sends_a_letter_at_a_time_is_let_go(pilot: StartPilot, port: Port) -> None:
     started = ticking(pilot, port)
     first = started.count("tick")
@@ -139,6 +141,7 @@ def test_a_client_that_sends_a_letter_at_a_time_is_let_go(pilot: StartPilot, por
     assert_it_ticks_on_time(started, first, 40)
 
 
+@pytest.mark.timing
 def test_huge_headers_and_bodies(pilot: StartPilot, port: Port) -> None:
     started = ticking(pilot, port)
     first = started.count("tick")
@@ -157,6 +160,7 @@ def test_huge_headers_and_bodies(pilot: StartPilot, port: Port) -> None:
     assert port.ask("/metrics").status == 200
 
 
+@pytest.mark.timing
 def test_scrapers_that_do_not_read_their_answers(pilot: StartPilot, port: Port) -> None:
     started = ticking(pilot, port)
     first = started.count("tick")

@@ -7,6 +7,8 @@ import threading
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.limits import DEADLINE
 from tests.system.jobs.configs import config, job
 from tests.system.pilot import now, wait_for
@@ -56,6 +58,7 @@ def test_readers_that_ask_at_the_same_moment_share_a_page(pilot: StartPilot, por
     assert all(b'containerpilot_job_starts{job="job-number-0"} 1\n' in page for page in pages)
 
 
+@pytest.mark.timing
 def test_readers_do_not_hold_up_a_stop(pilot: StartPilot, port: Port) -> None:
     started = start(pilot, port)
     pages: list[bytes] = []

@@ -1,4 +1,4 @@
-"""How much of the matrices is run: `MATRIX=full` means every case, without it a choice that CI has the time for.
+"""How much is tried: `MATRIX=full` means every case (scripts/nightly.sh), without it a choice that CI has the time for.
 
 Each test that holds several cases says how many by the fixture `record_property` under the name CASES: the sum over a
 junit file is what was tried. A test that says nothing is one case.
