@@ -147,7 +147,7 @@ def test_ci_runs_the_same_tests_as_the_script() -> None:
     }
     script = (ROOT / ".ci" / "run").read_text()
 
-    assert arguments["smoke"] == re.findall(r"^ +PYTHON=\$python CHECKS=0 scripts/test\.sh(.*)$", script, re.M)
+    assert arguments["smoke"] == re.findall(r"^ +PYTHON=\$python scripts/test\.sh(.*)$", script, re.M)
     assert arguments["all"] == re.findall(r"^PYTHON=\$newest scripts/test\.sh(.*)$", script, re.M)
 
 
