@@ -52,6 +52,8 @@ if [ "$named" = nothing ] && [ "${CHECKS:-1}" != 0 ]; then
     "$tests/bin/python" -m ruff format --check .
     say "codespell"
     "$tests/bin/codespell"
+    say "words to avoid"
+    "$tests/bin/python" scripts/check-words.py
     say "mypy"
     "$tests/bin/python" -m mypy
 fi
