@@ -18,7 +18,7 @@ from cp.telemetry.metrics.numbers import parse_number
 from cp.telemetry.metrics.registry import Metrics
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import check, choice, parts, text_of, whole
-from tests.unit.metrics.parsers import expose, openmetrics_text, prometheus_text, read_openmetrics, read_text
+from tests.unit.telemetry.metrics.parsers import expose, openmetrics_text, prometheus_text, read_openmetrics, read_text
 
 LONGEST_REFUSAL = 1000  # characters, whatever was refused
 

@@ -14,7 +14,7 @@ from cp.telemetry.metrics.registry import Metrics
 from cp.telemetry.server import TelemetryServer
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import choice
-from tests.integration.server.serving import FakeHistory, FakeLog, FakeOperator, World
+from tests.integration.control.serving import FakeHistory, FakeLog, FakeOperator, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.control_server import ControlServer, server
+from tests.integration.cli.control_server import ControlServer, server
 from tests.limits import DEADLINE
 from tests.system.pilot import PATH, ROOT, interpreter
 from tests.system.test_archive import magic, run

@@ -11,7 +11,7 @@ from cp.catalog.directory.client import Directory
 from cp.catalog.factory import open_catalog
 from cp.catalog.protocol import CatalogError
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings
-from tests.integration.catalog.test_http import Server, says
+from tests.integration.catalog.http.test_client import Server, says
 from tests.system.jobs.configs import app, config, job
 from tests.system.scripts import forever, python
 from tests.unit.catalog.fakes import service, watch

@@ -12,7 +12,7 @@ import pytest
 from tests.system.jobs.configs import advertised, app, config, job
 from tests.system.scripts import registered, sh
 from tests.system.telemetry.scraping import OPENMETRICS, Port
-from tests.unit.metrics.parsers import read_openmetrics, read_text
+from tests.unit.telemetry.metrics.parsers import read_openmetrics, read_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,183 @@
+"""Answers without an end, against servers that do as they like."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cp.catalog.http.line_stream import FLOOD, LONGEST_LINE, LineStream
+from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogUnreachable
+from tests.integration.catalog.http.test_client import LONG, OK, client, in_background, says, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cp.catalog.http.client import HttpClient
+
+__all__ = ["client", "serve"]
+
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Heard(LineStream):
+    """Has heard enough after so many lines."""
+
+    def __init__(self, enough: int, max_wait: float = LONG, *, greeted: bool = False) -> None:
+        super().__init__(max_wait)
+        self.greeted = greeted
+        self.lines: list[bytes] = []
+        self._enough = enough
+
+    def opened(self, headers: Mapping[str, str]) -> bool:
+        return "x-enough" in headers
+
+    def heard(self, line: bytes) -> bool:
+        self.lines.append(line)
+        return len(self.lines) >= self._enough
+
+
+def chunk(content: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def listen(http: HttpClient, stream: LineStream) -> None:
+    answer = http.request("POST", "/watch", headers={}, body=b"{}", stream=stream)
+    assert (answer.status, answer.body) == (200, b"")
+
+
+def test_lines_come_as_they_are_sent_whatever_the_pieces(serve: Any, client: Any) -> None:
+    server = serve(
+        says(HEAD + chunk(b"a\n\nb") + chunk(b"c\nd") + chunk(b"\n") + chunk(b"end") + b"0\r\n\r\n"), says(OK)
+    )
+    http, heard = client(server), Heard(9)
+    listen(http, heard)
+    assert heard.lines == [b"a", b"bc", b"d", b"end"]
+    assert http.request("GET", "/", headers={}).body == b"ok"
+
+
+def test_enough_ends_it_at_once_and_the_client_is_usable(serve: Any, client: Any) -> None:
+    server = serve(says(HEAD + chunk(b"a\nb\nc\n")), says(OK))
+    http, heard = client(server), Heard(2)
+    listen(http, heard)
+    assert heard.lines == [b"a", b"b"]
+    assert http.request("GET", "/", headers={}).body == b"ok"
+
+
+def test_the_head_may_be_enough(serve: Any, client: Any) -> None:
+    heard = Heard(1)
+    listen(client(serve(says(b"HTTP/1.1 200 OK\r\nX-Enough: 1\r\nTransfer-Encoding: chunked\r\n\r\n"))), heard)
+    assert heard.lines == []
+
+
+@pytest.mark.timing
+@pytest.mark.parametrize("greeting", [b"", b"hello\n"])
+def test_silence_ends_it_when_the_time_is_over(serve: Any, client: Any, greeting: bytes) -> None:
+    server = serve(says(HEAD + (chunk(greeting) if greeting else b"")))
+    heard = Heard(9, 0.4, greeted=bool(greeting))
+    begin = time.monotonic()
+    listen(client(server, read_timeout=0.2), heard)
+    assert 0.4 <= time.monotonic() - begin < 2
+
+
+@pytest.mark.timing
+def test_chatter_does_not_prolong_it(serve: Any, client: Any) -> None:
+    def chatter(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD)
+        while not server.over.wait(0.02):
+            connection.sendall(chunk(b"x\n"))
+
+    server = serve(chatter)
+    heard = Heard(10**9, 0.4)
+    begin = time.monotonic()
+    listen(client(server), heard)
+    assert 0.4 <= time.monotonic() - begin < 2
+    assert len(heard.lines) > 1
+
+
+def failure(http: HttpClient, stream: LineStream) -> CatalogError:
+    with pytest.raises(CatalogError) as caught:
+        listen(http, stream)
+    return caught.value
+
+
+def test_a_greeting_that_does_not_come(serve: Any, client: Any) -> None:
+    error = failure(client(serve(says(HEAD)), read_timeout=0.2), Heard(1, LONG, greeted=True))
+    assert isinstance(error, CatalogUnreachable)
+    assert str(error).endswith(" did not answer within 0.2 s")
+
+
+def test_a_head_that_does_not_come(serve: Any, client: Any) -> None:
+    error = failure(client(serve(lambda connection, request: None), read_timeout=0.2), Heard(1))
+    assert str(error).endswith(" did not answer within 0.2 s")
+
+
+def test_a_stream_that_breaks(serve: Any, client: Any) -> None:
+    def reply(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD + chunk(b"a\n"))
+        connection.shutdown(socket.SHUT_RDWR)
+
+    heard = Heard(9)
+    assert isinstance(failure(client(serve(reply)), heard), (CatalogUnreachable, CatalogGarbage))
+    assert heard.lines == [b"a"]
+
+
+def test_a_stream_that_breaks_on_a_kept_connection_is_not_asked_for_again(serve: Any, client: Any) -> None:
+    def reply(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD + chunk(b"a\n"))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # it ends with a reset
+        assert read.wait(LONG)
+        connection.close()
+
+    class Noting(Heard):
+        def heard(self, line: bytes) -> bool:
+            read.set()
+            return super().heard(line)
+
+    read = threading.Event()
+    server = serve(says(OK), reply)
+    http = client(server)
+    http.request("GET", "/", headers={})
+    failure(http, Noting(9))
+    assert len(server.requests) == 2
+
+
+def test_an_error_is_an_answer_like_any_other(serve: Any, client: Any) -> None:
+    server = serve(says(b"HTTP/1.1 400 Bad\r\nContent-Length: 4\r\n\r\nnope"))
+    heard = Heard(1)
+    answer = client(server).request("POST", "/watch", headers={}, stream=heard)
+    assert (answer.status, answer.body, heard.lines) == (400, b"nope", [])
+
+
+def test_a_line_without_an_end(serve: Any, client: Any) -> None:
+    reply = says(HEAD + chunk(b"x" * (LONGEST_LINE + 1)))
+    assert isinstance(failure(client(serve(reply)), Heard(1)), CatalogGarbage)
+
+
+def test_it_can_be_broken_off(serve: Any, client: Any) -> None:
+    server = serve(says(HEAD + chunk(b"a\n")))
+    http, heard = client(server), Heard(9, 600.0)
+    end = in_background(lambda: listen(http, heard))
+    assert server.asked.wait(LONG)
+    http.close()
+    assert isinstance(end(), CatalogClosed)
+
+
+def test_a_flood_of_lines_that_say_nothing_is_taken_slowly(serve: Any, client: Any) -> None:
+    lines = chunk(b"nothing\n" * 16_384)  # 128 KiB
+    sent: list[int] = []
+
+    def floods(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD)
+        while True:
+            sent.append(connection.send(lines))
+
+    http, heard = client(serve(floods)), Heard(1 << 40, max_wait=1.0)
+
+    listen(http, heard)
+
+    assert len(heard.lines) * len(b"nothing\n") < 6 * FLOOD, "in one second"
+    assert heard.lines.count(b"nothing") == len(heard.lines), "whatever the pieces"
