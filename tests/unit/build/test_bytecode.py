@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import marshal
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -196,28 +195,3 @@ def test_lines_far_apart_and_backwards_are_told_exactly() -> None:
     assert lines(short) == lines(code)
     if sys.version_info >= (3, 11):
         assert len(short.co_linetable) < len(code.co_linetable)
-
-
-def test_the_same_modules_give_the_same_bytes(tmp_path: Path) -> None:
-    """In any folder, and in every process: names in sets are not in the order of their random hashes."""
-    lines = []
-    for folder in (tmp_path / "here", tmp_path / "elsewhere" / "deeper"):
-        folder.mkdir(parents=True)
-        source = folder / "example.py"
-        source.write_text("NAMES = {name for name in {'a', 'b', 'c', 'd', 'e'}}\nIS = 'x' in {'a', 'b', 'c', 'x'}\n")
-        lines.append(f"example\tmodule\t{source}\tcontainerpilot.pyz/example.py\n")
-
-    first, second = (
-        subprocess.run(
-            [sys.executable, "-S", "-s", "-B", ROOT / "build" / "bytecode.py"],
-            input=line,
-            capture_output=True,
-            env={"PYTHONHASHSEED": "0"},
-            text=False,
-            check=True,
-        ).stdout
-        for line in map(str.encode, lines)
-    )
-
-    assert first == second
-    assert list(marshal.loads(first)) == ["example"]
