@@ -20,8 +20,8 @@ What is in the archive, and who reads it:
         application-MAGIC.bin  what the start of an application needs besides; compressed, because one millisecond of
                             each start buys 1.2 MB of the archive. Modules that only some starts need are in it, each
                             compressed by itself
-        PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported: those that most
-                            applications need soon, and, compressed by themselves, all the rest
+        PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported: those that some runs of
+                            starts.py import until they end, and, compressed together, all the rest
     _bootstrap/sources.tar  all sources in one file, because each file of an archive costs every start 10 microseconds
     _bootstrap/native/orjson-MACHINE.xz  orjson's native files, see native.py
     site-packages/          names, versions and licences of what is in the archive
@@ -35,7 +35,6 @@ import hashlib
 import json
 import os
 import stat
-import subprocess
 import sys
 import tempfile
 import time
@@ -49,20 +48,16 @@ from shiv.bootstrap.environment import Environment  # type: ignore[import-untype
 from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT  # type: ignore[import-untyped]
 
 from build import ROOT, BuildError, materials, native, pythons, write
-from build.entry._bootstrap.importer import PACKAGES
+from build.blobs import arrange, write_blobs
 from build.revision import commit, commit_time
-from build.sources import Source, listed, sources, tar, their_sources
+from build.sources import Source, sources, tar, their_sources
+from build.starts import find_starts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
 ENTRY = ROOT / "build" / "entry"
-START_MODULES = ROOT / "build" / "start_modules.txt"
-CLIENT_MODULES = ROOT / "build" / "client_modules.txt"
-SOME_STARTS_MODULES = ROOT / "build" / "some_starts_modules.txt"
-SOON_MODULES = ROOT / "build" / "soon_modules.txt"
-LISTS = (START_MODULES, CLIENT_MODULES, SOME_STARTS_MODULES, SOON_MODULES)
 STAMP = ROOT / ".cache" / "build.json"
 
 # Python takes a file that lacks its end, where an archive has its directory, for a script. The second line is what it
@@ -73,23 +68,6 @@ COMMIT_FILE = "cp/version.py"
 NO_COMMIT = b'COMMIT = ""'
 # What every start reads is not compressed: a subcommand does not load zlib. The native files are compressed already.
 NOT_COMPRESSED = ("_bootstrap/code/start-", "_bootstrap/native/")
-
-
-def compile_with(python: pythons.Python, files: list[Source], *arguments: str) -> bytes:
-    """Bytecode of these files, made by this Python in a process that nothing of ours or of the user's reaches.
-    `arguments` are those of bytecode.py."""
-    # Without columns (they draw the carets in tracebacks) the code is a quarter smaller, in the archive and in memory.
-    options = ["-S", "-s", "-B", "-W", "ignore", "-X", "no_debug_ranges"]
-    done = subprocess.run(
-        [python.executable, *options, str(ROOT / "build" / "bytecode.py"), *arguments],
-        input="".join(each.line() for each in files).encode(),
-        stdout=subprocess.PIPE,
-        env={"PYTHONHASHSEED": "0"},
-        check=False,
-    )
-    if done.returncode:
-        raise BuildError(f"Python {python} cannot compile the sources, see above")
-    return done.stdout
 
 
 def stage_ours(folder: Path) -> list[Source]:
@@ -108,22 +86,12 @@ def stage_bootstrap(folder: Path, ours: list[Source], theirs: list[Source], foun
     bootstrap = sources(ENTRY, "_bootstrap")
     for each in bootstrap:
         write(folder / each.file.name, each.file.read_bytes())
-    write(folder / "sources.tar", tar(bootstrap + ours + theirs))
-    client, application = listed(ours, CLIENT_MODULES), listed(ours, START_MODULES)
-    start = [each for each in bootstrap if each.module == "_bootstrap.importer"] + client
-    rest = [each for each in application + listed(ours, SOME_STARTS_MODULES) if each not in client]
-    order = [each.module for each in application]
-    soon = [each.module for each in listed(ours + theirs, SOON_MODULES)]
-    parts: dict[str, list[Source]] = {package: [] for package in PACKAGES}
-    for each in ours + theirs:
-        if each not in client + rest:
-            parts[next(package for package in PACKAGES if each.is_in(package))].append(each)
+    all_sources = folder / "sources.tar"
+    write(all_sources, tar(bootstrap + ours + theirs))
+    [importer] = (each for each in bootstrap if each.module == "_bootstrap.importer")
+    blobs = arrange(importer, ours + theirs, find_starts(all_sources))
     for python in found:
-        write(folder / "code" / f"start-{python.magic}.bin", compile_with(python, start, "start", *order))
-        packed = compile_with(python, rest, "application", *order)
-        write(folder / "code" / f"application-{python.magic}.bin", packed)
-        for package, files in parts.items():
-            write(folder / "code" / f"{package}-{python.magic}.bin", compile_with(python, files, "package", *soon))
+        write_blobs(folder / "code", blobs, python)
         print(f"    bytecode for CPython {python}", flush=True)
 
 
@@ -181,7 +149,7 @@ def fingerprint(packages: Path, output: Path, built_at: int, release: bool) -> s
         state = python.stat()
         digest.update(json.dumps([str(python), state.st_size, state.st_mtime_ns]).encode())
     files = [*sources(ROOT, "cp"), *sources(ROOT, "build"), *their_sources(packages)]
-    others = [("LICENSE", ROOT / "LICENSE"), ("lock", native.LOCK), *((each.stem, each) for each in LISTS)]
+    others = [("LICENSE", ROOT / "LICENSE"), ("lock", native.LOCK)]
     for name, file in [*((each.path, each.file) for each in files), *others]:
         digest.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
     return digest.hexdigest()

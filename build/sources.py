@@ -1,4 +1,4 @@
-"""The Python files that go into the archive: which they are, in which order, and as one file."""
+"""The Python files that go into the archive: which they are, and as one file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from build import BuildError
 from build.entry._bootstrap.importer import PACKAGES
-from build.order import in_order
 
 # How a source is called in a traceback, wherever the archive lies.
 SHOWN_AS = "containerpilot.pyz"
@@ -50,16 +48,6 @@ def sources(folder: Path, package: str) -> list[Source]:
 def their_sources(packages: Path) -> list[Source]:
     """Those of the packages that are not ours."""
     return [each for package in PACKAGES if package.partition(".")[0] != "cp" for each in sources(packages, package)]
-
-
-def listed(given: list[Source], file: Path) -> list[Source]:
-    """The modules, of those given, that a list in this folder names, in an order in which they can be executed."""
-    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
-    named = {line for line in lines if line}
-    if unknown := named - {each.module for each in given}:
-        raise BuildError(f"{file.name} names modules that do not exist: {', '.join(sorted(unknown))}")
-    by_name = {each.module: each for each in given if each.module in named}
-    return [by_name[name] for name in in_order({name: each.file.read_text() for name, each in by_name.items()})]
 
 
 def tar(files: list[Source]) -> bytes:

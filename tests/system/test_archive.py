@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.limits import DEADLINE
+from tests.system.blobs import blobs_of
 from tests.system.pilot import PATH, ROOT, interpreter
 from tests.system.servers import free_port
-from tests.system.test_start_imports import JOBS, MISSING, SERVICE, TO_STDERR, imported
+from tests.system.test_start_imports import MISSING, SERVICE, TO_STDERR, imported, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,32 +125,21 @@ def test_same_sources_in_two_directories_give_the_same_bytes(built_archive: Path
     assert built[0] == built[1]
 
 
-def test_bytecode_of_the_start_is_that_of_what_a_start_imports(built_archive: Path) -> None:
-    """What is missing in build/start_modules.txt costs every start milliseconds, what is too much costs it less."""
+@pytest.mark.smoke
+def test_an_ordinary_start_executes_in_one_go_what_it_imports(built_archive: Path) -> None:
+    """What is missing there costs every start milliseconds, what is too much costs it less."""
     services = [{**SERVICE, "interfaces": ["lo:inet"]}]
     config = json.dumps({"logging": TO_STDERR, "consul": "127.0.0.1:1", "services": services})
     names = imported([str(built_archive), "-config", config, MISSING], until=f"fork/exec {MISSING}")
 
-    assert sorted(name for name in names if name.partition(".")[0] == "cp") == sorted(listed("start"))
+    assert sorted(filter(is_ours, names)) == sorted(blobs_of(built_archive).in_order)
 
 
-def test_bytecode_beside_it_is_that_of_what_a_start_in_the_jobs_dialect_imports(
-    built_archive: Path, tmp_path: Path
+def test_a_service_and_a_watch_need_no_more_than_the_parts_of_the_archive_that_stay_in_memory(
+    pilot: StartPilot, consul: Consul, built_archive: Path
 ) -> None:
-    config = json.dumps({"logging": TO_STDERR, **JOBS, "control": {"socket": str(tmp_path / "socket")}})
-
-    names = imported([str(built_archive), "-config", config], until=f"fork/exec {MISSING}")
-
-    ours = {name for name in names if name.partition(".")[0] == "cp"}
-    soon = {f"cp.engine.{name}" for name in ("background", "exec_limits", "leftovers", "orphans")}
-    elsewhere = {"cp.cli.second_start", *soon}
-    assert sorted(ours - {*listed("start"), *listed("client")}) == sorted({*listed("some_starts")} - elsewhere)
-
-
-def test_bytecode_that_stays_in_memory_is_that_of_what_a_service_and_a_watch_import(
-    pilot: StartPilot, consul: Consul
-) -> None:
-    """What is missing in build/soon_modules.txt keeps all of its package in memory."""
+    """From the start to the end: of a package of which more is needed all is kept in memory, and a stop may come when
+    nothing can be read any more."""
     config = {
         "consul": consul.address,
         "services": [{**SERVICE, "name": "lean-app"}],
@@ -161,17 +151,15 @@ def test_bytecode_that_stays_in_memory_is_that_of_what_a_service_and_a_watch_imp
     started.wait_for_line("there has been a change")
     started.stop()
 
-    names = {
-        line.rpartition("|")[2].strip() for line in started.errors().splitlines() if line.startswith("import time:")
-    }
-    soon = {name for name in names if name.startswith(("cp.catalog.", "urllib3."))} - {*listed("start")}
+    lines = [line for line in started.errors().splitlines() if line.startswith("import time:")]
+    names = {line.rpartition("|")[2].strip() for line in lines}
+    blobs = blobs_of(built_archive)
+    kept = {name: blobs.kept[name] for name in ("cp.catalog", "urllib3")}
+    assert sorted(filter(is_ours, names - blobs.start - kept["cp.catalog"])) == []
+    # The build has asked a catalogue of its own: these are what they are with Consul.
+    assert sorted(name for name in names - blobs.start if name.startswith("cp.catalog.")) == sorted(kept["cp.catalog"])
     # The package is looked for, although its own code is not executed.
-    assert sorted({*soon, "urllib3"}) == sorted(listed("soon"))
-
-
-def listed(which: str) -> list[str]:
-    lines = (ROOT / "build" / f"{which}_modules.txt").read_text().splitlines()
-    return [line for line in lines if not line.startswith("#")]
+    assert sorted({"urllib3", *(name for name in names if name.startswith("urllib3."))}) == sorted(kept["urllib3"])
 
 
 # --- the first statement

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.limits import DEADLINE
+from tests.system.blobs import blobs_of
 from tests.system.pilot import PATH, interpreter
+from tests.system.servers import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,17 +26,20 @@ OURS = re.compile(r"(cp|_bootstrap)(\.|$)")
 
 # Written in C, part of every CPython, and free or nearly so.
 C_MODULES = {
+    "_bisect",
     "_collections",
     "_ctypes",  # where we are not PID 1: half a millisecond, without which the first daemons would be nobody's
     "_heapq",
     "_imp",
     "_json",
+    "_operator",
     "_signal",
     "_socket",
     "_struct",
     "_thread",
     "errno",
     "fcntl",
+    "itertools",
     "marshal",
     "math",
     "posix",
@@ -43,9 +48,16 @@ C_MODULES = {
     "zlib",
 }
 
+# What an ordinary start may import of ours: a little more than it does. Before you raise a limit, look for what can be
+# imported after the application's start.
+MOST_MODULES = 80
+MOST_BYTES = 530_000  # marshalled
+
 MISSING = "/nonexistent/application"
 SERVICE = {"name": "app", "port": 8000, "health": "/bin/true", "poll": 1, "ttl": 5, "interfaces": "static:127.0.0.1"}
+ONE_SERVICE = {"directory": "/nonexistent/catalogue", "services": [SERVICE]}
 TO_STDERR = {"output": "stderr"}
+SOCKET, PORT = "/path/of/a/socket", 65535  # are replaced in a test
 JOBS = {
     "consul": "127.0.0.1:1",
     "jobs": [
@@ -64,7 +76,7 @@ JOBS = {
 }
 
 CONFIGURATIONS: dict[str, Any] = {
-    "one service": {"directory": "/nonexistent/catalogue", "services": [SERVICE]},
+    "one service": ONE_SERVICE,
     "an address of this machine": {"consul": "127.0.0.1:1", "services": [{**SERVICE, "interfaces": ["lo:inet"]}]},
     "all that the dialect has": {
         "consul": {"address": "127.0.0.1:1", "scheme": "https", "token": "secret", "tls": {"verify": False}},
@@ -77,18 +89,29 @@ CONFIGURATIONS: dict[str, Any] = {
         "shutdownTimeout": "5s",
     },
     "the jobs dialect": JOBS,
-    "json log": {"logging": {"format": "json", **TO_STDERR}},
-    "text log with debug": {"logging": {"format": "text", "level": "debug", **TO_STDERR}},
+    "json log": {"logging": {"format": "json", **TO_STDERR}, **ONE_SERVICE},
+    "text log with debug": {"logging": {"format": "text", "level": "debug", **TO_STDERR}, **ONE_SERVICE},
     "a template": '{"logging": {"output": "{{ .NOTHING | default "stderr" }}"}, "tasks": [{{ range loop 2 }}'
     '{{ if . }},{{ end }}{"name": "{{ printf "%02d" . }}", "command": "/bin/true", "frequency": "1h"}{{ end }}]}',
+    "a control socket": {**JOBS, "control": {"socket": SOCKET}},
+    "telemetry": {**JOBS, "telemetry": {"port": PORT, "interfaces": "static:127.0.0.1"}},
     "JSON5": "{\n  // a comment\n  logging: {output: 'stderr'},\n  tasks: [],\n}",
 }
+
+
+# Where what these need lies besides: reading it takes a millisecond or two.
+PACKAGES = {"a template": "cp.config.template", "telemetry": "cp"}
+
+
+def is_ours(name: str) -> bool:
+    return name.partition(".")[0] == "cp"
 
 
 def imported(arguments: list[str], until: str = "") -> list[str]:
     """The modules that Python imports, in their order; up to the first line of its own that has `until` in it."""
     done = subprocess.run(
-        [interpreter(), "-X", "importtime", *arguments],
+        # -s: a `usercustomize` of this machine is none of our modules.
+        [interpreter(), "-s", "-X", "importtime", *arguments],
         env={"PATH": PATH},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -131,15 +154,32 @@ def test_interpreter_itself_imports_little_before_it_finds_the_archive(interpret
 @pytest.mark.smoke
 @pytest.mark.parametrize("what", CONFIGURATIONS)
 def test_only_c_modules_and_our_own_come_before_the_application(
-    what: str, interpreter_alone: set[str], built_archive: Path
+    what: str, interpreter_alone: set[str], built_archive: Path, tmp_path: Path
 ) -> None:
     """The application is a missing file: the report of that comes from our own first attempt to start a process, so it
-    stands in the list of imports at exactly that moment, whatever threads do later."""
+    stands in the list of imports at exactly that moment, whatever threads do later.
+
+    And all of ours lie where a start reads them: in the two files of bytecode for all starts, and in that of a package
+    where the configuration needs one.
+    """
     config = CONFIGURATIONS[what]
     if isinstance(config, dict):
         config = json.dumps({"logging": TO_STDERR, **config})
+        config = config.replace(SOCKET, str(tmp_path / "socket")).replace(str(PORT), str(free_port()))
 
-    before = imported([os.fspath(built_archive), "-config", config, MISSING], until=f"fork/exec {MISSING}")
+    command = [] if '"jobs"' in config else [MISSING]  # the jobs have it
 
-    assert "cp.engine.process" in before
+    before = imported([os.fspath(built_archive), "-config", config, *command], until=f"fork/exec {MISSING}")
+
+    assert [name for name in before if name.startswith("cp.engine.")]
     assert sorted({name for name in before if not OURS.match(name)} - interpreter_alone - C_MODULES) == []
+    blobs = blobs_of(built_archive)
+    assert sorted(filter(is_ours, {*before} - blobs.start - blobs.kept.get(PACKAGES.get(what, ""), set()))) == []
+
+
+@pytest.mark.smoke
+def test_little_of_ours_comes_before_the_application(built_archive: Path) -> None:
+    blobs = blobs_of(built_archive)
+
+    assert len(blobs.in_order) <= MOST_MODULES
+    assert sum(blobs.sizes[name] for name in blobs.in_order) <= MOST_BYTES

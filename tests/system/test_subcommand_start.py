@@ -12,7 +12,8 @@ import pytest
 
 from tests.integration.cli.control_server import ControlServer, server
 from tests.limits import DEADLINE
-from tests.system.pilot import PATH, ROOT, interpreter
+from tests.system.blobs import blobs_of
+from tests.system.pilot import PATH, interpreter
 from tests.system.test_archive import magic, run
 from tests.system.test_damage import assert_reported_as_damaged, with_a_hole
 from tests.system.test_start_imports import C_MODULES, imported, interpreter_alone
@@ -30,12 +31,10 @@ def test_only_what_is_needed_is_imported(
     built_archive: Path, server: ControlServer, interpreter_alone: set[str], flags: list[str]
 ) -> None:
     """And all of ours is in the part of the archive that is read first."""
-    lines = (ROOT / "build" / "client_modules.txt").read_text().splitlines()
-
     names = imported([os.fspath(built_archive), "-config", configuration(server), *flags])
 
     ours = {name for name in names if name.partition(".")[0] == "cp"}
-    assert sorted(ours) == sorted(line for line in lines if not line.startswith("#"))
+    assert sorted(ours) == sorted(blobs_of(built_archive).subcommand)
     assert sorted(set(names) - ours - interpreter_alone - C_MODULES) == []
     assert len(server.requests) == 1
 

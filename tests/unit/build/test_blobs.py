@@ -1,0 +1,83 @@
+"""Which modules lie in which file of bytecode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from build import BuildError
+from build.blobs import Blob, arrange
+from build.sources import Source
+from build.starts import Notes, Starts, read
+
+IMPORTER = Source("importer.py", Path("importer.py"))
+STARTS = Starts(
+    subcommand=("cp", "cp.cli"),
+    application=("cp", "cp.cli", "cp.plan", "cp.catalog", "cp.app"),
+    others=("cp", "cp.app", "cp.catalog.client", "cp.control"),
+    all=("cp", "cp.app", "cp.catalog", "cp.catalog.client", "cp.cli", "cp.control", "cp.later", "urllib3"),
+)
+
+
+def source(module: str) -> Source:
+    path = module.replace(".", "/") + ".py"
+    return Source(path, Path(path))
+
+
+def arranged(*more: str) -> dict[str, Blob]:
+    blobs = arrange(IMPORTER, [source(name) for name in sorted({*STARTS.application, *STARTS.all, *more})], STARTS)
+    return {blob.name: blob for blob in blobs}
+
+
+def names(blob: Blob) -> list[str]:
+    return [each.module for each in blob.modules]
+
+
+def test_all_that_a_subcommand_imports_comes_first_behind_the_importer() -> None:
+    start = arranged()["start"]
+
+    assert names(start) == ["importer", "cp", "cp.cli"]
+    assert start.needed == STARTS.application  # what is executed in one go need not be marshalled one by one
+
+
+def test_application_has_what_starts_import_in_the_order_of_execution() -> None:
+    application = arranged()["application"]
+
+    assert names(application) == ["cp.plan", "cp.catalog", "cp.app", "cp.control"]
+    assert application.needed == STARTS.application
+
+
+def test_everything_else_lies_in_the_smallest_package_that_has_it() -> None:
+    blobs = arranged("cp.rare", "cp.catalog.rare", "cp.config.template.renderer", "h11.rare")
+
+    assert names(blobs["cp"]) == ["cp.later", "cp.rare"]
+    assert names(blobs["cp.catalog"]) == ["cp.catalog.client", "cp.catalog.rare"]
+    assert names(blobs["cp.config.template"]) == ["cp.config.template.renderer"]
+    assert (names(blobs["h11"]), names(blobs["urllib3"])) == (["h11.rare"], ["urllib3"])
+    assert blobs["cp"].needed == blobs["urllib3"].needed == STARTS.all
+
+
+def test_notes_of_a_run(tmp_path: Path) -> None:
+    """Two clients note in one file."""
+    notes = tmp_path / "notes"
+    lines = ["sought cp", "executed cp", "sought urllib3", "sought cp.cli", "executed cp.cli", "started /bin/true"]
+    notes.write_text("".join(f"{line}\n" for line in [*lines, "sought cp.app", "executed cp.app", *lines]))
+
+    found = read(notes)
+
+    assert found == Notes(("cp", "cp.cli", "cp.app"), ("cp", "urllib3", "cp.cli", "cp.app"), (2, 3))
+    assert [found.before(0), found.before(1)] == [("cp", "cp.cli"), ("cp", "cp.cli", "cp.app")]
+
+
+def test_run_without_the_process_that_is_looked_for_is_an_error() -> None:
+    with pytest.raises(BuildError, match="has started 1 processes, not 2"):
+        Notes(("cp",), ("cp",), (1,)).before(1)
+
+
+def test_module_that_cannot_be_executed_is_an_error(tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    notes.write_text("sought cp\nfailed cp: NameError('name')\n")
+
+    with pytest.raises(BuildError, match=r"it cannot import cp: NameError\('name'\)"):
+        read(notes)
