@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a tool of the test environment, which it makes first if it is missing or out of date.
-# Usage: scripts/tool.sh TOOL [ARGUMENTS]     such as: scripts/tool.sh pytest tests/unit
+# Usage: scripts/tool.sh TOOL [ARGUMENTS]     such as: scripts/tool.sh ruff format
 # Environment: PYTHON  the Python of the environment (default: python3)
 set -eu
 . "$(dirname -- "$0")/lib.sh"

@@ -60,7 +60,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with nothing but the wheel and what it depends on, in the versions of the archive."""
+    """A virtual environment with only the wheel and what it depends on, in the versions of the archive."""
     folder = tmp_path_factory.mktemp("environment")
     locked = re.findall(r"^(\S+==[^\s;\\]+)", (ROOT / "build" / "requirements.lock").read_text(), re.M)
     (folder / "constraints").write_text("\n".join(locked))
@@ -134,7 +134,7 @@ def test_each_starts_nothing_a_second_time(program: list[str], tmp_path: Path) -
 
 
 def test_second_start_beside_a_wheel_without_a_socket_is_refused(environment: Path, tmp_path: Path) -> None:
-    """Then nothing but its command line tells that PID 1 is a ContainerPilot."""
+    """Then only its command line shows that PID 1 is a ContainerPilot."""
     program = str(environment / "bin" / "containerpilot")
     (tmp_path / "config.json").write_text(f"""{{jobs: [{{name: "app", exec: {forever()}}}]}}""")
     box = Box(tmp_path, [program])

@@ -179,7 +179,7 @@ def test_the_hooks_are_the_checks_of_the_tests() -> None:
     [repository] = load(ROOT / ".pre-commit-config.yaml")["repos"]
     hooks = {hook["id"]: hook for hook in repository["hooks"]}
 
-    assert list(hooks) == ["ruff", "ruff-format", "mypy", "codespell", "workflows"]
+    assert list(hooks) == ["ruff", "ruff-format", "mypy", "codespell", "words", "workflows"]
     assert [found for hook in hooks.values() for found in missing_scripts(hook["entry"])] == []
 
 
