@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes into the pages what is described once in code: between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Writes tables that code describes into the pages: between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 Usage: scripts/generate-docs.py          write
        scripts/generate-docs.py --check  write nothing; exit code 1 if a page differs from the code
@@ -43,28 +43,40 @@ def usage() -> str:
 def limits() -> str:
     limit = DEFAULT_LIMITS
     rows = [
-        ("connections at once", str(limit.connections), "the oldest that is owed no answer makes room; else 503"),
+        (
+            "connections at once",
+            str(limit.connections),
+            "the oldest one without a pending answer is closed; otherwise 503",
+        ),
         ("body of a request", size(limit.body), "413"),
         ("header of a request", f"{size(limit.headers)}, {limit.header_lines} lines", "431"),
-        ("time for a request to come", seconds(limit.request_seconds), "408"),
+        ("time until a request is complete", seconds(limit.request_seconds), "408"),
         ("time between two requests", seconds(limit.idle_seconds), "the connection is closed"),
-        ("time without reading anything of an answer", seconds(limit.stalled_seconds), "the connection is closed"),
+        (
+            "time in which a client reads nothing of an answer",
+            seconds(limit.stalled_seconds),
+            "the connection is closed",
+        ),
         ("answer", size(limit.response), "500"),
-        ("answers that clients have not read yet, all together", size(limit.unread), "503 in place of more than 1 MiB"),
-        ("what a stream keeps for its reader", size(limit.stream), "the stream ends; see `Last-Event-ID`"),
+        (
+            "all answers that clients have not read yet",
+            size(limit.unread),
+            "503 in place of an answer of more than 1 MiB",
+        ),
+        ("unread bytes of a stream", size(limit.stream), "the stream ends; see `Last-Event-ID`"),
         ("events that wait for the readers of streams", f"{MOST_WAITING:,}", "a stream that is further behind ends"),
-        ("changes of health kept as events", str(KEPT_CHANGES), "the oldest are forgotten"),
-        ("checks without a change kept as events", str(KEPT_CHECKS), "the oldest are forgotten"),
-        ("repeated successes of a job kept as events", str(KEPT_SUCCESSES), "the oldest are forgotten"),
-        ("other events kept", str(KEPT), "the oldest are forgotten"),
-        ("time between two signs of life of a stream", seconds(KEEP_ALIVE), ""),
-        ("time until 202", seconds(PATIENCE), "what was asked for goes on"),
+        ("changes of health kept as events", str(KEPT_CHANGES), "the oldest are dropped"),
+        ("checks without a change kept as events", str(KEPT_CHECKS), "the oldest are dropped"),
+        ("repeated successes of a job kept as events", str(KEPT_SUCCESSES), "the oldest are dropped"),
+        ("other events kept", str(KEPT), "the oldest are dropped"),
+        ("time between two keep-alive comments of a stream", seconds(KEEP_ALIVE), ""),
+        ("time until 202", seconds(PATIENCE), "the request continues"),
         ("changes that wait for their turn", str(WAITING_LIMIT), "409; 422 for a reload"),
         ("path of the socket", f"{LONGEST_PATH} bytes", "the configuration is refused"),
-        ("time of a flag", seconds(TIMEOUT), "exit code 1; not for `-follow`"),
+        ("time that a flag waits", seconds(TIMEOUT), "exit code 1; not for `-follow`"),
         ("answer that a flag reads", size(LARGEST_ANSWER), "exit code 1"),
     ]
-    lines = ["| what | limit | beyond it |", "| --- | --- | --- |"]
+    lines = ["| what | limit | beyond the limit |", "| --- | --- | --- |"]
     return "\n".join(lines + [f"| {what} | {limit} | {beyond} |" for what, limit, beyond in rows])
 
 
@@ -92,7 +104,7 @@ def pages() -> list[Path]:
 
 
 def renewed(text: str) -> str:
-    """The page with what is generated as the code says it now. KeyError for a name that nobody generates."""
+    """Returns the page with all generated parts as the code describes them. KeyError for an unknown name of a part."""
     return MARKED.sub(lambda found: f"{found[1]}{GENERATORS[found[2]]()}\n{found[3]}", text)
 
 
@@ -104,7 +116,7 @@ def main(arguments: list[str]) -> int:
         return 1 if stale else 0
     for page in stale:
         page.write_text(renewed(page.read_text()))
-        print(f"{page.relative_to(ROOT)} is written anew")
+        print(f"{page.relative_to(ROOT)} is rewritten")
     return 0
 
 
