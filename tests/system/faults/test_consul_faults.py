@@ -327,9 +327,7 @@ def test_a_useless_index_of_queries_neither_hides_a_change_nor_causes_a_storm(
 
 
 @pytest.mark.parametrize("place", ["variable", "configuration", "file"])
-def test_a_refused_token_is_not_shown(
-    pilot: StartPilot, agent: LyingAgent, tmp_path: Path, place: str
-) -> None:
+def test_a_refused_token_is_not_shown(pilot: StartPilot, agent: LyingAgent, tmp_path: Path, place: str) -> None:
     token = "b1gs05f0-77ef-secret"
     file = tmp_path / "token"
     file.write_text(f"{token}\n")
