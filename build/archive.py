@@ -11,7 +11,7 @@ for all supported Pythons, or is not built.
 What is in the archive, and who reads it:
 
     __main__.py             the first code: blocks signals, then takes what is there for this Python
-    *.py                    what stands in for modules of the standard library until the first code runs
+    *.py                    small replacements for modules of the standard library, until the program begins
     _bootstrap/__init__.py  what it does where there is no bytecode, or no usable Python
     _bootstrap/importer.py  finds and loads the modules (its own bytecode is in `start`)
     _bootstrap/code/
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 ENTRY = ROOT / "build" / "entry"
 STAMP = ROOT / ".cache" / "build.json"
 
-# Python takes a file that lacks its end, where an archive has its directory, for a script. The second line is what it
-# then refuses, by name: the encoding that the script is said to have.
-SHEBANG = "/usr/bin/env python3\n# coding: the-file-is-damaged--copy-containerpilot.pyz-anew"
-# Where the program says what it was built from, and the beginning of the line that says it.
+# Python takes a file that lacks its end, where an archive has its directory, for a script. It then
+# refuses the second line, and quotes it: it names an encoding that does not exist.
+SHEBANG = "/usr/bin/env python3\n# coding: the-file-is-damaged--copy-containerpilot.pyz-again"
+# Where the program has the commit that it was built from, and the beginning of that line.
 COMMIT_FILE = "cp/version.py"
 NO_COMMIT = b'COMMIT = ""'
 # What every start reads is not compressed: a subcommand does not load zlib. The native files are compressed already.
@@ -96,7 +96,7 @@ def stage_bootstrap(folder: Path, ours: list[Source], theirs: list[Source], foun
 
 
 def stage_licences(folder: Path, parts: list[materials.Part]) -> None:
-    """What each part says of itself, but for its manual: name, version, author, licences."""
+    """The metadata of each part without its manual: name, version, author, licences."""
     for part in parts:
         for path, content in part.information.items():
             if path.endswith("/METADATA"):

@@ -15,7 +15,7 @@ Behind the first two stands a hash (8 bytes), which `entry/__main__.py` and the 
 
 Left out is what nothing reads at run time, a sixth of the archive and of the memory of our modules: docstrings; the
 annotations of functions, of modules and of classes of no special kind; what is only there for the type checker. And the
-import of `__future__`, a module that every start would have to load for the sake of what the compiler can be told.
+import of `__future__`, a module that every start would have to load, although only the compiler needs to know of it.
 
 It imports only what every interpreter has built in: what else is alive in a process leaves traces in what `marshal`
 writes.

@@ -44,23 +44,23 @@ class Part:
     wheels: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
     compiled_in: tuple[dict[str, Any], ...] = ()  # components, as CycloneDX describes them
 
-    def said(self, name: str) -> str:
+    def metadata(self, name: str) -> str:
         """A field of its metadata; an empty text where there is none."""
-        [metadata] = (text for path, text in self.information.items() if path.endswith(".dist-info/METADATA"))
-        return str(BytesHeaderParser().parsebytes(metadata).get(name, ""))
+        [text] = (content for path, content in self.information.items() if path.endswith(".dist-info/METADATA"))
+        return str(BytesHeaderParser().parsebytes(text).get(name, ""))
 
     @property
     def name(self) -> str:
-        return self.said("Name")
+        return self.metadata("Name")
 
     @property
     def version(self) -> str:
-        return self.said("Version")
+        return self.metadata("Version")
 
     @property
     def licence(self) -> str:
         """As an expression of SPDX's."""
-        found = self.said("License-Expression") or OLD_LICENCES.get(self.said("License"))
+        found = self.metadata("License-Expression") or OLD_LICENCES.get(self.metadata("License"))
         if not found:
             raise BuildError(f"{self.name} names no licence in SPDX's words; see OLD_LICENCES in build/materials.py")
         return found
@@ -82,7 +82,7 @@ def installed(packages: Path) -> list[Part]:
     try:
         wheels = dict(map(wheel, json.loads(report.read_bytes())["install"]))
     except (OSError, ValueError, LookupError) as error:
-        raise BuildError(f"{report} is no report of pip's about {packages}: {error!r}") from error
+        raise BuildError(f"{report} is not a report of pip about {packages}: {error!r}") from error
     parts = []
     for folder in sorted(packages.glob("*.dist-info")):
         files = sorted(each for each in folder.rglob("*") if each.is_file())

@@ -65,7 +65,7 @@ def candidates(environ: Mapping[str, str]) -> list[Path]:
 
 
 def probe(executable: Path) -> Python | None:
-    """What this executable is, or None where it is no CPython that the archive is built for."""
+    """What this executable is, or None if the archive is not built for it."""
     try:
         answer = subprocess.run(
             [executable, "-I", "-S", "-c", PROBE], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True

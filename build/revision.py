@@ -1,4 +1,4 @@
-"""What is built, and as of when, as git tells it."""
+"""What is built, and as of when, from git."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ TIME_OUTSIDE_GIT = 1577836800
 
 
 def git(*arguments: str) -> str:
-    """What git says of this work tree; nothing where there is no git, no commit, or the work tree of someone else."""
+    """The output of git here; empty where there is no git, no commit, or the work tree of someone else."""
     if not (ROOT / ".git").exists():
         return ""
     environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
     try:
-        told = subprocess.run(
+        done = subprocess.run(
             ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, env=environ, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ""
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def commit() -> str:

@@ -51,7 +51,7 @@ def their_sources(packages: Path) -> list[Source]:
 
 
 def tar(files: list[Source]) -> bytes:
-    """What follows the end of the archive, a checksum, is no matter for readers of such archives."""
+    """A tar archive of these files, and behind its end a checksum, which readers of tar archives ignore."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for each in files:

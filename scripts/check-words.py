@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 
 # What is checked without arguments.
-SCOPE = ("docs", "README.md", "CONTRIBUTING.md", "SECURITY.md")
+SCOPE = ("docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "build")
 
 # Pages and folders of SCOPE that are still being rewritten. Remove an entry when its page has no finding.
 NOT_YET: tuple[str, ...] = (

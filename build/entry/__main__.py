@@ -1,7 +1,7 @@
 # The first code of the archive: compiled twice at every start, by whatever Python there is. So it is short, and Python 2.7
 # can read it.
 try:
-    # A SIGTERM that reaches PID 1 before its handlers stand is lost for good. A blocked one waits for them.
+    # A SIGTERM that reaches PID 1 before its handlers are installed is lost. A blocked one waits for them.
     import _signal
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
     import _frozen_importlib_external, _imp, marshal

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONFIG = json.dumps({"preStart": "/bin/true"})
 APP = ["/bin/sh", "-c", "exit 7"]
 OVERWRITTEN = (
-    "was overwritten while the program ran, which can read no more of it: start the program anew; "
+    "was overwritten while the program ran, which can read no more of it: start the program again; "
     "another time, remove the old file first, or rename the new one to it"
 )
 FLIPS = 12  # of each part
@@ -61,7 +61,7 @@ def with_a_flipped_bit(archive: Path, copy: Path, at: int, bit: int) -> Path:
 
 def assert_reported_as_damaged(done: subprocess.CompletedProcess[str], archive: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"containerpilot: cannot start: {archive} is damaged; copy it anew\n"
+    assert done.stderr == f"containerpilot: cannot start: {archive} is damaged; copy it again\n"
 
 
 @pytest.mark.parametrize("kept", [0.001, 0.2, 0.5, 0.99, 0.9999999], ids="{:.7%}".format)
@@ -74,7 +74,7 @@ def test_truncated_archive_says_so_in_one_line(built_archive: Path, tmp_path: Pa
     done = run(copy, "-version")
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].endswith(": the-file-is-damaged--copy-containerpilot.pyz-anew")
+    assert done.stderr.splitlines()[-1].endswith(": the-file-is-damaged--copy-containerpilot.pyz-again")
     assert len(done.stderr.splitlines()) <= 2
 
 

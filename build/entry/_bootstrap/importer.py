@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 # Who imports one of these modules means to run an application, or a subcommand.
 APPLICATION, SUBCOMMAND = "cp.app", "cp.cli.subcommands"
-# The packages with a file of bytecode of their own; a package stands before the one that it is in.
+# The packages with a file of bytecode of their own; a package precedes the one that contains it.
 PACKAGES = ("cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
-# What stands in for modules of the standard library until the program begins, see entry/stand_ins.
+# What replaces modules of the standard library until the program begins, see entry/stand_ins.
 STAND_INS = ("_stand_in", "contextlib", "functools", "types", "warnings")
 TAR_BLOCK = 512
 ZIP_LOCAL_HEADER = 30
@@ -40,7 +40,7 @@ class DamagedArchive(ImportError):
     """The archive is not as it was built. The text is one line for people."""
 
     def __init__(self, archive: str) -> None:
-        super().__init__(f"{archive} is damaged; copy it anew")
+        super().__init__(f"{archive} is damaged; copy it again")
 
 
 class OverwrittenArchive(DamagedArchive):
@@ -49,7 +49,7 @@ class OverwrittenArchive(DamagedArchive):
     def __init__(self, archive: str) -> None:
         ImportError.__init__(
             self,
-            f"{archive} was overwritten while the program ran, which can read no more of it: start the program anew; "
+            f"{archive} was overwritten while the program ran, which can read no more of it: start the program again; "
             "another time, remove the old file first, or rename the new one to it",
         )
 
@@ -67,7 +67,7 @@ class OpenArchive:
         self._directory = zipimport._zip_directory_cache[path]  # type: ignore[attr-defined]
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         if descriptor < 3:
-            # A standard stream is closed: what is written to it must fail as ever, not meet the archive there.
+            # A standard stream is closed: what is written to it must still fail, not reach the archive.
             from fcntl import F_DUPFD_CLOEXEC, fcntl
 
             standard, descriptor = descriptor, fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
@@ -108,7 +108,7 @@ class OpenArchive:
 class Importer:
     """Finds and loads the archive's modules, as importlib and linecache ask for them. `later` are the packages whose
     file of bytecode is read when a module of them is not in `modules`; without it, `modules` are all. Of such a file
-    only what most applications need stays in memory, until more of it is asked for."""
+    only what most applications need stays in memory, until a module outside of that is imported."""
 
     __slots__ = ("_application", "_archive", "_later", "_magic", "_modules", "_start", "read")
 
@@ -177,8 +177,8 @@ class Importer:
         self._modules.update({**modules, **self._modules})
 
     def _load(self, names: tuple[str, ...]) -> None:
-        """Import these modules in one go; they stand in an order in which each needs only those before it. Asked for
-        the modules of an application one by one, importlib would take a millisecond more."""
+        """Import these modules in one go; in their order each needs only those before it. Where importlib
+        imports the modules of an application one by one, it takes a millisecond more."""
         if "importtime" in sys._xoptions:
             return  # who wants to see the time of each import gets them one by one
         modules = []

@@ -1,6 +1,6 @@
 # On its way to __main__ the interpreter imports modules of the standard library of which it uses next to nothing there:
 # a third of a start on Python 3.10 and 3.11, and more where they have no bytecode. It looks into the archive first. What
-# stands in for them there becomes the module itself when more is asked of it, and is gone when the program begins.
+# replaces them there imports the module itself when code needs more of it, and is gone when the program begins.
 # Python 2.7 can read this.
 import sys
 

@@ -146,7 +146,7 @@ def test_damage_that_was_there_before_is_no_overwriting(
         file.write(b"x" * 200)
     archive._as_opened = archive._as_now()
 
-    with pytest.raises(DamagedArchive, match=f"^{archive.path} is damaged; copy it anew$"):
+    with pytest.raises(DamagedArchive, match=f"^{archive.path} is damaged; copy it again$"):
         archive.read("stored")
 
 

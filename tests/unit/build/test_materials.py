@@ -39,7 +39,7 @@ def test_installed_package_is_known_by_the_wheel_that_pip_reported(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("report", "why"), [({"install": [reported("other")]}, "knows nothing of them 1"),
-                                             ({}, "is no report of pip's")])  # fmt: skip
+                                             ({}, "is not a report of pip")])  # fmt: skip
 def test_package_without_a_report_is_refused(tmp_path: Path, report: Any, why: str) -> None:
     install(tmp_path / "packages", "them", report)
 
