@@ -1,1 +1,1 @@
-"""HTTP/1.1 over the loop: connections of clients, requests within limits, answers in small steps."""
+"""An HTTP/1.1 server on the loop (h11): connections, requests within limits, answers made in small steps."""

@@ -1,6 +1,6 @@
-"""One client: what is read and written when, and for how long.
+"""One connection of a client: a state machine of what is read and written, each with a time limit.
 
-Imported when the first client says something: h11 takes 30 ms.
+Imported when the first client sends something: importing h11 takes 30 ms.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from cp.http.ports import ConnectionOwner
 
 READ_SIZE = 65536  # bytes read from one client before others have their turn
-SMALL = 1 << 20  # bytes of an answer that is given whatever others have not read yet
+SMALL = 1 << 20  # bytes; an answer up to this size is never refused because of other clients that do not read
 
-# What a connection does.
+# The states of a connection.
 READING = "reading"  # waits for a request, or for the rest of one
-IDLE = "idle"  # was answered, and may ask again
+IDLE = "idle"  # was answered, and may send another request
 HANDLING = "handling"  # waits for the handler
-ANSWERING = "answering"  # the answer is complete and not yet all written
+ANSWERING = "answering"  # the answer is complete, and not all of it is written
 STREAMING = "streaming"  # the answer goes on
-LINGERING = "lingering"  # was refused; what it still sends is forgotten
+LINGERING = "lingering"  # was refused; what it still sends is dropped
 CLOSED = "closed"
 
 
 class ServerConnection:
-    """All methods are for the loop's thread. `deadline`: when `expire` is to be called."""
+    """Call all methods on the loop's thread. `deadline`: the time on the loop's clock at which `expire` is due."""
 
     __slots__ = (
         *("_discarded", "_exchange", "_incoming", "_interest", "_lingers", "_outbox", "_server", "_socket", "_wire"),
@@ -58,20 +58,20 @@ class ServerConnection:
         server.poller.register(self.fd, EPOLLIN)
 
     def unread(self) -> dict[int, int]:
-        """What is kept until the client has read it: by identity, since many may be sent the same, and its size."""
+        """The size in bytes of each piece that the client has not read, by identity: clients share pieces."""
         return self._outbox.kept()
 
     @property
     def evictable(self) -> bool:
-        """Whether nothing is lost but the client's patience if it has to make room for another."""
+        """Whether it may be closed to make room for another client: it waits for no answer."""
         return self.state in (READING, IDLE, LINGERING)
 
     # --- what the server calls
 
     def turn(self, events: int) -> None:
-        """Do one bounded piece of work: the descriptor is ready."""
+        """Do one bounded piece of work. The descriptor is ready."""
         if events & (EPOLLHUP | EPOLLERR) and self.state not in (READING, IDLE):
-            self.close()  # nobody is there to read an answer
+            self.close()  # nobody reads an answer any more
         elif self._outbox.size:
             self._flush()
         elif self.state is LINGERING:
@@ -91,14 +91,14 @@ class ServerConnection:
         self._settle()
 
     def turn_away(self, status: int, why: str) -> None:
-        """Whatever this client wants: it gets this answer, and no other."""
+        """Answer with this refusal, whatever the client sends, and disconnect it."""
         self._refuse(RequestRefused(status, why))
         self._settle()
 
     def wind_up(self) -> None:
-        """The server closes: only an answer that is owed is still given."""
+        """The server closes: give only the answers that are pending."""
         if self.state in (READING, IDLE) and not self._outbox.size:
-            self.turn(EPOLLIN)  # a request that is there is still answered
+            self.turn(EPOLLIN)  # a request that has arrived is still answered
         if self.state is STREAMING:
             self.end_stream()
         elif self.evictable:
@@ -146,7 +146,7 @@ class ServerConnection:
             self._write(self._wire.send(h11.Data(data=data)))
             self._settle()
             if self._server.closing:
-                self.end_stream()  # it began after all others were ended
+                self.end_stream()  # it began after the server ended all others
         return self.state is STREAMING
 
     def end_stream(self) -> None:
@@ -159,7 +159,7 @@ class ServerConnection:
     # --- reading
 
     def _take_in(self) -> None:
-        """Read, or look at what was read before, until a request is complete: the next one is for another turn."""
+        """Read or parse until one request is complete. The next one is for another turn."""
         try:
             if not self._incoming.unparsed:
                 data = self._socket.recv(READ_SIZE)
@@ -189,7 +189,7 @@ class ServerConnection:
         exchange = self._exchange = Exchange(self)
         try:
             self._server.handle(request, exchange)
-        except Exception as error:  # a fault of ours: the loop reports it, and the client is not left waiting
+        except Exception as error:  # an error in ContainerPilot: the loop reports it, and the client gets an answer
             self._server.report(error)
             if not exchange.answered:
                 exchange.reply(refusal(500, "internal error: see the log"))
@@ -216,7 +216,7 @@ class ServerConnection:
         return self._wire.send(h11.Response(status_code=status, headers=headers, reason=REASONS.get(status, "")))
 
     def _refuse(self, refused: RequestRefused) -> None:
-        """Answer what is no proper request, and have done with the client."""
+        """Answer with a refusal, and close the connection after it."""
         if self._wire.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._lingers = True
             self.answer(refusal(refused.status, str(refused)))
@@ -240,7 +240,7 @@ class ServerConnection:
                 self._written()
 
     def _send(self) -> bool:
-        """Whether the kernel took something."""
+        """Send; whether the kernel took something."""
         try:
             return self._outbox.send(self._socket) > 0
         except OSError:
@@ -248,7 +248,7 @@ class ServerConnection:
             return False
 
     def _is_read(self) -> bool:
-        """Whether the client reads at all: the kernel calls a unix socket writable only once most of it was read."""
+        """Whether the client reads at all. The kernel calls a unix socket writable only once most of it is read."""
         before = self._outbox.size
         self._flush()
         return self._outbox.size < before
@@ -258,7 +258,7 @@ class ServerConnection:
             self.deadline = self._server.now() + self._server.limits.stalled_seconds
 
     def _written(self) -> None:
-        """Nothing is left to write."""
+        """Everything is written."""
         if self.state is STREAMING:
             self.deadline = NEVER
         elif self.state is not ANSWERING:
@@ -294,7 +294,7 @@ class ServerConnection:
             exchange.ended()
 
     def _settle(self) -> None:
-        """Make the poller's interest fit the state. A writable socket is one whose next request may be looked at."""
+        """Fit the poller's interest to the state. While bytes wait to be parsed it polls for EPOLLOUT: always ready."""
         if self.state is CLOSED:
             return
         if self._outbox.size or (self._incoming.unparsed and self.evictable):

@@ -1,4 +1,4 @@
-"""What a handler holds while it owes an answer: the exchange, and the stream that an answer can be."""
+"""The handler's side of a request: it answers through an `Exchange`, at once, later, or with a stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ResponseStream:
-    """An answer that goes on. `on_close` is called once, when it has ended, whoever ended it."""
+    """An answer of unknown length. `on_close` is called once when it ends, on either side."""
 
     __slots__ = ("_connection", "on_close")
 
@@ -29,21 +29,21 @@ class ResponseStream:
         self.on_close: Callable[[], object] | None = None
 
     def send(self, data: bytes) -> bool:
-        """Send it now or as the client reads; False if the stream has ended, be it because the client lagged behind."""
+        """Send it now, or when the client reads. False if the stream has ended, even because the client was slow."""
         return self._connection is not None and self._connection.send_piece(data)
 
     def close(self) -> None:
-        """End it in order; what was sent before is still delivered."""
+        """End the answer; what was sent before is still delivered."""
         if self._connection is not None:
             self._connection.end_stream()
 
     def cut_off(self) -> None:
-        """End it in the middle: the client sees that something is missing."""
+        """Close the connection without ending the answer, so that the client sees that a part is missing."""
         if self._connection is not None:
             self._connection.close()
 
     def ended(self) -> None:
-        """The connection tells."""
+        """Called by the connection when the stream is over."""
         self._connection = None
         callback, self.on_close = self.on_close, None
         if callback is not None:
@@ -51,9 +51,9 @@ class ResponseStream:
 
 
 class Exchange:
-    """The answer that is owed to one request: given once, at once or later, with `reply` or with `stream`.
+    """The pending answer to one request. Call `reply` or `stream` exactly once, at any time.
 
-    `on_gone` is called if the client leaves before that; an answer given then goes nowhere.
+    `on_gone` is called if the client disconnects first; a later answer is dropped.
     """
 
     __slots__ = ("_answered", "_connection", "_stream", "on_gone")
@@ -70,7 +70,7 @@ class Exchange:
             connection.answer(response)
 
     def stream(self, status: int, content_type: str) -> ResponseStream:
-        """Begin an answer of unknown length. To HEAD it is over at once."""
+        """Begin an answer of unknown length. For HEAD it ends at once."""
         connection = self._claim()
         if connection is None or not connection.begin_stream(status, content_type):
             return ResponseStream(None)
@@ -88,7 +88,7 @@ class Exchange:
         return self._connection
 
     def ended(self) -> None:
-        """The connection tells: the answer is under way to the client, or there is no client any more."""
+        """Called by the connection: the answer is on its way, or the client has disconnected."""
         self._connection = None
         callback, self.on_gone = self.on_gone, None
         if self._stream is not None:

@@ -1,9 +1,9 @@
-"""Answers that may be long: made in small steps of the clients' time, and once for all that ask for the same.
+"""Makes long answers in small steps of the clients' time, and one answer for all clients that request the same page.
 
-Whoever asks while a page is being made gets the next one, which is about a moment after the question. So however many
-ask, and however often, at most one page of a name is made at a time, and each is sent to everybody who waits for it.
+A client that requests a page while it is being made gets the next one, so that no answer is older than its request. At
+most one page of a name is in work at a time, however many clients request it.
 
-Imported when the first client says something.
+Imported when the first client sends something.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     Reply = Callable[[Response], object]
     Make = Callable[[], Generator[None, None, Response]]
 
-PIECE = 1 << 17  # bytes, about, of which a long answer is put together: what is joined in one go
+PIECE = 1 << 17  # bytes, about, of each piece of a long answer
 
 
 class LongAnswers:
-    """The pages of one server. All methods are for the loop's thread.
+    """The long answers of one server. Call all methods on the loop's thread.
 
-    `make()` yields between steps of at most 0.1 ms, and returns the answer. Each reply gets it when it is complete:
-    an error on the way is an error to the client, never half an answer.
+    `make()` yields between steps of at most 0.1 ms and returns the answer. `reply` is called with the complete answer:
+    if `make` fails, the client gets an error, never half an answer.
     """
 
     __slots__ = ("_in_work", "_loop", "_waiting")
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._waiting: dict[str, list[Reply]] = {}  # who gets the next page, by its name
+        self._waiting: dict[str, list[Reply]] = {}  # the replies for the next page, by its name
         self._in_work: set[str] = set()
 
     def ask(self, name: str, make: Make, reply: Reply) -> None:
@@ -49,7 +49,7 @@ class LongAnswers:
         while replies := self._waiting.pop(name, None):
             try:
                 response = yield from make()
-            except Exception as error:  # a fault of ours: the clients are not left waiting
+            except Exception as error:  # an error in ContainerPilot: the clients must not wait forever
                 report(self._loop, error)
                 response = refusal(500, "internal error: see the log")
             for reply in replies:
@@ -59,8 +59,10 @@ class LongAnswers:
 
 
 def gathered(parts: Iterable[bytes], limit: int) -> Generator[None, None, tuple[bytes, ...]]:
-    """A long body of small parts, one part a step, in pieces that are neither small nor large. It ends soon after
-    `limit` bytes: a longer one is refused in any case."""
+    """Join the small parts of a long body, one part a step, into pieces of about PIECE bytes.
+
+    It stops soon after `limit` bytes, because the server refuses a longer answer anyway.
+    """
     pieces: list[bytes] = []
     size = kept = 0
     waiting: list[bytes] = []
@@ -79,10 +81,9 @@ def gathered(parts: Iterable[bytes], limit: int) -> Generator[None, None, tuple[
 
 
 def json_parts(value: dict[str, object], separators: tuple[str, str] = (", ", ": ")) -> Iterator[bytes]:
-    """A JSON object as text, part by part: what is a list or an iterator in it, one element at a time.
+    """Encode a JSON object part by part: lists and iterators in it, one element a part.
 
-    The elements of an iterator are made only when their turn comes. Of one that has none, nothing is there to tell that
-    it was to be a list: `[]` is written.
+    An iterator is read only when its turn comes, and becomes a list, `[]` if it has no element.
     """
     comma, colon = separators
     encode = JSONEncoder(ensure_ascii=False, separators=separators).encode
@@ -103,7 +104,7 @@ def json_parts(value: dict[str, object], separators: tuple[str, str] = (", ", ":
 
 
 def report(loop: Loop, error: Exception) -> None:
-    """Let the loop report a fault of ours, as of any callback that fails."""
+    """Let the loop report an error in ContainerPilot, as it does for a callback that fails."""
     loop.call_soon(_raise, error)
 
 

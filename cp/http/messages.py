@@ -1,4 +1,4 @@
-"""What an HTTP server and its handlers exchange: requests, responses, and the limits of both."""
+"""Requests, responses and their limits: what an HTTP server and its handlers exchange."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ REASONS = {
 
 
 class Limits:
-    """How much a client may take. Sizes in bytes, times in seconds.
+    """The limits of a server and of each client. Sizes are in bytes, times in seconds.
 
-    connections: at once; each costs a descriptor and about 10 KiB.
-    body: of a request; thousands of environment variables.
-    headers: of a request, its first line included; several times what other servers allow.
-    header_lines: each costs 2 microseconds of the loop's time.
-    response: of an answer's body, which is kept until the client has read it. Enough for 100,000 jobs of usual size, or
-        for 40,000 whose checks all say as much as is shown of them.
-    unread: of the answers that all clients together have not read yet, beyond which there is none of more than a MiB.
-    stream: kept for a reader of a stream; one that lags further behind is let go.
-    request_seconds: from the first byte of a request, or from the connection, to the request's last byte.
+    connections: open at the same time; each takes a descriptor and about 10 KiB.
+    body: of a request; enough for thousands of environment variables.
+    headers: of a request, with its first line; several times what other servers allow.
+    header_lines: of a request; each takes 2 microseconds of the loop's time.
+    response: of an answer's body, which stays in memory until the client has read it. Enough for 100,000 jobs of usual
+        size, or for 40,000 with the longest output of a check that is shown.
+    unread: of the answers that all clients together have not read; beyond it the server refuses answers above 1 MiB.
+    stream: unread bytes of one stream; the server disconnects a reader that is further behind.
+    request_seconds: from the connection, or from the first byte of a request, to the last byte of the request.
     idle_seconds: between an answer and the next request.
-    stalled_seconds: without reading anything of an answer.
-    linger, linger_seconds: what is still read, and forgotten, of a request that was refused: who is cut off while it
-        writes never reads why.
+    stalled_seconds: without reading any part of an answer.
+    linger, linger_seconds: bytes and time in which the server reads and drops the rest of a request that it refused. A
+        client whose connection is reset while it writes never reads the refusal.
     """
 
     __slots__ = (
@@ -104,7 +104,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class Request:
-    """One request, complete."""
+    """One complete request."""
 
     __slots__ = ("body", "headers", "method", "path", "query")
 
@@ -119,7 +119,7 @@ class Request:
 
 
 class Response:
-    """One answer. HEAD gets it without its body, which is in several pieces where it is long."""
+    """One answer. A long body is in several pieces; the answer to HEAD has none."""
 
     __slots__ = ("content_type", "headers", "pieces", "size", "status")
 
@@ -145,7 +145,7 @@ def encode(value: object, separators: tuple[str, str] | None = None) -> bytes:
 
 
 def utf_8(text: str) -> bytes:
-    """The text in UTF-8; what was not text in the first place (bytes of a process's output) becomes U+FFFD."""
+    """Encode text as UTF-8. Surrogates, which stand for undecodable bytes of a process's output, become U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:

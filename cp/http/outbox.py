@@ -1,4 +1,4 @@
-"""What one client has not read yet."""
+"""The bytes of answers that one client has not read yet."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     import _socket
     from collections.abc import Iterable
 
-SEND_SIZE = 1 << 18  # bytes given to the kernel in one go: 0.1 ms
+SEND_SIZE = 1 << 18  # bytes of one call of sendmsg(2): 0.1 ms
 SEND_PIECES = 16
 
 
 class Outbox:
-    """Pieces on their way to a socket. They are not copied: many clients may be sent the same ones."""
+    """A queue of pieces for one socket. Pieces are not copied: many clients may get the same ones."""
 
     __slots__ = ("_pieces", "size")
 
@@ -31,7 +31,7 @@ class Outbox:
                 self.size += len(piece)
 
     def send(self, socket: _socket.socket) -> int:
-        """Give the kernel some of it; how many bytes it took, 0 if it takes none now. Raises OSError."""
+        """Send some of it; the number of bytes that the kernel took, 0 if it takes none now. Raises OSError."""
         if not self.size:
             return 0
         try:
@@ -60,5 +60,5 @@ class Outbox:
         return found
 
     def kept(self) -> dict[int, int]:
-        """What is kept in memory, by identity, and its size: a piece is kept until its last byte is read."""
+        """The size in bytes of each piece in memory, by its identity. A piece stays until its last byte is sent."""
         return {id(piece.obj): len(piece.obj) for piece in self._pieces if isinstance(piece.obj, bytes)}

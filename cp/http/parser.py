@@ -1,6 +1,6 @@
-"""What one client sends becomes requests, within limits. No socket in here.
+"""Parses what one client sends into requests, within limits. This module has no socket.
 
-Imported when the first client says something: h11 takes 30 ms.
+Imported when the first client sends something: importing h11 takes 30 ms.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ PARTS_PER_TURN = 64  # a body may come in chunks of one byte, each of which cost
 
 
 class RequestRefused(Exception):
-    """No request that can be answered otherwise: the status to answer with, and why."""
+    """The request is refused; `status` is the HTTP status of the answer."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(f"{REASONS.get(status, REASONS[400])}: {why}")
@@ -21,13 +21,13 @@ class RequestRefused(Exception):
 
 
 class ClientDisconnected(Exception):
-    """The client has closed its side after a complete request, or without any."""
+    """The client closed its side after a complete request, or before any."""
 
 
 class RequestParser:
-    """`wire` is h11's side of the connection: the answers are made by it too.
+    """Parses the requests of one connection. `wire` is h11's state of the connection; it formats the answers as well.
 
-    `unparsed`: there may be more in what was fed, so that `next` is to be called without feeding.
+    `unparsed`: the bytes that were fed may contain more, so call `next` without feeding.
     """
 
     __slots__ = ("_body", "_body_size", "_head", "_limits", "_lines", "_tail", "unparsed", "wire")
@@ -49,17 +49,17 @@ class RequestParser:
 
     @property
     def wants_continue(self) -> bool:
-        """Whether the client sends its body only once it is told to go on."""
+        """Whether the client waits for `100 Continue` before it sends the body."""
         return self.wire.they_are_waiting_for_100_continue
 
     def feed(self, data: bytes) -> None:
-        """What was read; nothing at the end. Raises Refused."""
+        """Take bytes that were read; no bytes at the end of the stream. Raises RequestRefused."""
         if self._head is None:
             self._count_lines(data)
         self.wire.receive_data(data)
 
     def next(self) -> Request | None:
-        """A complete request; None if it is not there yet. Raises Refused, Gone."""
+        """Return the next complete request, or None if there is none yet. Raises RequestRefused, ClientDisconnected."""
         self.unparsed = False
         try:
             for _ in range(PARTS_PER_TURN):
@@ -82,7 +82,7 @@ class RequestParser:
         return None
 
     def restart(self) -> bool:
-        """After the answer: whether there is something of the next request already. Raises Refused."""
+        """Begin the next request after an answer; whether a part of it has arrived already. Raises RequestRefused."""
         self.wire.start_next_cycle()
         self._head = None
         self._body_size = self._lines = 0
@@ -93,7 +93,7 @@ class RequestParser:
         return self.unparsed
 
     def _count_lines(self, data: bytes) -> None:
-        """Of headers that come; h11 counts bytes only, and takes its time for each line."""
+        """Count the lines of the headers. h11 limits only their bytes, and each line costs it time."""
         seen = self._tail + data
         ends = [end for end in (seen.find(b"\n\r\n"), seen.find(b"\n\n")) if end >= 0]
         self._lines += seen.count(b"\n", len(self._tail), min(ends, default=len(seen)))

@@ -1,4 +1,4 @@
-"""A client whose server has not imported yet what speaks HTTP."""
+"""A client of a server that has not imported h11 yet."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class PendingConnection:
-    """Among the connections it has its place, which it gives up for others, as they do.
+    """Counts among the connections, and is closed for others like an idle one.
 
-    HTTP is imported once a newcomer sends something, or has been silent for so long that it is to get an answer.
+    The server imports h11 when the client sends something, or when it has been silent for too long and gets an answer.
     """
 
     __slots__ = ("_server", "client", "deadline", "due", "fd")
@@ -30,24 +30,24 @@ class PendingConnection:
         server.poller.register(self.fd, select.EPOLLIN)
 
     def unread(self) -> dict[int, int]:
-        """What is kept for it: nothing."""
+        """No answer is kept for it."""
         return {}
 
     @property
     def evictable(self) -> bool:
-        """Whether it waits for nothing yet."""
+        """Whether it does not wait for an answer yet."""
         return self.deadline != NEVER
 
     def turn(self, _: int) -> None:
         """The descriptor is ready, or may be."""
         try:
-            said = self.client.recv(1, MSG_PEEK)
+            received = self.client.recv(1, MSG_PEEK)
         except BlockingIOError:
             return
         except OSError:
-            said = b""
-        if said:
-            self.due = NEVER  # once HTTP is there it has its time
+            received = b""
+        if received:
+            self.due = NEVER  # its time begins once h11 is imported
             self._await_http()
         else:
             self.close()
@@ -59,16 +59,16 @@ class PendingConnection:
         self.close()
 
     def close(self) -> None:
-        self.hush()
+        self.stop_polling()
         self.client.close()
         self._server.forget(self)
 
-    def hush(self) -> None:
-        """Let the poller say no more of it."""
+    def stop_polling(self) -> None:
+        """Take it out of the poller."""
         if self.evictable:
             self.deadline = NEVER
             self._server.poller.unregister(self.fd)
 
     def _await_http(self) -> None:
-        self.hush()
-        self._server.first_words()
+        self.stop_polling()
+        self._server.import_http()

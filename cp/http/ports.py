@@ -38,5 +38,5 @@ if TYPE_CHECKING:
         def note_deadline(self, deadline: float) -> None:
             """Call `expire` of the connection not before this time, on the loop's clock."""
 
-        def first_words(self) -> None:
-            """A pending connection waits until HTTP is imported."""
+        def import_http(self) -> None:
+            """A pending connection waits until h11 is imported."""

@@ -1,8 +1,8 @@
-"""An HTTP/1.1 server on the loop. Nothing in it blocks, and no client can take more than its share of the loop.
+"""An HTTP/1.1 server on the loop. Nothing in it blocks, and no client gets more than its share of the loop's time.
 
-The clients have a poller of their own, which is one descriptor to the loop: a crowd of them is served in the clients'
-time (see cp/engine/loop.py). What speaks HTTP is imported on a thread when the first client says something: who only
-tries whether somebody listens here costs next to nothing.
+All clients share one poller, which is one descriptor of the loop: the loop serves even a crowd of them in the time that
+it has for clients (see cp/engine/loop.py). h11 is imported on a thread when the first client sends something: a client
+that only connects costs next to nothing.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_LIMITS", "Limits", "Request", "Response", "Server"]
 
 ACCEPTED_PER_TURN = 16
-SERVED_AT_ONCE = 4  # clients asked from the kernel in one go, which returns them in rotation
-ACCEPT_PAUSE = 0.1  # seconds without accepting, after the system refused to
-CLOSE_TURN = 0.002  # seconds that the close itself has for the answers that are owed; the rest is done piece by piece
-GRACE = 0.6  # seconds for answers that are owed when the server closes
+SERVED_AT_ONCE = 4  # clients in one call of epoll_wait(2), which returns ready ones in rotation
+ACCEPT_PAUSE = 0.1  # seconds without accepting after accept(2) failed
+CLOSE_TURN = 0.002  # seconds that `close` itself spends on pending answers; the rest is done in pieces
+GRACE = 0.6  # seconds for the pending answers when the server closes
 
 
 class Server:
-    """Serves clients of `listener`, which is bound, listening and non-blocking, and which it closes. OSError if the
-    loop cannot watch it; then the listener is as it was.
+    """Serves the clients of `listener`, a bound, listening and non-blocking socket, and closes it in the end.
+
+    Raises OSError if the loop cannot watch the listener, which is left open then.
 
     `handle(request, exchange)` is called on the loop's thread for each complete request. `prepare` is called once, on
-    another thread, before that: to import what the handler needs. `name` stands in front of the log's lines.
-    `refusal(client)` says why a client is not served, whatever it asks for; "" if it is.
+    another thread, before the first request: it imports what the handler needs. `name` begins the log's lines.
+    `refusal(client)` returns why a client is not served at all; "" if it is.
     """
 
     def __init__(
@@ -87,18 +88,18 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many there are now."""
+        """The number of connected clients."""
         return len(self._connections)
 
     def unread(self, more: tuple[bytes, ...]) -> int:
-        """Bytes of answers that are kept until their clients have read them, if these are sent to one more."""
+        """The bytes of all answers that clients have not read, with `more` sent to one more client."""
         kept = {id(piece): len(piece) for piece in more}
         for connection in self._connections.values():
             kept |= connection.unread()
         return sum(kept.values())
 
     def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
-        """Accept nobody any more, give the answers that are owed, for so many seconds at most, and call back."""
+        """Stop accepting, give pending answers for at most `grace` seconds, then call `done`."""
         if done is not None:
             self._done.append(done)
         if not self.closing:
@@ -114,12 +115,12 @@ class Server:
             self._finish()
 
     def _last_clients(self) -> None:
-        """Whoever was in the queue when the server was told to close came in time."""
+        """Accept the clients that were in the queue when `close` was called."""
         if self._open is not None and self._resume is None:
             self._accept()
 
     def _start(self, pieces: Iterator[object]) -> None:
-        """Do as much of it at once as may delay a stop: at the end of the program nobody is there to do the rest."""
+        """Do a short part at once: at the end of the program no loop is left that would do the rest."""
         end = self.now() + CLOSE_TURN
         for _ in pieces:
             if self.now() >= end:
@@ -133,7 +134,7 @@ class Server:
                 yield
 
     def _has(self, connection: ServerConnection | PendingConnection) -> bool:
-        """Whether it is still one of ours, and not closed."""
+        """Whether it is still connected."""
         return self._connections.get(connection.fd) is connection
 
     def _abort(self) -> None:
@@ -154,14 +155,14 @@ class Server:
     # --- what connections call
 
     def forget(self, connection: Client) -> None:
-        """It is closed."""
+        """The connection is closed."""
         del self._connections[connection.fd]
         if self.closing and not self._connections:
             # Not at once: it may be in the middle of its turn.
             self._loop.call_soon(self._finish)
 
     def report(self, error: BaseException) -> None:
-        """A handler failed: let the loop say so, as of any callback."""
+        """A handler failed: the loop reports it, as it does for any callback."""
         self._loop.call_soon(_raise, error)
 
     def note_deadline(self, deadline: float) -> None:
@@ -186,8 +187,8 @@ class Server:
 
     # --- the first client
 
-    def first_words(self) -> None:
-        """A newcomer waits for what speaks HTTP. Meanwhile those that come wait in the listener's queue."""
+    def import_http(self) -> None:
+        """Import h11 for a pending connection. Until that is done, new clients wait in the listener's queue."""
         if self._importing:
             return
         self._importing = True
@@ -204,7 +205,7 @@ class Server:
 
             if self._prepare is not None:
                 self._prepare()
-        except Exception as error:  # an import can fail in every way, and the application is to run on all the same
+        except Exception as error:  # an import can fail in every way, and the application must run on
             self._loop.post(self._not_imported, f"{type(error).__name__}: {error}")
         else:
             self._loop.post(self._imported, ServerConnection)
@@ -213,15 +214,15 @@ class Server:
         if self.closing:
             return
         self._open = connection
-        self._loop.add_pieces(self._admit_newcomers(connection))
+        self._loop.add_pieces(self._admit_pending(connection))
 
-    def _admit_newcomers(self, connection: type[ServerConnection]) -> Iterator[None]:
+    def _admit_pending(self, connection: type[ServerConnection]) -> Iterator[None]:
         for pending in list(self._connections.values()):
             if isinstance(pending, PendingConnection) and self._has(pending):
-                pending.hush()
+                pending.stop_polling()
                 try:
                     admitted = connection(self, pending.client)
-                except OSError as error:  # the poller gave up its place, and gets none again
+                except OSError as error:  # its place in the poller is free again, and another one is not available
                     pending.close()
                     self._report_refusal(error)
                 else:
@@ -232,8 +233,8 @@ class Server:
             self._accept_on()
 
     def _not_imported(self, fault: str) -> None:
-        """Who waits for HTTP cannot be served. The next to say something is a new attempt: it may only have been out
-        of descriptors."""
+        """Close the clients that wait for h11. The next one that sends something makes a new attempt: perhaps only
+        descriptors had run out."""
         if self.closing:
             return
         if fault != self._fault:
@@ -252,7 +253,7 @@ class Server:
     # --- clients
 
     def _serve(self) -> None:
-        """Give some clients a turn. Those that are left out are reported again, ahead of those that were not."""
+        """Give some clients a turn. The kernel reports the others first the next time."""
         while True:
             ready = self.poller.poll(0, SERVED_AT_ONCE)
             for fd, events in ready:
@@ -263,7 +264,7 @@ class Server:
                 return
 
     def _accept(self) -> None:
-        """Take some clients from the queue, in which there is one at least."""
+        """Accept some of the clients that wait in the queue."""
         has_room = self._make_room()
         if has_room is None or self._importing:
             return
@@ -273,7 +274,7 @@ class Server:
                 return
             try:
                 connection = self._open(self, client) if self._open is not None else PendingConnection(self, client)
-            except OSError as error:  # the poller takes no more
+            except OSError as error:  # the poller has no room
                 client.close()
                 self._pause(error)
                 return
@@ -299,9 +300,10 @@ class Server:
             connection.turn_away(503, "all connections are busy, try again later")
 
     def _make_room(self) -> bool | None:
-        """Close the oldest connection that is owed no answer, if need be. None: the time is over, try again.
+        """Close the oldest connection that waits for no answer, if the limit is reached.
 
-        False: all are owed one. Then there is one more than the limit, for as long as it takes to tell a client.
+        True: there is room. None: the time of this turn is over, try again. False: all connections wait for an answer.
+        Then one more than the limit is accepted, and gets a refusal.
         """
         if len(self._connections) < self.limits.connections:
             return True
@@ -309,7 +311,7 @@ class Server:
             return None
         for connection in list(self._connections.values()):
             if connection.evictable:
-                connection.turn(select.EPOLLIN)  # its request may be there, and only its turn not yet
+                connection.turn(select.EPOLLIN)  # its request may have arrived, and only its turn has not come yet
             if connection.evictable:
                 connection.close()
             if len(self._connections) < self.limits.connections:
@@ -319,7 +321,7 @@ class Server:
         return False
 
     def _is_over(self) -> bool:
-        """Whether it is another's turn. The last clients are taken in whatever the time is."""
+        """Whether the clients' time of this turn is over. It never is for the last clients of a server that closes."""
         return not self.closing and self._loop.clients_over()
 
     def _next_client(self) -> _socket.socket | None:
@@ -331,7 +333,7 @@ class Server:
                 return None
             except OSError as error:
                 if error.errno in (ECONNABORTED, EINTR, EPERM, EPROTO):
-                    continue  # that client has left, or is kept out by the system
+                    continue  # that client has left, or the system keeps it out
                 self._pause(error)
                 return None
             client = _socket.socket(listener.family, listener.type, listener.proto, fd)
@@ -339,7 +341,7 @@ class Server:
             return client
 
     def _pause(self, error: OSError) -> None:
-        """The system does not let us accept: too many open files, or no memory. Clients wait in the queue meanwhile."""
+        """accept(2) failed: too many open files, or no memory. Clients wait in the queue meanwhile."""
         self._report_refusal(error)
         if self.closing or self._resume is not None:
             return

@@ -1,6 +1,6 @@
 """Listens on a TCP port of one address of this machine.
 
-On the way to the application's start: C modules and our own only.
+A start may import it: only C modules and our own.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import _socket
 import errno
 
-BACKLOG = 512  # clients that may wait while the loop is busy; the kernel cuts it to net.core.somaxconn
+BACKLOG = 512  # clients that may wait while the loop is busy; the kernel limits it to net.core.somaxconn
 
 _REASONS = {
     errno.EADDRINUSE: "another program listens there: name another `port`, or stop that program",
@@ -19,18 +19,18 @@ _REASONS = {
 
 
 class PortError(Exception):
-    """The port cannot be had; says why, and what would help."""
+    """The port is not available. The text says why, and what would help."""
 
 
 def shown(address: str, port: int) -> str:
-    """As it stands in a URL: `10.0.0.1:9090`, `[::1]:9090`."""
+    """The address as in a URL: `10.0.0.1:9090`, `[::1]:9090`."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def listen(address: str, port: int) -> _socket.socket:
     """A listening, non-blocking socket at a numeric IPv4 or IPv6 address. Raises PortError.
 
-    A port that a program before us has just left is had at once; one that is listened on is not.
+    A port that another program has just closed is available at once. A port that it still listens on is not.
     """
     is_ipv6 = ":" in address
     try:
@@ -40,7 +40,7 @@ def listen(address: str, port: int) -> _socket.socket:
     try:
         listener.setblocking(False)
         listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-        if is_ipv6:  # `::` is not to take the port of the IPv4 addresses as well
+        if is_ipv6:  # `::` must not take the port of the IPv4 addresses as well
             listener.setsockopt(_socket.IPPROTO_IPV6, _socket.IPV6_V6ONLY, 1)
         listener.bind((address, port))
         listener.listen(BACKLOG)
