@@ -33,7 +33,6 @@ NOT_YET: tuple[str, ...] = (
     *("docs/configuration.md", "docs/jobs.md", "docs/telemetry.md"),
     "docs/architecture.md",
     *("docs/performance.md", "docs/reference"),
-    *("docs/security.md", "docs/troubleshooting.md"),
 )
 
 # Regular expressions, in any case; a space stands for any white space. Each with what to write in its place.
