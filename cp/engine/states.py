@@ -17,16 +17,16 @@ class State:
 
 
 MEANINGS = {
-    State.WAITING: "for the event that starts it",
+    State.WAITING: "it waits for the event that starts it",
     State.SKIPPED: "the event that starts it can no longer come: the job that sends it has ended, or is skipped",
-    State.HELD: "stopped on request; only a request, or a reload that changes it, starts it again",
-    State.SCHEDULED: "between two runs of a periodic job",
+    State.HELD: "it was stopped on request; only a request, or a reload that changes it, starts it again",
+    State.SCHEDULED: "it is a periodic job between two runs",
     State.RUNNING: "its process runs",
-    State.ACTIVE: "started; it has no process, only a health check or a registration",
-    State.PAUSING: "between an exit, or a start that failed, and the next start",
-    State.DRAINING: "`stopping` is announced; the jobs that wait for it run",
-    State.TERMINATING: "its process was told to end",
-    State.COMPLETE: "done; only a request, or a reload that changes it, starts it again",
+    State.ACTIVE: "it is started; it has no process, only a health check or a registration",
+    State.PAUSING: "it pauses between an exit, or a failed start, and the next start",
+    State.DRAINING: "`stopping` is published; the jobs that wait for it run",
+    State.TERMINATING: "its process has got SIGTERM",
+    State.COMPLETE: "it is done; only a request, or a reload that changes it, starts it again",
 }
 
 MOVES = {

@@ -40,15 +40,15 @@ class Condition:
 
 
 CONDITIONS = (
-    Condition("pid1", "PID 1, root, everything there", quick=True),
-    Condition("child", "not PID 1: the child of another init", pid_1=False, quick=True),
+    Condition("pid1", "PID 1, root, nothing removed", quick=True),
+    Condition("child", "not PID 1, but the child of another init", pid_1=False, quick=True),
     Condition("uid", f"uid {STRANGER}, which has no passwd entry", uid=STRANGER),
     Condition("ro", "read-only root", read_only=True),
     Condition("nohome", "no HOME", home=False),
     Condition("notmp", "no /tmp", tmp="none"),
-    Condition("noexec", "/tmp without the right to execute", tmp="noexec"),
+    Condition("noexec", "/tmp without the permission to execute", tmp="noexec"),
     Condition("noproc", "no /proc", proc=False),
-    Condition("nopyc", "no bytecode in the standard library, and none may be written", bytecode=False),
+    Condition("nopyc", "no bytecode in the standard library, and no permission to write it", bytecode=False),
     Condition("nocaps", "root without any capability, no_new_privs", capabilities=False),
     Condition(
         "seccomp",
@@ -56,11 +56,11 @@ CONDITIONS = (
         "calls of newer kernels",
         seccomp=True,
     ),
-    Condition("closed", "standard input, output and errors closed", closed=True, quick=True),
-    Condition("tty", "a terminal: foreground job, what is typed, Ctrl-C", terminal=True, quick=True),
+    Condition("closed", "standard input, output and error closed", closed=True, quick=True),
+    Condition("tty", "a terminal: foreground job, typed text, Ctrl-C", terminal=True, quick=True),
     Condition(
         "all",
-        f"at once: uid {STRANGER}, read-only root, no HOME, /tmp, /proc, bytecode, capabilities; seccomp",
+        f"all at once: uid {STRANGER}, read-only root, no HOME, /tmp, /proc, bytecode, capabilities; seccomp",
         uid=STRANGER,
         read_only=True,
         home=False,
@@ -73,7 +73,7 @@ CONDITIONS = (
     ),
     Condition(
         "consul",
-        "a Consul that is not there: the application runs all the same; with `python3-minimal`, one line that names "
+        "a Consul that does not exist: the application still runs; with `python3-minimal`, one line names "
         "the missing module and the package that has it",
         consul=True,
     ),

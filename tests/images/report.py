@@ -18,16 +18,16 @@ NOT_PLAYED = "-"
 PAGE = """\
 # Where it runs
 
-Made by `scripts/test-images.sh --write`; [images.md](../images.md) has the recipes. Each cell of the table is one run
-of this scene:
+`scripts/test-images.sh --write` makes this page; [images.md](../images.md) has the recipes. Each cell of the table is
+one run of these steps:
 
 {scene}
 
-Each row is a root file system and the Python in it: `debian-*` have that Python, a shell and little else, from Debian's
-packages (`minimal` is `python3-minimal`, `full` is `python3`); in `musl` Python is built against musl and all else is
-busybox; `machine-*` are interpreters of the machine that the table was made on. All have /dev with the usual devices,
-and a folder that can be written under every condition, for the catalogue. Each column but the first takes something
-away:
+Each row is a root file system and the Python in it. `debian-*` have this Python, a shell and little more, from the
+packages of Debian (`minimal` is `python3-minimal`, `full` is `python3`). In `musl`, Python is built against musl, and
+everything else is busybox. `machine-*` are interpreters of the machine that made the table. All rows have /dev with
+the usual devices, and a folder for the catalogue that is writable under every condition. Each column except the first
+one removes or changes something:
 
 {legend}
 
@@ -36,10 +36,12 @@ away:
 {notes}
 """
 SCENE = """\
-1. `preStart` runs, then the application starts. At a terminal it gets the foreground, what is typed, and Ctrl-C.
-2. Its health check passes, it is registered in a `directory`, and a watch tells of it.
-3. The configuration changes; at SIGHUP it is registered anew, and the watch tells of that.
-4. At SIGTERM `preStop` runs, the application ends, `postStop` runs, it is deregistered, its exit code is given back."""
+1. `preStart` runs, then the application starts. At a terminal, it gets the foreground, the typed text, and Ctrl-C.
+2. Its health check passes. ContainerPilot registers it in a `directory`, and a watch reports it.
+3. The configuration changes. At SIGHUP, ContainerPilot registers the application again, and the watch reports the
+   change.
+4. At SIGTERM `preStop` runs, the application ends, `postStop` runs, and ContainerPilot deregisters the application.
+   It exits with the exit code of the application."""
 
 
 def title(row: Row) -> str:
@@ -59,7 +61,7 @@ def shown(row: dict[str, Outcome], condition: Condition) -> str:
 
 
 def reasons(outcomes: Iterable[Outcome]) -> list[str]:
-    """What failed and what could not be played, with why. Of reasons that begin alike the first is told in full."""
+    """What failed and what could not be played, with why. Of reasons that begin alike, only the first is complete."""
     found: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.reason:
