@@ -1,4 +1,4 @@
-"""What this program is to keep to, and whether it does."""
+"""The budgets of this program, and whether it meets them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from benchmarks.samples import Key, Samples, quantile
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A limit, and the figure that is held against it.
+    """A limit, and the figure that is compared with it.
 
     The figure is the median (or another quantile) of `key`; with a `base`, its ratio to the median of that.
-    `unit` follows the numbers in the table. `stretch` is what would be better than asked.
+    `unit` follows the numbers in the table. `stretch` is a more ambitious limit.
     """
 
     what: str
@@ -55,7 +55,7 @@ BUDGETS = (
     Budget("… one service, as PID 1", ("start as PID 1", PILOT_SERVICE), 2.2, 1.7, "x", BARE),
     Budget("exec → app, no bytecode", ("start without bytecode", PILOT), 90, 70),
     Budget("… one service", ("start without bytecode", PILOT_SERVICE), 90, 70),
-    Budget("app's exit → ours", ("exit", PILOT), 2, 1),
+    Budget("app's exit → ContainerPilot's exit", ("exit", PILOT), 2, 1),
     Budget("… as PID 1", ("exit as PID 1", PILOT), 2, 1),
     Budget("… of an app that ends at once", ("exit at once", PILOT), 2, 1),
     Budget("SIGTERM → app", ("term", PILOT), 1, 0.5),

@@ -52,7 +52,7 @@ class Driver:
         return answer
 
     def can_be_pid1(self) -> bool:
-        """Are new pid and mount namespaces to be had here?"""
+        """Whether new pid and mount namespaces are available here."""
         command = [self.path, "-p", "-m", "run", "-f", str(self.bench.folder / "records"), "--", "/bin/true"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.returncode == 0 and json.loads(done.stdout)["status"] == 0
@@ -92,7 +92,7 @@ def measure_latency(
 ) -> None:
     """Start, exit and SIGTERM of each candidate, plain and as PID 1, and bare Python.
 
-    `bare` is an interpreter whose standard library has no bytecode; None: not to be had. Without `slow_too` the slow
+    `bare` is an interpreter whose standard library has no bytecode; None: not available. Without `slow_too` the slow
     candidates are only measured plain, and once.
     """
     samples = driver.bench.samples

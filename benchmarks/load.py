@@ -77,4 +77,4 @@ def measure_load(bench: Bench, agent: Agent, *, seconds: float) -> None:
     if not alive:
         samples.add(LAG, PILOT, None)
     often = f"{JOBS} checks and {changes / seconds:.0f} changes a second"
-    samples.notes.append(f"load: {started} jobs, {often}, {len(asking.took)} questions")
+    samples.notes.append(f"load: {started} jobs, {often}, {len(asking.took)} queries")

@@ -85,7 +85,7 @@ def _options() -> argparse.Namespace:
 
 
 def _noise(bench: Bench, loads: tuple[float, float]) -> tuple[list[str], bool]:
-    """What a reader needs to judge how far the figures can be trusted, and whether that is not far."""
+    """Returns notes about the reliability of the figures, and whether they are noisy."""
     gate = bench.gate
     load = f"load average {loads[0]:.2f} at the start, {loads[1]:.2f} at the end"
     lines = [f"{load}; {gate.forced} of {gate.passed + gate.forced} runs began on a busy machine"]

@@ -1,4 +1,4 @@
-"""docs/performance.md and its plots. The page's prose is written by hand; what stands between markers is made here."""
+"""docs/performance.md and its plots. People write the text of the page; this module makes the parts between markers."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _bar(results: Results, measure: str, candidate: str) -> plot.Bar:
     values = tuple(samples.values.get((measure, candidate), ()))
     reason = samples.cell(measure, candidate)
     if reason == "-":
-        reason = "not to be had" if candidate in results.missing else "not measured"
+        reason = "not available" if candidate in results.missing else "not measured"
     return plot.Bar(candidate, values, reason, _kind(candidate))
 
 
@@ -97,7 +97,7 @@ def sections(results: Results) -> dict[str, str]:
     """What stands between the markers of the page, by their names."""
     held, last = report.budgets(results.samples)
     machine = "\n".join(f"- {line}" for line in [results.machine, *results.versions, results.how])
-    warning = "**NOISY: the machine was busy with other things. Take these figures for a first look only.**\n\n"
+    warning = "**NOISY: the machine was busy with other things. Use these figures only for a first impression.**\n\n"
     return {
         "machine": warning + machine if results.noisy else machine,
         "budgets": f"{held}\n\n{last[:1].upper()}{last[1:]}.",

@@ -55,7 +55,7 @@ COMPARED = (
     ),
 )
 START_RATIO, START_WITHOUT_BYTECODE = 2.2, 90.0
-"""What the start is to keep to: so many times bare Python; so many ms where the standard library has no bytecode."""
+"""The budget of the start: its ratio to bare Python; milliseconds if the standard library has no bytecode."""
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -83,10 +83,12 @@ def _sentences(samples: Samples) -> list[str]:
         if values := samples.values.get((measure, PILOT_SERVICE)):
             found.append(f"Catalogue change → process, {dialect} dialect: {_percentiles(values)} changes.")
     if (floor := samples.median(WATCH, FLOOR)) is not None:
-        found.append(f"The floor, a blocking query's answer read in Python: {short(floor)} ms.")
+        found.append(
+            f"The lower limit, the time in which Python reads the answer of a blocking query: {short(floor)} ms."
+        )
     for measure, during in (("flood lag", "during a flood"), (LAG, "of 200 jobs and 50 watches")):
         if values := samples.values.get((measure, PILOT)):
-            found.append(f"An answer {during}: {_percentiles(values)} questions.")
+            found.append(f"An answer {during}: {_percentiles(values)} queries.")
     if values := samples.values.get((REACTION, PILOT)):
         found.append(f"Signal → process, while 30 read the metrics of 1000 jobs: {_percentiles(values)} signals.")
     found += ratios(samples)
@@ -99,7 +101,7 @@ def _percentiles(values: list[float]) -> str:
 
 
 def by_python(samples: Samples) -> str:
-    """The start on each Python, held against what it is to keep to; empty if none was measured."""
+    """The start on each Python, compared with its budget; empty if none was measured."""
     rows = []
     for version in pythons.versions(samples):
         bare, start = samples.median(pythons.BARE, version), samples.median(pythons.START, version)
@@ -144,8 +146,8 @@ def budgets(samples: Samples) -> tuple[str, str]:
 
 
 def missing(results: Results) -> list[str]:
-    """What could not be had, a sentence each."""
-    return [f"Not to be had: {name}: {why}." for name, why in results.missing.items()]
+    """Programs that are not available, a sentence each."""
+    return [f"Not available: {name}: {why}." for name, why in results.missing.items()]
 
 
 def notes(results: Results) -> str:

@@ -32,7 +32,6 @@ SCOPE = ("docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "build")
 NOT_YET: tuple[str, ...] = (
     *("docs/configuration.md", "docs/jobs.md", "docs/telemetry.md"),
     "docs/architecture.md",
-    *("docs/performance.md"),
 )
 
 # Regular expressions, in any case; a space stands for any white space. Each with what to write in its place.

@@ -23,7 +23,7 @@ SHOWN = {
 }
 
 
-def told(name: str) -> dict[str, str]:
+def described(name: str) -> dict[str, str]:
     """The candidates of a plot and what it says of each, from the description that it carries."""
     picture = ET.parse(FOLDER / name).getroot()
     description = picture.find("{http://www.w3.org/2000/svg}desc")
@@ -51,7 +51,7 @@ def cells(line: str) -> list[str]:
 
 
 def test_the_budgets_are_those_that_the_benchmark_holds_figures_against() -> None:
-    (table,) = tables(PAGE, "What it is to keep to")
+    (table,) = tables(PAGE, "Budgets")
 
     assert [row[0] for row in table] == [budget.what for budget in BUDGETS]
     for row, budget in zip(table, BUDGETS, strict=True):
@@ -66,7 +66,7 @@ def test_the_page_shows_all_plots_and_no_others() -> None:
 
 def test_plots_show_the_figures_of_the_tables() -> None:
     for name, (heading, kind) in SHOWN.items():
-        shown, listed = told(f"{name}.svg"), column(heading, kind)
+        shown, listed = described(f"{name}.svg"), column(heading, kind)
         assert set(shown) >= {"containerpilot", "tini"}, name
         for candidate, figure in shown.items():
             if re.match(r"[0-9.]+ (ms|MB)$", figure):
@@ -75,7 +75,7 @@ def test_plots_show_the_figures_of_the_tables() -> None:
 
 def test_each_python_of_the_table_is_in_its_plot() -> None:
     (table,) = tables(PAGE, "On each Python")
-    shown = told("pythons.svg")
+    shown = described("pythons.svg")
 
     assert table
     assert {row[0] for row in table} <= set(shown)

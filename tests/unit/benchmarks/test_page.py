@@ -50,7 +50,7 @@ def test_figures_take_the_place_of_older_ones_and_prose_stays(measured: Results,
     assert "By hand." in text
     assert "old" not in text
     assert "- a machine\n- tini 0.19.0\n- 9 rounds" in text
-    assert "Not to be had: s6: no apt-get." in text
+    assert "Not available: s6: no apt-get." in text
     assert "- load average 0" in text
 
 
@@ -60,7 +60,7 @@ def test_every_budget_is_a_row_with_its_verdict(measured: Results, tmp_path: Pat
 
     assert {budget.what for budget in BUDGETS} <= set(verdicts)
     assert verdicts["exec → app, to bare Python"] == "within"
-    assert verdicts["app's exit → ours"] == "**MISSED, 1 failed**"
+    assert verdicts["app's exit → ContainerPilot's exit"] == "**MISSED, 1 failed**"
     assert verdicts["SIGTERM → app"] == "not measured"
 
 
@@ -80,7 +80,7 @@ def test_there_is_a_plot_for_what_was_measured_and_none_for_the_rest(measured: R
     plots = {file.name: file.read_text() for file in (tmp_path / "performance").iterdir()}
     assert sorted(plots) == ["orphans.svg", "pythons.svg", "start.svg"]
     assert "2000 left after 3 s" in plots["orphans.svg"]
-    assert "not to be had" in plots["start.svg"]
+    assert "not available" in plots["start.svg"]
 
 
 def test_a_page_without_a_place_for_something_is_refused(measured: Results, tmp_path: Path) -> None:
