@@ -1,21 +1,33 @@
 #!/usr/bin/env python3
 """Writes tables that code describes into the pages: between `<!-- generated: NAME -->` and `<!-- end -->`.
 
+`keys` has two arguments: `<!-- generated: keys jobs jobs[].health -->` is the table of the keys of this object in the
+jobs dialect. Without a path it is the table of the keys at top level.
+
 Usage: scripts/generate-docs.py          write
        scripts/generate-docs.py --check  write nothing; exit code 1 if a page differs from the code
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cp.config.reference.key import Json, Key
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cp.cli.client import LARGEST_ANSWER, TIMEOUT  # noqa: E402
 from cp.cli.flags import USAGE  # noqa: E402 - the path had to be set first
+from cp.config.reference.key import ORIGINALS  # noqa: E402
+from cp.config.reference.tree import keys_of  # noqa: E402
 from cp.control.event_stream import KEEP_ALIVE, MOST_WAITING  # noqa: E402
 from cp.control.routes import PATIENCE  # noqa: E402
 from cp.control.socket_file import LONGEST_PATH  # noqa: E402
@@ -25,7 +37,9 @@ from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.http.messages import DEFAULT_LIMITS  # noqa: E402
 from cp.telemetry.metrics.own import OWN  # noqa: E402
 
-MARKED = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(<!-- generated: ([a-z-]+)((?: [^ >]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
+MOST_VALUES = 8  # that a table lists
+LARGEST = 10**6  # of the limits that people want to know
 
 
 def states() -> str:
@@ -96,26 +110,79 @@ def metrics() -> str:
     return "\n".join(rows)
 
 
-GENERATORS = {"metrics": metrics, "states": states, "usage": usage, "limits": limits}
+def keys(dialect: str, path: str = "") -> str:
+    rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    for key in keys_of(dialect, path):
+        cells = (f"`{key.name}`", one_of(key.types), default_of(key), meaning_of(key, dialect))
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(rows)
+
+
+def default_of(key: Key) -> str:
+    if key.required:
+        return "required"
+    if key.default_key:
+        return f"`{key.default_key}`"
+    return key.default_words or ("none" if key.default is None else written(key.default))
+
+
+def meaning_of(key: Key, dialect: str) -> str:
+    """The sentences of the table, and those that follow from its other columns."""
+    sentences = [key.meaning]
+    values = [written(value) for value in key.values]
+    if len(values) <= MOST_VALUES and any(value not in key.meaning for value in values):
+        sentences.append(f"{'Either' if len(values) == 2 else 'One of'} {one_of(values)}.")
+    if isinstance(key.most, int) and key.most < LARGEST:
+        sentences.append(f"From {key.least} to {key.most}.")
+    elif (isinstance(key.least, int) and key.least > 0) or key.least == "1ms":
+        sentences.append(f"At least {str(key.least).replace('ms', ' ms')}.")
+    if key.environment and not key.environment_is_default:
+        sentences.append(f"`{key.environment}` wins over it.")
+    if dialect in key.since:
+        sentences.append(f"Not in ContainerPilot {ORIGINALS[dialect]}.")
+    return " ".join(sentences)
+
+
+def one_of(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+def written(value: Json) -> str:
+    return f"`{json.dumps(value)}`"
+
+
+GENERATORS: dict[str, Callable[..., str]] = {
+    "keys": keys,
+    "limits": limits,
+    "metrics": metrics,
+    "states": states,
+    "usage": usage,
+}
 
 
 def pages() -> list[Path]:
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def renewed(text: str) -> str:
+def renewed(page: Path) -> str:
     """Returns the page with all generated parts as the code describes them. KeyError for an unknown name of a part."""
-    return MARKED.sub(lambda found: f"{found[1]}{GENERATORS[found[2]]()}\n{found[3]}", text)
+
+    def generated(found: re.Match[str]) -> str:
+        text = GENERATORS[found[2]](*found[3].split())
+        text = text.replace(f"]({page.name}#", "](#")
+        return f"{found[1]}{text}\n{found[4]}"
+
+    return MARKED.sub(generated, page.read_text())
 
 
 def main(arguments: list[str]) -> int:
-    stale = [page for page in pages() if renewed(page.read_text()) != page.read_text()]
+    stale = [page for page in pages() if renewed(page) != page.read_text()]
     if "--check" in arguments:
         for page in stale:
             print(f"{page.relative_to(ROOT)} differs from the code: run scripts/generate-docs.py")
         return 1 if stale else 0
     for page in stale:
-        page.write_text(renewed(page.read_text()))
+        page.write_text(renewed(page))
         print(f"{page.relative_to(ROOT)} is rewritten")
     return 0
 

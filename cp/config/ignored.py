@@ -7,7 +7,7 @@ were overwritten afterwards. Imported only when a configuration has a key that i
 from __future__ import annotations
 
 # By the path of the object, without indices; each key in lower case, with what to use in its place.
-_JOBS = {
+JOBS = {
     "jobs": {
         "execTimeout": "`timeout`",
         "freqInterval": "`when.interval`",
@@ -37,7 +37,7 @@ _JOBS = {
         "metricType": "`type`",
     },
 }
-_SERVICES = {
+SERVICES = {
     "services": {
         "definition": "`port`, `interfaces` and `tags`",
         "discoveryService": "`consul`, `etcd` or `directory` at top level",
@@ -65,7 +65,7 @@ _SERVICES = {
 
 def instead_of(path: str, key: str, *, jobs_dialect: bool) -> str:
     """What to use in place of a key of the object at this key path; empty if the Go program refused the key."""
-    table = (_JOBS if jobs_dialect else _SERVICES).get(_without_indices(path), {})
+    table = (JOBS if jobs_dialect else SERVICES).get(_without_indices(path), {})
     return next((advice for name, advice in table.items() if name.lower() == key.lower()), "")
 
 

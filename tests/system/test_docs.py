@@ -13,21 +13,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from cp.config import catalogs, dialect, settings
+from cp.config import dialect
 from cp.config.errors import ConfigError
-from cp.config.jobs import compiler as jobs
-from cp.config.jobs import health as jobs_health
-from cp.config.jobs import job as jobs_job
-from cp.config.jobs import service as jobs_service
-from cp.config.jobs import telemetry as jobs_telemetry
-from cp.config.jobs import triggers as jobs_triggers
-from cp.config.jobs import watches as jobs_watches
 from cp.config.load import load as load_plan
-from cp.config.services import backends as services_backends
-from cp.config.services import compiler as services
-from cp.config.services import registered as services_registered
-from cp.config.services import tasks as services_tasks
-from cp.config.services import telemetry as services_telemetry
+from cp.config.reference.jobs import EVENTS
+from cp.config.reference.tree import ROOTS, inside, walk
 from cp.config.source import Source
 from cp.control.routes import ControlRoutes
 from cp.http.messages import REASONS
@@ -41,10 +31,8 @@ if TYPE_CHECKING:
 
     from cp.plan import Plan
 
-REFERENCE = ROOT / "docs" / "configuration.md"
 JOBS = ROOT / "docs" / "jobs.md"
 CONTROL = ROOT / "docs" / "control.md"
-TELEMETRY = ROOT / "docs" / "telemetry.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 
 BLOCKS = blocks()
@@ -116,46 +104,22 @@ def test_commands_print_what_is_shown(block: Block, folder: Path) -> None:
 # --- tables
 
 
-KEYS: dict[tuple[Path, str], list[tuple[str, ...]]] = {
-    (REFERENCE, "Top-level keys"): [services._KEYS],
-    (REFERENCE, "logging"): [settings._LOGGING_KEYS],
-    (REFERENCE, "consul"): [catalogs._CONSUL_KEYS, catalogs._TLS_KEYS],
-    (REFERENCE, "etcd"): [catalogs._ETCD_KEYS],
-    (REFERENCE, "services"): [services_registered._KEYS, services_registered._CONSUL_KEYS],
-    (REFERENCE, "backends"): [services_backends._KEYS],
-    (REFERENCE, "tasks"): [services_tasks._TASK_KEYS],
-    (REFERENCE, "coprocesses"): [services_tasks._COPROCESS_KEYS],
-    (JOBS, "Top-level keys"): [jobs._KEYS],
-    (JOBS, "jobs"): [jobs_job._KEYS],
-    (JOBS, "when"): [jobs_triggers._KEYS],
-    (JOBS, "Events"): [jobs_triggers._EVENTS],
-    (JOBS, "health"): [jobs_health._KEYS],
-    (JOBS, "port"): [jobs_service._CONSUL_KEYS],
-    (JOBS, "watches"): [jobs_watches._KEYS],
-    (JOBS, "control"): [("socket", "users")],
-    (TELEMETRY, "The jobs dialect"): [jobs_telemetry._KEYS, jobs_telemetry._METRIC_KEYS],
-    (TELEMETRY, "The services dialect"): [services_telemetry._KEYS, ("check", "poll", "timeout")],
-    (JOBS, "logging"): [settings._LOGGING_KEYS, ("raw",)],
-}
+def test_the_pages_have_the_table_of_each_object() -> None:
+    """Written by scripts/generate-docs.py; what both dialects have, or an object has twice, is there once."""
+    shown = {
+        (dialect, path)
+        for page in PAGES
+        for dialect, path in re.findall(r"^<!-- generated: keys (\w+) ?(\S*) -->$", page.read_text(), re.M)
+    }
+    objects = {(of, inside(path, key)) for of in ROOTS for path, key in walk(of) if key.keys}
+    elsewhere = {("services", "etcd.tls"), ("jobs", "jobs[].health.logging")}
+    elsewhere |= {("jobs", path) for path in ("consul", "consul.tls", "etcd", "etcd.tls")}
+    assert shown == {(of, "") for of in ROOTS} | objects - elsewhere
 
 
-@pytest.mark.parametrize(("page", "heading"), KEYS, ids=lambda value: str(getattr(value, "stem", value)))
-def test_the_reference_has_exactly_the_keys_that_the_program_knows(page: Path, heading: str) -> None:
-    described = [sorted(key for row in table for key in code(row[0])) for table in tables(page, heading)]
-    assert described == [sorted(known) for known in KEYS[page, heading]]
-
-
-@pytest.mark.parametrize("page", [REFERENCE, JOBS], ids=lambda page: page.stem)
-def test_the_reference_has_every_value_of_logging(page: Path) -> None:
-    accepted = {key: set(code(row[3])) for table in tables(page, "logging") for row in table for key in code(row[0])}
-    assert {level.lower() for level in accepted["level"]} == set(settings._LEVELS) - {"warning"}
-    assert {"default", "text", "json"} <= accepted["format"]
-    assert accepted["output"] >= {"stdout", "stderr"}
-
-
-def test_the_keys_of_both_dialects_are_all_named() -> None:
-    text = REFERENCE.read_text()
-    assert all(f"`{key}`" in text for key in dialect.SERVICES_KEYS + dialect.JOBS_KEYS)
+def test_the_events_are_those_of_the_table_of_keys() -> None:
+    (table,) = tables(JOBS, "Events")
+    assert sorted(key for row in table for key in code(row[0])) == sorted(EVENTS)
 
 
 def test_the_page_has_exactly_the_endpoints_that_the_program_knows() -> None:

@@ -42,6 +42,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "config": ("config/jobs", "config/json5", "config/services", "config/template", "plan", "platform"),
     "config/jobs": ("config", "config/json5", "plan", "platform"),
     "config/services": ("config", "config/json5", "config/template", "plan", "platform"),
+    "config/reference": ("config",),
     "config/json5": (),
     "config/template": (),
     "log": ("json_fallback", "plan", "platform"),

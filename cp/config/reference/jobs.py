@@ -1,0 +1,333 @@
+"""The keys of the jobs dialect."""
+
+from __future__ import annotations
+
+from cp.config.reference.catalogs import CATALOGS
+from cp.config.reference.key import JOBS, NEW, Key
+from cp.config.reference.shared import (
+    LAST_PORT,
+    MOST_RESTARTS,
+    STOPS,
+    TELEMETRY_PORT,
+    metric_keys,
+    of_consul,
+    settings,
+    telemetry,
+)
+
+# The events that may start a job. `quit` never comes; ContainerPilot 3 accepted it.
+EVENTS = (
+    *("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "changed"),
+    *("startup", "shutdown", "enterMaintenance", "exitMaintenance", "error", "quit", "SIGHUP", "SIGUSR2"),
+)
+
+_LOGGING = Key(
+    "logging",
+    "object",
+    "[Where the output goes](jobs.md#logging).",
+    {"raw": True},
+    keys=(
+        Key(
+            "raw",
+            "boolean",
+            "The output goes directly to the standard output and error of ContainerPilot, not through the log.",
+            True,
+            default=False,
+        ),
+    ),
+)
+
+_WHEN = Key(
+    "when",
+    "object",
+    "[What starts the job](jobs.md#when).",
+    {"source": "prepare", "once": "exitSuccess"},
+    default_words="at the start, once",
+    keys=(
+        Key(
+            "once",
+            "string",
+            "Starts the job when [this event](jobs.md#events) comes for the first time.",
+            "exitSuccess",
+            values=EVENTS,
+            needs=("source",),
+            excludes=("each", "interval"),
+        ),
+        Key(
+            "each",
+            "string",
+            "Starts the job each time [this event](jobs.md#events) comes.",
+            "exitSuccess",
+            values=EVENTS,
+            needs=("source",),
+            excludes=("once", "interval"),
+        ),
+        Key(
+            "source",
+            "string",
+            "Who sends the event: a job, `check.JOB`, `watch.NAME`, `SIGHUP` or `SIGUSR2`. An event of `global` needs "
+            "none.",
+            "prepare",
+            default_words='`"global"` for its events',
+            needs=("once", "each"),
+            excludes=("interval",),
+        ),
+        Key(
+            "interval",
+            "duration",
+            "Runs the job at the start, and then again after each interval.",
+            "10m",
+            least="1ms",
+            excludes=("source", "once", "each", "timeout"),
+        ),
+        Key(
+            "timeout",
+            "duration",
+            "How long the job waits for the event. Then the event is `timerExpired`, and the job is done. If it is the "
+            "main job, everything stops with exit code 1.",
+            "5m",
+            needs=("once", "each"),
+            excludes=("interval",),
+        ),
+    ),
+)
+
+_HEALTH = Key(
+    "health",
+    "object",
+    "[The health check](jobs.md#health). A job with a `port` needs one.",
+    {"exec": ["/app/check.sh", "--quick"], "interval": 5, "ttl": 15},
+    keys=(
+        Key(
+            "exec",
+            "command",
+            "The job is healthy if this command exits with 0. Without it ContainerPilot sends heartbeats, there are no "
+            "events, and the health is `unknown`, as in ContainerPilot 3.8.",
+            ["/app/check.sh", "--quick"],
+        ),
+        Key(
+            "interval",
+            "seconds",
+            "The time between two checks. The first check runs one `interval` after the first start of the job.",
+            10,
+            required=True,
+            least=1,
+        ),
+        Key(
+            "ttl",
+            "seconds",
+            "The entry in the catalogue lapses if no check has passed for this time. It should be longer than "
+            "`interval`.",
+            15,
+            required=True,
+            least=1,
+        ),
+        Key(
+            "timeout",
+            "duration",
+            "The time limit of one check. Then ContainerPilot kills it, and it has failed. 0 means no limit.",
+            "2s",
+            default_key="interval",
+        ),
+        Key(
+            "failures",
+            "integer",
+            "After this number of failures in a row the service is reported as critical at once. With 0 the `ttl` runs "
+            "out.",
+            3,
+            default=0,
+            least=0,
+            since=NEW,
+        ),
+        _LOGGING,
+    ),
+)
+
+_JOBS = Key(
+    "jobs",
+    "array of objects",
+    "[What runs](jobs.md#jobs).",
+    [{"name": "app", "exec": ["/app/server", "--port", "8000"]}, {"name": "prepare", "exec": "/app/prepare.sh"}],
+    keys=(
+        Key(
+            "name",
+            "string",
+            "The name, not blank. The events of the job have it as their source. "
+            "[Several jobs may share one](jobs.md#jobs-of-one-name), with a warning.",
+            "app",
+            required=True,
+        ),
+        Key(
+            "exec",
+            "command",
+            "The command that runs. A job without it has only a health check, a registration, or events that others "
+            "wait for.",
+            ["/app/server", "--port", "8000"],
+        ),
+        _WHEN,
+        Key(
+            "main",
+            "boolean",
+            "When this job is done, everything is stopped, and ContainerPilot ends with its exit code. Only one job "
+            "can be the main job.",
+            True,
+            default=False,
+            needs=("exec",),
+            since=NEW,
+        ),
+        Key(
+            "stdin",
+            "string",
+            '[What the job reads](jobs.md#stdin): `"inherit"` is the standard input of ContainerPilot, `"null"` is '
+            "nothing, a path with a slash is a file.",
+            "/run/secrets/dump.sql",
+            default="null",
+            default_words='`"inherit"` for the main job, otherwise `"null"`',
+            values=("inherit", "null"),
+            open_values=True,
+            needs=("exec",),
+            since=NEW,
+        ),
+        Key(
+            "successExitCodes",
+            ("integers", "integer"),
+            "[Exit codes](jobs.md#successexitcodes) that are a success, besides 0.",
+            [143],
+            least=0,
+            most=255,
+            needs=("exec",),
+            since=NEW,
+        ),
+        Key(
+            "restarts",
+            ("integer", "string"),
+            '[How many times](jobs.md#restarts) the job is started again after it ends: a number, `"unlimited"`, or '
+            '`"never"`.',
+            3,
+            default="never",
+            default_words='`"never"`; `"unlimited"` with `when.interval`',
+            values=("unlimited", "never"),
+            least=0,
+            most=MOST_RESTARTS,
+            needs=("exec",),
+        ),
+        Key(
+            "timeout",
+            "duration",
+            "The time limit of one run. Then ContainerPilot kills it, and the run has failed.",
+            "30s",
+            default_words="none; `when.interval` for a periodic job",
+            least="1ms",
+            needs=("exec",),
+        ),
+        Key(
+            "stopTimeout",
+            "duration",
+            "How long the jobs that wait for `stopping` of this job may delay its end. 0 means no limit.",
+            "20s",
+        ),
+        _HEALTH,
+        Key(
+            "port",
+            "integer",
+            "The port of the service. [Registers the job](jobs.md#port) in the catalogue while it is healthy.",
+            8000,
+            least=1,
+            most=LAST_PORT,
+            needs=("health",),
+        ),
+        Key(
+            "id",
+            "string",
+            "[The id of this instance](jobs.md#port) in the catalogue.",
+            "app-1",
+            default_words="`<name>-<hostname>`",
+            needs=("port",),
+            since=NEW,
+        ),
+        Key(
+            "interfaces",
+            ("strings", "string"),
+            "[Which address is registered](configuration.md#interfaces).",
+            ["eth1", "static:10.0.0.1"],
+            default=["eth0:inet", "inet"],
+            needs=("port",),
+        ),
+        Key("tags", ("strings", "string"), "Tags in the catalogue.", ["v2"], needs=("port",)),
+        Key(
+            "initial_status",
+            "string",
+            "Registers the job with this status before its first check.",
+            "warning",
+            values=("passing", "warning", "critical"),
+            needs=("port",),
+        ),
+        of_consul(("port",)),
+        _LOGGING,
+    ),
+)
+
+_WATCHES = Key(
+    "watches",
+    "array of objects",
+    "[Other services](jobs.md#watches) that are followed in the catalogue.",
+    [{"name": "database", "interval": 10}],
+    keys=(
+        Key(
+            "name",
+            "string",
+            "The name of the service, by [the same rule](jobs.md#port) as for a job with a `port`. The events have the "
+            "source `watch.<name>`.",
+            "database",
+            required=True,
+        ),
+        Key(
+            "interval",
+            "seconds",
+            "The time between two queries, where the catalogue cannot report changes.",
+            10,
+            required=True,
+            least=1,
+        ),
+        Key("tag", "string", "Only instances with this tag count.", "primary"),
+        Key("dc", "string", "The datacenter of Consul.", "dc2", default_words="the agent's"),
+        Key(
+            "mode",
+            "string",
+            '`"push"`: the catalogue reports changes where it can; `"poll"`: a query each `interval`, and at no other '
+            "time.",
+            "poll",
+            default="push",
+            values=("push", "poll"),
+            since=NEW,
+        ),
+    ),
+)
+
+_TELEMETRY = telemetry(
+    (
+        TELEMETRY_PORT,
+        Key(
+            "interfaces",
+            ("strings", "string"),
+            "[The address](configuration.md#interfaces) on which telemetry listens.",
+            ["eth1", "static:10.0.0.1"],
+            default=["eth0:inet", "inet"],
+        ),
+        Key(
+            "tags",
+            ("strings", "string"),
+            "Tags in the catalogue. The version of ContainerPilot is added.",
+            ["v2"],
+        ),
+        Key(
+            "metrics",
+            "array of objects",
+            "The metrics that may be recorded.",
+            [{"namespace": "app", "name": "orders", "type": "counter"}],
+            keys=metric_keys(has_default_help=True),
+        ),
+    )
+)
+
+KEYS = (_JOBS, _WATCHES, *CATALOGS, *settings(JOBS), _TELEMETRY, *STOPS)
