@@ -10,7 +10,7 @@ import select
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -110,6 +110,7 @@ def pytest_runtest_call() -> Generator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Generator[None]:
-    with _guard.closed():
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None]:
+    """After the last test of a run the fixtures of all tests end, such as the servers of system tests."""
+    with _guard.closed() if nextitem else nullcontext():
         yield

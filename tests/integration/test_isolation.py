@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,3 +72,30 @@ def test_unit_tests_reach_no_socket_no_process_no_thread_and_no_clock(tmp_path: 
     assert "16 failed, 1 passed, 1 error" in done.stdout, done.stdout + done.stderr
     assert done.stdout.count("it belongs to tests/integration") >= 17
     assert CONFTEST.strip() in (ROOT / "tests" / "unit" / "conftest.py").read_text()
+
+
+def test_fixtures_of_other_tests_may_end_after_the_last_unit_test(tmp_path: Path) -> None:
+    unit = tmp_path / "unit"
+    unit.mkdir()
+    (unit / "conftest.py").write_text(CONFTEST)
+    (unit / "test_last.py").write_text("def test_passes():\n    pass\n")
+    (tmp_path / "conftest.py").write_text(
+        "import subprocess, pytest\n"
+        "@pytest.fixture(scope='session')\n"
+        "def server():\n"
+        "    yield\n"
+        "    subprocess.run(['true'])\n"
+    )
+    (tmp_path / "test_first.py").write_text("def test_passes(server):\n    pass\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_first.py", "unit"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    assert "error" not in done.stdout
