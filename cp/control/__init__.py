@@ -1,1 +1,1 @@
-"""The control socket: who may use it, what it is asked, and how it answers."""
+"""The control socket: its file, who may use it, its requests and their answers."""

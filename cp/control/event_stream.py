@@ -1,4 +1,4 @@
-"""`/v3/events`: what happened, as a list or as server-sent events that go on."""
+"""`/v3/events`: the last events as a list, or events as they happen as a stream (server-sent events)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from cp.http.exchange import ResponseStream
     from cp.http.messages import Request
 
-KEEP_ALIVE = 15.0  # seconds between comments, by which both sides notice that the other is gone
+KEEP_ALIVE = 15.0  # seconds between comments, by which each side notices that the other is gone
 COMMENT = b":\n\n"
-MOST_WAITING = 10_000  # events that are kept for the readers of streams
-BATCH, BATCH_SIZE = 64, 1 << 14  # events, and bytes, about, that one reader is sent before others have their turn
+MOST_WAITING = 10_000  # events that are kept for slow readers
+BATCH, BATCH_SIZE = 64, 1 << 14  # events, and about how many bytes, one reader gets before others have their turn
 
 
 def shape(entry: HistoryEntry) -> dict[str, object]:
@@ -28,7 +28,7 @@ def shape(entry: HistoryEntry) -> dict[str, object]:
 
 
 def of_query(request: Request, key: str) -> str:
-    """The value of a key in the query, percent-encoded as it is there; empty without one."""
+    """The value of a key of the query, still percent-encoded; empty without the key."""
     pairs = (each.partition("=") for each in request.query.split("&"))
     return next((value for name, _, value in pairs if name == key), "")
 
@@ -41,10 +41,10 @@ def wants_stream(request: Request) -> bool:
 
 
 def kept_after(history: History, last_id: str, name: str) -> list[HistoryEntry]:
-    """What a reader that saw `last_id` has not seen; everything, if that number is not of this history."""
+    """The events after `last_id`; all events if that number is not from this history."""
     entries = list(history.entries(name))
     seen = int(last_id) if last_id.isascii() and last_id.isdecimal() and len(last_id) < 20 else 0
-    if seen > history.number:  # counted by a program that ran before this one
+    if seen > history.number:  # a number of an earlier run
         return entries
     return [entry for entry in entries if entry.number > seen]
 
@@ -60,10 +60,10 @@ class Item:
 
 
 class Feed:
-    """Passes on the history to its readers, in the clients' time: nothing that happens waits for those who follow it.
+    """Sends events to all readers, in the time that the loop has for clients: no event waits for a reader.
 
-    Each event is formatted once, and readers that are at the same event are sent the same bytes. One that is more than
-    MOST_WAITING events behind is cut off, and may ask for the rest with its `Last-Event-ID`.
+    Each event is formatted once, and readers at the same event get the same bytes. A reader that is more than
+    MOST_WAITING events behind is disconnected, and may continue with `Last-Event-ID`.
     """
 
     __slots__ = (
@@ -75,8 +75,8 @@ class Feed:
         self._loop = loop
         self._history = history
         self._followers: dict[Follower, None] = {}
-        self._waiting: deque[Item] = deque()  # what not all readers have been sent yet
-        self._formatted = 0  # how many of them are
+        self._waiting: deque[Item] = deque()  # events that not all readers have got yet
+        self._formatted = 0  # the number of them that are formatted
         self._first = 0  # the number of the first of them
         self._last_batch = (0, 0, b"")  # the number of its first event and of the one after its last, and its text
         self._is_pumping = False
@@ -89,7 +89,7 @@ class Feed:
         return self._first + len(self._waiting)
 
     def add(self, open_stream: Callable[[], ResponseStream], last_id: str, name: str) -> None:
-        """Send a new reader what is kept and was not seen, then what happens; all of it, or what a name is about."""
+        """Send a new reader the events after `last_id`, then those to come; with `name` only those about it."""
         if self._unfollow is None:
             self._first = self._history.number + 1
             self._unfollow = self._history.follow(self._happened)
@@ -111,7 +111,7 @@ class Feed:
     def _begin(
         self, follower: Follower, open_stream: Callable[[], ResponseStream], kept: list[HistoryEntry]
     ) -> Iterator[None]:
-        # One piece, so that a reader knows at once that it is connected and has everything.
+        # In one piece, so that the reader learns at once that it is connected, and has all earlier events.
         parts = [COMMENT]
         for entry in kept:
             parts.append(_event(entry))
@@ -137,7 +137,7 @@ class Feed:
             self._loop.add_pieces(self._pump())
 
     def _pump(self) -> Iterator[None]:
-        """Until all have been sent everything: one event, or one reader, a step."""
+        """Run until all readers have all events; each step formats one event or serves one reader."""
         while behind := [each for each in self._followers if each.is_behind]:
             while self._formatted < len(self._waiting):
                 item = self._waiting[self._formatted]
@@ -159,7 +159,7 @@ class Feed:
         self._formatted = max(0, self._formatted - 1)
 
     def after(self, number: int, name: str) -> tuple[int, bytes]:
-        """The next events as text, from this number on, and the number of the one after them."""
+        """A batch of events from `number` on as text, and the number of the event after the batch."""
         begin, end, text = self._last_batch
         if not name and begin == number < end:
             return end, text
@@ -178,7 +178,7 @@ class Feed:
 
 
 class Follower:
-    """One reader of a feed. `next` is the number of the event that it is to be sent next."""
+    """One reader of a feed. `next` is the number of its next event."""
 
     __slots__ = ("_feed", "_name", "_stream", "next", "owes_comment")
 
@@ -200,7 +200,7 @@ class Follower:
         return self._stream is not None and (self.next < self._feed.end or self.owes_comment)
 
     def catch_up(self, first: int) -> None:
-        """Send some of what waits, of which `first` is the first."""
+        """Send the next batch. `first` is the first event that is still kept."""
         if self._stream is None:
             return
         if self.next < first:

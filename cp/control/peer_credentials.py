@@ -1,6 +1,6 @@
-"""Who is at the other end of a connection: the kernel has noted it when the client connected, and no client can lie.
+"""Checks who is at the other end of a connection (SO_PEERCRED, unix(7)). The kernel notes it; no client can forge it.
 
-Imported when the first client says something.
+Imported when the first client sends something.
 """
 
 from __future__ import annotations
@@ -13,46 +13,48 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUIET = 60.0  # seconds without another line about a user that was turned away
-TOLD_OF = 32  # users that are told of in that time: a flood of users is no flood of lines
+QUIET = 60.0  # seconds until the next line in the log about the same refused user
+MOST_LOGGED = 32  # users in the log within that time: many users must not flood the log
 
 
 class PeerCredentials:
-    """Tells those who may give orders from those who may not. `warn` hears of the latter."""
+    """Decides which clients may use the control socket. `warn` is called for those that may not."""
 
-    __slots__ = ("_now", "_own", "_told", "_warn")
+    __slots__ = ("_logged", "_now", "_own", "_warn")
 
     def __init__(self, warn: Callable[[str], object], now: Callable[[], float]) -> None:
         self._warn = warn
         self._now = now
         self._own = os.geteuid()
-        self._told: dict[int, float] = {}  # users, and until when nothing more is said about them
+        self._logged: dict[int, float] = {}  # the time until which a user is not logged again
 
     def refusal(self, client: _socket.socket, users: tuple[int, ...] | None) -> str:
         """Why this client is not served; "" if it is root, the user that we run as, or one of `users` (None: all).
 
-        A user is the number that it has in our own user namespace. Who has none there comes as the kernel's overflow
-        user, who is a stranger like any other.
+        Users are numbers of our own user namespace. A user without a number there appears as the kernel's overflow
+        user, and is refused like any other.
         """
         if users is None:
             return ""
         try:
             pid, user = peer(client)
-        except OSError as error:  # some sandbox: whom nobody knows may not start processes
-            self._tell(-1, f"control: a client is not served: its user is not known: {error.strerror}")
-            return f"cannot serve you: the system does not say which user you are: {error.strerror}"
+        except OSError as error:  # some sandbox: an unknown client may not start processes
+            self._log(-1, f"control: refused a client: its user is unknown: {error.strerror}")
+            return f"cannot serve this client: the system does not report its user: {error.strerror}"
         if user in (0, self._own) or user in users:
             return ""
         others = "`control.users` in the configuration can allow others"
-        self._tell(user, f"control: user {user} (process {pid}) may not give orders, and was turned away: {others}")
+        self._log(
+            user, f"control: refused a client: user {user} (process {pid}) may not use the control socket; {others}"
+        )
         own = f" and user {self._own}" if self._own else ""
-        return f"cannot serve user {user}: only root{own} may give orders here; {others}"
+        return f"cannot serve user {user}: only root{own} may use this control socket; {others}"
 
-    def _tell(self, user: int, line: str) -> None:
+    def _log(self, user: int, line: str) -> None:
         now = self._now()
-        self._told = {each: until for each, until in self._told.items() if until > now}
-        if user not in self._told and len(self._told) < TOLD_OF:
-            self._told[user] = now + QUIET
+        self._logged = {each: until for each, until in self._logged.items() if until > now}
+        if user not in self._logged and len(self._logged) < MOST_LOGGED:
+            self._logged[user] = now + QUIET
             self._warn(line)
 
 

@@ -1,4 +1,4 @@
-"""The control plane put together: the socket that the plan names, the server on it, and whom it asks."""
+"""Composes the control socket of the running plan: its file, the server, and the engine's `Admin`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload r
 
 
 class ControlError(ServeError):
-    """The socket that the plan names cannot be had."""
+    """The socket that the plan names cannot be created."""
 
 
 class ControlPlane:
@@ -29,22 +29,21 @@ class ControlPlane:
     def __init__(
         self, loop: Loop, log: Log, admin: Admin, environ: Mapping[str, str], on_answer: OnAnswer | None = None
     ) -> None:
-        """`on_answer` hears of each answer on a known path."""
+        """`on_answer` is called for each answer on a known path."""
         self._loop = loop
         self._log = log
         self._admin = admin
         self._environ = environ
         self._on_answer = on_answer
-        self._users: tuple[int, ...] | None = ()  # whom the server serves
+        self._users: tuple[int, ...] | None = ()  # the users that the server serves
         self._server: ControlServer | None = None
 
     def use(self, settings: Settings, accept: Callable[[], object] = lambda: None) -> None:
-        """From now on serve where these settings say. ControlError if a path that they name cannot be had.
+        """Serve at the socket of these settings from now on. Raises ControlError if it cannot be created.
 
-        Where we serve already we serve anew if somebody has removed the socket's file, or put another in its place.
+        If the socket is served already, but its file was removed or replaced, the file is created again.
 
-        `accept` is called once it is clear that it can be had. If it raises, or there is a ControlError, nothing has
-        changed.
+        `accept` is called once the socket is available. If it raises, or a ControlError is raised, nothing has changed.
         """
         if self._server is not None and self._is_where(self._server, settings):
             self._keep(self._server, settings, accept)
@@ -67,7 +66,7 @@ class ControlPlane:
             fault = str(error)
         try:
             accept()
-        except BaseException:  # whatever it is: nobody may find a socket that is not served
+        except BaseException:  # whatever it is: no client may find a socket that is not served
             if server is not None:
                 server.close(grace=0.0)
             raise
@@ -80,7 +79,7 @@ class ControlPlane:
             server.announce()
 
     def _serve(self, listener: Listener, settings: Settings) -> ControlServer:
-        """Raises listener.ListenError, and there is no socket then."""
+        """Serve the listener. Raises ListenError, and the socket is closed then."""
         from cp.control.server import ControlServer
         from cp.control.socket_file import ListenError
         from cp.engine.loop import reason_of
@@ -100,7 +99,7 @@ class ControlPlane:
             raise ListenError(f"cannot serve the control socket {listener.path}: {reason_of(error)}") from None
 
     def _keep(self, server: ControlServer, settings: Settings, accept: Callable[[], object]) -> None:
-        """Serve on where we do, though perhaps others."""
+        """Keep the socket, and change the users that it serves."""
         before = self._users
         if settings.users == before:
             accept()
@@ -117,14 +116,14 @@ class ControlPlane:
                 try:
                     server.serve_users(before)
                 except ListenError:
-                    pass  # the file is gone by now, and with it the way to us
+                    pass  # the file is gone by now, and no client can connect any more
                 raise
         self._users = settings.users
         server.announce()
 
     def _is_where(self, server: ControlServer, settings: Settings) -> bool:
-        """Whether they mean the place that is served already, and who connects there still comes to us: ours must not
-        be taken for another instance."""
+        """Whether the settings name the socket that is served already, and its file is still ours. Otherwise our own
+        socket would be taken for one of another instance."""
         if settings.socket:
             return server.is_at(settings.socket, through_link=True)
         from cp.control.socket_paths import usual_places
@@ -132,7 +131,7 @@ class ControlPlane:
         return any(map(server.is_at, usual_places(self._environ)))
 
     def close(self) -> None:
-        """The last act: the file is gone when this returns."""
+        """Close at the end of the program: the file is gone when this returns."""
         self._close(0.0)
 
     def _close(self, grace: float) -> None:

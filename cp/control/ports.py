@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         def concerns(self, name: str, /) -> bool: ...  # whether it is about this job or watch
 
     class History(Protocol):
-        """What happened last, and what happens from now on."""
+        """The last events, and those to come."""
 
         @property
         def number(self) -> int: ...  # of the last event
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
         def follow(self, callback: Callable[[HistoryEntry], None], /) -> Callable[[], None]: ...
 
     class Admin(Protocol):
-        """What may be asked of a running engine; nothing of it blocks. Texts say why not, "" is yes."""
+        """What clients may request of a running engine. No method blocks. A returned text says why it failed."""
 
         @property
         def history(self) -> History: ...
-        def overview(self) -> dict[str, object]: ...  # what is long in it may be an iterator
+        def overview(self) -> dict[str, object]: ...  # long lists in it may be iterators
         def job(self, name: str, /) -> dict[str, object] | None: ...
         def nearest(self, name: str, /) -> str: ...
         def start_job(self, name: str, done: Done, /) -> None: ...
@@ -47,5 +47,5 @@ if TYPE_CHECKING:
         def change_environment(self, changes: dict[str, str | None], /) -> str: ...
         def record_metrics(self, values: list[tuple[str, str]], /) -> str: ...
 
-    # Hears of each answer on a known path: its pattern, as in `/v3/jobs/<name>`, and the status.
+    # Called for each answer on a known path, with its pattern, such as `/v3/jobs/<name>`, and the status.
     OnAnswer = Callable[[str, int], object]

@@ -1,4 +1,4 @@
-"""What may stand in the body of a request to the control plane. A body of a MiB is read in steps: see pages.py."""
+"""Parses the bodies of requests to the control socket, in steps: a body may have 1 MiB."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _KINDS = {
 
 
 class Unprocessable(Exception):
-    """The body cannot be what it is meant to be; says why."""
+    """The body is not valid for this request; the text says why."""
 
 
 def read_object(body: bytes) -> Generator[None, None, dict[str, object]]:
-    """A JSON object; all its numbers are floats. Of a key that is there twice the last counts."""
+    """Read a JSON object; its numbers become floats. If a key occurs twice the last value counts."""
     try:
         found = yield from read_json(body.decode(), _DECODER)
     except UnicodeDecodeError as error:
@@ -47,7 +47,7 @@ def read_object(body: bytes) -> Generator[None, None, dict[str, object]]:
 
 
 def environment_changes(body: bytes) -> Generator[None, None, dict[str, str | None]]:
-    """Values by name; None is to unset it. All are good, or Unprocessable is raised."""
+    """The value of each variable, None to unset it. Raises Unprocessable if any of them is not valid."""
     changes: dict[str, str | None] = {}
     found = yield from read_object(body)
     for name, value in found.items():
@@ -68,7 +68,7 @@ def environment_changes(body: bytes) -> Generator[None, None, dict[str, str | No
 
 
 def metric_values(body: bytes) -> Generator[None, None, list[tuple[str, str]]]:
-    """(name, value) in the body's order, a value being text that is a number."""
+    """(name, value) in the order of the body; each value is the text of a number. Raises Unprocessable."""
     values = []
     found = yield from read_object(body)
     for name, value in found.items():
@@ -86,7 +86,7 @@ def metric_values(body: bytes) -> Generator[None, None, list[tuple[str, str]]]:
 
 
 def signal_number(body: bytes) -> Generator[None, None, int]:
-    """What `{"signal": "HUP"}` means: a name with or without SIG, a real-time signal such as RTMIN+3, or a number."""
+    """The signal of `{"signal": "HUP"}`: a name with or without SIG, a real-time signal as RTMIN+3, or a number."""
     fields = yield from read_object(body)
     wanted = fields.get("signal")
     if wanted is None:
@@ -105,7 +105,7 @@ def signal_number(body: bytes) -> Generator[None, None, int]:
 
 
 def _named_signal(name: str) -> int:
-    """0 if there is none."""
+    """The number of a signal's name; 0 if there is none."""
     if name.isascii() and name.isdecimal():
         return int(name) if len(name) < 4 else 0
     name = name.removeprefix("SIG")
@@ -145,7 +145,7 @@ _DECODER = JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_n
 
 
 def _is_number(text: str) -> bool:
-    if "_" in text or not text.isascii():  # what Python takes beyond that, nobody else does
+    if "_" in text or not text.isascii():  # Python accepts more than other languages do
         return False
     try:
         float(text)
@@ -155,7 +155,7 @@ def _is_number(text: str) -> bool:
 
 
 def _check_text(text: str, what: str) -> None:
-    """Half of a surrogate pair is no text, and no process could be given it."""
+    """Refuse half of a surrogate pair: it is not text, and no process could receive it."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The control plane's paths: each request becomes a call of the operator, and its outcome an answer.
+"""The paths of the control socket: each request becomes a call of `Admin`, and its outcome becomes the answer.
 
 Imported when the first client says something.
 """
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from cp.http.exchange import Exchange
     from cp.http.messages import Log, Request
 
-    # Of a request whose body is read in steps; any other is answered when the handler returns, or later.
+    # The steps in which a body is read. A handler without a body returns None and answers at once, or later.
     Steps = Iterator[None] | None
 
-PATIENCE = 8.0  # seconds until a client hears that what it asked for is still going on; the subcommands wait for 10
+PATIENCE = 8.0  # seconds until a client learns that its request is still in progress; subcommands wait for 10 s
 
-SMALL_BODY = 1 << 14  # bytes of a body that is read beside others
+SMALL_BODY = 1 << 14  # bytes; a body up to this size is read at the same time as others
 
 _DONE = Response(200, b"\n", TEXT)
 
 
 class Call:
-    """One request on a known path, and the answer that is owed to it."""
+    """One request on a known path, and its pending answer."""
 
     __slots__ = ("_exchange", "_on_answer", "_pattern", "request")
 
@@ -60,7 +60,7 @@ class Call:
         feed.add(lambda: self._exchange.stream(200, EVENT_STREAM), last_id, name)
 
     def on_gone(self, callback: Callable[[], object]) -> None:
-        """Call back if the client leaves before its answer."""
+        """Set what is called if the client disconnects before its answer."""
         self._exchange.on_gone = callback
 
     def _count(self, status: int) -> None:
@@ -69,9 +69,9 @@ class Call:
 
 
 class ControlRoutes:
-    """Answers requests. All methods are for the loop's thread.
+    """Answers the requests. Call all methods on the loop's thread.
 
-    `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
+    `limit`: bytes of an answer; making a longer one stops there, because the server refuses it anyway.
     """
 
     def __init__(self, loop: Loop, admin: Admin, log: Log, on_answer: OnAnswer | None, limit: int) -> None:
@@ -82,7 +82,7 @@ class ControlRoutes:
         self._limit = limit
         self._pages = LongAnswers(loop)
         self._feed = Feed(loop, admin.history)
-        self._large: deque[Iterator[None]] = deque()  # requests whose bodies are read one after the other
+        self._large: deque[Iterator[None]] = deque()  # requests with large bodies, which are read one after the other
         self._fixed: dict[str, tuple[str, Callable[[Call], Steps]]] = {
             "/v3/environ": ("POST", self._environ),
             "/v3/env": ("POST", self._environ),
@@ -135,32 +135,32 @@ class ControlRoutes:
             self._loop.add_pieces(self._answer_large())
 
     def _answer_large(self) -> Iterator[None]:
-        """One after the other: what is made of a body of a MiB takes some memory."""
+        """Read large bodies one after the other: parsing 1 MiB takes some memory."""
         while self._large:
             yield from self._large[0]
             self._large.popleft()
 
     def _answering(self, call: Call, steps: Iterator[None]) -> Iterator[None]:
-        """A request whose body is read in steps. It is carried out also if the client leaves meanwhile."""
+        """Run the steps of a request. It is carried out even if the client disconnects meanwhile."""
         try:
             yield from steps
         except Unprocessable as error:
             call.reply(_unprocessable(str(error)))
-        except Exception as error:  # a fault of ours: the client is not left waiting
+        except Exception as error:  # an error in ContainerPilot: the client must not wait forever
             report(self._loop, error)
             if not call.answered:
                 call.reply(refusal(500, "internal error: see the log"))
 
-    def _page(self, call: Call, name: str, told: Callable[[], dict[str, object]]) -> None:
-        """An answer that may be long; the same for all that ask for this name."""
+    def _page(self, call: Call, name: str, content: Callable[[], dict[str, object]]) -> None:
+        """Give a long answer; all clients that request this name at the same time get the same one."""
 
         def make() -> Generator[None, None, Response]:
-            body = yield from gathered(json_parts(told()), self._limit)
+            body = yield from gathered(json_parts(content()), self._limit)
             return Response(200, body)
 
         self._pages.ask(name, make, call.reply)
 
-    # --- the whole
+    # --- the whole program
 
     def _environ(self, call: Call) -> Iterator[None]:
         changes = yield from environment_changes(call.request.body)
@@ -200,7 +200,7 @@ class ControlRoutes:
     def _events(self, call: Call) -> None:
         admin = self._admin
         name = percent_decoded(of_query(call.request, "job"))
-        if name and admin.job(name) is None and not admin.history.entries(name):  # it may have been one
+        if name and admin.job(name) is None and not admin.history.entries(name):  # a job of an earlier plan has entries
             call.reply(self._shown(name))
         elif wants_stream(call.request):
             call.follow(self._feed, name)
@@ -237,7 +237,7 @@ class ControlRoutes:
             return refusal(404, f"there is no job '{name}'{self._admin.nearest(name)}")
         return answer(status, job)
 
-    # --- answers that take their time
+    # --- answers that may come later
 
     def _wait(
         self,
@@ -246,20 +246,20 @@ class ControlRoutes:
         outcome: Callable[[str], Response],
         meanwhile: Callable[[], Response],
     ) -> None:
-        """Begin something and answer with its outcome, or after PATIENCE seconds with what there is.
+        """Begin an operation and answer with its outcome; after PATIENCE seconds answer with the present state.
 
-        It is carried out also if the client leaves meanwhile, even while it waits for its turn: an order counts once it
-        has come in completely, and to hang up takes none back.
+        The operation is carried out even if the client disconnects, also while it waits for its turn: a request counts
+        once it is complete, and disconnecting does not cancel it.
         """
-        is_owed = True
+        is_pending = True
         timer: Timer | None = None
 
         def settle() -> bool:
-            nonlocal is_owed
-            was_owed, is_owed = is_owed, False
+            nonlocal is_pending
+            was_pending, is_pending = is_pending, False
             if timer is not None:
                 timer.cancel()
-            return was_owed
+            return was_pending
 
         def done(fault: str) -> None:
             if settle():
@@ -271,12 +271,12 @@ class ControlRoutes:
 
         call.on_gone(settle)
         begin(done)
-        if is_owed:
+        if is_pending:
             timer = self._loop.call_later(PATIENCE, late)
 
 
 def percent_decoded(text: str) -> str:
-    """`a%2Fb` is `a/b`; what is no escape stays."""
+    """`a%2Fb` is `a/b`; anything else stays."""
     first, *rest = text.encode("latin-1").split(b"%")
     parts = [first]
     for part in rest:
@@ -289,7 +289,7 @@ def percent_decoded(text: str) -> str:
 
 
 def _is_allowed(call: Call, method: str) -> bool:
-    """`method` is the one that the path takes, GET includes HEAD, "" is any. If it is another the client is told."""
+    """Whether the path takes the request's method; otherwise answer with 405. GET includes HEAD, "" is any method."""
     if call.request.method == method or not method or (method == "GET" and call.request.method == "HEAD"):
         return True
     allowed = "GET, HEAD" if method == "GET" else method

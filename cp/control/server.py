@@ -1,6 +1,6 @@
-"""The control plane: a running ContainerPilot takes orders on a unix socket.
+"""The server of the control socket.
 
-On the way to the application's start: what answers is imported when the first client says something.
+A start may import it: the routes are imported when the first client sends something.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 class ControlServer:
-    """Serves `admin` on a listener, which it closes. `announced`: `announce` says so at level info, else debug.
-    OSError if the loop cannot watch the listener, which is as it was then.
+    """Serves `admin` on a listener, and closes it in the end. Raises OSError if the loop cannot watch the listener.
 
-    `users` are served besides root and the user that we run as; None: all are.
+    `announced`: `announce` logs at level info, otherwise at debug. `users` are served besides root and the user that
+    ContainerPilot runs as; None: everybody.
     """
 
     __slots__ = (
@@ -66,28 +66,28 @@ class ControlServer:
         return self._listener.path
 
     def is_at(self, path: str, *, through_link: bool = False) -> bool:
-        """Whether that is the socket, however the path is written; or a symbolic link to it, if that will do."""
+        """Whether the path names the socket, however it is written; with `through_link` also by a symbolic link."""
         return self._listener.is_at(path, through_link=through_link)
 
     @property
     def connections(self) -> int:
-        """How many clients are connected now."""
+        """The number of connected clients."""
         return self._server.connections
 
     def announce(self) -> None:
-        """Tell the log where; again after a reload, for those who wait for the line."""
+        """Log the path; again after a reload, since tools wait for the line."""
         write = self._log.info if self._announced else self._log.debug
         write(f"control: serving at {self.path}")
 
     def serve_users(self, users: tuple[int, ...] | None) -> None:
-        """From now on serve these besides root and our own. Raises listener.ListenError, and nothing has changed."""
+        """Serve these users from now on. Raises ListenError, and nothing has changed then."""
         self._listener.change_mode(mode_for(users))
         self._users = users
 
     def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
-        """Remove the socket's file, give the answers that are owed, for so many seconds at most, and call back.
+        """Remove the socket's file, give pending answers for at most `grace` seconds, then call `done`.
 
-        The file goes first: whoever is told that this has ended may make a new one.
+        The file is removed first, so that `done` may create a new one.
         """
 
         def finished() -> None:
@@ -115,5 +115,5 @@ class ControlServer:
 
 
 def mode_for(users: tuple[int, ...] | None) -> int:
-    """Of the socket's file, where these are served."""
+    """The mode of the socket's file for these users."""
     return MODE if users == () else MODE_FOR_OTHERS

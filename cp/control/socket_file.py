@@ -1,6 +1,6 @@
-"""The control socket's file: made so that nobody else's is touched, and removed only while it is ours.
+"""The control socket's file. It never replaces another program's file, and is removed only while it is our own.
 
-On the way to the application's start: C modules and our own only.
+A start may import it: only C modules and our own.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_PATH = 107  # bytes: what the kernel's sockaddr_un holds, and the zero byte after it
-BACKLOG = 512  # clients that may wait while the loop is busy; the kernel cuts it to net.core.somaxconn
-ATTEMPTS = 3  # a file may come and go while we look
-# Who may connect may start processes. The mode keeps out all but the user that we run as, unless others are named: then
-# anybody may connect, and is asked who he is (peers.py). The folder's mode is for who made it.
+LONGEST_PATH = 107  # bytes: the path of a sockaddr_un (unix(7)) without its final zero byte
+BACKLOG = 512  # clients that may wait while the loop is busy; the kernel limits it to net.core.somaxconn
+ATTEMPTS = 3  # another program may create and remove files meanwhile
+# A client that may connect may start processes. The file's mode admits only the user that ContainerPilot runs as. Where
+# the configuration names other users, everybody may connect, and peer_credentials.py checks who it is. The mode of the
+# folder is the choice of whoever created it.
 MODE, MODE_FOR_OTHERS = 0o600, 0o666
 
 
 class ListenError(Exception):
-    """The socket cannot be served there; one sentence that says why, and what would help."""
+    """The socket cannot be created there; one sentence that says why, and what would help."""
 
 
 class Listener:
@@ -42,14 +43,14 @@ class Listener:
         self._identity = identity
 
     def is_at(self, path: str, *, through_link: bool = False) -> bool:
-        """Whether a path is one of its file, however it is written; or of a symbolic link to it, if that will do."""
+        """Whether the path names its file, however it is written; with `through_link` also by a symbolic link."""
         try:
             return _identity(path, through_link) == self._identity
         except (OSError, ValueError):
             return False
 
     def change_mode(self, mode: int) -> None:
-        """Of its file. Raises ListenError, and nothing has changed."""
+        """Change the mode of its file. Raises ListenError, and nothing has changed then."""
         if mode != self._mode:
             try:
                 _set_mode(self._file, self._identity, mode)
@@ -59,12 +60,12 @@ class Listener:
             self._mode = mode
 
     def unlink(self) -> None:
-        """Remove the file, unless somebody else has put another there; nobody new can connect then."""
+        """Remove the file, unless another program has replaced it. After that no new client can connect."""
         try:
             if _identity(self._file) == self._identity:
                 os.unlink(to_bytes(self._file))
         except OSError:
-            pass  # it is gone, or no longer ours to remove
+            pass  # it is gone, or belongs to another program now
 
     def close(self) -> None:
         self.unlink()
@@ -72,7 +73,7 @@ class Listener:
 
 
 def open_listener(path: str, mode: int = MODE) -> Listener:
-    """Listen at `path`, in place of a socket that nobody serves any more. Raises ListenError."""
+    """Listen at `path`; a socket there that no process serves any more is replaced. Raises ListenError."""
     try:
         return _open(path, mode)
     except _Refused as refused:
@@ -80,7 +81,7 @@ def open_listener(path: str, mode: int = MODE) -> Listener:
 
 
 def open_first(paths: Iterable[str], mode: int = MODE) -> Listener:
-    """Listen at the first of the paths where that can be had. Raises ListenError that tells of all of them."""
+    """Listen at the first of the paths where that works. Raises ListenError with the reasons of all of them."""
     reasons = []
     for path in paths:
         try:
@@ -91,7 +92,7 @@ def open_first(paths: Iterable[str], mode: int = MODE) -> Listener:
 
 
 class _Refused(Exception):
-    """Why a path cannot be had."""
+    """Why the socket cannot be created at a path."""
 
 
 def _open(path: str, mode: int) -> Listener:
@@ -109,7 +110,7 @@ def _open(path: str, mode: int) -> Listener:
             server.setblocking(False)
             if _bind(server, path, mode):
                 return Listener(path, server, _listen(server, path, mode), mode)
-        except BaseException:  # whatever it is: the descriptor is not left behind
+        except BaseException:  # whatever it is: close the descriptor
             server.close()
             raise
         server.close()
@@ -117,7 +118,7 @@ def _open(path: str, mode: int) -> Listener:
 
 
 def _clear(path: str) -> None:
-    """Remove a socket that nobody serves. Anything else stays, and is refused."""
+    """Remove a socket that no process serves. Anything else stays, and is refused."""
     try:
         is_socket = stat.S_ISSOCK(os.stat(to_bytes(path)).st_mode)
         identity = _identity(path)
@@ -130,7 +131,7 @@ def _clear(path: str) -> None:
     if not is_socket:
         raise _Refused(f"{_kind(path)} is there, not a socket: remove it, or name another path")
     server = _server_of(path)
-    if server == 1:  # to stop it would be to stop the container
+    if server == 1:  # stopping it would stop the container
         raise _Refused("process 1 of this container listens there: name another path in `control.socket`")
     if server is not None:
         raise _Refused("another instance listens there: stop it, or name another path")
@@ -144,7 +145,7 @@ def _clear(path: str) -> None:
 
 
 def _server_of(path: str) -> int | None:
-    """The process that serves the socket, 0 if that cannot be seen; None if nobody does."""
+    """The pid of the process that serves the socket, 0 if it is not visible; None if no process does."""
     probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         probe.setblocking(False)
@@ -155,7 +156,7 @@ def _server_of(path: str) -> int | None:
     except BlockingIOError:  # its queue is full
         return 0
     except OSError as error:
-        if error.errno == errno.EPROTOTYPE:  # served, though not as a stream
+        if error.errno == errno.EPROTOTYPE:  # a process serves it, though not as a stream
             return 0
         if error.errno in (errno.EACCES, errno.EPERM):
             raise _Refused("a socket of another user is there: remove it, or name another path") from None
@@ -165,13 +166,13 @@ def _server_of(path: str) -> int | None:
 
 
 def _bind(server: _socket.socket, path: str, mode: int) -> bool:
-    """False if a file has come there meanwhile."""
+    """Bind the socket; False if a file has appeared there meanwhile."""
     try:
-        # The file gets the mode of its socket. To change it by its path would be to change what somebody else may have
-        # put there by then, in a folder that all may write to.
+        # The file gets the mode of its socket. A chmod by its path could hit a file that another program has put there
+        # in a folder that everybody may write to.
         os.fchmod(server.fileno(), mode)
     except OSError:
-        pass  # a kernel that does not know that
+        pass  # this kernel does not support it
     try:
         server.bind(to_bytes(path))
     except OSError as error:
@@ -182,16 +183,16 @@ def _bind(server: _socket.socket, path: str, mode: int) -> bool:
 
 
 def _listen(server: _socket.socket, path: str, mode: int) -> tuple[int, int]:
-    """Until this listens nobody can connect, so that nobody does before the mode is right."""
+    """Set the mode, then listen: no client can connect before the mode is right. Returns the file's identity."""
     try:
         identity = _identity(path)
         found = os.lstat(to_bytes(path)).st_mode
         if not stat.S_ISSOCK(found):
             raise _Refused("another program has just put its own file there: name another path")
-        if stat.S_IMODE(found) != mode:  # the umask has taken some of it
+        if stat.S_IMODE(found) != mode:  # the umask has removed some of it
             _set_mode(path, identity, mode)
         server.listen(BACKLOG)
-        if _identity(path) != identity:  # to one that started in the same instant, ours looked like nobody's
+        if _identity(path) != identity:  # a program that started at the same instant took this file for an unserved one
             raise _Refused("another instance has just put its own socket there: stop it, or name another path")
     except OSError as error:
         raise _Refused(_why(error, path)) from None
@@ -199,7 +200,7 @@ def _listen(server: _socket.socket, path: str, mode: int) -> tuple[int, int]:
 
 
 def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
-    """Of the file that we have made, and of no other that somebody may put in its place. Raises OSError, _Refused."""
+    """Set the mode of this very file, never of one that has replaced it. Raises OSError, _Refused."""
     fd = os.open(to_bytes(path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         status = os.fstat(fd)
@@ -214,7 +215,7 @@ def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
 
 
 def _identity(path: str, through_link: bool = False) -> tuple[int, int]:
-    """Of the file itself, be it a symbolic link; or of what that leads to."""
+    """Device and inode of the file itself, even of a symbolic link; with `follow` of its target."""
     status = os.stat(to_bytes(path), follow_symlinks=through_link)
     return status.st_dev, status.st_ino
 
@@ -243,5 +244,5 @@ def _why(error: OSError, path: str) -> str:
 
 
 def _shown(path: str) -> str:
-    """As it is printed: no line breaks, no control characters."""
+    """The path in a message: without line breaks and control characters."""
     return path if path.isprintable() and path else repr(path)

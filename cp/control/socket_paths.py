@@ -1,4 +1,4 @@
-"""Where the control socket is when the configuration does not say: the server and its clients look in one order."""
+"""The usual paths of the control socket. The server and its clients try them in the same order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 USUAL = "/var/run/containerpilot.socket"
-NOBODY = 65534  # whom the kernel shows for every user that our user namespace does not know
+NOBODY = 65534  # the kernel's overflow user: stands for users that this user namespace does not know
 
 
 def usual_places(environ: Mapping[str, str]) -> list[str]:
-    """The paths to try, the best first; the later ones are for who may not write to /var/run."""
+    """The paths that the server tries, the best first. The later ones are for users that may not write to /var/run."""
     return list(dict.fromkeys((USUAL, *_of(os.getuid(), environ))))
 
 
 def places_of_clients(environ: Mapping[str, str]) -> list[str]:
-    """Those of a client: after its own the places of the user that PID 1 runs as, in whose container it is."""
+    """The paths that a client tries: its own, then those of the user that PID 1 of its container runs as."""
     return list(dict.fromkeys((*usual_places(environ), *_of(user_of_init(), environ))))
 
 
@@ -27,15 +27,15 @@ def _of(user: int, environ: Mapping[str, str]) -> list[str]:
 
 
 def folders(environ: Mapping[str, str]) -> list[str]:
-    """Where a user may have a socket who may not write to /var/run."""
+    """The folders for a user that may not write to /var/run."""
     named = (environ.get("XDG_RUNTIME_DIR", ""), environ.get("TMPDIR", ""), "/tmp")
     return [folder.rstrip("/") for folder in named if folder.startswith("/")]
 
 
 def user_of_init() -> int:
-    """The user that PID 1 of our PID namespace runs as; our own, if that is not known."""
+    """The user that PID 1 of this PID namespace runs as; our own user if it is not known."""
     try:
-        if os.readlink("/proc/self") == str(os.getpid()):  # else it is the /proc of another namespace
+        if os.readlink("/proc/self") == str(os.getpid()):  # otherwise it is the /proc of another namespace
             return os.stat("/proc/1").st_uid
     except OSError:
         pass

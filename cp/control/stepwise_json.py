@@ -1,4 +1,4 @@
-"""JSON read in steps, a member or an element each: `json` itself reads a MiB of numbers in a tenth of a second."""
+"""Reads JSON in steps of one member or element each: the module `json` takes 0.1 s for 1 MiB of numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TooDeep(Exception):
 
 
 def read_json(text: str, decoder: JSONDecoder) -> Generator[None, None, object]:
-    """The value that a text is, with strings, numbers and words as the decoder reads them. JSONDecodeError, TooDeep."""
+    """Read a text; `decoder` reads strings, numbers and words. Raises JSONDecodeError, TooDeep."""
     value, end = yield from _value(text, _after_space(text, 0), decoder, 0)
     end = _after_space(text, end)
     if end != len(text):
@@ -30,7 +30,7 @@ def read_json(text: str, decoder: JSONDecoder) -> Generator[None, None, object]:
 
 
 def _value(text: str, place: int, decoder: JSONDecoder, depth: int) -> Reading:
-    """The value that begins at a place, and the place after it."""
+    """Read the value at an offset; returns it with the offset after it."""
     first = text[place : place + 1]
     if first not in ("{", "["):
         return decoder.raw_decode(text, place)
@@ -81,5 +81,5 @@ def _array(text: str, place: int, decoder: JSONDecoder, depth: int) -> Reading:
 
 def _after_space(text: str, place: int) -> int:
     found = _SPACE.match(text, place)
-    assert found is not None  # nothing is a space too
+    assert found is not None  # an empty match counts as well
     return found.end()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from cp.control import peer_credentials
-from cp.control.peer_credentials import QUIET, TOLD_OF, PeerCredentials
+from cp.control.peer_credentials import MOST_LOGGED, QUIET, PeerCredentials
 from cp.http.server import Limits
 from tests.integration.control.serving import World, request
 
@@ -60,7 +60,7 @@ def test_others_are_turned_away_whatever_they_ask(world: World, come_as: Callabl
         assert answer.headers["connection"] == "close"
         assert answer.error == (
             f"Forbidden: cannot serve user {user}: only root{f' and user {as_own}' if as_own else ''} "
-            f"may give orders here; {ADVICE}"
+            f"may use this control socket; {ADVICE}"
         )
     assert world.admin.asked == []
     assert world.admin.environment == {"KEPT": "as it was"}
@@ -90,7 +90,7 @@ def test_the_own_user_is_named_where_it_is_not_root(
 ) -> None:
     as_user(monkeypatch, 1000)
     come_as(STRANGER)
-    assert "only root and user 1000 may give orders here" in world.ask("GET", "/v3/ping").error
+    assert "only root and user 1000 may use this control socket" in world.ask("GET", "/v3/ping").error
 
 
 def test_users_of_the_configuration_are_served(world: World, come_as: Callable[[int], None]) -> None:
@@ -158,7 +158,9 @@ def test_a_stranger_is_one_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> Non
     told = Told()
     for _ in range(100):
         assert told.turn_away(STRANGER, monkeypatch)
-    assert told.lines == [f"control: user {STRANGER} (process 77) may not give orders, and was turned away: {ADVICE}"]
+    assert told.lines == [
+        f"control: refused a client: user {STRANGER} (process 77) may not use the control socket; {ADVICE}"
+    ]
     told.time = QUIET - 1
     told.turn_away(STRANGER, monkeypatch)
     assert len(told.lines) == 1
@@ -172,7 +174,7 @@ def test_a_crowd_of_users_is_no_flood_of_lines(monkeypatch: pytest.MonkeyPatch) 
     told = Told()
     for user in range(1000, 3000):
         assert told.turn_away(user, monkeypatch)
-    assert len(told.lines) == TOLD_OF
+    assert len(told.lines) == MOST_LOGGED
     told.close()
 
 
@@ -183,4 +185,4 @@ def test_whom_the_system_does_not_name_is_turned_away(world: World, monkeypatch:
     monkeypatch.setattr(peer_credentials, "peer", nobody_knows)
     answer = world.ask("GET", "/v3/ping")
     assert answer.status == 403
-    assert "the system does not say which user you are: Protocol not available" in answer.error
+    assert "the system does not report its user: Protocol not available" in answer.error

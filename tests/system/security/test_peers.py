@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = only_root
 
-REFUSED = "-ping: failed: Forbidden: cannot serve user {user}: only root{own} may give orders here"
+REFUSED = "-ping: failed: Forbidden: cannot serve user {user}: only root{own} may use this control socket"
 IN_A_USER_NAMESPACE = ("env", "unshare", "--user", "--map-root-user")  # one process, which becomes the program
 
 
