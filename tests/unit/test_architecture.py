@@ -177,6 +177,22 @@ def test_the_page_has_the_same_table() -> None:
     assert rows == {room: set(allowed) for room, allowed in ROOMS.items()}
 
 
+@pytest.mark.parametrize("room", ["engine", "catalog", "http", "control", "telemetry", "cli", "log", "config"])
+def test_the_page_describes_every_module_of_a_room(room: str) -> None:
+    """The table "Inside `cp/ROOM/`" has each module of the folder, and no others."""
+    page = PAGE.read_text()
+    start = page.index(f"### Inside `cp/{room}/`")
+    section = page[start : page.index("\n#", start + 1)]
+    described = [
+        name
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+\.py)`", line.split("|")[1])
+    ]
+    there = [path.name for path in (ROOT / "cp" / room).glob("*.py") if path.name != "__init__.py"]
+    assert sorted(described) == sorted(there)
+
+
 # Functions that take a file name, or what a process is started with.
 SYSTEM_CALLS = {
     "os": (
