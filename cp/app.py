@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.catalog.discovery import SharedResolver
-    from cp.engine.catalogue_status import CatalogueStatus
-    from cp.engine.context import Discovery
+    from cp.engine.ports import CatalogFacts, Discovery
     from cp.platform.address import Address
     from cp.servers import Servers
 
@@ -274,7 +273,7 @@ def open_discovery(
     loaded: plan.Plan,
     loop: Loop,
     log: Log,
-    facts: CatalogueStatus,
+    facts: CatalogFacts,
     observe: Callable[[str, float, bool], object] | None = None,
     resolver: SharedResolver | None = None,
 ) -> Discovery:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from cp.catalog.http.resolver import Resolver
     from cp.catalog.instrumented import Observe
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import Catalog, Facts
+    from cp.catalog.protocol import Catalog
     from cp.catalog.registrar import Registrar
     from cp.catalog.unusable_entries import Seen
     from cp.catalog.watcher import Watcher
-    from cp.engine.context import Instance, Log, Report
     from cp.engine.loop import Loop
+    from cp.engine.ports import CatalogFacts, Instance, Log, Report
     from cp.plan import ConsulSettings, EtcdSettings, Service, Watch
 
 
@@ -69,7 +69,7 @@ class Discovery:
         loop: Loop,
         log: Log,
         random: Callable[[], float],
-        facts: Facts,
+        facts: CatalogFacts,
         observe: Observe | None = None,
         resolver: SharedResolver | None = None,
     ) -> None:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from cp.catalog.protocol import Catalog, CatalogEntry, Instance, PendingCalls
+    from cp.catalog.protocol import Catalog, CatalogEntry, Instance
+    from cp.engine.ports import PendingCalls
     from cp.plan import Service, Watch
 
     T = TypeVar("T")

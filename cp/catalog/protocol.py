@@ -8,62 +8,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, Protocol
+    from typing import Protocol
 
     from cp.plan import Service, Watch
-
-    class Timer(Protocol):
-        def cancel(self) -> None: ...
-
-    class Loop(Protocol):
-        """The part of the engine's loop that this package uses; only `post` is called on other threads."""
-
-        def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer: ...
-        def post(self, callback: Callable[..., object], *args: Any) -> None: ...
-
-    class Log(Protocol):
-        def debug(self, message: str) -> None: ...
-        def info(self, message: str) -> None: ...
-        def warning(self, message: str) -> None: ...
-        def error(self, message: str) -> None: ...
-
-    class PendingCalls(Protocol):
-        """Knows the calls under way. Its methods are called on the threads that make the calls, and do not block."""
-
-        def begin(self, who: str, wait: float = 0.0) -> object:
-            """Notes a call of the registrar or of a watch; `wait`: how many seconds it may wait for a change."""
-
-        def end(self, call: object, *, answered: bool = True) -> None:
-            """Notes that the call which `begin` returned has ended, with an answer of the catalogue or without one."""
-
-    class CatalogListener(Protocol):
-        """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
-
-        def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
-            """The catalogue took a registration or a heartbeat; `at`: when it was sent, on the registrar's clock.
-
-            `id` is the one that the entry has: another one than the service's, if another program has taken that.
-            """
-
-        def removed(self, service: Service) -> None:
-            """The catalogue has no entry of this service (any more)."""
-
-        def refused(self, service: Service, why: str) -> None:
-            """The catalogue answered, and did not take this service."""
-
-        def taken(self, service: Service, place: str) -> None:
-            """Another program has registered itself, there, under the service's id; the service is left out."""
-
-        def answered(self, who: str) -> None:
-            """The catalogue answered the registrar (reports.REGISTRATION) or a watch (its source)."""
-
-        def failed(self, who: str, why: str, answered: bool) -> None:
-            """A question of theirs failed; `answered`: the catalogue did answer, with an error."""
-
-    class Facts(CatalogListener, Protocol):
-        @property
-        def awaited(self) -> PendingCalls: ...
 
     class Catalog(Protocol):
         """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from cp.catalog.desired import Action
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import Catalog, CatalogError, CatalogListener, Log, Loop
+    from cp.catalog.protocol import Catalog, CatalogError
     from cp.catalog.registrar_worker import StartThread
+    from cp.engine.ports import CatalogListener, Log, Loop
     from cp.plan import Service
 
 # A removal waits this long for another service's call to end by itself before that call is broken off: the engine

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cp.catalog.protocol import CatalogListener, Loop
+    from cp.engine.ports import CatalogListener, Loop
     from cp.plan import Service
 
 REGISTRATION = "registration"  # who asks, where it is not a watch

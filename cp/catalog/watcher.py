@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import Catalog, CatalogListener, Log, Loop
+    from cp.catalog.protocol import Catalog
+    from cp.engine.ports import CatalogListener, Log, Loop
     from cp.plan import Watch
 
     # Any, because the engine names an instance by a protocol of its own.

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Protocol
 
-    Done = Callable[[str], object]
+    from cp.engine.ports import Done
 
     class HistoryEntry(Protocol):
         @property

@@ -17,10 +17,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from cp.control.ports import Admin, Done, OnAnswer
+    from cp.control.ports import Admin, OnAnswer
     from cp.engine.loop import Loop, Timer
+    from cp.engine.ports import Done, Log
     from cp.http.exchange import Exchange
-    from cp.http.messages import Log, Request
+    from cp.http.messages import Request
 
     # The steps in which a body is read. A handler without a body returns None and answers at once, or later.
     Steps = Iterator[None] | None

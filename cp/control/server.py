@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cp.control.routes import ControlRoutes
     from cp.control.socket_file import Listener
     from cp.engine.loop import Loop
+    from cp.engine.ports import Log
     from cp.http.exchange import Exchange
-    from cp.http.messages import Log
     from cp.http.server import Limits, Request
 
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from cp.engine.context import Context
     from cp.engine.engine import Engine
-
-    Done = Callable[[str], object]
+    from cp.engine.ports import Done
 
 
 class Admin:
@@ -85,12 +84,12 @@ class Admin:
         job = self._engine.jobs.get(name)
         if job is None:
             return f"there is no job '{name}'"
-        if not job.pid:
+        if not job.runs.pid:
             if job.state == State.RUNNING:
                 return f"{name} has no process: it has exited, and what it left has its output open"
             return f"{name} has no process: it is {job.state}"
-        if not job.signal(number, group=False):
-            return f"{name} cannot be sent a signal: {job.refusal or 'it has just ended'}"
+        if not job.runs.signal(number, group=False):
+            return f"{name} cannot be sent a signal: {job.runs.refusal or 'it has just ended'}"
         return ""
 
     # --- to act on all

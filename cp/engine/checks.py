@@ -15,18 +15,28 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.context import Context
-    from cp.engine.health import Health
+    from cp.engine.health import Consequence, Health
 
 
 class Check:
-    """Runs the command of a health check every interval; `on_result` hears of each.
+    """Runs the command of a health check every interval, and keeps the job's health.
 
-    A check without a command passes at every tick. A tick that comes while a check runs is remembered once. The result
-    of a check counts only for the process that was there when it began.
+    `on_result(consequence, output)` is called for each result that counts: `is_wanted()` is true, and the process is
+    still the one that ran when the check began. A check without a command passes at every tick. A tick that comes while
+    a check runs is remembered once.
     """
 
     __slots__ = (
-        "_context", "_health", "_missed", "_on_result", "_plan", "_process", "_run", "_ticker", "_wanted", "began",
+        "_context",
+        "_health",
+        "_is_wanted",
+        "_missed",
+        "_on_result",
+        "_plan",
+        "_process",
+        "_run",
+        "_ticker",
+        "began",
     )  # fmt: skip
 
     def __init__(
@@ -34,13 +44,13 @@ class Check:
         context: Context,
         check: plan.Health,
         health: Health,
-        wanted: Callable[[], bool],
-        on_result: Callable[[Result], None],
+        is_wanted: Callable[[], bool],
+        on_result: Callable[[Consequence, str], None],
     ) -> None:
         self._context = context
         self._plan = check
         self._health = health
-        self._wanted = wanted  # asked at each tick: is there anything to check now?
+        self._is_wanted = is_wanted  # asked at each tick and for each result
         self._on_result = on_result
         self._ticker = Ticker(context.loop, check.interval, self._tick)
         self._run: Run | None = None
@@ -61,10 +71,10 @@ class Check:
             self._run = None
 
     def _tick(self) -> None:
-        if not self._wanted():
+        if not self._is_wanted():
             self._missed = False
         elif self._plan.command is None:
-            self._on_result(Result("ok"))
+            self._report(Result("ok"))
         elif self._run is not None:
             self._missed = True
         else:
@@ -76,15 +86,13 @@ class Check:
         self.began = self._context.loop.now()
         check = self._plan
         self._process = self._health.processes
-        last_line = LastLine()  # of this run: what an earlier one left in the background may still print
         run = Run(
             self._context,
             command,
             check.label,
-            lambda code: self._ended(run, code, last_line.text),
+            lambda code: self._ended(run, code),
             output=check.output,
             log_fields=check.log_fields,
-            on_line=last_line.take,
             timeout=check.timeout,
             timeout_text=check.timeout_text,
             timeout_level="debug" if self._health.is_quiet(self.began + (check.timeout or 0.0)) else "warning",
@@ -96,7 +104,7 @@ class Check:
         except StartError as error:
             why = self._context.masked(str(error))
             self._publish(error.code, why)
-            self._on_result(Result(why, why, f"{check.unstartable} {check.label}: {why}", "error", check.log_fields))
+            self._report(Result(why, why, f"{check.unstartable} {check.label}: {why}", "error", check.log_fields))
             return
         self._run = run
 
@@ -108,7 +116,7 @@ class Check:
             if code:
                 self._context.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
 
-    def _ended(self, run: Run, code: int | None, last_line: str) -> None:
+    def _ended(self, run: Run, code: int | None) -> None:
         if run is not self._run or code is None:
             return  # stopped meanwhile
         self._run = None
@@ -117,21 +125,20 @@ class Check:
         failure = f"{self._plan.label} exited with error: {reason}" if code else ""
         level = "error" if self._plan.logs_failures else "debug"
         # The catalogue shows the output, and so do we.
-        output = self._context.masked(last_line) or ("timeout" if run.timed_out else "")
+        output = self._context.masked(run.last_line) or ("timeout" if run.timed_out else "")
         if self._process == self._health.processes:
-            self._on_result(Result(output, reason, failure, level, run.log_fields))
+            self._report(Result(output, reason, failure, level, run.log_fields))
         if self._missed:
             self._missed = False
             self._tick()
 
-
-class LastLine:
-    """The last line that a run printed."""
-
-    __slots__ = ("text",)
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def take(self, line: str) -> None:
-        self.text = line
+    def _report(self, result: Result) -> None:
+        if not self._is_wanted():
+            return
+        context, now = self._context, self._context.loop.now()
+        follows = self._health.checked(result, now)
+        for level, text in follows.lines:
+            getattr(context.log, level)(text, result.fields)
+        if follows.event and context.observer is not None:
+            context.observer.check_ended(self._health.job, now - self.began)
+        self._on_result(follows, result.output)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from cp.engine.events import GLOBAL, Code, Event
-from cp.engine.exit_status import NOT_ENDED, Exit, failure_code
 from cp.engine.job import Job
+from cp.engine.maintenance import Maintenance
+from cp.engine.phase import LEAVING, RUNNING, STARTING, Phase
 from cp.engine.registrations import Registrations
 from cp.engine.registry import JobRegistry
 from cp.engine.reload import ChangeQueue
+from cp.engine.shutdown import ExitCode, Shutdown
 from cp.engine.skipping import SkippedJobs
 from cp.engine.states import STOPPING_STATES, State
-from cp.engine.termination import KILL_LIMIT, Termination
-from cp.engine.trigger import missed
+from cp.engine.termination import Termination
 from cp.engine.watches import Watches
 from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
@@ -21,16 +22,11 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.catalogue_status import CatalogueStatus, RegistrationStatus
-    from cp.engine.context import Context, Ending, OpenDiscovery
+    from cp.engine.context import Context
+    from cp.engine.ports import Ending, OpenDiscovery
     from cp.engine.reload import Change
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
-
-DEREGISTER_LIMIT = 1.0  # seconds that a stop waits for the catalogue, and no more than a quarter of its budget
-# Seconds within which a second request is the first one, come twice: `timeout` signals us and then our group,
-# and a Ctrl-C comes from the terminal and from a parent that passes it on.
-SAME_REQUEST = 0.2
-SIGKILL = 9
 
 
 class Engine:
@@ -52,24 +48,28 @@ class Engine:
         started: Callable[[], None],
     ) -> None:
         self.plan = first
-        self.stopping = False
-        self.stop_unasked = False  # the stop began because the main job, or all jobs, had ended
-        self.maintenance = False
-        self.exit_code = 0
+        self.phase = Phase()
         self._context = context
         self._reopen_log = reopen_log
         self._on_started = started
+        self._exit_code = ExitCode(context.log)
         self._registrations = Registrations(context, first, open_discovery, self._deregistered)
         self.watches = Watches(context, self._registrations)
         self._registry = JobRegistry(self.watches.seen)
         self._termination = Termination(context, first.stop_timeout, self.progress, self._stuck)
         self.changes = ChangeQueue(self, self._registry, self._registrations, self._termination, load, context)
         self._skipping = SkippedJobs(self._registry, context.log, self._main_was_skipped)
-        self._stop_requests = 0
-        self._stop_requested = 0.0  # when, the last time
-        self._stop_began = 0.0
-        self._stopping_jobs = False  # the services are gone, or have had their time
-        self._leaving = False  # nothing is waited for any more
+        self._maintenance = Maintenance(context, self.phase, self._registry, self._registrations, self.watches)
+        self._shutdown = Shutdown(
+            context,
+            self.phase,
+            self._registry,
+            self._registrations,
+            self.watches,
+            self._termination,
+            self.changes,
+            self._exit_code,
+        )
         context.terminate = self._termination.terminate
         context.kill = self._termination.kill
         context.run_ended = self._termination.ended
@@ -80,6 +80,24 @@ class Engine:
     @property
     def jobs(self) -> dict[str, Job]:
         return self._registry.jobs
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of ContainerPilot; final when the loop has stopped."""
+        return self._exit_code.value
+
+    @property
+    def stopping(self) -> bool:
+        return self.phase.is_stopping
+
+    @property
+    def stop_unasked(self) -> bool:
+        """Whether the stop began because the main job, or all jobs, had ended."""
+        return self.phase.is_stopping and not self._shutdown.is_requested
+
+    @property
+    def maintenance(self) -> bool:
+        return self._maintenance.active
 
     @property
     def masked(self) -> Callable[[str], str]:
@@ -110,7 +128,9 @@ class Engine:
         self._context.loop.call_soon(self._after_start)
 
     def _after_start(self) -> None:
-        """What can wait until the first process runs: the catalogue's thread, and what the caller has put off."""
+        """Start what the caller has postponed and the catalogue's thread: the first processes run."""
+        if self.phase.name == STARTING:
+            self.phase.move(RUNNING)
         self._on_started()
         self._registrations.discovery.start()
 
@@ -134,7 +154,7 @@ class Engine:
             self.watches.happened(*key)
         for job in jobs:
             if job.name == change.started:
-                job.start_now()
+                job.start_now(self.found(job.plan.when.source))
             elif job.name != change.held:
                 self._registry.catch_up(job, change.missed_by(job))
 
@@ -177,7 +197,9 @@ class Engine:
             self._reopen_log()
         else:
             for job in self.jobs.values():
-                if job.plan.main and not job.signal(number, group=job.plan.stop_group) and (why := job.refusal):
+                if not job.plan.main or job.runs.signal(number, group=job.plan.stop_group):
+                    continue
+                if why := job.runs.refusal:
                     self._context.log.warning(f"cannot pass {name} on to {job.name}: {why}")
 
     # --- what jobs ask of their supervisor
@@ -187,7 +209,7 @@ class Engine:
             self._registrations.want(service, status, output)
 
     def deregister(self, service: plan.Service) -> None:
-        if not self._stopping_jobs:  # a stop deregisters all, first of all
+        if not self.phase.ends_jobs:  # a stop has deregistered all services by then
             self._registrations.remove(service)
 
     def found(self, source: str) -> Found | None:
@@ -197,19 +219,20 @@ class Engine:
         return self._registry.dependents(job)
 
     def comes_too_late(self, job: Job) -> bool:
-        if self._leaving or job.trigger.pending:
-            return self._leaving
+        leaving = self.phase.name == LEAVING
+        if leaving or job.trigger.pending:
+            return leaving
         return self._registry.comes_too_late(job) or (self.stopping and self._registry.waits_in_vain(job))
 
     def failed(self, job: Job, code: int) -> None:
         """A job on which everything depends has failed."""
-        self.exit_code = failure_code(job, code, self.jobs.values())
+        self._exit_code.job_failed(job, code, self.jobs.values())
         self.stop()
 
     def completed(self, job: Job) -> None:
         self._registry.unfinished.pop(job, None)
         if job.plan.main and not self.changes.replaces(job):
-            self._take_code(job)
+            self._exit_code.main_completed(job, stopping=self.stopping)
             self.stop()
         # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
         self._context.loop.call_soon(self._after_completion, job)
@@ -226,15 +249,8 @@ class Engine:
             self._skipping.review(ended)
 
     def _main_was_skipped(self, skip: Skip) -> None:
-        self.exit_code = skip.exit_code
+        self._exit_code.main_skipped(skip.exit_code)
         self.stop()
-
-    def _take_code(self, main: Job) -> None:
-        if main.last_exit is not None:
-            self.exit_code = main.last_exit.outside
-        elif not (main.started or self.stopping):
-            self.exit_code = 1
-            self._context.log.error(f"{main.name} was never started: {missed(main.plan.when)}")
 
     def _stuck(self, run: Ending) -> None:
         """A run cannot be ended: a stop of everything goes on without it, and a change leaves its job as it is."""
@@ -251,7 +267,7 @@ class Engine:
                 job.end_overdue()
 
     def _after_completion(self, job: Job) -> None:
-        if self.stopping and not self._leaving and job.runs and job.plan.when.code == Code.STOPPING:
+        if self.stopping and self.phase.name != LEAVING and job.runs.count and job.plan.when.code == Code.STOPPING:
             # What waited for the hook has its full time: others may have spent it meanwhile.
             self._termination.renew(self.plan.stop_timeout)
         # Only who has to do with it is told: thousands of jobs may end together.
@@ -264,135 +280,30 @@ class Engine:
         self.changes.retired(job)
         self.progress()
 
-    # --- maintenance
+    # --- maintenance and stop
 
-    def set_maintenance(self, maintenance: bool) -> bool:
-        """Enter or leave it; was that a change?"""
-        if maintenance == self.maintenance or self.stopping:
-            return False
-        self.maintenance = maintenance
-        self.watches.pause(maintenance)
-        if maintenance:
-            for job in self.jobs.values():
-                job.health.forget()
-                if job.plan.service is not None:
-                    self._context.log.info(f"Marking for maintenance: {job.plan.service.name}")
-                    self._registrations.withdraw(job.plan.service)
-        self._context.bus.publish(Event(Code.ENTER_MAINTENANCE if maintenance else Code.EXIT_MAINTENANCE, GLOBAL))
-        if not maintenance:
-            for job in self.jobs.values():
-                self._context.loop.call_soon(job.resume)  # after the news of the watches
-                job.announce()
-        return True
-
-    # --- stopping
+    def set_maintenance(self, active: bool) -> bool:
+        """Enter or leave maintenance; False if that changes nothing, or a stop has begun."""
+        return self._maintenance.set(active)
 
     def request_stop(self, number: int) -> None:
-        """A signal asks for a stop. A second one ends running hooks, a third one everything."""
-        now = self._context.loop.now()
-        if self._stop_requests and now - self._stop_requested < SAME_REQUEST:
-            return
-        self._stop_requested = now
-        self._stop_requests += 1
-        if self._stop_requests == 1:
-            for job in self.jobs.values():
-                if job.plan.main and job.plan.command is not None and not self.stopping:
-                    if job.state == State.COMPLETE:
-                        self._take_code(job)  # it was about to be replaced
-                    elif job.runs == 0:
-                        self.exit_code = Exit(job.plan, -number, now).outside
-            self.stop()
-        elif self._stop_requests == 2:
-            for job in self.jobs.values():
-                if job.is_hook:
-                    job.interrupt()
-        elif self._stop_requests == 3:
-            self._leave("asked to stop for the third time")
+        """A signal asks for a stop. A second one ends running hooks, a third one kills everything."""
+        self._shutdown.request(number, self.plan)
 
     def stop(self) -> None:
-        """Deregister, let hooks run, terminate what runs, and end the loop when the last process is gone."""
-        if self.stopping:
-            return
-        self.stopping = True
-        self.stop_unasked = self._stop_requests == 0
-        self._stop_began = self._context.loop.now()
-        self._context.log.debug("stopping")
-        self._context.loop.hurry()
-        self._context.outputs.hurry()
-        self.changes.abandon()
-        self._termination.renew(self.plan.stop_timeout)
-        # Armed first: whatever goes wrong on the catalogue's side, the stop goes on.
-        self._context.loop.call_later(self._deregister_limit(), self._stop_jobs)
-        if self.plan.shutdown_timeout:
-            self._context.loop.call_later(
-                self.plan.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout"
-            )
-        self._context.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
-        self.watches.stop()
-        self._registrations.wait_no_longer()
-        for job in self.jobs.values():
-            job.quiesce()
-            job.end_overdue()
-            # An application that ends before its first check need not wait for a catalogue that never heard of it.
-            service = job.plan.service
-            if service is not None and (self._stop_requests or self._registrations.is_wanted(service)):
-                self.deregister(service)
-        if not self._registrations.removing:
-            self._stop_jobs()
-
-    def _deregister_limit(self) -> float:
-        return min(DEREGISTER_LIMIT, max(0.0, self.plan.stop_timeout) / 4)
+        """Deregister, let hooks run, terminate what runs, and end the loop after the last process."""
+        self._shutdown.begin(self.plan)
 
     def _deregistered(self) -> None:
-        if self.stopping:
-            self._stop_jobs()
-
-    def _stop_jobs(self) -> None:
-        if self._stopping_jobs:
-            return
-        self._stopping_jobs = True
-        self._registrations.wait_no_longer()
-        # No more than the limit, even if we were suspended meanwhile.
-        self._termination.charge(min(self._deregister_limit(), self._context.loop.now() - self._stop_began))
-        # All are asked before any is stopped: hooks may wait for each other.
-        for job in [job for job in self.jobs.values() if self._registry.ends_in_stop(job, self._stop_began)]:
-            job.stop()
-        self._termination.retry()
-        self.progress()
+        """No deregistration is waited for any more."""
+        self._shutdown.end_jobs()
 
     def progress(self) -> None:
         """Take the next step of a reload or a stop, if what it waits for is done."""
         self.changes.advance()
-        unfinished = self._registry.unfinished
-        if self.jobs and not unfinished and not self.stopping and self.changes.current is None:
+        if self.jobs and not self._registry.unfinished and not self.stopping and self.changes.current is None:
             self.stop()
-        if not self._stopping_jobs:
-            return
-        if unfinished and all(job.plan.stops_last for job in unfinished):
-            for job in tuple(unfinished):
-                job.stop()
-        elif not unfinished and not self._context.runs and not self._termination.end_leftovers():
-            self._context.loop.call_soon(self._finish)  # everybody hears of the last event before
-
-    def _leave(self, why: str) -> None:
-        """Kill everything, and end as soon as it is gone: nothing is waited for any more, hooks included."""
-        self._context.log.warning(f"killing everything: {why}")
-        self._leaving = True
-        self._context.loop.call_later(KILL_LIMIT, self._finish)
-        for job in tuple(self.jobs.values()):
-            if job.is_hook and job.state in (State.WAITING, State.HELD):
-                job.stop()
-        self._termination.kill_everything()
-        self._stop_jobs()
-
-    def _finish(self) -> None:
-        for job in self.jobs.values():
-            if job.plan.main and job.run is not None and job.pid:
-                # It has not even died of that yet; or it never got it.
-                self.exit_code = NOT_ENDED if job.run.is_forbidden else 128 + SIGKILL
-        self._registrations.discovery.stop()
-        self._context.processes.kill_left_groups()
-        self._context.loop.stop()
+        self._shutdown.advance()
 
 
 def _nobody_waits(outcome: str) -> None:

@@ -1,19 +1,11 @@
-"""How a run ended: whether that is a success, and the words for it. Pure, but for the log."""
+"""How a run ended: whether that is a success, and the words for it. Pure."""
 
 from __future__ import annotations
 
-from cp.engine.states import State
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cp import plan
-    from cp.engine.context import Log
-    from cp.engine.job import Job
-    from cp.engine.run import Run
 
-KILLED = 255  # exit code for a hook that a signal killed
 NOT_ENDED = 1  # exit code of a process that lives, if we go on without it: we may not signal it
 
 SIGNAL_WORDS = {
@@ -47,17 +39,6 @@ def shell_code(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
-def failure_code(failed: Job, code: int, jobs: Iterable[Job]) -> int:
-    """The exit code of ContainerPilot after the failure of a job on which everything depends.
-
-    That of the job, unless it should have come before the main job, and a request started that, and it has ended.
-    """
-    for job in jobs:
-        if job.plan.main and job.state == State.COMPLETE and job.last_exit is not None and not failed.is_hook:
-            return job.last_exit.outside
-    return code if code >= 0 else KILLED
-
-
 class Exit:
     """The end of a run. `code` is -N after a death by signal N; `error` is why the command could not be started."""
 
@@ -79,16 +60,3 @@ class Exit:
     def outside(self) -> int:
         """The exit code of ContainerPilot, if this was the main job."""
         return 0 if self.succeeded else shell_code(self.code)
-
-
-def report_exit(log: Log, job: plan.Job, run: Run, end: Exit) -> None:
-    """Log the end of a run; one that failed, or could not be started, as loudly as the plan wants it."""
-    if end.succeeded:
-        how = "without error" if end.code == 0 else f"with {end.text}, which counts as a success"
-        log.debug(f"{run.label} exited {how}", run.log_fields)
-        return
-    message = f"{run.label} {job.failure_text.format(code=max(end.code, -1), reason=end.text)}"
-    ended_by_us = run.interrupted and not run.timed_out and not job.main
-    told_before = end.error and job.failure_level == "error"
-    level = "debug" if ended_by_us or told_before else job.failure_level
-    getattr(log, level)(message, run.log_fields)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from cp.engine.checks import Check
 from cp.engine.events import Code, Event
 from cp.engine.health import Health
-from cp.engine.job_runs import new_run, note_end, note_start
-from cp.engine.process import StartError
+from cp.engine.job_runs import JobRuns
 from cp.engine.restart_policy import RestartPolicy
 from cp.engine.states import MOVES, STOPPING_STATES, State
 from cp.engine.timers import Ticker
@@ -17,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Context, Supervisor
+    from cp.engine.context import Context
     from cp.engine.exit_status import Exit
-    from cp.engine.health import Result
+    from cp.engine.health import Consequence
     from cp.engine.loop import Timer
-    from cp.engine.run import Run
+    from cp.engine.ports import Supervisor
     from cp.engine.trigger import Skip
+    from cp.engine.watch_variables import Found
 
 
 class Job:
@@ -32,14 +32,13 @@ class Job:
     `_move`. Whoever is interested hears of it by events, never by a call from inside a move.
     """
 
-    def __init__(self, context: Context, supervisor: Supervisor, job_plan: plan.Job) -> None:
+    def __init__(self, context: Context, supervisor: Supervisor[Job], job_plan: plan.Job) -> None:
         self.plan = job_plan
         self.name = job_plan.name
         self.source = job_plan.source or job_plan.name  # of its events
         self.state = State.WAITING
         self.since = context.loop.now()
-        self.last_exit: Exit | None = None
-        self.runs = 0
+        self.runs = JobRuns(context)
         self.restarts = RestartPolicy(job_plan, context.random)
         self.health = Health(self.name, job_plan.health, always=job_plan.always_healthy)
         self.trigger = Trigger(job_plan)
@@ -47,13 +46,14 @@ class Job:
         self.has_ended = False  # complete, and everybody has heard of it
         self._context = context
         self._supervisor = supervisor
-        self.run: Run | None = None  # whose end has not come yet
         self.started = False
         self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
         self._timer: Timer | None = None
         self._ticker = Ticker(context.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
         health = job_plan.health
-        self._check = Check(context, health, self.health, self._checking, self._checked) if health is not None else None
+        self._check: Check | None = None
+        if health is not None:
+            self._check = Check(context, health, self.health, self._is_checked, self._checked)
 
     def arm(self) -> None:
         """From now on the trigger counts."""
@@ -80,33 +80,8 @@ class Job:
         return not self._supervisor.stopping and (bool(trigger.pending) or not trigger.exhausted)
 
     @property
-    def obstacle(self) -> str:
-        """Why its run has not ended although it was told to; empty if nothing is known to be in the way."""
-        return "" if self.run is None else self.run.obstacle()
-
-    @property
-    def refusal(self) -> str:
-        """Why a signal does not reach its process; empty if one would, or if there is no process."""
-        return "" if self.run is None else self.run.refusal()
-
-    @property
-    def has_succeeded(self) -> bool:
-        """Whether its last run did."""
-        return self.last_exit is not None and self.last_exit.succeeded
-
-    @property
-    def start_error(self) -> str:
-        """Why the last run could not begin; empty if it could."""
-        return "" if self.last_exit is None else self.last_exit.error
-
-    @property
-    def pid(self) -> int:
-        """Of the process; 0 if there is none, or it has exited and only its output is waited for."""
-        return self.run.pid if self.run is not None and not self.run.exited else 0
-
-    def signal(self, number: int, *, group: bool) -> bool:
-        """Send a signal to the process, or to its group; False if nobody could be given it."""
-        return self.run is not None and self.run.signal(number, group=group)
+    def last_exit(self) -> Exit | None:
+        return self.runs.last_exit
 
     # --- starting
 
@@ -120,9 +95,9 @@ class Job:
         self._move(State.WAITING if skip is None else State.SKIPPED)
         self.skip = skip
 
-    def start_now(self) -> None:
-        """Start it by hand, whatever it waits for; a running one goes on."""
-        event = Event(Code.STARTUP, self.name, self._supervisor.found(self.plan.when.source))
+    def start_now(self, report: Found | None) -> None:
+        """Start it on request, whatever it waits for, with the last report of its watch. A running one goes on."""
+        event = Event(Code.STARTUP, self.name, report)
         if self.state == State.PAUSING:
             self._cancel_timer()
             self._restart()
@@ -173,7 +148,7 @@ class Job:
         if self.state == State.RUNNING:
             self.trigger.remember(tick)
         elif self.state == State.SCHEDULED:
-            if self.restarts.take(first=self.runs == 0):
+            if self.restarts.take(first=self.runs.count == 0):
                 self._start(tick)
             else:
                 self._context.log.debug(f"interval expired but restart not permitted: {self.name}")
@@ -187,33 +162,24 @@ class Job:
     def _start(self, event: Event | None) -> None:
         """Start a run, for an event or, without one, once more."""
         self.health.reset()
-        self.runs += 1
+        self.runs.count += 1
         job = self.plan
         if job.command is None:
             self._move(State.ACTIVE)
             return
-        run = new_run(self._context, job, job.command, self.ended)
-        self._run_started_at = self._context.loop.now()
         self._move(State.RUNNING)
-        self.run = run
-        try:
-            run.start(self.trigger.prepare(event, self._context.log.warning))
-        except StartError as error:
-            self._context.log.error(f"unable to start {run.label}: {error}", job.log_fields)
-            # The end of a run that never was comes like any other, after this move.
-            self._context.loop.call_soon(self.ended, error.code, str(error))
-            return
-        self.trigger.started()
-        note_start(self._context, job, run)
+        environ = self.trigger.prepare(event, self._context.log.warning)
+        if self.runs.start(job, job.command, environ, self.ended):
+            self.trigger.started()
 
     # --- ending
 
     def ended(self, code: int | None, start_error: str = "") -> None:
         """The process is gone, or could not be started. None: it lives, but a stop of everything goes on without it."""
-        run, self.run = self.run, None
+        run = self.runs.current
         if run is None:
             return
-        end = self.last_exit = note_end(self._context, self.plan, run, code, self._context.masked(start_error))
+        end = self.runs.end(self.plan, run, code, self._context.masked(start_error))
         if code is not None:
             self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
             if not end.succeeded:
@@ -225,7 +191,7 @@ class Job:
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
-            self._after_run(self._context.loop.now() - self._run_started_at, failed_start=bool(start_error))
+            self._after_run(self._context.loop.now() - self.runs.started_at, failed_start=bool(start_error))
 
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
         """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
@@ -302,12 +268,13 @@ class Job:
 
     def interrupt(self) -> None:
         """Terminate the process of a hook now; what waits for the hook goes on when it has ended."""
-        if self.run is not None:
-            self._context.terminate(self.run, True)
+        if self.runs.current is not None:
+            self._context.terminate(self.runs.current, True)
 
     def end_overdue(self) -> None:
         """A stop waits no longer for a hook than its time limit allows, even if it hangs in the kernel."""
-        if self.is_hook and self.state == State.RUNNING and self.run is not None and self.run.timed_out:
+        run = self.runs.current
+        if self.is_hook and self.state == State.RUNNING and run is not None and run.timed_out:
             self.interrupt()
 
     def completed(self, other: Job) -> None:
@@ -320,7 +287,7 @@ class Job:
     def _halt(self, *, asked: bool = False) -> None:
         self.trigger.close()
         self.quiesce()
-        if self.run is None:
+        if self.runs.current is None:
             self.health.reset()  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.deregister(self.plan.service)
@@ -347,14 +314,14 @@ class Job:
         self._terminate_or_finish()
 
     def _terminate_or_finish(self) -> None:
-        if self.run is None:
+        if self.runs.current is None:
             self._finish()
             return
         self._move(State.TERMINATING)
         if self.plan.killed_unasked and self._supervisor.stop_unasked:
-            self._context.kill(self.run)
+            self._context.kill(self.runs.current)
         else:
-            self._context.terminate(self.run, self.plan.stop_group)
+            self._context.terminate(self.runs.current, self.plan.stop_group)
 
     def _finish(self) -> None:
         self._move(State.COMPLETE)
@@ -364,22 +331,15 @@ class Job:
 
     # --- health
 
-    def _checking(self) -> bool:
-        return not (self._supervisor.stopping or self._supervisor.maintenance or self.state == State.PAUSING)
+    def _is_checked(self) -> bool:
+        is_suspended = self._supervisor.stopping or self._supervisor.maintenance
+        return not (is_suspended or self.state == State.PAUSING or self.state in STOPPING_STATES)
 
-    def _checked(self, result: Result) -> None:
-        if not self._checking() or self.state in STOPPING_STATES:
-            return
-        now = self._context.loop.now()
-        follows = self.health.checked(result, now)
-        for level, text in follows.lines:
-            getattr(self._context.log, level)(text, result.fields)
+    def _checked(self, follows: Consequence, output: str) -> None:
         if follows.event:
-            if self._context.observer is not None and self._check is not None:
-                self._context.observer.check_ended(self.name, now - self._check.began)
             self._publish(follows.event, follows.kind)
         if self.plan.service is not None and follows.reported:
-            self._supervisor.register(self.plan.service, follows.reported, result.output)
+            self._supervisor.register(self.plan.service, follows.reported, output)
 
     # --- moving
 

@@ -45,10 +45,10 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "about": _about(job),
         "waitsFor": {"event": when.code, "source": when.source, "each": when.each} if waits and when.code else None,
         "blockedBy": sorted(job.awaited) if job.state == State.DRAINING else [],
-        "pid": job.pid or None,
+        "pid": job.runs.pid or None,
         "since": moment_text(wall + job.since),
         "seconds": round(max(0.0, now - job.since), 3),
-        "starts": job.runs,
+        "starts": job.runs.count,
         "restarts": job.restarts.count,
         "restartsLeft": job.restarts.left,
         "lastExit": _last_exit(job, wall),
@@ -184,15 +184,15 @@ def _second(engine: Engine, at: float | None) -> str:
 
 
 def _about(job: Job) -> str:
-    if _waits_for_output(job) and job.run is not None:
-        job.run.look()  # for the next time that somebody asks
-        return f"its process has exited; {job.run.holder()} has its output open"
-    about, obstacle = _in_words(job), job.obstacle
+    if _waits_for_output(job) and job.runs.current is not None:
+        job.runs.current.look()  # for the next time that somebody asks
+        return f"its process has exited; {job.runs.current.holder()} has its output open"
+    about, obstacle = _in_words(job), job.runs.obstacle
     return f"{about}; {obstacle}" if obstacle else about
 
 
 def _waits_for_output(job: Job) -> bool:
-    return job.state == State.RUNNING and not job.pid and job.run is not None
+    return job.state == State.RUNNING and not job.runs.pid and job.runs.current is not None
 
 
 def _in_words(job: Job) -> str:
@@ -251,7 +251,7 @@ def _moment_of(at: float | None, wall: float) -> str | None:
 
 def health_status(engine: Engine, job: Job) -> str:
     """The health of a job, as every view shows it."""
-    if job.state in STOPPING_STATES and job.run is not None and job.run.exited:
+    if job.state in STOPPING_STATES and job.runs.current is not None and job.runs.current.exited:
         return UNKNOWN  # only its output is waited for, and nothing checks it any more
     return job.health.status_in(engine.maintenance and job.state != State.COMPLETE)
 

@@ -1,8 +1,9 @@
-"""The command of a job: how a run of it begins, and what its start and its end mean to others."""
+"""The runs of a job's command: the current one, the last exit, and what a start and an end mean to others."""
 
 from __future__ import annotations
 
-from cp.engine.exit_status import NOT_ENDED, Exit, report_exit
+from cp.engine.exit_status import NOT_ENDED, Exit
+from cp.engine.process import StartError
 from cp.engine.run import Run
 
 TYPE_CHECKING = False
@@ -11,13 +12,100 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.context import Context
+    from cp.engine.ports import JobLog
 
 
-LONGEST_VALUE = 1000  # characters of what is printed as a metric's value; whatever is longer is none
+LONGEST_VALUE = 1000  # characters of the output that is a metric's value; longer output is no value
+
+
+class JobRuns:
+    """Starts at most one run at a time. A job without a command only counts its starts.
+
+    `current` is the run whose end has not come yet, `last_exit` the end of the one before it.
+    """
+
+    __slots__ = ("_context", "count", "current", "last_exit", "started_at")
+
+    def __init__(self, context: Context) -> None:
+        self.current: Run | None = None
+        self.last_exit: Exit | None = None
+        self.count = 0
+        self.started_at = 0.0  # the last one
+        self._context = context
+
+    def start(
+        self,
+        job: plan.Job,
+        command: tuple[str, ...],
+        environ: tuple[tuple[str, str], ...],
+        on_end: Callable[[int | None, str], object],
+    ) -> bool:
+        """Start a run. False if the command cannot be started.
+
+        `on_end(code, start_error)` is called once in both cases, never from inside of this call. A code of None means
+        that the process lives, and ContainerPilot goes on without it.
+        """
+        context = self._context
+        run = self.current = _new_run(context, job, command, lambda code: on_end(code, ""))
+        self.started_at = context.loop.now()
+        try:
+            run.start(environ)
+        except StartError as error:
+            context.log.error(f"unable to start {run.label}: {error}", job.log_fields)
+            context.loop.call_soon(on_end, error.code, str(error))
+            return False
+        for name in job.pid_variables:
+            context.environment.set(name, str(run.pid))
+        if context.observer is not None:
+            context.observer.job_started(job.name)
+        return True
+
+    def end(self, job: plan.Job, run: Run, code: int | None, start_error: str) -> Exit:
+        """The current run has ended, or could not start."""
+        self.current = None
+        if not job.keep_pid_variables:
+            for name in job.pid_variables:
+                self._context.environment.withdraw(name, str(run.pid))
+        now = self._context.loop.now()
+        if code is None:
+            self.last_exit = Exit(job, NOT_ENDED, now, error="it did not end")
+        else:
+            self.last_exit = Exit(job, code, now, error=start_error, timed_out=run.timed_out)
+            report_exit(self._context.log, job, run, self.last_exit)
+        return self.last_exit
+
+    @property
+    def pid(self) -> int:
+        """The process id; 0 if there is no process, or it has exited and only its output is waited for."""
+        return self.current.pid if self.current is not None and not self.current.exited else 0
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the last run succeeded."""
+        return self.last_exit is not None and self.last_exit.succeeded
+
+    @property
+    def start_error(self) -> str:
+        """Why the last run could not start; empty if it could."""
+        return "" if self.last_exit is None else self.last_exit.error
+
+    @property
+    def obstacle(self) -> str:
+        """Why the run has not ended after a signal to end; empty if no reason is known."""
+        return "" if self.current is None else self.current.obstacle()
+
+    @property
+    def refusal(self) -> str:
+        """Why the process does not receive signals; empty if it does, or if there is no process."""
+        return "" if self.current is None else self.current.refusal()
+
+    def signal(self, number: int, *, group: bool) -> bool:
+        """Send a signal to the process, or to its group; False if nobody received it."""
+        return self.current is not None and self.current.signal(number, group=group)
 
 
 class CapturedOutput:
-    """What a run prints on its standard output, bounded: the rest of a flood is read and forgotten."""
+    """The standard output of a run, up to LONGEST_VALUE; the rest is read and dropped."""
 
     __slots__ = ("_text",)
 
@@ -34,8 +122,7 @@ class CapturedOutput:
         return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int | None], None]) -> Run:
-    """A run of a job's command, not yet started."""
+def _new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int | None], object]) -> Run:
     began = context.loop.now()
     captured = CapturedOutput() if job.metric else None
 
@@ -44,9 +131,9 @@ def new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: C
         if observer is not None and code is not None:
             observer.job_ended(job.name, code, context.loop.now() - began)
             if captured is not None and code == 0 and not run.interrupted:
-                fault = observer.record([(job.metric, captured.text)])
-                if fault:
-                    context.log.error(f"{run.label}: {fault}", run.log_fields)
+                error = observer.record([(job.metric, captured.text)])
+                if error:
+                    context.log.error(f"{run.label}: {error}", run.log_fields)
         on_end(code)
 
     run = Run(
@@ -67,22 +154,14 @@ def new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: C
     return run
 
 
-def note_start(context: Context, job: plan.Job, run: Run) -> None:
-    """A run has begun: others may want its process."""
-    for name in job.pid_variables:
-        context.environment.set(name, str(run.pid))
-    if context.observer is not None:
-        context.observer.job_started(job.name)
-
-
-def note_end(context: Context, job: plan.Job, run: Run, code: int | None, start_error: str) -> Exit:
-    """A run has ended, or could not begin; or, with None as its code, its process lives and we go on without it."""
-    if not job.keep_pid_variables:
-        for name in job.pid_variables:
-            context.environment.withdraw(name, str(run.pid))
-    now = context.loop.now()
-    if code is None:
-        return Exit(job, NOT_ENDED, now, error="it did not end")
-    end = Exit(job, code, now, error=start_error, timed_out=run.timed_out)
-    report_exit(context.log, job, run, end)
-    return end
+def report_exit(log: JobLog, job: plan.Job, run: Run, end: Exit) -> None:
+    """Log the end of a run; a failure or a failed start at the level that the plan names."""
+    if end.succeeded:
+        how = "without error" if end.code == 0 else f"with {end.text}, which counts as a success"
+        log.debug(f"{run.label} exited {how}", run.log_fields)
+        return
+    message = f"{run.label} {job.failure_text.format(code=max(end.code, -1), reason=end.text)}"
+    is_ours = run.interrupted and not run.timed_out and not job.main
+    is_logged = end.error and job.failure_level == "error"  # as a start that failed
+    level = "debug" if is_ours or is_logged else job.failure_level
+    getattr(log, level)(message, run.log_fields)

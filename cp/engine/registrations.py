@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Context, Discovery, OpenDiscovery
+    from cp.engine.context import Context
     from cp.engine.job import Job
+    from cp.engine.ports import Discovery, OpenDiscovery
 
 OLD_CATALOG_LIMIT = 15.0  # seconds in which a catalogue that a reload replaced is still told what is gone
 

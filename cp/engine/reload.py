@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from cp.engine.context import Context, Ending
+    from cp.engine.context import Context
     from cp.engine.job import Job
+    from cp.engine.ports import Done, Ending
     from cp.engine.registrations import Registrations
     from cp.engine.registry import JobRegistry
     from cp.engine.termination import Termination
     from cp.engine.trigger import Key, Trigger
+    from cp.engine.watch_variables import Found
     from cp.plan import Job as JobPlan
     from cp.plan import Plan
-
-    Done = Callable[[str], object]
 
     class Changing(Protocol):
         """What a change asks of the engine."""
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         @property
         def stopping(self) -> bool: ...
         def adopt(self, loaded: Plan, fresh: list[JobPlan], change: Change) -> None: ...
+        def found(self, source: str) -> Found | None: ...
         def progress(self) -> None: ...
         def review_waiting(self) -> None: ...
 else:
@@ -129,7 +130,7 @@ class ChangeQueue:
             elif job.state == State.COMPLETE:
                 self._replace(name, dones, started=name)
             elif job.state in STOPPING_STATES:
-                obstacle = job.obstacle
+                obstacle = job.runs.obstacle
                 hint = f" ({obstacle})" if obstacle else ""
                 self._tell(dones, f"{name} is still stopping: try again when it has ended{hint}")
             else:
@@ -162,10 +163,10 @@ class ChangeQueue:
         self._ask(begin, [done])
 
     def _start_now(self, job: Job, dones: list[Done]) -> None:
-        runs = job.runs
-        job.start_now()
+        starts = job.runs.count
+        job.start_now(self._engine.found(job.plan.when.source))
         self._engine.review_waiting()  # what waits for a skipped job may be sent after all
-        self._tell_of([job] if job.runs > runs else [], dones)
+        self._tell_of([job] if job.runs.count > starts else [], dones)
 
     def abandon(self) -> None:
         """A stop wins over every change."""
@@ -198,7 +199,7 @@ class ChangeQueue:
 
     def _tell_of(self, started: list[Job], dones: list[Done], change: Change | None = None) -> None:
         """The change is made, and has started these jobs, if not all of them could be."""
-        failing = [job for job in started if job.state == State.RUNNING and not job.pid]
+        failing = [job for job in started if job.state == State.RUNNING and not job.runs.pid]
         stuck = [] if change is None else [f"{name} still runs: {why}" for name, why in change.stuck.items()]
         beginning = "the new configuration is in use, but " if change is not None and change.is_reload else ""
         if not failing:
@@ -206,7 +207,7 @@ class ChangeQueue:
             return
 
         def tell() -> None:
-            failed = [f"{job.name} cannot be started: {job.start_error}" for job in failing]
+            failed = [f"{job.name} cannot be started: {job.runs.start_error}" for job in failing]
             self._settling = False
             self._tell(dones, beginning + "\n".join(stuck + failed))
             self._next()
@@ -286,7 +287,7 @@ class ChangeQueue:
     def stuck(self, run: Ending) -> None:
         """A run does not end. A change goes on without its job, and is refused as far as that is concerned."""
         for job in self._registry.jobs.values():
-            if job.run is run:
+            if job.runs.current is run:
                 self._leave_out(job)
                 for source in self._registry.named(job.plan.when.source):
                     source.completed(job)  # a hook has had its time
@@ -296,7 +297,7 @@ class ChangeQueue:
         change = self.current
         if change is not None and job.name in change.retiring:
             change.retiring.discard(job.name)
-            change.stuck[job.name] = job.obstacle
+            change.stuck[job.name] = job.runs.obstacle
             self._context.loop.call_soon(self._engine.progress)
 
     def replaces(self, job: Job) -> bool:

@@ -43,7 +43,6 @@ class Run:
         *,
         output: str,
         log_fields: tuple[tuple[str, str], ...] = (),
-        on_line: Callable[[str], None] | None = None,
         timeout: float | None = None,
         timeout_text: str = "",
         timeout_level: str = "warning",
@@ -56,12 +55,12 @@ class Run:
         self.command = command
         self.label = label
         self.timed_out = False
+        self.last_line = ""  # of its output
         self.interrupted = False  # we sent it a signal to end
         self._context = context
         self._on_end = on_end
         self._output = output
         self.log_fields = log_fields
-        self._on_line = on_line
         self._timeout = timeout
         self._timeout_text = timeout_text
         self._timeout_level = timeout_level
@@ -196,8 +195,7 @@ class Run:
         self._end(given_up=True)
 
     def _line(self, line: str) -> None:
-        if self._on_line is not None:
-            self._on_line(line)
+        self.last_line = line
         self._context.log.child_output(line, self.log_fields)
 
     def _time_is_up(self) -> None:

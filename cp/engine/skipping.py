@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cp.engine.context import Log
     from cp.engine.job import Job
+    from cp.engine.ports import JobLog
     from cp.engine.registry import JobRegistry
     from cp.engine.trigger import Sender, Skip
 
@@ -23,7 +23,7 @@ class SkippedJobs:
 
     __slots__ = ("_log", "_on_main", "_registry")
 
-    def __init__(self, registry: JobRegistry, log: Log, on_main: Callable[[Skip], object]) -> None:
+    def __init__(self, registry: JobRegistry, log: JobLog, on_main: Callable[[Skip], object]) -> None:
         self._registry = registry
         self._log = log
         self._on_main = on_main

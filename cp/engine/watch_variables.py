@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from json.encoder import encode_basestring_ascii as quote
 
-    from cp.engine.context import Instance
+    from cp.engine.ports import Instance
 
     Environ = tuple[tuple[str, str], ...]
 else:

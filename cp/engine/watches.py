@@ -8,7 +8,8 @@ from cp.engine.watch_variables import Found
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
-    from cp.engine.context import Context, Instance, Watcher
+    from cp.engine.context import Context
+    from cp.engine.ports import Instance, Watcher
     from cp.engine.registrations import Registrations
 
 

@@ -2,17 +2,6 @@
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Log(Protocol):
-        def debug(self, message: str, /) -> None: ...
-        def info(self, message: str, /) -> None: ...
-        def warning(self, message: str, /) -> None: ...
-        def error(self, message: str, /) -> None: ...
-
-
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 EVENT_STREAM = "text/event-stream"

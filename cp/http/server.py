@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp.engine.loop import Loop, Timer
+    from cp.engine.ports import Log
     from cp.http.connection import ServerConnection
     from cp.http.exchange import Exchange
-    from cp.http.messages import Log
     from cp.http.ports import Client
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Request", "Response", "Server"]

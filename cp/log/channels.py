@@ -21,7 +21,11 @@ if TYPE_CHECKING:
         def cancel(self) -> None: ...
 
     class Loop(Protocol):
-        """What a log needs of the engine's loop."""
+        """The part of the engine's loop that a log uses.
+
+        Not the protocol in `engine/ports.py`: the log is below the engine, which may log through it, and needs no
+        knowledge of the engine.
+        """
 
         def now(self) -> float: ...
         def call_at(self, deadline: float, callback: Callable[[], object], /) -> Timer: ...

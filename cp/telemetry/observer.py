@@ -180,7 +180,7 @@ class Observer:
             if job.skip is None
             else f"{job.name} is skipped: it {job.skip.reason}"
             for job in self._checked()
-            if (status := self._status(job)) != HEALTHY and not (job.state == State.COMPLETE and job.has_succeeded)
+            if (status := self._status(job)) != HEALTHY and not (job.state == State.COMPLETE and job.runs.has_succeeded)
         ]
 
     def _checked(self) -> list[Job]:

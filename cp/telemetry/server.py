@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.engine.loop import Loop
+    from cp.engine.ports import Log
     from cp.http.exchange import Exchange
-    from cp.http.messages import Log
     from cp.http.server import Request
     from cp.telemetry.routes import Source, TelemetryRoutes
 

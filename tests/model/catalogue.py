@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.context import Report
+    from cp.engine.ports import Report
     from tests.model.world import World
 
 

@@ -16,8 +16,9 @@ from cp.engine.job import Job
 from cp.engine.registry import JobRegistry
 from cp.engine.restart_policy import RestartPolicy
 from cp.engine.run import Run
+from cp.engine.shutdown import ExitCode
 from cp.engine.skipping import SkippedJobs
-from cp.engine.states import State
+from cp.engine.states import STOPPING_STATES, State
 from cp.engine.termination import Termination
 from cp.engine.timers import Backoff
 from cp.engine.trigger import Trigger
@@ -78,8 +79,8 @@ FAULTS: dict[str, Change] = {
     "no health check is run": (Check, "start", lambda check: None),
     "a job is checked in the pause between two runs": (
         Job,
-        "_checking",
-        lambda job: not (job._supervisor.stopping or job._supervisor.maintenance),
+        "_is_checked",
+        lambda job: not (job._supervisor.stopping or job._supervisor.maintenance or job.state in STOPPING_STATES),
     ),
     "a check of the last process counts for the next one": (Health, "process_ended", Health.reset),
     "each run is told all, and never what went": (Trigger, "started", lambda trigger: None),
@@ -87,7 +88,7 @@ FAULTS: dict[str, Change] = {
     "a new job does not hear what has happened": (JobRegistry, "catch_up", lambda registry, job, missed: None),
     "a job waits for what can no longer come": (SkippedJobs, "review", lambda skipping, ended=None: None),
     "a skipped job does not wait again": (Job, "wait", lambda job, skip=None: skip and job._move(State.SKIPPED)),
-    "our exit code is not that of the main job": (Engine, "_take_code", lambda engine, main: None),
+    "our exit code is not that of the main job": (ExitCode, "main_completed", lambda exit_code, main, stopping: None),
     "what was left in the background stays": (Termination, "end_leftovers", lambda termination: False),
     "a daemon outlives its job": (FakeProcesses, "holders", lambda processes, *_, **__: iter(())),
 }

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_INSTANTS = 1500  # of one scenario: jobs that start each other without a rest are cut off there
 SIGNALS = {"SIGHUP": 1, "SIGINT": 2, "SIGUSR1": 10, "SIGUSR2": 12, "SIGTERM": 15, "SIGWINCH": 28}
-AT_THE_END = {"ToldEngine", "Endings", "FakeDiscovery"}  # whose timers may be left then
+AT_THE_END = {"Shutdown", "Termination", "FakeDiscovery"}  # whose timers may be left then
 
 
 class ToldBus(Bus):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.engine.engine import SAME_REQUEST
+from cp.engine.shutdown import SAME_REQUEST
 from tests.system.pilot import now, settle
 from tests.system.scripts import UNTIL_ORPHANS_ARE_OURS, deaf, forever, mark, python, service, sh, until_term
 

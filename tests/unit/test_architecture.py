@@ -21,18 +21,19 @@ MOST_LOOSE_MODULES = 8  # beside the packages of cp/
 ROOMS: dict[str, tuple[str, ...]] = {
     "cli": ("app", "config", "config/json5", "control", "json_fallback", "log", "platform", "version"),
     "app": (
-        *("catalog", "catalog/http", "config", "cp", "engine", "engine/loop", "http", "log", "plan", "platform"),
-        "servers",
+        *("catalog", "catalog/http", "config", "cp", "engine", "engine/loop", "engine/ports", "http", "log", "plan"),
+        *("platform", "servers"),
     ),
     "servers": ("config", "control", "engine", "log", "plan", "telemetry"),
-    "control": ("engine", "engine/loop", "http", "log", "plan", "platform"),
-    "telemetry": ("cp", "engine", "engine/loop", "http", "log", "plan", "telemetry/metrics"),
+    "control": ("engine", "engine/loop", "engine/ports", "http", "log", "plan", "platform"),
+    "telemetry": ("cp", "engine", "engine/loop", "engine/ports", "http", "log", "plan", "telemetry/metrics"),
     "telemetry/metrics": ("platform",),
-    "http": ("engine/loop",),
-    "engine": ("engine/loop", "json_fallback", "plan", "platform"),
+    "http": ("engine/loop", "engine/ports"),
+    "engine": ("engine/loop", "engine/ports", "json_fallback", "plan", "platform"),
     "engine/loop": (),
+    "engine/ports": ("plan",),
     "catalog": (
-        *("catalog/consul", "catalog/directory", "catalog/etcd", "catalog/http", "engine", "engine/loop", "plan"),
+        *("catalog/consul", "catalog/directory", "catalog/etcd", "catalog/http", "engine/loop", "engine/ports", "plan"),
         "platform",
     ),
     "catalog/consul": ("catalog", "catalog/http", "plan"),
@@ -120,6 +121,16 @@ def test_a_module_imports_only_what_its_room_may_know(module: str) -> None:
         if room_of(each.module) not in allowed
     ]
     assert not forbidden, "\n".join(forbidden)
+
+
+def test_ports_exist_for_the_type_checker_only() -> None:
+    importers = [
+        f"{path.relative_to(ROOT)}:{each.line}"
+        for path in MODULES.values()
+        for each in imports(path)
+        if each.module.endswith(".ports") and not each.for_types
+    ]
+    assert not importers
 
 
 def test_few_modules_are_in_no_package() -> None:

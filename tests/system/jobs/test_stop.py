@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.engine.engine import SAME_REQUEST
+from cp.engine.shutdown import SAME_REQUEST
 from tests.system.control import SOCKET, connect
 from tests.system.jobs.configs import advertised, app, config, each, job, once
 from tests.system.pilot import now, settle

@@ -58,7 +58,7 @@ class JobsWorld(World):
         return self.engine.jobs[name].state
 
     def pid(self, name: str) -> int:
-        return self.engine.jobs[name].pid
+        return self.engine.jobs[name].runs.pid
 
     def count(self, event: str) -> int:
         """How often an event of this code and source was published."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from cp.engine.budget import StopBudget
+from cp.engine.termination import StopBudget
 from tests.unit.engine.world import VirtualLoop
 
 if TYPE_CHECKING:

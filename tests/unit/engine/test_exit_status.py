@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from cp.engine.exit_status import Exit, describe_exit, report_exit, shell_code
+from cp.engine.exit_status import Exit, describe_exit, shell_code
+from cp.engine.job_runs import report_exit
 from cp.plan import Job
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import STARTUP, app, check, job, once

@@ -253,7 +253,7 @@ def test_starts_that_fail_after_they_waited_for_their_turn_have_one_outcome_each
 
 def test_signal_to_a_job_whose_process_has_exited_says_so() -> None:
     world = JobsWorld(job("app")).start()
-    run = world.engine.jobs["app"].run
+    run = world.engine.jobs["app"].runs.current
     assert run is not None
     run._exit_code = 0  # a child of it has its output still
 

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from cp.engine.engine import SAME_REQUEST
+from cp.engine.shutdown import SAME_REQUEST
 from cp.plan import Job
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import (

@@ -9,18 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
-from cp.engine.catalogue_status import REGISTRATION, CatalogueStatus
+from cp.engine.catalogue_status import REGISTRATION
 from cp.engine.context import Context, Environment
-from cp.engine.engine import SAME_REQUEST, Engine
+from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop, Timer
 from cp.engine.output import Outputs
 from cp.engine.process import Process, Processes, StartError
 from cp.engine.reload import ChangeRefused
+from cp.engine.shutdown import SAME_REQUEST
 
 if TYPE_CHECKING:
-    from cp.engine.context import Report
+    from cp.engine.ports import CatalogFacts, Report
 
 
 class VirtualLoop:
@@ -241,7 +242,7 @@ class FakeDiscovery:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.facts: CatalogueStatus | None = None
+        self.facts: CatalogFacts | None = None
         self.down = False
         self.delay: float | None = 0.0
         self.watchers: dict[str, FakeWatcher] = {}
@@ -317,7 +318,7 @@ class World:
             started=lambda: None,
         )
 
-    def _open_discovery(self, wanted: plan.Plan, facts: CatalogueStatus) -> FakeDiscovery:
+    def _open_discovery(self, wanted: plan.Plan, facts: CatalogFacts) -> FakeDiscovery:
         self.discovery.facts = facts
         return self.discovery
 

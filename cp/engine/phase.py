@@ -1,0 +1,47 @@
+"""The phase of the engine: a named state, and the table of its moves."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal
+
+    PhaseName = Literal["starting", "running", "deregistering", "stopping", "leaving"]
+
+STARTING: Final = "starting"  # until the first processes run
+RUNNING: Final = "running"
+DEREGISTERING: Final = "deregistering"  # a stop has begun and waits, for a limited time, until no service is registered
+STOPPING: Final = "stopping"  # the jobs end
+LEAVING: Final = "leaving"  # everything is killed, and nothing is waited for but that
+
+MOVES: dict[PhaseName, tuple[PhaseName, ...]] = {
+    STARTING: (RUNNING, DEREGISTERING),
+    RUNNING: (DEREGISTERING,),
+    DEREGISTERING: (STOPPING, LEAVING),
+    STOPPING: (LEAVING,),
+    LEAVING: (),
+}
+
+
+class Phase:
+    """`move` is the only function that changes `name`."""
+
+    __slots__ = ("name",)
+
+    def __init__(self) -> None:
+        self.name: PhaseName = STARTING
+
+    def move(self, to: PhaseName) -> None:
+        if to not in MOVES[self.name]:
+            raise RuntimeError(f"the engine cannot move from {self.name} to {to}")
+        self.name = to
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a stop has begun. No phase but the ones of a stop follows."""
+        return self.name in (DEREGISTERING, STOPPING, LEAVING)
+
+    @property
+    def ends_jobs(self) -> bool:
+        """Whether a stop has got to the jobs: the services are deregistered, or the time for that is over."""
+        return self.name in (STOPPING, LEAVING)

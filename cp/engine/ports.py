@@ -1,0 +1,183 @@
+"""The protocols that several modules or rooms share: what the engine needs from outside, and what it offers to others.
+
+Only the type checker reads this module; no code imports it at run time. A protocol that a single module needs is
+defined in that module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from cp.plan import Plan, Service, Watch
+
+Job = TypeVar("Job")  # the class of the jobs
+Fields = tuple[tuple[str, str], ...]  # names and values
+# Receives the outcome of a request once: an empty text, or why the request was refused or failed.
+Done = Callable[[str], object]
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Loop(Protocol):
+    """The part of the loop that threads need. Only `post` may be called on another thread than the loop's."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer: ...
+    def post(self, callback: Callable[..., object], *args: Any) -> None: ...
+
+
+class Log(Protocol):
+    def debug(self, message: str, /) -> None: ...
+    def info(self, message: str, /) -> None: ...
+    def warning(self, message: str, /) -> None: ...
+    def error(self, message: str, /) -> None: ...
+
+
+class JobLog(Log, Protocol):
+    """The log of the engine: its lines have the fields of their job, and it takes the output of children."""
+
+    def debug(self, message: str, fields: Fields = (), /) -> None: ...
+    def info(self, message: str, fields: Fields = (), /) -> None: ...
+    def warning(self, message: str, fields: Fields = (), /) -> None: ...
+    def error(self, message: str, fields: Fields = (), /) -> None: ...
+    def child_output(self, line: str, fields: Fields = (), /) -> None:
+        """Log a line that a child printed, at level info."""
+
+
+class Ending(Protocol):
+    """Processes that can be terminated: a run, or what runs left in the background."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def target(self) -> tuple[str, list[int]]:
+        """The receiver of the next signal: a description, and the pids as far as they are known."""
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the process lives and the kernel refuses us permission to signal it."""
+
+    def terminate(self, *, group: bool) -> None: ...
+    def kill(self) -> None: ...
+    def give_up(self) -> None: ...
+    def obstacle(self) -> str:
+        """Why it has not ended after a signal; empty if no reason is known."""
+
+
+class Supervisor(Protocol[Job]):
+    """What a job needs from the engine that owns it."""
+
+    @property
+    def stopping(self) -> bool: ...
+    @property
+    def stop_unasked(self) -> bool: ...
+    @property
+    def maintenance(self) -> bool: ...
+    def register(self, service: Service, status: str, output: str) -> None: ...
+    def deregister(self, service: Service) -> None: ...
+    def dependents(self, job: Job) -> list[Job]: ...
+    def comes_too_late(self, job: Job) -> bool: ...
+    def failed(self, job: Job, code: int) -> None: ...
+    def completed(self, job: Job) -> None: ...
+    def waits_again(self, hook: Job) -> None: ...
+
+
+class Observer(Protocol):
+    """Counts what happens. It exists only where the plan has telemetry."""
+
+    def job_started(self, job: str) -> None: ...
+    def job_restarted(self, job: str) -> None: ...
+    def job_ended(self, job: str, code: int, seconds: float) -> None: ...
+    def check_ended(self, job: str, seconds: float) -> None: ...
+    def control_answered(self, path: str, status: int) -> None: ...
+    def catalog_called(self, verb: str, seconds: float, failed: bool) -> None: ...
+
+    def record(self, values: list[tuple[str, str]]) -> str:
+        """Record all of these values of metrics, or none; then the result says why."""
+
+
+class Instance(Protocol):
+    """A healthy instance of a watched service."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+
+
+# Receives the healthy instances of a watch.
+Report = Callable[[list[Instance]], None]
+
+
+class Watcher(Protocol):
+    """Follows one watch. It reports the healthy instances on the loop's thread whenever they change."""
+
+    @property
+    def memory(self) -> list[Instance]: ...
+    def start(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+class PendingCalls(Protocol):
+    """Records the calls to a catalogue that have no answer yet.
+
+    The threads that make the calls use it; its methods do not block.
+    """
+
+    def begin(self, who: str, wait: float = 0.0) -> object:
+        """Record a call of the registrar or of a watch; `wait` is how many seconds it may wait for a change."""
+
+    def end(self, call: object, *, answered: bool = True) -> None:
+        """Record the end of the call that `begin` returned; `answered`: the catalogue answered it."""
+
+
+class CatalogListener(Protocol):
+    """Keeps the facts about a catalogue. All methods are called on the loop's thread."""
+
+    def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
+        """The catalogue accepted a registration or a heartbeat, which was sent at `at` on the registrar's clock.
+
+        `id` is the id of the entry. It differs from the service's id if another program uses that one.
+        """
+
+    def removed(self, service: Service) -> None:
+        """The catalogue has no entry of this service."""
+
+    def refused(self, service: Service, why: str) -> None:
+        """The catalogue answered and did not accept this service."""
+
+    def taken(self, service: Service, place: str) -> None:
+        """Another program, at `place`, is registered under the service's id; this service is not registered."""
+
+    def answered(self, who: str) -> None:
+        """The catalogue answered the registrar (reports.REGISTRATION) or a watch (its source)."""
+
+    def failed(self, who: str, why: str, answered: bool) -> None:
+        """A call of theirs failed; `answered`: the catalogue answered with an error."""
+
+
+class CatalogFacts(CatalogListener, Protocol):
+    @property
+    def awaited(self) -> PendingCalls: ...
+
+
+class Discovery(Protocol):
+    """The catalogue as the engine uses it: desired registrations go out, reports of watches come in. Nothing blocks."""
+
+    def start(self) -> None: ...
+    def want(self, service: Service, status: str, output: str = "", *, age: float = 0.0) -> None: ...
+    def forget(self, service: Service, done: Callable[[], None]) -> None: ...
+    def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher: ...
+    def stop(self) -> None: ...
+
+
+# Makes the discovery of a plan. The facts receive what the catalogue answers.
+OpenDiscovery = Callable[[Plan, CatalogFacts], Discovery]
