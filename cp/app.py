@@ -1,4 +1,4 @@
-"""Puts the program together: a configuration, an engine, and what the two need from the system."""
+"""The composition root: connects a configuration, an engine, and what both need from the system."""
 
 from __future__ import annotations
 
@@ -31,71 +31,88 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cp import plan
-    from cp.catalog.discovery import SharedResolver
     from cp.engine.ports import CatalogFacts, Discovery
     from cp.platform.address import Address
     from cp.servers import Servers
 
-    class Meant(Protocol):
+    class Suggest(Protocol):
         def __call__(self, arguments: Sequence[str], *, flag: bool = False) -> str:
-            """What a command that cannot be run was probably meant as; with `flag`, the name of a flag, or nothing."""
+            """A hint at what the user probably meant by a command that cannot run; with `flag`, the name of a flag."""
 
 
-# What a module raises that cannot be loaded, or does what it is for, while descriptors or memory have run out.
+# What a module raises if descriptors or memory are exhausted while it is imported or does its work.
 SCARCE = (OSError, ImportError, MemoryError)
 
-# What the client of a Consul or an etcd needs, and a minimal Python may lack. Looked for at the start, since what can
-# never work is better refused; imported later.
+# Modules that the clients of Consul and etcd import later, and that a minimal Python may lack. The start looks for
+# them, and refuses a configuration that could never work.
 FOR_HTTP = ("http", "json", "queue")
 
 # Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop may
-# need. That takes some milliseconds, in which an application that ends at once would wait for us; a client takes longer
-# to start.
+# need. Both take some milliseconds, in which ContainerPilot could not react to an application that ends at once. No
+# client starts faster.
 SERVE_AFTER = 0.01
 
 
-def run(config_argument: str, arguments: tuple[str, ...], meant: Meant) -> int:
-    """Run the configuration until everything has ended; the exit code of the program."""
+def run(config_argument: str, arguments: tuple[str, ...], suggest: Suggest) -> int:
+    """Run the configuration until everything has ended. The result is the exit code of the program."""
     secrets = Secrets()
     inherited = process_environment()
     environment = Environment(inherited, secrets.learn)
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
     log = Log(secrets=secrets)
     try:
-        source = read(config_argument, environment.get(), lambda: meant(arguments))
-        first = _load(source, environment, arguments, log)
-        if first.dialect == "jobs" and arguments and (flag := meant(arguments, flag=True)):
+        source = read(config_argument, environment.get(), lambda: suggest(arguments))
+        configuration = Configuration(source, environment, arguments, log)
+        first = configuration.load()
+        if first.dialect == "jobs" and arguments and (flag := suggest(arguments, flag=True)):
             raise _CannotStart(f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?")
-        supervise = _assemble(source, first, inherited, environment, arguments, log)
+        program = Program(configuration, first, inherited)
     except (ConfigError, LogError, _CannotStart) as error:
         why = str(error)
     except SCARCE as error:
         if isinstance(error, ImportError) and type(error) is not ImportError:
-            raise  # the archive is damaged, and who reads it says so
+            raise  # the archive is damaged, and its importer reports that
         why = f"cannot start: {_reason(error)}"
     else:
-        return supervise()
+        return program.supervise()
     report_fatal(log, why)
     return 1
 
 
-def _load(source: Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> plan.Plan:
-    loaded = load_plan(
-        source,
-        environment.get(),
-        arguments=arguments,
-        hostname=decoded_by_python(os.uname().nodename),
-        addresses=_local_addresses,
-        version=__version__,
-        secrets=log.secrets,
-    )
-    if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
-        for name in FOR_HTTP:
-            if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
-                from cp.catalog.http.lean import missing_module
+class Configuration:
+    """A source of plans, and what they are made from: environment, arguments, and the addresses of this machine."""
 
-                raise ConfigError([missing_module(name)])
-    return loaded
+    def __init__(self, source: Source, environment: Environment, arguments: tuple[str, ...], log: Log) -> None:
+        self.source = source
+        self.environment = environment
+        self.log = log
+        self._arguments = arguments
+
+    def load(self) -> plan.Plan:
+        """The plan of the text that was read at the start. Raises ConfigError."""
+        return self._load(self.source)
+
+    def reload(self) -> plan.Plan:
+        """The plan of the text that the source has now. Raises ConfigError."""
+        return self._load(self.source.reread())
+
+    def _load(self, source: Source) -> plan.Plan:
+        loaded = load_plan(
+            source,
+            self.environment.get(),
+            arguments=self._arguments,
+            hostname=decoded_by_python(os.uname().nodename),
+            addresses=_local_addresses,
+            version=__version__,
+            secrets=self.log.secrets,
+        )
+        if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
+            for name in FOR_HTTP:
+                if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
+                    from cp.catalog.http.lean import missing_module
+
+                    raise ConfigError([missing_module(name)])
+        return loaded
 
 
 def _local_addresses() -> list[Address]:
@@ -105,7 +122,7 @@ def _local_addresses() -> list[Address]:
 
 
 def report_fatal(log: Log, message: str) -> None:
-    """Into the log; on standard error as well, where nobody who looks at the standard streams would see that."""
+    """Log what ends the program, and print it on standard error too if the log is on neither standard stream."""
     log.fatal(message)
     log.flush()
     if not _is_seen(log):
@@ -116,7 +133,7 @@ def report_fatal(log: Log, message: str) -> None:
 
 
 def _is_seen(log: Log) -> bool:
-    """Whether what ends the program appears on a standard stream: the log is no other file, and not turned off."""
+    """Whether a fatal line of the log appears on a standard stream: the log is no other file, and not turned off."""
     if not log.enabled("fatal"):
         return False
     try:
@@ -129,7 +146,7 @@ def _is_seen(log: Log) -> bool:
 
 
 class _CannotStart(Exception):
-    """Why nothing can be run, or not as it is wanted from now on; a sentence for people."""
+    """A start or a reload is not possible; the text is the message for the user."""
 
 
 def _reason(error: BaseException) -> str:
@@ -148,146 +165,157 @@ def _traceback(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
 
 
-def _assemble(
-    source: Source,
-    first: plan.Plan,
-    inherited: Mapping[str, str],
-    environment: Environment,
-    arguments: tuple[str, ...],
-    log: Log,
-) -> Callable[[], int]:
-    """Put everything together; what is returned runs it to its end. _CannotStart, LogError, or of the system's errors
-    those that say that a limit is too low."""
+class Program:
+    """The parts that run a configuration: log, loop, children, engine, catalogue and servers.
 
-    def on_error(error: BaseException) -> None:
-        log.error(f"internal error (please report it): {_traceback(error)}")
+    The constructor connects them, and `supervise` runs them to their end. The constructor raises _CannotStart,
+    LogError, or of the system's errors those that report an exhausted limit.
+    """
 
-    _keep_descriptors()
-    loop = Loop(on_error=on_error)
-    outputs = Outputs(loop, log.hold, log.warning)
-    log.attach(loop, outputs.pause)
-    processes = Processes(loop.call_soon)
-    bus = Bus(loop.call_steps)
-    history = History()
-    bus.subscribe(history.hear)
-    context = Context(
-        loop=loop,
-        processes=processes,
-        outputs=outputs,
-        environment=environment,
-        bus=bus,
-        log=log,
-        random=_random,
-        masked=log.masked,
-    )
-    serving: Servers | None = None
+    def __init__(self, configuration: Configuration, first: plan.Plan, inherited: Mapping[str, str]) -> None:
+        self._configuration = configuration
+        self._first = first
+        self._inherited = inherited
+        self._log = log = configuration.log
+        self._servers: Servers | None = None
+        _keep_descriptors()
+        self._loop = loop = Loop(on_error=self._report_bug)
+        outputs = Outputs(loop, log.hold, log.warning)
+        log.attach(loop, outputs.pause)
+        processes = Processes(loop.call_soon)
+        self._bus = bus = Bus(loop.call_steps)
+        self._history = History()
+        bus.subscribe(self._history.hear)
+        self._context = Context(
+            loop=loop,
+            processes=processes,
+            outputs=outputs,
+            environment=configuration.environment,
+            bus=bus,
+            log=log,
+            random=_random,
+            masked=log.masked,
+        )
+        log.secrets.on_output_change = outputs.mask_with
+        self._apply(first)
+        from cp.catalog.discovery import SharedResolver
 
-    def use(loaded: plan.Plan) -> None:
-        """Let the log do what the plan says, before anything else does. Raises LogError."""
+        self._resolver = SharedResolver()
+        self._engine = Engine(
+            self._context,
+            first,
+            open_discovery=self._open_discovery,
+            load=self._reload,
+            reopen_log=log.reopen,
+            started=self._after_start,
+        )
+        if first.control.socket or first.telemetry is not None:
+            self._serve_as_planned(first)
+        handle_signals(loop, processes, self._engine)
+
+    def supervise(self) -> int:
+        """Run the engine to its end. The result is the exit code of the program."""
+        _become_reaper(self._log)
+        self._engine.start()
+        self._loop.run()
+        if self._servers is not None:
+            self._servers.close()
+        self._log.finish(self._engine.plan.stop_timeout)
+        return self._engine.exit_code
+
+    def _report_bug(self, error: BaseException) -> None:
+        self._log.error(f"internal error (please report it): {_traceback(error)}")
+
+    # --- plans
+
+    def _apply(self, loaded: plan.Plan) -> None:
+        """Let the log do what the plan says, before any other part uses the plan. Raises LogError."""
+        log = self._log
         log.configure(loaded.logging)
-        bus.trace = _trace(log) if log.enabled("debug") else None
-        log.secrets.mask_in_output(loaded.logging.mask, environment.get())
+        self._bus.trace = self._trace if log.enabled("debug") else None
+        log.secrets.mask_in_output(loaded.logging.mask, self._configuration.environment.get())
         log.secrets.watch(getattr(loaded.catalog, "token_file", ""))
         for warning in loaded.warnings:
             log.warning(warning)
         if log.enabled("debug"):
             log.debug(f"{'Loaded' if loaded.dialect == 'services' else 'loaded'} config: {loaded!r}")
 
-    def load() -> plan.Plan:
+    def _trace(self, event: Event) -> None:
+        self._log.debug(f"event: {event!r}")
+
+    def _reload(self) -> plan.Plan:
+        """The next plan, which log and servers already use. ChangeRefused, after the log has why, if there is none."""
         try:
-            return load_again()
+            return self._next_plan()
         except (ConfigError, LogError, _CannotStart) as error:
             why = str(error)
         except SCARCE as error:
             why = f"cannot reload: {_reason(error)}"
-        log.error(f"Error initializing config: {why}")
-        raise ChangeRefused(log.masked(why))
+        self._log.error(f"Error initializing config: {why}")
+        raise ChangeRefused(self._log.masked(why))
 
-    def load_again() -> plan.Plan:
+    def _next_plan(self) -> plan.Plan:
         from cp.engine.exec_limits import refusal_of_reload
-        from cp.http.errors import ServeError
 
-        loaded = _load(source.reread(), environment, arguments, log)
-        if why := refusal_of_reload(engine.plan, loaded, environment.get()):
-            raise ConfigError([f"{source.name}: {why}"])
-        try:
-            serve(loaded, lambda: use(loaded))
-        except ServeError as error:
-            raise _CannotStart(str(error)) from None
+        configuration = self._configuration
+        loaded = configuration.reload()
+        if why := refusal_of_reload(self._engine.plan, loaded, configuration.environment.get()):
+            raise ConfigError([f"{configuration.source.name}: {why}"])
+        self._serve_as_planned(loaded, lambda: self._apply(loaded))
         return loaded
 
-    def serve(loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
-        nonlocal serving
-        if serving is None:
+    # --- servers and catalogue
+
+    def _serve(self, loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
+        """Serve what the plan says. ServeError, or what `accept` raises, and then nothing has changed."""
+        if self._servers is None:
             from cp.servers import Servers
 
-            serving = Servers(context, engine, history, log, inherited)
-        serving.use(loaded, accept)
+            self._servers = Servers(self._context, self._engine, self._history, self._log, self._inherited)
+        self._servers.use(loaded, accept)
 
-    def serve_late() -> None:
-        if serving is None and not engine.stopping:
-            try:
-                serve(first)
-            except SCARCE as error:
-                log.warning(f"cannot serve the control socket: {_reason(error)}: going on without it")
-
-    def after_start() -> None:
-        loop.call_later(SERVE_AFTER, serve_late)
-        loop.call_later(SERVE_AFTER, _prepare_stop)
-        _after_start()
-
-    def supervise() -> int:
-        _become_reaper(log)
-        engine.start()
-        loop.run()
-        if serving is not None:
-            serving.close()
-        log.finish(engine.plan.stop_timeout)
-        return engine.exit_code
-
-    log.secrets.on_output_change = outputs.mask_with
-    use(first)
-    from cp.catalog.discovery import SharedResolver
-
-    resolver = SharedResolver()
-    engine = Engine(
-        context,
-        first,
-        open_discovery=lambda wanted, facts: open_discovery(wanted, loop, log, facts, context.catalog_called, resolver),
-        load=load,
-        reopen_log=log.reopen,
-        started=after_start,
-    )
-    if first.control.socket or first.telemetry is not None:
+    def _serve_as_planned(self, loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
+        """The same, for a start or a reload, which fails if a place that the plan names cannot be served."""
         from cp.http.errors import ServeError
 
         try:
-            serve(first)
+            self._serve(loaded, accept)
         except ServeError as error:
             raise _CannotStart(str(error)) from None
-    handle_signals(loop, processes, engine)
-    return supervise
 
+    def _serve_late(self) -> None:
+        """Make the control socket in its usual place, without which the program works too."""
+        if self._servers is None and not self._engine.stopping:
+            try:
+                self._serve(self._first)
+            except SCARCE as error:
+                self._log.warning(f"cannot serve the control socket: {_reason(error)}: going on without it")
 
-def open_discovery(
-    loaded: plan.Plan,
-    loop: Loop,
-    log: Log,
-    facts: CatalogFacts,
-    observe: Callable[[str, float, bool], object] | None = None,
-    resolver: SharedResolver | None = None,
-) -> Discovery:
-    """The catalogue's side of a plan; nothing is opened yet. `facts` receives, on the loop's thread, what the catalogue
-    answers; `observe` each call to it, on the calling thread. `resolver` is what all plans share."""
-    from cp.catalog import discovery
+    def _open_discovery(self, wanted: plan.Plan, facts: CatalogFacts) -> Discovery:
+        """The discovery of a plan, which opens nothing yet.
 
-    if loaded.catalog is None:
-        return discovery.NoDiscovery(loop)
-    return discovery.Discovery(loaded.catalog, loop, log, _random, facts, observe, resolver)
+        `facts` receives what the catalogue answers, on the loop's thread.
+        """
+        from cp.catalog import discovery
+
+        if wanted.catalog is None:
+            return discovery.NoDiscovery(self._loop)
+        observe = self._context.catalog_called
+        return discovery.Discovery(wanted.catalog, self._loop, self._log, _random, facts, observe, self._resolver)
+
+    # --- after the start
+
+    def _after_start(self) -> None:
+        """Do what the application's start did not need."""
+        self._loop.call_later(SERVE_AFTER, self._serve_late)
+        self._loop.call_later(SERVE_AFTER, _prepare_stop)
+        import gc
+
+        gc.freeze()
 
 
 def _keep_descriptors() -> None:
-    """Whatever we were given besides the standard streams is not for the children."""
+    """Keep the descriptors that we inherited, except for the standard streams, from the children."""
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:  # no /proc here
@@ -300,18 +328,11 @@ def _keep_descriptors() -> None:
                 pass  # the one that read the folder
 
 
-def _trace(log: Log) -> Callable[[Event], None]:
-    def trace(event: Event) -> None:
-        log.debug(f"event: {event!r}")
-
-    return trace
-
-
 def _become_reaper(log: Log) -> None:
-    """Where we are not PID 1, have the orphans of our children all the same.
+    """Become the parent of our children's orphans where we are not PID 1.
 
-    Before the first start, though it costs half a millisecond: a daemon that the first job leaves at once would be
-    nobody's, and outlive us.
+    This comes before the first start, though it takes half a millisecond: a daemon that the first job leaves at once
+    would get another parent and outlive us.
     """
     if os.getpid() == 1:
         return
@@ -323,19 +344,12 @@ def _become_reaper(log: Log) -> None:
         log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
 
 
-def _after_start() -> None:
-    """What the application's start did not need."""
-    import gc
-
-    gc.freeze()
-
-
 def _prepare_stop() -> None:
-    """Import what a stop may need when no descriptor is left to read it with."""
+    """Import what a stop may need, since no descriptor may be left to read it with by then."""
     try:
         import cp.engine.leftovers  # noqa: F401
     except SCARCE:
-        pass  # perhaps it can be had by then
+        pass  # it may be possible later
 
 
 def _random() -> float:
