@@ -1,1 +1,1 @@
-"""The command line: flags, and the subcommands that ask a running ContainerPilot."""
+"""The command line: flags, and the subcommands that query a running ContainerPilot."""

@@ -1,6 +1,6 @@
-"""To ask a running ContainerPilot although the configuration, which should say where its socket is, cannot be used.
+"""Finds the control socket although the configuration, which should name its path, is not valid.
 
-That is when one asks most: a file was saved half, and `-reload` or `-jobs` is to tell. Imported for that only.
+This is when people need it most: a file was half saved, and `-reload` or `-jobs` should say so. Imported only then.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from cp.cli.client import TIMEOUT, ClientError, ControlConnection, NobodyThere
+from cp.cli.client import TIMEOUT, ClientError, ControlConnection, NoServer
 from cp.cli.console import complain
 from cp.config.partial import remaining_socket
-from cp.control.socket_paths import places_of_clients
+from cp.control.socket_paths import paths_for_clients
 from cp.log.redaction import Secrets
 
 TYPE_CHECKING = False
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from cp.config.source import Source
 
 
-def places_despite(error: ConfigError, source: Source | None, environ: Mapping[str, str]) -> list[str]:
-    """The paths at which the socket may be, at one of which somebody listens; the fault is told in one line.
+def paths_despite(error: ConfigError, source: Source | None, environ: Mapping[str, str]) -> list[str]:
+    """Return the paths at which the socket may be. A server listens at one of them. The error is printed as one line.
 
-    ClientError with the whole fault if nobody does. `source` is None if the configuration could not be read.
+    Raises ClientError with the whole error if no server listens. `source` is None if the configuration was not read.
     """
     path = remaining_socket(source, environ) if source is not None else ""
-    paths = [path] if path else places_of_clients(environ)
+    paths = [path] if path else paths_for_clients(environ)
     try:
         connection = ControlConnection(paths, monotonic() + TIMEOUT)
-    except NobodyThere as nobody:
-        raise ClientError(f"{error}\n{_nobody(nobody, paths, environ)}") from None
+    except NoServer as missing:
+        raise ClientError(f"{error}\n{_nobody(missing, paths, environ)}") from None
     connection.close()
-    fault = Secrets(environ).masked(str(error).partition("\n")[0])
-    told_by = "what can be read of it names" if path else "used instead is the usual control socket"
-    complain(f"warning: the configuration cannot be used: {fault}; {told_by} {connection.path}\n")
+    reason = Secrets(environ).masked(str(error).partition("\n")[0])
+    origin = "its valid part names" if path else "the default is"
+    complain(f"warning: cannot use the configuration: {reason}; {origin} the control socket {connection.path}\n")
     return paths
 
 
-def _nobody(nobody: NobodyThere, paths: list[str], environ: Mapping[str, str]) -> str:
+def _nobody(missing: NoServer, paths: list[str], environ: Mapping[str, str]) -> str:
     others = ""
     if os.getuid() == 0:
         from cp.cli.replies import sockets_of_others
 
         others = sockets_of_others(paths, environ)
     how = "-config '{control: {socket: \"PATH\"}}'"
-    return f"{nobody}{others}. To reach a ContainerPilot that runs, name its control socket: {how}"
+    return f"{missing}{others}. To reach a running ContainerPilot, name its control socket: {how}"

@@ -1,7 +1,7 @@
-"""The client's side of the control socket: one HTTP request, in as little time as a process can take.
+"""The client side of the control socket: one HTTP request, with as little work as possible.
 
-Sensors send a metric each second by a process of its own, so nothing is imported here but what C gives. Whatever the
-other side does, an exchange ends: there is a deadline for all of it, and a limit to what is read.
+Sensors start a process each second to send a metric, so this module imports only built-in modules of C. Whatever the
+server does, an exchange ends: it has a deadline, and a limit to the size of the answer.
 """
 
 from __future__ import annotations
@@ -20,57 +20,57 @@ if TYPE_CHECKING:
 
 TIMEOUT = 10.0  # seconds for a whole exchange
 LARGEST_HEAD = 64 * 1024  # bytes; also of a line of a chunked body
-LARGEST_ANSWER = 64 * 1024 * 1024 + LARGEST_HEAD  # bytes; a server of ours sends no larger body
+LARGEST_ANSWER = 64 * 1024 * 1024 + LARGEST_HEAD  # bytes; ContainerPilot's server sends no larger body
 _PIECE = 65536
 
 
 class ClientError(Exception):
-    """The exchange failed; the text is a sentence for people."""
+    """The exchange failed. The text is a sentence for people."""
 
 
-class NobodyThere(ClientError):
-    """There is no socket that we may use and that somebody serves."""
+class NoServer(ClientError):
+    """No server listens at any of the paths, or none that this user may trust."""
 
 
 class CutOff(ClientError):
-    """The answer ended in the middle."""
+    """The answer is incomplete."""
 
 
 class ControlConnection:
-    """A connection to the first of `paths` that takes one. `deadline` is of the monotonic clock, None is for ever."""
+    """A connection to the first of `paths` that accepts. `deadline` is on the monotonic clock; None: no limit."""
 
     __slots__ = ("_buffer", "_read", "_socket", "before_waiting", "deadline", "path")
 
     def __init__(self, paths: Sequence[str], deadline: float | None, hint: str = "") -> None:
-        """NobodyThere, which ends with the hint, if there is nobody to connect to."""
+        """Raises NoServer, with the hint at its end, if no path accepts a connection."""
         self.deadline = deadline
-        self.before_waiting: Callable[[], None] | None = None  # called where nothing limits the wait for more
+        self.before_waiting: Callable[[], None] | None = None  # called before each wait without a deadline
         self._buffer = b""
         self._read = 0
         tried = []
         for path in paths:
-            # In a folder that all may write to, a socket of somebody else may be there to listen to our secrets.
+            # In a folder that everybody may write to, another user may listen here to receive secrets.
             if len(paths) > 1 and path != USUAL and _is_foreign(path):
-                tried.append(f"{_shown(path)}: it belongs to another user")
+                tried.append(f"{_printable(path)}: it belongs to another user")
                 continue
             try:
                 self._socket = self._connect(path)
             except (OSError, ValueError) as error:
-                tried.append(f"{_shown(path)}: {_reason(error)}")
+                tried.append(f"{_printable(path)}: {_reason(error)}")
                 continue
-            # The file may have come after that look at it.
+            # The file may have been replaced since _is_foreign.
             if len(paths) > 1 and path != USUAL and _is_strangers(self._socket):
                 self._socket.close()
-                tried.append(f"{_shown(path)}: another user listens there")
+                tried.append(f"{_printable(path)}: another user listens there")
                 continue
-            self.path = _shown(path)
+            self.path = _printable(path)
             return
-        raise NobodyThere(f"cannot connect to {', nor to '.join(tried)}{hint}")
+        raise NoServer(f"cannot connect to {', nor to '.join(tried)}{hint}")
 
     def _connect(self, path: str) -> _socket.socket:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
         if self.deadline is not None:
-            # A non-blocking connect() does not wait for a place in the queue of a busy server: it fails at once.
+            # A non-blocking connect(2) fails at once if the queue of a busy server is full, so use a blocking one.
             rest = max(int((self.deadline - monotonic()) * 1e6), 1)
             limit = b"".join(part.to_bytes(8, sys.byteorder) for part in divmod(rest, 1_000_000))
             connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDTIMEO, limit)
@@ -88,7 +88,7 @@ class ControlConnection:
         return self._socket.fileno()
 
     def send(self, data: bytes) -> None:
-        """Send a request. One that the server does not read to its end is no error: perhaps it has answered already."""
+        """Send a request. It is not an error if the server does not read all of it: it may have answered already."""
         try:
             while data:
                 self._limit()
@@ -99,16 +99,16 @@ class ControlConnection:
             return
 
     def receive(self) -> bytes:
-        """Some bytes more of the answer; empty at its end."""
+        """Return more bytes of the answer; none at its end."""
         if self._read > LARGEST_ANSWER and self.deadline is not None:
-            raise ClientError(f"the answer at {self.path} is longer than {LARGEST_ANSWER >> 20} MiB")
+            raise ClientError(f"cannot read the answer of {self.path}: it is longer than {LARGEST_ANSWER >> 20} MiB")
         try:
             self._limit()
             data = self._socket.recv(_PIECE)
         except TimeoutError:
             raise self._silent() from None
         except OSError:
-            return b""  # reset by a server that is gone: what is there must do
+            return b""  # the server reset the connection: use what has arrived
         self._read += len(data)
         return data
 
@@ -129,12 +129,12 @@ class ControlConnection:
     # -- the answer
 
     def head(self) -> tuple[int, dict[str, str]]:
-        """Status and headers (names in lower case) of the answer."""
+        """Return the status and the headers (names in lower case) of the answer."""
         while True:
             lines = self._until(b"\r\n\r\n").split(b"\r\n")
             version, _, rest = lines[0].partition(b" ")
             if not version.startswith(b"HTTP/1.") or not rest[:3].isdigit() or len(rest[:3]) < 3:
-                raise self._strange(lines[0])
+                raise self._not_containerpilot(lines[0])
             headers = {}
             for line in lines[1:]:
                 name, _, value = line.decode("latin-1").partition(":")
@@ -143,7 +143,7 @@ class ControlConnection:
                 return status, headers
 
     def body(self, headers: dict[str, str]) -> Iterator[bytes]:
-        """The body of the answer, piece by piece as it comes."""
+        """Yield the pieces of the body as they arrive."""
         if "chunked" in headers.get("transfer-encoding", "").lower():
             yield from self._chunks()
             return
@@ -154,7 +154,7 @@ class ControlConnection:
                 yield piece
             return
         if not (length.isascii() and length.isdigit() and len(length) < 16):
-            raise self._strange(f"Content-Length: {length}".encode("latin-1"))
+            raise self._not_containerpilot(f"Content-Length: {length}".encode("latin-1"))
         yield from self._exactly(int(length))
 
     def _chunks(self) -> Iterator[bytes]:
@@ -163,17 +163,17 @@ class ControlConnection:
             try:
                 size = int(line.partition(b";")[0], 16)
             except ValueError:
-                raise self._strange(line) from None
+                raise self._not_containerpilot(line) from None
             if size <= 0:
                 return
             yield from self._exactly(size)
             self._until(b"\r\n")
 
     def _until(self, end: bytes) -> bytes:
-        """What comes before `end`."""
+        """Return the bytes before `end`, and drop `end`."""
         while end not in self._buffer:
             if len(self._buffer) > LARGEST_HEAD:
-                raise self._strange(self._buffer)
+                raise self._not_containerpilot(self._buffer)
             self._more()
         found, _, self._buffer = self._buffer.partition(end)
         return found
@@ -194,18 +194,18 @@ class ControlConnection:
             raise ClientError(f"{self.path} closed the connection without an answer: ContainerPilot may be stopping")
         self._buffer += data
 
-    def _strange(self, line: bytes) -> ClientError:
-        shown = line[:60].decode(errors="replace")
-        return ClientError(f"what answers at {self.path} is not ContainerPilot: its answer has {shown!r}")
+    def _not_containerpilot(self, line: bytes) -> ClientError:
+        excerpt = line[:60].decode(errors="replace")
+        return ClientError(f"the server at {self.path} is not ContainerPilot: its answer has {excerpt!r}")
 
 
 def exchange(
     path: str | Sequence[str], method: str, target: str, body: bytes = b"", timeout: float = TIMEOUT, hint: str = ""
 ) -> tuple[int, bytes]:
-    """One HTTP request over the socket at `path`, or at the first of several; status and body of the answer.
+    """Send one HTTP request to the socket at `path`, or at the first of several; return status and body of the answer.
 
-    `target` is percent-encoded; a body is JSON; `timeout` is in seconds, for all of it. ClientError has the reason if
-    there is no answer; where it is that nobody is there, `hint` is added.
+    `target` is percent-encoded; a body is JSON; `timeout` is in seconds, for the whole exchange. Raises ClientError if
+    there is no answer; `hint` is added if no server listens.
     """
     connection = ControlConnection((path,) if isinstance(path, str) else path, monotonic() + timeout, hint)
     try:
@@ -218,14 +218,14 @@ def exchange(
 
 
 def request(method: str, target: str, body: bytes = b"", headers: str = "") -> bytes:
-    """The bytes of a request; each of `headers` ends with a line break."""
+    """Return the bytes of a request. Each of `headers` ends with a line break."""
     kind = "Content-Type: application/json\r\n" if body else ""
     length = f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
     head = f"{method} {target} HTTP/1.1\r\nHost: control\r\nConnection: close\r\n{kind}{length}{headers}\r\n"
     return head.encode("ascii") + body
 
 
-def _shown(path: str) -> str:
+def _printable(path: str) -> str:
     return path if path.isprintable() else repr(path)
 
 
@@ -233,12 +233,11 @@ def _is_foreign(path: str) -> bool:
     try:
         return os.lstat(to_bytes(path)).st_uid not in (0, os.getuid(), user_of_init())
     except (OSError, ValueError):
-        return False  # connecting will tell why
+        return False  # connect reports the reason
 
 
 def _is_strangers(connection: _socket.socket) -> bool:
-    """Whether who listens at the other end is somebody else than root, we, and who runs this container: PID 1, or the
-    user that PID 1 runs as."""
+    """Whether an untrusted user listens: not root, not this user, and not PID 1 or the user that PID 1 runs as."""
     credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
     pid, user = int.from_bytes(credentials[:4], sys.byteorder), int.from_bytes(credentials[4:8], sys.byteorder)
     if user in (0, os.getuid()) or pid == 1:
@@ -248,17 +247,17 @@ def _is_strangers(connection: _socket.socket) -> bool:
 
 def _reason(error: OSError | ValueError) -> str:
     code = error.errno if isinstance(error, OSError) else None
-    if code is None:  # a path that is too long, or that has a NUL character in it
+    if code is None:  # the path is too long, or has a NUL character
         return str(error)
     import errno
 
-    told = {
+    reasons = {
         errno.ENOENT: "no such file",
         errno.ENOTDIR: "no such file",
-        errno.ECONNREFUSED: "nobody listens there",
+        errno.ECONNREFUSED: "no server listens there",
         errno.EACCES: "permission denied",
         errno.EPERM: "permission denied",
-        errno.EAGAIN: "it takes no more connections",
-        errno.EPROTOTYPE: "it is a socket of another kind",
+        errno.EAGAIN: "its queue of connections is full",
+        errno.EPROTOTYPE: "it is a socket of another type",
     }
-    return told.get(code) or os.strerror(code).lower()
+    return reasons.get(code) or os.strerror(code).lower()

@@ -1,4 +1,4 @@
-"""The terminal of whoever called us: standard output and standard error, straight to the descriptors."""
+"""Standard output and standard error of the caller, written directly to the descriptors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 
 from cp.platform.text import to_bytes
 
-_CLOSED = 9  # EBADF; the module that names it is not needed otherwise
+_CLOSED = 9  # EBADF, without an import of errno
 
 
 def show(data: bytes) -> int:
-    """Print to standard output; the exit code, which is 1, with a word why, if that cannot be."""
+    """Print to standard output. Return the exit code: 1, after a message on standard error, if it cannot be written."""
     try:
         write(1, data)
     except OSError as error:
@@ -19,7 +19,7 @@ def show(data: bytes) -> int:
 
 
 def unwritable(error: OSError) -> int:
-    """Tell why nothing can be printed to standard output; the exit code."""
+    """Print why standard output cannot be written. Return the exit code."""
     why = "it is closed" if error.errno == _CLOSED else (error.strerror or str(error)).lower()
     complain(f"containerpilot: cannot write to standard output: {why}\n")
     return 1
@@ -30,10 +30,10 @@ def complain(text: str) -> None:
     try:
         write(2, to_bytes(text))
     except OSError:
-        pass  # nobody is left to be told
+        pass  # there is no other place for the message
 
 
 def write(fd: int, data: bytes) -> None:
-    """Straight to the descriptor: where it was closed at the start, Python has no stream for it."""
+    """Write all bytes to the descriptor. If it was closed at the start, Python has no stream object for it."""
     while data:
         data = data[os.write(fd, data) :]

@@ -1,51 +1,51 @@
-"""The flags: what they are called, what they mean, and which go together."""
+"""The flags: their names, the text of `-help`, and which flags go together."""
 
 from __future__ import annotations
 
 USAGE = """Usage: containerpilot [flags] [command [arguments]]
 
-Runs the command, and the jobs that the configuration says, under supervision: health checks, registration in a
-catalogue, watches, hooks, periodic tasks and coprocesses. ContainerPilot exits with the exit code of the command.
-Flags may have one dash or two; the first argument that is no flag, or what follows `--`, is the command.
+Runs the command, and the jobs of the configuration, under supervision: health checks, registration in a catalogue,
+watches, hooks, periodic tasks and coprocesses. ContainerPilot exits with the exit code of the command.
+A flag has one dash or two. The first argument that is not a flag, or what follows `--`, is the command.
 
   -config string
         the configuration: a path, file://path, inline text that begins with {, or - for standard input
         (default: the environment variable CONTAINERPILOT)
   -allow-second
-        start even if PID 1 is already a ContainerPilot (otherwise refused)
+        start even if PID 1 is already ContainerPilot (refused otherwise)
 
 Flags that print something and exit:
 
   -help
         this text
   -template
-        the configuration with its template applied
+        print the configuration after its template is applied
   -out string
-        with -template: where it is written, - for standard output, or file://path (default "-")
+        with -template: write to this path or file://path, - for standard output (default "-")
   -version
         version and commit
 
-Flags that ask a running ContainerPilot, one of them at a time; -config says where its control socket is:
+Flags that query a running ContainerPilot. Use one at a time. -config names the configuration with its control socket:
 
   -reload
-        reload the configuration that it was started with, and wait until that is done; a faulty one is refused
-        and changes nothing
+        reload the configuration that it was started with, and wait for the result; an invalid configuration is
+        refused and changes nothing
   -maintenance enable|disable
         enter or leave maintenance
   -putenv KEY=VALUE
-        set a variable for what is started from now on, or unset it (KEY alone); may be repeated
+        set a variable for all processes that start later; KEY alone unsets it; may be repeated
   -putmetric KEY=VALUE
         record the value of a metric; may be repeated
   -ping
-        print ok if it answers
+        print ok if ContainerPilot answers
   -jobs
-        print all jobs: what runs, what waits for what, what failed and why
+        print all jobs: their states, what they wait for, and why they failed
   -events
-        print the last events; with -job NAME those of this job, its checks and its errors
+        print the recent events; with -job NAME the events of this job, its checks and its errors
   -follow
-        with -events: go on and print new ones as they come
+        with -events: do not exit, and print new events as they happen
   -job NAME
-        print all about one job
+        print all details of one job
   -json
         with -jobs, -job or -events: print JSON
   -start NAME, -stop NAME, -restart NAME
@@ -53,12 +53,12 @@ Flags that ask a running ContainerPilot, one of them at a time; -config says whe
   -signal NAME=SIGNAL
         send a signal, such as HUP or 1, to the process of a job
 
-A flag or an argument that would have no effect is refused, with the exit code 2; only -config and -help are accepted
+ContainerPilot refuses a flag or an argument that has no effect, with exit code 2. Only -config and -help are accepted
 with all others.
 """
 
-# What a command line may ask for, one at a time, and the flags that have an effect with it. `-config` goes with all of
-# them: an image has it in its entry point, also where `-version` comes after it. `-help` goes with everything.
+# The commands, of which a command line has one at most, and the flags that have an effect with each. `-config` goes
+# with all of them: an image has it in its entry point, even if `-version` comes after it. `-help` goes with everything.
 WITH: dict[str, tuple[str, ...]] = {
     "version": ("config",),
     "template": ("config", "out"),
@@ -81,12 +81,12 @@ BOOLEANS = ("allow-second", "template", "version", "help", "h", "reload", "ping"
 STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")
 PAIRS = ("putenv", "putmetric", "signal")
 FLAGS = tuple(name for name in (*BOOLEANS, *STRINGS, *PAIRS) if name != "h")
-ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # where they are kept, if not under their own names
+ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # their attributes of Options, if the name differs
 LONGEST_SHOWN = 100  # characters of a word in a message
 TRUE, FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false", "FALSE", "False")
 
 
 def printable(word: str) -> str:
-    """A word of the command line in a message, which is one line."""
+    """Return a word of the command line for a message, which is one line."""
     short = word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}…"
     return short if short.isprintable() else repr(short)[1:-1]

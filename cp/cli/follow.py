@@ -1,4 +1,4 @@
-"""The flags -events -follow: events as they come, from the server's stream (server-sent events)."""
+"""The flags -events -follow: prints events as they happen, from the server's stream (server-sent events)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ _LONGEST_LINE = 1024 * 1024  # bytes
 
 
 def follow(paths: list[str], hint: str, target: str, as_json: bool) -> int:
-    """Print events until the server ends, nobody reads any more, or we are interrupted; the exit code. ClientError if
-    there is no answer, or a strange one."""
+    """Print events until the server stops, nobody reads them, or a signal comes. Return the exit code.
+
+    Raises ClientError if there is no answer, or no valid one.
+    """
     for number in (_signal.SIGINT, _signal.SIGTERM):
         _signal.signal(number, _leave)
     printer = Printer(as_json, counts=target == ALL)
@@ -35,19 +37,19 @@ def follow(paths: list[str], hint: str, target: str, as_json: bool) -> int:
         try:
             return _follow(paths, hint, target, printer)
         except CutOff as error:
-            # The server lets go of a reader that lags behind: whoever reads our output may have paused it.
+            # The server disconnects a slow reader: the reader of our output may have paused.
             if printer.last_id == last:
                 raise
             printer.resume()
             cut_off = error
         except ClientError:
             if last:
-                raise cut_off from None  # it is gone: the reason is that of the first answer
+                raise cut_off from None  # the server has exited: report the error of the first answer
             raise
 
 
 def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
-    """Print one answer of the server to its end."""
+    """Print one answer of the server until it ends."""
     connection = ControlConnection(paths, monotonic() + TIMEOUT, hint)
     seen = f"Last-Event-ID: {printer.last_id}\r\n" if printer.last_id else ""
     try:
@@ -61,7 +63,7 @@ def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
             try:
                 write(1, printer.take(piece))
             except BrokenPipeError:
-                return 0  # nobody reads any more
+                return 0  # nobody reads any longer
             except OSError as error:
                 return unwritable(error)
         return 0
@@ -70,10 +72,10 @@ def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
 
 
 class Printer:
-    """Makes lines for people, or of JSON, out of a stream of events, also out of one that goes on after a cut."""
+    """Formats a stream of events as lines for people or as JSON. The stream may continue after a disconnection."""
 
     def __init__(self, as_json: bool, *, counts: bool) -> None:
-        """`counts`: it gets all events, so that a number that is left out is an event that is lost."""
+        """`counts`: the stream has all events, so that a missing number is a lost event."""
         self.last_id = ""
         self._as_json = as_json
         self._counts = counts
@@ -83,12 +85,12 @@ class Printer:
         self._data = b""
 
     def resume(self) -> None:
-        """What comes now is another answer, from `last_id` on."""
+        """Expect another answer, which begins after `last_id`."""
         self._resumed = True
         self._unread = self._data = b""
 
     def take(self, piece: bytes) -> bytes:
-        """What to print for a piece of the stream."""
+        """Return the output for a piece of the stream."""
         *lines, self._unread = (self._unread + piece).split(b"\n")
         output = b""
         for line in lines:
@@ -100,7 +102,7 @@ class Printer:
             elif not line and self._data:
                 output += self._event()
         if len(self._unread) + len(self._data) > _LONGEST_LINE:
-            raise ClientError("what it sends is no stream of events: a line does not end")
+            raise ClientError("cannot read its answer as a stream of events: a line is too long")
         return output
 
     def _event(self) -> bytes:
@@ -111,13 +113,13 @@ class Printer:
                 raise ClientError("another ContainerPilot answers")
             if lost and self._counts:
                 events = "1 event is" if lost == 1 else f"{lost} events are"
-                complain(f"-events: {events} missing here: they came faster than they were read\n")
+                complain(f"-events: {events} missing here: they happened faster than they were read\n")
         self.last_id = self._id
         return data + b"\n" if self._as_json else event_line(read(data)).encode("utf-8", "replace")
 
 
 def _unless_unread(connection: ControlConnection) -> Callable[[], None]:
-    """Waits for more to come; ends the program where meanwhile the reader of standard output went away."""
+    """Return a function that waits for input. It ends the program if the reader of standard output closes first."""
     waiter = poll()
     waiter.register(connection.fileno(), POLLIN)
     waiter.register(1, 0)

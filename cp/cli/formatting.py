@@ -1,7 +1,7 @@
-"""What the server says about jobs and events, put into words for people.
+"""Formats the server's answers about jobs and events for people.
 
-Names, reasons and the output of checks come from elsewhere: whatever could drive a terminal is shown escaped. Nothing
-here trusts the shape of an answer either: what is not there or of another type is a dash.
+Names, reasons and the output of checks come from other programs: everything that could control a terminal is escaped.
+This module trusts no answer: a value that is missing or has another type is printed as a dash.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
 WATCH_HEADINGS = ("WATCH", "INSTANCES", "SINCE", "ABOUT")
 _RIGHT = ("PID", "SINCE", "RESTARTS", "INSTANCES")  # aligned to the right
 _RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
-_ON_THE_WAY = ("waiting", "skipped", "pausing", "draining", "terminating")  # states that say what comes next
-_SHORTEST = 10  # characters that the last column has at least
+_ON_THE_WAY = ("waiting", "skipped", "pausing", "draining", "terminating")  # states whose text says what comes next
+_SHORTEST = 10  # characters; the minimum width of the last column
 _GAP = "  "
 
 
 def printable(text: str) -> str:
-    """The text without anything that a terminal would obey."""
+    """Escape all characters that a terminal would interpret."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def age(seconds: float) -> str:
-    """A time span as `3m12s`: its two largest units."""
+    """Format a time span with its two largest units: `3m12s`."""
     whole = max(int(seconds), 0)
     if whole < 60:
         return f"{whole}s"
@@ -42,20 +42,20 @@ def age(seconds: float) -> str:
 
 
 def jobs_table(answer: Data, now: float, *, width: int = 0, colours: bool = False) -> str:
-    """All jobs, one a line, then watches and the catalogue, if there are any.
+    """Format all jobs, one on each line, then the watches and the catalogue, if there are any.
 
     `now` is in seconds since 1970; `width` is that of the terminal, 0 if there is none.
     """
     overview = _object(answer)
     jobs, watches = _objects(overview.get("jobs")), _objects(overview.get("watches"))
-    said = [("maintenance", "in maintenance"), ("reloading", "reloading"), ("stopping", "stopping")]
-    above = ", ".join(words for key, words in said if overview.get(key) is True)
+    modes = [("maintenance", "in maintenance"), ("reloading", "reloading"), ("stopping", "stopping")]
+    above = ", ".join(words for key, words in modes if overview.get(key) is True)
     lines = [above] if above else []
     lines += _table(
         HEADINGS, [_row(job, now) for job in jobs], [_colour(job) for job in jobs] if colours else [], width
     )
     if not jobs:
-        lines[-1] = "there are no jobs"
+        lines[-1] = "no jobs"
     if watches:
         rows = [_watch_row(watch) for watch in watches]
         lines += [
@@ -65,13 +65,13 @@ def jobs_table(answer: Data, now: float, *, width: int = 0, colours: bool = Fals
     if catalogue := _object(overview.get("catalogue")):
         where = f"{_text(catalogue, 'kind')} at {_text(catalogue, 'address')}"
         line = f"catalogue: {where}, {_text(catalogue, 'about')}"
-        is_away = colours and catalogue.get("reachable") is False
-        lines += ["", f"{_RED}{_cut(line, width)}{_PLAIN}" if is_away else _cut(line, width)]
+        is_unreachable = colours and catalogue.get("reachable") is False
+        lines += ["", f"{_RED}{_cut(line, width)}{_PLAIN}" if is_unreachable else _cut(line, width)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def job_details(answer: Data, now: float) -> str:
-    """All about one job, as lines `key: value`."""
+    """Format all details of one job, as lines `key: value`."""
     job = _object(answer)
     health, service, last = (_object(job.get(key)) for key in ("health", "service", "lastExit"))
     left = "any number" if job.get("restartsLeft") is None else _text(job, "restartsLeft")
@@ -83,7 +83,7 @@ def job_details(answer: Data, now: float) -> str:
         ("pid", _text(job, "pid")),
     ]
     if blocked := _names(job.get("blockedBy")):
-        lines.append(("held up by", blocked))
+        lines.append(("blocked by", blocked))
     lines += [("starts", _text(job, "starts")), ("restarts", f"{_text(job, 'restarts')} ({left} left)")]
     if last:
         lines.append(("last exit", f"{_exit(last, now)} ({_text(last, 'at')})"))
@@ -107,7 +107,7 @@ def job_details(answer: Data, now: float) -> str:
 
 
 def event_line(answer: Data) -> str:
-    """One event: when, what, of what."""
+    """Format one event: its time, its code, its source."""
     event = _object(answer)
     return f"{_text(event, 'at'):<24}  {_text(event, 'code'):<16}  {_text(event, 'source')}\n"
 
@@ -118,7 +118,7 @@ def events_lines(answer: Data) -> str:
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds since 1970 of a time such as `2026-11-22T16:50:00.123Z`; None if it is not like that."""
+    """Seconds since 1970 of a time such as `2026-11-22T16:50:00.123Z`; None for any other text."""
     if len(text) > 40 or not text.isascii():
         return None
     try:
@@ -126,7 +126,7 @@ def seconds_of(text: str) -> float | None:
         year, month, day = map(int, date.split("-"))
         hours, minutes, rest = clock.split(":")
         seconds = float(rest)
-        if not 0 <= seconds < 62:  # infinite, or no number at all
+        if not 0 <= seconds < 62:  # infinite, or not a number
             return None
         # Years begin in March here, so that the leap day is the last one: the months before it then need no exception.
         year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
@@ -146,7 +146,7 @@ def _row(job: dict[str, Data], now: float) -> tuple[str, ...]:
 
 
 def _about(job: dict[str, Data], now: float) -> str:
-    """What a reader wants to know first: what is wrong, or what it waits for, or else what its state means."""
+    """The most important facts of a job: what failed, what it waits for, otherwise what its state means."""
     health, last = _object(job.get("health")), _object(job.get("lastExit"))
     about = _text(job, "about").replace("`", "")
     parts = []
@@ -157,7 +157,7 @@ def _about(job: dict[str, Data], now: float) -> str:
     if _failed(last):
         parts.append(_exit(last, now))
     registered = _text(_object(job.get("service")), "registered")
-    if " since " in registered:  # not as it should be
+    if " since " in registered:  # it differs from the desired state
         parts.append(f"registered: {registered}")
     return "; ".join(parts) or about
 
@@ -195,7 +195,7 @@ def _watch_colour(watch: dict[str, Data]) -> str:
 
 
 def _table(headings: Sequence[str], rows: list[tuple[str, ...]], colours: list[str], limit: int) -> list[str]:
-    """Lines in columns, below their headings. `colours` are those of the rows, or none at all."""
+    """Format lines in columns, below their headings. `colours` has one colour for each row, or is empty."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
     lines = [_line(headings, headings, widths, limit)]
     for number, row in enumerate(rows):
@@ -216,7 +216,7 @@ def _line(headings: Sequence[str], cells: Sequence[str], widths: list[int], limi
 
 
 def _cut(text: str, room: int) -> str:
-    """As much of a text as there is room for; 0 is any amount."""
+    """Shorten a text to `room` characters; 0: no limit."""
     return f"{text[: room - 1]}…" if room and len(text) > room else text
 
 

@@ -1,4 +1,4 @@
-"""Which function a command line means."""
+"""Parses the command line, and calls the function that it selects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> int:
-    """Run the program; the exit code."""
+    """Run the program. Return the exit code."""
     try:
         options = parse(argv)
     except FlagError as error:
@@ -36,20 +36,22 @@ def main(argv: list[str]) -> int:
         from cp.cli import subcommands
 
         return subcommands.run(command, options)
-    if os.getpid() != 1 and not options.allow_second and (why := _why_not_beside_init(options)):
-        complain(f"containerpilot: {why}\n")  # for who has just typed that, not for the log of a container
+    if os.getpid() != 1 and not options.allow_second and (why := _refusal_beside_init(options)):
+        complain(f"containerpilot: {why}\n")  # for the person at the terminal, not for the log of a container
         return 1
     from cp.app import run
 
-    code = run(options.config, options.arguments, _meant)
-    # Threads may hang in a call to a catalogue: the interpreter's own end would wait for what they hold.
+    code = run(options.config, options.arguments, _suggestion)
+    # Threads may hang in a call to a catalogue, and the interpreter's own exit would wait for them.
     os._exit(code)
 
 
 def _guard_standard_streams(*, prints: bool) -> None:
-    """`prints`: what is printed is what was asked for, so a standard output that was closed must stay an error.
+    """Open /dev/null for closed standard streams. `prints`: a closed standard output stays an error, because the
+    program prints what the user requested.
 
-    What they guard against is rare, and a subcommand has no time to load what it needs for that."""
+    Closed streams are rare, so the subcommands import the code for them only then.
+    """
     try:
         for fd in range(3):
             os.fstat(fd)
@@ -59,20 +61,20 @@ def _guard_standard_streams(*, prints: bool) -> None:
         guard_standard_streams(is_output_needed=prints)
 
 
-def _why_not_beside_init(options: Options) -> str:
-    """Why nothing is started beside what is PID 1 here; empty if it may be. On most machines one look tells."""
+def _refusal_beside_init(options: Options) -> str:
+    """Why this start beside PID 1 is refused; empty if it is allowed. On most machines one look at PID 1 is enough."""
     init = b""
     try:
         fd = os.open("/proc/1/cmdline", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            # A /proc of another PID namespace tells of another PID 1.
+            # A /proc of another PID namespace shows another PID 1.
             init = os.read(fd, 4096) if os.readlink("/proc/self") == str(os.getpid()) else b""
         finally:
             os.close(fd)
     except OSError:
         pass  # there is no /proc, or it hides the processes of others
     program = init.partition(b"\0")[0]
-    # The last one: a dynamic loader that was called by name, and starts a Python perhaps.
+    # `ld-`: a dynamic loader that was called by name may run Python.
     if init and not any(word in program for word in (b"python", b"containerpilot", b"/ld-")):
         return ""
     from cp.cli.second_start import refusal
@@ -81,8 +83,8 @@ def _why_not_beside_init(options: Options) -> str:
     return refusal(init, options.config, options.arguments, process_environment())
 
 
-def _meant(arguments: Sequence[str], *, flag: bool = False) -> str:
-    """What a command that cannot be run was probably meant as: in parentheses, or the name of the flag alone."""
+def _suggestion(arguments: Sequence[str], *, flag: bool = False) -> str:
+    """Guess what a command that cannot be run was meant to be: in parentheses; with `flag`, only the flag's name."""
     from cp.cli.usage_errors import flag_of, instead_of_a_start
 
     return flag_of(arguments[0]) if flag else instead_of_a_start(arguments)

@@ -1,4 +1,4 @@
-"""Reads a command line, in the syntax of Go's package flag."""
+"""Parses a command line, in the syntax of Go's package flag."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from cp.cli.flags import ATTRIBUTES, BOOLEANS, COMMANDS, FALSE, FLAGS, PAIRS, ST
 
 
 class FlagError(Exception):
-    """A command line that cannot be understood."""
+    """The command line is not valid. The text says why."""
 
 
 class Options:
-    """What the command line says."""
+    """The parsed command line."""
 
     __slots__ = ("allow_second", "arguments", "config", "follow", "given", "help", "json", "out", *COMMANDS)
 
@@ -18,14 +18,14 @@ class Options:
         self.config = ""
         self.out = "-"
         self.arguments: tuple[str, ...] = ()
-        self.given: list[str] = []  # the names of the flags, each once; booleans only where they are true
+        self.given: list[str] = []  # the names of the flags, each once; a boolean only if it is true
         self.help = False
         self.allow_second = False
         self.version = False
         self.template = False
         self.reload = False
         self.maintenance = ""
-        self.putenv: dict[str, str | None] = {}  # None: to be unset
+        self.putenv: dict[str, str | None] = {}  # None: unset it
         self.putmetric: dict[str, str] = {}
         self.ping = False
         self.jobs = False
@@ -39,12 +39,12 @@ class Options:
         self.json = False
 
     def command(self) -> str:
-        """The one of COMMANDS that is asked for; empty to run the application."""
+        """The one of COMMANDS on the command line; empty: run the application."""
         return next((each for each in COMMANDS if each in self.given), "")
 
 
 def parse(argv: list[str]) -> Options:
-    """Read flags as Go's flag package does; raises FlagError."""
+    """Parse flags as Go's package flag does. Raises FlagError."""
     options = Options()
     position = 0
     while position < len(argv):
@@ -79,7 +79,7 @@ def parse(argv: list[str]) -> Options:
 
 
 def _note(options: Options, name: str, is_given: bool) -> None:
-    """The last one of a boolean counts, as in Go."""
+    """Remember a flag. The last value of a boolean counts, as in Go."""
     if is_given and name not in options.given:
         options.given.append(name)
     elif not is_given and name in options.given:
@@ -87,7 +87,7 @@ def _note(options: Options, name: str, is_given: bool) -> None:
 
 
 def _set(options: Options, name: str, value: str) -> None:
-    """Take the value of a flag that has one."""
+    """Store the value of a flag that has one."""
     key, equals, rest = value.partition("=")
     if name == "putenv":
         options.putenv[key] = rest if equals else None
@@ -96,7 +96,7 @@ def _set(options: Options, name: str, value: str) -> None:
             raise _invalid(name, value, f"flag value '{printable(value)}' was not in the format 'key=val'")
         options.putmetric[key] = rest
     elif name == "signal":
-        job, _, sent = value.rpartition("=")  # no signal has a = in its name, but a job may
+        job, _, sent = value.rpartition("=")  # a job's name may contain =, a signal's name never does
         if not job or not sent:
             raise _invalid(name, value, f"flag value '{printable(value)}' was not in the format 'name=signal'")
         _refuse_second(options, name, value, options.signal[0])
@@ -104,21 +104,21 @@ def _set(options: Options, name: str, value: str) -> None:
     elif name == "maintenance" and value not in ("enable", "disable"):
         raise _invalid(name, value, "use enable or disable")
     elif not value and name not in ("config", "out"):
-        raise _invalid(name, value, "it must name a job")
+        raise _invalid(name, value, "name a job")
     else:
-        if name != "config":  # an image has one in its entry point, and the user's own comes after it
+        if name != "config":  # an image has one in its entry point, and the user's own follows it
             _refuse_second(options, name, value, getattr(options, name))
         setattr(options, name, value)
 
 
 def _refuse_second(options: Options, name: str, value: str, before: str) -> None:
-    """Refuse the flag if it has been given: only one of the two would have an effect."""
+    """Refuse a flag that is given twice: only one of the two would have an effect."""
     if name in options.given:
-        raise _invalid(name, value, f"it can be given once, and is {printable(before) or 'empty'} already")
+        raise _invalid(name, value, f"give it once: it is {printable(before) or 'empty'} already")
 
 
 def _check(options: Options) -> None:
-    """Refuse flags and arguments that have no effect."""
+    """Refuse flags and arguments that have no effect. Raises FlagError."""
     if options.help:
         return
     command = options.command()

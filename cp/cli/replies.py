@@ -1,4 +1,4 @@
-"""What the server answers, for people: its refusals, and the jobs and events that it tells about."""
+"""Formats the server's answers for people: refusals, and the descriptions of jobs and events."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from cp.cli.formatting import Data as Plain
     from cp.config.json5.parser import Data
 
-OTHERS = 5  # sockets of other users that are listed
-_LONGEST_WORDS = 8192  # bytes shown of an answer that is none of ours
+OTHERS = 5  # sockets of other users in a message, at most
+_LONGEST_WORDS = 8192  # bytes of an answer of another program in a message, at most
 
 
-def shown(command: str, answer: bytes) -> bytes:
-    """What -jobs, -job or -events prints of an answer. ClientError if it is not what was asked for."""
+def formatted(command: str, answer: bytes) -> bytes:
+    """Format an answer for -jobs, -job or -events. Raises ClientError if it is not a JSON object."""
     data = read(answer)
     if not isinstance(data, dict):
-        raise ClientError("what it answered is no JSON object")
+        raise ClientError("cannot read its answer: it is not a JSON object")
     from time import time
 
     if command == "jobs":
@@ -37,10 +37,10 @@ def shown(command: str, answer: bytes) -> bytes:
 
 
 def refusal(status: int, answer: bytes) -> str:
-    """The server's words, each line without anything that a terminal would obey."""
-    text = _said(answer, "error")
+    """The server's error message. In each line, everything that a terminal would interpret is escaped."""
+    text = _member(answer, "error")
     if not text:
-        # Not one of our servers, or an old one.
+        # Another program, or an old version of ContainerPilot.
         words = " ".join(utf_8_decode(answer[:_LONGEST_WORDS], "replace", len(answer) <= _LONGEST_WORDS)[0].split())
         text = f"HTTP status {status}" + (f": {words}" if words else "")
     return "\n".join(map(printable, text.rstrip("\n").split("\n")))
@@ -48,12 +48,12 @@ def refusal(status: int, answer: bytes) -> str:
 
 def still_going_on(answer: bytes) -> str:
     """What the server has not finished yet."""
-    return printable(_said(answer, "about", "state") or "it takes longer than the server lets a client wait")
+    return printable(_member(answer, "about", "state") or "it takes longer than the server lets a client wait")
 
 
 def sockets_of_others(tried: Sequence[str], environ: Mapping[str, str]) -> str:
-    """For root: the sockets of other users in the usual places. Who listens there is not known, so root is to say that
-    one of them is meant."""
+    """For root: the sockets of other users in the usual folders. Root may connect to all of them, but does not know who
+    listens, so the message asks for a choice."""
     from cp.control.socket_paths import folders
 
     found = []
@@ -68,26 +68,26 @@ def sockets_of_others(tried: Sequence[str], environ: Mapping[str, str]) -> str:
         return ""
     listed = ", ".join(map(printable, found[:OTHERS]))
     example = f'{{control: {{socket: "{printable(found[0])}"}}}}'
-    return f". Other users have {listed}: to use one, name it: -config '{example}'"
+    return f". Other users have {listed}: to use one, name it, -config '{example}'"
 
 
 def read(answer: bytes) -> Plain:
-    """The values of a JSON answer; ClientError if it is none."""
+    """Parse the JSON of an answer. Raises ClientError."""
     try:
         return _plain(parse(answer.decode()).root.data)
     except (JsonError, UnicodeDecodeError):
-        raise ClientError("what it answered is no JSON") from None
+        raise ClientError("cannot read its answer: it is not valid JSON") from None
 
 
 def _plain(data: Data) -> Plain:
-    """Parsed values without their places in the text."""
+    """Parsed values without their positions in the text."""
     if isinstance(data, dict):
         return {key: _plain(value.data) for key, value in data.items()}
     return [_plain(value.data) for value in data] if isinstance(data, list) else data
 
 
-def _said(answer: bytes, *keys: str) -> str:
-    """The first of these members of an answer that is a text; empty if there is none."""
+def _member(answer: bytes, *keys: str) -> str:
+    """The first of these members that is a non-empty text; empty if there is none."""
     try:
         data = read(answer)
     except ClientError:
@@ -97,7 +97,7 @@ def _said(answer: bytes, *keys: str) -> str:
 
 
 def _terminal() -> tuple[int, bool]:
-    """The width of the terminal that standard output is, 0 if it is none, and whether colours may be used."""
+    """The width of the terminal on standard output, 0 without a terminal, and whether colours may be used."""
     try:
         if not os.isatty(1):
             return 0, False

@@ -1,7 +1,7 @@
-"""A start beside a ContainerPilot that is PID 1 of this PID namespace: in a container that is a mistake, such as a dash
-that was forgotten in `docker exec app containerpilot jobs`, and would run every job a second time.
+"""Detects a start beside a ContainerPilot that is PID 1 of this PID namespace. In a container this is a mistake, such
+as a missing dash in `docker exec app containerpilot jobs`, and would run every job twice.
 
-Imported where PID 1 may be one.
+Imported only if PID 1 may be ContainerPilot.
 """
 
 from __future__ import annotations
@@ -17,24 +17,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-MARK = b"# coding: the-file-is-damaged--"  # how the second line of every archive begins
-COMMAND = b"from cp.__main__ import main"  # a line of the command that pip or uv makes when it installs the wheel
-PATIENCE = 1.0  # seconds to connect to a control socket
-# Of a dynamic loader, those that have a value.
+MARK = b"# coding: the-file-is-damaged--"  # the beginning of the second line of every archive
+COMMAND = b"from cp.__main__ import main"  # a line of the command that pip and uv create for the wheel
+CONNECT_SECONDS = 1.0
+# The options of a dynamic loader that have a value.
 LOADER_OPTIONS = ("--argv0", "--audit", "--inhibit-rpath", "--library-path", "--preload")
 
 
 def refusal(init: bytes, config: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Why it must not be started; empty if it may be. `init` is what /proc/1/cmdline has, empty where that is hidden;
-    `config` and `arguments` are those of the command line."""
+    """Why this start is refused; empty if it is allowed.
+
+    `init` is the content of /proc/1/cmdline, empty if it is hidden; `config` and `arguments` are from the command line.
+    """
     found = _is_containerpilot([from_bytes(word) for word in init.split(b"\0")[:-1]]) if init else None
     if found is None:
         found = any(map(_is_served_by_init, _sockets(config, environ)))
     if not found:
         return ""
     return (
-        f"cannot start: ContainerPilot is process 1 here, and all that it runs would run a second time: "
-        f"{_hint(arguments)}; -allow-second starts it all the same"
+        f"cannot start: ContainerPilot is process 1 here, and a second one would run every job a second time: "
+        f"{_hint(arguments)}; -allow-second starts it anyway"
     )
 
 
@@ -51,7 +53,7 @@ def _hint(arguments: Sequence[str]) -> str:
 
 
 def _is_containerpilot(command: Sequence[str]) -> bool | None:
-    """Whether that is the command line of a ContainerPilot; None if it does not tell."""
+    """Whether this is the command line of ContainerPilot; None if that is not clear."""
     loaded = without_loader(command)
     if loaded != command:
         if not _is_named_like_python(loaded[0] if loaded else ""):
@@ -64,7 +66,7 @@ def _is_containerpilot(command: Sequence[str]) -> bool | None:
 
 
 def _is_python(name: str) -> bool:
-    """Whether PID 1, which is called so, is a Python; the name of its executable counts where we may see it."""
+    """Whether PID 1, which has this name, is Python; the name of its executable counts if it is readable."""
     try:
         name = os.readlink("/proc/1/exe")
     except OSError:
@@ -78,8 +80,8 @@ def _is_named_like_python(name: str) -> bool:
 
 
 def without_loader(command: Sequence[str]) -> Sequence[str]:
-    """The command that a dynamic loader executes when it is called by name (ld.so(8)): a Python may have come with a C
-    library of its own. Any other command as it is."""
+    """Return the command that a dynamic loader executes when it is called by name (ld.so(8)), because a Python may come
+    with its own C library. Return any other command unchanged."""
     if not command or not command[0].rpartition("/")[2].startswith("ld-"):
         return command
     place = 1
@@ -89,7 +91,7 @@ def without_loader(command: Sequence[str]) -> Sequence[str]:
 
 
 def script_of(command: Sequence[str]) -> str | None:
-    """The file that a command line of Python names; None if it runs something else, as with -c and -m."""
+    """The script in a command line of Python; None if Python runs something else, as with -c and -m."""
     words = iter(command[1:])
     for word in words:
         if word == "--check-hash-based-pycs":
@@ -108,15 +110,15 @@ def script_of(command: Sequence[str]) -> str | None:
 
 
 def _is_archive(script: str) -> bool | None:
-    """Whether the file is an archive of ContainerPilot, by whatever name, or the command of an installed wheel; None if
-    that cannot be seen."""
-    ours = __file__.rpartition("/cp/")[0]
+    """Whether the file is an archive of ContainerPilot, whatever its name, or the command of an installed wheel; None
+    if it is not readable."""
+    own_path = __file__.rpartition("/cp/")[0]
     try:
         folder = from_bytes(os.readlink(b"/proc/1/cwd"))
     except OSError:  # another user's
         folder = ""
     path = os.path.join(folder, script)
-    if _is_same_file(path, ours):
+    if _is_same_file(path, own_path):
         return True
     try:
         fd = os.open(to_bytes(path), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -124,8 +126,8 @@ def _is_archive(script: str) -> bool | None:
             head = os.read(fd, 1024)
         finally:
             os.close(fd)
-    except (OSError, ValueError):  # removed, or replaced by an upgrade, or not for us to read
-        return True if os.path.basename(script) == os.path.basename(ours) else None
+    except (OSError, ValueError):  # removed, replaced by an upgrade, or not readable
+        return True if os.path.basename(script) == os.path.basename(own_path) else None
     lines = head.split(b"\n")
     return any(line.startswith(MARK) for line in lines[1:2]) or COMMAND in lines
 
@@ -141,22 +143,22 @@ def _is_same_file(one: str, other: str) -> bool:
 
 
 def _sockets(config: str, environ: Mapping[str, str]) -> Iterable[str]:
-    from cp.cli.subcommands import places
+    from cp.cli.subcommands import socket_paths
     from cp.config.errors import ConfigError
-    from cp.control.socket_paths import places_of_clients
+    from cp.control.socket_paths import paths_for_clients
 
-    if config == "-":  # can be read once, and not by us
-        return places_of_clients(environ)
+    if config == "-":  # standard input can be read only once, and this is not its reader
+        return paths_for_clients(environ)
     try:
-        return places(config, environ)[0]
+        return socket_paths(config, environ)[0]
     except ConfigError:
-        return places_of_clients(environ)
+        return paths_for_clients(environ)
 
 
 def _is_served_by_init(path: str) -> bool:
     client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
     try:
-        client.settimeout(PATIENCE)
+        client.settimeout(CONNECT_SECONDS)
         client.connect(to_bytes(path))
         credentials = client.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)  # pid, uid, gid
     except (OSError, ValueError):

@@ -1,15 +1,15 @@
-"""The flags that ask a running ContainerPilot for something: one request over its control socket.
+"""The flags that query a running ContainerPilot: each sends one request over its control socket.
 
-Only the `control` part of the configuration is read, to know where the socket is; see `despite` for one with faults.
-What is not needed for the two commands that health checks and sensors run every second (-ping and -putmetric) is
-imported where it is.
+Only the `control` part of the configuration is read, for the path of the socket; broken_configuration.py is for one
+with errors. Health checks and sensors run -ping and -putmetric every second, so the code for everything else is
+imported where it is used.
 """
 
 from __future__ import annotations
 
 import os
 
-from cp.cli.client import ClientError, NobodyThere, exchange
+from cp.cli.client import ClientError, NoServer, exchange
 from cp.cli.console import complain, show
 from cp.platform.text import process_environment, to_bytes
 
@@ -24,20 +24,20 @@ else:
 
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
-Ask = tuple[str, str, bytes]  # method, target, body
+ControlRequest = tuple[str, str, bytes]  # method, target, body
 
 
 def run(command: str, options: Options) -> int:
-    """Carry out the subcommand with this name; the exit code."""
+    """Carry out the subcommand with this name. Return the exit code."""
     _take_signals()
     failed = f"-{command}: failed" if command == "ping" else f"-{command}: failed to run subcommand"
     try:
-        paths, hint = places(options.config, process_environment())
+        paths, hint = socket_paths(options.config, process_environment())
         if options.follow:
             from cp.cli.follow import follow
 
             return follow(paths, hint, events_of(options.job), options.json)
-        method, target, body = _ask(command, options)
+        method, target, body = _request_of(command, options)
         status, answer = exchange(paths, method, target, body, hint=hint)
         if 200 <= status < 300 and status != 202:
             return _succeed(command, options, answer)
@@ -51,7 +51,7 @@ def run(command: str, options: Options) -> int:
         from cp.log.redaction import Secrets
 
         text = str(error)
-        if isinstance(error, NobodyThere) and os.getuid() == 0:
+        if isinstance(error, NoServer) and os.getuid() == 0:
             from cp.cli.replies import sockets_of_others
 
             text += sockets_of_others(paths, process_environment())
@@ -66,18 +66,20 @@ def _succeed(command: str, options: Options, answer: bytes) -> int:
         return 0
     if options.json:
         return show(answer)
-    from cp.cli.replies import shown
+    from cp.cli.replies import formatted
 
-    return show(shown(command, answer))
+    return show(formatted(command, answer))
 
 
-def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
-    """The paths at which the socket may be, the best first, and what to do if nobody is there. ClientError if the
-    configuration cannot be used, and nobody listens where its control socket may be all the same."""
-    from cp.control.socket_paths import places_of_clients
+def socket_paths(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
+    """The paths at which the socket may be, the best first, and a hint for the case that no server listens.
+
+    Raises ClientError if the configuration is not valid and no server listens at the remaining paths.
+    """
+    from cp.control.socket_paths import paths_for_clients
 
     if not argument and not environ.get("CONTAINERPILOT"):
-        return places_of_clients(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
+        return paths_for_clients(environ), ": is ContainerPilot running? If it has a control.socket, name its -config"
     from cp.config.errors import ConfigError
     from cp.config.load import control_socket
     from cp.config.source import read
@@ -88,14 +90,14 @@ def places(argument: str, environ: Mapping[str, str]) -> tuple[list[str], str]:
         source = read(argument, environ)
         path = control_socket(source, environ)
     except ConfigError as error:
-        from cp.cli.broken_configuration import places_despite
+        from cp.cli.broken_configuration import paths_despite
 
-        return places_despite(error, source, environ), hint
-    return [path] if path else places_of_clients(environ), hint
+        return paths_despite(error, source, environ), hint
+    return [path] if path else paths_for_clients(environ), hint
 
 
 def encoded(name: str) -> str:
-    """A name as a part of a path in a URL."""
+    """Percent-encode a name as a part of a path in a URL."""
     if _UNRESERVED.issuperset(name):
         return name
     data = to_bytes(name)
@@ -103,12 +105,12 @@ def encoded(name: str) -> str:
 
 
 def events_of(job: str) -> str:
-    """The target of a request for the events of a job, or for all of them."""
+    """The target of a request for the events of a job; without a job, for all events."""
     return f"/v3/events?job={encoded(job)}" if job else "/v3/events"
 
 
 def object_of(values: Mapping[str, str | None]) -> bytes:
-    """JSON of an object of strings and nulls."""
+    """Format an object of strings and nulls as JSON."""
     members = [f"{_quoted(key)}: {'null' if value is None else _quoted(value)}" for key, value in values.items()]
     return f"{{{', '.join(members)}}}".encode("ascii")
 
@@ -124,8 +126,8 @@ def _quoted(text: str) -> str:
     return encode_basestring_ascii(text)
 
 
-def _ask(command: str, options: Options) -> Ask:
-    """The request that a subcommand makes."""
+def _request_of(command: str, options: Options) -> ControlRequest:
+    """The request of a subcommand."""
     if command == "putmetric":
         return "POST", "/v3/metric", object_of(options.putmetric)
     if command == "putenv":
@@ -150,6 +152,6 @@ def _ask(command: str, options: Options) -> Ask:
 
 
 def _take_signals() -> None:
-    """The archive's entry has blocked all signals, for the sake of an application at PID 1."""
+    """Accept signals again. The archive's entry blocks all of them, as an application at PID 1 needs it."""
     _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _signal.valid_signals())

@@ -1,4 +1,4 @@
-"""The -template flag: the rendered configuration, unchanged otherwise."""
+"""The -template flag: writes the configuration with its template applied, and otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cp.platform.text import process_environment, to_bytes
 
 
 def write_rendered(argument: str, out: str) -> int:
-    """Render the configuration to `-` (standard output), `file://path` or a path; the exit code."""
+    """Render the configuration to `-` (standard output), `file://path` or a path. Return the exit code."""
     from cp.log.redaction import Secrets
 
     environ = process_environment()

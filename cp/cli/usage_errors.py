@@ -1,7 +1,6 @@
-"""What is wrong with a flag or an argument that would have no effect, and what would do instead; what the words of a
-start that cannot be were probably meant as.
+"""Explains a refused command line: which flag or argument has no effect, and what to write in its place.
 
-Imported where a command line is refused.
+Imported only when a command line is refused.
 """
 
 from __future__ import annotations
@@ -17,22 +16,22 @@ if TYPE_CHECKING:
 
 PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/=:@%+,#")
 ONE_JOB = ("job", "start", "stop", "restart", "signal")
-FOR_A_JOB = {"jobs": "-job", "events": "-events -job"}  # what does the same for the job that an argument names
+FOR_A_JOB = {"jobs": "-job", "events": "-events -job"}  # the flags that do the same for one job
 
-# What people type for a flag that is called otherwise; then the same, where it is the name of a program as well.
+# Other names of flags; then those that are names of programs as well.
 ALSO_CALLED = {"h": "help", "status": "jobs", "list": "jobs"}
 PROGRAMS = {"ps": "jobs", "ls": "jobs", "kill": "signal"}
-CONFIGURATIONS = (".json", ".json5")  # how their files are called
+CONFIGURATIONS = (".json", ".json5")  # the suffixes of configuration files
 
 
 def flag_of(word: str) -> str:
-    """The flag that a word names, without its dash; empty if none."""
+    """The flag that a word names, without its dash; empty if it names none."""
     word = word.lower()
     return word if word in FLAGS else ALSO_CALLED.get(word, "")
 
 
 def instead_of_a_start(arguments: Sequence[str]) -> str:
-    """What the command of a start without a configuration was probably meant as, in parentheses; may be empty."""
+    """Guess what the command of a start without a configuration was meant to be, in parentheses; may be empty."""
     first = arguments[0] if arguments else ""
     if any(word.partition("=")[0] in ("-config", "--config") for word in arguments[1:]):
         return " (flags come before the command)"
@@ -44,7 +43,7 @@ def instead_of_a_start(arguments: Sequence[str]) -> str:
 
 
 def _is_text(path: str) -> bool:
-    """Whether it is a file that is no program."""
+    """Whether it is a file that is not executable."""
     try:
         return os.path.isfile(to_bytes(path)) and not os.access(to_bytes(path), os.X_OK)
     except ValueError:
@@ -52,11 +51,11 @@ def _is_text(path: str) -> bool:
 
 
 def explain(command: str, flags: Sequence[str], arguments: Sequence[str]) -> str:
-    """One line about the first of the flags and arguments that have no effect with the command. The
-    arguments are printable already."""
+    """Explain in one line the first of the flags and arguments that have no effect with the command. The arguments are
+    printable already."""
     second = next((name for name in flags if name in COMMANDS and command), "")
     if second:
-        return f"-{command} and -{second} cannot be used together: run containerpilot once for each"
+        return f"cannot use -{command} and -{second} together: run containerpilot once for each"
     if flags:
         return _about_flag(command, flags[0])
     return f"-{command} {_taken(command)}, and '{arguments[0]}' would have no effect: {_instead(command, arguments)}"
@@ -80,7 +79,7 @@ def _taken(command: str) -> str:
 
 
 def _instead(command: str, arguments: Sequence[str]) -> str:
-    """What would do instead of the arguments after the flag."""
+    """What to write in place of the arguments after the flag."""
     from cp.config.nearest import nearest
 
     first = arguments[0]
@@ -91,16 +90,16 @@ def _instead(command: str, arguments: Sequence[str]) -> str:
     if command in ONE_JOB:
         return "run containerpilot once for each job"
     if command in BOOLEANS and first in TRUE + FALSE:
-        return f"the value of -{command} is written with an equals sign, -{command}={first}"
+        return f"write the value of -{command} with an equals sign, -{command}={first}"
     if flag := nearest(first.lstrip("-").partition("=")[0], [*WITH[command], "help"]):
         return f"did you mean -{flag}?"
     if command in FOR_A_JOB:
         return f"did you mean {FOR_A_JOB[command]} {_word(first)}?"
     if command == "template":
-        return "the command of the application belongs to a start; where to write is said by -out"
+        return "a command is only for a start; -out names the file to write"
     return "leave it out"
 
 
 def _word(text: str) -> str:
-    """As it is typed in a shell."""
+    """Quote a word for a shell."""
     return text if text and PLAIN.issuperset(text) else "'" + text.replace("'", "'\\''") + "'"

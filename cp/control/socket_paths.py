@@ -17,7 +17,7 @@ def usual_places(environ: Mapping[str, str]) -> list[str]:
     return list(dict.fromkeys((USUAL, *_of(os.getuid(), environ))))
 
 
-def places_of_clients(environ: Mapping[str, str]) -> list[str]:
+def paths_for_clients(environ: Mapping[str, str]) -> list[str]:
     """The paths that a client tries: its own, then those of the user that PID 1 of its container runs as."""
     return list(dict.fromkeys((*usual_places(environ), *_of(user_of_init(), environ))))
 

@@ -9,7 +9,7 @@ import socket
 import time
 
 from cp.cli.client import ClientError, ControlConnection
-from cp.cli.replies import read, refusal, shown, still_going_on
+from cp.cli.replies import formatted, read, refusal, still_going_on
 from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.telemetry.metrics.definition import KINDS, Definition
@@ -109,7 +109,7 @@ _listener = _Listener()
 
 
 def fuzz_client(data: bytes) -> None:
-    """An answer, byte by byte as it comes over the control socket: what is shown of it cannot drive a terminal."""
+    """An answer, byte by byte as it comes over the control socket: the output cannot control a terminal."""
     connection = _listener.connected(data)
     try:
         status, headers = connection.head()
@@ -122,7 +122,7 @@ def fuzz_client(data: bytes) -> None:
     told = [refusal(status, body), still_going_on(body)]
     for command in ("jobs", "job", "events"):
         with contextlib.suppress(ClientError):
-            told.append(shown(command, body).decode())
+            told.append(formatted(command, body).decode())
     with contextlib.suppress(ClientError):
         read(body)
     for text in told:

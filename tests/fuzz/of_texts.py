@@ -138,7 +138,7 @@ def fuzz_command_line(data: bytes) -> None:
     command = options.command()
     if options.help or command in ("", "version", "template"):
         return
-    method, target, body = subcommands._ask(command, options)
+    method, target, body = subcommands._request_of(command, options)
     head, end, rest = request(method, target, body).partition(b"\r\n\r\n")
     assert end
     assert rest == body

@@ -475,7 +475,7 @@ def test_flags_work_while_the_configuration_is_broken(
 
         assert (reload.code, reload.stdout) == (1, "")
         warning, first = reload.stderr.splitlines()[:2]
-        assert warning.startswith("warning: the configuration cannot be used: ")
+        assert warning.startswith("warning: cannot use the configuration: ")
         assert warning.endswith(socket)
         assert first.startswith("-reload: failed to run subcommand: ")
         assert str(file) in first

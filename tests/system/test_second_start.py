@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-REFUSED = "containerpilot: cannot start: ContainerPilot is process 1 here, and all that it runs would run a second time"
-END = "; -allow-second starts it all the same\n"
+REFUSED = (
+    "containerpilot: cannot start: ContainerPilot is process 1 here, and a second one would run every job a second time"
+)
+END = "; -allow-second starts it anyway\n"
 NO_FLAG = "its flags begin with a dash, see -help"
 
 RUNS = {"jobs": [{"name": "migrate", "exec": mark("migrate")}, {"name": "app", "exec": forever()}]}

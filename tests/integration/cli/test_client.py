@@ -54,8 +54,8 @@ def test_every_kind_of_answer_is_read(server: ControlServer, pieces: tuple[bytes
     ("said", "complaint"),
     [
         (b"", "{path} closed the connection without an answer"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "what answers at {path} is not ContainerPilot: its answer has 'SSH-2.0"),
-        (b"\0" * 100_000, "what answers at {path} is not ContainerPilot"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "the server at {path} is not ContainerPilot: its answer has 'SSH-2.0"),
+        (b"\0" * 100_000, "the server at {path} is not ContainerPilot"),
         (b"HTTP/1.1 2 OK\r\n\r\n", "is not ContainerPilot"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "Content-Length: -1"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", "the answer at {path} was cut off"),
@@ -115,7 +115,7 @@ def test_server_that_accepts_nothing(tmp_path: Path) -> None:
         waiting.connect(path)
         begun = time.monotonic()
 
-        with pytest.raises(ClientError, match=r"cannot connect to .*full\.socket: it takes no more connections"):
+        with pytest.raises(ClientError, match=r"cannot connect to .*full\.socket: its queue of connections is full"):
             exchange(path, "GET", "/v3/ping", timeout=0.3)
 
     assert time.monotonic() - begun < 5
@@ -127,9 +127,9 @@ def test_nobody_there(tmp_path: Path) -> None:
 
     for path, reason in [
         (missing, "no such file"),
-        (file, "nobody listens there"),
+        (file, "no server listens there"),
         (f"{file}/x", "no such file"),
-        (folder, "nobody listens there"),
+        (folder, "no server listens there"),
         ("/" + "x" * 200, "AF_UNIX path too long"),
     ]:
         with pytest.raises(ClientError) as refused:

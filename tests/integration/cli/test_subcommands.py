@@ -257,7 +257,7 @@ def test_usual_places_where_the_configuration_cannot_be_used(
 
     assert (done.code, done.out, len(pilot.server.requests)) == (0, "", 1)
     [line] = done.err.splitlines()
-    assert line.startswith("warning: the configuration cannot be used: ")
+    assert line.startswith("warning: cannot use the configuration: ")
     assert str(pilot.config) in line
     assert f"{tmp_path}/containerpilot-{os.getuid()}.socket" in line
 
@@ -273,14 +273,14 @@ def test_usual_places_where_the_configuration_cannot_be_used(
     ],
 )
 def test_control_socket_that_stands_before_the_fault(pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("cp.cli.broken_configuration.places_of_clients", lambda environ: pytest.fail("it is named"))
+    monkeypatch.setattr("cp.cli.broken_configuration.paths_for_clients", lambda environ: pytest.fail("it is named"))
     monkeypatch.setenv("WHERE", str(pilot.server.path))
     pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
 
     done = pilot("-ping")
 
     assert (done.code, done.out) == (0, "ok\n")
-    assert f"; what can be read of it names {pilot.server.path}\n" in done.err
+    assert f"; its valid part names the control socket {pilot.server.path}\n" in done.err
     assert done.err.count("\n") == 1
 
 
@@ -295,7 +295,7 @@ def test_control_socket_that_stands_before_the_fault(pilot: Pilot, monkeypatch: 
 def test_control_socket_that_is_not_certain_is_not_used(
     pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr("cp.cli.broken_configuration.places_of_clients", lambda environ: ["/no/such/socket"])
+    monkeypatch.setattr("cp.cli.broken_configuration.paths_for_clients", lambda environ: ["/no/such/socket"])
     pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
 
     done = pilot("-ping")
@@ -319,7 +319,7 @@ def test_all_usual_places_are_named_where_nobody_is(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "cp.control.socket_paths.places_of_clients", lambda environ: [f"{tmp_path}/one", f"{tmp_path}/two"]
+        "cp.control.socket_paths.paths_for_clients", lambda environ: [f"{tmp_path}/one", f"{tmp_path}/two"]
     )
     monkeypatch.setattr("cp.control.socket_paths.folders", lambda environ: [str(tmp_path / "no folder")])
 
@@ -367,7 +367,7 @@ def test_what_failed_and_why(pilot: Pilot, job: dict[str, Any], about: str) -> N
 
 def test_state_of_the_whole_stands_above(pilot: Pilot) -> None:
     assert pilot.about(JOB, maintenance=True, reloading=True)[0] == "in maintenance, reloading"
-    assert pilot.about(stopping=True) == ["stopping", "there are no jobs"]
+    assert pilot.about(stopping=True) == ["stopping", "no jobs"]
 
 
 WATCH = {"name": "db", "tag": "", "datacenter": "", "instances": 2, "seconds": 192.5, "about": "up to date"}
@@ -430,7 +430,7 @@ def test_one_job(pilot: Pilot) -> None:
         "since: 2026-11-22T16:50:00.123Z (3m12s)",
         "main: no",
         "pid: 123",
-        "held up by: a, b",
+        "blocked by: a, b",
         "starts: 2",
         "restarts: 1 (3 left)",
         "last exit: exited 1 (exit status 1) (then)",
@@ -466,7 +466,7 @@ def test_answer_that_is_nothing_of_the_kind(pilot: Pilot, flags: list[str], body
     done = pilot(*flags)
 
     assert (done.code, done.out) == (1, "")
-    assert re.fullmatch(rf"{flags[0]}: failed to run subcommand: what it answered is no JSON.*\n", done.err)
+    assert re.fullmatch(rf"{flags[0]}: failed to run subcommand: cannot read its answer: it is not.*\n", done.err)
 
 
 @pytest.mark.parametrize("strange", [None, 1, "x", [], {}, [1], {"code": [], "at": 1, "output": {}, "status": 5}])
@@ -658,8 +658,8 @@ def test_following_tells_what_it_has_missed(pilot: Pilot) -> None:
 
     assert [line.split()[-1] for line in done.out.splitlines()] == ["job1", "job5", "job9", "job10", "job12"]
     assert done.err.splitlines() == [
-        "-events: 3 events are missing here: they came faster than they were read",
-        "-events: 1 event is missing here: they came faster than they were read",
+        "-events: 3 events are missing here: they happened faster than they were read",
+        "-events: 1 event is missing here: they happened faster than they were read",
     ]
 
 
@@ -696,7 +696,7 @@ def test_events_of_a_job(pilot: Pilot, flags: list[str]) -> None:
 def test_stream_that_is_none(pilot: Pilot) -> None:
     pilot.server.says = (STREAM + b"\r\n", b"x" * (1 << 22))
 
-    assert "no stream of events" in pilot("-events", "-follow").err
+    assert "as a stream of events" in pilot("-events", "-follow").err
 
 
 def test_refusal_of_a_stream(pilot: Pilot) -> None:
