@@ -153,6 +153,13 @@ class Feed:
                 self._drop_first()
         self._is_pumping = False
 
+    def finish(self, follower: Follower) -> None:
+        """Send a reader all that happened: the server closes, and the clients' time is over."""
+        for item in islice(self._waiting, self._formatted, None):
+            item.text = _event(item.entry)
+        self._formatted = len(self._waiting)
+        follower.finish(self._first, self._waiting)
+
     def _drop_first(self) -> None:
         self._waiting.popleft()
         self._first += 1
@@ -192,6 +199,7 @@ class Follower:
     def begin(self, stream: ResponseStream, first: bytes) -> None:
         self._stream = stream
         stream.on_close = self._ended
+        stream.on_wind_up = lambda: self._feed.finish(self)
         if not stream.send(first):
             self._ended()
 
@@ -211,6 +219,16 @@ class Follower:
             text = COMMENT
         self.owes_comment = False
         self._stream.send(text)
+
+    def finish(self, first: int, waiting: deque[Item]) -> None:
+        """Send all of what waits, in one piece: a stream of a server that closes takes no second one."""
+        if self._stream is None or not self.is_behind:
+            return
+        if self.next < first:
+            self._stream.cut_off()
+            return
+        rest = islice(waiting, self.next - first, None)
+        self._stream.send(b"".join(item.text for item in rest if not self._name or item.entry.concerns(self._name)))
 
     def _ended(self) -> None:
         self._feed.remove(self)

@@ -100,6 +100,8 @@ class ServerConnection:
         if self.state in (READING, IDLE) and not self._outbox.size:
             self.turn(EPOLLIN)  # a request that has arrived is still answered
         if self.state is STREAMING:
+            if self._exchange is not None:
+                self._exchange.wind_up()
             self.end_stream()
         elif self.evictable:
             self.close()

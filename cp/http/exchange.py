@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 
 class ResponseStream:
-    """An answer of unknown length. `on_close` is called once when it ends, on either side."""
+    """An answer of unknown length. `on_close` is called once when it ends, on either side.
 
-    __slots__ = ("_connection", "on_close")
+    `on_wind_up` is called before the server ends it, which is the last moment to send something.
+    """
+
+    __slots__ = ("_connection", "on_close", "on_wind_up")
 
     def __init__(self, connection: ResponseWriter | None) -> None:
         self._connection = connection
         self.on_close: Callable[[], object] | None = None
+        self.on_wind_up: Callable[[], object] | None = None
 
     def send(self, data: bytes) -> bool:
         """Send it now, or when the client reads. False if the stream has ended, even because the client was slow."""
@@ -45,7 +49,7 @@ class ResponseStream:
     def ended(self) -> None:
         """Called by the connection when the stream is over."""
         self._connection = None
-        callback, self.on_close = self.on_close, None
+        callback, self.on_close, self.on_wind_up = self.on_close, None, None
         if callback is not None:
             callback()
 
@@ -86,6 +90,11 @@ class Exchange:
             raise RuntimeError("a request was answered twice")
         self._answered = True
         return self._connection
+
+    def wind_up(self) -> None:
+        """The server is about to end the answer."""
+        if self._stream is not None and self._stream.on_wind_up is not None:
+            self._stream.on_wind_up()
 
     def ended(self) -> None:
         """Called by the connection: the answer is on its way, or the client has disconnected."""

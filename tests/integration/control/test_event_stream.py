@@ -152,6 +152,20 @@ def test_readers_that_are_served_late_get_everything(world: World) -> None:
         assert [int(number) for number, _, _ in events(data)] == list(range(1, 3003))
 
 
+def test_what_happens_just_before_the_end_is_sent(world: World) -> None:
+    """The last events of a stop, which no client has had a turn for."""
+    clients = [follow(world), follow(world), follow(world, target="/v3/events?follow=1&job=app")]
+    world.settle()
+    for _ in range(300):
+        world.history.happen("stopped", "other")
+    world.history.happen("stopped", "app")
+
+    world.control.close()
+
+    numbers = [[int(number) for number, _, _ in events(client.until_closed())] for client in clients]
+    assert numbers == [list(range(1, 302)), list(range(1, 302)), [301]]
+
+
 def test_each_event_is_formatted_once_however_many_follow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     clients = [follow(world) for _ in range(50)]
     world.settle()
