@@ -6,6 +6,8 @@
 #   --smoke  of the system tests only those that are run on every Python
 # Environment: PYTHON  the Python to test on (default: python3)
 #              CHECKS  0 leaves out the checks of the sources
+#              COVERAGE  1 also measures which branches of the program the unit and integration tests take, and fails
+#                        where that is less than pyproject.toml says
 # It makes what it needs in .cache/: the test tools, a Consul, an etcd, a Prometheus and an openssl (those on PATH, if
 # they will do), and the archive in dist/; none of these for unit and integration tests alone.
 #
@@ -73,9 +75,31 @@ run() {
 
 cores=$(getconf _NPROCESSORS_ONLN)
 [ "$cores" -ge 2 ] || cores=2
-say "pytest, $cores at a time"
 # Who has nothing left to do takes over from the other: some tests take milliseconds, some seconds.
-run -n "$cores" --dist worksteal --timing without "$@"
+parallel="-n $cores --dist worksteal --timing without"
+
+if [ "$named${COVERAGE:-}" = nothing1 ]; then
+    say "pytest with coverage, $cores at a time"
+    # Subprocesses are measured, too; the archive is not: it runs code that belongs to no file.
+    in_process="tests/unit tests/integration tests/system/engine"
+    rm -rf "$cache/coverage"
+    mkdir -p "$cache/coverage"
+    export COVERAGE_PROCESS_START="$root/pyproject.toml"
+    # shellcheck disable=SC2086 # several words
+    run $parallel "$@" $in_process
+    unset COVERAGE_PROCESS_START
+    "$tests/bin/python" -m coverage combine --quiet
+    "$tests/bin/python" -m coverage report >"$cache/coverage/report.txt" || {
+        tail -n 3 "$cache/coverage/report.txt" >&2
+        die "too few branches are tested, see .cache/coverage/report.txt"
+    }
+    tail -n 1 "$cache/coverage/report.txt" >&2
+    parallel="$parallel --ignore=tests/unit --ignore=tests/integration --ignore=tests/system/engine"
+fi
+
+say "pytest, $cores at a time"
+# shellcheck disable=SC2086
+run $parallel "$@"
 
 say "pytest, what measures time, one at a time"
 status=0

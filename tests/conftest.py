@@ -42,6 +42,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         is_timing = item.get_closest_marker("timing") is not None
         if smoke and "tests/system/" in item.nodeid and item.get_closest_marker("smoke") is None:
             return False
+        if not FULL and item.get_closest_marker("nightly") is not None:
+            return False
         return bool(timing == "with" or is_timing == (timing == "only"))
 
     unwanted = [item for item in items if not is_wanted(item)]

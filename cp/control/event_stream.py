@@ -228,6 +228,7 @@ class Follower:
             self._stream.cut_off()
             return
         rest = islice(waiting, self.next - first, None)
+        self.next = self._feed.end
         self._stream.send(b"".join(item.text for item in rest if not self._name or item.entry.concerns(self._name)))
 
     def _ended(self) -> None:

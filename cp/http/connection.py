@@ -148,7 +148,7 @@ class ServerConnection:
             self._write(self._wire.send(h11.Data(data=data)))
             self._settle()
             if self._server.closing:
-                self.end_stream()  # it began after the server ended all others
+                self.wind_up()  # it began after the server ended the others, or its turn to be ended comes later
         return self.state is STREAMING
 
     def end_stream(self) -> None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.size import FULL
 from tests.soak.soaking import Soak
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SECONDS = 10
+SECONDS = 60 if FULL else 5
 TIMEOUT = 180
 
 

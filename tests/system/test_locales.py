@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.limits import DEADLINE
+from tests.size import mostly_nightly
 from tests.system.jobs.configs import advertised, app, config, job
 from tests.system.pilot import archive, interpreter
 from tests.system.program import PATH
@@ -65,7 +66,7 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[st
     return variables
 
 
-@pytest.fixture(params=LOCALES)
+@pytest.fixture(params=mostly_nightly(LOCALES, *(set(LOCALES) - {"chinese", "japanese"})))
 def locale(request: pytest.FixtureRequest, locales: Callable[[str], dict[str, str]]) -> dict[str, str]:
     return locales(request.param)
 

@@ -207,12 +207,13 @@ def test_control_z_gives_the_shell_its_terminal_and_fg_gives_it_back(
 
 def test_app_that_was_stopped_goes_on_in_the_background(pilot: StartPilot, terminal: Terminal) -> None:
     """And its end does not take the terminal from the shell."""
-    app = sh("mark app\nuntil [ -e go ]; do sleep 0.05; done\nmark gone\nexit 7")
+    # It starts nothing while it waits: a child that is stopped before its exec keeps its parent from stopping.
+    app = sh("mkfifo go\nmark app\nread -r _ <go\nmark gone\nexit 7")
     script = '"$@"; mark shell; bg >/dev/null; read -r word; mark $word; wait; mark code:$?'
     started = start_in_a_shell(pilot, terminal, app, script)
     press_control_z(started, terminal)
     started.wait_for_mark("shell")
-    (started.folder / "go").touch()
+    (started.folder / "go").write_text("on\n")
     started.wait_for_mark("gone")
     terminal.type(b"to-the-shell\n")
 

@@ -148,7 +148,7 @@ def test_ci_runs_the_same_tests_as_the_script() -> None:
     script = (ROOT / ".ci" / "run").read_text()
 
     assert arguments["smoke"] == re.findall(r"^ +PYTHON=\$python scripts/test\.sh(.*)$", script, re.M)
-    assert arguments["all"] == re.findall(r"^PYTHON=\$newest scripts/test\.sh(.*)$", script, re.M)
+    assert arguments["all"] == re.findall(r"^PYTHON=\$newest COVERAGE=1 scripts/test\.sh(.*)$", script, re.M)
 
 
 def test_only_the_job_that_makes_the_release_may_write() -> None:

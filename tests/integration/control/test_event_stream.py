@@ -166,6 +166,21 @@ def test_what_happens_just_before_the_end_is_sent(world: World) -> None:
     assert numbers == [list(range(1, 302)), list(range(1, 302)), [301]]
 
 
+def test_a_reader_whose_turn_comes_while_the_server_closes_gets_the_rest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cp.http.server.CLOSE_TURN", 0.0)
+    clients = [follow(world) for _ in range(5)]
+    world.settle()
+    for _ in range(300):
+        world.history.happen("stopped", "other")
+
+    world.control.close()
+
+    for client in clients:
+        assert [int(number) for number, _, _ in events(client.until_closed())] == list(range(1, 301))
+
+
 def test_each_event_is_formatted_once_however_many_follow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     clients = [follow(world) for _ in range(50)]
     world.settle()

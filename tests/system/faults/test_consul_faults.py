@@ -15,6 +15,7 @@ from cp.catalog.http.client import HttpClient
 from cp.catalog.protocol import CatalogGarbage
 from cp.config.endpoint import parse_endpoint
 from cp.plan import Tls
+from tests.size import mostly_nightly
 from tests.system.faults import lies
 from tests.system.faults.lying_consul import LyingAgent, name_of
 from tests.system.pilot import Pilot, now, settle
@@ -197,7 +198,7 @@ def held(started: Pilot) -> tuple[int, list[str]]:
     return started.wait_for(look, what="a quiet moment") or (0, [])
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", mostly_nightly(FAULTS, "500", "dropped", "late", "flood"))
 def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, agent: LyingAgent, fault: str) -> None:
     lie, noticed_by = FAULTS[fault]
     agent.enter("web", 1)
@@ -278,7 +279,7 @@ def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent)
 # --- entries that cannot be used
 
 
-@pytest.mark.parametrize("port", [True, "80", None, -1, 70000, 80.5])
+@pytest.mark.parametrize("port", mostly_nightly([True, "80", None, -1, 70000, 80.5], "80", 70000))
 def test_an_instance_whose_port_is_none_is_left_out_and_reported_once(
     pilot: StartPilot, agent: LyingAgent, port: Any
 ) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.size import mostly_nightly
 from tests.system.faults import lies
 from tests.system.faults.lying_etcd import LyingEtcd2, LyingEtcd3
 from tests.system.faults.test_consul_faults import (
@@ -51,7 +52,7 @@ def etcd(request: pytest.FixtureRequest) -> Iterator[LyingServer]:
         server.close()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", mostly_nightly(FAULTS, "never read", "truncated"))
 def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, etcd: LyingServer, fault: str) -> None:
     etcd.enter("web", 1)
     tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.size import mostly_nightly
 from tests.system.faults.lying_consul import LyingAgent
 from tests.system.faults.name_server import NameServer
 from tests.system.pilot import now, settle
@@ -44,7 +45,7 @@ def port(agent: LyingAgent) -> str:
 
 
 @pytest.mark.timing
-@pytest.mark.parametrize("catalogue", ["consul", "etcd", "proxy"])
+@pytest.mark.parametrize("catalogue", mostly_nightly(["consul", "etcd", "proxy"], "consul"))
 def test_a_dead_name_server_is_reported_in_time_and_holds_up_no_stop(
     pilot: StartPilot, names: NameServer, tmp_path: Path, catalogue: str
 ) -> None:
@@ -76,7 +77,7 @@ def test_a_dead_name_server_is_reported_in_time_and_holds_up_no_stop(
 
 
 @pytest.mark.timing
-@pytest.mark.parametrize("hangs", [True, False], ids=["silent", "says that it is in trouble"])
+@pytest.mark.parametrize("hangs", mostly_nightly([True, False], True), ids=["silent", "says that it is in trouble"])
 def test_the_last_good_address_serves_meanwhile(
     pilot: StartPilot, names: NameServer, agent: LyingAgent, tmp_path: Path, hangs: bool
 ) -> None:

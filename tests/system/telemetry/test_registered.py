@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.size import mostly_nightly
 from tests.system.jobs.configs import advertised, config
 from tests.system.scripts import forever, sh
 from tests.system.servers import Consul, free_port
@@ -164,7 +165,7 @@ def test_no_watch_is_shown_as_up_to_date_while_a_frozen_etcd_does_not_answer(
     started.wait_for(lambda: shown() == ("reachable", "up to date"))
 
 
-@pytest.mark.parametrize("catalogue", ["consul", "etcd"])
+@pytest.mark.parametrize("catalogue", mostly_nightly(["consul", "etcd"], "consul"))
 def test_an_outage_by_a_frozen_catalogue_has_one_beginning_in_all_views(
     pilot: StartPilot, start_consul: StartConsul, start_etcd: StartEtcd, port: Port, name: str, catalogue: str
 ) -> None:

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Runs what takes long and rarely finds something: all tests with every case (MATRIX=full), random lives against the model,
+# guided fuzzing, a long rough time, and the matrix of root file systems and Pythons.
+# Usage: scripts/nightly.sh
+# Environment: PYTHON  the Python to test on (default: python3); guided fuzzing takes one of its own
+#              EXAMPLES  random lives (default: 10000)
+#              SECONDS_OF_FUZZING  for each target (default: 60)
+#              MINUTES  of the rough time (default: 20)
+# It goes on when something fails, and names what failed at the end. Takes an hour and a half on two cores.
+set -eu
+. "$(dirname -- "$0")/lib.sh"
+
+failed=
+part() {
+    name=$1
+    shift
+    say "--- $name"
+    "$@" || failed="$failed $name"
+}
+
+all_cases() {
+    MATRIX=full scripts/test.sh --durations=20
+}
+
+random_lives() {
+    scripts/tool.sh python -m tests.model.soak --examples "${EXAMPLES:-10000}" --seconds 1200
+}
+
+guided_fuzzing() {
+    env -u PYTHON scripts/fuzz.sh all --seconds "${SECONDS_OF_FUZZING:-60}"
+}
+
+part all-cases all_cases
+part random-lives random_lives
+part guided-fuzzing guided_fuzzing
+part rough-time scripts/soak.sh --minutes "${MINUTES:-20}"
+part images scripts/test-images.sh
+[ -z "$failed" ] || die "failed:$failed"
