@@ -23,6 +23,7 @@ from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
 from cp.log.redaction import Secrets
 from cp.plan import ConsulSettings, EtcdSettings
+from cp.platform.errors import reason_of
 from cp.platform.text import decoded_by_python, file_of, process_environment, to_bytes
 
 TYPE_CHECKING = False
@@ -150,10 +151,8 @@ class _CannotStart(Exception):
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        file = file_of(error)
-        return f"{error.strerror.lower()}{f': {file}' if file else ''}"
-    return str(error) or ("out of memory" if isinstance(error, MemoryError) else type(error).__name__)
+    file = file_of(error) if isinstance(error, OSError) else ""
+    return f"{reason_of(error)}{f': {file}' if file else ''}"
 
 
 def _traceback(error: BaseException) -> str:

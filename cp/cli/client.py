@@ -12,6 +12,7 @@ import sys
 from time import monotonic
 
 from cp.control.socket_paths import NOBODY, USUAL, user_of_init
+from cp.platform.errors import reason_of
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -260,4 +261,4 @@ def _reason(error: OSError | ValueError) -> str:
         errno.EAGAIN: "its queue of connections is full",
         errno.EPROTOTYPE: "it is a socket of another type",
     }
-    return reasons.get(code) or os.strerror(code).lower()
+    return reasons.get(code) or reason_of(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from cp.platform.errors import reason_of
 from cp.platform.text import to_bytes
 
 _CLOSED = 9  # EBADF, without an import of errno
@@ -20,7 +21,7 @@ def show(data: bytes) -> int:
 
 def unwritable(error: OSError) -> int:
     """Print why standard output cannot be written. Return the exit code."""
-    why = "it is closed" if error.errno == _CLOSED else (error.strerror or str(error)).lower()
+    why = "it is closed" if error.errno == _CLOSED else reason_of(error)
     complain(f"containerpilot: cannot write to standard output: {why}\n")
     return 1
 

@@ -8,6 +8,7 @@ from cp.cli.console import complain, show, write
 from cp.config.errors import ConfigError
 from cp.config.load import render
 from cp.config.source import read
+from cp.platform.errors import reason_of
 from cp.platform.text import process_environment, to_bytes
 
 
@@ -27,9 +28,8 @@ def write_rendered(argument: str, out: str) -> int:
     try:
         _write(out.removeprefix("file://"), data)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
         path = out.removeprefix("file://")
-        complain(f"Could not write config file: open {path}: {why}\n")
+        complain(f"Could not write config file: open {path}: {reason_of(error)}\n")
         return 1
     return 0
 

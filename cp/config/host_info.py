@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.config import interfaces
+from cp.platform.errors import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,5 +39,5 @@ class HostInfo:
             fix = "" if fields.has("interfaces") else f"\n{advice}"
             fields.error("interfaces", f"{error}{fix}")
         except OSError as error:
-            fields.error("interfaces", f"cannot read the network addresses: {error.strerror or error}")
+            fields.error("interfaces", f"cannot read the network addresses: {reason_of(error)}")
         return ""

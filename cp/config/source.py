@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
 from cp.config.errors import ConfigError
+from cp.platform.errors import reason_of
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -111,8 +111,7 @@ def _is_regular(fd: int) -> bool:
 
 def _cannot(what: str, name: str, error: OSError, hint: str = "") -> ConfigError:
     """In the words of Go, which tools look for."""
-    reason = os.strerror(error.errno or errno.EIO).lower()
-    return ConfigError([f"Could not read config file: {what} {name}: {reason}{hint}"])
+    return ConfigError([f"Could not read config file: {what} {name}: {reason_of(error)}{hint}"])
 
 
 def _without_secrets(url: str) -> str:

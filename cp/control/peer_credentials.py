@@ -9,6 +9,8 @@ import _socket
 import os
 import sys
 
+from cp.platform.errors import reason_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +41,8 @@ class PeerCredentials:
         try:
             pid, user = peer(client)
         except OSError as error:  # some sandbox: an unknown client may not start processes
-            self._log(-1, f"control: refused a client: its user is unknown: {error.strerror}")
-            return f"cannot serve this client: the system does not report its user: {error.strerror}"
+            self._log(-1, f"control: refused a client: its user is unknown: {reason_of(error)}")
+            return f"cannot serve this client: the system does not report its user: {reason_of(error)}"
         if user in (0, self._own) or user in users:
             return ""
         others = "`control.users` in the configuration can allow others"

@@ -82,7 +82,7 @@ class ControlPlane:
         """Serve the listener. Raises ListenError, and the socket is closed then."""
         from cp.control.server import ControlServer
         from cp.control.socket_file import ListenError
-        from cp.engine.loop import reason_of
+        from cp.platform.errors import reason_of_fd
 
         try:
             return ControlServer(
@@ -96,7 +96,7 @@ class ControlPlane:
             )
         except OSError as error:
             listener.close()
-            raise ListenError(f"cannot serve the control socket {listener.path}: {reason_of(error)}") from None
+            raise ListenError(f"cannot serve the control socket {listener.path}: {reason_of_fd(error)}") from None
 
     def _keep(self, server: ControlServer, settings: Settings, accept: Callable[[], object]) -> None:
         """Keep the socket, and change the users that it serves."""

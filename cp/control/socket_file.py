@@ -11,6 +11,7 @@ import os
 import stat
 import sys
 
+from cp.platform.errors import reason_of
 from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
@@ -239,8 +240,7 @@ def _why(error: OSError, path: str) -> str:
             f"no permission for user {os.geteuid()} to write to {folder}: "
             "change its owner or mode, or name another path"
         )
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]
+    return reason_of(error)
 
 
 def _shown(path: str) -> str:

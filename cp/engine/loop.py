@@ -8,7 +8,6 @@ signal, an exit or a timer by more than one turn of CLIENT_TURN, and no client i
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import time
@@ -38,13 +37,6 @@ CLIENT_TURN = 0.0005
 # The clients' part of the time while the engine has something to do: usually, and during a stop.
 CLIENT_SHARE, STOPPING_SHARE = 0.25, 0.01
 LONGEST_WAIT = 86400.0  # seconds; epoll refuses more than 24 days
-
-
-def reason_of(error: OSError) -> str:
-    """Why the kernel opens no descriptor, or does not watch one, in words."""
-    if error.errno == errno.ENOSPC:  # epoll's word for it
-        return "the limit fs.epoll.max_user_watches is reached"
-    return error.strerror or str(error)
 
 
 def _elapsed() -> float:

@@ -7,6 +7,7 @@ import os
 
 from cp.engine.standard_input import open_input, open_null
 from cp.plan import INHERIT
+from cp.platform.errors import reason_of
 from cp.platform.text import from_bytes, readable, to_bytes
 
 TYPE_CHECKING = False
@@ -285,8 +286,7 @@ def _open_input(path: str) -> int:
     try:
         return open_input(path)
     except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise StartError(f"cannot open its standard input {path}: {why}", NOT_EXECUTABLE) from None
+        raise StartError(f"cannot open its standard input {path}: {reason_of(error)}", NOT_EXECUTABLE) from None
 
 
 def find_executable(name: str, path: str) -> str:
@@ -316,7 +316,7 @@ def find_executable(name: str, path: str) -> str:
 
 def _start_error(command: Sequence[str], environ: Mapping[str, str], path: str, error: OSError) -> StartError:
     name = command[0]
-    why = (error.strerror or str(error)).lower()
+    why = reason_of(error)
     code = NOT_EXECUTABLE
     if error.errno == errno.ENOENT:
         interpreter = _interpreter(path)

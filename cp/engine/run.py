@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from cp.engine.loop import reason_of
 from cp.engine.process import NOT_EXECUTABLE, StartError
 from cp.plan import INHERIT
+from cp.platform.errors import reason_of_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Run:
         try:
             reader, write_end = self._context.outputs.open(on_line, self._output_ended)
         except OSError as error:
-            raise StartError(f"cannot make a pipe for its output: {reason_of(error)}", NOT_EXECUTABLE) from None
+            raise StartError(f"cannot make a pipe for its output: {reason_of_fd(error)}", NOT_EXECUTABLE) from None
         reader.label = self.label
         self._readers.append(reader)
         pipes.append(write_end)

@@ -12,9 +12,9 @@ import select
 from _thread import start_new_thread
 from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
-from cp.engine.loop import reason_of
 from cp.http.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
 from cp.http.pending import PendingConnection
+from cp.platform.errors import reason_of_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -349,7 +349,7 @@ class Server:
         self._resume = self._loop.call_later(ACCEPT_PAUSE, self._accept_again)
 
     def _report_refusal(self, error: OSError) -> None:
-        reason = reason_of(error)
+        reason = reason_of_fd(error)
         if reason != self._refused:
             self._refused = reason
             self._log.error(f"{self._name}: cannot accept clients: {reason}; they wait until it can")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import _socket
 import errno
 
+from cp.platform.errors import reason_of
+
 BACKLOG = 512  # clients that may wait while the loop is busy; the kernel limits it to net.core.somaxconn
 
 _REASONS = {
@@ -51,4 +53,4 @@ def listen(address: str, port: int) -> _socket.socket:
 
 
 def _why(error: OSError) -> str:
-    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+    return _REASONS.get(error.errno or 0) or reason_of(error)

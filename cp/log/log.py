@@ -7,6 +7,7 @@ import time
 from cp.log.redaction import Secrets
 from cp.log.sink import lost_lines, open_sink
 from cp.plan import LoggingSettings
+from cp.platform.errors import reason_of
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -179,10 +180,7 @@ class Log:
         try:
             fresh = open_sink(output)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise LogError(
-                f"Error initializing log file '{output}': open {output}: {reason[:1].lower()}{reason[1:]}"
-            ) from None
+            raise LogError(f"Error initializing log file '{output}': open {output}: {reason_of(error)}") from None
         old, self._sink = self._sink, fresh
         fresh.note = old.note
         if output not in ("stdout", "stderr"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from cp.log.streams import file_channel, stream_channel
+from cp.platform.errors import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -214,14 +214,14 @@ class Sink:
         if failure is not None:
             lines, error = failure
             self._lost += lines
-            self._reason = _words(error)
+            self._reason = reason_of(error)
         torn = self._torn
         try:
             taken = self._channel.write(b"\n" + data if torn else data)
         except BlockingIOError:
             return 0
         except OSError as error:
-            self._reason = _words(error)
+            self._reason = reason_of(error)
             if not self._is_broken and self.on_broken is not None:
                 self.on_broken(self._reason)
             self._is_broken = True
@@ -347,8 +347,3 @@ def open_sink(output: str) -> Sink:
 
 def lost_lines(count: int) -> str:
     return "1 log line was lost" if count == 1 else f"{count} log lines were lost"
-
-
-def _words(error: OSError) -> str:
-    text = error.strerror or (os.strerror(error.errno) if error.errno else str(error))
-    return text[:1].lower() + text[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.platform.address import Address
+from cp.platform.errors import reason_of
 from cp.platform.text import decoded_by_python, file_of, from_bytes
 
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ def local_addresses(sources: Sequence[Callable[[], list[Address]]] | None = None
         if not isinstance(found, OSError):
             return found
         failures.append(found)
-    reasons = "; ".join(str(failure.strerror or failure) for failure in failures)
+    reasons = "; ".join(map(reason_of, failures))
     raise OSError(failures[-1].errno, f"cannot read the addresses of this machine: {reasons}")
 
 
@@ -57,7 +58,7 @@ def by_netlink() -> list[Address]:
             if found is not None:
                 return found
     except OSError as error:
-        raise OSError(error.errno, f"netlink: {error.strerror or error}") from error
+        raise OSError(error.errno, f"netlink: {reason_of(error)}") from error
     raise OSError(EAGAIN, "netlink: the list changes faster than it can be read")
 
 
@@ -68,13 +69,13 @@ def by_ioctl() -> list[Address]:
     try:
         found += _ipv4_by_ioctl()
     except OSError as error:
-        failure = OSError(error.errno, f"SIOCGIFCONF: {error.strerror or error}")
+        failure = OSError(error.errno, f"SIOCGIFCONF: {reason_of(error)}")
     try:
         with open("/proc/net/if_inet6", "rb") as lines:
             found += map(_ipv6_of, lines)
     except OSError as error:  # a kernel without IPv6 has no such file
         if failure is not None:
-            raise OSError(failure.errno, f"{failure.strerror}, {file_of(error)}: {error.strerror}") from error
+            raise OSError(failure.errno, f"{reason_of(failure)}, {file_of(error)}: {reason_of(error)}") from error
     return found
 
 

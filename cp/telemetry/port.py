@@ -5,9 +5,9 @@ Imported only if a plan wants it.
 
 from __future__ import annotations
 
-from cp.engine.loop import reason_of
 from cp.http.errors import ServeError
 from cp.http.tcp import PortError, listen, shown
+from cp.platform.errors import reason_of_fd
 from cp.telemetry.observer import Observer
 from cp.telemetry.server import TelemetryServer as Server
 
@@ -75,7 +75,7 @@ class TelemetryPort:
         except PortError as error:
             why = str(error)
         except OSError as error:
-            why = reason_of(error)
+            why = reason_of_fd(error)
         if listener is not None:
             listener.close()
         raise TelemetryError(f"Error serving telemetry on {shown(settings.address, settings.port)}: {why}")

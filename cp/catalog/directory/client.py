@@ -22,6 +22,7 @@ from cp.catalog.protocol import (
     Instance,
 )
 from cp.catalog.wakeup import Wakeup
+from cp.platform.errors import reason_of
 from cp.platform.inotify import Inotify
 from cp.platform.text import file_of, from_bytes, to_bytes
 
@@ -90,7 +91,7 @@ class Directory:
         except (FileNotFoundError, NotADirectoryError):  # where there is no folder, there is no entry
             return
         except OSError as error:
-            raise CatalogUnreachable(f"cannot remove {path}: {_why(error)}") from None
+            raise CatalogUnreachable(f"cannot remove {path}: {reason_of(error)}") from None
 
     def _write(self, service: Service, status: str, output: str) -> None:
         name = self._name(service)
@@ -98,7 +99,7 @@ class Directory:
         try:
             records.write(self._path, name, records.encode(service, status, output, self._wall() + service.ttl))
         except OSError as error:
-            raise CatalogUnreachable(f"cannot write {os.path.join(self._path, name)}: {_why(error)}") from None
+            raise CatalogUnreachable(f"cannot write {os.path.join(self._path, name)}: {reason_of(error)}") from None
         now = self._clock()
         if self._swept_at is None or now - self._swept_at >= SWEEP_AFTER:
             self._swept_at = now
@@ -119,7 +120,7 @@ class Directory:
         except FileExistsError:  # or it is a link to nothing
             raise CatalogUnreachable(f"cannot use {self._path}: it is not a folder") from None
         except OSError as error:
-            raise CatalogUnreachable(f"cannot make the folder {self._path}: {_why(error)}") from None
+            raise CatalogUnreachable(f"cannot make the folder {self._path}: {reason_of(error)}") from None
 
     def _sweep(self) -> None:
         """Removes entries that are long dead, and what writers that were killed left behind."""
@@ -151,7 +152,7 @@ class Directory:
         except ValueError as error:
             raise CatalogGarbage(f"{path} is no entry of the catalogue: {error}") from None
         except OSError as error:
-            raise CatalogUnreachable(f"cannot read {path}: {_why(error)}") from None
+            raise CatalogUnreachable(f"cannot read {path}: {reason_of(error)}") from None
         return CatalogEntry(found.address, found.port, alive=found.status == PASSING and found.deadline > self._wall())
 
     # --- watches
@@ -191,7 +192,7 @@ class Directory:
         except OSError as error:
             file = file_of(error)
             what = f"the folder {self._path}" if file in ("", self._path) else file
-            raise CatalogUnreachable(f"cannot read {what}: {_why(error)}") from None
+            raise CatalogUnreachable(f"cannot read {what}: {reason_of(error)}") from None
 
     def _look(self, watch: Watch, seen: dict[str, records.InstanceRecord]) -> tuple[list[Instance], float]:
         """The instances, and when the first of them will die if nothing happens."""
@@ -266,7 +267,7 @@ class Directory:
                 try:
                     self._wakeup = Wakeup()
                 except OSError as error:
-                    raise CatalogUnreachable(f"cannot wait for changes of {self._path}: {_why(error)}") from None
+                    raise CatalogUnreachable(f"cannot wait for changes of {self._path}: {reason_of(error)}") from None
             self._calling = True
             self._interrupted = False
 
@@ -300,8 +301,3 @@ class Directory:
 
 def _cursor(found: list[Instance]) -> tuple[Instance, ...]:
     return tuple(found)
-
-
-def _why(error: OSError) -> str:
-    text = error.strerror or str(error)
-    return text[:1].lower() + text[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog.protocol import CatalogRefused
+from cp.platform.errors import reason_of
 from cp.platform.text import to_bytes
 
 
@@ -59,5 +60,5 @@ class Token:
                     self._read = file.read(4096).strip()
                     self._seen = seen
         except OSError as error:
-            raise CatalogRefused(f"cannot read consul.tokenfile '{self._file}': {error.strerror}") from None
+            raise CatalogRefused(f"cannot read consul.tokenfile '{self._file}': {reason_of(error)}") from None
         return self._read

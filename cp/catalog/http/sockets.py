@@ -8,6 +8,7 @@ import time
 from _thread import allocate_lock
 
 from cp.catalog.protocol import CatalogError
+from cp.platform.errors import reason_of
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -162,8 +163,8 @@ def reason(error: BaseException, masked: Callable[[str], str] = str) -> str:
 
     `masked` takes secrets out of what may quote the other side.
     """
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[:1].lower() + error.strerror[1:]
+    if isinstance(error, OSError) and error.errno:
+        return reason_of(error)
     if type(error).__name__ == "IncompleteRead":
         return "the answer ends too early"
     text = masked(" ".join(str(error).split()))[:200] or type(error).__name__

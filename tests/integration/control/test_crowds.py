@@ -127,7 +127,7 @@ def test_without_descriptors_clients_wait_and_the_log_says_so_once(world: World)
         for _ in range(5):
             world.advance(0.11)
         assert world.log.errors() == [
-            "error control: cannot accept clients: Too many open files; they wait until it can"
+            "error control: cannot accept clients: too many open files; they wait until it can"
         ]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -240,7 +240,7 @@ def test_the_token_goes_along_and_is_read_again_when_its_file_changes(
     ("settings", "complaint"),
     [
         ({"token": "se\ncret"}, "cannot use consul.token: a token is one line of printable ASCII characters"),
-        ({"token_file": "/nonexistent/token"}, "cannot read consul.tokenfile '/nonexistent/token': No such file"),
+        ({"token_file": "/nonexistent/token"}, "cannot read consul.tokenfile '/nonexistent/token': no such file"),
     ],
 )
 def test_a_token_that_cannot_be_used_is_named_and_not_quoted(

@@ -77,9 +77,9 @@ def test_clients_take_all_of_them(pilot: StartPilot) -> None:
     with ExitStack() as clients:
         for _ in range(3 * ENOUGH):
             clients.enter_context(Client(started.folder / SOCKET))
-        started.wait_for_line("control: cannot accept clients: Too many open files; they wait until it can")
-        started.wait_for_line("unable to start tick: .*: Too many open files")
-        started.wait_for_line("unable to start check.app: .*: Too many open files")
+        started.wait_for_line("control: cannot accept clients: too many open files; they wait until it can")
+        started.wait_for_line("unable to start tick: .*: too many open files")
+        started.wait_for_line("unable to start check.app: .*: too many open files")
         assert started.is_running()
 
     same_descriptors(started, before)
@@ -96,7 +96,7 @@ def test_a_stop_comes_through_while_clients_have_all_of_them(pilot: StartPilot) 
     with ExitStack() as clients:
         for _ in range(3 * ENOUGH):
             clients.enter_context(Client(started.folder / SOCKET))
-        started.wait_for_line("control: cannot accept clients: Too many open files")
+        started.wait_for_line("control: cannot accept clients: too many open files")
 
         ends_well(started)
     assert not is_registered(started)
@@ -106,7 +106,7 @@ def test_jobs_that_find_none_begin_when_there_are_some(pilot: StartPilot) -> Non
     jobs = 60
     names = [f"job-{number}" for number in range(jobs)]
     started = pilot(supervised(*(job(name, forever(name), restarts="unlimited") for name in names)), prefix=files(64))
-    started.wait_for_line("unable to start job-59: cannot make a pipe for its output: Too many open files")
+    started.wait_for_line("unable to start job-59: cannot make a pipe for its output: too many open files")
     started.wait_for_mark("app")
     running = sum(started.count(name) for name in names)
     assert 0 < running < jobs
@@ -126,8 +126,8 @@ def test_none_left_while_it_runs_costs_what_needs_one_and_nothing_else(pilot: St
     before = started.descriptors()
 
     with lowered(started, resource.RLIMIT_NOFILE, 3):
-        started.wait_for_line("unable to start tick: .*: Too many open files")
-        started.wait_for_line("unable to start check.app: .*: Too many open files")
+        started.wait_for_line("unable to start tick: .*: too many open files")
+        started.wait_for_line("unable to start check.app: .*: too many open files")
         assert started.is_running()
 
     wait_for_two_ticks(started)
@@ -140,7 +140,7 @@ def test_a_stop_without_a_descriptor_left(pilot: StartPilot) -> None:
     started.wait_for(lambda: is_registered(started), what="the registration")
 
     with lowered(started, resource.RLIMIT_NOFILE, 3):
-        started.wait_for_line("unable to start tick: .*: Too many open files")
+        started.wait_for_line("unable to start tick: .*: too many open files")
         ends_well(started)
 
     assert "unable to start hook: " in started.output()

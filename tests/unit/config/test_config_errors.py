@@ -240,7 +240,7 @@ def test_addresses_that_cannot_be_read_are_an_ordinary_error() -> None:
         raise PermissionError(13, "Permission denied")
 
     text = '{"consul": "c:1", "services": [{"name": "web", "port": 1, "poll": 1, "ttl": 5}]}'
-    with pytest.raises(ConfigError, match="interfaces: cannot read the network addresses: Permission denied"):
+    with pytest.raises(ConfigError, match="interfaces: cannot read the network addresses: permission denied"):
         load(Source("f", text), {}, arguments=("app",), hostname="h", addresses=addresses)
 
 
