@@ -11,6 +11,7 @@ import os
 
 from cp.cli.client import ClientError, NoServer, exchange
 from cp.cli.console import complain, show
+from cp.encoding import percent
 from cp.platform.text import process_environment, to_bytes
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
-_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 ControlRequest = tuple[str, str, bytes]  # method, target, body
 
@@ -98,10 +98,7 @@ def socket_paths(argument: str, environ: Mapping[str, str]) -> tuple[list[str], 
 
 def encoded(name: str) -> str:
     """Percent-encode a name as a part of a path in a URL."""
-    if _UNRESERVED.issuperset(name):
-        return name
-    data = to_bytes(name)
-    return "".join(chr(byte) if chr(byte) in _UNRESERVED else f"%{byte:02X}" for byte in data)
+    return percent.encoded(to_bytes(name))
 
 
 def events_of(job: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.config.json5.parser import kind
-from cp.config.numbers import plain
+from cp.encoding.go_numbers import plain
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.commands import CommandError, parse_command
 from cp.config.json5.parser import Value, kind
-from cp.config.numbers import in_range, is_finite, parse_integer, plain
+from cp.encoding.go_numbers import in_range, is_finite, parse_integer, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

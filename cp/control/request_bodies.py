@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 from json import JSONDecodeError, JSONDecoder
-from math import isinf
 
 from cp.control.stepwise_json import TooDeep, read_json
+from cp.encoding.go_numbers import is_finite, shortest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def metric_values(body: bytes) -> Generator[None, None, list[tuple[str, str]]]:
     found = yield from read_object(body)
     for name, value in found.items():
         if isinstance(value, float):
-            text = go_float(value)
+            text = shortest(value)
         elif isinstance(value, str):
             text = value
             if not _is_number(text):
@@ -93,7 +93,7 @@ def signal_number(body: bytes) -> Generator[None, None, int]:
         raise Unprocessable('name a signal: {"signal": "HUP"}')
     if isinstance(wanted, float):
         number = int(wanted) if wanted.is_integer() else 0
-        text = go_float(wanted)
+        text = shortest(wanted)
     elif isinstance(wanted, str):
         number = _named_signal(wanted.strip().upper())
         text = _shown(wanted)
@@ -119,20 +119,9 @@ def _named_signal(name: str) -> int:
     return int(getattr(signal, f"SIG{name}", 0))
 
 
-def go_float(value: float) -> str:
-    """As Go prints a number with `%v`: the fewest digits that mean it; 0.0001 and 100000, but 1e-05 and 1e+06."""
-    text, digits = "", 0
-    for digits in range(17):
-        text = f"{value:.{digits}e}"
-        if float(text) == value:
-            break
-    exponent = int(text.partition("e")[2])
-    return f"{value:.{max(digits - exponent, 0)}f}" if -4 <= exponent < 6 else text
-
-
 def _number(text: str) -> float:
     value = float(text)
-    if isinf(value):
+    if not is_finite(value):
         raise Unprocessable(f"the number {_shown(text)} is out of range")
     return value
 

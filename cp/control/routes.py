@@ -9,6 +9,7 @@ from collections import deque
 
 from cp.control.event_stream import Feed, of_query, shape, wants_stream
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
+from cp.encoding import percent
 from cp.http.long_answers import LongAnswers, gathered, json_parts, report
 from cp.http.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.platform.text import from_bytes
@@ -119,7 +120,7 @@ class ControlRoutes:
                 method, act = of_a_job
                 call = Call(request, exchange, f"/v3/jobs/<name>{slash}{verb}", self._on_answer)
                 if _is_allowed(call, method):
-                    self._run(call, lambda call: act(call, percent_decoded(name)))
+                    self._run(call, lambda call: act(call, _decoded(name)))
                 return
         exchange.reply(refusal(404, f"404 page not found: there is no '{path[:200]}'"))
 
@@ -200,7 +201,7 @@ class ControlRoutes:
 
     def _events(self, call: Call) -> None:
         admin = self._admin
-        name = percent_decoded(of_query(call.request, "job"))
+        name = _decoded(of_query(call.request, "job"))
         if name and admin.job(name) is None and not admin.history.entries(name):  # a job of an earlier plan has entries
             call.reply(self._shown(name))
         elif wants_stream(call.request):
@@ -276,17 +277,9 @@ class ControlRoutes:
             timer = self._loop.call_later(PATIENCE, late)
 
 
-def percent_decoded(text: str) -> str:
-    """`a%2Fb` is `a/b`; anything else stays."""
-    first, *rest = text.encode("latin-1").split(b"%")
-    parts = [first]
-    for part in rest:
-        try:
-            is_escape = len(part) > 1 and part[:2].isalnum()
-            parts += (bytes([int(part[:2].decode("ascii"), 16)]), part[2:]) if is_escape else (b"%", part)
-        except ValueError:
-            parts += (b"%", part)
-    return from_bytes(b"".join(parts))
+def _decoded(text: str) -> str:
+    """A name in a target: `a%2Fb` is `a/b`."""
+    return from_bytes(percent.decoded(text.encode("latin-1")))
 
 
 def _is_allowed(call: Call, method: str) -> bool:

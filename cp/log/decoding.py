@@ -1,4 +1,4 @@
-"""Takes the encodings of JSON and URLs off bytes, and knows where everything was before. Pure.
+"""Takes the escapes of JSON and of programming languages off bytes, and knows where everything was before. Pure.
 
 Imported when a text with escapes is to be masked.
 """
@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from _bisect import bisect_right
 
+from cp.encoding.percent import HEX_DIGITS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    # What was decoded, in pieces, and how many encoded bytes each of them stands for.
-    Decoded = tuple[list[bytes], list[int]]
+    from cp.encoding.percent import Pieces
 
 _SHORT_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v", b"a": b"\a"}
 _HEX_ESCAPES = {b"u": 4, b"x": 2, b"U": 8}  # digits after the letter
 _OCTAL_DIGITS = b"01234567"
-_HEX_DIGITS = b"0123456789abcdefABCDEF"
-_PAIRS = {bytes((a, b)): bytes((int(chr(a) + chr(b), 16),)) for a in _HEX_DIGITS for b in _HEX_DIGITS}
 
 # Escapes of letters and digits, which no encoder needs, and those after which the escapes of another encoder may come.
-_ODD_PAIRS = {pair for pair, byte in _PAIRS.items() if byte.isalnum() or byte in b"\\%"}
+_PAIRS = {bytes((a, b)) for a in HEX_DIGITS for b in HEX_DIGITS}
+_ODD_PAIRS = {pair for pair in _PAIRS if bytes((int(pair, 16),)).isalnum() or int(pair, 16) in b"\\%"}
 _ODD_ESCAPES = {prefix + pair for pair in _ODD_PAIRS for prefix in (b"x", b"u00")}
 
 
@@ -33,7 +33,7 @@ def is_odd(data: bytes) -> bool:
     )
 
 
-def without_escapes(data: bytes) -> Decoded:
+def without_escapes(data: bytes) -> Pieces:
     r"""What JSON, JavaScript, Python and shells mean by `\n`, `\/`, `\u0026`."""
     first, *parts = data.split(b"\\")
     pieces, sizes = [first], [len(first)]
@@ -72,24 +72,9 @@ def without_escapes(data: bytes) -> Decoded:
     return pieces, sizes
 
 
-def without_percents(data: bytes) -> Decoded:
-    """What URLs mean by `%C3%A9`."""
-    first, *parts = data.split(b"%")
-    pieces, sizes = [first], [len(first)]
-    for part in parts:
-        decoded = _PAIRS.get(part[:2])
-        if decoded is None:
-            pieces.append(b"%" + part)
-            sizes.append(1 + len(part))
-        else:
-            pieces += (decoded, part[2:])
-            sizes += (3, len(part) - 2)
-    return pieces, sizes
-
-
 def _hexadecimal(digits: bytes, count: int) -> int:
     """-1 if these are not so many digits."""
-    if len(digits) != count or digits.strip(_HEX_DIGITS):
+    if len(digits) != count or digits.strip(HEX_DIGITS):
         return -1
     return int(digits, 16)
 
@@ -100,12 +85,7 @@ def _utf8(code: int) -> bytes:
     return chr(code).encode(errors="replace") if code < 0x110000 else b"?"
 
 
-def unquoted(data: bytes) -> bytes:
-    """Percent-encoding taken off."""
-    return b"".join(without_percents(data)[0])
-
-
-def places_before(spans: list[tuple[int, int]], decoded: Decoded) -> list[tuple[int, int]]:
+def places_before(spans: list[tuple[int, int]], decoded: Pieces) -> list[tuple[int, int]]:
     """Where spans of decoded bytes were in the encoded ones."""
     pieces, sizes = decoded
     starts: list[int] = []  # of the pieces, decoded and encoded

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cp.log.decoding import Decoded
+    from cp.encoding.percent import Pieces
 
     Span = tuple[int, int]  # where something begins and ends
 
@@ -87,21 +87,22 @@ class Matcher:
 
     def _encoded(self, data: bytes) -> list[Span]:
         """Where the texts are once the bytes are decoded, in all ways that make sense."""
+        from cp.encoding import percent
         from cp.log import decoding
 
         if self._anchors is not None and not self._anchors.find(data) and not decoding.is_odd(data):
             return []
         spans: list[Span] = []
-        views: list[tuple[bytes, tuple[Decoded, ...]]] = [(data, ())]
+        views: list[tuple[bytes, tuple[Pieces, ...]]] = [(data, ())]
         for _ in range(DEPTH):
-            decoded: list[tuple[bytes, tuple[Decoded, ...]]] = []
+            decoded: list[tuple[bytes, tuple[Pieces, ...]]] = []
             for view, ways in views:
                 if b"\\" in view:
                     decoded.append(_decoded(decoding.without_escapes(view), ways))
                 if b"%" in view:
-                    decoded.append(_decoded(decoding.without_percents(view), ways))
+                    decoded.append(_decoded(percent.pieces(view), ways))
                 if self._with_blanks and b"+" in view:  # in forms, it is one
-                    decoded.append(_decoded(decoding.without_percents(view.replace(b"+", b" ")), ways))
+                    decoded.append(_decoded(percent.pieces(view.replace(b"+", b" ")), ways))
             for view, ways in decoded:
                 found = self._finder.find(view)
                 for way in reversed(ways) if found else ():
@@ -216,7 +217,7 @@ def _is_boundary(line: bytes) -> bool:
     return line.startswith(b"-----") and line.endswith(b"-----")
 
 
-def _decoded(way: Decoded, ways: tuple[Decoded, ...]) -> tuple[bytes, tuple[Decoded, ...]]:
+def _decoded(way: Pieces, ways: tuple[Pieces, ...]) -> tuple[bytes, tuple[Pieces, ...]]:
     return b"".join(way[0]), (*ways, way)
 
 

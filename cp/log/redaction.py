@@ -67,9 +67,9 @@ class Secrets:
         secret = password if colon else user
         self.add(source, secret)
         if "%" in secret:
-            from cp.log.decoding import unquoted
+            from cp.encoding.percent import decoded
 
-            self.add(f"{source}, decoded", from_bytes(unquoted(to_bytes(secret))))
+            self.add(f"{source}, decoded", from_bytes(decoded(to_bytes(secret))))
 
     def learn(self, name: str, value: str) -> None:
         """A variable of the environment, before a process gets it."""

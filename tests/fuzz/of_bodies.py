@@ -12,9 +12,9 @@ from cp.cli.client import ClientError, ControlConnection
 from cp.cli.replies import formatted, read, refusal, still_going_on
 from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
+from cp.encoding.go_numbers import parse_float
 from cp.telemetry.metrics.definition import KINDS, Definition
 from cp.telemetry.metrics.family import Family
-from cp.telemetry.metrics.numbers import parse_number
 from cp.telemetry.metrics.registry import Metrics
 from tests.fuzz.held import folder, hold
 from tests.fuzz.material import check, choice, parts, text_of, whole
@@ -37,7 +37,7 @@ def fuzz_bodies(data: bytes) -> None:
         for name, text in whole(metric_values(data)):
             name.encode()
             with contextlib.suppress(ValueError):
-                parse_number(text)
+                parse_float(text)
     except Unprocessable as error:
         check(len(str(error)) < LONGEST_REFUSAL)
     try:
@@ -66,7 +66,7 @@ def fuzz_exposition(data: bytes) -> None:
     for number in numbers.split(" "):
         metrics.record(name, number)
         try:
-            value = parse_number(number)
+            value = parse_float(number)
         except ValueError:
             continue
         family.take(value, (label, "a") if labels else ())

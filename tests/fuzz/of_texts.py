@@ -13,9 +13,10 @@ from cp.config import durations, interfaces
 from cp.config.interfaces import InterfaceError
 from cp.config.json5.parser import JsonError, Value, parse
 from cp.control.request_bodies import Unprocessable, environment_changes
-from cp.control.routes import percent_decoded
+from cp.encoding.percent import decoded
 from cp.platform import netlink
 from cp.platform.address import Address, format_ip, parse_ip
+from cp.platform.text import to_bytes
 from tests.fuzz.material import check, is_place_in, parts, text_of, whole
 
 LONGEST_REPORT = 4000  # characters of a refusal, whatever was refused
@@ -147,7 +148,7 @@ def fuzz_command_line(data: bytes) -> None:
     assert " " not in target
     if command in ("job", "start", "stop", "restart"):
         name = getattr(options, command)
-        assert percent_decoded(target.split("/")[3]) == name
+        assert decoded(target.split("/")[3].encode()) == to_bytes(name)
     if body:
         assert isinstance(json.loads(body), dict)
     if command == "putenv":

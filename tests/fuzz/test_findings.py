@@ -13,7 +13,7 @@ from cp.catalog.protocol import CatalogGarbage
 from cp.config.json5.parser import JsonError, parse
 from cp.config.nearest import nearest
 from cp.config.template import TemplateError, render
-from cp.control.routes import percent_decoded
+from cp.encoding.percent import decoded
 from cp.platform.netlink import parse_dump
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_an_etcd_that_has_always_more_keys_is_not_read_for_ever(keys: int) -> No
 
 @pytest.mark.parametrize("text", ["%", "a%", "%a", "a%a", "%%", "%g1", "%1"])
 def test_a_percent_sign_without_two_digits_is_itself(text: str) -> None:
-    assert percent_decoded(text) == text
+    assert decoded(text.encode()) == text.encode()
 
 
 @pytest.mark.parametrize("line", ["postgres://user:p@ss@host/", "a:x@y:8500 u:p@@host", "[u:@s3@host"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote, urlencode
 
 from cp.catalog.consul.instances import parse_instances
 from cp.catalog.http.client import HttpClient, endpoint_of
@@ -19,6 +18,7 @@ from cp.catalog.protocol import (
     CatalogUnreachable,
 )
 from cp.catalog.unusable_entries import Seen, UnusableEntries, is_port
+from cp.encoding import percent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,12 +85,12 @@ class Consul:
 
     def heartbeat(self, service: Service, status: str, output: str) -> None:
         if service.separate_check and status == PASSING:
-            answer = self._call("PUT", f"/v1/agent/check/pass/{quote(service.id, safe='')}", {"note": "ok"})
+            answer = self._call("PUT", f"/v1/agent/check/pass/{percent.encoded(service.id.encode())}", {"note": "ok"})
         else:
             check = service.id if service.separate_check else f"service:{service.id}"
             # A passing check always says "ok": an output that changes would be written to all of Consul's servers.
             body = {"Status": status, "Output": "ok" if status == PASSING else output}
-            answer = self._call("PUT", f"/v1/agent/check/update/{quote(check, safe=':')}", body=body)
+            answer = self._call("PUT", f"/v1/agent/check/update/{percent.encoded(check.encode(), b':')}", body=body)
         if answer.status == 200:
             self._without_check.discard(service.id)
             return
@@ -102,7 +102,7 @@ class Consul:
         raise self._unexpected(answer)
 
     def deregister(self, service: Service) -> None:
-        answer = self._call("PUT", f"/v1/agent/service/deregister/{quote(service.id, safe='')}")
+        answer = self._call("PUT", f"/v1/agent/service/deregister/{percent.encoded(service.id.encode())}")
         # A 404 without these words is not from Consul: of something before it, which does not know the path.
         unknown = answer.status in (404, 500) and _says(answer, UNKNOWN)
         if answer.status != 200 and not unknown:
@@ -110,7 +110,7 @@ class Consul:
         self._without_check.discard(service.id)
 
     def entry(self, service: Service) -> CatalogEntry | None:
-        answer = self._call("GET", f"/v1/agent/health/service/id/{quote(service.id, safe='')}")
+        answer = self._call("GET", f"/v1/agent/health/service/id/{percent.encoded(service.id.encode())}")
         try:
             # The status of the answer is that of the service: 200, 429 (warning), 503 (critical), 404 (unknown).
             fields = json.loads(answer.body)
@@ -156,7 +156,7 @@ class Consul:
         datacenter = watch.datacenter or self._settings.datacenter
         if datacenter:
             parameters["dc"] = datacenter
-        path = f"/v1/health/service/{quote(watch.name, safe='')}"
+        path = f"/v1/health/service/{percent.encoded(watch.name.encode())}"
         answer = self._call("GET", path, {**parameters, **(more or {})}, limit=limit)
         if answer.status != 200:
             raise self._unexpected(answer)
@@ -206,7 +206,7 @@ class Consul:
         parameters = {**(query or {}), **self._tenancy}
         return self._http.request(
             method,
-            f"{path}?{urlencode(parameters)}" if parameters else path,
+            f"{path}?{percent.form(parameters.items())}" if parameters else path,
             headers=headers,
             body=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
             read_timeout=limit,

@@ -15,6 +15,7 @@ from errno import ELOOP, ENXIO
 from math import isfinite
 
 from cp.catalog.unusable_entries import NO_ADDRESS, NOT_A_PORT, NOT_TAGS, is_port
+from cp.encoding import percent
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -31,7 +32,6 @@ else:
 SUFFIX = ".json"
 TEMPORARY = ".containerpilot-"  # how files that are being written begin
 LARGEST = 65536  # bytes of a file
-PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 class InstanceRecord:
@@ -66,7 +66,7 @@ class InstanceRecord:
 
 def file_name(id: str) -> str:
     """A name that is nothing but a name, whatever the id holds: no separator, no dot in front."""
-    return "".join(chr(byte) if byte in PLAIN else f"%{byte:02X}" for byte in to_bytes(id)) + SUFFIX
+    return percent.encoded(to_bytes(id)).replace(".", "%2E").replace("~", "%7E") + SUFFIX
 
 
 def encode(service: Service, status: str, output: str, deadline: float) -> bytes:

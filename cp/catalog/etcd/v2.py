@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import time
-from urllib.parse import quote, urlencode
 
 from cp.catalog.etcd.endpoints import basic_authorization
 from cp.catalog.etcd.records import ApiMissing, encode, instances, normal_prefix, parse_object
@@ -26,6 +25,7 @@ from cp.catalog.protocol import (
     CatalogRefused,
     CatalogUnreachable,
 )
+from cp.encoding import percent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Etcd2:
         headers = dict(self._authorization)
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        body = None if form is None else urlencode(form).encode()
+        body = None if form is None else percent.form(form.items()).encode()
         return self._endpoints.request(method, target, headers=headers, body=body)
 
     def _unexpected(self, answer: Answer) -> CatalogError:
@@ -263,4 +263,4 @@ def _index(headers: Mapping[str, str]) -> int | None:
 
 def _segment(text: str) -> str:
     """Percent-encoded where a path needs it, and no more than that, as Go does."""
-    return quote(text, safe="$&+,:;=@", errors="replace")
+    return percent.encoded(text.encode(errors="replace"), b"$&+,:;=@")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.config.endpoint import EndpointError, parse_endpoint
+from cp.encoding import percent
 from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
@@ -42,11 +43,10 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
 
 def _authorization(credentials: str) -> dict[str, str]:
     from base64 import b64encode
-    from urllib.parse import unquote
 
     user, _, password = credentials.partition(":")
-    decoded = f"{unquote(user)}:{unquote(password)}"
-    return {"Proxy-Authorization": f"Basic {b64encode(to_bytes(decoded)).decode()}"}
+    decoded = b"%b:%b" % (percent.decoded(to_bytes(user)), percent.decoded(to_bytes(password)))
+    return {"Proxy-Authorization": f"Basic {b64encode(decoded).decode()}"}
 
 
 def _is_local(host: str) -> bool:

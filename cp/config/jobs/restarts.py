@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.config.fields import show
 from cp.config.json5.parser import kind
-from cp.config.numbers import plain
+from cp.encoding.go_numbers import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.fields import show
 from cp.config.json5.parser import kind
-from cp.config.numbers import plain
+from cp.encoding.go_numbers import plain
 from cp.plan import REPLACE, Job
 
 TYPE_CHECKING = False

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from cp.config.template.values import to_bytes
+from cp.encoding.percent import form_encoded
 
 _HTML = {0: "\ufffd", 34: "&#34;", 38: "&amp;", 39: "&#39;", 60: "&lt;", 62: "&gt;"}
 _JAVASCRIPT = {34: '\\"', 38: "\\u0026", 39: "\\'", 60: "\\u003C", 61: "\\u003D", 62: "\\u003E", 92: "\\\\"}
-_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 
 
 def html(text: str) -> str:
@@ -26,5 +26,4 @@ def _javascript(char: str) -> str:
 
 
 def url_query(text: str) -> str:
-    shown = (chr(byte) if byte in _UNRESERVED else "+" if byte == 32 else f"%{byte:02X}" for byte in to_bytes(text))
-    return "".join(shown)
+    return form_encoded(to_bytes(text))

@@ -1,15 +1,15 @@
-"""Floating-point numbers as Go's strconv.FormatFloat writes them.
+"""Floating-point numbers as Go's strconv.FormatFloat writes them for each verb.
 
 Only finite numbers come here: constants are all the floats that a template has.
 """
 
 from __future__ import annotations
 
+from cp.encoding.go_numbers import shortest
+
 #: Bits of a float64's fraction.
 _FRACTION = 52
 _SMALLEST = -1074
-#: From this exponent on, %g with the fewest digits writes an exponent.
-_PLAIN_DIGITS = 6
 
 
 def format_float(value: float, verb: str, precision: int | None) -> str:
@@ -21,18 +21,8 @@ def format_float(value: float, verb: str, precision: int | None) -> str:
         return text.upper() if verb == "X" else text
     if precision is not None:
         return f"{value:.{precision}{verb}}"
-    return _shortest(value, "E" if verb == "G" else "e")
-
-
-def _shortest(value: float, exponent_verb: str) -> str:
-    """%g: Python knows the digits, but draws the line between the notations elsewhere."""
-    digits, _, _ = f"{abs(value)!r}".partition("e")
-    count = len(digits.replace(".", "").strip("0")) or 1
-    scientific = f"{value:.{count - 1}{exponent_verb}}"
-    exponent = int(scientific.rpartition(exponent_verb)[2])
-    if -4 <= exponent < _PLAIN_DIGITS:
-        return f"{value:.{max(count - 1 - exponent, 0)}f}"
-    return scientific
+    text = shortest(value)
+    return text.upper() if verb == "G" else text
 
 
 def _parts(value: float) -> tuple[int, int]:

@@ -6,8 +6,8 @@ waiting. All series of a family are of one moment.
 
 from __future__ import annotations
 
+from cp.encoding.go_numbers import shortest
 from cp.telemetry.metrics.definition import COUNTER, openmetrics_kind, openmetrics_name
-from cp.telemetry.metrics.numbers import number_text, openmetrics_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _Lines:
         self._name = name
         self._total = "_total" if total else ""
         self._openmetrics = openmetrics
-        self._number = openmetrics_number if openmetrics else number_text
+        self._number = openmetrics_number if openmetrics else shortest
         self._kept: dict[tuple[str, str, float], tuple[str, str]] = {}  # what all series have in common
 
     def of(self, values: tuple[str, ...], shown: Shown) -> str:
@@ -84,3 +84,9 @@ class _Lines:
     def _value(self, value: float | int) -> str:
         # Counts are integers in both formats, but large ones have an exponent in the old one.
         return str(value) if self._openmetrics and isinstance(value, int) else self._number(value)
+
+
+def openmetrics_number(value: float) -> str:
+    """As Go writes it, but a float shows that it is one: `42.0`."""
+    text = shortest(value)
+    return text if text[-1] in "Nf" or "." in text or "e" in text else text + ".0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cp.encoding.go_numbers import parse_float
 from cp.telemetry.metrics.definition import (
     COUNTER,
     GAUGE,
@@ -14,7 +15,6 @@ from cp.telemetry.metrics.definition import (
 from cp.telemetry.metrics.exposition import openmetrics_text, prometheus_text
 from cp.telemetry.metrics.family import Family
 from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
-from cp.telemetry.metrics.numbers import parse_number
 from cp.telemetry.metrics.own import OWN
 from cp.telemetry.metrics.process import PROCESS, process_values
 
@@ -110,7 +110,7 @@ class Metrics:
             if families is None:
                 return f"there is no metric '{_short(name)}'{self._known()}"
             try:
-                value = parse_number(text)
+                value = parse_float(text)
             except ValueError as error:
                 return f"cannot record a value of {name}: metric produced non-numeric value: {_short(text)}: {error}"
             for family in families:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from cp.control.request_bodies import go_float
+from cp.encoding.go_numbers import shortest
 from tests.integration.control.serving import World, request
 
 # --- the whole
@@ -235,7 +235,7 @@ def test_a_metric_that_the_operator_refuses_is_unprocessable(world: World) -> No
     ],
 )
 def test_numbers_are_written_as_go_does(value: float, text: str) -> None:
-    assert go_float(value) == text
+    assert shortest(value) == text
 
 
 # --- maintenance

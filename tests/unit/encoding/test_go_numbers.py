@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.telemetry.metrics.numbers import number_text, openmetrics_number, parse_number
+from cp.encoding.go_numbers import parse_float, shortest
+from cp.telemetry.metrics.exposition import openmetrics_number
 
 # As printed by Go's strconv.FormatFloat(x, 'g', -1, 64).
 WRITTEN = [
@@ -42,7 +43,7 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("value", "text"), WRITTEN)
 def test_a_number_is_written_as_go_writes_it(value: float, text: str) -> None:
-    assert number_text(value) == text
+    assert shortest(value) == text
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,8 @@ def test_in_openmetrics_a_float_shows_that_it_is_one(value: float, text: str) ->
 
 @given(st.floats(allow_nan=False))
 def test_what_is_written_is_read_as_the_same_number(value: float) -> None:
-    for text in (number_text(value), openmetrics_number(value)):
-        again = parse_number(text)
+    for text in (shortest(value), openmetrics_number(value)):
+        again = parse_float(text)
         assert again == value
         assert math.copysign(1, again) == math.copysign(1, value)
 
@@ -79,11 +80,11 @@ def test_what_is_written_is_read_as_the_same_number(value: float) -> None:
     ],
 )
 def test_a_number_is_read(text: str, value: float) -> None:
-    assert parse_number(text) == value
+    assert parse_float(text) == value
 
 
 def test_nan_is_read_in_any_case() -> None:
-    assert math.isnan(parse_number("nAn"))
+    assert math.isnan(parse_float("nAn"))
 
 
 @pytest.mark.parametrize(
@@ -107,4 +108,4 @@ def test_nan_is_read_in_any_case() -> None:
 )
 def test_what_go_would_not_read_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        parse_number(text)
+        parse_float(text)
