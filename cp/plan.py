@@ -83,6 +83,10 @@ KEEP = "keep"  # never touched: the application, preStart
 REPLACE = "replace"  # always stopped and started anew
 WHEN_CHANGED = "when-changed"  # only if its compiled form differs
 
+# The statuses of a service in a catalogue.
+PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
+STATUSES = (PASSING, WARNING, CRITICAL)
+
 # What a signal to ContainerPilot means.
 STOP, RELOAD, MAINTENANCE, EVENT, REOPEN_LOG = "stop", "reload", "maintenance", "event", "reopen-log"
 

@@ -21,8 +21,9 @@ from __future__ import annotations
 
 from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS, IdClaim
 from cp.catalog.outage import Outage, span
-from cp.catalog.protocol import PASSING, CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
+from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.catalog.reports import REGISTRATION
+from cp.plan import PASSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

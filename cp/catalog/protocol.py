@@ -45,11 +45,6 @@ if TYPE_CHECKING:
             """Makes the call under way and all later ones fail, and frees all that it holds. Any number of times."""
 
 
-PASSING = "passing"
-WARNING = "warning"
-CRITICAL = "critical"
-
-
 class CatalogError(Exception):
     """A call that did not do its work; str() says why, in one line, without secrets.
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from cp.config.names import ip_variable
 from cp.config.nearest import did_you_mean
+from cp.encoding.prometheus import KINDS, is_metric_name
 from cp.plan import Job, TelemetrySettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
 
-TYPES = ("counter", "gauge", "histogram", "summary")
 DEFAULT_PORT = 9090
-NAME_RULE = "letters, digits, _ and :, and no digit at its start"
 NAME_PARTS = ("namespace", "subsystem", "name")
 
-_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
-_REST = _START | frozenset("0123456789:")
 _LAST_PORT = 65535
 
 
@@ -43,7 +40,7 @@ def read_port(fields: Fields, saying: str) -> int:
 
 
 def one_of_the_types(given: str) -> str:
-    return f": choose one of {', '.join(TYPES)}{did_you_mean(given, TYPES)}"
+    return f": choose one of {', '.join(KINDS)}{did_you_mean(given, KINDS)}"
 
 
 def full_name(metric: Fields) -> str:
@@ -51,5 +48,5 @@ def full_name(metric: Fields) -> str:
     return "_".join(part for part in map(metric.string, NAME_PARTS) if part)
 
 
-def is_metric_name(metric: Fields, full_name: str) -> bool:
-    return bool(metric.string("name")) and full_name[0] in _START and _REST.issuperset(full_name)
+def has_good_name(metric: Fields, full_name: str) -> bool:
+    return bool(metric.string("name")) and is_metric_name(full_name)

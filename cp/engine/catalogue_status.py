@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
+from cp.plan import STATUSES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,6 @@ LAPSED = "lapsed"
 TAKEN = "taken"
 DEREGISTERING = "deregistering"
 ABSENT = "no"
-STATUSES = ("passing", "warning", "critical")
 
 # Seconds after which an answer is overdue: usually, and while a registration has lapsed for want of one.
 PATIENCE, LAPSED_PATIENCE = 2.0, 0.25

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.engine.events import CHANGE, CHECK, Code
+from cp.plan import CRITICAL, PASSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 # Statuses; those of checks are the codes of their events.
 UNKNOWN, HEALTHY, UNHEALTHY, MAINTENANCE = "unknown", Code.HEALTHY, Code.UNHEALTHY, "maintenance"
-PASSING, CRITICAL = "passing", "critical"
 
 LOGGED_FAILURES = 10  # in a row, of which each has its line in the log; then there is one line
 LOG_PAUSE = 60.0  # in so many seconds

@@ -34,10 +34,6 @@ class LogError(Exception):
     """The log cannot be written where the configuration wants it."""
 
 
-class Panic(Exception):
-    """What `Log.panic` raises."""
-
-
 class Log:
     """Writes records of a level, a message and fields. All methods are for one thread, the loop's.
 
@@ -101,11 +97,6 @@ class Log:
         """Only writes: to end the program is the caller's business."""
         if self._threshold <= 4:
             self._write("fatal", message, fields)
-
-    def panic(self, message: str, fields: Fields = ()) -> None:
-        """Writes, and raises Panic."""
-        self._write("panic", message, fields)
-        raise Panic(message)
 
     @property
     def output(self) -> str:

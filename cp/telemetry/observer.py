@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from cp import __version__
 from cp.engine.events import Code
-from cp.engine.health import HEALTHY, PASSING
+from cp.engine.health import HEALTHY
 from cp.engine.job_report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
 from cp.engine.states import State
+from cp.plan import PASSING
 from cp.telemetry.metrics import own
 from cp.telemetry.metrics.registry import Metrics
 

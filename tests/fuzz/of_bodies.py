@@ -13,7 +13,8 @@ from cp.cli.replies import formatted, read, refusal, still_going_on
 from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.encoding.go_numbers import parse_float
-from cp.telemetry.metrics.definition import KINDS, Definition
+from cp.encoding.prometheus import KINDS
+from cp.telemetry.metrics.definition import Definition
 from cp.telemetry.metrics.family import Family
 from cp.telemetry.metrics.registry import Metrics
 from tests.fuzz.held import folder, hold

@@ -8,8 +8,6 @@ from cp.catalog.consul.instances import parse_instances
 from cp.catalog.http.client import HttpClient, endpoint_of
 from cp.catalog.http.credentials import Authorization, Token
 from cp.catalog.protocol import (
-    PASSING,
-    WARNING,
     CatalogEntry,
     CatalogError,
     CatalogForgotten,
@@ -19,6 +17,7 @@ from cp.catalog.protocol import (
 )
 from cp.catalog.unusable_entries import Seen, UnusableEntries, is_port
 from cp.encoding import percent
+from cp.plan import PASSING, WARNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

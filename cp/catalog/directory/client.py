@@ -12,7 +12,6 @@ from _thread import allocate_lock
 from cp.catalog.directory import records
 from cp.catalog.directory.folder import Folder
 from cp.catalog.protocol import (
-    PASSING,
     CatalogClosed,
     CatalogEntry,
     CatalogForgotten,
@@ -22,6 +21,7 @@ from cp.catalog.protocol import (
     Instance,
 )
 from cp.catalog.wakeup import Wakeup
+from cp.plan import PASSING
 from cp.platform.errors import reason_of
 from cp.platform.inotify import Inotify
 from cp.platform.text import file_of, from_bytes, to_bytes

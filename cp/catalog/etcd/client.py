@@ -8,7 +8,8 @@ from cp.catalog.etcd.endpoints import Endpoints, basic_authorization, by_chance
 from cp.catalog.etcd.records import ApiMissing, EtcdReader, EtcdRecord, parse_object
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
-from cp.catalog.protocol import PASSING, CatalogEntry, CatalogGarbage, CatalogUnreachable
+from cp.catalog.protocol import CatalogEntry, CatalogGarbage, CatalogUnreachable
+from cp.plan import PASSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.fields import show
 from cp.config.names import SERVICE_NAME_RULE, is_service_name
-from cp.plan import Service
+from cp.plan import STATUSES, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cp.config.fields import Fields
     from cp.config.host_info import HostInfo
-    from cp.plan import Job
+    from cp.plan import STATUSES, Job
 
 DEFAULT_INTERFACES = ("eth0:inet", "inet")
 ON_DEFAULT_INTERFACES = (
@@ -21,7 +21,6 @@ ON_DEFAULT_INTERFACES = (
 )
 
 _CONSUL_KEYS = ("enableTagOverride", "deregisterCriticalServiceAfter")
-_STATUSES = ("passing", "warning", "critical")
 _LAST_PORT = 65535
 _OF_IDS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@-")
 _LONGEST_ID = 200
@@ -60,13 +59,13 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
         fields.warning("port", f"{port} is beyond the last port, {_LAST_PORT}: nobody can connect to it")
     check_service_name(fields, name)
     status = fields.string("initial_status")
-    if status and status not in _STATUSES:
+    if status and status not in STATUSES:
         from cp.config.nearest import did_you_mean
 
         fields.error(
             "initial_status",
             f"job[{name}].initial_status must be one of 'passing', 'warning' or 'critical', "
-            f"not {fields.written('initial_status')}{did_you_mean(status, _STATUSES)}",
+            f"not {fields.written('initial_status')}{did_you_mean(status, STATUSES)}",
         )
     return Service(
         name=name,

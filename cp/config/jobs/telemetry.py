@@ -6,14 +6,13 @@ from cp.config.jobs.job import TELEMETRY_HEARTBEAT, TELEMETRY_JOB, TELEMETRY_TTL
 from cp.config.jobs.service import DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES
 from cp.config.shared_telemetry import (
     NAME_PARTS,
-    NAME_RULE,
-    TYPES,
     ReadTelemetry,
     full_name,
-    is_metric_name,
+    has_good_name,
     one_of_the_types,
     read_port,
 )
+from cp.encoding.prometheus import KINDS, NAME_RULE
 from cp.plan import Health, Job, Metric, Service, TelemetrySettings, When
 
 TYPE_CHECKING = False
@@ -60,10 +59,10 @@ def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
     paths: dict[str, str] = {}
     for metric in fields.objects("metrics", _METRIC_KEYS):
         kind = metric.string("type")
-        if kind not in TYPES:
+        if kind not in KINDS:
             metric.error("type", f"invalid metric type: {kind}{one_of_the_types(kind)}")
         name = full_name(metric)
-        if not is_metric_name(metric, name):
+        if not has_good_name(metric, name):
             metric.error("name", f'"{name}" is not a valid metric name: {NAME_RULE}')
         elif name in paths:
             metric.warning("name", f"replaces the metric {name} of {paths[name]}: keep one of them")

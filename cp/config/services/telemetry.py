@@ -5,14 +5,13 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.shared_telemetry import (
     NAME_PARTS,
-    NAME_RULE,
-    TYPES,
     ReadTelemetry,
     full_name,
-    is_metric_name,
+    has_good_name,
     one_of_the_types,
     read_port,
 )
+from cp.encoding.prometheus import KINDS, NAME_RULE
 from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, TelemetrySettings
 
 TYPE_CHECKING = False
@@ -109,12 +108,12 @@ def _read_sensors(fields: Fields, scope: Scope) -> tuple[list[Metric], list[Job]
 
 def _metric(sensor: Fields) -> Metric:
     kind = sensor.string("type")
-    if kind not in TYPES:
+    if kind not in KINDS:
         sensor.error("type", f"invalid sensor type '{kind}'{one_of_the_types(kind)}")
     if not sensor.string("help").strip():
         sensor.error("help", "empty help string: say in a few words what the metric counts")
     name = full_name(sensor)
-    if not is_metric_name(sensor, name):
+    if not has_good_name(sensor, name):
         sensor.error("name", f"'{name}' is not a metric name: {NAME_RULE}")
     return Metric(name=name, kind=kind, help=sensor.string("help"), rounds_up=False)
 

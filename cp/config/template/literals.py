@@ -96,11 +96,6 @@ def number(text: str) -> int | float | complex:
     return value
 
 
-def is_int(value: int) -> bool:
-    """Whether the number fits Go's int, which has 64 bits."""
-    return MIN_INT <= value <= MAX_INT
-
-
 def _integer(text: str) -> int | None:
     """Go's integer notation: decimal, 0x, 0o, 0b, or a leading 0 for octal; None if it is not that."""
     sign, body = _signed(text)

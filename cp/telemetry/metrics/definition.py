@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-COUNTER, GAUGE, HISTOGRAM, SUMMARY = "counter", "gauge", "histogram", "summary"
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM, KINDS, NAME_RULE, SUMMARY, is_metric_name
+
 UNKNOWN = "unknown"  # a type of OpenMetrics alone
-KINDS = (COUNTER, GAUGE, HISTOGRAM, SUMMARY)
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds; +Inf follows by itself
-
-_START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
-_REST = _START | frozenset("0123456789:")
 
 #: What the kinds add to the name of a metric, in the text format.
 _SUFFIXES = {COUNTER: ("",), GAUGE: ("",), HISTOGRAM: ("_bucket", "_sum", "_count"), SUMMARY: ("", "_sum", "_count")}
@@ -65,26 +62,12 @@ class Definition:
         return tuple(getattr(self, field) for field in self.__slots__)
 
 
-def exposed_name(namespace: str, subsystem: str, name: str) -> str:
-    """The parts that are not empty, joined by `_`."""
-    return "_".join(part for part in (namespace, subsystem, name) if part)
-
-
-def joined_name(namespace: str, subsystem: str, name: str) -> str:
-    """All three parts, joined blindly: the name that 3.8 wanted of those who send values, such as `__free_memory`."""
-    return f"{namespace}_{subsystem}_{name}"
-
-
-def is_metric_name(name: str) -> bool:
-    return name[:1] in _START and _REST.issuperset(name) if name else False
-
-
 def definition_fault(name: str, kind: str, help_text: str) -> str:
     """Why there cannot be such a metric; empty if there can."""
     if kind not in KINDS:
         return f"invalid metric type: {kind}: choose one of {', '.join(KINDS)}"
     if not is_metric_name(name):
-        return f'"{name}" is not a valid metric name: letters, digits, _ and :, and no digit at its start'
+        return f'"{name}" is not a valid metric name: {NAME_RULE}'
     if not help_text.strip():
         return "empty help string: say in a few words what the metric counts"
     return ""

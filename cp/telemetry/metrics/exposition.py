@@ -7,7 +7,8 @@ waiting. All series of a family are of one moment.
 from __future__ import annotations
 
 from cp.encoding.go_numbers import shortest
-from cp.telemetry.metrics.definition import COUNTER, openmetrics_kind, openmetrics_name
+from cp.encoding.prometheus import COUNTER
+from cp.telemetry.metrics.definition import openmetrics_kind, openmetrics_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cp.telemetry.metrics.definition import GAUGE, Definition
+from cp.encoding.prometheus import GAUGE
+from cp.telemetry.metrics.definition import Definition
 from cp.telemetry.metrics.kinds import new_kind
 
 TYPE_CHECKING = False

@@ -7,7 +7,8 @@ is what can be shown later of this moment.
 
 from __future__ import annotations
 
-from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
+from cp.telemetry.metrics.definition import Definition
 from cp.telemetry.metrics.quantiles import Window
 
 TYPE_CHECKING = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
+from cp.telemetry.metrics.definition import Definition
 
 #: Runs of jobs take from moments to days.
 _RUN_BUCKETS = (0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0)

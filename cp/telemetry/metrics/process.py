@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from cp.encoding.prometheus import COUNTER, GAUGE
 from cp.platform.text import to_bytes
-from cp.telemetry.metrics.definition import COUNTER, GAUGE, Definition
+from cp.telemetry.metrics.definition import Definition
 
 CPU_SECONDS = Definition(
     name="process_cpu_seconds_total", kind=COUNTER, help="Total user and system CPU time spent in seconds."

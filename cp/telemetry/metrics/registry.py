@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 from cp.encoding.go_numbers import parse_float
-from cp.telemetry.metrics.definition import (
-    COUNTER,
-    GAUGE,
-    HISTOGRAM,
-    Definition,
-    definition_fault,
-    openmetrics_names,
-    sample_names,
-)
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
+from cp.telemetry.metrics.definition import Definition, definition_fault, openmetrics_names, sample_names
 from cp.telemetry.metrics.exposition import openmetrics_text, prometheus_text
 from cp.telemetry.metrics.family import Family
 from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type

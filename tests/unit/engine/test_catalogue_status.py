@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cp.engine.catalogue_status import REGISTRATION, STATUSES, CatalogueStatus
+from cp.engine.catalogue_status import REGISTRATION, CatalogueStatus
+from cp.plan import STATUSES
 from tests.unit.engine.plans import advertised
 
 WEB = advertised("web")  # its ttl is 10 s

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cp.log.channels import Channel
-from cp.log.log import LEVELS, Log, LogError, Panic
+from cp.log.log import LEVELS, Log, LogError
 from cp.log.sink import Sink
 from cp.plan import LoggingSettings
 
@@ -248,13 +248,6 @@ def test_a_level_hides_those_below_it(level: str) -> None:
     expected = [name for name in LEVELS if LEVELS[name] >= LEVELS[level] and name != "panic"]
     assert re.findall(r"level=(\w+)", stage.text) == expected
     assert [name for name in LEVELS if stage.log.enabled(name)] == [*expected, "panic"]
-
-
-def test_panic_is_written_and_raised() -> None:
-    stage = Stage(level="panic")
-    with pytest.raises(Panic, match="all is lost"):
-        stage.log.panic("all is lost")
-    assert stage.text.endswith(" all is lost\n")
 
 
 def test_before_a_configuration_is_read_the_log_is_plain_at_info() -> None:

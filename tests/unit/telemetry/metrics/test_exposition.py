@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, KINDS, SUMMARY, Definition, openmetrics_name
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM, KINDS, SUMMARY
+from cp.telemetry.metrics.definition import Definition, openmetrics_name
 from cp.telemetry.metrics.family import Family
 from tests.unit.telemetry.metrics.parsers import openmetrics_text, prometheus_text, read_openmetrics, read_text
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cp.telemetry.metrics.definition import COUNTER, GAUGE, HISTOGRAM, Definition
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
+from cp.telemetry.metrics.definition import Definition
 from cp.telemetry.metrics.family import LIMIT, LONGEST_LABEL, OTHER, Family
 from tests.unit.telemetry.metrics.parsers import prometheus_text
 

@@ -8,17 +8,8 @@ import tracemalloc
 
 import pytest
 
-from cp.telemetry.metrics.definition import (
-    COUNTER,
-    GAUGE,
-    HISTOGRAM,
-    KINDS,
-    SUMMARY,
-    Definition,
-    definition_fault,
-    exposed_name,
-    joined_name,
-)
+from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM, KINDS, SUMMARY
+from cp.telemetry.metrics.definition import Definition, definition_fault
 from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT
 from cp.telemetry.metrics.own import CONTROL_REQUESTS, EVENTS, JOB_HEALTH, JOB_RUN_SECONDS, OWN, WATCH_INSTANCES
 from cp.telemetry.metrics.process import CPU_SECONDS, PROCESS
@@ -81,14 +72,6 @@ def test_a_bad_definition_is_refused_with_a_reason(name: str, kind: str, help_te
     (told,) = shown.swap([user(name, kind, help_text)], keep_unchanged=False)
     assert said in told
     assert text_of(shown) == text_of(metrics())
-
-
-def test_a_name_is_its_parts_that_are_not_empty() -> None:
-    assert exposed_name("telemetry", "sensors", "TestSensor") == "telemetry_sensors_TestSensor"
-    assert exposed_name("", "", "free_memory") == "free_memory"
-    assert exposed_name("a", "", "b") == "a_b"
-    assert joined_name("", "", "free_memory") == "__free_memory"
-    assert joined_name("a", "b", "c") == "a_b_c"
 
 
 def test_a_value_may_come_under_the_exposed_name_or_the_old_joined_one() -> None:
