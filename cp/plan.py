@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final, Literal
 
     from typing_extensions import dataclass_transform
 
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     class _Transform(type): ...
 
     _Meta = _Transform
+
+    # Types of texts: they cost nothing, since only the type checker reads them.
+    # fmt: off
+    EventCode = Literal[  # `engine.events.Code`. "" = no event. Configurations may name "quit", which nothing sends.
+        "", "startup", "shutdown", "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy",
+        "changed", "timerExpired", "enterMaintenance", "exitMaintenance", "error", "signal", "metric", "quit",
+    ]
+    # fmt: on
+    EventKind = Literal["", "check", "change"]  # for the history
+    Dialect = Literal["services", "jobs"]
+    Level = Literal["debug", "info", "warning", "error", "fatal", "panic"]
+    Status = Literal["", "passing", "warning", "critical"]  # of a service in a catalogue; "" = none yet
+    MetricKind = Literal["counter", "gauge", "histogram", "summary"]
 else:
 
     class _Meta(type):
@@ -84,8 +97,10 @@ REPLACE = "replace"  # always stopped and started anew
 WHEN_CHANGED = "when-changed"  # only if its compiled form differs
 
 # The statuses of a service in a catalogue.
-PASSING, WARNING, CRITICAL = "passing", "warning", "critical"
-STATUSES = (PASSING, WARNING, CRITICAL)
+PASSING: Final = "passing"
+WARNING: Final = "warning"
+CRITICAL: Final = "critical"
+STATUSES: Final = (PASSING, WARNING, CRITICAL)
 
 # What a signal to ContainerPilot means.
 STOP, RELOAD, MAINTENANCE, EVENT, REOPEN_LOG = "stop", "reload", "maintenance", "event", "reopen-log"
@@ -94,7 +109,7 @@ STOP, RELOAD, MAINTENANCE, EVENT, REOPEN_LOG = "stop", "reload", "maintenance", 
 class When(Record):
     """What starts a job: an event, and for a periodic job the rhythm that this event sets going."""
 
-    code: str  # an events.Code; "" = nothing ever starts it
+    code: EventCode  # "" = nothing ever starts it
     source: str  # the event's source, compared exactly
     each: bool = False  # every time, not only the first
     interval: float | None = None  # run again this often
@@ -129,7 +144,7 @@ class Service(Record):
     port: int
     ttl: int
     tags: tuple[str, ...] = ()
-    initial_status: str = ""  # registered before the first check, with this status
+    initial_status: Status = ""  # registered before the first check, with this status
     separate_check: bool = False  # Consul: the TTL check is an entry of its own and has the service's id
     enable_tag_override: bool = False
     deregister_critical_after: str = ""
@@ -161,7 +176,7 @@ class Job(Record):
     wait_for_output: bool = False  # an exit counts once all holders of the output have closed it
     log_fields: tuple[tuple[str, str], ...] = ()
     log_pid: bool = False  # its lines in the log have the field `pid`
-    failure_level: str = "debug"  # at which a failed run is logged
+    failure_level: Level = "debug"  # at which a failed run is logged
     failure_text: str = "exited ({code}): {reason}"  # and in which words, after its label
     pid_variables: tuple[str, ...] = ()  # set in the environment of what starts later
     keep_pid_variables: bool = False  # also after the process is gone
@@ -183,7 +198,7 @@ class Watch(Record):
     tag: str = ""
     datacenter: str = ""
     push: bool = True  # False: plain polling
-    starts_on: tuple[str, str] = ("startup", "global")  # code and source of an event
+    starts_on: tuple[EventCode, str] = ("startup", "global")  # code and source of an event
     pauses_in_maintenance: bool = False
     remembers: bool = False  # what it saw last survives a reload even if the watch changed
 
@@ -235,7 +250,7 @@ SHORTEST_MASKED = 8  # characters of a value that `logging.mask` masks
 class LoggingSettings(Record):
     """How ContainerPilot logs."""
 
-    level: str = "info"  # debug info warning error fatal panic
+    level: Level = "info"
     format: str = "plain"  # plain (services dialect's default), job (jobs dialect's default), text, json
     output: str = "stdout"  # stdout, stderr or a path
     mask: tuple[str, ...] = ()  # variables whose values are masked in the output of jobs
@@ -253,7 +268,7 @@ class Metric(Record):
     """A metric of the configuration."""
 
     name: str  # as it is exposed
-    kind: str  # counter, gauge, histogram, summary
+    kind: MetricKind
     help: str
     lookups: tuple[str, ...] = ()  # names besides its own that values may come under
     rounds_up: bool = True  # a summary's rank is the rounded up share of its values, not the rounded down one
@@ -274,7 +289,7 @@ class TelemetrySettings(Record):
 class Plan(Record):
     """Everything a configuration says."""
 
-    dialect: str  # for messages only: "services" or "jobs"
+    dialect: Dialect  # for messages only
     jobs: tuple[Job, ...] = ()
     watches: tuple[Watch, ...] = ()
     catalog: ConsulSettings | EtcdSettings | DirectorySettings | None = None

@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.fleet.agent import Agent
 from benchmarks.fleet.client import Call, Client
 from benchmarks.fleet.world import World
-from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER, Action, DesiredState
+from cp.catalog.desired import DesiredState
+from cp.catalog.desired_service import HEARTBEAT, LOOK, REGISTER, Action
 from cp.catalog.protocol import CatalogError, Instance
 from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher

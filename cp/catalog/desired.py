@@ -19,7 +19,8 @@ A LOOK finds out whether another program is registered under the same id: see `c
 
 from __future__ import annotations
 
-from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS, IdClaim
+from cp.catalog.desired_service import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, DesiredService
+from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS
 from cp.catalog.outage import Outage, span
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.catalog.reports import REGISTRATION
@@ -30,73 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog.outage import Failures
-    from cp.catalog.protocol import CatalogEntry, CatalogError
+    from cp.catalog.protocol import CatalogError
     from cp.catalog.reports import Reports
-    from cp.plan import Service
-
-REGISTER, HEARTBEAT, DEREGISTER, LOOK = "register", "heartbeat", "deregister", "look"
-
-
-class DesiredService:
-    """The wish for one service id, and what is known of the catalogue's side."""
-
-    __slots__ = (
-        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "may_be_there", "outage", "output", "present",
-        "purge", "registered", "registered_now", "service", "status", "version", "waiting", "worker",
-    )  # fmt: skip
-
-    def __init__(self, service: Service, random: Callable[[], float]) -> None:
-        self.service = service
-        self.present = False
-        self.status = ""  # "" = announced only: no check has run yet
-        self.output = ""
-        self.asked_at = 0.0
-        self.version = 0  # of the wish
-        self.due = False  # something is to be done
-        self.fresh = False  # the wish has not been tried yet
-        self.purge = False  # a removal was wished for and has not been tried: it comes first, whatever was wished since
-        self.registered = False
-        self.registered_now = False  # and nobody has been told
-        self.may_be_there = False  # a registration was sent, with or without an answer, and not undone since
-        self.busy = False  # a call of it is under way
-        self.worker: object = None  # between two calls of one attempt: who makes it, and goes on with it
-        self.forgotten = 0  # how often in this attempt
-        self.claim = IdClaim()
-        self.outage = Outage(random)
-        self.waiting: list[Callable[[], None]] = []
-
-    @property
-    def looks_next(self) -> bool:
-        """Whether the next call is a LOOK. An entry that is about to be replaced is not looked at."""
-        claim = self.claim
-        return claim.look_is_due and self.present and (claim.is_first_look or self.registered or bool(claim.taken_by))
-
-    @property
-    def has_work(self) -> bool:
-        return self.due or (self.looks_next and self.registered)
-
-
-class Action:
-    """One call to make, with the wish that it comes from; `begun` is when, `worker` who makes it, `found` what a LOOK
-    has found."""
-
-    __slots__ = (
-        "begun", "desired", "found", "may_have_been_there", "output", "service", "status", "verb", "version", "wish",
-        "worker",
-    )  # fmt: skip
-
-    def __init__(self, verb: str, desired: DesiredService, worker: object, now: float) -> None:
-        self.verb = verb
-        self.desired = desired
-        self.worker = worker
-        self.begun = now
-        self.may_have_been_there = desired.may_be_there
-        self.wish = desired.service
-        self.service = desired.claim.entry(desired.service)
-        self.found: CatalogEntry | None = None
-        self.status = desired.status or desired.service.initial_status
-        self.output = desired.output
-        self.version = desired.version
+    from cp.plan import Level, Service, Status
 
 
 class DesiredState:
@@ -110,7 +47,7 @@ class DesiredState:
     def __init__(
         self,
         random: Callable[[], float],
-        notice: Callable[[str, str], None],
+        notice: Callable[[Level, str], None],
         release: Callable[[Callable[[], None]], None],
         reports: Reports,
         shared: Failures | None = None,
@@ -127,7 +64,7 @@ class DesiredState:
 
     # --- wishes
 
-    def want(self, service: Service, status: str, output: str, now: float) -> None:
+    def want(self, service: Service, status: Status, output: str, now: float) -> None:
         """Present with this status; "" = present, and no check has run yet."""
         desired = self._entry_of(service)
         if not status and desired.present and desired.service == service:
@@ -361,7 +298,7 @@ class DesiredState:
 
     def _unknown(self, desired: DesiredService, action: Action, error: CatalogError, now: float) -> None:
         # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
-        level = "debug" if desired.registered_now else "info"
+        level: Level = "debug" if desired.registered_now else "info"
         self._reports.answered()
         self._reports.removed(action.wish)
         desired.registered = desired.registered_now = desired.may_be_there = False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cp.catalog.watcher import Watcher
     from cp.engine.loop import Loop
     from cp.engine.ports import CatalogFacts, Instance, Log, Report
-    from cp.plan import ConsulSettings, EtcdSettings, Service, Watch
+    from cp.plan import ConsulSettings, EtcdSettings, Service, Status, Watch
 
 
 class NoDiscovery:
@@ -31,7 +31,7 @@ class NoDiscovery:
     def start(self) -> None:
         pass
 
-    def want(self, service: Service, status: str, output: str = "", *, age: float = 0.0) -> None:
+    def want(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
         pass
 
     def forget(self, service: Service, done: Callable[[], None]) -> None:
@@ -91,7 +91,7 @@ class Discovery:
     def start(self) -> None:
         self._opened().start()
 
-    def want(self, service: Service, status: str, output: str = "", *, age: float = 0.0) -> None:
+    def want(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
         self._opened().want(service, status, output, age)
 
     def forget(self, service: Service, done: Callable[[], None]) -> None:

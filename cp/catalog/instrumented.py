@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cp.catalog.protocol import Catalog, CatalogEntry, Instance
     from cp.engine.ports import PendingCalls
-    from cp.plan import Service, Watch
+    from cp.plan import Service, Status, Watch
 
     T = TypeVar("T")
     #: Hears, on the thread that called, of each call that has ended: its verb, its seconds, and whether it failed.
@@ -34,10 +34,10 @@ class InstrumentedCatalog:
         self.interrupt = catalog.interrupt
         self.close = catalog.close
 
-    def register(self, service: Service, status: str) -> None:
+    def register(self, service: Service, status: Status) -> None:
         self._call("register", lambda: self._catalog.register(service, status))
 
-    def heartbeat(self, service: Service, status: str, output: str) -> None:
+    def heartbeat(self, service: Service, status: Status, output: str) -> None:
         self._call("heartbeat", lambda: self._catalog.heartbeat(service, status, output))
 
     def deregister(self, service: Service) -> None:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from cp.plan import Service, Watch
+    from cp.plan import Service, Status, Watch
 
     class Catalog(Protocol):
         """One client of a catalogue, used by one thread; only `interrupt` and `close` may be called on another.
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
         it and to nobody else. A cursor of None says that this catalogue cannot push this watch.
         """
 
-        def register(self, service: Service, status: str) -> None:
+        def register(self, service: Service, status: Status) -> None:
             """Enters the service, or replaces its entry; `status` is passing, warning, critical or "" (unknown)."""
 
-        def heartbeat(self, service: Service, status: str, output: str) -> None:
+        def heartbeat(self, service: Service, status: Status, output: str) -> None:
             """Renews a registered service; CatalogForgotten if the catalogue does not know it (any more)."""
 
         def deregister(self, service: Service) -> None:

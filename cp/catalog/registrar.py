@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock, start_new_thread
 
-from cp.catalog.desired import DEREGISTER, DesiredState
+from cp.catalog.desired import DesiredState
+from cp.catalog.desired_service import DEREGISTER
 from cp.catalog.registrar_worker import RegistrarWorker
 from cp.catalog.reports import Reports
 
@@ -13,12 +14,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog.desired import Action
+    from cp.catalog.desired_service import Action
     from cp.catalog.outage import Failures
     from cp.catalog.protocol import Catalog, CatalogError
     from cp.catalog.registrar_worker import StartThread
     from cp.engine.ports import CatalogListener, Log, Loop
-    from cp.plan import Service
+    from cp.plan import Level, Service, Status
 
 # A removal waits this long for another service's call to end by itself before that call is broken off: the engine
 # gives all removals together one second.
@@ -86,7 +87,7 @@ class Registrar:
             return False
         return True
 
-    def want(self, service: Service, status: str, output: str = "", age: float = 0.0) -> None:
+    def want(self, service: Service, status: Status, output: str = "", age: float = 0.0) -> None:
         """Present with this status, as a check has found: each call is one heartbeat, and heals what is broken.
 
         Status "" is for the time before the first check: registered with the service's initial status, no heartbeat.
@@ -231,5 +232,5 @@ class Registrar:
                 self._workers.remove(worker)
         worker.stop()
 
-    def notice(self, level: str, text: str) -> None:
+    def notice(self, level: Level, text: str) -> None:
         self._loop.post(getattr(self._log, level), text)

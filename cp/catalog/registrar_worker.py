@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.catalog.desired import HEARTBEAT, LOOK, REGISTER
+from cp.catalog.desired_service import HEARTBEAT, LOOK, REGISTER
 from cp.catalog.outage import LONGEST, in_words
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
 from cp.catalog.wakeup import Wakeup
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from cp.catalog.desired import Action
+    from cp.catalog.desired_service import Action
     from cp.catalog.protocol import Catalog
+    from cp.plan import Level
 
     class Dispatcher(Protocol):
         """Hands out the calls. All methods may be called on the worker's thread."""
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
         def take(self, worker: RegistrarWorker) -> Action | float | None: ...
         def give_back(self, worker: RegistrarWorker, action: Action, error: CatalogError | None) -> None: ...
         def dismiss(self, worker: RegistrarWorker) -> None: ...
-        def notice(self, level: str, message: str) -> None: ...
+        def notice(self, level: Level, message: str) -> None: ...
 
     StartThread = Callable[[Callable[[], None], tuple[()]], object]
 

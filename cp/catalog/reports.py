@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.engine.ports import CatalogListener, Loop
-    from cp.plan import Service
+    from cp.plan import Service, Status
 
 REGISTRATION = "registration"  # who asks, where it is not a watch
 SUCCESS = ("", True)
@@ -24,7 +24,7 @@ class Reports:
         self._last: tuple[str, bool] | None = None  # error, and whether it was an answer
         self._closed = False
 
-    def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
+    def confirmed(self, service: Service, status: Status, at: float, id: str) -> None:
         """See `cp.catalog.Listener`. It says, too, that the catalogue answers."""
         self._last = SUCCESS
         self._post(self._listener.confirmed, service, status, at, id)

@@ -14,12 +14,20 @@ from cp.encoding.go_numbers import in_range, is_finite, parse_integer, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from cp.config.errors import Problems
 
+    Choice = TypeVar("Choice", bound=str)
+
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE = ("0", "f", "F", "false", "FALSE", "False", "")
+
+
+def one_of(text: str, choices: Iterable[Choice]) -> Choice | None:
+    """The choice that the text is; None if it is none of them."""
+    return next((choice for choice in choices if choice == text), None)
 
 
 def show(text: str) -> str:

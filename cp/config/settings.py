@@ -9,17 +9,20 @@ from cp.plan import INHERIT, SHORTEST_MASKED, LoggingSettings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import TypeVar
 
     from cp.config.errors import Problems
     from cp.config.fields import Fields
     from cp.config.json5.parser import Document
-    from cp.plan import Job
+    from cp.plan import Job, Level
+
+    T = TypeVar("T", bound=str)
 
 ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
 
 _NOT_IN_NAMES = "=$*?{}[] \t\n"  # never in the name of a variable that people use
 _LOGGING_KEYS = ("level", "format", "output", "mask")
-_LEVELS = {
+_LEVELS: dict[str, Level] = {
     "debug": "debug",
     "info": "info",
     "warn": "warning",
@@ -90,7 +93,7 @@ def warn_about_unmasked_output(root: Fields, logging: LoggingSettings, jobs: Ite
             )
 
 
-def _choice(fields: Fields, key: str, saying: str, choices: dict[str, str], default: str) -> str:
+def _choice(fields: Fields, key: str, saying: str, choices: dict[str, T], default: T) -> T:
     text = fields.string(key)
     if not text:
         return default

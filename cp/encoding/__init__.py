@@ -1,1 +1,1 @@
-"""How others write numbers and texts: Go's numbers, percent-encoding. Pure, and for all rooms."""
+"""How other programs write numbers and texts: Go's numbers, percent-encoding, names of metrics. Pure."""

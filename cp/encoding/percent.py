@@ -1,7 +1,7 @@
 """Percent-encoding (RFC 3986) and the encoding of forms. Pure.
 
 `urllib.parse` does the same, but does not know the places of what it decodes, and takes longer to import than a whole
-subcommand of ours runs.
+subcommand runs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _of_form(text: str | bytes) -> str:
 
 
 def decoded(data: bytes) -> bytes:
-    """`a%2Fb` is `a/b`; what is no escape stays."""
+    """`a%2Fb` is `a/b`. Everything that is not an escape stays."""
     return b"".join(pieces(data)[0]) if b"%" in data else data
 
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-COUNTER, GAUGE, HISTOGRAM, SUMMARY = "counter", "gauge", "histogram", "summary"
-KINDS = (COUNTER, GAUGE, HISTOGRAM, SUMMARY)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal
+
+    MetricKind = Literal["counter", "gauge", "histogram", "summary"]
+
+COUNTER: Final = "counter"
+GAUGE: Final = "gauge"
+HISTOGRAM: Final = "histogram"
+SUMMARY: Final = "summary"
+KINDS: Final = (COUNTER, GAUGE, HISTOGRAM, SUMMARY)
 
 NAME_RULE = "letters, digits, _ and :, and no digit at its start"  # of `is_metric_name`, for messages
 _START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")

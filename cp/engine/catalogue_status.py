@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
+    from cp.plan import Status
 
 REGISTRATION = "registration"  # the part of the program that registers services; the others are watches
 
@@ -192,7 +193,7 @@ class CatalogueStatus:
 
     # --- reports
 
-    def confirmed(self, service: plan.Service, status: str, at: float, id: str) -> None:
+    def confirmed(self, service: plan.Service, status: Status, at: float, id: str) -> None:
         """The catalogue took a registration or a heartbeat that was sent at this time, under this id."""
         self.answered(REGISTRATION)
         entry = self._entry(service)

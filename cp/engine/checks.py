@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cp import plan
     from cp.engine.context import Context
     from cp.engine.health import Consequence, Health
+    from cp.plan import EventCode, Level
 
 
 class Check:
@@ -111,7 +112,8 @@ class Check:
     def _publish(self, code: int, error: str) -> None:
         source = self._plan.source
         if source:
-            exit_code, job = Code.EXIT_FAILED if code else Code.EXIT_SUCCESS, self._health.job
+            exit_code: EventCode = Code.EXIT_FAILED if code else Code.EXIT_SUCCESS
+            job = self._health.job
             self._context.bus.publish(Event(exit_code, source, kind=CHECK, job=job))
             if code:
                 self._context.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
@@ -123,7 +125,7 @@ class Check:
         reason = describe_exit(code)
         self._publish(code, f"{self._plan.label}: {reason}")
         failure = f"{self._plan.label} exited with error: {reason}" if code else ""
-        level = "error" if self._plan.logs_failures else "debug"
+        level: Level = "error" if self._plan.logs_failures else "debug"
         # The catalogue shows the output, and so do we.
         output = self._context.masked(run.last_line) or ("timeout" if run.timed_out else "")
         if self._process == self._health.processes:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cp.engine.reload import Change
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
+    from cp.plan import Status
 
 
 class Engine:
@@ -204,7 +205,7 @@ class Engine:
 
     # --- what jobs ask of their supervisor
 
-    def register(self, service: plan.Service, status: str, output: str) -> None:
+    def register(self, service: plan.Service, status: Status, output: str) -> None:
         if not (self.maintenance or self.stopping):
             self._registrations.want(service, status, output)
 

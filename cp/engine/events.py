@@ -6,11 +6,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Iterator
+    from typing import Final
 
     # May return steps that are still to be made before anybody else hears of the event.
     Subscriber = Callable[["Event"], Iterator[None] | None]
 
     from cp.engine.watch_variables import Found
+    from cp.plan import EventCode, EventKind
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
@@ -18,27 +20,33 @@ else:
 class Code:
     """The kinds of events. The value is the name that configurations use."""
 
-    STARTUP = "startup"
-    SHUTDOWN = "shutdown"
-    EXIT_SUCCESS = "exitSuccess"
-    EXIT_FAILED = "exitFailed"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-    HEALTHY = "healthy"
-    UNHEALTHY = "unhealthy"
-    CHANGED = "changed"
-    TIMER_EXPIRED = "timerExpired"
-    ENTER_MAINTENANCE = "enterMaintenance"
-    EXIT_MAINTENANCE = "exitMaintenance"
-    ERROR = "error"
-    SIGNAL = "signal"
-    METRIC = "metric"
+    STARTUP: Final = "startup"
+    SHUTDOWN: Final = "shutdown"
+    EXIT_SUCCESS: Final = "exitSuccess"
+    EXIT_FAILED: Final = "exitFailed"
+    STOPPING: Final = "stopping"
+    STOPPED: Final = "stopped"
+    HEALTHY: Final = "healthy"
+    UNHEALTHY: Final = "unhealthy"
+    CHANGED: Final = "changed"
+    TIMER_EXPIRED: Final = "timerExpired"
+    ENTER_MAINTENANCE: Final = "enterMaintenance"
+    EXIT_MAINTENANCE: Final = "exitMaintenance"
+    ERROR: Final = "error"
+    SIGNAL: Final = "signal"
+    METRIC: Final = "metric"
 
 
 # The labels of 3.8's metric of events, where that is not the name with a capital.
-CLASSIC = {Code.HEALTHY: "StatusHealthy", Code.UNHEALTHY: "StatusUnhealthy", Code.CHANGED: "StatusChanged"}
+CLASSIC: dict[str, str] = {
+    Code.HEALTHY: "StatusHealthy",
+    Code.UNHEALTHY: "StatusUnhealthy",
+    Code.CHANGED: "StatusChanged",
+}
 GLOBAL = "global"  # the source of events that belong to no job
-CHECK, CHANGE = "check", "change"  # kinds of events: of a check that changed nothing, and of a change of health
+# Kinds of events: of a check that changed nothing, and of a change of health.
+CHECK: Final = "check"
+CHANGE: Final = "change"
 
 
 class Event:
@@ -49,7 +57,9 @@ class Event:
 
     __slots__ = ("code", "found", "job", "kind", "source")
 
-    def __init__(self, code: str, source: str, found: Found | None = None, *, kind: str = "", job: str = "") -> None:
+    def __init__(
+        self, code: EventCode, source: str, found: Found | None = None, *, kind: EventKind = "", job: str = ""
+    ) -> None:
         self.code = code
         self.source = source
         self.found = found

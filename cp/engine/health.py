@@ -8,8 +8,10 @@ from cp.plan import CRITICAL, PASSING
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
+    from cp.plan import EventCode, EventKind, Level, Status
 
     Fields = tuple[tuple[str, str], ...]
+    Line = tuple[Level, str]
 
 # Statuses; those of checks are the codes of their events.
 UNKNOWN, HEALTHY, UNHEALTHY, MAINTENANCE = "unknown", Code.HEALTHY, Code.UNHEALTHY, "maintenance"
@@ -29,7 +31,7 @@ class Result:
     __slots__ = ("failure", "fields", "level", "output", "reason")
 
     def __init__(
-        self, output: str, reason: str = "", failure: str = "", level: str = "error", fields: Fields = ()
+        self, output: str, reason: str = "", failure: str = "", level: Level = "error", fields: Fields = ()
     ) -> None:
         self.output = output
         self.reason = reason
@@ -44,7 +46,7 @@ class Consequence:
 
     __slots__ = ("event", "kind", "lines", "reported")
 
-    def __init__(self, event: str, kind: str, reported: str, lines: list[tuple[str, str]]) -> None:
+    def __init__(self, event: EventCode, kind: EventKind, reported: Status, lines: list[Line]) -> None:
         self.event = event
         self.kind = kind
         self.reported = reported
@@ -120,14 +122,14 @@ class Health:
         before, failures = self.announced, self.failures
         self.failures = failures + 1 if result.failure else 0
         self.checked_at, self.output = now, result.output
-        reported = CRITICAL if self._is_critical else "" if result.failure else PASSING
+        reported: Status = CRITICAL if self._is_critical else "" if result.failure else PASSING
         self.announced = Code.UNHEALTHY if result.failure else Code.HEALTHY
-        kind = CHECK if before == self.announced else CHANGE
+        kind: EventKind = CHECK if before == self.announced else CHANGE
         if kind == CHANGE:
             self.since = now
         if result.failure:
             return Consequence(Code.UNHEALTHY, kind, reported, self._lines_of_failure(self._plan, result, now))
-        lines = [("debug", f"{self._plan.label} exited without error")]
+        lines: list[Line] = [("debug", f"{self._plan.label} exited without error")]
         if kind == CHANGE:
             lines.append(self._recovery(self._plan, failures, now))
         return Consequence(Code.HEALTHY, kind, reported, lines)
@@ -143,8 +145,8 @@ class Health:
         limit = self._plan.failures if self._plan is not None else 0
         return bool(limit) and self.failures >= limit
 
-    def _lines_of_failure(self, health: plan.Health, result: Result, now: float) -> list[tuple[str, str]]:
-        lines = []
+    def _lines_of_failure(self, health: plan.Health, result: Result, now: float) -> list[Line]:
+        lines: list[Line] = []
         if health.logs_failures and self.failures > LOGGED_FAILURES:
             if now - self._logged_at >= LOG_PAUSE:
                 lines.append((result.level, f"{result.failure} (failure {self.failures} in a row)"))
@@ -160,7 +162,7 @@ class Health:
             lines.append(("warning" if health.logs_failures else "debug", change))
         return lines
 
-    def _recovery(self, health: plan.Health, failures: int, now: float) -> tuple[str, str]:
+    def _recovery(self, health: plan.Health, failures: int, now: float) -> Line:
         since, self._unhealthy_since = self._unhealthy_since, None
         if since is None:
             return "debug", f"{health.label}: {self.job} is healthy"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cp.engine.health import Consequence
     from cp.engine.loop import Timer
     from cp.engine.ports import Supervisor
+    from cp.engine.states import JobState
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
 
@@ -36,7 +37,7 @@ class Job:
         self.plan = job_plan
         self.name = job_plan.name
         self.source = job_plan.source or job_plan.name  # of its events
-        self.state = State.WAITING
+        self.state: JobState = State.WAITING
         self.since = context.loop.now()
         self.runs = JobRuns(context)
         self.restarts = RestartPolicy(job_plan, context.random)
@@ -343,7 +344,7 @@ class Job:
 
     # --- moving
 
-    def _move(self, state: str) -> None:
+    def _move(self, state: JobState) -> None:
         if state not in MOVES[self.state]:
             raise RuntimeError(f"job {self.name} cannot move from {self.state} to {state}")
         self._context.log.debug(f"job {self.name}: {self.state} -> {state}")
@@ -351,7 +352,7 @@ class Job:
         self.skip = None
         self.since = self._context.loop.now()
 
-    def _publish(self, code: str, kind: str = "") -> None:
+    def _publish(self, code: plan.EventCode, kind: plan.EventKind = "") -> None:
         self._context.bus.publish(Event(code, self.source, kind=kind, job=self.name))
 
     def _cancel_timer(self) -> None:

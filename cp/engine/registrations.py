@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cp.engine.context import Context
     from cp.engine.job import Job
     from cp.engine.ports import Discovery, OpenDiscovery
+    from cp.plan import Status
 
 OLD_CATALOG_LIMIT = 15.0  # seconds in which a catalogue that a reload replaced is still told what is gone
 
@@ -25,7 +26,7 @@ class _Wish:
 
     __slots__ = ("at", "output", "service", "status")
 
-    def __init__(self, service: plan.Service, status: str, output: str, at: float) -> None:
+    def __init__(self, service: plan.Service, status: Status, output: str, at: float) -> None:
         self.service = service
         self.status = status
         self.output = output
@@ -56,7 +57,7 @@ class Registrations:
         """Whether a removal is waited for."""
         return bool(self._removals)
 
-    def want(self, service: plan.Service, status: str, output: str) -> None:
+    def want(self, service: plan.Service, status: Status, output: str) -> None:
         """Register it with this status; "" = no check has run yet."""
         if status or service.id not in self._wishes:
             self._wishes[service.id] = _Wish(service, status, output, self._loop.elapsed())

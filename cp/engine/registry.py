@@ -9,12 +9,14 @@ from cp.engine.trigger import EXITS, HOOKED, OF_A_LIFE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Final
 
     from cp.engine.job import Job
     from cp.engine.trigger import Key
+    from cp.plan import EventCode
 
 # What stays true once it has happened: a job that a reload adds later is started by it as well.
-LASTING = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
+LASTING: Final = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
 
 
 class JobRegistry:
@@ -65,7 +67,7 @@ class JobRegistry:
 
     def waiters(self, job: Job) -> list[Job]:
         """The jobs that an event of a job's life, or of its check, starts."""
-        keys = [(code, job.source) for code in OF_A_LIFE]
+        keys: list[Key] = [(code, job.source) for code in OF_A_LIFE]
         if job.plan.health is not None and job.plan.health.source:
             keys += [(code, job.plan.health.source) for code in EXITS]
         return [waiter for key in keys for waiter in self._triggers.get(key, ())]
@@ -86,7 +88,7 @@ class JobRegistry:
         """The events that count for who comes later."""
         return list(self._happened)
 
-    def pretend(self, code: str, source: str) -> None:
+    def pretend(self, code: EventCode, source: str) -> None:
         """From now on jobs that come later find that this has happened."""
         self._happened[code, source] = Event(code, source)
 
@@ -170,7 +172,7 @@ class JobRegistry:
         return True
 
 
-def _has_sent(job: Job, code: str) -> bool:
+def _has_sent(job: Job, code: EventCode) -> bool:
     """Whether a job has sent a lasting event, and others of its name need not have."""
     if code == Code.STOPPED:
         return job.state == State.COMPLETE

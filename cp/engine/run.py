@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cp.engine.loop import Timer
     from cp.engine.output import LineReader
     from cp.engine.process import Process
+    from cp.plan import Level
 else:
     import _signal  # the C module: `signal` imports enum
 
@@ -45,7 +46,7 @@ class Run:
         log_fields: tuple[tuple[str, str], ...] = (),
         timeout: float | None = None,
         timeout_text: str = "",
-        timeout_level: str = "warning",
+        timeout_level: Level = "warning",
         wait_for_output: bool = False,
         stdin: str = "",
         sweep: bool = False,

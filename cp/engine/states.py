@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal
+
+    # fmt: off
+    JobState = Literal[
+        "waiting", "skipped", "held", "scheduled", "running", "active",
+        "pausing", "draining", "terminating", "complete",
+    ]
+    # fmt: on
+
 
 class State:
-    WAITING = "waiting"
-    SKIPPED = "skipped"
-    HELD = "held"
-    SCHEDULED = "scheduled"
-    RUNNING = "running"
-    ACTIVE = "active"
-    PAUSING = "pausing"
-    DRAINING = "draining"
-    TERMINATING = "terminating"
-    COMPLETE = "complete"
+    WAITING: Final = "waiting"
+    SKIPPED: Final = "skipped"
+    HELD: Final = "held"
+    SCHEDULED: Final = "scheduled"
+    RUNNING: Final = "running"
+    ACTIVE: Final = "active"
+    PAUSING: Final = "pausing"
+    DRAINING: Final = "draining"
+    TERMINATING: Final = "terminating"
+    COMPLETE: Final = "complete"
 
 
-MEANINGS = {
+MEANINGS: dict[JobState, str] = {
     State.WAITING: "it waits for the event that starts it",
     State.SKIPPED: "the event that starts it can no longer come: the job that sends it has ended, or is skipped",
     State.HELD: "it was stopped on request; only a request, or a reload that changes it, starts it again",
@@ -29,7 +40,7 @@ MEANINGS = {
     State.COMPLETE: "it is done; only a request, or a reload that changes it, starts it again",
 }
 
-MOVES = {
+MOVES: dict[JobState, tuple[JobState, ...]] = {
     State.WAITING: (
         State.SKIPPED,
         State.HELD,
@@ -57,4 +68,4 @@ MOVES = {
     State.COMPLETE: (),
 }
 
-STOPPING_STATES = (State.DRAINING, State.TERMINATING, State.COMPLETE)
+STOPPING_STATES: Final = (State.DRAINING, State.TERMINATING, State.COMPLETE)

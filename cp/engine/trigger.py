@@ -11,14 +11,15 @@ from cp.engine.events import Code
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Protocol
+    from typing import Final, Protocol
 
     from cp import plan
     from cp.engine.events import Event
     from cp.engine.exit_status import Exit
     from cp.engine.watch_variables import Environ, Found
+    from cp.plan import EventCode
 
-    Key = tuple[str, str]  # code and source of an event
+    Key = tuple[EventCode, str]  # code and source of an event
 
     class Sender(Protocol):
         """A job, as far as it matters to those that wait for its events."""
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
         def skip(self) -> Skip | None: ...
 
 
-EXITS = (Code.EXIT_SUCCESS, Code.EXIT_FAILED)
-HOOKED = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)  # what hooks wait for
+EXITS: Final = (Code.EXIT_SUCCESS, Code.EXIT_FAILED)
+HOOKED: Final = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)  # what hooks wait for
 # What a job sends only while it lives. Its `stopping` and `stopped` come in any case.
-OF_A_LIFE = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.TIMER_EXPIRED)
+OF_A_LIFE: Final = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.TIMER_EXPIRED)
 # Nothing is wrong when these do not come.
 OF_A_FAILURE = (Code.EXIT_FAILED, Code.UNHEALTHY, Code.TIMER_EXPIRED)
 # What a source did not do whose event has not come.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cp.engine.context import Context
     from cp.engine.ports import Instance, Watcher
     from cp.engine.registrations import Registrations
+    from cp.plan import EventCode
 
 
 class Watches:
@@ -53,7 +54,7 @@ class Watches:
                 watcher.stop()
                 self._registrations.catalogue.dropped(watch.source)
 
-    def happened(self, code: str, source: str) -> None:
+    def happened(self, code: EventCode, source: str) -> None:
         """An event that a watch may wait for to start."""
         for watch in tuple(self._waiting):
             if watch.starts_on == (code, source):

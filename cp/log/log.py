@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from cp.log.channels import Loop
     from cp.log.sink import Sink
+    from cp.plan import Level
 
     Fields = tuple[tuple[str, str], ...]
 
-LEVELS = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
+LEVELS: dict[Level, int] = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
 
 # When everything has ended: seconds that a reader may take for its next read, and at most for all that is left.
 FINISH_PATIENCE, FINISH_LIMIT = 0.5, 5.0
@@ -110,7 +111,7 @@ class Log:
                 self._tell_time()
             self._sink.write(self._format("info", line, self._clean.get(fields) or self._masked_fields(fields)))
 
-    def enabled(self, level: str) -> bool:
+    def enabled(self, level: Level) -> bool:
         """Whether records of this level are written."""
         return LEVELS[level] >= self._threshold
 
@@ -193,10 +194,10 @@ class Log:
 
     # --- records
 
-    def _write(self, level: str, message: str, fields: Fields) -> None:
+    def _write(self, level: Level, message: str, fields: Fields) -> None:
         self._sink.write(self._record(level, message, fields))
 
-    def _record(self, level: str, message: str, fields: Fields) -> bytes:
+    def _record(self, level: Level, message: str, fields: Fields) -> bytes:
         if not self._held:
             self._tell_time()
         return self._format(level, self.secrets.masked(message), self._clean.get(fields) or self._masked_fields(fields))
@@ -215,10 +216,10 @@ class Log:
         clean = self._clean[fields] = tuple((key, self.secrets.masked(value)) for key, value in fields)
         return clean
 
-    def _plain(self, level: str, message: str, fields: Fields) -> bytes:
+    def _plain(self, level: Level, message: str, fields: Fields) -> bytes:
         return _raw(f"{self._stamp} {message}\n")
 
-    def _job(self, level: str, message: str, fields: Fields) -> bytes:
+    def _job(self, level: Level, message: str, fields: Fields) -> bytes:
         who = self._rendered.get((level, fields))
         if who is None:
             shown = dict(fields)
@@ -226,7 +227,7 @@ class Log:
             self._keep_rendered(level, fields, who)
         return _raw(f"{self._stamp}{self._fraction}{self._zone}{who[0]} {message}\n")
 
-    def _text(self, level: str, message: str, fields: Fields) -> bytes:
+    def _text(self, level: Level, message: str, fields: Fields) -> bytes:
         tail = self._rendered.get((level, fields))
         if tail is None:
             tail = ("".join(f" {key}={_quoted(value)}" for key, value in sorted(fields)),)
@@ -234,7 +235,7 @@ class Log:
         text = f" msg={_quoted(message)}" if message else ""
         return f'time="{self._stamp}{self._zone}" level={level}{text}{tail[0]}\n'.encode()
 
-    def _json(self, level: str, message: str, fields: Fields) -> bytes:
+    def _json(self, level: Level, message: str, fields: Fields) -> bytes:
         parts = self._rendered.get((level, fields))
         if parts is None:
             parts = _json_parts(level, fields)
@@ -243,7 +244,7 @@ class Log:
         stamp = f"{self._stamp}{self._fraction}{self._zone}"
         return f'{before}"msg":{_json_string(message)},{between}"time":"{stamp}"{after}\n'.encode()
 
-    def _keep_rendered(self, level: str, fields: Fields, text: tuple[str, ...]) -> None:
+    def _keep_rendered(self, level: Level, fields: Fields, text: tuple[str, ...]) -> None:
         if len(self._rendered) >= _RENDERED_LIMIT:
             self._rendered.clear()
         self._rendered[level, fields] = text
@@ -300,7 +301,7 @@ def _escaped(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def _json_parts(level: str, fields: Fields) -> tuple[str, str, str]:
+def _json_parts(level: Level, fields: Fields) -> tuple[str, str, str]:
     """An object's members in the order of their keys: those before "msg", between it and "time", and after that."""
     before = [f'"level":"{level}"']
     between: list[str] = []

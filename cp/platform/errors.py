@@ -9,7 +9,7 @@ import os
 def reason_of(error: BaseException) -> str:
     """Why something failed: the system's words, without a capital letter at their start; never empty.
 
-    Of an error that has no number this is its own text, else its name.
+    An error without a number has its own text, or its name if it has no text.
     """
     if isinstance(error, OSError) and (error.strerror or error.errno):
         usual = os.strerror(error.errno or 0)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from cp.catalog.desired import DesiredService, DesiredState
+from cp.catalog.desired import DesiredState
+from cp.catalog.desired_service import DesiredService
 from tests.model.drawing import wishes_from_seed
 from tests.model.wishes import play
 from tests.size import FULL

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
 from unittest.mock import Mock
 
-from cp.catalog.desired import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, DesiredState
+from cp.catalog.desired import DesiredState
+from cp.catalog.desired_service import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action
 from cp.catalog.protocol import (
     CatalogClosed,
     CatalogEntry,
@@ -21,6 +23,9 @@ from cp.catalog.protocol import (
     CatalogUnreachable,
 )
 from cp.plan import Service
+
+if TYPE_CHECKING:
+    from cp.plan import Status
 
 NAMES = ("www", "api", "db")
 ADDRESSES = ("10.0.0.1", "10.0.0.2")
@@ -99,7 +104,8 @@ class World:
         if what == "announced" and before is not None and before[0] == service and before[1]:
             return  # it is more than that already
         model.wishes[service.id] = service, "warning" if what == "announced" else what
-        self.desired_state.want(service, "" if what == "announced" else what, "output", self.now)
+        status = cast("Status", "" if what == "announced" else what)
+        self.desired_state.want(service, status, "output", self.now)
 
     def _released(self) -> None:
         self.model.released += 1

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cp.catalog.http.client import Answer
     from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Instance
-    from cp.plan import ConsulSettings, Service, Watch
+    from cp.plan import ConsulSettings, Service, Status, Watch
 
 QUOTED_BODY = 500  # characters of an answer in a message
 QUOTED_ID = 100
@@ -73,7 +73,7 @@ class Consul:
 
     # --- registration
 
-    def register(self, service: Service, status: str) -> None:
+    def register(self, service: Service, status: Status) -> None:
         self._put("/v1/agent/service/register", body=_entry(service, status))
         if service.separate_check and service.id in self._without_check:
             try:
@@ -82,7 +82,7 @@ class Consul:
                 error.operation = "Check registration"
                 raise
 
-    def heartbeat(self, service: Service, status: str, output: str) -> None:
+    def heartbeat(self, service: Service, status: Status, output: str) -> None:
         if service.separate_check and status == PASSING:
             answer = self._call("PUT", f"/v1/agent/check/pass/{percent.encoded(service.id.encode())}", {"note": "ok"})
         else:
@@ -230,7 +230,7 @@ class Consul:
         return self._authorization.masked(self._token.masked(text))
 
 
-def _entry(service: Service, status: str) -> dict[str, Any]:
+def _entry(service: Service, status: Status) -> dict[str, Any]:
     entry: dict[str, Any] = {"ID": service.id, "Name": service.name}
     if service.tags:
         entry["Tags"] = list(service.tags)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog.unusable_entries import Seen
-    from cp.plan import DirectorySettings, Service, Watch
+    from cp.plan import DirectorySettings, Service, Status, Watch
 
 # Dead entries are removed this long after their deadline, and looked for as often: late enough that nobody's clock
 # or slow renewal makes them alive again.
@@ -69,10 +69,10 @@ class Directory:
 
     # --- registration
 
-    def register(self, service: Service, status: str) -> None:
+    def register(self, service: Service, status: Status) -> None:
         self._write(service, status, "")
 
-    def heartbeat(self, service: Service, status: str, output: str) -> None:
+    def heartbeat(self, service: Service, status: Status, output: str) -> None:
         try:
             found = self.entry(service)
         except CatalogGarbage:  # somebody has written something else there
@@ -93,7 +93,7 @@ class Directory:
         except OSError as error:
             raise CatalogUnreachable(f"cannot remove {path}: {reason_of(error)}") from None
 
-    def _write(self, service: Service, status: str, output: str) -> None:
+    def _write(self, service: Service, status: Status, output: str) -> None:
         name = self._name(service)
         self._make_folder()
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Instance
     from cp.catalog.unusable_entries import Seen
-    from cp.plan import EtcdSettings, Service, Watch
+    from cp.plan import EtcdSettings, Service, Status, Watch
 
     T = TypeVar("T")
     Api = Etcd2 | Etcd3
@@ -58,7 +58,7 @@ class Etcd:
 
     # --- registration
 
-    def register(self, service: Service, status: str) -> None:
+    def register(self, service: Service, status: Status) -> None:
         if status == PASSING:
             self._do(lambda api: api.enter(service))
             self._withdrawn.discard(service.id)
@@ -66,7 +66,7 @@ class Etcd:
             self._do(lambda api: api.remove(service))
             self._withdrawn.add(service.id)
 
-    def heartbeat(self, service: Service, status: str, output: str) -> None:
+    def heartbeat(self, service: Service, status: Status, output: str) -> None:
         if status != PASSING or service.id in self._withdrawn:
             self.register(service, status)
         else:

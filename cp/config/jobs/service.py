@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.fields import show
+from cp.config.fields import one_of, show
 from cp.config.names import SERVICE_NAME_RULE, is_service_name
 from cp.plan import STATUSES, Service
 
@@ -74,7 +74,7 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
         port=port,
         ttl=ttl,
         tags=tags,
-        initial_status=status,
+        initial_status=one_of(status, STATUSES) or "",
         enable_tag_override=override,
         deregister_critical_after=_deregister_after(consul, name) if consul is not None else "",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cp.config.fields import one_of
 from cp.config.jobs.job import TELEMETRY_HEARTBEAT, TELEMETRY_JOB, TELEMETRY_TTL
 from cp.config.jobs.service import DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES
 from cp.config.shared_telemetry import (
@@ -12,7 +13,7 @@ from cp.config.shared_telemetry import (
     one_of_the_types,
     read_port,
 )
-from cp.encoding.prometheus import KINDS, NAME_RULE
+from cp.encoding.prometheus import GAUGE, KINDS, NAME_RULE
 from cp.plan import Health, Job, Metric, Service, TelemetrySettings, When
 
 TYPE_CHECKING = False
@@ -69,7 +70,7 @@ def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
         joined = "_".join(map(metric.string, NAME_PARTS))  # what ContainerPilot 3 wanted of those who send values
         metrics[name] = Metric(
             name=name,
-            kind=kind,
+            kind=one_of(kind, KINDS) or GAUGE,
             help=metric.string("help").strip() or f"{kind} {name}",
             lookups=(joined,) if joined != name else (),
         )

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from cp.config import durations
+from cp.config.fields import one_of
 from cp.plan import When
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final
+
     from cp.config.fields import Fields
+    from cp.plan import EventCode
 
 GLOBAL = "global"
-GLOBAL_EVENTS = ("startup", "shutdown", "enterMaintenance", "exitMaintenance")
+GLOBAL_EVENTS: tuple[EventCode, ...] = ("startup", "shutdown", "enterMaintenance", "exitMaintenance")
 SIGNALS = ("SIGHUP", "SIGUSR2")
-SIGNAL_EVENT = "signal"
+SIGNAL_EVENT: Final = "signal"
 
-_JOB_EVENTS = ("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired")
-_EVENTS = (*_JOB_EVENTS, "changed", *GLOBAL_EVENTS, "error", "quit", *SIGNALS)
+_CODES: tuple[EventCode, ...] = (
+    *("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "changed"),
+    *GLOBAL_EVENTS,
+    "error",
+    "quit",
+)
+_EVENTS = (*_CODES, *SIGNALS)
 _KEYS = ("interval", "source", "once", "each", "timeout")
 _AT_START = When(code="startup", source=GLOBAL)
 
@@ -117,7 +126,7 @@ def _on_event(fields: Fields, name: str, key: str, source: str) -> ReadTrigger:
             return ReadTrigger(_AT_START, fields)
         source = GLOBAL
     when = When(
-        code=SIGNAL_EVENT if event in SIGNALS else event,
+        code=one_of(event, _CODES) or SIGNAL_EVENT,
         source=source,
         each=key == "each",
         timeout=_timeout(fields, name),

@@ -8,12 +8,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
     from cp.config.services.scope import Scope
+    from cp.plan import EventCode
 
 PRE_START, APP, PRE_STOP, POST_STOP = "preStart", "APP", "preStop", "postStop"
 HOOK_KEYS = ("preStart", "onStart", "preStop", "postStop")
 
 
-def start_event(root: Fields) -> tuple[str, str]:
+def start_event(root: Fields) -> tuple[EventCode, str]:
     """The event, as code and source, on which everything but preStart begins."""
     if root.has("preStart") or root.has("onStart"):
         return "exitSuccess", PRE_START
@@ -80,7 +81,7 @@ def _pre_start(root: Fields) -> Job | None:
     )
 
 
-def _on_app(root: Fields, scope: Scope, name: str, code: str, *, fatal: bool) -> Job | None:
+def _on_app(root: Fields, scope: Scope, name: str, code: EventCode, *, fatal: bool) -> Job | None:
     """A hook that the application's end sets off."""
     unique = scope.unique(name)
     command = _command(root, name)

@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
     from cp.config.host_info import HostInfo
+    from cp.plan import EventCode
 
 _DEFAULT_INTERFACES = ("eth0:inet",)
 _ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"].'
@@ -19,7 +20,7 @@ class Scope:
 
     __slots__ = ("_at_start", "_names", "host_info", "start", "variables")
 
-    def __init__(self, start: tuple[str, str], host_info: HostInfo) -> None:
+    def __init__(self, start: tuple[EventCode, str], host_info: HostInfo) -> None:
         self.start = start
         self._at_start = When(code=start[0], source=start[1])
         self.host_info = host_info

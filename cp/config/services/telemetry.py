@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
+from cp.config.fields import one_of
 from cp.config.shared_telemetry import (
     NAME_PARTS,
     ReadTelemetry,
@@ -11,7 +12,7 @@ from cp.config.shared_telemetry import (
     one_of_the_types,
     read_port,
 )
-from cp.encoding.prometheus import KINDS, NAME_RULE
+from cp.encoding.prometheus import GAUGE, KINDS, NAME_RULE
 from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, TelemetrySettings
 
 TYPE_CHECKING = False
@@ -115,7 +116,7 @@ def _metric(sensor: Fields) -> Metric:
     name = full_name(sensor)
     if not has_good_name(sensor, name):
         sensor.error("name", f"'{name}' is not a metric name: {NAME_RULE}")
-    return Metric(name=name, kind=kind, help=sensor.string("help"), rounds_up=False)
+    return Metric(name=name, kind=one_of(kind, KINDS) or GAUGE, help=sensor.string("help"), rounds_up=False)
 
 
 def _sensor_job(sensor: Fields, scope: Scope, metric: Metric) -> Job:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp.catalog.protocol import Catalog, Instance
-    from cp.plan import Service, Watch
+    from cp.plan import Service, Status, Watch
 
 FAILURES = int(os.environ.get("FAILURES", "10000"))
 WARM_UP = FAILURES // 10
@@ -80,7 +80,7 @@ class Counting:
     def entry(self, one: Service) -> None:
         """Nobody else is registered."""
 
-    def register(self, one: Service, status: str) -> None:
+    def register(self, one: Service, status: Status) -> None:
         self.may_try.acquire()  # and nothing is open while it waits here
         try:
             self.catalog.register(one, status)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cp import plan
 from cp.engine.admin import Admin
 from cp.engine.events import Event
 from cp.plan import EVENT, REOPEN_LOG, STOP
 from tests.unit.engine.world import World
+
+if TYPE_CHECKING:
+    from cp.plan import EventCode
 
 SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", EVENT), ("SIGUSR1", REOPEN_LOG))
 
@@ -34,7 +37,7 @@ class JobsWorld(World):
         self.engine.signalled(number, name)
         self.loop.settle()
 
-    def publish(self, code: str, source: str) -> None:
+    def publish(self, code: EventCode, source: str) -> None:
         self.bus.publish(Event(code, source))
         self.loop.settle()
 

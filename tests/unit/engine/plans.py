@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cp.plan import INHERIT, KEEP, REPLACE, Health, Job, Service, Watch, When
+
+if TYPE_CHECKING:
+    from cp.plan import EventCode, Status
 
 STARTUP = When(code="startup", source="global")
 AFTER_PRESTART = When(code="exitSuccess", source="preStart")
@@ -88,11 +91,11 @@ def job(name: str, when: When = STARTUP, **changes: Any) -> Job:
 
 
 def once(code: str, source: str, timeout: float | None = None) -> When:
-    return When(code=code, source=source, timeout=timeout)
+    return When(code=cast("EventCode", code), source=source, timeout=timeout)
 
 
 def each(code: str, source: str) -> When:
-    return When(code=code, source=source, each=True)
+    return When(code=cast("EventCode", code), source=source, each=True)
 
 
 def every(seconds: float) -> When:
@@ -108,8 +111,8 @@ def check(name: str, command: str | None = "check", interval: float = 1, **chang
 
 
 def advertised(name: str, initial_status: str = "") -> Service:
-    address = "10.0.0.1"
-    return Service(name=name, id=f"{name}-host", address=address, port=80, ttl=10, initial_status=initial_status)
+    status = cast("Status", initial_status)
+    return Service(name=name, id=f"{name}-host", address="10.0.0.1", port=80, ttl=10, initial_status=status)
 
 
 def watch(name: str = "db", **changes: Any) -> Watch:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cp.engine.catalogue_status import REGISTRATION, CatalogueStatus
 from cp.plan import STATUSES
 from tests.unit.engine.plans import advertised
+
+if TYPE_CHECKING:
+    from cp.plan import Status
 
 WEB = advertised("web")  # its ttl is 10 s
 MOVED = WEB.replace(address="10.0.0.2")
@@ -18,7 +23,7 @@ class Facts:
         self.time = 1000.0
         self.catalogue = CatalogueStatus(lambda: self.time)
 
-    def confirm(self, status: str = "passing") -> None:
+    def confirm(self, status: Status = "passing") -> None:
         self.catalogue.confirmed(WEB, status, self.time, WEB.id)
 
     def fail(self, why: str = DOWN) -> None:
@@ -42,7 +47,7 @@ def test_nothing_is_registered_before_the_catalogue_confirmed_it(facts: Facts) -
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_confirmed_status_counts_for_one_ttl(facts: Facts, status: str) -> None:
+def test_a_confirmed_status_counts_for_one_ttl(facts: Facts, status: Status) -> None:
     facts.confirm(status)
     facts.time += 9.9
     assert facts.seen() == status

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cp.engine.events import Event
@@ -10,6 +12,10 @@ from cp.engine.trigger import Trigger, never_comes
 from cp.plan import Job, When
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import check, each, job, once
+
+if TYPE_CHECKING:
+    from cp.engine.trigger import Key
+    from cp.plan import EventCode
 
 DONE = [""]
 AFTER_PREPARE = once("exitSuccess", "prepare")
@@ -337,7 +343,7 @@ class Sender:
 
 
 @pytest.mark.parametrize("code", ["stopping", "stopped", "startup", "changed", "shutdown", "signal", "error", "metric"])
-def test_what_is_of_no_jobs_life_can_always_come(code: str) -> None:
+def test_what_is_of_no_jobs_life_can_always_come(code: EventCode) -> None:
     assert never_comes((code, "prepare"), [Sender()], lambda sender: None) is None
 
 
@@ -346,7 +352,7 @@ def test_an_event_of_nobody_can_always_come() -> None:
 
 
 def test_an_event_can_come_while_one_of_its_senders_lives() -> None:
-    key = ("exitSuccess", "prepare")
+    key: Key = ("exitSuccess", "prepare")
     assert never_comes(key, [Sender(), Sender(has_ended=False)], lambda sender: None) is None
     skip = never_comes(key, [Sender(exit_code=7), Sender(exit_code=0)], lambda sender: None)
     assert skip is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cp.engine.events import Code, Event
@@ -9,9 +11,12 @@ from cp.engine.trigger import Trigger
 from cp.engine.watch_variables import Found
 from cp.plan import Job, When
 
+if TYPE_CHECKING:
+    from cp.plan import EventCode
+
 
 def trigger(
-    code: str = Code.EXIT_SUCCESS, source: str = "first", *, each: bool = False, command: bool = True
+    code: EventCode = Code.EXIT_SUCCESS, source: str = "first", *, each: bool = False, command: bool = True
 ) -> Trigger:
     when = When(code=code, source=source, each=each)
     return Trigger(Job(name="job", when=when, command=("true",) if command else None))
@@ -35,7 +40,7 @@ def test_each_starts_any_number_of_times() -> None:
 
 
 @pytest.mark.parametrize(("code", "exhausted"), [(Code.STOPPING, False), (Code.STOPPED, False), (Code.SHUTDOWN, True)])
-def test_a_hook_on_each_end_may_be_started_again_by_another_job_of_that_name(code: str, exhausted: bool) -> None:
+def test_a_hook_on_each_end_may_be_started_again_by_another_job_of_that_name(code: EventCode, exhausted: bool) -> None:
     hook = trigger(code, each=True)
     assert hook.is_hook
     hook.use(Event(*hook.key))
@@ -47,7 +52,7 @@ def test_a_job_without_a_command_is_no_hook() -> None:
 
 
 @pytest.mark.parametrize(("code", "starts"), [(Code.EXIT_FAILED, False), (Code.TIMER_EXPIRED, True)])
-def test_a_job_is_not_started_by_its_own_exit(code: str, starts: bool) -> None:
+def test_a_job_is_not_started_by_its_own_exit(code: EventCode, starts: bool) -> None:
     assert trigger(code, "job", each=True).accepts(Event(code, "job")) is starts
 
 

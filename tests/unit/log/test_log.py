@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,9 @@ from cp.log.channels import Channel
 from cp.log.log import LEVELS, Log, LogError
 from cp.log.sink import Sink
 from cp.plan import LoggingSettings
+
+if TYPE_CHECKING:
+    from cp.plan import Level
 
 MOMENT = 1501601127.609185  # 2017-08-01 15:25:27.609185 UTC
 HEALTH = (("process", "health"), ("serviceName", "app"), ("serviceID", "app-host"))
@@ -42,7 +46,7 @@ class Stage:
         self.time = MOMENT
         self.out = Memory()
         self.log = Log(lambda: self.time, Sink(self.out))
-        self.log.configure(LoggingSettings(format=format, level=level))
+        self.log.configure(LoggingSettings(format=format, level=cast("Level", level)))
 
     @property
     def text(self) -> str:
@@ -241,7 +245,7 @@ def test_a_record_may_have_fields_but_no_message(format: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_level_hides_those_below_it(level: str) -> None:
+def test_a_level_hides_those_below_it(level: Level) -> None:
     stage = Stage("text", level)
     for name in ("debug", "info", "warning", "error", "fatal"):
         getattr(stage.log, name)("message")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cp.catalog.protocol import Instance
-    from cp.plan import Watch
+    from cp.plan import Status, Watch
 
 LONG = DEADLINE
 
@@ -117,7 +117,7 @@ def test_an_instance_is_found_by_name_and_tag(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", ["", "warning", "critical"])
-def test_only_passing_instances_are_found(scene: Scene, status: str) -> None:
+def test_only_passing_instances_are_found(scene: Scene, status: Status) -> None:
     scene.open().register(service(), status)
     assert scene.seen() == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from cp.config.errors import ConfigError
 from cp.plan import When
 from tests.unit.config.loading import errors_of_jobs, load_job, load_jobs, load_text, warnings_of_jobs
+
+if TYPE_CHECKING:
+    from cp.plan import EventCode
 
 AT_STARTUP = When(code="startup", source="global")
 DB = {"name": "db", "exec": "x", "health": {"exec": "y", "interval": 5, "ttl": 10}, "when": {"timeout": "1s"}}
@@ -68,13 +71,13 @@ def errors(**when: Any) -> str:
         ("error", "db: exit status 1"),
     ],
 )
-def test_a_job_waits_for_an_event_once_or_each_time(event: str, source: str) -> None:
+def test_a_job_waits_for_an_event_once_or_each_time(event: EventCode, source: str) -> None:
     assert trigger(once=event, source=source) == When(code=event, source=source)
     assert trigger(each=event, source=source) == When(code=event, source=source, each=True)
 
 
 @pytest.mark.parametrize("event", ["startup", "shutdown", "enterMaintenance", "exitMaintenance"])
-def test_global_events_need_no_source(event: str) -> None:
+def test_global_events_need_no_source(event: EventCode) -> None:
     assert trigger(once=event) == When(code=event, source="global")
 
 
