@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final, Literal
 
-    from typing_extensions import dataclass_transform
+    from typing_extensions import Self, dataclass_transform  # part of the type checker
 
     @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=True)
     class _Transform(type): ...
@@ -36,17 +36,27 @@ else:
         """Turns annotated names into slots: what `dataclasses` does, without the 15 ms that importing it costs."""
 
         def __new__(mcs, name, bases, namespace):
-            fields = tuple(namespace.get("__annotations__", ()))
+            own = fields = _annotated(namespace)
             defaults = {field: namespace.pop(field) for field in fields if field in namespace}
             for base in bases:
                 fields = getattr(base, "_fields", ()) + fields
                 defaults = {**getattr(base, "_defaults", {}), **defaults}
-            namespace["__slots__"] = tuple(namespace.get("__annotations__", ()))
+            namespace["__slots__"] = own
             namespace["_fields"] = fields
             namespace["_defaults"] = defaults
             cls = super().__new__(mcs, name, bases, namespace)
             cls._setters = tuple((field, getattr(cls, field).__set__) for field in fields)
             return cls
+
+    def _annotated(namespace):
+        """The annotated names of a class body."""
+        found = namespace.get("__annotations__")
+        if found is None and namespace.keys() & {"__annotate__", "__annotate_func__"}:
+            # From Python 3.14 on, a class body has a function instead, unless its module imports the future (PEP 649).
+            from annotationlib import Format, call_annotate_function, get_annotate_from_class_namespace
+
+            found = call_annotate_function(get_annotate_from_class_namespace(namespace), Format.FORWARDREF)
+        return tuple(found or ())
 
 
 class Record(metaclass=_Meta):
@@ -82,7 +92,7 @@ class Record(metaclass=_Meta):
         fields: tuple[str, ...] = getattr(self, "_fields", ())
         return f"{type(self).__name__}({', '.join(f'{f}={getattr(self, f)!r}' for f in fields)})"
 
-    def replace(self, **changes: Any) -> Any:
+    def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed; an unknown field is a TypeError."""
         return type(self)(**{**dict(zip(getattr(self, "_fields", ()), self._values(), strict=True)), **changes})
 

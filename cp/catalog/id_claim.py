@@ -43,8 +43,7 @@ class IdClaim:
         """The service with the id that it has in the catalogue."""
         if not self._alias:
             return service
-        entry: Service = service.replace(id=self._alias)
-        return entry
+        return service.replace(id=self._alias)
 
     def registered(self) -> None:
         """The entry was written just now, and is ours."""

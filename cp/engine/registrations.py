@@ -122,7 +122,7 @@ def differ_in_address(old: plan.Job, new: plan.Job) -> bool:
     """Whether the address of their service is all that differs between two jobs: a matter of the catalogue alone."""
     if old.service is None or new.service is None or old.service.address == new.service.address:
         return False
-    moved: plan.Job = old.replace(service=old.service.replace(address=new.service.address))
+    moved = old.replace(service=old.service.replace(address=new.service.address))
     return moved == new
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import pytest
 
 from cp.plan import Job, Record, When
@@ -48,3 +51,36 @@ def test_jobs_differ_if_anything_in_them_differs() -> None:
     job = Job(name="job", when=When(code="startup", source="global"))
     assert job == job.replace()
     assert job != job.replace(when=When(code="startup", source="global", each=True))
+
+
+PEP_649 = """
+from cp.plan import Record
+
+class Point(Record):
+    x: Elsewhere  # a name that only type checkers know
+    y: int = 0
+
+class Point3(Point):
+    z: int = 0
+"""
+
+
+@pytest.mark.parametrize("text", [PEP_649.replace("Elsewhere", "int"), f"from __future__ import annotations{PEP_649}"])
+def test_fields_are_found_with_and_without_the_future_import(text: str) -> None:
+    assert fields_of(text) == (("x", "y", "z"), ("z",))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 14), reason="before Python 3.14, annotations are evaluated at once")
+def test_annotations_that_cannot_be_evaluated_name_fields_too() -> None:
+    assert fields_of(PEP_649) == (("x", "y", "z"), ("z",))
+
+
+def fields_of(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The fields of Point3 in such a module, and its own slots."""
+    namespace: dict[str, Any] = {"__name__": "module"}
+    exec(compile(text, "module", "exec", dont_inherit=True), namespace)
+    point = namespace["Point3"](x=1, z=3)
+    assert (point.x, point.y, point.z) == (1, 0, 3)
+    with pytest.raises(AttributeError, match="frozen"):
+        point.w = 1
+    return point._fields, namespace["Point3"].__slots__
