@@ -254,12 +254,14 @@ class Program:
         raise ChangeRefused(self._log.masked(why))
 
     def _next_plan(self) -> plan.Plan:
-        from cp.engine.exec_limits import refusal_of_reload
+        from cp.engine.exec_limits import DoesNotFit, check_reload
 
         configuration = self._configuration
         loaded = configuration.reload()
-        if why := refusal_of_reload(self._engine.plan, loaded, configuration.environment.get()):
-            raise ConfigError([f"{configuration.source.name}: {why}"])
+        try:
+            check_reload(self._engine.plan, loaded, configuration.environment.get())
+        except DoesNotFit as error:
+            raise ConfigError([f"{configuration.source.name}: {error}"]) from None
         self._serve_as_planned(loaded, lambda: self._apply(loaded))
         return loaded
 

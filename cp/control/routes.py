@@ -10,6 +10,7 @@ from collections import deque
 from cp.control.event_stream import Feed, of_query, shape, wants_stream
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.encoding import percent
+from cp.engine.admin import OrderRefused
 from cp.http.long_answers import LongAnswers, gathered, json_parts, report
 from cp.http.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.platform.text import from_bytes
@@ -146,7 +147,7 @@ class ControlRoutes:
         """Run the steps of a request. It is carried out even if the client disconnects meanwhile."""
         try:
             yield from steps
-        except Unprocessable as error:
+        except (Unprocessable, OrderRefused) as error:
             call.reply(_unprocessable(str(error)))
         except Exception as error:  # an error in ContainerPilot: the client must not wait forever
             report(self._loop, error)
@@ -166,13 +167,13 @@ class ControlRoutes:
 
     def _environ(self, call: Call) -> Iterator[None]:
         changes = yield from environment_changes(call.request.body)
-        fault = self._admin.change_environment(changes)
-        call.reply(_unprocessable(fault) if fault else _DONE)
+        self._admin.change_environment(changes)
+        call.reply(_DONE)
 
     def _metric(self, call: Call) -> Iterator[None]:
         values = yield from metric_values(call.request.body)
-        fault = self._admin.record_metrics(values)
-        call.reply(_unprocessable(fault) if fault else _DONE)
+        self._admin.record_metrics(values)
+        call.reply(_DONE)
 
     def _reload(self, call: Call) -> None:
         self._log.debug("control: reloading app via control plane")
@@ -230,8 +231,12 @@ class ControlRoutes:
             call.reply(self._shown(name))
             return
         number = yield from signal_number(call.request.body)
-        fault = self._admin.signal_job(name, number)
-        call.reply(refusal(409, fault) if fault else self._shown(name))
+        try:
+            self._admin.signal_job(name, number)
+        except OrderRefused as error:
+            call.reply(refusal(409, str(error)))
+        else:
+            call.reply(self._shown(name))
 
     def _shown(self, name: str, status: int = 200) -> Response:
         job = self._admin.job(name)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from cp.engine.ports import Done
 
 
+class OrderRefused(Exception):
+    """Why something that a client of the control socket ordered was not done."""
+
+
 class Admin:
     """The engine's face for its users. `done("")` is called when what was asked for is done, else `done(why not)`: it
     is refused, or a process that it was to start cannot be started."""
@@ -78,19 +82,18 @@ class Admin:
         self._note(f"restart {name}")
         self._engine.changes.restart(name, done)
 
-    def signal_job(self, name: str, number: int) -> str:
-        """Send a signal to the process of a job, not to its group; empty, or why it cannot be."""
+    def signal_job(self, name: str, number: int) -> None:
+        """Send a signal to the process of a job, not to its group. OrderRefused if that is not possible."""
         self._note(f"signal {number} to {name}")
         job = self._engine.jobs.get(name)
         if job is None:
-            return f"there is no job '{name}'"
+            raise OrderRefused(f"there is no job '{name}'")
         if not job.runs.pid:
             if job.state == State.RUNNING:
-                return f"{name} has no process: it has exited, and what it left has its output open"
-            return f"{name} has no process: it is {job.state}"
+                raise OrderRefused(f"{name} has no process: it has exited, and what it left has its output open")
+            raise OrderRefused(f"{name} has no process: it is {job.state}")
         if not job.runs.signal(number, group=False):
-            return f"{name} cannot be sent a signal: {job.runs.refusal or 'it has just ended'}"
-        return ""
+            raise OrderRefused(f"{name} cannot be sent a signal: {job.runs.refusal or 'it has just ended'}")
 
     # --- to act on all
 
@@ -107,29 +110,36 @@ class Admin:
         """Enter or leave maintenance; was that a change?"""
         return self._engine.set_maintenance(wanted)
 
-    def change_environment(self, changes: dict[str, str | None]) -> str:
-        """Of processes that start from now on, and of the next reload; None removes a variable. Empty, or why nothing
-        was changed: no process could be started any more."""
-        from cp.engine.exec_limits import refusal
+    def change_environment(self, changes: dict[str, str | None]) -> None:
+        """Of processes that start from now on, and of the next reload; None removes a variable.
+
+        Raises OrderRefused, and changes nothing, if no process could be started any more.
+        """
+        from cp.engine.exec_limits import DoesNotFit, check_change
 
         environment = self._context.environment
         before = environment.get()
         after = {name: value for name, value in {**before, **changes}.items() if value is not None}
-        if why := refusal(self._engine.plan, before, after):
-            return f"no process could be started any more: {why}"
+        try:
+            check_change(self._engine.plan, before, after)
+        except DoesNotFit as error:
+            raise OrderRefused(f"no process could be started any more: {error}") from None
         for name, value in changes.items():
             if value is None:
                 environment.unset(name)
             else:
                 environment.set(name, value)
-        return ""
 
-    def record_metrics(self, values: list[tuple[str, str]]) -> str:
-        """Record these values and tell everybody; empty, or why none was. Without telemetry nothing is recorded."""
+    def record_metrics(self, values: list[tuple[str, str]]) -> None:
+        """Record these values and publish them as events. Without telemetry nothing is recorded.
+
+        Raises OrderRefused, and records nothing, if a metric cannot take its value.
+        """
         observer = self._context.observer
-        fault = observer.record(values) if observer is not None else ""
-        if fault:
-            return fault
+        if observer is not None:
+            try:
+                observer.record(values)
+            except ValueError as error:
+                raise OrderRefused(str(error)) from None
         for name, value in values:
             self._context.bus.publish(Event(Code.METRIC, f"{name}|{value}"))
-        return ""

@@ -47,31 +47,36 @@ def size_of_variable(name: str, value: str) -> int:
     return _length(name) + _length(value) + 2 + POINTER
 
 
-def refusal(plan: Plan, before: Mapping[str, str], after: Mapping[str, str], reserve: int = RESERVE) -> str:
-    """Why a change of the environment would leave a process of this plan without a start; empty if it would not. What
-    makes it smaller is welcome, however large it is. `reserve` are bytes that have to be left."""
+class DoesNotFit(Exception):
+    """Why the kernel would not start a process with such an environment."""
+
+
+def check_change(plan: Plan, before: Mapping[str, str], after: Mapping[str, str], reserve: int = RESERVE) -> None:
+    """DoesNotFit if a process of this plan could not be started after such a change of the environment.
+
+    A change that makes the environment smaller is always allowed. `reserve` is the number of bytes that must be left.
+    """
     changed = [(name, value) for name, value in after.items() if before.get(name) != value]
     if why := _too_long(changed):
-        return why
+        raise DoesNotFit(why)
     size = size_of_environment(after.items())
     if size <= size_of_environment(before.items()):
-        return ""
+        return
     # Those that are to come with the jobs.
     to_come = {name for job in plan.jobs for name in job.pid_variables} - after.keys()
     size += sum(size_of_variable(name, "4194304") for name in to_come)
     sizes = [(size_of_command(command), name) for name, command in _commands(plan)]
     largest, name = max(sizes, default=(0, ""))
     most = space() - reserve
-    if size + largest <= most:
-        return ""
-    beside = f" and the command of {name} {largest}" if largest else ""
-    return f"all variables have {size} bytes{beside}: together the kernel takes {most}"
+    if size + largest > most:
+        beside = f" and the command of {name} {largest}" if largest else ""
+        raise DoesNotFit(f"all variables have {size} bytes{beside}: together the kernel takes {most}")
 
 
-def refusal_of_reload(old: Plan, new: Plan, environ: Mapping[str, str]) -> str:
-    """Why something of the new plan could not be started in what it makes of the environment; empty if all could."""
+def check_reload(old: Plan, new: Plan, environ: Mapping[str, str]) -> None:
+    """DoesNotFit if a process of the new plan could not be started with the environment that this plan leads to."""
     kept = {name: value for name, value in environ.items() if (name, value) not in old.environ}
-    return refusal(new, {}, {**kept, **dict(new.environ)}, reserve=0)
+    check_change(new, {}, {**kept, **dict(new.environ)}, reserve=0)
 
 
 def _commands(plan: Plan) -> Iterator[tuple[str, Sequence[str]]]:

@@ -131,8 +131,9 @@ def _new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: 
         if observer is not None and code is not None:
             observer.job_ended(job.name, code, context.loop.now() - began)
             if captured is not None and code == 0 and not run.interrupted:
-                error = observer.record([(job.metric, captured.text)])
-                if error:
+                try:
+                    observer.record([(job.metric, captured.text)])
+                except ValueError as error:
                     context.log.error(f"{run.label}: {error}", run.log_fields)
         on_end(code)
 

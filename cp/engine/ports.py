@@ -94,8 +94,8 @@ class Observer(Protocol):
     def control_answered(self, path: str, status: int) -> None: ...
     def catalog_called(self, verb: str, seconds: float, failed: bool) -> None: ...
 
-    def record(self, values: list[tuple[str, str]]) -> str:
-        """Record all of these values of metrics, or none; then the result says why."""
+    def record(self, values: list[tuple[str, str]]) -> None:
+        """Record all of these values of metrics, or none and raise ValueError, which says why."""
 
 
 class Instance(Protocol):

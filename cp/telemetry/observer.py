@@ -95,8 +95,8 @@ class Observer:
         self._metrics.count(own.CATALOG_ERRORS, verb, by=1.0 if failed else 0.0)
         self._metrics.observe(own.CATALOG_SECONDS, seconds, verb)
 
-    def record(self, values: list[tuple[str, str]]) -> str:
-        return self._metrics.record_all(values)
+    def record(self, values: list[tuple[str, str]]) -> None:
+        self._metrics.record_all(values)
 
     # --- what is told
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.engine.admin import Admin
+from cp.engine.admin import Admin, OrderRefused
 from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
@@ -351,7 +352,8 @@ class World:
             model.signalled(what, number)
             self.engine.signalled(number, what)
         elif what == "signal":
-            self.admin.signal_job(name, step.number)
+            with contextlib.suppress(OrderRefused):
+                self.admin.signal_job(name, step.number)
         elif what == "report":
             for watcher in tuple(self.catalogues[-1].watchers):
                 watcher.tell(step.number)

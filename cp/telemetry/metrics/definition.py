@@ -62,15 +62,18 @@ class Definition:
         return tuple(getattr(self, field) for field in self.__slots__)
 
 
-def definition_fault(name: str, kind: str, help_text: str) -> str:
-    """Why there cannot be such a metric; empty if there can."""
+class MetricError(ValueError):
+    """A metric that cannot be defined, or a value that a metric cannot take. Its text says why."""
+
+
+def check_definition(name: str, kind: str, help_text: str) -> None:
+    """MetricError if a metric cannot be like this."""
     if kind not in KINDS:
-        return f"invalid metric type: {kind}: choose one of {', '.join(KINDS)}"
+        raise MetricError(f"invalid metric type: {kind}: choose one of {', '.join(KINDS)}")
     if not is_metric_name(name):
-        return f'"{name}" is not a valid metric name: {NAME_RULE}'
+        raise MetricError(f'"{name}" is not a valid metric name: {NAME_RULE}')
     if not help_text.strip():
-        return "empty help string: say in a few words what the metric counts"
-    return ""
+        raise MetricError("empty help string: say in a few words what the metric counts")
 
 
 def sample_names(definition: Definition) -> tuple[str, ...]:

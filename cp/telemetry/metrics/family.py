@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.encoding.prometheus import GAUGE
-from cp.telemetry.metrics.definition import Definition
+from cp.telemetry.metrics.definition import Definition, MetricError
 from cp.telemetry.metrics.kinds import new_kind
 
 TYPE_CHECKING = False
@@ -39,21 +39,23 @@ class Family:
         if not definition.labels:
             self._series[()] = new_kind(definition, clock)
 
-    def take(self, value: float, labels: tuple[str, ...] = ()) -> str:
-        """Add, set or observe a value; why it was refused, empty if it was not."""
-        series = self._series.get(labels)
-        if series is None:
-            series = self._new(labels)
-            if series is None:
-                return f"there are {LIMIT} series already"
-        fault = series.fault(value)
-        if not fault:
-            series.take(value)
-        return fault
+    def take(self, value: float, labels: tuple[str, ...] = ()) -> None:
+        """Add, set or observe a value.
 
-    def fault(self, value: float) -> str:
-        """Why a metric without labels could not take that value."""
-        return self._series[()].fault(value)
+        A value that the metric cannot take is left out without an error: counting must not disturb what is counted.
+        """
+        series = self._series.get(labels) or self._new(labels)
+        if series is None:
+            return
+        try:
+            series.check(value)
+        except MetricError:
+            return
+        series.take(value)
+
+    def check(self, value: float) -> None:
+        """MetricError if a metric without labels cannot take that value."""
+        self._series[()].check(value)
 
     def forget(self, labels: tuple[str, ...]) -> None:
         self._series.pop(tuple(_clean(label) for label in labels), None)

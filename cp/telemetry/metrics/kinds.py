@@ -1,14 +1,14 @@
 """The four kinds of metrics: what they make of a value, and what they show of it.
 
-`fault(value)` says why a value cannot be taken, empty if it can; `take(value)` takes it: a counter adds it, a gauge is
-set to it, a histogram and a summary observe it. NaN is for gauges alone: it would spoil all else for good. `snapshot()`
-is what can be shown later of this moment.
+`check(value)` raises MetricError for a value that cannot be taken. `take(value)` takes it: a counter adds it, a gauge
+is set to it, a histogram and a summary observe it. NaN is for gauges alone: a sum would never recover from it.
+`snapshot()` is what can be shown later of this moment.
 """
 
 from __future__ import annotations
 
 from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
-from cp.telemetry.metrics.definition import Definition
+from cp.telemetry.metrics.definition import Definition, MetricError
 from cp.telemetry.metrics.quantiles import Window
 
 TYPE_CHECKING = False
@@ -49,10 +49,10 @@ class Counter:
     def __init__(self) -> None:
         self.value = 0.0
 
-    def fault(self, value: float) -> str:
+    def check(self, value: float) -> None:
         if value < 0:
-            return "a counter never goes down: make the metric a gauge, or send only what is to be added"
-        return _nan_fault(value, "a counter")
+            raise MetricError("a counter never goes down: make the metric a gauge, or send only what is to be added")
+        _refuse_nan(value, "a counter")
 
     def take(self, value: float) -> None:
         self.value += value
@@ -67,8 +67,8 @@ class Gauge:
     def __init__(self) -> None:
         self.value = 0.0
 
-    def fault(self, value: float) -> str:
-        return ""
+    def check(self, value: float) -> None:
+        """A gauge takes every value."""
 
     def take(self, value: float) -> None:
         self.value = float(value)
@@ -88,8 +88,8 @@ class Histogram:
         self._sum = 0.0
         self._negative = False
 
-    def fault(self, value: float) -> str:
-        return _nan_fault(value, "a histogram")
+    def check(self, value: float) -> None:
+        _refuse_nan(value, "a histogram")
 
     def take(self, value: float) -> None:
         self._counts[bisect_left(self._bounds, value)] += 1
@@ -128,8 +128,8 @@ class Summary:
         self._count = 0
         self._negative = False
 
-    def fault(self, value: float) -> str:
-        return _nan_fault(value, "a summary")
+    def check(self, value: float) -> None:
+        _refuse_nan(value, "a summary")
 
     def take(self, value: float) -> None:
         self._window.add(value, self._clock())
@@ -163,8 +163,9 @@ class Quantiles:
         yield self._count, "_count", "", 0.0
 
 
-def _nan_fault(value: float, what: str) -> str:
-    return f"{what} takes no NaN" if value != value else ""
+def _refuse_nan(value: float, what: str) -> None:
+    if value != value:
+        raise MetricError(f"{what} takes no NaN")
 
 
 def new_kind(definition: Definition, clock: Callable[[], float]) -> Counter | Gauge | Histogram | Summary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.encoding.go_numbers import parse_float
 from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
-from cp.telemetry.metrics.definition import Definition, definition_fault, openmetrics_names, sample_names
+from cp.telemetry.metrics.definition import Definition, MetricError, check_definition, openmetrics_names, sample_names
 from cp.telemetry.metrics.exposition import openmetrics_text, prometheus_text
 from cp.telemetry.metrics.family import Family
 from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT, accepts_gzip, content_type
@@ -75,9 +75,11 @@ class Metrics:
         taken = {name: other.name for other in (*OWN, *PROCESS) for name in _text_names(other)}
         families: dict[str, Family] = {}
         for definition in wanted.values():
-            fault = definition_fault(definition.name, definition.kind, definition.help) or _clash(definition, taken)
-            if fault:
-                told.append(f"cannot have the metric {definition.name}: {fault}")
+            try:
+                check_definition(definition.name, definition.kind, definition.help)
+                _check_clash(definition, taken)
+            except MetricError as error:
+                told.append(f"cannot have the metric {definition.name}: {error}")
                 continue
             taken.update((name, definition.name) for name in _text_names(definition))
             before = self._user.get(definition.name)
@@ -91,30 +93,31 @@ class Metrics:
         self._openmetrics = not clash
         return told
 
-    def record(self, name: str, text: str) -> str:
-        """Take one value for a metric of the user; why it was refused, empty if it was not."""
-        return self.record_all(((name, text),))
+    def record(self, name: str, text: str) -> None:
+        """Take one value for a metric of the user, or raise MetricError."""
+        self.record_all(((name, text),))
 
-    def record_all(self, values: Sequence[tuple[str, str]]) -> str:
-        """Take pairs of name and value, or none of them: then why not."""
+    def record_all(self, values: Sequence[tuple[str, str]]) -> None:
+        """Take pairs of name and value: all of them, or none and raise MetricError."""
         parsed: list[tuple[list[Family], float]] = []
         for name, text in values:
             families = self._lookups.get(name)
             if families is None:
-                return f"there is no metric '{_short(name)}'{self._known()}"
+                raise MetricError(f"there is no metric '{_short(name)}'{self._known()}")
             try:
                 value = parse_float(text)
             except ValueError as error:
-                return f"cannot record a value of {name}: metric produced non-numeric value: {_short(text)}: {error}"
-            for family in families:
-                fault = family.fault(value)
-                if fault:
-                    return f"cannot record {_short(text)} for {name}: {fault}"
+                why = f"metric produced non-numeric value: {_short(text)}: {error}"
+                raise MetricError(f"cannot record a value of {name}: {why}") from None
+            try:
+                for family in families:
+                    family.check(value)
+            except MetricError as error:
+                raise MetricError(f"cannot record {_short(text)} for {name}: {error}") from None
             parsed.append((families, value))
         for families, value in parsed:
             for family in families:
                 family.take(value)
-        return ""
 
     def form(self, accept: str = "", accept_encoding: str = "") -> tuple[str, str]:
         """How a client of these headers wants the metrics: content type, and content encoding ("" or "gzip").
@@ -172,12 +175,11 @@ def _text_names(definition: Definition) -> set[str]:
     return {definition.name, *sample_names(definition)}
 
 
-def _clash(definition: Definition, taken: dict[str, str]) -> str:
+def _check_clash(definition: Definition, taken: dict[str, str]) -> None:
     for name in sorted(_text_names(definition)):
         if name in taken:
             other = taken[name]
-            return f"its sample {name} would be one of {other}" if other != name else f"{name} is taken"
-    return ""
+            raise MetricError(f"its sample {name} would be one of {other}" if other != name else f"{name} is taken")
 
 
 def _openmetrics_clash(definitions: list[Definition]) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cp.control.server import ControlServer
 from cp.control.socket_file import open_listener
+from cp.engine.admin import OrderRefused
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
 from tests.limits import DEADLINE
@@ -108,9 +109,9 @@ class FakeOperator:
     def restart_job(self, name: str, done: Callable[[str], object]) -> None:
         self._asked_for(done, "restart", name)
 
-    def signal_job(self, name: str, number: int) -> str:
+    def signal_job(self, name: str, number: int) -> None:
         self.signals.append(number)
-        return self.fault
+        self._refuse()
 
     def reload(self, done: Callable[[str], object]) -> None:
         self._asked_for(done, "reload")
@@ -119,15 +120,17 @@ class FakeOperator:
         was, self.in_maintenance = self.in_maintenance, wanted
         return was != wanted
 
-    def change_environment(self, changes: dict[str, str | None]) -> str:
-        if not self.fault:
-            self.environment.update(changes)
-        return self.fault
+    def change_environment(self, changes: dict[str, str | None]) -> None:
+        self._refuse()
+        self.environment.update(changes)
 
-    def record_metrics(self, values: list[tuple[str, str]]) -> str:
-        if not self.fault:
-            self.metrics += values
-        return self.fault
+    def record_metrics(self, values: list[tuple[str, str]]) -> None:
+        self._refuse()
+        self.metrics += values
+
+    def _refuse(self) -> None:
+        if self.fault:
+            raise OrderRefused(self.fault)
 
     def _asked_for(self, done: Callable[[str], object], *what: str) -> None:
         self.asked.append(what)

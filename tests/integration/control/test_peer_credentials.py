@@ -185,4 +185,4 @@ def test_whom_the_system_does_not_name_is_turned_away(world: World, monkeypatch:
     monkeypatch.setattr(peer_credentials, "peer", nobody_knows)
     answer = world.ask("GET", "/v3/ping")
     assert answer.status == 403
-    assert "the system does not report its user: Protocol not available" in answer.error
+    assert "the system does not report its user: protocol not available" in answer.error

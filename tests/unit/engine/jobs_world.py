@@ -5,15 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cp import plan
-from cp.engine.admin import Admin
+from cp.engine.admin import Admin, OrderRefused
 from cp.engine.events import Event
 from cp.plan import EVENT, REOPEN_LOG, STOP
 from tests.unit.engine.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cp.plan import EventCode
 
 SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", EVENT), ("SIGUSR1", REOPEN_LOG))
+
+
+def refusal(order: Callable[..., None], *arguments: object) -> str:
+    """Why the engine refuses an order; empty if it carries it out."""
+    try:
+        order(*arguments)
+    except OrderRefused as error:
+        return str(error)
+    return ""
 
 
 class JobsWorld(World):

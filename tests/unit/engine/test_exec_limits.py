@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from cp.engine import exec_limits
-from cp.engine.exec_limits import LONGEST, RESERVE, refusal, refusal_of_reload, size_of_environment, space
+from cp.engine.exec_limits import LONGEST, RESERVE, DoesNotFit, check_change, check_reload, size_of_environment, space
 from cp.plan import Plan
 from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.jobs_world import refusal as order_refusal
 from tests.unit.engine.plans import check, each, job, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SPACE = 400_000
 NOTHING: dict[str, str] = {}
@@ -19,6 +23,15 @@ NOTHING: dict[str, str] = {}
 @pytest.fixture(autouse=True)
 def stack(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exec_limits, "space", lambda: SPACE)
+
+
+def refusal(check: Callable[..., None], *arguments: object) -> str:
+    """Why the check refuses; empty if it does not."""
+    try:
+        check(*arguments)
+    except DoesNotFit as error:
+        return str(error)
+    return ""
 
 
 def plan(*commands: str, **settings: Any) -> Plan:
@@ -34,8 +47,8 @@ def test_a_variable_is_as_long_as_the_kernel_takes_it_and_no_longer(letter: str,
     rest = LONGEST - len("BIG=") - 1
     value = letter * (rest // bytes_) + "x" * (rest % bytes_)
 
-    assert refusal(plan("app"), NOTHING, {"BIG": value}) == ""
-    assert refusal(plan("app"), NOTHING, {"BIG": value + "x"}) == (
+    assert refusal(check_change, plan("app"), NOTHING, {"BIG": value}) == ""
+    assert refusal(check_change, plan("app"), NOTHING, {"BIG": value + "x"}) == (
         f"BIG and its value have {LONGEST - 1} bytes, and the kernel takes {LONGEST - 2} of one variable"
     )
 
@@ -44,7 +57,7 @@ def test_many_small_variables_count_together() -> None:
     before: dict[str, str] = {}
     for index in range(5000):
         after = {**before, f"V{index:05}": "x" * 84}
-        if why := refusal(plan("app"), before, after):
+        if why := refusal(check_change, plan("app"), before, after):
             break
         before = after
     size = size_of_environment(after.items())
@@ -56,51 +69,54 @@ def test_many_small_variables_count_together() -> None:
 
 def test_arguments_and_checks_take_of_the_same_space() -> None:
     after = big(300)
-    assert refusal(plan("app"), NOTHING, after) == ""
+    assert refusal(check_change, plan("app"), NOTHING, after) == ""
     assert " and the command of other 100023: together" in refusal(
-        Plan(dialect="jobs", jobs=(job("app"), job("other", command=("other", "x" * 100_000)))), NOTHING, after
+        check_change,
+        Plan(dialect="jobs", jobs=(job("app"), job("other", command=("other", "x" * 100_000)))),
+        NOTHING,
+        after,
     )
     checked = check("app").replace(command=("check", "x" * 100_000))
     assert " and the command of check.app 100023: together" in refusal(
-        Plan(dialect="jobs", jobs=(job("app", health=checked),)), NOTHING, after
+        check_change, Plan(dialect="jobs", jobs=(job("app", health=checked),)), NOTHING, after
     )
 
 
 def test_the_variables_that_come_with_the_jobs_have_their_place() -> None:
     jobs = tuple(job(f"job-{index}") for index in range(1000))
-    assert refusal(Plan(dialect="jobs", jobs=jobs), NOTHING, big(340)) == ""
-    assert refusal(Plan(dialect="jobs", jobs=jobs), NOTHING, big(380)) != ""
-    assert refusal(plan("app"), NOTHING, big(380)) == ""
+    assert refusal(check_change, Plan(dialect="jobs", jobs=jobs), NOTHING, big(340)) == ""
+    assert refusal(check_change, Plan(dialect="jobs", jobs=jobs), NOTHING, big(380)) != ""
+    assert refusal(check_change, plan("app"), NOTHING, big(380)) == ""
 
 
 def test_what_makes_it_smaller_is_welcome_however_large_it_is() -> None:
     before = big(500)
     after = dict(list(before.items())[1:])
-    assert refusal(plan("app"), before, after) == ""
-    assert refusal(plan("app"), before, {**after, "V00000": "short"}) == ""
-    assert refusal(plan("app"), after, before) != ""
+    assert refusal(check_change, plan("app"), before, after) == ""
+    assert refusal(check_change, plan("app"), before, {**after, "V00000": "short"}) == ""
+    assert refusal(check_change, plan("app"), after, before) != ""
 
 
 def test_a_reload_counts_what_it_brings_and_not_what_goes_with_the_old_plan() -> None:
     ours = (("CONTAINERPILOT_APP_IP", "x" * 90_000),)
     theirs = (("CONTAINERPILOT_WEB_IP", "y" * 90_000),)
     environ = {**big(300), **dict(ours)}
-    assert refusal_of_reload(plan("app", environ=ours), plan("app", environ=theirs), environ) == ""
-    assert refusal_of_reload(plan("app"), plan("app", environ=theirs), environ) != ""
-    assert refusal_of_reload(plan("app", environ=ours), plan("app", environ=theirs), {**environ, **big(310)}) != ""
+    assert refusal(check_reload, plan("app", environ=ours), plan("app", environ=theirs), environ) == ""
+    assert refusal(check_reload, plan("app"), plan("app", environ=theirs), environ) != ""
+    assert refusal(check_reload, plan("app", environ=ours), plan("app", environ=theirs), {**environ, **big(310)}) != ""
 
 
 def test_the_operator_refuses_and_nothing_is_changed() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP"))).start()
-    why = world.admin.change_environment({"SMALL": "1", "BIG": "x" * LONGEST})
+    why = order_refusal(world.admin.change_environment, {"SMALL": "1", "BIG": "x" * LONGEST})
     assert why.startswith("no process could be started any more: BIG and its value have ")
     assert world.context.environment.get() == {"PATH": "/bin"}
     for index in range(4):
-        why = world.admin.change_environment({f"V{index}": "x" * 120_000})
+        why = order_refusal(world.admin.change_environment, {f"V{index}": "x" * 120_000})
     assert why.startswith("no process could be started any more: all variables have ")
     assert "V3" not in world.context.environment.get()
-    assert world.admin.change_environment({"V2": None}) == ""
-    assert world.admin.change_environment({"V3": "x" * 120_000}) == ""
+    assert order_refusal(world.admin.change_environment, {"V2": None}) == ""
+    assert order_refusal(world.admin.change_environment, {"V3": "x" * 120_000}) == ""
 
 
 class Instance(NamedTuple):
@@ -115,7 +131,9 @@ def test_lists_of_a_watch_that_do_not_fit_beside_the_rest_are_left_out() -> None
     instances = [Instance(f"instance-{index:04}" + "x" * 1000) for index in range(100)]
     for others, fitting in ((1, 2), (2, 1), (3, 0)):
         world = JobsWorld(job("app", each("changed", "watch.db")), watches=(watch(),)).start()
-        assert world.admin.change_environment({f"V{index}": "x" * 100_000 for index in range(others)}) == ""
+        assert (
+            order_refusal(world.admin.change_environment, {f"V{index}": "x" * 100_000 for index in range(others)}) == ""
+        )
 
         world.report("db", *instances)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.plan import Job, When
-from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.jobs_world import JobsWorld, refusal
 from tests.unit.engine.plans import advertised, check, each, every, job, once
 
 DONE = [""]
@@ -26,7 +26,7 @@ def test_a_job_that_does_not_exist_is_refused(request_: str) -> None:
     world = JobsWorld(job("app")).start()
     (outcome,) = world.ask(request_, "ghost")
     assert "there is no job 'ghost'" in outcome
-    assert "there is no job 'ghost'" in world.admin.signal_job("ghost", 1)
+    assert "there is no job 'ghost'" in refusal(world.admin.signal_job, "ghost", 1)
     assert world.admin.job("ghost") is None
 
 

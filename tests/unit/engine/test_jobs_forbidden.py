@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.jobs_world import JobsWorld, refusal
 from tests.unit.engine.plans import job, once
 
 DONE = [""]
@@ -185,7 +185,7 @@ def test_overdue_hook_does_not_hold_up_a_request() -> None:
 
 def test_signal_says_why_it_cannot_be_sent() -> None:
     world = forbidden()
-    assert refused([world.admin.signal_job("app", 1)], "app cannot be sent a signal: ")
+    assert refused([refusal(world.admin.signal_job, "app", 1)], "app cannot be sent a signal: ")
 
 
 def test_signal_that_cannot_be_passed_on_is_logged() -> None:

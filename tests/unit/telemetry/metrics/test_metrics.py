@@ -5,16 +5,20 @@ from __future__ import annotations
 import gzip
 import math
 import tracemalloc
+from typing import TYPE_CHECKING
 
 import pytest
 
 from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM, KINDS, SUMMARY
-from cp.telemetry.metrics.definition import Definition, definition_fault
+from cp.telemetry.metrics.definition import Definition, MetricError, check_definition
 from cp.telemetry.metrics.negotiate import OPENMETRICS, TEXT
 from cp.telemetry.metrics.own import CONTROL_REQUESTS, EVENTS, JOB_HEALTH, JOB_RUN_SECONDS, OWN, WATCH_INSTANCES
 from cp.telemetry.metrics.process import CPU_SECONDS, PROCESS
 from cp.telemetry.metrics.registry import Metrics
 from tests.unit.telemetry.metrics.parsers import expose, read_openmetrics, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Clock:
@@ -36,6 +40,15 @@ def user(name: str, kind: str, help_text: str = "h", *lookups: str) -> Definitio
     return Metrics.user(name, kind, help_text, lookups)
 
 
+def refusal(take: Callable[..., None], *arguments: object) -> str:
+    """Why it is refused; empty if it is not."""
+    try:
+        take(*arguments)
+    except MetricError as error:
+        return str(error)
+    return ""
+
+
 def text_of(shown: Metrics) -> str:
     return expose(shown)[2].decode()
 
@@ -51,7 +64,7 @@ def value_of(shown: Metrics, sample: str) -> str:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_there_are_metrics_of_four_types(kind: str) -> None:
-    assert definition_fault("zed", kind, "help") == ""
+    check_definition("zed", kind, "help")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +80,7 @@ def test_there_are_metrics_of_four_types(kind: str) -> None:
     ],
 )
 def test_a_bad_definition_is_refused_with_a_reason(name: str, kind: str, help_text: str, said: str) -> None:
-    assert said in definition_fault(name, kind, help_text)
+    assert said in refusal(check_definition, name, kind, help_text)
     shown = metrics()
     (told,) = shown.swap([user(name, kind, help_text)], keep_unchanged=False)
     assert said in told
@@ -76,14 +89,14 @@ def test_a_bad_definition_is_refused_with_a_reason(name: str, kind: str, help_te
 
 def test_a_value_may_come_under_the_exposed_name_or_the_old_joined_one() -> None:
     shown = metrics(user("free_memory", COUNTER, "h", "__free_memory"))
-    assert shown.record("free_memory", "1") == ""
-    assert shown.record("__free_memory", "2") == ""
+    shown.record("free_memory", "1")
+    shown.record("__free_memory", "2")
     assert value_of(shown, "free_memory") == "3"
 
 
 def test_an_exposed_name_is_never_the_old_name_of_another() -> None:
     shown = metrics(user("a_b", GAUGE, "h", "a__b"), user("a__b", GAUGE))
-    assert shown.record("a__b", "1") == ""
+    shown.record("a__b", "1")
     assert (value_of(shown, "a_b"), value_of(shown, "a__b")) == ("0", "1")
 
 
@@ -107,8 +120,8 @@ def test_a_metric_that_would_write_into_another_is_refused(name: str, kind: str)
     shown = metrics()
     (told,) = shown.swap([user("sizes", HISTOGRAM), user(name, kind)], keep_unchanged=False)
     assert told.startswith(f"cannot have the metric {name}: ")
-    assert shown.record("sizes", "1") == ""
-    assert "there is no metric" in shown.record(name, "1")
+    shown.record("sizes", "1")
+    assert "there is no metric" in refusal(shown.record, name, "1")
 
 
 # Values.
@@ -122,13 +135,13 @@ def test_untouched_metrics_are_shown_as_zero() -> None:
 
 def test_a_gauge_stays_as_it_is_when_a_value_is_refused() -> None:
     shown = metrics(user("zed", GAUGE))
-    assert shown.record("zed", "30") == ""
-    assert shown.record("other", "5") == "there is no metric 'other': there are zed"
+    shown.record("zed", "30")
+    assert refusal(shown.record, "other", "5") == "there is no metric 'other': there are zed"
     assert (
-        shown.record("zed", "xxx")
+        refusal(shown.record, "zed", "xxx")
         == "cannot record a value of zed: metric produced non-numeric value: xxx: invalid syntax"
     )
-    assert "it is empty" in shown.record("zed", "")
+    assert "it is empty" in refusal(shown.record, "zed", "")
     assert value_of(shown, "zed") == "30"
 
 
@@ -151,7 +164,7 @@ def test_a_histogram_counts_by_size() -> None:
     shown = metrics(user("zed", HISTOGRAM))
     rows = []
     for value in ("1.2", "1.2", "4.5"):
-        assert shown.record("zed", value) == ""
+        shown.record("zed", value)
         rows.append([value_of(shown, f'zed_bucket{{le="{bound}"}}') for bound in ("1", "2.5", "5", "10", "+Inf")])
     assert rows == [["0", "1", "1", "1", "1"], ["0", "2", "2", "2", "2"], ["0", "2", "3", "3", "3"]]
 
@@ -191,14 +204,14 @@ def test_quantiles_are_of_ten_minutes_and_the_sum_of_all_time() -> None:
 def test_a_counter_never_goes_down(value: str) -> None:
     shown = metrics(user("zed", COUNTER))
     shown.record("zed", "5")
-    assert shown.record("zed", value).startswith(f"cannot record {value} for zed: a counter ")
+    assert refusal(shown.record, "zed", value).startswith(f"cannot record {value} for zed: a counter ")
     assert value_of(shown, "zed") == "5"
 
 
 @pytest.mark.parametrize(("kind", "taken"), [(COUNTER, False), (GAUGE, True), (HISTOGRAM, False), (SUMMARY, False)])
 def test_nan_is_for_gauges_alone(kind: str, taken: bool) -> None:
     shown = metrics(user("zed", kind))
-    assert (shown.record("zed", "NaN") == "") is taken
+    assert (refusal(shown.record, "zed", "NaN") == "") is taken
 
 
 def test_infinity_is_a_value() -> None:
@@ -213,18 +226,18 @@ def test_infinity_is_a_value() -> None:
 
 def test_of_many_values_all_are_recorded_or_none() -> None:
     shown = metrics(user("a", COUNTER), user("b", COUNTER))
-    assert "there is no metric 'c'" in shown.record_all([("a", "1"), ("c", "2")])
-    assert "non-numeric" in shown.record_all([("a", "1"), ("b", "x")])
-    assert "never goes down" in shown.record_all([("a", "1"), ("b", "-2")])
+    assert "there is no metric 'c'" in refusal(shown.record_all, [("a", "1"), ("c", "2")])
+    assert "non-numeric" in refusal(shown.record_all, [("a", "1"), ("b", "x")])
+    assert "never goes down" in refusal(shown.record_all, [("a", "1"), ("b", "-2")])
     assert (value_of(shown, "a"), value_of(shown, "b")) == ("0", "0")
-    assert shown.record_all([("a", "1"), ("b", "2")]) == ""
+    shown.record_all([("a", "1"), ("b", "2")])
     assert (value_of(shown, "a"), value_of(shown, "b")) == ("1", "2")
 
 
 def test_a_reason_does_not_repeat_a_megabyte() -> None:
     shown = metrics(user("zed", GAUGE))
-    assert len(shown.record("zed", "x" * 1_000_000)) < 300
-    assert len(shown.record("x" * 1_000_000, "1")) < 300
+    assert len(refusal(shown.record, "zed", "x" * 1_000_000)) < 300
+    assert len(refusal(shown.record, "x" * 1_000_000, "1")) < 300
 
 
 # A reload.
@@ -246,7 +259,7 @@ def test_a_reload_can_keep_what_did_not_change() -> None:
     shown.swap([user("same", COUNTER), user("changed", COUNTER, "new help")], keep_unchanged=True)
     assert (value_of(shown, "same"), value_of(shown, "changed")) == ("5", "0")
     assert "# HELP changed new help" in text_of(shown)
-    assert shown.record("same", "1") == ""
+    shown.record("same", "1")
     assert value_of(shown, "same") == "6"
 
 
@@ -282,7 +295,7 @@ def test_a_job_that_is_gone_is_forgotten() -> None:
 
 def test_our_own_metrics_are_well_defined() -> None:
     for definition in (*OWN, *PROCESS):
-        assert definition_fault(definition.name, definition.kind, definition.help) == ""
+        check_definition(definition.name, definition.kind, definition.help)
         assert list(definition.buckets) == sorted(set(definition.buckets))
     assert len({definition.name for definition in (*OWN, *PROCESS)}) == len(OWN) + len(PROCESS)
 
@@ -297,7 +310,7 @@ def everything() -> Metrics:
     told = shown.swap([user(f"user_{kind}", kind, f'of {kind}: "\\\n') for kind in KINDS], keep_unchanged=False)
     assert told == []
     for kind in KINDS:
-        assert shown.record(f"user_{kind}", "1.5") == ""
+        shown.record(f"user_{kind}", "1.5")
     gauges: dict[Definition, list[tuple[str, float]]] = {}
     for definition in OWN:
         for odd in ODD if definition.labels else [""]:
