@@ -19,16 +19,19 @@ MOST_LOOSE_MODULES = 8  # beside the packages of cp/
 
 # What each room may import of ours, besides itself. A module belongs to the room with the longest name that fits.
 ROOMS: dict[str, tuple[str, ...]] = {
-    "cli": ("app", "config", "config/json5", "control", "json_fallback", "log", "platform", "version"),
+    "cli": ("app", "config", "config/json5", "control", "encoding", "json_fallback", "log", "platform", "version"),
     "app": (
         *("catalog", "catalog/http", "config", "cp", "engine", "engine/loop", "engine/ports", "http", "log", "plan"),
         *("platform", "servers"),
     ),
     "servers": ("config", "control", "engine", "log", "plan", "telemetry"),
-    "control": ("engine", "engine/loop", "engine/ports", "http", "log", "plan", "platform"),
-    "telemetry": ("cp", "engine", "engine/loop", "engine/ports", "http", "log", "plan", "telemetry/metrics"),
-    "telemetry/metrics": ("platform",),
-    "http": ("engine/loop", "engine/ports"),
+    "control": ("encoding", "engine", "engine/loop", "engine/ports", "http", "log", "plan", "platform"),
+    "telemetry": (
+        *("cp", "encoding", "engine", "engine/loop", "engine/ports", "http", "log", "plan"),
+        *("platform", "telemetry/metrics"),
+    ),
+    "telemetry/metrics": ("encoding", "platform"),
+    "http": ("engine/loop", "engine/ports", "platform"),
     "engine": ("engine/loop", "engine/ports", "json_fallback", "plan", "platform"),
     "engine/loop": (),
     "engine/ports": ("plan",),
@@ -36,22 +39,23 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("catalog/consul", "catalog/directory", "catalog/etcd", "catalog/http", "engine/loop", "engine/ports", "plan"),
         "platform",
     ),
-    "catalog/consul": ("catalog", "catalog/http", "plan"),
-    "catalog/directory": ("catalog", "json_fallback", "plan", "platform"),
-    "catalog/etcd": ("catalog", "catalog/http", "plan"),
-    "catalog/http": ("catalog", "config", "plan", "platform"),
-    "config": ("config/jobs", "config/json5", "config/services", "config/template", "plan", "platform"),
-    "config/jobs": ("config", "config/json5", "plan", "platform"),
-    "config/services": ("config", "config/json5", "config/template", "plan", "platform"),
+    "catalog/consul": ("catalog", "catalog/http", "encoding", "plan"),
+    "catalog/directory": ("catalog", "encoding", "json_fallback", "plan", "platform"),
+    "catalog/etcd": ("catalog", "catalog/http", "encoding", "plan"),
+    "catalog/http": ("catalog", "config", "encoding", "plan", "platform"),
+    "config": ("config/jobs", "config/json5", "config/services", "config/template", "encoding", "plan", "platform"),
+    "config/jobs": ("config", "config/json5", "encoding", "plan", "platform"),
+    "config/services": ("config", "config/json5", "config/template", "encoding", "plan", "platform"),
     "config/reference": ("config",),
     "config/json5": (),
-    "config/template": (),
-    "log": ("json_fallback", "plan", "platform"),
+    "config/template": ("encoding",),
+    "log": ("encoding", "json_fallback", "plan", "platform"),
     "json_fallback": ("config/json5",),
     "platform": (),
     "plan": (),
     "version": ("cp",),
     "cp": (),
+    "encoding": (),
 }
 
 # Modules whose room is not the one of their own name.
@@ -169,6 +173,31 @@ def test_only_the_one_owner_starts_and_reaps_processes() -> None:
         and node.value.id == "os"
     }
     assert users == {"cp.engine.process"}
+
+
+def test_one_module_puts_errors_of_the_system_into_words() -> None:
+    """What others do with `os.strerror` is to make an error."""
+    asking = {
+        module
+        for module, path in MODULES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "strerror" and ast.unparse(node.value) != "os"
+    }
+    assert asking == {"cp.platform.errors"}
+
+
+def test_one_module_encodes_and_decodes_percent_signs() -> None:
+    """The functions of `urllib.parse`, and a byte as two capital hexadecimal digits, are signs of a second one."""
+    doing = {
+        f"{module}: {ast.unparse(node)}"
+        for module, path in MODULES.items()
+        if module != "cp.encoding.percent"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.ImportFrom) and node.module == "urllib.parse" and "quote" in ast.unparse(node))
+        or (isinstance(node, ast.alias) and node.name == "urlencode")
+        or (isinstance(node, ast.JoinedStr) and ast.unparse(node).find(":02X") > 0)
+    }
+    assert not doing
 
 
 @pytest.mark.parametrize("module", MODULES)
