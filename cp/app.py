@@ -23,8 +23,7 @@ from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
 from cp.log.redaction import Secrets
 from cp.plan import ConsulSettings, EtcdSettings
-from cp.platform.errors import reason_of
-from cp.platform.text import decoded_by_python, file_of, process_environment, to_bytes
+from cp.platform.text import decoded_by_python, file_of, process_environment, reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ import sys
 from time import monotonic
 
 from cp.control.socket_paths import NOBODY, USUAL, user_of_init
-from cp.platform.errors import reason_of
-from cp.platform.text import to_bytes
+from cp.platform.text import reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cp.platform.errors import reason_of
-from cp.platform.text import to_bytes
+from cp.platform.text import reason_of, to_bytes
 
 _CLOSED = 9  # EBADF, without an import of errno
 

@@ -8,8 +8,7 @@ from cp.cli.console import complain, show, write
 from cp.config.errors import ConfigError
 from cp.config.load import render
 from cp.config.source import read
-from cp.platform.errors import reason_of
-from cp.platform.text import process_environment, to_bytes
+from cp.platform.text import process_environment, reason_of, to_bytes
 
 
 def write_rendered(argument: str, out: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.config import interfaces
-from cp.platform.errors import reason_of
+from cp.platform.text import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import _socket
 import os
 import sys
 
-from cp.platform.errors import reason_of
+from cp.platform.text import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

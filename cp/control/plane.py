@@ -82,7 +82,7 @@ class ControlPlane:
         """Serve the listener. Raises ListenError, and the socket is closed then."""
         from cp.control.server import ControlServer
         from cp.control.socket_file import ListenError
-        from cp.platform.errors import reason_of_fd
+        from cp.platform.text import reason_of_fd
 
         try:
             return ControlServer(

@@ -11,8 +11,7 @@ import os
 import stat
 import sys
 
-from cp.platform.errors import reason_of
-from cp.platform.text import from_bytes, to_bytes
+from cp.platform.text import from_bytes, reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
-from cp.engine.standard_input import open_input, open_null
 from cp.plan import INHERIT
-from cp.platform.errors import reason_of
-from cp.platform.text import from_bytes, readable, to_bytes
+from cp.platform.text import from_bytes, readable, reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Processes:
         self._running: dict[int, Process] = {}
         self._groups: set[int] = set()  # groups whose leader is gone while members may be left
         self._groups_limit = GROUPS_LIMIT
-        self._null = open_null()
+        self._null = _open_null()
         self._all_signals = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
         self._terminal: Terminal | None = None  # once a child has got one
         self._sweeping = 0  # running processes whose group is swept
@@ -284,9 +283,41 @@ class Processes:
 
 def _open_input(path: str) -> int:
     try:
-        return open_input(path)
+        return _open(path)
     except OSError as error:
         raise StartError(f"cannot open its standard input {path}: {reason_of(error)}", NOT_EXECUTABLE) from None
+
+
+def _open(path: str) -> int:
+    """A file for a child to read, as a descriptor. OSError if it cannot be opened.
+
+    The loop does not wait: neither for a writer of a FIFO nor for a slow device.
+    """
+    flags = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    fd = os.open(to_bytes(path), os.O_RDONLY | flags)
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if stat.S_ISFIFO(mode):
+            # Readers of a FIFO without a writer are at its end. This one is its own writer: it waits for others.
+            reader, fd = fd, os.open(to_bytes(path), os.O_RDWR | flags)
+            os.close(reader)
+        os.set_blocking(fd, True)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _open_null() -> int:
+    """A standard input that is at its end: /dev/null, or where an image has none, a pipe without a writer."""
+    try:
+        return os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.close(writer)
+        return reader
 
 
 def find_executable(name: str, path: str) -> str:

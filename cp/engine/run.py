@@ -6,7 +6,7 @@ import os
 
 from cp.engine.process import NOT_EXECUTABLE, StartError
 from cp.plan import INHERIT
-from cp.platform.errors import reason_of_fd
+from cp.platform.text import reason_of_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

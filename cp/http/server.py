@@ -14,7 +14,7 @@ from errno import ECONNABORTED, EINTR, EPERM, EPROTO
 
 from cp.http.messages import DEFAULT_LIMITS, NEVER, Limits, Request, Response
 from cp.http.pending import PendingConnection
-from cp.platform.errors import reason_of_fd
+from cp.platform.text import reason_of_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

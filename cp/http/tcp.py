@@ -8,7 +8,7 @@ from __future__ import annotations
 import _socket
 import errno
 
-from cp.platform.errors import reason_of
+from cp.platform.text import reason_of
 
 BACKLOG = 512  # clients that may wait while the loop is busy; the kernel limits it to net.core.somaxconn
 

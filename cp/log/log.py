@@ -7,8 +7,7 @@ import time
 from cp.log.redaction import Secrets
 from cp.log.sink import lost_lines, open_sink
 from cp.plan import LoggingSettings
-from cp.platform.errors import reason_of
-from cp.platform.text import to_bytes
+from cp.platform.text import reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from cp.log.streams import file_channel, stream_channel
-from cp.platform.errors import reason_of
+from cp.platform.text import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

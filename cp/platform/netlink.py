@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cp.platform.address import Address
-from cp.platform.errors import reason_of
-from cp.platform.text import decoded_by_python, file_of, from_bytes
+from cp.platform.text import decoded_by_python, file_of, from_bytes, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,10 +3,13 @@
 Python encodes file names, arguments and variables by the locale. A configuration is UTF-8 everywhere, so a locale with
 another encoding would give children other bytes than the configuration has. Inside the program everything is text, and
 bytes that are not UTF-8 are surrogate escapes: they survive as they are.
+
+The system's errors become text here, too: `no such file or directory`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from _codecs import utf_8_decode
@@ -44,6 +47,28 @@ def file_of(error: OSError) -> str:
     """The name of the file that an error is about; empty if there is none."""
     name = error.filename
     return from_bytes(name) if isinstance(name, bytes) else str(name or "")
+
+
+def reason_of(error: BaseException) -> str:
+    """Why something failed: the system's words, without a capital letter at their start; never empty.
+
+    An error without a number has its own text, or its name if it has no text.
+    """
+    if isinstance(error, OSError) and (error.strerror or error.errno):
+        usual = os.strerror(error.errno or 0)
+        text = error.strerror or usual
+        if text == usual:
+            return text.lower()
+        # The words of a library may have names in them, and begin with one: `SIOCGIFCONF: …`.
+        return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return str(error) or ("out of memory" if isinstance(error, MemoryError) else type(error).__name__)
+
+
+def reason_of_fd(error: OSError) -> str:
+    """Why the kernel opens no descriptor, or does not let epoll watch one."""
+    if error.errno == errno.ENOSPC:  # a full disk has nothing to do with it
+        return "the limit fs.epoll.max_user_watches is reached"
+    return reason_of(error)
 
 
 def decoded_by_python(text: str) -> str:

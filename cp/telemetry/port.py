@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cp.http.errors import ServeError
 from cp.http.tcp import PortError, listen, shown
-from cp.platform.errors import reason_of_fd
+from cp.platform.text import reason_of_fd
 from cp.telemetry.observer import Observer
 from cp.telemetry.server import TelemetryServer as Server
 

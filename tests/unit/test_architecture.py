@@ -183,7 +183,7 @@ def test_one_module_puts_errors_of_the_system_into_words() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr == "strerror" and ast.unparse(node.value) != "os"
     }
-    assert asking == {"cp.platform.errors"}
+    assert asking == {"cp.platform.text"}
 
 
 def test_one_module_encodes_and_decodes_percent_signs() -> None:

@@ -22,9 +22,8 @@ from cp.catalog.protocol import (
 )
 from cp.catalog.wakeup import Wakeup
 from cp.plan import PASSING
-from cp.platform.errors import reason_of
 from cp.platform.inotify import Inotify
-from cp.platform.text import file_of, from_bytes, to_bytes
+from cp.platform.text import file_of, from_bytes, reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog.protocol import CatalogRefused
-from cp.platform.errors import reason_of
-from cp.platform.text import to_bytes
+from cp.platform.text import reason_of, to_bytes
 
 
 class Authorization:

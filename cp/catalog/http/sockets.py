@@ -8,8 +8,7 @@ import time
 from _thread import allocate_lock
 
 from cp.catalog.protocol import CatalogError
-from cp.platform.errors import reason_of
-from cp.platform.text import to_bytes
+from cp.platform.text import reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from cp.platform.errors import reason_of, reason_of_fd
+from cp.platform.text import reason_of, reason_of_fd
 
 
 @pytest.mark.parametrize(
