@@ -24,7 +24,7 @@ END_OF_REQUEST_LINE = b" HTTP/1.1\r\n"
 
 
 def find(root: Path) -> str:
-    """The executable: `CONSUL`, else what scripts/fetch-consul.py prints (it looks on PATH first); or Unavailable."""
+    """The executable: `CONSUL`, or the output of scripts/fetch-consul.py (it looks on PATH first). Or Unavailable."""
     named = os.environ.get("CONSUL")
     if named:
         if not os.access(named, os.X_OK):

@@ -15,7 +15,7 @@ COMMON = ("libc6", "libgcc-s1")
 
 
 class Unavailable(Exception):
-    """A candidate that cannot be had; the message says why, in a few words."""
+    """A candidate is not available; the message gives the reason in a few words."""
 
 
 def output(command: list[str], *, cwd: Path | None = None, environ: dict[str, str] | None = None) -> str:
@@ -56,7 +56,7 @@ def unpack_deb(package: str, cache: Path) -> Path:
 
 
 def debian_tool(package: str, program: str, cache: Path) -> str:
-    """The program on PATH, else out of the package."""
+    """The program on PATH, or otherwise from the package."""
     return shutil.which(program) or str(unpack_deb(package, cache) / "usr/bin" / program)
 
 

@@ -1,6 +1,6 @@
 """A flood: a child writes 100 MB as fast as it can, and the supervisor's log takes it, to a file or to a pipe.
 
-Each line has its number, so that none can be lost unseen. Meanwhile this program is asked for its health over the
+Each line has its number, so that none can be lost unseen. Meanwhile the benchmark queries its health over the
 control socket, again and again: what an answer takes at most is how long a signal or a timer had to wait as well.
 """
 

@@ -32,7 +32,7 @@ NO_WRITING = {"PYTHONDONTWRITEBYTECODE": "1"}
 COPY_SECONDS = 120
 
 Command = tuple[str, ...]
-"""What starts an interpreter: its path, or a dynamic loader with all that it is told."""
+"""The command that starts an interpreter: its path, or a dynamic loader with its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _is_script(executable: str) -> bool:
 
 
 def _unpacked(cache: Path, script: str, version: str, *, bytecode: bool) -> Command:
-    """A Python that scripts/fetch-python.py has unpacked: it needs the loader and the libraries that lie beside it."""
+    """A Python that scripts/fetch-python.py has unpacked: it needs the loader and the libraries beside it."""
     source = Path(script).resolve().parent.parent
     home = cache / f"python-{version}{'' if bytecode else '-no-bytecode'}"
     if not home.exists():

@@ -17,7 +17,7 @@ ORPHANS = 2000
 TIMEOUT_MS = {"orphans": 90_000}
 USUAL_TIMEOUT_MS = 10_000
 HOPELESS = 3
-"""A candidate that failed to start the application so many times is not tried again."""
+"""The number of failed starts after which a candidate is not tried again."""
 HOPE_SECONDS = 3
 """So long is waited for orphans to be reaped by a candidate of which that is not expected."""
 

@@ -23,7 +23,7 @@ SETTLE_SECONDS = 5.0  # the jobs have started, the watches know their services, 
 
 
 def configuration(bench: Bench, consul: str, control: str) -> str:
-    """The jobs run until they are told to end; the first one is the application that everything waits for."""
+    """The jobs run until they get SIGTERM; the first one is the application that everything waits for."""
     check = {"exec": "/bin/true", "interval": 1, "ttl": 5}
     jobs = [{"name": f"job-{number}", "exec": [bench.app, "sleep"], "health": check} for number in range(JOBS)]
     watches = [{"name": f"busy-{number}", "interval": 1} for number in range(WATCHES)]

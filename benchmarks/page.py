@@ -94,7 +94,7 @@ def _by_python(samples: Samples, versions: list[str]) -> str:
 
 
 def sections(results: Results) -> dict[str, str]:
-    """What stands between the markers of the page, by their names."""
+    """The parts between the markers of the page, by their names."""
     held, last = report.budgets(results.samples)
     machine = "\n".join(f"- {line}" for line in [results.machine, *results.versions, results.how])
     warning = "**NOISY: the machine was busy with other things. Use these figures only for a first impression.**\n\n"

@@ -173,7 +173,7 @@ def pilot(app: str, python: tuple[str, ...], archive: Path, config: str, name: s
 
 
 def collect(app: str, cache: Path, python: str, archive: Path) -> tuple[list[Candidate], dict[str, str]]:
-    """All candidates that need no catalogue, in the order of the table; and for those that cannot be had, why not."""
+    """All candidates that need no catalogue, in the order of the table; and why others are not available."""
     makers: list[tuple[str, Callable[[], Candidate]]] = [
         (PILOT, lambda: pilot(app, (python,), archive, '{"services":[]}')),
         ("tini", lambda: tini(app, cache)),

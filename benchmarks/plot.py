@@ -23,7 +23,7 @@ LOWER, UPPER = 0.1, 0.9
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: a candidate and its figures. Without figures `reason` stands there."""
+    """One row: a candidate and its figures. Without figures, the row shows `reason`."""
 
     label: str
     values: tuple[float, ...] = ()
@@ -45,7 +45,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Where a value stands. On a logarithmic axis it starts at `start`, else at 0."""
+    """The position of a value. A logarithmic axis starts at `start`, and any other at 0."""
 
     start: float
     end: float
@@ -92,7 +92,7 @@ def axis_for(bars: Sequence[Bar], *, logarithmic: bool) -> Axis:
 
 
 def bars(title: str, unit: str, rows: Sequence[Bar], *, logarithmic: bool, note: str = "") -> str:
-    """The picture. `unit` stands below the axis and after each number; `note` below the title."""
+    """The picture. `unit` is below the axis and after each number; `note` is below the title."""
     axis = axis_for(rows, logarithmic=logarithmic)
     height = TOP + ROW * len(rows) + BOTTOM
     bottom = TOP + ROW * len(rows)

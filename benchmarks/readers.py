@@ -36,7 +36,7 @@ SETTLE_SECONDS = 3.0  # the jobs have ended, and all that is loaded late is load
 
 
 def configuration(bench: Bench, port: int) -> str:
-    """Jobs that run once, and an application that runs until it is told to end."""
+    """Jobs that run once, and an application that runs until it gets SIGTERM."""
     jobs: list[dict[str, object]] = [{"name": f"job-number-{number}", "exec": "/bin/true"} for number in range(JOBS)]
     jobs.append({"name": "app", "exec": [bench.app], "main": True, "logging": {"raw": True}})
     # Its argument tells it from the application, which reports in the same FIFO.

@@ -16,7 +16,7 @@ SCHEMA = 1
 class Results:
     """What was measured, with what, and how far it can be trusted. All texts are for people; none has a path in it.
 
-    `missing`: what could not be had, and why. `noise`: what disturbed the run; `noisy` if that is too much.
+    `missing`: what was not available, and why. `noise`: what disturbed the run; `noisy` if that is too much.
     """
 
     samples: Samples

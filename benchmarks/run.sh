@@ -5,7 +5,7 @@
 #        --write puts the figures and plots into docs/performance.md as well, --render does so with those of the last run
 # Environment: PYTHON   the interpreter to measure with (default: python3)
 #              PYTHONS  more interpreters to measure the start on, than those on PATH and under a pyenv root
-#              CONSUL   the consul executable (default: the one on PATH, else what scripts/fetch-consul.py brings)
+#              CONSUL   the consul executable (default: the one on PATH, or the one of scripts/fetch-consul.py)
 #              CC       the C compiler (default: cc)
 set -eu
 . "$(dirname -- "$0")/../scripts/lib.sh"

@@ -26,7 +26,7 @@ STOP_SECONDS = 10
 class Bench:
     """What every scene needs: where things are, and where figures go.
 
-    `python` is the measured interpreter; `folder` is for this run only; `agent` is None where no Consul can be had.
+    `python` is the measured interpreter; `folder` is for this run only; `agent` is None if no Consul is available.
     """
 
     python: str

@@ -71,7 +71,7 @@ def _measure(bench: Bench, agent: Agent, pilot: Candidate, measure: str, changes
 
 
 def measure_floor(bench: Bench, agent: Agent) -> None:
-    """The least that can be had: a thread of Python reads the answer of its blocking query, on a kept connection."""
+    """The lower limit: a thread of Python reads the answer of its blocking query, on a kept connection."""
     agent.put_instance("floor", 1)
     answered: list[int] = []
     news, asked = threading.Event(), threading.Event()

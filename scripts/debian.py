@@ -70,7 +70,7 @@ class Source(NamedTuple):
 
 
 class Refused(Exception):
-    """The program cannot be had; the text says why, and what would help."""
+    """The program is not available; the text gives the reason, and a remedy."""
 
 
 def distribution(os_release: str) -> str:
@@ -121,7 +121,7 @@ def deb822_sources(text: str) -> Iterator[Source]:
 
 def mirrors(found: Iterable[Source], name: str) -> list[str]:
     """The URIs that may be archives of the whole distribution, the likeliest first: neither security fixes alone, nor
-    (as far as can be told) the packages of others."""
+    (as far as the lists show it) the packages of others."""
     whole = [each for each in found if "main" in each.components and not set(each.suite) & set("-/")]
     uris = dict.fromkeys(each.uri for each in whole if not each.uri.startswith("cdrom:"))
     return sorted(uris, key=lambda uri: uri.rstrip("/").rpartition("/")[2] != name)
@@ -214,7 +214,7 @@ def fetch(program: Program, folder: Path, uri: str, release: Release, keyring: K
 
 
 def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
-    """The program on PATH if it `suits`, else the one in `folder`, where it is put if it is not there. Refused."""
+    """The program on PATH if it `suits`, or the one in `folder`, which is installed there first. Raises Refused."""
     there = shutil.which(program.name)
     if there and suits(there):
         return Path(there)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints the path of a Consul to test with: `consul` on PATH, else the distribution's package of version 1.8.7.
+"""Prints the path of a Consul to test with: `consul` on PATH, or the distribution's package of version 1.8.7.
 
     scripts/fetch-consul.py [FOLDER]      (default: .cache/consul)
 
 No current release of Debian or Ubuntu has that package, so an older release of the same distribution gives it; how,
-and what the variable APT_MIRROR does, is told in debian.py.
+and what the variable APT_MIRROR does, is described in debian.py.
 """
 
 from __future__ import annotations

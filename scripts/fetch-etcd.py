@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints the path of an etcd to test with: `etcd` on PATH if it is 3.4, else the distribution's package.
+"""Prints the path of an etcd to test with: `etcd` on PATH if it is 3.4, or the distribution's package.
 
     scripts/fetch-etcd.py [FOLDER]      (default: .cache/etcd)
 
 The tests need a server that speaks both APIs: 3.3 has v3 at another place, and v2 is broken in 3.5. How the package is
-fetched, and what the variable APT_MIRROR does, is told in debian.py.
+fetched, and what the variable APT_MIRROR does, is described in debian.py.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints the path of an openssl, for the certificates of the tests: the one on PATH, else the distribution's package.
+"""Prints the path of an openssl, for the certificates of the tests: the one on PATH, or the distribution's package.
 
     scripts/fetch-openssl.py [FOLDER]      (default: .cache/openssl)
 
-A system with nothing but Python has the library and not the program. How it is fetched without installing it, and what
-the variable APT_MIRROR does, is told in debian.py.
+A system with only Python has the library and not the program. How it is fetched without installing it, and what
+the variable APT_MIRROR does, is described in debian.py.
 """
 
 from __future__ import annotations

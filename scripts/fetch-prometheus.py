@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Prints the path of a Prometheus to test with: `prometheus` on PATH, else the distribution's package.
+"""Prints the path of a Prometheus to test with: `prometheus` on PATH, or the distribution's package.
 
     scripts/fetch-prometheus.py [FOLDER]      (default: .cache/prometheus)
 
-How it is fetched without installing it, and what the variable APT_MIRROR does, is told in debian.py.
+How it is fetched without installing it, and what the variable APT_MIRROR does, is described in debian.py.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 #   N is for each target (default: 60); --keep puts the best inputs into tests/fuzz/corpus/, which the tests replay.
 #   --help names the targets.
 # Environment: PYTHON  the Python to search with: 3.12 to 3.14 (default: the newest of these that this machine has)
-# What is found lies in .cache/fuzz/. One search runs at a time, and lets everything else on the machine go first.
+# Findings are in .cache/fuzz/. One search runs at a time, with a lower priority than everything else on the machine.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 

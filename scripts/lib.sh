@@ -1,6 +1,6 @@
 # What the scripts share. POSIX sh; to be sourced. Sets `root`, and changes to it.
 #
-# Everything that is fetched or made lies in .cache/ and dist/ in the repository: HOME is not needed.
+# All downloads and results are in .cache/ and dist/ in the repository: HOME is not needed.
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root" || exit 1
@@ -37,7 +37,7 @@ list_pythons() {
     done | sort -t . -k 1,1n -k 2,2n -s | awk '!seen[$1]++'
 }
 
-# Prints the Python to use: $PYTHON, or python3, or the newest that there is.
+# Prints the Python to use: $PYTHON, or python3, or the newest one of this machine.
 choose_python() {
     if [ -n "${PYTHON:-}" ]; then
         usable_python "$PYTHON" || die "cannot use PYTHON=$PYTHON: it is no CPython of 3.10 or newer"
@@ -58,7 +58,7 @@ environment_pip() {
     "$folder/bin/python" -m pip --quiet "$@"
 }
 
-# Prints this Python if it has pip, else another of this machine that has, or nothing.
+# Prints this Python if it has pip, or another one of this machine that has pip, or nothing.
 first_with_pip() {
     {
         echo "$1"
@@ -99,7 +99,7 @@ make_venv() {
     die "cannot make a virtual environment with $1: it has neither ensurepip nor pip; install python$version-venv (Debian, Ubuntu) or python3-pip"
 }
 
-# make_environment PYTHON FOLDER LOCK: a virtual environment with exactly the packages of a lock; made anew if that changed.
+# make_environment PYTHON FOLDER LOCK: a virtual environment with exactly the packages of a lock; made again if the lock changed.
 make_environment() {
     stamp=$2/.lock
     if cmp -s "$3" "$stamp" && "$2/bin/python" -c '' 2>/dev/null; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the lock files anew: the newest versions that pyproject.toml allows, with their hashes.
+# Writes the lock files again: the newest versions that pyproject.toml allows, with their hashes.
 # Usage: scripts/lock.sh
 set -eu
 . "$(dirname -- "$0")/lib.sh"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Passes all tests, on a machine with nothing but Python 3.10 or newer and a network to the package registries.
+# Runs all checks and tests. The machine needs only Python 3.10 or newer and access to the package registries.
 # Usage: scripts/test.sh [arguments of pytest]
 #   Without a test among the arguments it checks the sources first (ruff, codespell, mypy). With one it only runs that:
 #   scripts/test.sh tests/unit/engine/test_trigger.py takes two seconds.
@@ -65,7 +65,7 @@ export HYPOTHESIS_STORAGE_DIRECTORY="$cache/hypothesis"
 # A few tests, in the order in which they are written; the start of other processes would take longer than they do.
 [ "$named" != file ] || exec "$tests/bin/python" -m pytest "$@"
 
-# run ARGUMENTS OF PYTEST: that no test is left for one of the two parts is no failure.
+# run ARGUMENTS OF PYTEST: it is not a failure if one of the two parts has no test.
 run() {
     status=0
     "$tests/bin/python" -m pytest "$@" || status=$?

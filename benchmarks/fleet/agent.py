@@ -1,4 +1,4 @@
-"""The simulated Consul: what it knows, how long it takes, and what it does when it is asked for too much."""
+"""The simulated Consul: its data, the time that requests take, and its behaviour under too many requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUEUE = 20_000  # requests that wait at the same time, a second's work or two; t
 
 
 class Answer:
-    """Its status; the index and the healthy instances of a service, if it was asked for them."""
+    """Its status; the index and the healthy instances of a service, if the request queried them."""
 
     __slots__ = ("index", "instances", "status")
 
@@ -124,7 +124,7 @@ class Agent:
                     question.done(None)
 
     def come_back(self, *, empty: bool) -> None:
-        """With what it knew, though checks have run out meanwhile; or with nothing, its indexes beginning anew."""
+        """With its old data, although checks have run out meanwhile; or empty, with indexes that begin again."""
         self.away = False
         self._free_at, self._waiting = self._world.now, 0
         if empty:

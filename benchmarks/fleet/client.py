@@ -103,7 +103,7 @@ class Call:
         self._attempt()
 
     def break_off(self) -> None:
-        """The connection is closed; nobody hears of it any more."""
+        """The connection is closed; nobody gets an answer any more."""
         self._ended = None
         if self._question is not None:
             self._question.open = False

@@ -39,7 +39,7 @@ class Figures:
     peak: int  # of the busiest second
     p99: float  # of all seconds
     refused: int  # because too many waited
-    healed: float | None  # seconds until all instances were healthy, for good; None: at the end some were not
+    healed: float | None  # seconds until all instances were healthy, permanently; None: at the end some were not
     missing: int  # instances that were not healthy at the end
     stale: int  # instances with a watch that did not know the truth at the end
     seconds: float

@@ -15,7 +15,7 @@ class World:
         self.now = 0.0
         self.random = random.Random(seed)
         self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
-        self._number = 0  # events of one moment happen in the order in which they were asked for
+        self._number = 0  # events of one moment happen in the order of their requests
 
     def __call__(self) -> float:
         return self.now

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
-DEADLINE = 20.0  # seconds until what is told must have happened; it takes one or two
+DEADLINE = 20.0  # seconds until the described effect must have happened; it takes one or two
 LOOK_EVERY = 0.02
 
 _never = threading.Event()
 
 
 class Failed(Exception):
-    """Something did not happen as told."""
+    """Something did not happen as described."""
 
 
 def say(text: str = "") -> None:
@@ -198,7 +198,7 @@ class Scene:
         front.shows("upstreams of the front: 127")
 
         say("\n== 4. A new version: v1 is stopped, v2 starts on another port, the front follows")
-        say("   Look at the order: out of the catalogue, then preStop, and only then is the application told to end.")
+        say("   Look at the order: out of the catalogue, then preStop, and only then the application gets SIGTERM.")
         web.signal(signal.SIGTERM)
         web.shows("Deregistering service: web")
         web.shows("preStop:")
@@ -236,7 +236,7 @@ def main() -> int:
         except Failed as failure:
             say(f"\nFAILED: {failure}")
             for pilot in scene.pilots:
-                say(f"\nWhat {pilot.name} said:\n{pilot.output()}")
+                say(f"\nThe output of {pilot.name}:\n{pilot.output()}")
             return 1
         except BrokenPipeError:  # nobody looks any more; what Python itself would still write must not fail as well
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -244,7 +244,7 @@ def main() -> int:
         finally:
             for pilot in scene.pilots:
                 pilot.close()
-    say("\nAll happened as told. The configurations are in examples/demo/, README.md says where to go on.")
+    say("\nEverything happened as described. The configurations are in examples/demo/; README.md has the next steps.")
     return 0
 
 

@@ -239,5 +239,5 @@ def test_the_demo_builds_the_archive_and_plays_its_scene(tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     steps = re.findall(r"^== (\d)", done.stdout, re.M)
     assert steps == ["0", "1", "2", "3", "4", "5", "6"]
-    assert done.stdout.rstrip().splitlines()[-1].startswith("All happened as told.")
+    assert done.stdout.rstrip().splitlines()[-1].startswith("Everything happened as described.")
     assert list(tmp_path.iterdir()) == [], "it left something behind"
