@@ -113,7 +113,7 @@ def metrics() -> str:
 def keys(dialect: str, path: str = "") -> str:
     rows = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
     for key in keys_of(dialect, path):
-        cells = (f"`{key.name}`", one_of(key.types), default_of(key), meaning_of(key, dialect))
+        cells = (f"`{key.name}`", listed(key.types, "or"), default_of(key), meaning_of(key, dialect))
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows)
 
@@ -131,7 +131,8 @@ def meaning_of(key: Key, dialect: str) -> str:
     sentences = [key.meaning]
     values = [written(value) for value in key.values]
     if len(values) <= MOST_VALUES and any(value not in key.meaning for value in values):
-        sentences.append(f"{'Either' if len(values) == 2 else 'One of'} {one_of(values)}.")
+        either = len(values) == 2
+        sentences.append(f"{'Either' if either else 'One of'} {listed(values, 'or' if either else 'and')}.")
     if isinstance(key.most, int) and key.most < LARGEST:
         sentences.append(f"From {key.least} to {key.most}.")
     elif (isinstance(key.least, int) and key.least > 0) or key.least == "1ms":
@@ -143,8 +144,8 @@ def meaning_of(key: Key, dialect: str) -> str:
     return " ".join(sentences)
 
 
-def one_of(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+def listed(words: Sequence[str], conjunction: str) -> str:
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}" if len(words) > 1 else words[0]
 
 
 def written(value: Json) -> str:

@@ -5,10 +5,12 @@ Each module of the standard library on that way would cost every start of every 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
+import tarfile
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -183,3 +185,17 @@ def test_little_of_ours_comes_before_the_application(built_archive: Path) -> Non
 
     assert len(blobs.in_order) <= MOST_MODULES
     assert sum(blobs.sizes[name] for name in blobs.in_order) <= MOST_BYTES
+
+
+@pytest.mark.smoke
+def test_the_table_of_keys_is_in_the_archive_and_no_start_loads_it(built_archive: Path) -> None:
+    """It is for tools: what reads a package of the archive leaves it there."""
+    blobs = blobs_of(built_archive)
+    with zipfile.ZipFile(built_archive) as archive:
+        sources = io.BytesIO(archive.read("_bootstrap/sources.tar"))
+    with tarfile.open(fileobj=sources) as tar:
+        shipped = tar.getnames()
+
+    assert "cp/config/reference/tree.py" in shipped
+    loaded = blobs.start.union(*blobs.kept.values())
+    assert not [name for name in loaded if name.startswith("cp.config.reference")]

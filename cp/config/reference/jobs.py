@@ -24,7 +24,7 @@ EVENTS = (
 _LOGGING = Key(
     "logging",
     "object",
-    "[Where the output goes](jobs.md#logging).",
+    "[Where the output](jobs.md#logging) of the job or of its check goes.",
     {"raw": True},
     keys=(
         Key(
@@ -40,7 +40,7 @@ _LOGGING = Key(
 _WHEN = Key(
     "when",
     "object",
-    "[What starts the job](jobs.md#when).",
+    "[The event or the interval](jobs.md#when) that starts the job.",
     {"source": "prepare", "once": "exitSuccess"},
     default_words="at the start, once",
     keys=(
@@ -83,8 +83,8 @@ _WHEN = Key(
         Key(
             "timeout",
             "duration",
-            "How long the job waits for the event. Then the event is `timerExpired`, and the job is done. If it is the "
-            "main job, everything stops with exit code 1.",
+            "The time limit of the wait for the event. After it the event is `timerExpired`, and the job is done. If "
+            "it is the main job, everything stops with exit code 1.",
             "5m",
             needs=("once", "each"),
             excludes=("interval",),
@@ -125,7 +125,8 @@ _HEALTH = Key(
         Key(
             "timeout",
             "duration",
-            "The time limit of one check. Then ContainerPilot kills it, and it has failed. 0 means no limit.",
+            "The time limit of one check. After it ContainerPilot kills the check, and the check has failed. 0 means "
+            "no limit.",
             "2s",
             default_key="interval",
         ),
@@ -146,13 +147,13 @@ _HEALTH = Key(
 _JOBS = Key(
     "jobs",
     "array of objects",
-    "[What runs](jobs.md#jobs).",
+    "[The jobs](jobs.md#jobs): all that runs.",
     [{"name": "app", "exec": ["/app/server", "--port", "8000"]}, {"name": "prepare", "exec": "/app/prepare.sh"}],
     keys=(
         Key(
             "name",
             "string",
-            "The name, not blank. The events of the job have it as their source. "
+            "The name, which must not be blank. It is the source of the events of the job. "
             "[Several jobs may share one](jobs.md#jobs-of-one-name), with a warning.",
             "app",
             required=True,
@@ -160,16 +161,16 @@ _JOBS = Key(
         Key(
             "exec",
             "command",
-            "The command that runs. A job without it has only a health check, a registration, or events that others "
-            "wait for.",
+            "The command that runs. A job without it has only a health check, a registration, or events that "
+            "other jobs wait for.",
             ["/app/server", "--port", "8000"],
         ),
         _WHEN,
         Key(
             "main",
             "boolean",
-            "When this job is done, everything is stopped, and ContainerPilot ends with its exit code. Only one job "
-            "can be the main job.",
+            "When the main job is done, ContainerPilot stops everything and ends with the exit code of the job. Only "
+            "one job can be the main job.",
             True,
             default=False,
             needs=("exec",),
@@ -191,7 +192,7 @@ _JOBS = Key(
         Key(
             "successExitCodes",
             ("integers", "integer"),
-            "[Exit codes](jobs.md#successexitcodes) that are a success, besides 0.",
+            "[Exit codes](jobs.md#successexitcodes) that mean success, besides 0.",
             [143],
             least=0,
             most=255,
@@ -201,8 +202,8 @@ _JOBS = Key(
         Key(
             "restarts",
             ("integer", "string"),
-            '[How many times](jobs.md#restarts) the job is started again after it ends: a number, `"unlimited"`, or '
-            '`"never"`.',
+            "[How many times](jobs.md#restarts) ContainerPilot starts the job again after it ends: a number, "
+            '`"unlimited"` or `"never"`.',
             3,
             default="never",
             default_words='`"never"`; `"unlimited"` with `when.interval`',
@@ -214,7 +215,7 @@ _JOBS = Key(
         Key(
             "timeout",
             "duration",
-            "The time limit of one run. Then ContainerPilot kills it, and the run has failed.",
+            "The time limit of one run. After it ContainerPilot kills the run, and the run has failed.",
             "30s",
             default_words="none; `when.interval` for a periodic job",
             least="1ms",
@@ -223,14 +224,15 @@ _JOBS = Key(
         Key(
             "stopTimeout",
             "duration",
-            "How long the jobs that wait for `stopping` of this job may delay its end. 0 means no limit.",
+            "The time by which the jobs that wait for `stopping` of this job may delay its end. 0 means no limit.",
             "20s",
         ),
         _HEALTH,
         Key(
             "port",
             "integer",
-            "The port of the service. [Registers the job](jobs.md#port) in the catalogue while it is healthy.",
+            "The port of the service. With a port, ContainerPilot [registers the job](jobs.md#port) in the catalogue "
+            "while it is healthy.",
             8000,
             least=1,
             most=LAST_PORT,
@@ -270,7 +272,7 @@ _JOBS = Key(
 _WATCHES = Key(
     "watches",
     "array of objects",
-    "[Other services](jobs.md#watches) that are followed in the catalogue.",
+    "[Services](jobs.md#watches) that ContainerPilot watches in the catalogue.",
     [{"name": "database", "interval": 10}],
     keys=(
         Key(

@@ -64,10 +64,10 @@ class Key:
     Others: without one of the keys in `needs` beside it, the key is an error or has no effect, and so it is beside one
     of those in `excludes`. `keys` are those of the object, or of each object of the array.
 
-    `since` has the version for each dialect in which the original did not have the key; what is inside of an object is
-    as new as the object, see `tree.since`. `environment` is a variable of
-    the environment with the same meaning; it wins over the key unless `environment_is_default`. A `secret` is masked
-    in all messages. `deprecated` names what replaces the key.
+    `since` has the version for each dialect in which the original did not have the key. The keys of an object are at
+    least as new as the object, see `tree.since`. `environment` is a variable of the environment with the same meaning;
+    it wins over the key unless `environment_is_default`. A `secret` is masked in all messages. `deprecated` names what
+    replaces the key.
     """
 
     __slots__ = (

@@ -18,7 +18,7 @@ from cp.config.reference.shared import (
 _SERVICES = Key(
     "services",
     "array of objects",
-    "[What is registered](configuration.md#services) while its health check passes.",
+    "[The services](configuration.md#services) that ContainerPilot registers while their health checks pass.",
     [{"name": "app", "port": 8000, "poll": 5, "ttl": 15}],
     keys=(
         Key(
@@ -56,7 +56,8 @@ _SERVICES = Key(
         Key(
             "timeout",
             "duration",
-            "The time limit of `health`. Then ContainerPilot kills the check, and it has failed. 0 means no limit.",
+            "The time limit of `health`. After it ContainerPilot kills the check, and the check has failed. 0 means no "
+            "limit.",
             "2s",
             least="0s",
             needs=("health",),
@@ -86,7 +87,7 @@ _SERVICES = Key(
 _BACKENDS = Key(
     "backends",
     "array of objects",
-    "[Other services](configuration.md#backends) that are followed in the catalogue.",
+    "[Services of others](configuration.md#backends) that ContainerPilot watches in the catalogue.",
     [{"name": "database", "poll": 10, "onChange": "/app/reconnect.sh"}],
     keys=(
         Key("name", "string", "The name of the service.", "database", required=True),
@@ -108,7 +109,7 @@ _BACKENDS = Key(
         Key(
             "timeout",
             "duration",
-            "The time limit of `onChange`. Then ContainerPilot kills it. 0 means no limit.",
+            "The time limit of `onChange`. After it ContainerPilot kills the command. 0 means no limit.",
             "30s",
             least="0s",
         ),
@@ -144,7 +145,7 @@ _TASKS = Key(
         Key(
             "timeout",
             "duration",
-            "The time limit of one run. Then ContainerPilot kills it.",
+            "The time limit of one run. After it ContainerPilot kills the run.",
             "2m",
             default_key="frequency",
             least="1ms",
@@ -170,7 +171,7 @@ _COPROCESSES = Key(
         Key(
             "restarts",
             ("integer", "string"),
-            "How many times the process is started again after it ends, whatever its exit code: a number, "
+            "How many times ContainerPilot starts the process again after it ends, whatever its exit code: a number, "
             '`"unlimited"`, or `"never"`.',
             3,
             default="never",
@@ -202,7 +203,7 @@ _HOOKS = (
     Key(
         "onStart",
         "command",
-        "The old name of `preStart`. It gets a warning.",
+        "The old name of `preStart`. ContainerPilot warns about it.",
         "/app/configure.sh",
         excludes=("preStart",),
         deprecated="preStart",
@@ -266,7 +267,7 @@ _TELEMETRY = telemetry(
                 Key(
                     "timeout",
                     "duration",
-                    "The time limit of `check`. Then ContainerPilot kills it. 0 means no limit.",
+                    "The time limit of `check`. After it ContainerPilot kills the command. 0 means no limit.",
                     "2s",
                     least="0s",
                 ),

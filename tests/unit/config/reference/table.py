@@ -91,8 +91,8 @@ def with_key(dialect: str, path: str, value: Any, *, needs: bool = True) -> dict
         jobs = _named(keys, "jobs")
         _put(root, keys, jobs, jobs.example)
     at = root
-    *around, last = path.split(".")
-    for name in around:
+    *parents, last = path.split(".")
+    for name in parents:
         key = _named(keys, name.removesuffix("[]"))
         _put(at, keys, key, key.example)
         at = at[key.name][0] if name.endswith("[]") else at[key.name]
@@ -103,6 +103,16 @@ def with_key(dialect: str, path: str, value: Any, *, needs: bool = True) -> dict
         for name in key.needs:
             at.pop(name, None)
     return root
+
+
+def around(configuration: dict[str, Any], path: str) -> dict[str, Any]:
+    """The object in a configuration that has the key at this path, in the first element of each array."""
+    at: Any = configuration
+    for name in path.split(".")[:-1]:
+        at = at[name.removesuffix("[]")]
+        at = at[0] if name.endswith("[]") else at
+    found: dict[str, Any] = at
+    return found
 
 
 def _named(keys: tuple[Key, ...], name: str) -> Key:

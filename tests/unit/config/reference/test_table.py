@@ -18,6 +18,7 @@ from tests.unit.config.reference.table import (
     KEYS,
     MACHINES,
     Outcome,
+    around,
     differences,
     loaded,
     objects,
@@ -111,14 +112,53 @@ def of_sibling(dialect: str, path: str, key: Key) -> Any:
     """The value of the key beside this one that counts in its place."""
     parent, _, _ = path.rpartition(".")
     sibling = KEYS[dialect, f"{parent}.{key.default_key}"]
-    at: Any = with_key(dialect, path, ABSENT)
-    for name in parent.split("."):
-        at = at[name.removesuffix("[]")]
-        at = at[0] if name.endswith("[]") else at
-    value = at[sibling.name]
+    value = around(with_key(dialect, path, ABSENT), path)[sibling.name]
     if "seconds" in sibling.types:
         return f"{value}s"
     return " ".join(value) if isinstance(value, list) else value
+
+
+# Defaults in words that depend on another key: this key, with what beside it, and the default written out.
+CONDITIONAL: list[tuple[str, str, dict[str, Any], Any]] = [
+    (JOBS, "jobs[].when", {}, {"once": "startup", "source": "global"}),
+    (JOBS, "jobs[].when.source", {"once": "startup"}, "global"),
+    (JOBS, "jobs[].stdin", {"main": True}, "inherit"),
+    (JOBS, "jobs[].restarts", {"when": {"interval": "7s"}}, "unlimited"),
+    (JOBS, "jobs[].timeout", {"when": {"interval": "7s"}}, "7s"),
+    (JOBS, "jobs[].id", {}, "app-host"),
+    (JOBS, "telemetry.metrics[].help", {}, "counter app_orders"),
+    *((dialect, "consul.address", {}, "127.0.0.1:8500") for dialect in ROOTS),
+    *((dialect, "consul.scheme", {}, "http") for dialect in ROOTS),
+]
+# Defaults in words that the system, Consul, etcd or the place of the socket decides: the plan has nothing there.
+DECIDED_LATER = {"cafile", "capath", "servername", "datacenter", "dc", "api", "socket"}
+
+
+@pytest.mark.parametrize(("dialect", "path", "beside", "default"), CONDITIONAL)
+def test_a_default_in_words_is_that_of_the_reader(
+    dialect: str, path: str, beside: dict[str, Any], default: Any
+) -> None:
+    def read(value: Any) -> Outcome:
+        configuration = with_key(dialect, path, value)
+        around(configuration, path).update(beside)
+        return loaded(dialect, configuration)
+
+    without = read(ABSENT)
+    assert without.plan is not None
+    assert without.plan == read(default).plan
+
+
+@some(lambda key: key.default_words)
+def test_each_default_in_words_is_tested(dialect: str, path: str) -> None:
+    if (dialect, path) in [(of, at) for of, at, *_ in CONDITIONAL]:
+        return
+    key = KEYS[dialect, path]
+    assert key.name in DECIDED_LATER
+    without = loaded(dialect, with_key(dialect, path, ABSENT)).plan
+    written = loaded(dialect, with_key(dialect, path, key.example)).plan
+    assert without is not None
+    assert written is not None
+    assert all(before in NOTHING for before, _ in differences(without, written).values())
 
 
 NOTHING = (None, "", (), 0, 0.0, False)
@@ -305,11 +345,7 @@ def test_a_key_beside_one_that_excludes_it_is_reported(dialect: str, path: str) 
         parent = path.removesuffix(key.name)
         assert key.name in KEYS[dialect, parent + other].excludes
         configuration = with_key(dialect, path, key.example)
-        at: Any = configuration
-        for name in parent.split(".")[:-1]:
-            at = at[name.removesuffix("[]")]
-            at = at[0] if name.endswith("[]") else at
-        at[other] = KEYS[dialect, parent + other].example
+        around(configuration, path)[other] = KEYS[dialect, parent + other].example
         assert loaded(dialect, configuration).complaints
 
 
