@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
@@ -125,6 +126,34 @@ def test_a_module_imports_only_what_its_room_may_know(module: str) -> None:
         if room_of(each.module) not in allowed
     ]
     assert not forbidden, "\n".join(forbidden)
+
+
+def circle(arrows: Mapping[str, Iterable[str]]) -> list[str]:
+    """The names along one circle of arrows; empty if there is none."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports for annotations count: who reads a module must read those that it names."""
+    assert not circle({module: {each.module for each in imports(path)} - {module} for module, path in MODULES.items()})
+
+
+def test_no_rooms_know_each_other_in_a_circle() -> None:
+    """A package and the packages inside of it are one room here: their modules are compared above."""
+    arrows: dict[str, set[str]] = {}
+    for room, allowed in ROOMS.items():
+        outer = room.partition("/")[0]
+        arrows.setdefault(outer, set()).update({each.partition("/")[0] for each in allowed} - {outer})
+    assert not circle(arrows)
+
+
+def test_a_circle_is_found() -> None:
+    assert set(circle({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]})) == {"a", "b", "c"}
 
 
 def test_ports_exist_for_the_type_checker_only() -> None:
