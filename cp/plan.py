@@ -254,6 +254,7 @@ class DirectorySettings(Record):
     path: str
 
 
+MASK = "********"  # in place of a secret
 SHORTEST_MASKED = 8  # characters of a value that `logging.mask` masks
 
 

@@ -5,6 +5,8 @@ The time is linear in the bytes, whatever they are: a child knows the secrets th
 
 from __future__ import annotations
 
+from cp import plan
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int]  # where something begins and ends
 
-MASK = b"********"
 SHORTEST = 8  # bytes of a line of a longer text, at least, to be masked on its own
+MASK = plan.MASK.encode()
 LONGEST_ESCAPE = 8  # bytes that stand for one: \\u0041 inside of a JSON string, %5Cu0041 in a URL
 DEPTH = 2  # JSON in JSON, JSON in a URL
 
@@ -52,7 +54,7 @@ class Matcher:
         self.overlap = LONGEST_ESCAPE * max(map(len, needles), default=0)
 
     def masked(self, data: bytes) -> bytes:
-        """The bytes with MASK in the place of each text. Line ends stay."""
+        """The bytes with `plan.MASK` in the place of each text. Line ends stay."""
         return _replaced(data, self.spans(data))
 
     def masked_lines(self, data: bytes, expected: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[bytes, ...]]:

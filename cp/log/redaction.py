@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cp.plan import SHORTEST_MASKED
+from cp.plan import MASK, SHORTEST_MASKED
 from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
@@ -25,11 +25,18 @@ URLS = ("CONSUL_HTTP_ADDR", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_pr
 FORMER = 2  # values of a variable before the current one that are masked in the output of jobs
 FORMER_SECRETS = 15  # values of a setting or a token file before the current one that are masked in what we say
 
-_MASK = "********"
 _FILE_LIMIT = 4096  # bytes of a file that holds a token
 _LONG_USER = 20  # characters of a user without a password, at least, to be a token; `git` is none
 _AUTHORITY = 1024  # characters of what may stand before the host in a URL
 _AUTHORITY_ENDS = '/?# \t\r\n"<>`\\'
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """A text without these secrets, for other threads than the loop's, to which `Secrets` belongs."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, MASK)
+    return text
 
 
 class Secrets:
@@ -211,10 +218,10 @@ def _masked_urls(text: str) -> str:
         info = _user_info(text, start)
         user, colon, password = info.partition(":")
         if colon and password:
-            pieces += (text[done:start], user, ":", _MASK)
+            pieces += (text[done:start], user, ":", MASK)
             done = start + len(info)
         elif len(user) >= _LONG_USER:
-            pieces += (text[done:start], _MASK)
+            pieces += (text[done:start], MASK)
             done = start + len(info)
         start = text.find("://", start)
     return "".join(pieces) + text[done:] if pieces else text

@@ -9,6 +9,7 @@ from base64 import b64encode
 from cp.catalog.http.client import HttpClient, endpoint_of
 from cp.catalog.http.resolver import Resolver
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
+from cp.log.redaction import without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,10 +141,7 @@ class Endpoints:
         self._token = token
 
     def masked(self, text: str) -> str:
-        for secret in (*self._secrets, self._token):
-            if secret:
-                text = text.replace(secret, "********")
-        return text
+        return without(text, (*self._secrets, self._token))
 
     def quoted(self, body: bytes) -> str:
         """An answer on one line, without secrets."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from cp.catalog.protocol import CatalogRefused
+from cp.log.redaction import without
 from cp.platform.text import reason_of, to_bytes
 
 
@@ -21,9 +22,7 @@ class Authorization:
         self._secrets = [secret for secret in (encoded, credentials, password) if secret] if credentials else []
 
     def masked(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "********")
-        return text
+        return without(text, self._secrets)
 
 
 class Token:
@@ -45,10 +44,7 @@ class Token:
 
     def masked(self, text: str) -> str:
         """The text without the token: an agent may quote what it was sent."""
-        for secret in (self._token, self._read):
-            if secret:
-                text = text.replace(secret, "********")
-        return text
+        return without(text, (self._token, self._read))
 
     def _from_file(self) -> str:
         try:
