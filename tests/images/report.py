@@ -41,7 +41,7 @@ SCENE = """\
 3. The configuration changes. At SIGHUP, ContainerPilot registers the application again, and the watch reports the
    change.
 4. At SIGTERM `preStop` runs, the application ends, `postStop` runs, and ContainerPilot deregisters the application.
-   It exits with the exit code of the application."""
+   ContainerPilot exits with the exit code of the application."""
 
 
 def title(row: Row) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # How many findings the program may still have. The number only becomes smaller; at 0 its folder moves into SCOPE.
-BASELINE = {"cp": 323}
+BASELINE = {"cp": 296}
 
 
 def _load() -> ModuleType:
