@@ -14,7 +14,10 @@ def _tls(*, of_consul: bool) -> Key:
     return Key(
         "tls",
         "object",
-        f"How ContainerPilot connects to {'Consul' if of_consul else 'etcd'} with `https`.",
+        "How ContainerPilot connects to Consul with `https`."
+        if of_consul
+        else "How ContainerPilot connects to etcd with `https`: the keys of [`tls` of Consul](configuration.md#consul) "
+        "without their variables.",
         {"cafile": "/etc/ssl/catalogue-ca.pem"},
         since=NEW_IN_SERVICES if of_consul else NEW,
         keys=(
@@ -59,7 +62,7 @@ def _tls(*, of_consul: bool) -> Key:
             Key(
                 "verify",
                 "boolean",
-                "Whether the server's certificate is verified.",
+                "Whether ContainerPilot verifies the server's certificate.",
                 False,
                 default=True,
                 environment=variable("CONSUL_HTTP_SSL_VERIFY"),
@@ -126,7 +129,7 @@ _CONSUL = (
     Key(
         "datacenter",
         "string",
-        "The datacenter in which watched services are looked for.",
+        "The datacenter in which ContainerPilot looks for watched services.",
         "dc2",
         default_words="the agent's",
         since=NEW,

@@ -25,7 +25,7 @@ _SERVICES = Key(
             "name",
             "string",
             "The name of the service in the catalogue: a small letter, then one or more letters, digits or dashes. "
-            "Other names get a warning.",
+            "ContainerPilot warns about other names.",
             "app",
             required=True,
         ),
@@ -196,7 +196,7 @@ _HOOKS = (
     Key(
         "preStart",
         "command",
-        "Runs before everything else. If it fails, nothing is started, and ContainerPilot ends with its exit code.",
+        "Runs before everything else. If it fails, ContainerPilot starts nothing and ends with its exit code.",
         ["/app/configure.sh", "--once"],
         excludes=("onStart",),
     ),
@@ -211,13 +211,13 @@ _HOOKS = (
     Key(
         "preStop",
         "command",
-        "Runs when a stop was requested, before the application gets SIGTERM.",
+        "Runs after you request a stop, before the application gets SIGTERM.",
         "/app/drain.sh",
     ),
     Key(
         "postStop",
         "command",
-        "Runs after the application has ended, whatever ended it. If it fails, ContainerPilot ends with its exit code.",
+        "Runs after the application has ended, for any reason. If it fails, ContainerPilot ends with its exit code.",
         "/app/clean.sh",
     ),
 )

@@ -25,7 +25,7 @@ def _logging(dialect: str) -> Key:
             Key(
                 "level",
                 "string",
-                "Messages below this level are not written. The level may be written in upper case, too.",
+                "ContainerPilot does not write messages below this level. The level may also be in upper case.",
                 "debug",
                 default="info",
                 values=("debug", "info", "warn", "warning", "error", "fatal", "panic"),
@@ -55,7 +55,7 @@ def _logging(dialect: str) -> Key:
             Key(
                 "mask",
                 ("strings", "string"),
-                "Variables of the environment whose values are masked in [the output of "
+                "Variables of the environment whose values ContainerPilot masks in [the output of "
                 "jobs](logs.md#what-jobs-print).",
                 ["DB_PASSWORD"],
                 since=NEW,
