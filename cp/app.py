@@ -109,7 +109,7 @@ class Configuration:
         if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
             for name in FOR_HTTP:
                 if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
-                    from cp.catalog.http.lean import missing_module
+                    from cp.catalog.http.urllib3_subset import missing_module
 
                     raise ConfigError([missing_module(name)])
         return loaded

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.fleet.agent import Agent, Answer, Done, Question
 from cp.catalog.consul.client import Consul
-from cp.catalog.http.client import Answer as HttpAnswer
+from cp.catalog.http.client import Response
 from cp.catalog.protocol import CatalogEntry, CatalogError, CatalogUnreachable, Instance
 from cp.plan import ConsulSettings, Service, Watch
 
@@ -69,7 +69,7 @@ class Client(Consul):
         query: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
         limit: float | None = None,
-    ) -> HttpAnswer:
+    ) -> Response:
         if self._next == len(self._answers):
             self._asked = (path, query or {}, body or {})
             raise Asked
@@ -77,14 +77,14 @@ class Client(Consul):
         self._next += 1
         if answer is None:
             raise CatalogUnreachable("cannot reach Consul: connection refused")
-        return HttpAnswer(answer.status, {"x-consul-index": str(answer.index)}, b"")
+        return Response(answer.status, {"x-consul-index": str(answer.index)}, b"")
 
     def entry(self, service: Service) -> CatalogEntry | None:
         """Ids are unique in a fleet: nobody else is there."""
         self._call("GET", f"/v1/agent/health/service/id/{service.id}")
         return None
 
-    def _healthy(self, watch: Watch, answer: HttpAnswer) -> tuple[list[Instance], object]:
+    def _healthy(self, watch: Watch, answer: Response) -> tuple[list[Instance], object]:
         assert self._latest is not None
         return list(self._latest.instances), self._latest.index
 

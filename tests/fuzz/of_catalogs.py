@@ -16,7 +16,7 @@ from cp.catalog.etcd.endpoints import Endpoints
 from cp.catalog.etcd.records import EtcdReader
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
-from cp.catalog.http.client import Answer
+from cp.catalog.http.client import Response
 from cp.catalog.http.sockets import DeadlineSocket, origin
 from cp.catalog.protocol import CatalogEntry, CatalogError, CatalogGarbage, Instance
 from cp.plan import ConsulSettings, EtcdSettings
@@ -93,10 +93,10 @@ class _Wire:
             peer.sendall(self.answer[:50_000])
             peer.shutdown(socket.SHUT_WR)
             connected = DeadlineSocket(fileno=ours.detach())
-            connected.patience = http._patience
+            connected.deadline = http._deadline
             return connected
 
-        http._new_socket = connect
+        http._open_socket = connect
 
     def close(self) -> None:
         while self._peers:
@@ -172,22 +172,22 @@ class _Endpoints(Endpoints):
         self._answers = answers
         self.asked = 0
 
-    def _next(self) -> Answer:
+    def _next(self) -> Response:
         self.asked += 1
         assert self.asked <= MOST_QUESTIONS, "it asks for ever"
         data = self._answers[min(self.asked, len(self._answers)) - 1]
         selector, body = choice(data)
         headers = {"x-etcd-index": str(selector * 3), "retry-after": "1"} if selector & 16 else {}
-        return Answer(STATUSES[selector % len(STATUSES)], headers, body)
+        return Response(STATUSES[selector % len(STATUSES)], headers, body)
 
-    def request(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    def request(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         assert target.isascii()
         assert target.isprintable()
         return self._next()
 
     def stream(
         self, method: str, target: str, stream: LineStream, *, headers: Mapping[str, str], body: bytes | None
-    ) -> Answer:
+    ) -> Response:
         answer = self._next()
         if answer.status == 200:
             response = cast("Any", _Response(answer.body, 1 + len(answer.body) % 7))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cp.catalog.http.urllib3_subset import Subset, Urllib3
 from tests.limits import DEADLINE
 from tests.system.blobs import blobs_of
 from tests.system.pilot import PATH, ROOT, interpreter
@@ -159,7 +160,9 @@ def test_a_service_and_a_watch_need_no_more_than_the_parts_of_the_archive_that_s
     # The build has asked a catalogue of its own: these are what they are with Consul.
     assert sorted(name for name in names - blobs.start if name.startswith("cp.catalog.")) == sorted(kept["cp.catalog"])
     # The package is looked for, although its own code is not executed.
-    assert sorted({"urllib3", *(name for name in names if name.startswith("urllib3."))}) == sorted(kept["urllib3"])
+    subset = Subset()
+    Urllib3(subset.get)
+    assert sorted(name for name in subset.names() if name.startswith("urllib3")) == sorted(kept["urllib3"])
 
 
 # --- the first statement

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from cp.catalog.http.client import Answer
+    from cp.catalog.http.client import Response
     from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Instance
     from cp.plan import ConsulSettings, Service, Status, Watch
@@ -65,6 +65,7 @@ class Consul:
             environ=environ,
             masked=self._masked,
             resolver=resolver,
+            warn=warn,
         )
         # Services whose TTL check the agent turned out not to have: the next registration brings it along.
         self._without_check: set[str] = set()
@@ -147,7 +148,7 @@ class Consul:
             answer = self._query(watch)
         return self._healthy(watch, answer)
 
-    def _query(self, watch: Watch, more: dict[str, str] | None = None, limit: float | None = None) -> Answer:
+    def _query(self, watch: Watch, more: dict[str, str] | None = None, limit: float | None = None) -> Response:
         """The answer to a question for the healthy instances; CatalogError if it is not one of success."""
         parameters = {"passing": "1"}
         if watch.tag:
@@ -161,7 +162,7 @@ class Consul:
             raise self._unexpected(answer)
         return answer
 
-    def _healthy(self, watch: Watch, answer: Answer) -> tuple[list[Instance], object]:
+    def _healthy(self, watch: Watch, answer: Response) -> tuple[list[Instance], object]:
         found, unusable = parse_instances(answer.body, self._masked)
         self._unusable.report(
             {
@@ -195,7 +196,7 @@ class Consul:
         query: dict[str, str] | None = None,
         body: dict[str, Any] | None = None,
         limit: float | None = None,
-    ) -> Answer:
+    ) -> Response:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         token = self._token.value()
         if token:
@@ -209,10 +210,10 @@ class Consul:
             headers=headers,
             body=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
             read_timeout=limit,
-            largest=LARGEST_WRITE_ANSWER if method == "PUT" else None,
+            largest_body=LARGEST_WRITE_ANSWER if method == "PUT" else None,
         )
 
-    def _unexpected(self, answer: Answer) -> CatalogError:
+    def _unexpected(self, answer: Response) -> CatalogError:
         """What an answer means that is not one of success."""
         text = self._text(answer)
         if answer.status in (401, 403) or (answer.status == 500 and _says(answer, DENIED)):
@@ -221,7 +222,7 @@ class Consul:
             return CatalogUnreachable(text, retry_after=answer.retry_after())
         return CatalogRefused(text)
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, answer: Response) -> str:
         body = " ".join(answer.body[: 4 * QUOTED_BODY].decode(errors="replace").split())
         body = "".join(c if c.isprintable() else "?" for c in body)
         return f"Unexpected response code: {answer.status} ({self._masked(body)[:QUOTED_BODY]})"
@@ -268,12 +269,12 @@ def _notes(service: Service) -> str:
     return f"TTL for {service.name} set by containerpilot"
 
 
-def _says(answer: Answer, phrases: tuple[str, ...]) -> bool:
+def _says(answer: Response, phrases: tuple[str, ...]) -> bool:
     text = answer.body[: 4 * QUOTED_BODY].decode(errors="replace").lower()
     return any(phrase in text for phrase in phrases)
 
 
-def _index(answer: Answer) -> int | None:
+def _index(answer: Response) -> int | None:
     """What to wait from; None, and the watch is polled, if there is nothing to wait from."""
     text = answer.headers.get("x-consul-index", "")
     index = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0

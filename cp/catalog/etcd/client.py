@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, TypeVar
 
-    from cp.catalog.http.client import Answer
+    from cp.catalog.http.client import Response
     from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Instance
     from cp.catalog.unusable_entries import Seen
@@ -50,7 +50,7 @@ class Etcd:
         unusable: Seen | None = None,
     ) -> None:
         self._settings = settings
-        self._endpoints = Endpoints(settings, environ, order=order, resolver=resolver)
+        self._endpoints = Endpoints(settings, environ, order=order, resolver=resolver, warn=warn)
         self._reader = EtcdReader(warn, unusable)
         self._inform = inform
         self._api: Api | None = None  # once it is known
@@ -156,7 +156,7 @@ class Etcd:
             return False
         return isinstance(fields, dict) and ("errorCode" in fields or (answer.status == 200 and "node" in fields))
 
-    def _keys(self) -> Answer:
+    def _keys(self) -> Response:
         return self._endpoints.request("GET", "/v2/keys/", headers=basic_authorization(self._settings))
 
     def _v2(self) -> Etcd2:
@@ -171,7 +171,7 @@ class Etcd:
         fields = parse_object(answer.body, self._quoted)
         return parse_version(fields.get("etcdcluster")) or parse_version(fields.get("etcdserver")) or UNKNOWN
 
-    def _check(self, answer: Answer) -> None:
+    def _check(self, answer: Response) -> None:
         """CatalogUnreachable if the server is in trouble: then it says nothing about its APIs."""
         if answer.status == 429 or answer.status >= 500:
             text = f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})"

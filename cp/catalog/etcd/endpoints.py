@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from cp.catalog.http.client import Answer
+    from cp.catalog.http.client import Response
     from cp.catalog.http.line_stream import LineStream
     from cp.plan import EtcdSettings
 
@@ -42,8 +42,10 @@ class Endpoints:
         *,
         order: Callable[[str], Any] = by_chance,
         resolver: Resolver | None = None,
+        warn: Callable[[str], object] = lambda text: None,
     ) -> None:
         self._resolver = resolver or Resolver()
+        self._warn = warn
         self._secrets = [settings.password, _credentials(settings)] if settings.password else []
         self._token = ""
         self._endpoints = [self._endpoint(url, settings, environ) for url in sorted(settings.endpoints, key=order)]
@@ -63,6 +65,7 @@ class Endpoints:
             environ=environ,
             masked=self.masked,
             resolver=self._resolver,
+            warn=self._warn,
         )
 
     # --- on the calling thread
@@ -72,13 +75,13 @@ class Endpoints:
         with self._guard:
             self._interrupted = False
 
-    def request(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
+    def request(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Response:
         """Of the first endpoint that answers, and not with an error of its own (5xx).
 
         CatalogUnreachable, CatalogGarbage or CatalogClosed if there is none.
         """
         failures: list[CatalogError] = []
-        answer: Answer | None = None
+        answer: Response | None = None
         first = self._first
         for turn in range(len(self._endpoints)):
             index = (first + turn) % len(self._endpoints)
@@ -103,7 +106,7 @@ class Endpoints:
 
     def stream(
         self, method: str, target: str, stream: LineStream, *, headers: Mapping[str, str], body: bytes | None
-    ) -> Answer:
+    ) -> Response:
         """As `request`, but of one endpoint only: if that fails, the next one is asked next time."""
         index = self._first
         try:
@@ -122,7 +125,7 @@ class Endpoints:
         headers: Mapping[str, str],
         body: bytes | None,
         stream: LineStream | None,
-    ) -> Answer:
+    ) -> Response:
         endpoint = self._endpoints[index]
         with self._guard:
             if self._closed or self._interrupted:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.etcd.endpoints import Endpoints
-    from cp.catalog.http.client import Answer
+    from cp.catalog.http.client import Response
     from cp.catalog.http.line_stream import LineStream
     from cp.plan import EtcdSettings
 
@@ -43,7 +43,7 @@ class Gateway:
             raise self.unexpected(answer)
         return fields
 
-    def ask(self, method: str, request: dict[str, object]) -> Answer:
+    def ask(self, method: str, request: dict[str, object]) -> Response:
         """Whatever it says, but not that the token is too old."""
         answer = self._post(method, request, self._headers())
         if self._settings.username and self._wants_token(answer):
@@ -51,7 +51,7 @@ class Gateway:
             answer = self._post(method, request, self._headers())
         return answer
 
-    def listen(self, method: str, request: dict[str, object], stream: LineStream) -> Answer:
+    def listen(self, method: str, request: dict[str, object], stream: LineStream) -> Response:
         """To an answer without an end; CatalogError if there is none, or it breaks."""
         headers = {"Content-Type": "application/json", **self._headers()}
         return self._endpoints.stream("POST", f"{self._root}/{method}", stream, headers=headers, body=_body(request))
@@ -76,15 +76,15 @@ class Gateway:
             return ""
         raise self.unexpected(answer, "; see etcd.username and etcd.password")
 
-    def _post(self, method: str, request: dict[str, object] | dict[str, str], headers: dict[str, str]) -> Answer:
+    def _post(self, method: str, request: dict[str, object] | dict[str, str], headers: dict[str, str]) -> Response:
         headers = {"Content-Type": "application/json", **headers}
         return self._endpoints.request("POST", f"{self._root}/{method}", headers=headers, body=_body(request))
 
-    def _wants_token(self, answer: Answer) -> bool:
+    def _wants_token(self, answer: Response) -> bool:
         code, text = error_of(answer)
         return code == UNAUTHENTICATED or any(words in text for words in NEEDS_TOKEN)
 
-    def unexpected(self, answer: Answer, hint: str = "") -> CatalogError:
+    def unexpected(self, answer: Response, hint: str = "") -> CatalogError:
         """What an answer means that is not one of success."""
         code, text = error_of(answer)
         if code is None and answer.status == 404:
@@ -112,7 +112,7 @@ def number(text: object) -> int:
     raise CatalogGarbage("etcd's answer has no number where one belongs")
 
 
-def error_of(answer: Answer) -> tuple[int | None, str]:
+def error_of(answer: Response) -> tuple[int | None, str]:
     """gRPC's code and the words of an answer that is an error; None and "" if it is none, or somebody else's."""
     if answer.status == 200 and b'"error"' not in answer.body[:200]:
         return None, ""

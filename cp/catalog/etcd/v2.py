@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from cp.catalog.etcd.endpoints import Endpoints
     from cp.catalog.etcd.records import EtcdReader
-    from cp.catalog.http.client import Answer
+    from cp.catalog.http.client import Response
     from cp.catalog.protocol import Instance
     from cp.plan import EtcdSettings, Service, Watch
 
@@ -169,21 +169,21 @@ class Etcd2:
         except CatalogClosed:
             raise
         except CatalogError:
-            return change.begun
+            return change.has_begun
         if answer.retry_after() > 0 and (answer.status == 429 or answer.status >= 500):
             raise self._unexpected(answer)  # to read instead is not what was asked for
         return answer.status == 200 or _code(answer) == INDEX_CLEARED
 
     # --- both
 
-    def _call(self, method: str, target: str, form: Mapping[str, str | bytes] | None = None) -> Answer:
+    def _call(self, method: str, target: str, form: Mapping[str, str | bytes] | None = None) -> Response:
         headers = dict(self._authorization)
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         body = None if form is None else percent.form(form.items()).encode()
         return self._endpoints.request(method, target, headers=headers, body=body)
 
-    def _unexpected(self, answer: Answer) -> CatalogError:
+    def _unexpected(self, answer: Response) -> CatalogError:
         code = _code(answer)
         if answer.status == 429 or answer.status >= 500:
             return CatalogUnreachable(self._text(answer), retry_after=answer.retry_after())
@@ -195,7 +195,7 @@ class Etcd2:
             return CatalogRefused(f"{self._text(answer)}; see etcd.prefix")
         return CatalogRefused(self._text(answer))
 
-    def _text(self, answer: Answer) -> str:
+    def _text(self, answer: Response) -> str:
         """As etcd's own client says it."""
         code = _code(answer)
         if code is None:
@@ -214,12 +214,12 @@ class _Change(LineStream):
         self.is_over = False  # it was a heartbeat, and nothing more will be heard
         self._now = 0
 
-    def opened(self, headers: Mapping[str, str]) -> bool:
+    def receive_head(self, headers: Mapping[str, str]) -> bool:
         index = _index(headers)
         self._now = index or 0
         return index is not None and index < self.after  # the server has lost its past: it would be silent for long
 
-    def heard(self, line: bytes) -> bool:
+    def receive_line(self, line: bytes) -> bool:
         try:
             change = json.loads(line)
             renewed: bool = change["action"] == "update" and change["node"].get("dir") is True
@@ -243,7 +243,7 @@ def _entries(node: Any) -> Iterator[tuple[str, str, str | bytes]]:
                     yield str(leaf["key"]), id, str(leaf["value"])
 
 
-def _code(answer: Answer) -> int | None:
+def _code(answer: Response) -> int | None:
     """etcd's own number of an error; None if it is a success, or somebody else's."""
     if answer.status < 400:
         return None

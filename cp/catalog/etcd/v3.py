@@ -142,14 +142,14 @@ class Etcd3:
 class _Change(LineStream):
     """Listens for the first change after a revision."""
 
-    greeted = True  # "created"
+    sends_at_once = True  # "created"
 
     def __init__(self, max_wait: float, after: int) -> None:
         super().__init__(max_wait)
         self.after = after
         self.failed = True  # until it is clear that there is a stream
 
-    def heard(self, line: bytes) -> bool:
+    def receive_line(self, line: bytes) -> bool:
         try:
             result = json.loads(line)["result"]
             if result.get("created"):

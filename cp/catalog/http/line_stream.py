@@ -1,4 +1,4 @@
-"""Answers without an end: read line by line, as they come."""
+"""Responses without an end: read line by line, as they come."""
 
 from __future__ import annotations
 
@@ -10,56 +10,57 @@ from cp.catalog.protocol import CatalogGarbage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from http.client import HTTPResponse
+
+    from urllib3.response import BaseHTTPResponse
 
     from cp.catalog.http.sockets import Deadline
 
 READ_SIZE = 64 * 1024
-# Bytes of no interest, after which we let the server wait: one that floods us must not keep this process busy.
+# Bytes that are of no use, after which the server has to wait: one that floods must not keep this process busy.
 FLOOD = 1024 * 1024
 PAUSE = 0.25  # seconds
 LONGEST_LINE = 16 * 1024 * 1024
 
 
 class LineStream:
-    """What is heard of one answer: its first line, if a subclass does not look closer.
+    """Receives the lines of one response. This class stops at the first one; subclasses look closer.
 
-    It is listened to for `max_wait` seconds, which begin with the head of the answer. Where `greeted`, the server is
-    known to send a first line at once: if that is not there in the time that any answer has, there is no answer.
+    The response is read for `max_wait` seconds, which begin with its head. If `sends_at_once`, the server is known to
+    send a first line at once: without that line in the time for any response, there is no response.
     """
 
-    greeted = False
+    sends_at_once = False
 
     def __init__(self, max_wait: float) -> None:
         self._max_wait = max_wait
-        self.begun = False  # something was heard
+        self.has_begun = False
 
-    def opened(self, headers: Mapping[str, str]) -> bool:
-        """The head of the answer, with names in lower case; true = enough."""
+    def receive_head(self, headers: Mapping[str, str]) -> bool:
+        """The headers of the response, with names in lower case. True: read no further."""
         return False
 
-    def heard(self, line: bytes) -> bool:
-        """A line that is not empty, or what the answer ends with; true = enough."""
+    def receive_line(self, line: bytes) -> bool:
+        """A line that is not empty, or the rest after the last one. True: read no further."""
         return True
 
-    def follow(self, response: HTTPResponse, deadline: Deadline, headers: Mapping[str, str]) -> None:
-        """Listens until it has heard enough, the answer ends, or the time is over. Raises what http.client does."""
+    def follow(self, response: BaseHTTPResponse, deadline: Deadline, headers: Mapping[str, str]) -> None:
+        """Read until the stream has enough, the response ends, or the time is over. Raises what urllib3 does."""
         end = time.monotonic() + self._max_wait
-        if self.opened(headers):
+        if self.receive_head(headers):
             return
-        if not self.greeted:
+        if not self.sends_at_once:
             self._begin(deadline, end)
         try:
-            self._listen(response, deadline, end)
+            self._read(response, deadline, end)
         except Exception as error:  # all else goes on from here
             cause = origin(error)
-            if not self.begun or not isinstance(cause, TimeoutError) or cause.errno is not None:
+            if not self.has_begun or not isinstance(cause, TimeoutError) or cause.errno is not None:
                 raise
 
-    def _listen(self, response: HTTPResponse, deadline: Deadline, end: float) -> None:
+    def _read(self, response: BaseHTTPResponse, deadline: Deadline, end: float) -> None:
         pieces: list[bytes] = []
         size = 0
-        quiet = 0
+        unused = 0
         while piece := response.read1(READ_SIZE):
             *lines, rest = piece.split(b"\n")
             for line in lines:
@@ -68,29 +69,22 @@ class LineStream:
                 pieces.clear()
                 size = 0
                 self._begin(deadline, end)
-                if whole.strip() and self.heard(whole):
+                if whole.strip() and self.receive_line(whole):
                     return
             pieces.append(rest)
             size += len(rest)
             if size > LONGEST_LINE:
                 pieces.clear()  # the error's traceback would keep them
                 raise CatalogGarbage(f"an answer has a line of more than {LONGEST_LINE >> 20} MiB")
-            quiet += len(piece)
-            if quiet > FLOOD and lines:
-                quiet = 0
+            unused += len(piece)
+            if unused > FLOOD and lines:
+                unused = 0
                 time.sleep(PAUSE)
-        check_whole(response)
         whole = b"".join(pieces)
         if whole.strip():
-            self.heard(whole)
+            self.receive_line(whole)
 
     def _begin(self, deadline: Deadline, end: float) -> None:
-        if not self.begun:
-            self.begun = True
+        if not self.has_begun:
+            self.has_begun = True
             deadline.restart(max(end - time.monotonic(), 0.001))
-
-
-def check_whole(response: HTTPResponse) -> None:
-    """ValueError if there should have been more; of a chunked answer http.client itself would say so."""
-    if response.length:
-        raise ValueError("the answer ends too early")

@@ -12,8 +12,8 @@ from cp.catalog.etcd.client import Etcd as Client
 from cp.catalog.etcd.v3 import lease_id
 from cp.catalog.protocol import CatalogForgotten, CatalogRefused, CatalogUnreachable
 from cp.plan import Tls
+from tests.new_python import run
 from tests.system.catalog.live import Relay, etcd_at, service, watch
-from tests.system.catalog.test_lean import run
 from tests.system.etcd_server import PASSWORD, USER, decoded, encoded
 from tests.system.pilot import settle
 

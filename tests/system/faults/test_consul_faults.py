@@ -261,7 +261,7 @@ def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent)
         read_timeout=20,
         tls=Tls(),
         environ={},
-        largest_answer=16 << 20,
+        largest_body=16 << 20,
     )
     tracemalloc.start()
     try:

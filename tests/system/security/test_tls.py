@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cp.catalog.consul.client import Consul
-from cp.catalog.http import sockets as module
-from cp.catalog.http.sockets import tls_context
+from cp.catalog.http import tls as module
+from cp.catalog.http.tls import tls_context
+from cp.catalog.http.urllib3_subset import load_urllib3
 from cp.catalog.protocol import CatalogError
 from cp.plan import ConsulSettings, Tls
 from tests.certificates import Authority
@@ -55,7 +56,7 @@ def failure(address: str, tls: Tls = Tls(), scheme: str = "https") -> str:  # no
 
 
 def test_certificates_and_names_are_checked_and_old_versions_are_not_spoken() -> None:
-    context = tls_context(Tls(), "Consul")
+    context = tls_context(load_urllib3(print).tls(print), Tls(), "Consul")
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
@@ -63,7 +64,7 @@ def test_certificates_and_names_are_checked_and_old_versions_are_not_spoken() ->
 
 
 def test_without_verification_nothing_else_is_given_up() -> None:
-    context = tls_context(Tls(verify=False), "Consul")
+    context = tls_context(load_urllib3(print).tls(print), Tls(verify=False), "Consul")
     assert context.verify_mode == ssl.CERT_NONE
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog.consul.client import Consul
-from cp.catalog.http.client import Answer
+from cp.catalog.http.client import Response
 from cp.catalog.protocol import (
     CatalogError,
     CatalogForgotten,
@@ -186,7 +186,7 @@ def test_how_long_we_are_asked_to_stay_away(agent: Agent, header: str, seconds: 
 
 def test_until_when_we_are_asked_to_stay_away() -> None:
     def retry_after(seconds: float) -> float:
-        return Answer(429, {"retry-after": formatdate(time.time() + seconds, usegmt=True)}, b"").retry_after()
+        return Response(429, {"retry-after": formatdate(time.time() + seconds, usegmt=True)}, b"").retry_after()
 
     assert 50 < retry_after(60) < 61
     assert retry_after(-60) == 0

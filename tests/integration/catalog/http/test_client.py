@@ -361,10 +361,10 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(serve: Any, client: An
         connection.close()  # with a reset
 
     class Heard(LineStream):
-        def heard(self, line: bytes) -> bool:
+        def receive_line(self, line: bytes) -> bool:
             raise AssertionError("there is no whole line")
 
-        def opened(self, headers: Any) -> bool:
+        def receive_head(self, headers: Any) -> bool:
             broken.set()
             return False
 
@@ -384,7 +384,7 @@ def test_headers_of_the_same_name_and_folded_ones(serve: Any, client: Any) -> No
 
 def test_an_answer_that_is_too_long(serve: Any, client: Any) -> None:
     reply = says(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000)
-    error = failure(client(serve(reply), largest_answer=2 * 1024 * 1024))
+    error = failure(client(serve(reply), largest_body=2 * 1024 * 1024))
     assert isinstance(error, CatalogGarbage)
     assert str(error).endswith(" answered with more than 2 MiB")
 

@@ -26,16 +26,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 class Heard(LineStream):
     """Has heard enough after so many lines."""
 
-    def __init__(self, enough: int, max_wait: float = LONG, *, greeted: bool = False) -> None:
+    def __init__(self, enough: int, max_wait: float = LONG, *, sends_at_once: bool = False) -> None:
         super().__init__(max_wait)
-        self.greeted = greeted
+        self.sends_at_once = sends_at_once
         self.lines: list[bytes] = []
         self._enough = enough
 
-    def opened(self, headers: Mapping[str, str]) -> bool:
+    def receive_head(self, headers: Mapping[str, str]) -> bool:
         return "x-enough" in headers
 
-    def heard(self, line: bytes) -> bool:
+    def receive_line(self, line: bytes) -> bool:
         self.lines.append(line)
         return len(self.lines) >= self._enough
 
@@ -77,7 +77,7 @@ def test_the_head_may_be_enough(serve: Any, client: Any) -> None:
 @pytest.mark.parametrize("greeting", [b"", b"hello\n"])
 def test_silence_ends_it_when_the_time_is_over(serve: Any, client: Any, greeting: bytes) -> None:
     server = serve(says(HEAD + (chunk(greeting) if greeting else b"")))
-    heard = Heard(9, 0.4, greeted=bool(greeting))
+    heard = Heard(9, 0.4, sends_at_once=bool(greeting))
     begin = time.monotonic()
     listen(client(server, read_timeout=0.2), heard)
     assert 0.4 <= time.monotonic() - begin < 2
@@ -105,7 +105,7 @@ def failure(http: HttpClient, stream: LineStream) -> CatalogError:
 
 
 def test_a_greeting_that_does_not_come(serve: Any, client: Any) -> None:
-    error = failure(client(serve(says(HEAD)), read_timeout=0.2), Heard(1, LONG, greeted=True))
+    error = failure(client(serve(says(HEAD)), read_timeout=0.2), Heard(1, LONG, sends_at_once=True))
     assert isinstance(error, CatalogUnreachable)
     assert str(error).endswith(" did not answer within 0.2 s")
 
@@ -133,9 +133,9 @@ def test_a_stream_that_breaks_on_a_kept_connection_is_not_asked_for_again(serve:
         connection.close()
 
     class Noting(Heard):
-        def heard(self, line: bytes) -> bool:
+        def receive_line(self, line: bytes) -> bool:
             read.set()
-            return super().heard(line)
+            return super().receive_line(line)
 
     read = threading.Event()
     server = serve(says(OK), reply)

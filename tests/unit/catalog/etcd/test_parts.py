@@ -11,7 +11,7 @@ from cp.catalog.etcd.endpoints import Endpoints
 from cp.catalog.etcd.gateway import error_of, number
 from cp.catalog.etcd.records import EtcdReader, EtcdRecord, encode, instances, normal_prefix
 from cp.catalog.etcd.v3 import lease_id
-from cp.catalog.http.client import Answer
+from cp.catalog.http.client import Response
 from cp.catalog.protocol import CatalogError, CatalogGarbage, Instance
 from cp.plan import EtcdSettings
 from tests.unit.catalog.fakes import service
@@ -171,7 +171,7 @@ def test_where_the_gateway_is(version: tuple[int, int], paths: tuple[str, ...]) 
     ],
 )
 def test_an_error(status: int, body: bytes, error: tuple[int | None, str]) -> None:
-    assert error_of(Answer(status, {}, body)) == error
+    assert error_of(Response(status, {}, body)) == error
 
 
 @pytest.mark.parametrize("text", [None, "", "x", [], "1" * 30, 1.5])
