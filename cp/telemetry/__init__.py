@@ -1,1 +1,1 @@
-"""Telemetry: what is counted, and the port on which others scrape and ask."""
+"""Telemetry: metrics, and the port at which clients request metrics, status and readiness."""

@@ -1,6 +1,6 @@
-"""Counts what happens in the engine, the servers and the catalogue, and reports it to whoever scrapes or asks.
+"""Counts what happens in the engine, the servers and the catalogue, and answers the clients of telemetry.
 
-Imported only if a plan wants it.
+Imported only if the plan has telemetry.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ LAG_INTERVAL = 1.0  # seconds between two looks at how late the loop is
 
 
 class Observer:
-    """Counts what happens, and tells it: what the engine, the servers and the catalogue report to."""
+    """The metrics, the status and the readiness of ContainerPilot. The engine, servers and catalogue report to it."""
 
     def __init__(self, context: Context, engine: Engine) -> None:
         self._context = context
         self._engine = engine
         self._metrics = Metrics(context.loop.now)
         self._observes = False
-        self._next_look: Timer | None = None  # at the clock
+        self._lag_timer: Timer | None = None
         self._settings: Settings | None = None
 
     def define(self, settings: Settings) -> list[str]:
-        """Have the metrics of these settings; what people should know of them."""
+        """Define the metrics of these settings. Return warnings."""
         self._settings = settings
         user = [
             self._metrics.user(each.name, each.kind, each.help, each.lookups, rounds_up=each.rounds_up)
@@ -50,29 +50,29 @@ class Observer:
         return self._metrics.swap(user, keep_unchanged=settings.keeps_unchanged)
 
     def observe(self, wanted: bool) -> None:
-        """Begin or end to count; what was counted stays."""
+        """Start or stop counting. Stopping keeps the values."""
         if wanted == self._observes:
             return
         self._observes = wanted
         self._context.observer = self if wanted else None
         if wanted:
-            self._context.bus.subscribe(self._heard)
-            self._look_at_the_clock(self._context.loop.now())
+            self._context.bus.subscribe(self._on_event)
+            self._measure_lag(self._context.loop.now())
         else:
-            self._context.bus.unsubscribe(self._heard)
-            if self._next_look is not None:
-                self._next_look.cancel()
+            self._context.bus.unsubscribe(self._on_event)
+            if self._lag_timer is not None:
+                self._lag_timer.cancel()
 
     # --- what is counted
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if event.code != Code.METRIC:
             self._metrics.count(own.EVENTS, event.classic_code, event.source)
 
-    def _look_at_the_clock(self, due: float) -> None:
+    def _measure_lag(self, due: float) -> None:
         now = self._context.loop.now()
         self._metrics.observe(own.LOOP_LAG_SECONDS, now - due)
-        self._next_look = self._context.loop.call_at(now + LAG_INTERVAL, self._look_at_the_clock, now + LAG_INTERVAL)
+        self._lag_timer = self._context.loop.call_at(now + LAG_INTERVAL, self._measure_lag, now + LAG_INTERVAL)
 
     def job_started(self, job: str) -> None:
         self._metrics.count(own.JOB_STARTS, job)
@@ -98,16 +98,16 @@ class Observer:
     def record(self, values: list[tuple[str, str]]) -> None:
         self._metrics.record_all(values)
 
-    # --- what is told
+    # --- answers
 
     def form(self, accept: str, accept_encoding: str) -> tuple[str, str]:
-        """How a client of these headers wants the metrics: content type, and content encoding or ""."""
+        """The content type and the content encoding (or "") of the metrics for a client with these headers."""
         return self._metrics.form(accept, accept_encoding)
 
     def metrics(self, content_type: str, encoding: str) -> Iterator[bytes]:
-        """All metrics in such a form, part by part."""
+        """Yield all metrics in this form, in small parts."""
         engine, show = self._engine, self._metrics.show
-        # A gauge shows one moment, and only what there is now: a job or watch that is gone has no series.
+        # A gauge is about the current moment: jobs and watches that are gone have no series.
         show(own.JOB_HEALTH, ((job.name, float(self._status(job) == HEALTHY)) for job in self._checked()))
         show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watches.counts()))
         standings = ((job.name, engine.standing(job)) for job in self._in_order())
@@ -120,28 +120,28 @@ class Observer:
         yield from self._metrics.page(content_type, encoding)
 
     def status(self) -> dict[str, object]:
-        """As ContainerPilot 3 tells it; nothing of it is secret. Each job is looked at when its turn comes."""
+        """The answer to /status in the format of ContainerPilot 3, without secrets. It reads each job in its turn."""
         placed, others = [], []
         for job in self._in_order():
-            place = job.plan.service or self._served(job)  # also where no catalogue hears of it
+            place = job.plan.service or self._served(job)  # even if no catalogue is configured
             if place is None:
                 others.append(job)
             else:
                 placed.append((job, place))
         jobs = ({"Name": job.source, "Status": self._status(job), **_skipped(job)} for job in others)
         services = (self._service_status(job, place) for job, place in placed)
-        told: dict[str, object] = {
+        answer: dict[str, object] = {
             "Version": __version__,
             "Jobs": jobs if others else None,
             "Services": services if placed else None,
             "Watches": [watch.name for watch in self._engine.plan.watches] or None,
         }
         if self._engine.plan.catalog is not None:
-            told["Catalog"] = catalogue_text(self._engine, self._engine.catalogue.reach)
-        return told
+            answer["Catalog"] = catalogue_text(self._engine, self._engine.catalogue.reach)
+        return answer
 
     def _served(self, job: Job) -> Settings | None:
-        """The settings of telemetry, if it is what the job stands for."""
+        """The settings of telemetry, if this is the job that represents it."""
         return self._settings if self._settings is not None and job.name == self._settings.job else None
 
     def _status(self, job: Job) -> str:
@@ -149,17 +149,17 @@ class Observer:
 
     def _service_status(self, job: Job, place: Service | Settings) -> dict[str, object]:
         name = job.plan.service.name if job.plan.service is not None else job.source
-        told = {"Name": name, "Address": place.address, "Port": place.port, "Status": self._status(job)}
+        answer = {"Name": name, "Address": place.address, "Port": place.port, "Status": self._status(job)}
         standing = self._engine.standing(job)
         if standing is not None:
-            told["Registered"] = registered_text(self._engine, standing)
-        return {**told, **_skipped(job)}
+            answer["Registered"] = registered_text(self._engine, standing)
+        return {**answer, **_skipped(job)}
 
     def remarks(self) -> Iterator[str]:
-        """What who asks for readiness should know, a line each, although it does not make ContainerPilot unready.
+        """Facts for a client of /readyz, one line each, that do not make ContainerPilot unready.
 
-        Instances that cannot reach the catalogue can still serve: taking all of them out of service at the same time
-        would make an outage of the catalogue one of the application.
+        An instance that cannot reach the catalogue can still serve. If all of them became unready together, an outage
+        of the catalogue would become an outage of the application.
         """
         if self._engine.plan.catalog is not None:
             reach = self._engine.catalogue.reach
@@ -171,7 +171,7 @@ class Observer:
                 yield f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}"
 
     def not_ready(self) -> list[str]:
-        """Why not, a line each; nothing if every checked job is healthy."""
+        """The reasons why ContainerPilot is not ready, one line each; none if every checked job is healthy."""
         if self._engine.stopping:
             return ["stopping"]
         if self._engine.maintenance:
@@ -193,5 +193,5 @@ class Observer:
 
 
 def _skipped(job: Job) -> dict[str, object]:
-    """Members that ContainerPilot 3 did not have: they come last, and only where they say something."""
+    """Members that ContainerPilot 3 does not have. They come last, and only for a skipped job."""
     return {} if job.skip is None else {"State": job.state, "Reason": job.skip.reason}

@@ -1,6 +1,6 @@
-"""The port that the plan's `telemetry` names: opened before the plan is accepted, closed when it is replaced.
+"""The telemetry port of the plan: opened before the plan is accepted, closed when the plan is replaced.
 
-Imported only if a plan wants it.
+Imported only if the plan has telemetry.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from cp.log.log import Log
     from cp.plan import TelemetrySettings as Settings
 
-REPLACED_GRACE = 10.0  # seconds in which the server on a port that a reload replaced finishes its answers
+REPLACED_GRACE = 10.0  # seconds in which the server of a replaced port finishes its answers
 
 
 class TelemetryError(ServeError):
-    """The port that the plan names cannot be had; a sentence for people."""
+    """The port of the plan is not available. The text is a sentence for people."""
 
 
 class TelemetryPort:
-    """Serves the telemetry of the plan that runs."""
+    """Serves the telemetry of the current plan."""
 
     def __init__(self, context: Context, engine: Engine, log: Log) -> None:
         self._context = context
@@ -38,17 +38,16 @@ class TelemetryPort:
         self._server: Server | None = None
 
     def use(self, settings: Settings | None, accept: Callable[[], object] = lambda: None) -> None:
-        """From now on serve what these settings say. TelemetryError if their port cannot be had.
+        """Serve with these settings. Raises TelemetryError if their port is not available.
 
-        `accept` is called once it is clear that it can be had. If it raises, or there is a TelemetryError, nothing has
-        changed.
+        `accept` is called after the port is open. If `accept` raises, or a TelemetryError is raised, nothing changes.
         """
         server = None
         if settings is not None and not self._is_served(settings):
             server = self._serve(settings)
         try:
             accept()
-        except BaseException:  # whatever it is: nobody may find a port that is not served
+        except BaseException:  # even at an interrupt: no open port may be left that nobody serves
             if server is not None:
                 server.close(grace=0.0)
             raise
@@ -58,8 +57,8 @@ class TelemetryPort:
         self._observer.observe(settings is not None)
         if settings is None:
             return
-        for told in self._observer.define(settings):
-            self._log.warning(told)
+        for warning in self._observer.define(settings):
+            self._log.warning(warning)
         if server is not None:
             self._server = server
         elif self._server is not None:
@@ -67,7 +66,7 @@ class TelemetryPort:
         self._log.info(settings.announcement.format(address=shown(settings.address, settings.port)))
 
     def _serve(self, settings: Settings) -> Server:
-        """TelemetryError if their port is not available."""
+        """Open the port. Raises TelemetryError if it is not available."""
         why, listener = "", None
         try:
             listener = listen(settings.address, settings.port)
@@ -85,7 +84,7 @@ class TelemetryPort:
         return now is not None and (now.address, now.port) == (settings.address, settings.port)
 
     def close(self) -> None:
-        """The last act: the port is free when this returns."""
+        """Close the port at the end of the program. It is free when this returns."""
         self._close(0.0)
 
     def _close(self, grace: float) -> None:

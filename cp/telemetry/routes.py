@@ -1,6 +1,6 @@
-"""What the telemetry port answers: each path becomes a question to the source, and what that tells an answer.
+"""The routes of the telemetry port: each path gets its answer from the source.
 
-Imported when the first client says something.
+Imported when the first client sends something.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from cp.http.server import Request
 
     class Source(Protocol):
-        """What there is to tell of a running engine; nothing of it blocks."""
+        """The data of a running engine. No method blocks."""
 
         def form(self, accept: str, accept_encoding: str, /) -> tuple[str, str]:
-            """Content type, and content encoding or "", of the metrics for a client of these headers."""
+            """The content type and the content encoding (or "") of the metrics for a client with these headers."""
 
         def metrics(self, content_type: str, encoding: str, /) -> Iterable[bytes]:
-            """All of them in such a form, in small parts."""
+            """Yield all metrics in this form, in small parts."""
 
         def status(self) -> dict[str, object]:
-            """The answer to /status; what is long in it may be an iterator."""
+            """The answer to /status. Long parts may be iterators."""
 
         def not_ready(self) -> Iterable[str]:
-            """Why not, a line each; nothing if it is."""
+            """The reasons why it is not ready, one line each; none if it is."""
 
         def remarks(self) -> Iterable[str]:
-            """What else who asks for readiness should know, a line each."""
+            """Facts for a client of /readyz that do not change the status, one line each."""
 
     Making = Generator[None, None, Response]
 
@@ -47,9 +47,9 @@ _NOT_FOUND = Response(404, b"404 page not found\n", TEXT)
 
 
 class TelemetryRoutes:
-    """Answers requests. All methods are for the loop's thread.
+    """Answers requests. Call all methods on the loop's thread.
 
-    `limit`: bytes of an answer, beyond which it is not made to its end, since the server refuses it.
+    `limit`: bytes after which an answer is not completed, because the server refuses a longer one.
     """
 
     __slots__ = ("_limit", "_pages", "_source")
@@ -61,7 +61,7 @@ class TelemetryRoutes:
 
     def handle(self, request: Request, exchange: Exchange, metrics_path: str) -> None:
         path, method = request.path, request.method
-        # The status was never told to HEAD; the others are, as everywhere.
+        # ContainerPilot 3 refuses HEAD for the status. All other paths accept it.
         allowed = ("GET",) if path == STATUS and path != metrics_path else ("GET", "HEAD")
         if path not in (metrics_path, STATUS, ALIVE, READY):
             exchange.reply(_NOT_FOUND)

@@ -1,4 +1,4 @@
-"""Metrics: what is counted, and how it is exposed. Pure: no loop, no sockets; the clock is an argument.
+"""Metrics, and their formats. Pure: no loop, no sockets; the clock is an argument.
 
-All of it belongs to one thread, that of the loop.
+Use all of it on one thread, that of the loop.
 """

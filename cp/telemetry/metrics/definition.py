@@ -1,16 +1,16 @@
-"""What a metric is: its name, kind and help, and what is wrong with them."""
+"""The definition of a metric: its name, kind and help, and their validation."""
 
 from __future__ import annotations
 
 from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM, KINDS, NAME_RULE, SUMMARY, is_metric_name
 
-UNKNOWN = "unknown"  # a type of OpenMetrics alone
+UNKNOWN = "unknown"  # a type that only OpenMetrics has
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds; +Inf follows by itself
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # upper bounds; +Inf is implied
 
-#: What the kinds add to the name of a metric, in the text format.
+#: The suffixes that the kinds add to the name of a metric in the text format.
 _SUFFIXES = {COUNTER: ("",), GAUGE: ("",), HISTOGRAM: ("_bucket", "_sum", "_count"), SUMMARY: ("", "_sum", "_count")}
-#: And in OpenMetrics, where the name of the family is taken as well, and `_created` even if nobody writes it.
+#: The same in OpenMetrics, which also reserves the name of the family, and `_created` even if it is not written.
 _OPENMETRICS_SUFFIXES = {
     COUNTER: ("", "_total", "_created"),
     UNKNOWN: ("",),
@@ -21,11 +21,11 @@ _OPENMETRICS_SUFFIXES = {
 
 
 class Definition:
-    """One metric, comparable by value. With labels it is a family: one series for each combination of their values.
+    """One metric, comparable by value. With labels it is a family: one series for each combination of label values.
 
-    `name` is the one of the text format, `kind` one of KINDS, `buckets` the ascending bounds of a histogram, `lookups`
-    the names besides its own that values may come under. `rounds_up`: a summary's rank is the rounded up share of the
-    values (as in 3.8), or the rounded down one (2.7).
+    `name` is the name in the text format; `kind` is one of KINDS; `buckets` has the bounds of a histogram, ascending;
+    `lookups` has other names under which values may arrive. `rounds_up`: a summary rounds the rank of a quantile up (as
+    3.8 does), or down (as 2.7 does).
     """
 
     __slots__ = ("buckets", "help", "kind", "labels", "lookups", "name", "rounds_up")
@@ -35,7 +35,7 @@ class Definition:
         *,
         name: str,
         kind: str,
-        help: str,  # the format's own word for it
+        help: str,  # the word of the text format
         labels: tuple[str, ...] = (),
         buckets: tuple[float, ...] = BUCKETS,
         lookups: tuple[str, ...] = (),
@@ -63,11 +63,11 @@ class Definition:
 
 
 class MetricError(ValueError):
-    """A metric that cannot be defined, or a value that a metric cannot take. Its text says why."""
+    """A definition is not valid, or a metric cannot take a value. The text says why."""
 
 
 def check_definition(name: str, kind: str, help_text: str) -> None:
-    """MetricError if a metric cannot be like this."""
+    """Check the parts of a definition. Raises MetricError."""
     if kind not in KINDS:
         raise MetricError(f"invalid metric type: {kind}: choose one of {', '.join(KINDS)}")
     if not is_metric_name(name):
@@ -77,13 +77,15 @@ def check_definition(name: str, kind: str, help_text: str) -> None:
 
 
 def sample_names(definition: Definition) -> tuple[str, ...]:
-    """The names under which its samples stand in the text format."""
+    """The names of its samples in the text format."""
     return tuple(definition.name + suffix for suffix in _SUFFIXES[definition.kind])
 
 
 def openmetrics_kind(definition: Definition) -> str:
-    """Its type in OpenMetrics, where counters must end in `_total`: one that does not keeps its name, as a metric of no
-    type (as Go's client does it), so that nobody's dashboards go empty when a scraper begins to ask for OpenMetrics.
+    """Its type in OpenMetrics, which requires counters to end in `_total`.
+
+    A counter without `_total` keeps its name and becomes a metric of unknown type, as in Go's client. Otherwise
+    dashboards would go empty when a scraper begins to request OpenMetrics.
     """
     if definition.kind == COUNTER and (not definition.name.endswith("_total") or definition.name == "_total"):
         return UNKNOWN
@@ -91,11 +93,11 @@ def openmetrics_kind(definition: Definition) -> str:
 
 
 def openmetrics_name(definition: Definition) -> str:
-    """The name of its family in OpenMetrics: a counter's `_total` belongs to the samples."""
+    """The name of its family in OpenMetrics, where only the samples of a counter have `_total`."""
     return definition.name.removesuffix("_total") if openmetrics_kind(definition) == COUNTER else definition.name
 
 
 def openmetrics_names(definition: Definition) -> tuple[str, ...]:
-    """All names that no other family may use in OpenMetrics."""
+    """All names that it reserves in OpenMetrics."""
     name = openmetrics_name(definition)
     return tuple(name + suffix for suffix in _OPENMETRICS_SUFFIXES[openmetrics_kind(definition)])

@@ -1,7 +1,7 @@
-"""Metrics as text: Prometheus's format 0.0.4, and OpenMetrics 1.0.
+"""Formats metrics as text: Prometheus's format 0.0.4, and OpenMetrics 1.0.
 
-A page of a thousand jobs has a MiB: it is made a few lines at a time, so that whoever waits for one keeps nobody else
-waiting. All series of a family are of one moment.
+A page of a thousand jobs has 1 MiB. It is made a few lines at a time, so that one client does not delay the others. All
+series of a family are from the same moment.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
     from cp.telemetry.metrics.definition import Definition
     from cp.telemetry.metrics.family import Family
-    from cp.telemetry.metrics.kinds import Sample, Shown
+    from cp.telemetry.metrics.kinds import Sample, SeriesSnapshot
 
 _LABEL_ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n", ord('"'): '\\"'}
 _HELP_ESCAPES = {ord("\\"): "\\\\", ord("\n"): "\\n"}
 
 
 def prometheus_text(families: Iterable[Family]) -> Iterator[str]:
-    """Format 0.0.4, some lines at a time. Families without a series are left out."""
+    """Yield the lines of format 0.0.4, a few at a time. Families without a series are left out."""
     for family in families:
         yield from _lines_of(family, openmetrics=False)
 
 
 def openmetrics_text(families: Iterable[Family]) -> Iterator[str]:
-    """OpenMetrics 1.0, some lines at a time: floats have a point, counters without `_total` have no type, and the end
-    is marked."""
+    """Yield the lines of OpenMetrics 1.0, a few at a time. Floats have a point, counters without `_total` have no type,
+    and the last line marks the end."""
     for family in families:
         yield from _lines_of(family, openmetrics=True)
     yield "# EOF\n"
@@ -46,12 +46,12 @@ def _lines_of(family: Family, *, openmetrics: bool) -> Iterator[str]:
     help_text = definition.help.translate(_LABEL_ESCAPES if openmetrics else _HELP_ESCAPES)
     yield f"# HELP {name} {help_text}\n# TYPE {name} {type_}\n"
     lines = _Lines(definition, name, total=openmetrics and type_ == COUNTER, openmetrics=openmetrics)
-    for values, shown in series:
-        yield lines.of(values, shown)
+    for values, snapshot in series:
+        yield lines.of(values, snapshot)
 
 
 class _Lines:
-    """Makes the lines of the series of one family."""
+    """Formats the series of one family."""
 
     __slots__ = ("_definition", "_kept", "_name", "_number", "_openmetrics", "_total")
 
@@ -61,13 +61,13 @@ class _Lines:
         self._total = "_total" if total else ""
         self._openmetrics = openmetrics
         self._number = openmetrics_number if openmetrics else shortest
-        self._kept: dict[tuple[str, str, float], tuple[str, str]] = {}  # what all series have in common
+        self._kept: dict[tuple[str, str, float], tuple[str, str]] = {}  # the parts that all series share
 
-    def of(self, values: tuple[str, ...], shown: Shown) -> str:
+    def of(self, values: tuple[str, ...], snapshot: SeriesSnapshot) -> str:
         pairs = zip(self._definition.labels, values, strict=True)
         labels = ",".join([f'{label}="{value.translate(_LABEL_ESCAPES)}"' for label, value in pairs])
         lines = []
-        for sample in shown.samples(strict=self._openmetrics):
+        for sample in snapshot.samples(strict=self._openmetrics):
             name, own = self._kept.get(sample[1:]) or self._keep(sample)
             text = f"{labels},{own}" if labels and own else labels or own
             lines.append(
@@ -76,18 +76,18 @@ class _Lines:
         return "".join(lines)
 
     def _keep(self, sample: Sample) -> tuple[str, str]:
-        """The name of a sample, and its own label."""
+        """The name of a sample, and its own label. Keeps them for the next series."""
         _, suffix, label, bound = sample
         own = f'{label}="{self._number(bound)}"' if label else ""
         kept = self._kept[sample[1:]] = f"{self._name}{suffix}{self._total}", own
         return kept
 
     def _value(self, value: float | int) -> str:
-        # Counts are integers in both formats, but large ones have an exponent in the old one.
+        # Both formats write counts as integers, but the old one gives large ones an exponent.
         return str(value) if self._openmetrics and isinstance(value, int) else self._number(value)
 
 
 def openmetrics_number(value: float) -> str:
-    """As Go writes it, but a float shows that it is one: `42.0`."""
+    """Format a number as Go does, but always write a float with a point: `42.0`."""
     text = shortest(value)
     return text if text[-1] in "Nf" or "." in text or "e" in text else text + ".0"

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from itertools import islice
     from operator import itemgetter
 
-    from cp.telemetry.metrics.kinds import Counter, Gauge, Histogram, Shown, Summary
+    from cp.telemetry.metrics.kinds import Counter, Gauge, Histogram, SeriesSnapshot, Summary
 
 else:
     from _operator import itemgetter  # the C type alone
     from itertools import islice
 
 LIMIT = 1000  # series of one family
-LONGEST_LABEL = 256  # characters; what is longer is cut
-OTHER = "_other"  # all labels of the series that takes what comes after the limit
+LONGEST_LABEL = 256  # characters; longer values are cut
+OTHER = "_other"  # the label values of the series that gets all values after the limit
 
 
 class Family:
-    """Series come to be with their first value; a metric without labels is there at once.
+    """The series of a metric. Each is created with its first value; a metric without labels has its series at once.
 
-    Once there are LIMIT series, values for new label values go to one series whose labels are all `_other`, so that
-    sums stay right. New ones of a gauge are dropped: the last of many unrelated values would mean nothing.
+    After LIMIT series, values with new label values go to one series whose labels are all `_other`, so that sums stay
+    right. A gauge drops them: the last of many unrelated values has no meaning.
     """
 
     __slots__ = ("_clock", "_series", "definition")
@@ -42,7 +42,7 @@ class Family:
     def take(self, value: float, labels: tuple[str, ...] = ()) -> None:
         """Add, set or observe a value.
 
-        A value that the metric cannot take is left out without an error: counting must not disturb what is counted.
+        A value that the metric cannot take is dropped without an error: counting must not fail for its caller.
         """
         series = self._series.get(labels) or self._new(labels)
         if series is None:
@@ -54,20 +54,20 @@ class Family:
         series.take(value)
 
     def check(self, value: float) -> None:
-        """MetricError if a metric without labels cannot take that value."""
+        """Check a value for a metric without labels. Raises MetricError."""
         self._series[()].check(value)
 
     def forget(self, labels: tuple[str, ...]) -> None:
         self._series.pop(tuple(_clean(label) for label in labels), None)
 
     def show(self, values: Iterable[tuple[str, float]]) -> None:
-        """Have these series, by the value of the one label, and no others: a gauge whose values are all known now."""
+        """Replace all series of a gauge by these, given as pairs of the value of its one label and its number."""
         self._series = {}
         for label, value in islice(values, LIMIT):
             self.take(value, (label,))
 
-    def snapshot(self) -> list[tuple[tuple[str, ...], Shown]]:
-        """Label values and what they have at this moment, in the order of the values."""
+    def snapshot(self) -> list[tuple[tuple[str, ...], SeriesSnapshot]]:
+        """The label values and the current state of each series, ordered by label values."""
         return [(labels, series.snapshot()) for labels, series in sorted(self._series.items(), key=itemgetter(0))]
 
     def _new(self, labels: tuple[str, ...]) -> Counter | Gauge | Histogram | Summary | None:
@@ -84,7 +84,7 @@ class Family:
 
 
 def _clean(label: str) -> str:
-    """As it can be shown: of a length that fits, and without what is no character (bytes of an odd file name)."""
+    """Make a label value printable: cut it to LONGEST_LABEL, and replace undecodable bytes of a file name."""
     if len(label) > LONGEST_LABEL:
         label = label[: LONGEST_LABEL - 1] + "…"
     return label if label.isascii() else label.encode("utf-8", "replace").decode()

@@ -1,8 +1,8 @@
-"""The four kinds of metrics: what they make of a value, and what they show of it.
+"""The four kinds of metrics: how each takes a value, and which samples it has.
 
 `check(value)` raises MetricError for a value that cannot be taken. `take(value)` takes it: a counter adds it, a gauge
-is set to it, a histogram and a summary observe it. NaN is for gauges alone: a sum would never recover from it.
-`snapshot()` is what can be shown later of this moment.
+is set to it, a histogram and a summary observe it. Only a gauge takes NaN, which would make all sums NaN.
+`snapshot()` returns the current state, to be formatted later.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Protocol
 
-    # One line: its value (ints are counts), what is added to the name of the family, and the label that is added
-    # ("le", "quantile" or "") with its value.
+    # One line: its value (integers are counts), the suffix of the family's name, and the additional label ("le",
+    # "quantile" or "") with its value.
     Sample = tuple[float | int, str, str, float]
 
-    class Shown(Protocol):
-        """What one series has, as far as it is shown."""
+    class SeriesSnapshot(Protocol):
+        """The state of one series at one moment."""
 
         def samples(self, *, strict: bool) -> Iterator[Sample]: ...
 else:
@@ -32,7 +32,7 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 
 class Value:
-    """A single number: of a counter or a gauge."""
+    """The number of a counter or a gauge."""
 
     __slots__ = ("_value",)
 
@@ -51,7 +51,7 @@ class Counter:
 
     def check(self, value: float) -> None:
         if value < 0:
-            raise MetricError("a counter never goes down: make the metric a gauge, or send only what is to be added")
+            raise MetricError("a counter never decreases: make the metric a gauge, or send only the increase")
         _refuse_nan(value, "a counter")
 
     def take(self, value: float) -> None:
@@ -78,7 +78,7 @@ class Gauge:
 
 
 class Histogram:
-    """Counts values by the first of its bounds that they do not exceed."""
+    """Counts values by the smallest bound that they do not exceed."""
 
     __slots__ = ("_bounds", "_counts", "_negative", "_sum")
 
@@ -103,8 +103,8 @@ class Histogram:
         return copy
 
     def samples(self, *, strict: bool) -> Iterator[Sample]:
-        """`strict`: as OpenMetrics wants it, where a sum to which something negative was added must not be shown,
-        and no count without a sum (the bucket of +Inf has the same number).
+        """`strict`: as OpenMetrics requires it, without a sum that contains a negative value, and without the count
+        that goes with the sum (the bucket of +Inf has the same number).
         """
         count = 0
         for bound, number in zip((*self._bounds, float("inf")), self._counts, strict=True):
@@ -116,7 +116,7 @@ class Histogram:
 
 
 class Summary:
-    """Quantiles of the last ten minutes; sum and count since ever."""
+    """Quantiles of the last ten minutes; the sum and the count of all values."""
 
     __slots__ = ("_clock", "_count", "_negative", "_rounds_up", "_sum", "_window")
 
@@ -143,7 +143,7 @@ class Summary:
 
 
 class Quantiles:
-    """What a summary shows."""
+    """The state of a summary at one moment."""
 
     __slots__ = ("_count", "_negative", "_sum", "_values")
 
@@ -154,7 +154,7 @@ class Quantiles:
         self._negative = negative
 
     def samples(self, *, strict: bool) -> Iterator[Sample]:
-        """`strict`: as OpenMetrics wants it, without what is or may be negative."""
+        """`strict`: as OpenMetrics requires it, without negative quantiles, and without a sum with a negative value."""
         for quantile, value in zip(QUANTILES, self._values, strict=True):
             if not (strict and value < 0):
                 yield value, "", "quantile", quantile
@@ -165,7 +165,7 @@ class Quantiles:
 
 def _refuse_nan(value: float, what: str) -> None:
     if value != value:
-        raise MetricError(f"{what} takes no NaN")
+        raise MetricError(f"{what} does not accept NaN")
 
 
 def new_kind(definition: Definition, clock: Callable[[], float]) -> Counter | Gauge | Histogram | Summary:

@@ -1,20 +1,20 @@
-"""What a client can read, from its Accept and Accept-Encoding."""
+"""Chooses the format of an answer by the client's Accept and Accept-Encoding headers (RFC 9110)."""
 
 from __future__ import annotations
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-#: Type, subtype and version. Of two that are equally welcome the first is served.
+#: Type, subtype and version. If a client accepts both equally, the first is served.
 _FORMATS = {TEXT: ("text", "plain", "0.0.4"), OPENMETRICS: ("application", "openmetrics-text", "1.0.0")}
 
-_LONGEST = 4096  # characters; what follows is not read
+_LONGEST = 4096  # characters of a header that are parsed
 
 
 def content_type(accept: str) -> str:
-    """TEXT or OPENMETRICS: what the client likes best; TEXT if it likes neither, as all scrapers can read it.
+    """TEXT or OPENMETRICS, whichever the client prefers; TEXT if it accepts neither, because all scrapers can read it.
 
-    Higher `q` wins, then the clause that names the format more exactly, then the one that comes first.
+    The higher `q` wins, then the clause that names the format more exactly, then the first clause.
     """
     best, served = (0.0, 0, 0), TEXT
     clauses = list(_clauses(accept))
@@ -33,7 +33,7 @@ def content_type(accept: str) -> str:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Is it listed, by its name or by `*`, and not less welcome than `identity`?"""
+    """Whether gzip is listed, by its name or by `*`, with a quality of at least that of `identity`."""
     qualities: dict[str, float] = {}
     for coding, _, quality in _clauses(accept_encoding):
         qualities.setdefault("gzip" if coding == "x-gzip" else coding, quality)
@@ -42,7 +42,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
 
 
 def _specificity(range_: str, parameters: dict[str, str], wanted: tuple[str, str, str]) -> int:
-    """How exactly a clause names a format; 0 if it does not."""
+    """How exactly a clause names a format, 1 to 4; 0 if it does not."""
     kind, subtype, version = wanted
     if range_ == f"{kind}/{subtype}":
         if "version" not in parameters:
@@ -54,17 +54,17 @@ def _specificity(range_: str, parameters: dict[str, str], wanted: tuple[str, str
 
 
 def _clauses(header: str) -> list[tuple[str, dict[str, str], float]]:
-    """What stands between commas: the thing itself, its parameters, and its `q` (1 if it is none)."""
+    """The parts between commas: name, parameters, and `q` (1 without a valid one)."""
     clauses: list[tuple[str, dict[str, str], float]] = []
     for clause in header[:_LONGEST].lower().split(","):
-        thing, *rest = (part.strip() for part in clause.split(";"))
-        if not thing:
+        name, *rest = (part.strip() for part in clause.split(";"))
+        if not name:
             continue
         parameters: dict[str, str] = {}
         for parameter in rest:
             key, _, value = parameter.partition("=")
             parameters.setdefault(key.strip(), value.strip().strip('"'))
-        clauses.append((thing, parameters, _quality(parameters.pop("q", ""))))
+        clauses.append((name, parameters, _quality(parameters.pop("q", ""))))
     return clauses
 
 

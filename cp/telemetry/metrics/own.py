@@ -1,13 +1,13 @@
-"""ContainerPilot's own metrics: each is described here, once. The reference page is generated from `OWN`."""
+"""The definitions of ContainerPilot's own metrics. The reference page is generated from `OWN`."""
 
 from __future__ import annotations
 
 from cp.encoding.prometheus import COUNTER, GAUGE, HISTOGRAM
 from cp.telemetry.metrics.definition import Definition
 
-#: Runs of jobs take from moments to days.
+#: Runs of jobs take between milliseconds and days.
 _RUN_BUCKETS = (0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0)
-#: The loop is late by less than a millisecond as a rule.
+#: The loop is usually late by less than a millisecond.
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 

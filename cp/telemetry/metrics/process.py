@@ -1,4 +1,4 @@
-"""What the kernel knows of this process, as the `process_*` metrics that all Prometheus clients have."""
+"""The `process_*` metrics of this process, which all clients of Prometheus have, from /proc (proc(5))."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _USER_TICKS, _SYSTEM_TICKS, _START_TICKS, _VIRTUAL_BYTES, _RESIDENT_PAGES = 11, 
 
 
 def process_values(proc: str = "/proc") -> list[tuple[Definition, float]]:
-    """What can be found out; what cannot (a /proc that is hidden or not mounted) is left out."""
+    """The values that are available; the others are left out (/proc is hidden or not mounted)."""
     values: list[tuple[Definition, float]] = []
     for reading in (_stat, _open_files, _limits):
         try:
             values.extend(reading(proc))
-        except (OSError, ValueError, IndexError):  # not there, or not as on Linux
+        except (OSError, ValueError, IndexError):  # missing, or not as on Linux
             continue
     return values
 
 
 def _stat(proc: str) -> list[tuple[Definition, float]]:
-    # The name of the program is in parentheses, and may have spaces and parentheses itself.
+    # The name of the program is in parentheses, and may contain spaces and parentheses.
     fields = _read(f"{proc}/self/stat").rpartition(b")")[2].split()
     ticks = os.sysconf("SC_CLK_TCK")
     values = [
@@ -55,7 +55,7 @@ def _stat(proc: str) -> list[tuple[Definition, float]]:
 
 
 def _open_files(proc: str) -> list[tuple[Definition, float]]:
-    # One of them is the one that lists them.
+    # One of them is the descriptor of listdir itself.
     return [(OPEN_FDS, float(len(os.listdir(to_bytes(f"{proc}/self/fd"))) - 1))]
 
 

@@ -1,13 +1,13 @@
 """Quantiles of the values of the last ten minutes, in little memory.
 
-The window is five slots of two minutes, as in Go's client: it reaches back eight to ten minutes. Each slot keeps its
-first CAPACITY values as they are, so that quantiles are exact up to then: the value at the rank `quantile * count`,
-rounded. Beyond that it forgets some of the smaller values (relative compaction, as in the REQ sketch): the rank of a
-quantile q may then be wrong by a tenth of (1 - q) at most in practice: 0.05, 0.01 and 0.001 of the count for the
-median, 0.9 and 0.99, which are the errors that Go's client aims at.
+The window is five slots of two minutes, as in Go's client: it covers eight to ten minutes. Each slot keeps its first
+CAPACITY values, so that quantiles are exact up to then: the value at the rank `quantile * count`, rounded. After that
+it drops some of the smaller values (relative compaction, as in the REQ sketch). In practice the rank of a quantile q is
+then wrong by at most a tenth of (1 - q): 0.05, 0.01 and 0.001 of the count for the median, 0.9 and 0.99. Go's client
+has the same error targets.
 
-Memory: 4 KiB for each doubling of a slot's count beyond CAPACITY, thus 20 KiB with up to 512 values in two minutes,
-and less than 300 KiB with a million.
+Memory: 4 KiB for each doubling of a slot's count beyond CAPACITY: 20 KiB for up to 512 values in two minutes, and less
+than 300 KiB for a million.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _HALF = CAPACITY // 2
 
 
 class Level:
-    """At most CAPACITY values, as plain doubles: lists need four times the memory, and `array` brings `collections`."""
+    """At most CAPACITY values, as C doubles: a list needs four times the memory, and `array` imports `collections`."""
 
     __slots__ = ("_count", "_values")
 
@@ -29,7 +29,7 @@ class Level:
         self._count = 0
 
     def add(self, value: float) -> bool:
-        """Is it full now?"""
+        """Add a value. Return whether the level is full now."""
         self._values[self._count] = value
         self._count += 1
         return self._count == CAPACITY
@@ -38,20 +38,20 @@ class Level:
         return list(self._values[: self._count])
 
     def keep(self, values: list[float]) -> None:
-        """Have these alone."""
+        """Replace the values."""
         self._count = 0
         for value in values:
             self.add(value)
 
 
 class Sketch:
-    """The values of one slot. A value at level n stands for 2**n values."""
+    """The values of one slot. A value at level n represents 2**n values."""
 
     __slots__ = ("_levels", "_odd")
 
     def __init__(self) -> None:
         self._levels: list[Level] = []
-        self._odd = 0  # bit n: level n passes on the values at odd places next time
+        self._odd = 0  # bit n: the next compaction of level n passes on the values at odd indices
 
     def add(self, value: float, level: int = 0) -> None:
         if level == len(self._levels):
@@ -60,9 +60,9 @@ class Sketch:
             self._compact(level)
 
     def _compact(self, level: int) -> None:
-        """Every other of the smaller half moves up a level. The larger half stays: high quantiles need it exact."""
+        """Move every second value of the smaller half up a level. The larger half stays, for exact high quantiles."""
         values = sorted(self._levels[level].values())
-        # In turns, so that errors of one side and the other cancel out.
+        # Odd and even indices in turn, so that their errors cancel out.
         passed_on = values[self._odd >> level & 1 : _HALF : 2]
         self._odd ^= 1 << level
         self._levels[level].keep(values[_HALF:])
@@ -70,7 +70,7 @@ class Sketch:
             self.add(value, level + 1)
 
     def weighted(self) -> list[tuple[float, int]]:
-        """What is kept: values, and how many each of them stands for."""
+        """The kept values, and how many values each of them represents."""
         return [(value, 1 << weight) for weight, level in enumerate(self._levels) for value in level.values()]
 
 
@@ -95,7 +95,7 @@ class Window:
         return [_at(values, _rank(quantile * count, rounds_up=rounds_up)) for quantile in wanted]
 
     def kept(self) -> int:
-        """How many values are in memory."""
+        """The number of values in memory."""
         return sum(len(slot.weighted()) for slot in self._slots)
 
     def _advance(self, now: float) -> None:
@@ -108,7 +108,7 @@ class Window:
 
 
 def _rank(share: float, *, rounds_up: bool) -> int:
-    """The rank from 0 of the value that so many values do not exceed."""
+    """The rank, from 0, of the value at this share of the count."""
     rank = int(share)
     if rounds_up and rank < share:
         rank += 1

@@ -1,4 +1,4 @@
-"""All metrics of the program: its own, those that the configuration defines, and those of the process."""
+"""All metrics of the program: ContainerPilot's own, those of the configuration, and those of the process."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _NAMED_IN_ERRORS = 10  # metrics
-_QUOTED = 80  # characters of what somebody sent
+_QUOTED = 80  # characters of a client's text in a message
 
 
 class Metrics:
-    """What is counted. Own metrics live as long as it does; the user's are those of the last `swap`."""
+    """The values of all metrics. Own metrics live as long as this object; the user's are those of the last `swap`."""
 
     __slots__ = ("_clock", "_lookups", "_openmetrics", "_own", "_process_values", "_user")
 
@@ -29,22 +29,22 @@ class Metrics:
         clock: Callable[[], float],
         process: Callable[[], list[tuple[Definition, float]]] = process_values,
     ) -> None:
-        """`clock`: seconds, monotonic."""
+        """`clock` returns seconds of a monotonic clock."""
         self._clock = clock
         self._process_values = process
         self._own = {definition.name: Family(definition, clock) for definition in OWN}
         self._user: dict[str, Family] = {}
         self._lookups: dict[str, list[Family]] = {}
-        self._openmetrics = True  # False: two names would be one there
+        self._openmetrics = True  # False: two metrics would have the same name there
 
-    # Own metrics: the definitions are those of cp.telemetry.metrics.own.
+    # Own metrics. The definitions are in cp.telemetry.metrics.own.
 
     def count(self, counter: Definition, *labels: str, by: float = 1.0) -> None:
         assert counter.kind == COUNTER
         self._own[counter.name].take(by, labels)
 
     def show(self, gauge: Definition, values: Iterable[tuple[str, float]]) -> None:
-        """All series of a gauge, by their one label: those of jobs or watches that are gone are shown no longer."""
+        """Replace all series of a gauge, by the value of its one label. Jobs or watches that are gone lose theirs."""
         assert gauge.kind == GAUGE
         self._own[gauge.name].show(values)
 
@@ -58,19 +58,19 @@ class Metrics:
     def user(
         name: str, kind: str, help_text: str, lookups: Sequence[str] = (), *, rounds_up: bool = True
     ) -> Definition:
-        """A metric of the configuration. `name` is the exposed one; it need not be among the `lookups`."""
+        """A metric of the configuration. `name` is the exposed name, which the `lookups` need not contain."""
         return Definition(name=name, kind=kind, help=help_text, lookups=tuple(lookups), rounds_up=rounds_up)
 
     def swap(self, definitions: Iterable[Definition], *, keep_unchanged: bool) -> list[str]:
-        """Have these metrics instead of those before, from zero; `keep_unchanged`: what is the same keeps its values.
+        """Replace the user's metrics by these, from zero. `keep_unchanged`: an unchanged metric keeps its values.
 
-        Returns what people should know, a sentence each: a definition that is refused or replaced by a later one.
+        Return a warning for each definition that is refused, or replaced by a later one.
         """
-        told: list[str] = []
+        warnings: list[str] = []
         wanted: dict[str, Definition] = {}
         for definition in definitions:
             if definition.name in wanted:
-                told.append(f"the metric {definition.name} is defined more than once: the last definition counts")
+                warnings.append(f"the metric {definition.name} is defined more than once: the last definition counts")
             wanted[definition.name] = definition
         taken = {name: other.name for other in (*OWN, *PROCESS) for name in _text_names(other)}
         families: dict[str, Family] = {}
@@ -79,7 +79,7 @@ class Metrics:
                 check_definition(definition.name, definition.kind, definition.help)
                 _check_clash(definition, taken)
             except MetricError as error:
-                told.append(f"cannot have the metric {definition.name}: {error}")
+                warnings.append(f"cannot define the metric {definition.name}: {error}")
                 continue
             taken.update((name, definition.name) for name in _text_names(definition))
             before = self._user.get(definition.name)
@@ -89,16 +89,16 @@ class Metrics:
         self._lookups = _lookups(families)
         clash = _openmetrics_clash([*OWN, *PROCESS, *(family.definition for family in families.values())])
         if clash:
-            told.append(clash)
+            warnings.append(clash)
         self._openmetrics = not clash
-        return told
+        return warnings
 
     def record(self, name: str, text: str) -> None:
-        """Take one value for a metric of the user, or raise MetricError."""
+        """Take one value for a metric of the user. Raises MetricError."""
         self.record_all(((name, text),))
 
     def record_all(self, values: Sequence[tuple[str, str]]) -> None:
-        """Take pairs of name and value: all of them, or none and raise MetricError."""
+        """Take pairs of name and value, all or none. Raises MetricError."""
         parsed: list[tuple[list[Family], float]] = []
         for name, text in values:
             families = self._lookups.get(name)
@@ -120,18 +120,18 @@ class Metrics:
                 family.take(value)
 
     def form(self, accept: str = "", accept_encoding: str = "") -> tuple[str, str]:
-        """How a client of these headers wants the metrics: content type, and content encoding ("" or "gzip").
+        """The content type and the content encoding ("" or "gzip") for a client with these headers.
 
-        The answer depends on both headers: say so with `Vary: Accept, Accept-Encoding`.
+        The answer depends on both headers, so it needs `Vary: Accept, Accept-Encoding`.
         """
         type_ = content_type(accept) if self._openmetrics else TEXT
         return type_, "gzip" if accepts_gzip(accept_encoding) else ""
 
     def page(self, type_: str, encoding: str) -> Iterator[bytes]:
-        """All metrics in such a form, in small pieces, each of which takes a moment."""
+        """Yield all metrics in this form, in small pieces that take little time each."""
         families = sorted((*self._own.values(), *self._user.values(), *self._process()), key=_name_of)
         texts = openmetrics_text(families) if type_ == OPENMETRICS else prometheus_text(families)
-        # The help comes from a configuration, and may have what is no character.
+        # The help comes from a configuration, and may contain undecodable bytes.
         pieces = (text.encode("utf-8", "replace") for text in texts)
         return _gzip(pieces) if encoding else pieces
 
@@ -153,7 +153,7 @@ class Metrics:
 
 def _short(text: str) -> str:
     text = text.strip()
-    text = text if text.isprintable() else repr(text)[1:-1]  # messages are lines
+    text = text if text.isprintable() else repr(text)[1:-1]  # a message is one line
     return text if len(text) <= _QUOTED else text[: _QUOTED - 1] + "…"
 
 
@@ -162,7 +162,7 @@ def _name_of(family: Family) -> str:
 
 
 def _lookups(families: dict[str, Family]) -> dict[str, list[Family]]:
-    """Whom a value goes to. An exposed name is that of one metric; other names may be shared, and reach all."""
+    """The families that take a value, by name. An exposed name is that of one metric; other names may be shared."""
     found = {name: [family] for name, family in families.items()}
     for family in families.values():
         for name in family.definition.lookups:
@@ -188,7 +188,7 @@ def _openmetrics_clash(definitions: list[Definition]) -> str:
         for name in openmetrics_names(definition):
             if name in taken:
                 return (
-                    f"the metrics {taken[name]} and {definition.name} have both the name {name} in OpenMetrics: "
+                    f"the metrics {taken[name]} and {definition.name} both have the name {name} in OpenMetrics: "
                     "only Prometheus's text format is offered"
                 )
         taken.update((name, definition.name) for name in openmetrics_names(definition))
@@ -198,7 +198,7 @@ def _openmetrics_clash(definitions: list[Definition]) -> str:
 def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
     import zlib
 
-    # With gzip's header, and a window of 4 KiB: it needs 32 KiB of memory instead of 256, and packs lines as well.
+    # With gzip's header. A window of 4 KiB needs 32 KiB of memory instead of 256, and packs these lines equally well.
     packer = zlib.compressobj(wbits=16 + 12, memLevel=5)
     for piece in pieces:
         yield packer.compress(piece)

@@ -89,7 +89,7 @@ def test_what_is_no_number_is_one_error_and_nothing_is_recorded(
 def test_a_counter_never_goes_down(pilot: StartPilot, port: Port) -> None:
     started = start(pilot, port, sensor(["printf", "%s", "-1"], kind="counter"))
 
-    started.wait_for(lambda: "cannot record -1 for value: a counter never goes down" in started.output())
+    started.wait_for(lambda: "cannot record -1 for value: a counter never decreases" in started.output())
     assert port.value("value") == "0"
 
 

@@ -277,7 +277,7 @@ def test_a_metric_that_cannot_be_is_told_and_the_others_are_there() -> None:
 
     (told,) = observed.observer.define(SERVED.replace(metrics=metrics))
 
-    assert told == "cannot have the metric containerpilot_events: containerpilot_events is taken"
+    assert told == "cannot define the metric containerpilot_events: containerpilot_events is taken"
     assert observed.value("zed") == "0"
 
 

@@ -119,7 +119,7 @@ def test_the_later_of_two_definitions_counts() -> None:
 def test_a_metric_that_would_write_into_another_is_refused(name: str, kind: str) -> None:
     shown = metrics()
     (told,) = shown.swap([user("sizes", HISTOGRAM), user(name, kind)], keep_unchanged=False)
-    assert told.startswith(f"cannot have the metric {name}: ")
+    assert told.startswith(f"cannot define the metric {name}: ")
     shown.record("sizes", "1")
     assert "there is no metric" in refusal(shown.record, name, "1")
 
@@ -228,7 +228,7 @@ def test_of_many_values_all_are_recorded_or_none() -> None:
     shown = metrics(user("a", COUNTER), user("b", COUNTER))
     assert "there is no metric 'c'" in refusal(shown.record_all, [("a", "1"), ("c", "2")])
     assert "non-numeric" in refusal(shown.record_all, [("a", "1"), ("b", "x")])
-    assert "never goes down" in refusal(shown.record_all, [("a", "1"), ("b", "-2")])
+    assert "never decreases" in refusal(shown.record_all, [("a", "1"), ("b", "-2")])
     assert (value_of(shown, "a"), value_of(shown, "b")) == ("0", "0")
     shown.record_all([("a", "1"), ("b", "2")])
     assert (value_of(shown, "a"), value_of(shown, "b")) == ("1", "2")
@@ -365,7 +365,7 @@ def test_names_that_clash_in_openmetrics_are_offered_as_text_only() -> None:
     shown = metrics()
     (told,) = shown.swap([user("jobs", COUNTER), user("jobs_total", COUNTER)], keep_unchanged=False)
     assert told == (
-        "the metrics jobs and jobs_total have both the name jobs in OpenMetrics: "
+        "the metrics jobs and jobs_total both have the name jobs in OpenMetrics: "
         "only Prometheus's text format is offered"
     )
     shown.record_all([("jobs", "1"), ("jobs_total", "2")])
