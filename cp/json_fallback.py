@@ -1,6 +1,6 @@
-"""JSON where Python has neither `json` nor its C half: Debian's python3-minimal lacks both, up to Debian 12.
+"""JSON for a Python without `json` and its C half, such as Debian's python3-minimal up to Debian 12.
 
-Slower than those, and meant for small texts only. Names and results are those of the module `json`.
+It is slower, and meant for small texts. Names and results are those of the module `json`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r":
 
 
 def encode_basestring(text: str) -> str:
-    """A JSON string; only what must be escaped is."""
+    """Format a JSON string. Escapes only what must be escaped."""
     if text.isprintable() and '"' not in text and "\\" not in text:
         return f'"{text}"'
     return f'"{"".join(_SHORT.get(each) or (each if each >= " " else _code(ord(each))) for each in text)}"'
 
 
 def encode_basestring_ascii(text: str) -> str:
-    """A JSON string of ASCII characters."""
+    """Format a JSON string with ASCII characters only."""
     quoted = encode_basestring(text)
     if quoted.isascii() and "\x7f" not in quoted:
         return quoted
@@ -39,7 +39,8 @@ def _code(unit: int) -> str:
 
 
 def dumps(value: object) -> str:
-    """Of None, booleans, finite numbers, strings, lists, and dictionaries of strings. TypeError, ValueError."""
+    """Format None, booleans, finite numbers, strings, lists, and dictionaries of strings. Raises TypeError,
+    ValueError."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -65,8 +66,8 @@ def _key(key: object) -> str:
 
 
 def loads(content: str | bytes) -> object:
-    """ValueError if it is no JSON; also if it is nested deeper than a configuration may be."""
-    # Not at the top: this module may be asked for while those of the start are being imported.
+    """Parse JSON. Raises ValueError if it is not valid, or nested deeper than a configuration may be."""
+    # Not at the top: this module may be imported while the modules of the start are still being imported.
     from cp.config.json5.parser import JsonError, parse
 
     text = content.decode() if isinstance(content, bytes) else content

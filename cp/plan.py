@@ -1,8 +1,8 @@
-"""The plan: what a configuration means, as frozen data.
+"""The plan: the meaning of a configuration as frozen data.
 
-Both dialects compile to it, one engine runs it, and a reload is the difference of two of them. Nothing here behaves:
-a difference between the dialects is a field with a name of its own, so that no engine code asks where a plan came from.
-All times are in seconds.
+Both dialects compile to a plan, one engine runs it, and a reload compares two of them. It has no behaviour: a
+difference between the dialects is a field with its own name, so that the engine never needs to know the dialect. All
+times are in seconds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 else:
 
     class _Meta(type):
-        """Turns annotated names into slots: what `dataclasses` does, without the 15 ms that importing it costs."""
+        """Turns annotated names into slots. `dataclasses` does the same, but its import takes 15 ms."""
 
         def __new__(mcs, name, bases, namespace):
             own = fields = _annotated(namespace)
@@ -60,7 +60,7 @@ else:
 
 
 class Record(metaclass=_Meta):
-    """Frozen, slotted, keyword-only, comparable by value: the base of all plan data."""
+    """The base of all plan data: frozen, slotted, keyword-only, comparable by value."""
 
     if not TYPE_CHECKING:
 
@@ -93,18 +93,18 @@ class Record(metaclass=_Meta):
         return f"{type(self).__name__}({', '.join(f'{f}={getattr(self, f)!r}' for f in fields)})"
 
     def replace(self, **changes: Any) -> Self:
-        """A copy with some fields changed; an unknown field is a TypeError."""
+        """Return a copy with some fields changed. Raises TypeError for an unknown field."""
         return type(self)(**{**dict(zip(getattr(self, "_fields", ()), self._values(), strict=True)), **changes})
 
 
-# Where a child's output goes, and what it reads.
-INHERIT = "inherit"  # our own standard streams, as they are
-LOG = "log"  # line by line into the log, at level info
+# The destination of a child's output, and the source of its input.
+INHERIT = "inherit"  # ContainerPilot's own standard streams, unchanged
+LOG = "log"  # the log, line by line, at level info
 
 # What a reload does to a job.
-KEEP = "keep"  # never touched: the application, preStart
-REPLACE = "replace"  # always stopped and started anew
-WHEN_CHANGED = "when-changed"  # only if its compiled form differs
+KEEP = "keep"  # nothing: for the application, preStart
+REPLACE = "replace"  # stops and starts it
+WHEN_CHANGED = "when-changed"  # stops and starts it if its compiled form differs
 
 # The statuses of a service in a catalogue.
 PASSING: Final = "passing"
@@ -112,41 +112,41 @@ WARNING: Final = "warning"
 CRITICAL: Final = "critical"
 STATUSES: Final = (PASSING, WARNING, CRITICAL)
 
-# What a signal to ContainerPilot means.
+# The action for a signal to ContainerPilot.
 STOP, RELOAD, MAINTENANCE, EVENT, REOPEN_LOG = "stop", "reload", "maintenance", "event", "reopen-log"
 
 
 class When(Record):
-    """What starts a job: an event, and for a periodic job the rhythm that this event sets going."""
+    """The trigger of a job: an event, and for a periodic job the schedule that begins with the event."""
 
-    code: EventCode  # "" = nothing ever starts it
+    code: EventCode  # "": nothing starts it
     source: str  # the event's source, compared exactly
-    each: bool = False  # every time, not only the first
-    interval: float | None = None  # run again this often
-    delay: float = 0.0  # from the event to the first run
-    timeout: float | None = None  # give up if the event has not come by then
+    each: bool = False  # start at every such event, not only the first
+    interval: float | None = None  # seconds between two runs
+    delay: float = 0.0  # seconds from the event to the first run
+    timeout: float | None = None  # seconds after which the job gives up waiting for the event
 
 
 class Health(Record):
-    """A repeated check; without a command it only sends heartbeats."""
+    """A repeated health check. Without a command it only sends heartbeats."""
 
     label: str  # in messages, such as "app.health"
     interval: float
     command: tuple[str, ...] | None = None
     timeout: float | None = None
-    timeout_text: str = ""  # as the configuration wrote it
+    timeout_text: str = ""  # as it is written in the configuration
     output: str = LOG
     log_fields: tuple[tuple[str, str], ...] = ()
     log_pid: bool = False  # its lines in the log have the field `pid`
-    source: str = ""  # of the events that its exits are; "" = they are none
-    failures: int = 0  # so many in a row are reported as critical; 0 = never
+    source: str = ""  # the source of the events for its exits; "": it has none
+    failures: int = 0  # the number of failures in a row that are reported as critical; 0: never
     logs_failures: bool = False  # failed checks, and changes of health, are logged above level debug
-    unstartable: str = "unable to start"  # the beginning of the line for a check that cannot be started
-    trusted: bool = False  # without a command: healthy from the first heartbeat on, not unknown
+    unstartable: str = "unable to start"  # the beginning of the message for a check that cannot be started
+    trusted: bool = False  # without a command: healthy from the first heartbeat on, instead of unknown
 
 
 class Service(Record):
-    """What the catalogue is told about a job."""
+    """The registration of a job in the catalogue."""
 
     name: str
     id: str
@@ -154,8 +154,8 @@ class Service(Record):
     port: int
     ttl: int
     tags: tuple[str, ...] = ()
-    initial_status: Status = ""  # registered before the first check, with this status
-    separate_check: bool = False  # Consul: the TTL check is an entry of its own and has the service's id
+    initial_status: Status = ""  # register before the first check, with this status
+    separate_check: bool = False  # Consul: the TTL check is an entry of its own, with the service's id
     enable_tag_override: bool = False
     deregister_critical_after: str = ""
 
@@ -167,54 +167,54 @@ class Job(Record):
     when: When
     command: tuple[str, ...] | None = None
     label: str = ""  # in messages, such as "task[backup]"
-    stdin: str = ""  # what it reads: INHERIT, a path, or "" for nothing
-    source: str = ""  # of the job's events, which other jobs may share; "" = its name
-    main: bool = False  # when it completes, everything is stopped and its code is ours
-    fatal: bool = False  # when it fails, everything is stopped and its code is ours
+    stdin: str = ""  # its input: INHERIT, a path, or "" for nothing
+    source: str = ""  # the source of the job's events, which other jobs may share; "": its name
+    main: bool = False  # when it completes, ContainerPilot stops everything and exits with its code
+    fatal: bool = False  # when it fails, ContainerPilot stops everything and exits with its code
     restarts: int | None = 0  # None = unlimited
-    success_codes: tuple[int, ...] = ()  # exit codes besides 0 that are no failure; 128+N is a death by signal N
-    timeout: float | None = None  # of one run; then its group is killed
-    timeout_text: str = ""  # as the configuration wrote it
-    stop_timeout: float | None = None  # how long the jobs on its `stopping` may hold up its stop; None = no limit
+    success_codes: tuple[int, ...] = ()  # exit codes besides 0 that are a success; 128+N is a death by signal N
+    timeout: float | None = None  # seconds of one run; then its process group is killed
+    timeout_text: str = ""  # as it is written in the configuration
+    stop_timeout: float | None = None  # seconds for which the jobs on its `stopping` may delay its stop; None: no limit
     stop_group: bool = True  # SIGTERM goes to the group, not to the process alone
-    stops_last: bool = False  # lives until all others are gone
-    killed_unasked: bool = False  # SIGKILL at once, no SIGTERM, in a stop that nobody asked for
-    stopping_on_exit: bool = True  # `stopping` is announced also when the process ended by itself
-    announces_unstarted: bool = True  # `stopping` and `stopped` are announced also if it never started
-    sweeps_group: bool = False  # what an exit leaves of the group gets SIGTERM
+    stops_last: bool = False  # runs until all others have exited
+    killed_unasked: bool = False  # SIGKILL at once, without SIGTERM, in a stop that no user requested
+    stopping_on_exit: bool = True  # publish `stopping` also when the process exited by itself
+    announces_unstarted: bool = True  # publish `stopping` and `stopped` also if it never started
+    sweeps_group: bool = False  # send SIGTERM to the processes of the group that are left after an exit
     output: str = LOG
-    wait_for_output: bool = False  # an exit counts once all holders of the output have closed it
+    wait_for_output: bool = False  # an exit counts when all holders of the output have closed it
     log_fields: tuple[tuple[str, str], ...] = ()
     log_pid: bool = False  # its lines in the log have the field `pid`
-    failure_level: Level = "debug"  # at which a failed run is logged
-    failure_text: str = "exited ({code}): {reason}"  # and in which words, after its label
-    pid_variables: tuple[str, ...] = ()  # set in the environment of what starts later
-    keep_pid_variables: bool = False  # also after the process is gone
-    pauses_in_maintenance: bool = False  # triggers are ignored meanwhile
+    failure_level: Level = "debug"  # the level at which a failed run is logged
+    failure_text: str = "exited ({code}): {reason}"  # the message of a failed run, after its label
+    pid_variables: tuple[str, ...] = ()  # set to its pid in the environment of processes that start later
+    keep_pid_variables: bool = False  # also after the process has exited
+    pauses_in_maintenance: bool = False  # ignores triggers in maintenance
     health: Health | None = None
     service: Service | None = None
-    always_healthy: bool = False  # it stands for ContainerPilot itself: it is healthy as long as somebody can ask
-    metric: str = ""  # what it prints is a value of this metric; then `output` is only about its standard error
+    always_healthy: bool = False  # it represents ContainerPilot itself, which is healthy while it answers
+    metric: str = ""  # its standard output is a value of this metric; then `output` is only for standard error
     reload: str = WHEN_CHANGED
 
 
 class Watch(Record):
-    """A service whose instances are followed in the catalogue."""
+    """A service whose instances are watched in the catalogue."""
 
     name: str
-    source: str  # of its events
-    interval: float  # between looks, where the catalogue cannot push
-    delay: float = 0.0  # from its start to the first look
+    source: str  # the source of its events
+    interval: float  # seconds between two queries, if the catalogue cannot push
+    delay: float = 0.0  # seconds from its start to the first query
     tag: str = ""
     datacenter: str = ""
     push: bool = True  # False: plain polling
     starts_on: tuple[EventCode, str] = ("startup", "global")  # code and source of an event
     pauses_in_maintenance: bool = False
-    remembers: bool = False  # what it saw last survives a reload even if the watch changed
+    remembers: bool = False  # its last snapshot survives a reload even if the watch changed
 
 
 class Tls(Record):
-    """Client side of TLS to a catalogue; paths of files, empty = unset."""
+    """Client settings of TLS to a catalogue. Paths of files may be empty: unset."""
 
     ca_file: str = ""
     ca_path: str = ""
@@ -229,7 +229,7 @@ class ConsulSettings(Record):
     scheme: str = "http"
     token: str = ""
     token_file: str = ""
-    http_auth: str = ""  # user:password, for a proxy that asks for them
+    http_auth: str = ""  # user:password, for a proxy that requires them
     namespace: str = ""
     partition: str = ""
     datacenter: str = ""
@@ -241,8 +241,8 @@ class ConsulSettings(Record):
 class EtcdSettings(Record):
     endpoints: tuple[str, ...]
     prefix: str = "/containerpilot"
-    api: str = ""  # "v2", "v3", "" = ask the server
-    preferred_api: str = "v3"  # of a server that speaks both, where `api` is empty
+    api: str = ""  # "v2", "v3", "": query the server
+    preferred_api: str = "v3"  # for a server that has both, if `api` is empty
     username: str = ""
     password: str = ""
     tls: Tls = Tls()
@@ -254,51 +254,51 @@ class DirectorySettings(Record):
     path: str
 
 
-MASK = "********"  # in place of a secret
-SHORTEST_MASKED = 8  # characters of a value that `logging.mask` masks
+MASK = "********"  # replaces a secret
+SHORTEST_MASKED = 8  # characters; `logging.mask` masks only values of at least this length
 
 
 class LoggingSettings(Record):
-    """How ContainerPilot logs."""
+    """The settings of the log."""
 
     level: Level = "info"
-    format: str = "plain"  # plain (services dialect's default), job (jobs dialect's default), text, json
+    format: str = "plain"  # plain (default of the services dialect), job (default of the jobs dialect), text, json
     output: str = "stdout"  # stdout, stderr or a path
     mask: tuple[str, ...] = ()  # variables whose values are masked in the output of jobs
 
 
 class ControlSettings(Record):
-    """The socket on which a running ContainerPilot takes orders."""
+    """The socket at which a running ContainerPilot takes requests."""
 
-    socket: str = ""  # a path that must be had; "" = the first of the usual places that can be had, or none
-    announced: bool = True  # in the log at level info, else debug
-    users: tuple[int, ...] | None = ()  # who may use it besides root and the user that we run as; None = everyone
+    socket: str = ""  # a path that must be usable; "": the first usual path that is usable, or none
+    announced: bool = True  # logged at level info instead of debug
+    users: tuple[int, ...] | None = ()  # who may use it besides root and ContainerPilot's own user; None: everyone
 
 
 class Metric(Record):
     """A metric of the configuration."""
 
-    name: str  # as it is exposed
+    name: str  # the exposed name
     kind: MetricKind
     help: str
-    lookups: tuple[str, ...] = ()  # names besides its own that values may come under
-    rounds_up: bool = True  # a summary's rank is the rounded up share of its values, not the rounded down one
+    lookups: tuple[str, ...] = ()  # other names under which values may arrive
+    rounds_up: bool = True  # a summary rounds the rank of a quantile up, not down
 
 
 class TelemetrySettings(Record):
-    """Where metrics, status and health of ContainerPilot itself are served over HTTP."""
+    """The address at which ContainerPilot serves its metrics, status and health over HTTP."""
 
     address: str  # IPv4 or IPv6
     port: int
-    job: str = ""  # the name of the job that stands for it, which is always healthy
+    job: str = ""  # the name of the job that represents it, which is always healthy
     path: str = "/metrics"
     metrics: tuple[Metric, ...] = ()
     keeps_unchanged: bool = True  # a metric that a reload does not change keeps its values
-    announcement: str = "telemetry: serving at {address}"  # in the log, once it serves
+    announcement: str = "telemetry: serving at {address}"  # logged when it serves
 
 
 class Plan(Record):
-    """Everything a configuration says."""
+    """The whole meaning of a configuration."""
 
     dialect: Dialect  # for messages only
     jobs: tuple[Job, ...] = ()
@@ -307,8 +307,8 @@ class Plan(Record):
     logging: LoggingSettings = LoggingSettings()
     control: ControlSettings = ControlSettings()
     telemetry: TelemetrySettings | None = None
-    stop_timeout: float = 5.0  # the one budget of a stop; negative: SIGKILL at once
-    shutdown_timeout: float | None = None  # hard limit of a whole stop, hooks included
+    stop_timeout: float = 5.0  # the budget of a stop; negative: SIGKILL at once
+    shutdown_timeout: float | None = None  # the limit of a whole stop, hooks included
     environ: tuple[tuple[str, str], ...] = ()  # added to the environment of all children
-    signals: tuple[tuple[str, str], ...] = ()  # ("SIGHUP", RELOAD), ...; what is not named goes to the main job
-    warnings: tuple[str, ...] = ()  # what the reader should know, each with its place
+    signals: tuple[tuple[str, str], ...] = ()  # ("SIGHUP", RELOAD), …; all others go to the main job
+    warnings: tuple[str, ...] = ()  # for the user, each with its place in the configuration

@@ -1,4 +1,4 @@
-"""What this program is, its version and the commit it was built from, and what it runs on."""
+"""The version of the program, the commit of its build, and the interpreter that runs it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ COMMIT = ""  # written by the build
 
 
 def describe() -> str:
-    """Two lines as tools that read the original's `-version` expect them, and one about the interpreter."""
+    """The text of `-version`: two lines in the format of the original, for tools that parse them, and the
+    interpreter."""
     return f"Version: {__version__}\nGitHash: {COMMIT}\nPython: {interpreter()}\n"
 
 
 def interpreter() -> str:
-    """Like `3.11.7 (glibc 2.36, x86_64)`."""
+    """The interpreter and its platform, such as `3.11.7 (glibc 2.36, x86_64)`."""
     version = sys.version.partition(" ")[0]
     return f"{version}{sys.abiflags} ({libc() or 'musl'}, {os.uname().machine})"
 
 
 def libc() -> str | None:
-    """The C library and its version, like `glibc 2.36`; None if it is musl, which has no name for itself."""
+    """The C library and its version, such as `glibc 2.36`; None for musl, which has no such name."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (OSError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.plan import ControlSettings
-from cp.platform.text import to_be_encoded_by_python, to_bytes
+from cp.platform.text import for_python_to_encode, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _number(data: object) -> int:
     except ImportError:
         raise ValueError("names of users need the module 'pwd', which this Python lacks: give the number") from None
     try:
-        return getpwnam(to_be_encoded_by_python(data)).pw_uid
+        return getpwnam(for_python_to_encode(data)).pw_uid
     except (KeyError, ValueError):
         from cp.config.fields import show
 

@@ -1,1 +1,1 @@
-"""The log: formats, where lines go without blocking anybody, and what is masked in them."""
+"""The log: formats, channels that never block their caller, and redaction of secrets."""

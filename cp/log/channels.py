@@ -1,7 +1,7 @@
-"""The ways bytes leave for a standard stream or a log file without ever blocking the caller.
+"""Channels write bytes to a standard stream or a log file, and never block the caller.
 
-Our standard output is shared with the application: O_NONBLOCK is a property of the open file description, so setting
-it there would make the application's own writes fail. Each class avoids that in another way.
+ContainerPilot shares its standard output with the application. O_NONBLOCK is a property of the open file description,
+so setting it there would make the application's own writes fail. Each class avoids that in another way.
 """
 
 from __future__ import annotations
@@ -39,29 +39,31 @@ NULL_DEVICE = os.makedev(1, 3)
 
 
 class Channel:
-    """Somewhere to write to. This one is nowhere: /dev/null, or a stream that was closed when we started."""
+    """A destination of bytes. This class drops them: for /dev/null, or a stream that was closed at the start."""
 
     __slots__ = ()
 
-    joins = True  # whether records may be written together; not where each write is a datagram
+    joins = True  # whether one write may have several records; False if each write is a datagram
 
     def write(self, data: bytes) -> int:
-        """How many bytes were taken; BlockingIOError when none can be now, OSError when the other end is broken."""
+        """Return the number of bytes that were taken. Raises BlockingIOError if none can be taken now, and OSError if
+        the other end is broken."""
         return len(data)
 
     def take_failure(self) -> tuple[int, OSError] | None:
-        """Lines that `write` had taken and that failed later, once."""
+        """Return the number of lines that `write` took and that failed later, and their error. Each is returned
+        once."""
         return None
 
     def busy(self) -> bool:
-        """Whether bytes that `write` took are still under way."""
+        """Whether bytes that `write` took are not written yet."""
         return False
 
     def wait(self, seconds: float) -> None:
-        """Until `write` may take something again or nothing is under way, at most so long."""
+        """Wait until `write` may take more, or everything is written, for at most this time."""
 
     def watch(self, loop: Loop, callback: Callable[[], object]) -> None:
-        """Call back on the loop when `write` may take something again. OSError where that cannot be had."""
+        """Call back on the loop when `write` may take more. Raises OSError if epoll does not support the file."""
 
     def unwatch(self, loop: Loop) -> None: ...
 
@@ -69,9 +71,9 @@ class Channel:
 
 
 class DescriptorChannel(Channel):
-    """A file descriptor of our own: to a regular file, or non-blocking to anything else.
+    """A file descriptor that ContainerPilot opened: to a regular file, or a non-blocking one to anything else.
 
-    `path` is opened again whenever a FIFO has lost its reader.
+    `path` is opened again when a FIFO has lost its reader.
     """
 
     __slots__ = ("_fd", "_flags", "_path")
@@ -84,7 +86,7 @@ class DescriptorChannel(Channel):
             try:
                 self._open()
             except BrokenPipeError:
-                # Nobody reads the FIFO yet. Waiting is not for us; a socket, which can never be opened, is an error.
+                # Nobody reads the FIFO yet, and this must not wait. A socket can never be opened, so it is an error.
                 if not stat.S_ISFIFO(os.stat(to_bytes(path)).st_mode):
                     raise OSError(ENXIO, os.strerror(ENXIO)) from None
 
@@ -117,7 +119,7 @@ class DescriptorChannel(Channel):
 
 
 class SocketChannel(Channel):
-    """A socket, asked for each message not to wait. `fd` stays the caller's."""
+    """A socket, written to with MSG_DONTWAIT. `fd` still belongs to the caller."""
 
     __slots__ = ("_flags", "_socket", "joins")
 
@@ -145,7 +147,7 @@ class SocketChannel(Channel):
 
 
 def wait_writable(fd: int, seconds: float | None) -> bool:
-    """Waits until `fd` can be written to; whether its other end is gone."""
+    """Wait until `fd` is writable. Return whether its other end is gone."""
     from select import POLLERR, POLLHUP, POLLNVAL, POLLOUT, poll
 
     waiter = poll()

@@ -1,4 +1,4 @@
-"""Takes the escapes of JSON and of programming languages off bytes, and knows where everything was before. Pure.
+"""Decodes the escapes of JSON and of programming languages in bytes, and maps positions back. Pure.
 
 Imported when a text with escapes is to be masked.
 """
@@ -17,14 +17,14 @@ _SHORT_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f
 _HEX_ESCAPES = {b"u": 4, b"x": 2, b"U": 8}  # digits after the letter
 _OCTAL_DIGITS = b"01234567"
 
-# Escapes of letters and digits, which no encoder needs, and those after which the escapes of another encoder may come.
+# Escapes of letters and digits, which no encoder needs, and escapes of characters that begin another encoding.
 _PAIRS = {bytes((a, b)) for a in HEX_DIGITS for b in HEX_DIGITS}
 _ODD_PAIRS = {pair for pair in _PAIRS if bytes((int(pair, 16),)).isalnum() or int(pair, 16) in b"\\%"}
 _ODD_ESCAPES = {prefix + pair for pair in _ODD_PAIRS for prefix in (b"x", b"u00")}
 
 
 def is_odd(data: bytes) -> bool:
-    """Whether there are escapes of letters and digits in it, or of escapes."""
+    """Whether it contains escapes of letters or digits, or escaped escapes."""
     return (
         (b"%" in data and not _ODD_PAIRS.isdisjoint([part[:2] for part in data.split(b"%")]))
         or b"\\U" in data
@@ -73,20 +73,20 @@ def without_escapes(data: bytes) -> Pieces:
 
 
 def _hexadecimal(digits: bytes, count: int) -> int:
-    """-1 if these are not so many digits."""
+    """The value of exactly `count` digits; -1 for anything else."""
     if len(digits) != count or digits.strip(HEX_DIGITS):
         return -1
     return int(digits, 16)
 
 
 def _utf8(code: int) -> bytes:
-    if 0xDC80 <= code <= 0xDCFF:  # how Python writes a byte that is not UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # Python's surrogate escape of a byte that is not UTF-8
         return bytes((code - 0xDC00,))
     return chr(code).encode(errors="replace") if code < 0x110000 else b"?"
 
 
-def places_before(spans: list[tuple[int, int]], decoded: Pieces) -> list[tuple[int, int]]:
-    """Where spans of decoded bytes were in the encoded ones."""
+def original_spans(spans: list[tuple[int, int]], decoded: Pieces) -> list[tuple[int, int]]:
+    """Map spans of decoded bytes to spans of the encoded bytes."""
     pieces, sizes = decoded
     starts: list[int] = []  # of the pieces, decoded and encoded
     origins: list[int] = []

@@ -1,4 +1,4 @@
-"""The log: levels, formats, secrets. Lines go to a `Sink`, which never blocks."""
+"""The log: levels, formats, and redaction. Lines go to a `Sink`, which never blocks."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 LEVELS: dict[Level, int] = {"debug": 0, "info": 1, "warning": 2, "error": 3, "fatal": 4, "panic": 5}
 
-# When everything has ended: seconds that a reader may take for its next read, and at most for all that is left.
+# At the end of the program: seconds between two reads of the log's reader, and seconds for all that is left.
 FINISH_PATIENCE, FINISH_LIMIT = 0.5, 5.0
-_RENDERED_LIMIT = 256  # levels and fields whose text is kept: those of the processes that are logging now
+_RENDERED_LIMIT = 256  # pairs of level and fields whose text is cached, for the processes that are logging now
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.")
-# What JSON need not escape, and what ends a line for some readers, or gives orders to a terminal.
-_ORDERS = {code: f"\\u{code:04x}" for code in (0x7F, *range(0x80, 0xA0), 0x2028, 0x2029)}
+# Characters that JSON need not escape, but that end a line for some readers, or control a terminal.
+_CONTROL_ESCAPES = {code: f"\\u{code:04x}" for code in (0x7F, *range(0x80, 0xA0), 0x2028, 0x2029)}
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class LogError(Exception):
-    """The log cannot be written where the configuration wants it."""
+    """The log cannot be written to the output that the configuration names."""
 
 
 class Log:
-    """Writes records of a level, a message and fields. All methods are for one thread, the loop's.
+    """Writes records: a level, a message and fields. Call all methods on one thread, the loop's.
 
-    A message is text; bytes of it that are not UTF-8 are surrogates (`surrogateescape`): they leave as they came in the
-    plain and job formats, as U+FFFD in json, as `\\xNN` in text.
+    A message is text. Bytes that are not UTF-8 are surrogate escapes in it. The formats plain and job write the
+    original bytes, json writes U+FFFD, and text writes `\\xNN`.
     """
 
     __slots__ = (
@@ -62,13 +62,13 @@ class Log:
     def __init__(
         self, wall: Callable[[], float] = time.time, sink: Sink | None = None, secrets: Secrets | None = None
     ) -> None:
-        self.secrets = Secrets() if secrets is None else secrets  # never written, but in the output of jobs
+        self.secrets = Secrets() if secrets is None else secrets  # masked everywhere except in the output of jobs
         self._wall = wall
         self._logging = LoggingSettings()
         self._sink = open_sink(self._logging.output) if sink is None else sink
         self._loop: Loop | None = None
         self._on_pressure: Callable[[bool], object] | None = None
-        self._clean: dict[Fields, Fields] = {}  # fields, and the same without secrets
+        self._clean: dict[Fields, Fields] = {}  # fields, and the same fields with secrets masked
         self._stamp = ""
         self._fraction = ""
         self._zone = ""
@@ -94,20 +94,20 @@ class Log:
             self._write("error", message, fields)
 
     def fatal(self, message: str, fields: Fields = ()) -> None:
-        """Only writes: to end the program is the caller's business."""
+        """Write only: the caller ends the program."""
         if self._threshold <= 4:
             self._write("fatal", message, fields)
 
     @property
     def output(self) -> str:
-        """Where it is written: `stdout`, `stderr`, or the path of a file."""
+        """The output: `stdout`, `stderr`, or the path of a file."""
         return self._logging.output
 
     def child_output(self, line: str, fields: Fields = ()) -> None:
-        """Write a line that a child printed, at level info. It is not masked here: what is said in it is not ours."""
+        """Write a line of a child's output, at level info. It is not masked here: `logging.mask` is applied before."""
         if self._threshold <= 1:
             if not self._held:
-                self._tell_time()
+                self._read_clock()
             self._sink.write(self._format("info", line, self._clean.get(fields) or self._masked_fields(fields)))
 
     def enabled(self, level: Level) -> bool:
@@ -115,17 +115,17 @@ class Log:
         return LEVELS[level] >= self._threshold
 
     def masked(self, text: str) -> str:
-        """A text as this log would write it: without secrets."""
+        """A text with its secrets masked, as this log would write it."""
         return self.secrets.masked(text)
 
     def configure(self, logging: LoggingSettings) -> None:
-        """Take over level, format and output. LogError, and nothing has changed, if the output cannot be opened."""
+        """Use this level, format and output. Raises LogError if the output cannot be opened; then nothing changes."""
         if logging.output != self._logging.output:
             self._replace_sink(logging.output)
         self._use(logging)
 
     def reopen(self) -> None:
-        """Open the log file anew by its name, after a rotation. If that fails the old file is kept, and told of it."""
+        """Open the log file again by its name, after a rotation. If that fails, report it and keep the old file."""
         if self._logging.output in ("stdout", "stderr"):
             return
         try:
@@ -135,25 +135,25 @@ class Log:
             self._complain(str(error))
 
     def attach(self, loop: Loop, on_pressure: Callable[[bool], object] | None = None) -> None:
-        """Let the loop write what cannot be written at once. `on_pressure(True)` asks to log less: see `Sink`."""
+        """Let the loop write what cannot be written at once. `on_pressure(True)` requests less output: see `Sink`."""
         self._loop = loop
         self._on_pressure = on_pressure
         self._sink.attach(loop, on_pressure)
 
     def hold(self, held: bool) -> None:
-        """Between `hold(True)` and `hold(False)` records have one time, and are written together at the end."""
+        """Between `hold(True)` and `hold(False)`, records get the same time and are written together at the end."""
         if held:
-            self._tell_time()
+            self._read_clock()
         self._held = held
         self._sink.hold(held)
 
     def flush(self) -> None:
-        """Write what is kept, within a tenth of a second: the last act of a program that cannot start."""
+        """Write the pending records within 0.1 seconds, before the exit of a program that cannot start."""
         self._sink.flush()
 
     def finish(self, longest: float) -> None:
-        """Write what is kept, the last act: a reader that reads is waited for, up to `longest` seconds, or FINISH_LIMIT
-        if that is less. What it does not take is counted on standard error."""
+        """Write the pending records before the exit. Waits for a reader that keeps reading, for up to `longest`
+        seconds, at most FINISH_LIMIT. The number of unread lines is reported on standard error."""
         sink = self._sink
         sink.flush(FINISH_PATIENCE, min(longest, FINISH_LIMIT))
         if (lost := sink.unwritten) and not sink.is_broken and self._logging.output != "stderr":
@@ -183,7 +183,7 @@ class Log:
             self.warning(f"{lost_lines(lost)}: {old.name} did not take them before the log moved on")
 
     def _complain(self, message: str) -> None:
-        """On standard error, for it is a log file that fails; without waiting for whoever reads it."""
+        """Report a failure of the log file on standard error, without waiting for a reader."""
         try:
             stderr = open_sink("stderr")
         except OSError:
@@ -198,10 +198,10 @@ class Log:
 
     def _record(self, level: Level, message: str, fields: Fields) -> bytes:
         if not self._held:
-            self._tell_time()
+            self._read_clock()
         return self._format(level, self.secrets.masked(message), self._clean.get(fields) or self._masked_fields(fields))
 
-    def _tell_time(self) -> None:
+    def _read_clock(self) -> None:
         now = self._wall()
         second = int(now)
         if second != self._second:
@@ -250,7 +250,7 @@ class Log:
 
 
 def _clock_text(second: int, *, plain: bool) -> tuple[str, str]:
-    """Local date and time, and the zone as RFC 3339 writes it."""
+    """Local date and time, and the zone in the format of RFC 3339."""
     moment = time.localtime(second)
     if plain:
         return time.strftime("%Y/%m/%d %H:%M:%S", moment), ""
@@ -261,7 +261,7 @@ def _clock_text(second: int, *, plain: bool) -> tuple[str, str]:
 
 
 def _fraction(fraction: float) -> str:
-    """Parts of a second, to the microsecond, without trailing zeros; nothing for none."""
+    """The fraction of a second to the microsecond, without trailing zeros; empty for zero."""
     digits = f"{min(round(fraction * 1_000_000), 999_999):06}".rstrip("0")
     return f".{digits}" if digits else ""
 
@@ -269,7 +269,7 @@ def _fraction(fraction: float) -> str:
 def _raw(line: str) -> bytes:
     try:
         return to_bytes(line)
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
+    except UnicodeEncodeError:  # a surrogate that is not the escape of a byte
         return _readable(line).encode()
 
 
@@ -278,7 +278,7 @@ def _readable(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A logfmt value."""
+    """Quote a value for logfmt."""
     if _BARE.issuperset(text):
         return text
     if text.isprintable() and '"' not in text and "\\" not in text:
@@ -301,7 +301,7 @@ def _escaped(character: str) -> str:
 
 
 def _json_parts(level: Level, fields: Fields) -> tuple[str, str, str]:
-    """An object's members in the order of their keys: those before "msg", between it and "time", and after that."""
+    """The members of an object ordered by key, in three parts: before "msg", between "msg" and "time", after "time"."""
     before = [f'"level":"{level}"']
     between: list[str] = []
     after: list[str] = []
@@ -322,12 +322,12 @@ def _json_string(text: str) -> str:
     except ImportError:  # a minimal Python
         from cp.json_fallback import encode_basestring
 
-    is_odd = "\x7f" in text or not (text.isascii() or text.isprintable())  # cheap, and true of every surrogate
+    is_odd = "\x7f" in text or not (text.isascii() or text.isprintable())  # cheap; true for every surrogate
     if is_odd:
         text = _readable(text)
     quoted = encode_basestring(text)
     if is_odd:
-        quoted = quoted.translate(_ORDERS)
+        quoted = quoted.translate(_CONTROL_ESCAPES)
     if "<" in quoted or ">" in quoted or "&" in quoted:
         quoted = quoted.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return quoted

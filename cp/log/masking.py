@@ -1,6 +1,6 @@
-"""Finds given texts in bytes and masks them: as they are, as JSON and URLs encode them, and line by line. Pure.
+"""Masks given texts in bytes: plain, as JSON and URLs encode them, and line by line. Pure.
 
-The time is linear in the bytes, whatever they are: a child knows the secrets that it could slow us down with.
+The time is linear in the number of bytes for any input: a child knows the secrets, and could try to slow down the log.
 """
 
 from __future__ import annotations
@@ -13,52 +13,52 @@ if TYPE_CHECKING:
 
     from cp.encoding.percent import Pieces
 
-    Span = tuple[int, int]  # where something begins and ends
+    Span = tuple[int, int]  # start and end
 
-SHORTEST = 8  # bytes of a line of a longer text, at least, to be masked on its own
+SHORTEST = 8  # bytes; a shorter line of a text with several lines is not masked on its own
 MASK = plan.MASK.encode()
-LONGEST_ESCAPE = 8  # bytes that stand for one: \\u0041 inside of a JSON string, %5Cu0041 in a URL
-DEPTH = 2  # JSON in JSON, JSON in a URL
+LONGEST_ESCAPE = 8  # bytes of one escaped byte: \\u0041 inside of a JSON string, %5Cu0041 in a URL
+DEPTH = 2  # levels of encoding: JSON in JSON, JSON in a URL
 
-# A few texts are searched for one by one. Of many, a sieve finds out first which of them may be there.
-_SIEVE_FROM = 400  # searches saved per byte of a step
-_WINDOWS = 20_000  # of a sieve: its memory, about 80 bytes for each
-_LONG = 32  # bytes of a text that is not in a sieve with short ones
+# A few texts are searched one by one. For many, a sieve first finds out which of them may be present.
+_SIEVE_FROM = 400  # the number of searches that a sieve must save for each byte of a step
+_WINDOWS = 20_000  # windows of a sieve, at about 80 bytes of memory each
+_LONG = 32  # bytes; texts from this length on get their own sieve
 
 _ALPHANUMERIC = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _TO_BLANKS = bytes(code if code in _ALPHANUMERIC else 0x20 for code in range(256))
-_ANCHOR = 4  # letters and digits in a row, at least, that tell whether a text may be there in some encoding
+_ANCHOR = 4  # letters and digits in a row that a text needs, so that they show whether it may be present encoded
 
 
 class Matcher:
-    """Masks some texts wherever they stand in bytes.
+    """Masks texts anywhere in bytes.
 
-    A text of several lines, such as a key in PEM, is also masked line by line: lines of SHORTEST bytes and more
-    wherever they are, shorter ones after the line that they follow.
+    A text of several lines, such as a key in PEM, is also masked line by line: a line of SHORTEST bytes or more
+    anywhere, a shorter one only after the line that it follows in the text.
     """
 
     __slots__ = ("_anchors", "_finder", "_followers", "_with_blanks", "overlap")
 
     def __init__(self, texts: Iterable[bytes]) -> None:
-        """The texts are not empty, and neither are they blanks alone."""
+        """`texts` has no empty text, and none of only white space."""
         needles: dict[bytes, None] = {}
         self._followers: dict[bytes, tuple[bytes, ...]] = {}
         for text in texts:
             needles.update(dict.fromkeys(_needles(text, self._followers)))
         self._finder = _Finder(needles)
-        # Encoders leave letters and digits alone. Without any in a text, all that has escapes must be decoded.
+        # Encoders do not change letters and digits. For a text without any, everything with escapes must be decoded.
         anchors = [max(needle.translate(_TO_BLANKS).split(), key=len, default=b"") for needle in needles]
         self._anchors = _Finder(dict.fromkeys(anchors)) if all(len(each) >= _ANCHOR for each in anchors) else None
         self._with_blanks = any(b" " in needle for needle in needles)
-        # So many bytes after a place tell whether one of the texts goes across it.
+        # The bytes after a position that must be known, to know whether a text crosses the position.
         self.overlap = LONGEST_ESCAPE * max(map(len, needles), default=0)
 
     def masked(self, data: bytes) -> bytes:
-        """The bytes with `plan.MASK` in the place of each text. Line ends stay."""
+        """Replace each text by `plan.MASK`. Line ends stay."""
         return _replaced(data, self.spans(data))
 
     def masked_lines(self, data: bytes, expected: tuple[bytes, ...] = ()) -> tuple[bytes, tuple[bytes, ...]]:
-        """The same for whole lines of a stream, of which `expected` is what this said of the lines before."""
+        """Do the same for whole lines of a stream. `expected` is the second result of the call for the lines before."""
         spans = self.spans(data)
         if self._followers and (spans or expected):
             more, expected = self._following(data, expected)
@@ -66,20 +66,20 @@ class Matcher:
         return _replaced(data, spans), expected
 
     def cut(self, data: bytes, limit: int) -> int:
-        """Where a first piece of about `limit` bytes of a line may end so that no text goes across. The line goes on
-        after these bytes; 0 if more of it must be known."""
+        """The end of a first piece of about `limit` bytes, so that no text crosses it. The line continues after `data`.
+        0 if more of the line must be known."""
         if len(data) < limit + self.overlap:
             return 0
         for start, end in self.spans(data):
             if start < limit < end:
-                # The next text may begin within this one, and go on after the data.
+                # The next text may begin within this one, and continue after the data.
                 is_known = len(data) >= min(end, limit + 2 * self.overlap) + self.overlap
                 return start or (end if is_known else 0)
         return limit
 
     def spans(self, data: bytes) -> list[Span]:
-        """Where the texts are, in order."""
-        # None of the texts has a zero byte: so none is found across the end of a line, only across an escaped one.
+        """The positions of the texts, in order."""
+        # No text contains a zero byte, so none is found across the end of a line, except across an escaped one.
         if b"\n" in data:
             data = data.replace(b"\n", b"\0")
         spans = self._finder.find(data)
@@ -88,7 +88,7 @@ class Matcher:
         return _merged(spans) if len(spans) > 1 else spans
 
     def _encoded(self, data: bytes) -> list[Span]:
-        """Where the texts are once the bytes are decoded, in all ways that make sense."""
+        """The positions of texts that are found after decoding, in all combinations of encodings that occur."""
         from cp.encoding import percent
         from cp.log import decoding
 
@@ -103,18 +103,18 @@ class Matcher:
                     decoded.append(_decoded(decoding.without_escapes(view), ways))
                 if b"%" in view:
                     decoded.append(_decoded(percent.pieces(view), ways))
-                if self._with_blanks and b"+" in view:  # in forms, it is one
+                if self._with_blanks and b"+" in view:  # a form encodes a blank like this
                     decoded.append(_decoded(percent.pieces(view.replace(b"+", b" ")), ways))
             for view, ways in decoded:
                 found = self._finder.find(view)
                 for way in reversed(ways) if found else ():
-                    found = decoding.places_before(found, way)
+                    found = decoding.original_spans(found, way)
                 spans += found
             views = decoded
         return spans
 
     def _following(self, data: bytes, expected: tuple[bytes, ...]) -> tuple[list[Span], tuple[bytes, ...]]:
-        """Where short lines follow those that they follow in a text, and which are expected next."""
+        """The positions of short lines that follow the same line as in their text, and the lines that may be next."""
         spans: list[Span] = []
         end = -1
         for line in data.split(b"\n"):
@@ -131,7 +131,7 @@ class Matcher:
 
 
 class _Finder:
-    """Finds needles in bytes."""
+    """Finds any of several byte strings in bytes."""
 
     __slots__ = ("_few", "_sieves")
 
@@ -169,10 +169,10 @@ class _Finder:
 
 
 class _Sieve:
-    """Tells which needles may be in bytes by looking at a window of them at every `step` bytes.
+    """Finds out which byte strings may be in bytes: it looks up a window of the bytes at every `step` bytes.
 
-    A needle of at least `width + step - 1` bytes covers one of these windows wholly, wherever it stands: one of the
-    first `step` windows that it has itself.
+    A byte string of at least `width + step - 1` bytes covers one of these windows completely, wherever it is, and that
+    is one of its own first `step` windows.
     """
 
     __slots__ = ("_step", "_width", "_windows")
@@ -192,7 +192,7 @@ class _Sieve:
 
 
 def _needles(text: bytes, followers: dict[bytes, tuple[bytes, ...]]) -> list[bytes]:
-    """What to look for, for one text; short lines that follow long ones are noted."""
+    """The byte strings to search for one text. Adds its short lines that follow long ones to `followers`."""
     text = text.replace(b"\0", b"\n").strip()
     lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
     if len(lines) < 2:
@@ -215,7 +215,7 @@ def _needles(text: bytes, followers: dict[bytes, tuple[bytes, ...]]) -> list[byt
 
 
 def _is_boundary(line: bytes) -> bool:
-    """The first or the last line of a PEM: no secret."""
+    """Whether it is the first or the last line of a PEM, which is not secret."""
     return line.startswith(b"-----") and line.endswith(b"-----")
 
 
@@ -224,7 +224,7 @@ def _decoded(way: Pieces, ways: tuple[Pieces, ...]) -> tuple[bytes, tuple[Pieces
 
 
 def _merged(spans: list[Span]) -> list[Span]:
-    """In order; those that overlap are one."""
+    """Sort spans, and join those that overlap."""
     spans.sort()
     merged: list[Span] = []
     for start, end in spans:

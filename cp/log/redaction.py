@@ -1,7 +1,7 @@
-"""What must not be shown, and where.
+"""The secrets, and where they are masked.
 
-There are two rules. What ContainerPilot itself says never has a secret of its configuration in it. The output of jobs
-is theirs: only the values of the variables that `logging.mask` names are masked in it.
+There are two rules. ContainerPilot's own messages never contain a secret of its configuration. The output of jobs
+belongs to the jobs: only the values of the variables in `logging.mask` are masked in it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from cp.log.masking import Matcher
 
-# Variables of the environment that are settings of ours: secrets, and URLs in which one may be.
+# Environment variables that ContainerPilot reads: secrets, and URLs that may contain one.
 CREDENTIALS = ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_AUTH")
 URLS = ("CONSUL_HTTP_ADDR", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
-FORMER = 2  # values of a variable before the current one that are masked in the output of jobs
-FORMER_SECRETS = 15  # values of a setting or a token file before the current one that are masked in what we say
+FORMER = 2  # earlier values of a variable that are still masked in the output of jobs
+FORMER_SECRETS = 15  # earlier values of a setting or a token file that are still masked in ContainerPilot's messages
 
-_FILE_LIMIT = 4096  # bytes of a file that holds a token
-_LONG_USER = 20  # characters of a user without a password, at least, to be a token; `git` is none
-_AUTHORITY = 1024  # characters of what may stand before the host in a URL
+_FILE_LIMIT = 4096  # bytes of a token file
+_LONG_USER = 20  # characters; a user name without a password that is at least so long is a token (`git` is not)
+_AUTHORITY = 1024  # characters of a URL in which the user and the password before the host are searched
 _AUTHORITY_ENDS = '/?# \t\r\n"<>`\\'
 
 
@@ -40,10 +40,10 @@ def without(text: str, secrets: Iterable[str]) -> str:
 
 
 class Secrets:
-    """All that is masked. For one thread.
+    """All secrets, and the masking of texts. For one thread.
 
-    `on_change` is called when what was masked before may have another secret in it; `on_output_change` gets what masks
-    the output of jobs.
+    `on_change` is called when a text that was masked before may contain another secret. `on_output_change` receives the
+    matcher for the output of jobs.
     """
 
     __slots__ = ("_files", "_is_stale", "_listed", "_matcher", "_named", "_own", "on_change", "on_output_change")
@@ -52,23 +52,23 @@ class Secrets:
         self.on_change: Callable[[], object] = lambda: None
         self.on_output_change: Callable[[Matcher], object] = lambda matcher: None
         self._own = Values(FORMER_SECRETS)
-        self._named: frozenset[str] = frozenset()  # by `logging.mask`
-        self._listed = Values(FORMER)  # of the variables with these names
+        self._named: frozenset[str] = frozenset()  # the names in `logging.mask`
+        self._listed = Values(FORMER)  # the values of these variables
         self._files: dict[str, tuple[int, int, int] | None] = {}
-        self._matcher: Matcher | None = None  # for what we say
+        self._matcher: Matcher | None = None  # for ContainerPilot's own messages
         self._is_stale = False
         for name, value in (environ or {}).items():
             self.learn(name, value)
 
-    # --- what is a secret
+    # --- sources of secrets
 
     def add(self, source: str, secret: str) -> None:
-        """The secret that this source, such as a key of the configuration, has from now on."""
+        """Set the current secret of a source, such as a key of the configuration."""
         if secret.strip() and self._own.add(source, secret):
             self._changed()
 
     def add_url(self, source: str, url: str) -> None:
-        """A URL, or what stands after its `://`, in which a password may be."""
+        """Add the password in a URL, or in the part of a URL after `://`."""
         info = url.rpartition("://")[2].rpartition("@")[0]
         user, colon, password = info.partition(":")
         secret = password if colon else user
@@ -79,7 +79,7 @@ class Secrets:
             self.add(f"{source}, decoded", from_bytes(decoded(to_bytes(secret))))
 
     def learn(self, name: str, value: str) -> None:
-        """A variable of the environment, before a process gets it."""
+        """Learn the value of an environment variable before a process gets it."""
         if name in CREDENTIALS:
             self.add(name, value)
             if name == "CONSUL_HTTP_AUTH":
@@ -90,13 +90,13 @@ class Secrets:
             self._output_changed()
 
     def mask_in_output(self, names: Iterable[str], environ: Mapping[str, str]) -> None:
-        """From now on the values of these variables are masked in the output of jobs, and what was masked before."""
+        """Mask the values of these variables in the output of jobs, in addition to earlier ones."""
         self._named = frozenset(names)
         if [name for name in sorted(self._named & environ.keys()) if self._list(name, environ[name])]:
             self._output_changed()
 
     def watch(self, path: str) -> None:
-        """What this file says is a secret, now and whenever it has changed; "" for no file."""
+        """Treat the content of this file as a secret, now and after each change; "" for no file."""
         if path not in self._files:
             self._files = {path: None} if path else {}
 
@@ -126,14 +126,14 @@ class Secrets:
                 finally:
                     os.close(fd)
             except (OSError, ValueError):
-                continue  # who needs the file says what is wrong with it
+                continue  # the client that needs the file reports the error
             self._files[path] = stamp
             self.add(path, text)
 
     # --- masking
 
     def masked(self, text: str) -> str:
-        """What we say, with `********` in the place of every secret, and of the password of any URL."""
+        """Replace every secret, and the password of any URL, by `********`."""
         matcher = self._current_matcher()
         if matcher is not None:
             data = _encoded(text)
@@ -143,7 +143,7 @@ class Secrets:
         return _masked_urls(text) if "@" in text and "://" in text else text
 
     def starred(self, text: str) -> str:
-        """A text as long as before, with `*` for each character of a secret."""
+        """Replace each character of a secret by `*`, so that the length stays."""
         matcher = self._current_matcher()
         data = _encoded(text)
         pieces: list[str] = []
@@ -154,7 +154,7 @@ class Secrets:
         return "".join((*pieces, from_bytes(data[done:])))
 
     def _current_matcher(self) -> Matcher | None:
-        """For what we say."""
+        """The matcher for ContainerPilot's own messages."""
         if self._files:
             self._read_files()
         if self._is_stale:
@@ -164,7 +164,7 @@ class Secrets:
 
 
 class Values:
-    """The current value of each of some sources, and those that it had before."""
+    """The current value of each source, and its earlier values."""
 
     __slots__ = ("_by_source", "_former")
 
@@ -173,7 +173,7 @@ class Values:
         self._by_source: dict[str, list[str]] = {}
 
     def add(self, source: str, value: str) -> bool:
-        """Whether this is a new value of the source."""
+        """Set the current value. Return whether the source did not have it before."""
         known = self._by_source.setdefault(source, [])
         is_new = value not in known
         if not is_new:
@@ -197,12 +197,12 @@ def _matcher_of(values: list[str]) -> Matcher | None:
 def _encoded(text: str) -> bytes:
     try:
         return to_bytes(text)
-    except ValueError:  # a surrogate that stands for no byte
+    except ValueError:  # a surrogate that is not the escape of a byte
         return text.encode(errors="replace")
 
 
 def _user_info(text: str, start: int) -> str:
-    """What stands before the @ of the authority that begins here; empty if there is none."""
+    """The part before the @ of the authority that begins here; empty if there is none."""
     authority = text[start : start + _AUTHORITY]
     for end in _AUTHORITY_ENDS:
         authority = authority.partition(end)[0]

@@ -1,4 +1,4 @@
-"""Where log lines go: written at once if that is possible, else kept within a limit, else counted. Never waited for."""
+"""Writes log lines at once if possible, otherwise keeps them within a limit, otherwise counts them. Never waits."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ else:
 
 STDOUT, STDERR = "standard output", "standard error"
 
-# A pipe takes so much at once or not at all: what the application writes to it cannot land inside one of our lines.
+# A pipe takes up to so many bytes at once or none, so the application's writes cannot split a line (pipe(7)).
 _PIPE_BUF = 4096
 
 
 class Sink:
-    """Records on their way to one channel. All methods are for one thread, the loop's.
+    """A queue of records for one channel. Call all methods on one thread, the loop's.
 
-    While the other end does not read, up to LIMIT bytes are kept. Above HIGH_WATER `on_pressure(True)` asks that less
-    be written, below LOW_WATER `on_pressure(False)` takes that back. If nothing is read for PATIENCE seconds of
-    pressure, it is taken back and new records are dropped until the kept ones are read. Once there was no room for one,
-    new ones are dropped until no more than HIGH_WATER is kept. How many were dropped, for whatever reason, is said in
-    one record in their place.
+    If the other end does not read, the sink keeps up to LIMIT bytes. Above HIGH_WATER it calls `on_pressure(True)` to
+    request less output, and below LOW_WATER `on_pressure(False)`. If nothing is read during PATIENCE seconds of
+    pressure, it ends the pressure and drops new records until the kept ones are read. When a record does not fit, new
+    records are dropped until at most HIGH_WATER bytes are kept. One record in their place has the number of the dropped
+    records.
     """
 
     LIMIT = 1 << 20
@@ -67,23 +67,23 @@ class Sink:
 
     def __init__(self, channel: Channel, name: str = STDOUT) -> None:
         self.name = name
-        self.note: Callable[[str], bytes] = lambda text: f"{text}\n".encode()  # makes a record
-        self.on_broken: Callable[[str], object] | None = None  # hears why, each time that the channel begins to fail
+        self.note: Callable[[str], bytes] = lambda text: f"{text}\n".encode()  # formats a record
+        self.on_broken: Callable[[str], object] | None = None  # gets the reason when the channel begins to fail
         self._is_broken = False
         self._channel = channel
         self._loop: Loop | None = None
         self._on_pressure: Callable[[bool], object] | None = None
         self._buffer: deque[bytes] = deque()
         self._buffered = 0  # bytes
-        self._split = False  # the head of the buffer is the rest of a record whose beginning was written
-        self._torn = False  # the last record written has no end and never will
-        self._lost = 0  # records that nobody has been told of
-        self._appended = 0  # how many records came into the buffer so far
-        self._written = 0  # how many of them have left it
-        self._notes: deque[tuple[int, int]] = deque()  # of those kept: the number of the record, and what it tells of
-        self._full = False  # there was no room for a record, and more than HIGH_WATER has been kept since
-        self._reason = ""  # why they were lost, if the channel said so
-        self._progressed = 0.0  # when the channel took something, or was first full
+        self._split = False  # the first entry of the buffer is the rest of a record whose beginning was written
+        self._torn = False  # the last written record is incomplete, and its rest is lost
+        self._lost = 0  # records that were lost and not reported yet
+        self._appended = 0  # the number of records that were added to the buffer
+        self._written = 0  # the number of records that left it
+        self._notes: deque[tuple[int, int]] = deque()  # notes in the buffer: number of the record, lost records
+        self._full = False  # a record did not fit, and more than HIGH_WATER has been kept since then
+        self._reason = ""  # why records were lost, if the channel gave an error
+        self._progressed = 0.0  # the time at which the channel took something, or was first full
         self._stall = 0.0  # seconds; the longest time without progress since the last note
         self._watching = False
         self._discarding = False
@@ -93,13 +93,13 @@ class Sink:
         self._timer: Timer | None = None
 
     def attach(self, loop: Loop, on_pressure: Callable[[bool], object] | None = None) -> None:
-        """From now on what is kept is written when the loop finds that it can be."""
+        """Let the loop write the kept records when the channel is writable."""
         self._loop = loop
         self._on_pressure = on_pressure
         self._settle()
 
     def write(self, record: bytes) -> None:
-        """Write a record, which ends in a newline, or keep it, or drop it."""
+        """Write a record, which ends with a line feed, or keep it, or drop it."""
         if self._held:
             if not self._watching and self._buffered + len(record) > self.LIMIT:
                 self._flush()
@@ -135,7 +135,7 @@ class Sink:
             self._flush()
 
     def hold(self, held: bool) -> None:
-        """From `hold(True)` on records are only kept, so that they are written together on `hold(False)`."""
+        """After `hold(True)` records are only kept, and `hold(False)` writes them together."""
         self._held = held
         if not held and self._buffer:
             if self._watching:
@@ -144,8 +144,8 @@ class Sink:
                 self._flush()
 
     def flush(self, patience: float = 0.1, longest: float = 0.0) -> None:
-        """Get rid of what is kept, the last act of a program: as long as something is taken at least every `patience`
-        seconds, up to `longest`, or for `patience` if that is more."""
+        """Write the kept records before the exit. Goes on while the channel takes something at least every `patience`
+        seconds, for up to `longest` seconds, or `patience` if that is more."""
         now = time.monotonic()
         end, gives_up = now + max(patience, longest), now + patience
         while True:
@@ -161,16 +161,16 @@ class Sink:
 
     @property
     def unwritten(self) -> int:
-        """How many records are kept, or were lost and never told of."""
+        """The number of records that are kept, or were lost and not reported."""
         return self._lost + sum(lost for _, lost in self._notes) + len(self._buffer) - len(self._notes)
 
     @property
     def is_broken(self) -> bool:
-        """Whether the channel failed, the last time that something was written."""
+        """Whether the last write to the channel failed."""
         return self._is_broken
 
     def close(self) -> int:
-        """Let go of the channel; how many records were lost and never told of."""
+        """Close the channel. Return the number of records that were lost and not reported."""
         self._flush()
         self._fail("")
         self._channel.close()
@@ -180,7 +180,7 @@ class Sink:
         return time.monotonic() if self._loop is None else self._loop.now()
 
     def _has_room(self, size: int) -> bool:
-        """Whether one more record of this size is kept."""
+        """Whether a record of this size can be kept."""
         if self._discarding:
             return False
         if self._full:
@@ -198,7 +198,7 @@ class Sink:
         self._appended += 1
 
     def _announce(self) -> None:
-        """Put a note of the lost records where they would have been."""
+        """Append a note about the lost records, in their place."""
         seconds = round(self._stall)
         reason = self._reason or (
             f"{self.name} was not read for {seconds} s" if seconds else f"{self.name} was read too slowly"
@@ -209,7 +209,7 @@ class Sink:
         self._notes.append((self._appended, lost))
 
     def _put(self, data: bytes) -> int:
-        """How many bytes the channel took: 0 if it is full, -1 if it is broken."""
+        """Return the number of bytes that the channel took: 0 if it is full, -1 if it is broken."""
         failure = self._channel.take_failure()
         if failure is not None:
             lines, error = failure
@@ -233,7 +233,7 @@ class Sink:
         return taken
 
     def _flush(self) -> None:
-        """Write what can be written now."""
+        """Write as much as the channel takes now."""
         while self._buffer:
             chunk = self._chunk()
             taken = self._put(chunk)
@@ -280,7 +280,7 @@ class Sink:
                 self._notes.popleft()
 
     def _fail(self, reason: str) -> None:
-        """The channel is broken: everything kept is lost."""
+        """Drop everything that is kept: the channel is broken."""
         self._lost = self.unwritten
         self._reason = reason
         self._notes.clear()
@@ -293,7 +293,7 @@ class Sink:
         self._settle()
 
     def _settle(self) -> None:
-        """Make the loop's watch and the pressure fit what is kept. Calls `on_pressure` last: it may write."""
+        """Fit the loop's watch and the pressure to what is kept. Calls `on_pressure` last, because it may write."""
         loop = self._loop
         if loop is None:
             return
@@ -301,7 +301,7 @@ class Sink:
             try:
                 self._channel.watch(loop, self._flush)
                 self._watching = True
-            except OSError:  # epoll does not take every kind of file: such a one is tried again at each write
+            except OSError:  # epoll does not support every kind of file: the next write tries again
                 pass
         elif self._watching and not self._buffer:
             self._channel.unwatch(loop)
@@ -319,17 +319,17 @@ class Sink:
             self._timer = None
         if on and self._loop is not None:
             self._pressed_at = self._loop.now()
-            self._timer = self._loop.call_at(self._pressed_at + self.PATIENCE, self._judge)
+            self._timer = self._loop.call_at(self._pressed_at + self.PATIENCE, self._check_progress)
         if self._on_pressure is not None:
             self._on_pressure(on)
 
-    def _judge(self) -> None:
-        """Pressure has been on for a while: has anything been read meanwhile?"""
+    def _check_progress(self) -> None:
+        """End the pressure and drop new records if nothing was read for PATIENCE seconds."""
         if self._loop is None:
             return
         deadline = max(self._progressed, self._pressed_at) + self.PATIENCE
         if self._loop.now() < deadline:
-            self._timer = self._loop.call_at(deadline, self._judge)
+            self._timer = self._loop.call_at(deadline, self._check_progress)
             return
         self._timer = None
         self._discarding = True
@@ -337,7 +337,7 @@ class Sink:
 
 
 def open_sink(output: str) -> Sink:
-    """The sink for "stdout", "stderr" or a path. OSError if a path cannot be opened."""
+    """The sink for "stdout", "stderr" or a path. Raises OSError if a path cannot be opened."""
     if output in ("stdout", "/dev/stdout"):
         return Sink(stream_channel(1), STDOUT)
     if output in ("stderr", "/dev/stderr"):

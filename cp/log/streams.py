@@ -1,4 +1,4 @@
-"""Chooses the channel that fits a standard stream or a log file."""
+"""Chooses the channel for a standard stream or a log file."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from cp.log.channels import NULL_DEVICE, Channel, DescriptorChannel, SocketChann
 
 
 def stream_channel(fd: int) -> Channel:
-    """The channel that fits one of the standard streams. `fd` stays the caller's."""
+    """The channel for a standard stream. `fd` still belongs to the caller."""
     try:
         status = os.fstat(fd)
     except OSError:
         return Channel()
     if stat.S_ISREG(status.st_mode):
-        # The very same description: its position is shared with the application's writes.
+        # Use the same open file description: it shares its position with the application's writes.
         return DescriptorChannel("", fd=os.dup(fd))
     if stat.S_ISSOCK(status.st_mode):
         return SocketChannel(fd)
@@ -30,14 +30,14 @@ def stream_channel(fd: int) -> Channel:
 
 
 def file_channel(path: str) -> Channel:
-    """A file to append to, created if need be; a FIFO or a terminal will do too. OSError if it cannot be opened."""
+    """Open a file for appending, and create it if necessary; also a FIFO or a terminal. Raises OSError."""
     return DescriptorChannel(path, os.O_APPEND | os.O_CREAT)
 
 
 def guard_standard_streams(*, is_output_needed: bool = False) -> None:
-    """Opens those of the descriptors 0 to 2 that are closed on /dev/null, so that nothing else lands on them.
+    """Open /dev/null on each descriptor from 0 to 2 that is closed, so that no other file gets its number.
 
-    Standard output is open for reading only if it is needed: then writing to it fails, as to one that is closed.
+    `is_output_needed`: open standard output only for reading, so that writing to it fails as for a closed one.
     """
     for fd in range(3):
         try:
@@ -45,7 +45,7 @@ def guard_standard_streams(*, is_output_needed: bool = False) -> None:
         except OSError:
             try:
                 opened = os.open("/dev/null", os.O_RDONLY if fd == 1 and is_output_needed else os.O_RDWR)
-            except OSError:  # a root file system without /dev: anything that cannot be written to
+            except OSError:  # a root file system without /dev: any file that is not writable
                 opened = os.open("/", os.O_PATH)
-            # The lowest free number is what open() takes, and the lower ones are taken.
+            # open(2) takes the lowest free number, and the lower ones are in use.
             os.set_inheritable(opened, True)

@@ -1,4 +1,4 @@
-"""A stream that we may not open anew, such as another user's pipe: a thread writes to it, and may block."""
+"""A stream that this user may not open again, such as another user's pipe: a thread writes to it, and may block."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ else:
 
 
 class ThreadChannel(Channel):
-    """One piece is under way at a time. `fd` stays the caller's."""
+    """Writes one piece at a time. `fd` still belongs to the caller."""
 
     __slots__ = ("_broken", "_closed", "_failure", "_fd", "_idle", "_notify", "_piece", "_started", "_work")
 
     def __init__(self, fd: int) -> None:
         self._fd = os.dup(fd)
-        self._idle: LockType = allocate_lock()  # held while a piece is under way
-        self._work: LockType = allocate_lock()  # held while there is nothing to do
+        self._idle: LockType = allocate_lock()  # locked while a piece is being written
+        self._work: LockType = allocate_lock()  # locked while there is nothing to do
         self._work.acquire()
         self._piece = b""
         self._started = False
@@ -50,7 +50,7 @@ class ThreadChannel(Channel):
         return len(data)
 
     def _check(self) -> None:
-        """Raises what the last write failed with, as long as the stream shows that it is still broken."""
+        """Raise the error of the last write, while the stream is still broken."""
         if self._broken is not None:
             if wait_writable(self._fd, 0):
                 raise self._broken
@@ -65,7 +65,7 @@ class ThreadChannel(Channel):
             self._started = True
 
     def _run(self) -> None:
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())  # signals are the main thread's
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())  # signals go to the main thread
         while True:
             self._work.acquire()
             if self._closed:
@@ -79,7 +79,7 @@ class ThreadChannel(Channel):
             notify = self._notify
             if notify is not None:
                 notify()
-            if self._closed:  # meanwhile
+            if self._closed:  # since the check above
                 break
         os.close(self._fd)
 
@@ -87,7 +87,7 @@ class ThreadChannel(Channel):
         while data:
             try:
                 data = data[os.write(self._fd, data) :]
-            except BlockingIOError:  # someone else made the shared description non-blocking
+            except BlockingIOError:  # another process made the shared description non-blocking
                 wait_writable(self._fd, None)
 
     def take_failure(self) -> tuple[int, OSError] | None:
@@ -103,7 +103,7 @@ class ThreadChannel(Channel):
 
     def watch(self, loop: Loop, callback: Callable[[], object]) -> None:
         self._notify = lambda: loop.post(callback)
-        if not self.busy():  # the thread finished before it could see that
+        if not self.busy():  # the thread finished before it could see `_notify`
             loop.post(callback)
 
     def unwatch(self, loop: Loop) -> None:
@@ -116,4 +116,4 @@ class ThreadChannel(Channel):
             os.close(self._fd)
         elif self._idle.acquire(False):
             self._work.release()
-        # Else the thread is writing, perhaps for ever: it dies with the process.
+        # Otherwise the thread is writing, perhaps forever: it ends with the process.

@@ -1,1 +1,1 @@
-"""What the kernel and the C library offer or demand, and Python does not have."""
+"""Functions of the kernel and the C library that Python's standard library does not have."""

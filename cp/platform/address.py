@@ -1,16 +1,16 @@
-"""An address of a network interface, and the text of IP addresses, without the module `ipaddress`."""
+"""Addresses of network interfaces, and parsing and formatting of IP addresses, without the module `ipaddress`."""
 
 from __future__ import annotations
 
-MAPPED_PREFIX = b"\0" * 10 + b"\xff\xff"  # an IPv4 address in its IPv6 form starts so
+MAPPED_PREFIX = b"\0" * 10 + b"\xff\xff"  # the beginning of an IPv4 address in its IPv6 form
 
 
 class Address:
-    """One address of one interface. `packed` is in network order: 4 bytes (IPv4) or 16 (IPv6).
+    """One address of one interface. `packed` has 4 bytes (IPv4) or 16 (IPv6), in network order.
 
-    `prefix` is the length of its network's prefix in bits; 0 = not known, as on a point-to-point link, where the kernel
-    names the network of the other end. `unsteady`: the kernel does not use it for new connections where it has another
-    one, since its lifetime ends soon (temporary, deprecated), or since another machine has it, too (duplicate).
+    `prefix` is the length of the network's prefix in bits; 0: not known, as on a point-to-point link, where the kernel
+    has the network of the other end. `unsteady`: the kernel prefers another address for new connections, because the
+    lifetime of this one ends soon (temporary, deprecated) or another machine has it, too (duplicate).
     """
 
     __slots__ = ("interface", "packed", "prefix", "unsteady")
@@ -23,7 +23,7 @@ class Address:
 
     @property
     def text(self) -> str:
-        """The address as people write it, such as `10.0.0.1` or `fe80::1`."""
+        """The address in the usual notation, such as `10.0.0.1` or `fe80::1`."""
         return format_ip(self.packed)
 
     def __eq__(self, other: object) -> bool:
@@ -42,18 +42,18 @@ class Address:
 
 
 def parse_ip(text: str) -> bytes | None:
-    """4 bytes for an IPv4 address (also in its IPv6 form, `::ffff:1.2.3.4`), 16 for IPv6, None for anything else."""
+    """4 bytes for an IPv4 address (also for `::ffff:1.2.3.4`), 16 for IPv6, None for anything else."""
     from _socket import AF_INET, AF_INET6, inet_pton
 
     try:
         packed = inet_pton(AF_INET6 if ":" in text else AF_INET, text)
-    except (OSError, ValueError):  # ValueError: a NUL or an undecodable byte in the text
+    except (OSError, ValueError):  # ValueError: the text has a NUL or an undecodable byte
         return None
     return packed[12:] if packed.startswith(MAPPED_PREFIX) else packed
 
 
 def format_ip(packed: bytes) -> str:
-    """Canonical text of 4 or 16 bytes."""
+    """The canonical notation of 4 or 16 bytes."""
     from _socket import AF_INET, AF_INET6, inet_ntop
 
     return inet_ntop(AF_INET if len(packed) == 4 else AF_INET6, packed)

@@ -1,4 +1,4 @@
-"""inotify: the kernel tells when a folder's entries change. Needs ctypes; the standard library has no binding."""
+"""inotify(7): the kernel reports changes of a folder's entries. Uses ctypes, as the standard library has no binding."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from sys import byteorder
 
 from cp.platform.text import from_bytes, to_bytes
 
-# <sys/inotify.h>; the flags for inotify_init1 are those of open().
+# <sys/inotify.h>; the flags for inotify_init1(2) are those of open(2).
 CLOSE_WRITE, MOVED_FROM, MOVED_TO, DELETE = 0x008, 0x040, 0x080, 0x200
 DELETE_SELF, MOVE_SELF, ONLYDIR = 0x400, 0x800, 0x01000000
 
 OVERFLOW = 0x4000  # events were lost
-HEADER = 16  # bytes of an event (watch, what happened, cookie, length of the name, four each) before the name
-BUFFER = 65536  # bytes of events read at a time
+HEADER = 16  # bytes before the name of an event: watch, mask, cookie, length of the name, four bytes each
+BUFFER = 65536  # bytes of one read
 
 
 class Inotify:
-    """Readable (`fd`) when an entry of the folder came, went or was written. OSError if that cannot be had."""
+    """`fd` is readable when an entry of the folder was added, removed or written. Raises OSError if not available."""
 
     __slots__ = ("fd",)
 
@@ -39,8 +39,7 @@ class Inotify:
             raise _last_error(error_number, folder)
 
     def drain(self) -> set[str] | None:
-        """Takes all events that have come: the names of the entries that they are about, or None if they may be about
-        any."""
+        """Read all pending events. Return the names of their entries, or None if any entry may have changed."""
         names: set[str] = set()
         known = True
         try:

@@ -1,4 +1,4 @@
-"""The addresses of this machine, read from the kernel without `socket`, `ipaddress` or a program such as `ip`."""
+"""Reads the addresses of this machine from the kernel, without `socket`, `ipaddress` or programs such as `ip`."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x10, 0x300
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL = 1, 2, 3
 _SIOCGIFCONF, _SIOCGIFDSTADDR, _SIOCGIFNETMASK = 0x8912, 0x8917, 0x891B
-# Of an address. For IPv4 the first of them means "another one of the same network", which is no fault.
+# Flags of an address. For IPv4 the first one means a secondary address of the same network, which is as good.
 _IFA_F_TEMPORARY, _IFA_F_DADFAILED, _IFA_F_DEPRECATED = 0x01, 0x08, 0x20
 
-_TIMEOUT = 2.0  # seconds; the kernel answers at once, a sandbox may not
-_ATTEMPTS = 5  # at a list that changes while it is read
-_NUMBERS = 4096  # of errors, at most
-_MESSAGE_LIMIT = 1 << 16  # bytes; the kernel's parts have at most 32 KiB
+_TIMEOUT = 2.0  # seconds; the kernel answers at once, but a sandbox may not answer
+_ATTEMPTS = 5  # to read a list that changes meanwhile
+_NUMBERS = 4096  # the limit of error numbers
+_MESSAGE_LIMIT = 1 << 16  # bytes; the kernel sends at most 32 KiB
 
 
 def local_addresses(sources: Sequence[Callable[[], list[Address]]] | None = None) -> list[Address]:
-    """All addresses of all interfaces, those that are down included, in no particular order.
+    """All addresses of all interfaces, even of those that are down, in no particular order.
 
-    Takes the first of the `sources` that works: netlink, else what a sandbox without netlink still has.
-    Raises OSError when nothing works. Waits for the kernel for at most a few seconds.
+    Uses the first of the `sources` that works: netlink(7), or what a sandbox without netlink has. Raises OSError if
+    none works. Waits for the kernel for a few seconds at most.
     """
     failures: list[OSError] = []
     for source in sources or (by_netlink, by_ioctl):
@@ -48,7 +48,7 @@ def _attempt(source: Callable[[], list[Address]]) -> list[Address] | OSError:
 
 
 def by_netlink() -> list[Address]:
-    """One request to the routing socket."""
+    """Read the addresses with one request to the routing socket (rtnetlink(7))."""
     from errno import EAGAIN
 
     try:
@@ -62,7 +62,7 @@ def by_netlink() -> list[Address]:
 
 
 def by_ioctl() -> list[Address]:
-    """SIOCGIFCONF for IPv4 and /proc/net/if_inet6 for IPv6; fails only if both do."""
+    """Read SIOCGIFCONF for IPv4 (netdevice(7)) and /proc/net/if_inet6 for IPv6. Raises OSError only if both fail."""
     found: list[Address] = []
     failure: OSError | None = None
     try:
@@ -79,9 +79,10 @@ def by_ioctl() -> list[Address]:
 
 
 def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None]:
-    """The addresses of one netlink message; None marks the end of the dump.
+    """Yield the addresses of one netlink message; None marks the end of the dump.
 
-    Raises OSError with the kernel's error number, or EAGAIN if the dump was disturbed by a change and must be repeated.
+    Raises OSError with the kernel's error number, or EAGAIN if the list changed during the dump, so that it must be
+    repeated.
     """
     from _struct import unpack_from
     from errno import EAGAIN, EPROTO
@@ -104,7 +105,7 @@ def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None
         if kind == _RTM_NEWADDR and length >= 24:
             length_of_prefix, bits, index = unpack_from("=xBBxI", message, offset + 16)
             attributes = dict(_attributes(message[offset + 24 : offset + length]))
-            # On a point-to-point link IFA_ADDRESS is the other end, and IFA_LOCAL is ours.
+            # On a point-to-point link IFA_ADDRESS is the other end, and IFA_LOCAL is this one.
             packed = attributes.get(_IFA_LOCAL) or attributes.get(_IFA_ADDRESS, b"")
             label = from_bytes(attributes.get(_IFA_LABEL, b"").rstrip(b"\0"))
             if len(packed) in (4, 16):
@@ -116,7 +117,7 @@ def parse_dump(message: bytes, names: dict[int, str]) -> Iterator[Address | None
 
 
 def _is_unsteady(bits: int, size: int) -> bool:
-    """By the flags of an address, of which IPv6 has one more."""
+    """Whether the flags of an address mark it as unsteady. IPv6 has one flag more."""
     return bool(bits & (_IFA_F_DADFAILED | _IFA_F_DEPRECATED | (_IFA_F_TEMPORARY if size == 16 else 0)))
 
 
@@ -133,7 +134,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _netlink_dump() -> list[Address] | None:
-    """None if the list changed meanwhile."""
+    """All addresses; None if the list changed meanwhile."""
     import _socket
     from _struct import pack
 
@@ -157,7 +158,7 @@ def _netlink_dump() -> list[Address] | None:
 
 
 def _ipv6_of(line: bytes) -> Address:
-    """Of /proc/net/if_inet6: address, index, length of the prefix, scope, flags, interface; numbers in hex."""
+    """Parse a line of /proc/net/if_inet6: address, index, prefix length, scope, flags, interface; numbers in hex."""
     text, _, prefix, _, bits, name = line.split()[:6]
     return Address(
         from_bytes(name), bytes.fromhex(text.decode("ascii")), int(prefix, 16), _is_unsteady(int(bits, 16), 16)
@@ -167,17 +168,17 @@ def _ipv6_of(line: bytes) -> Address:
 def _ipv4_by_ioctl() -> Iterator[Address]:
     import _socket
     from _struct import calcsize, pack, unpack
-    from array import array  # the kernel wants the address of a buffer
+    from array import array  # SIOCGIFCONF takes the address of a buffer
     from fcntl import ioctl
 
     entry = 40 if calcsize("P") == 8 else 32  # sizeof(struct ifreq): a name of 16 bytes, then a struct sockaddr_in
     connection = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
 
-    def ask(request: int, about: bytes) -> bytes | None:
-        """What the kernel puts in the place of an address in the list."""
+    def query(request: int, about: bytes) -> bytes | None:
+        """The four bytes that the kernel returns for an entry of the list."""
         try:
             return ioctl(connection, request, about)[20:24]
-        except OSError:  # a sandbox that has the list and not this
+        except OSError:  # a sandbox may allow SIOCGIFCONF only
             return None
 
     try:
@@ -185,15 +186,15 @@ def _ipv4_by_ioctl() -> Iterator[Address]:
         while True:
             buffer = array("B", bytes(room))
             used, _ = unpack("iP", ioctl(connection, _SIOCGIFCONF, pack("iP", room, buffer.buffer_info()[0])))
-            if used < room:  # else there may be more
+            if used < room:  # otherwise there may be more
                 break
             room *= 2
         data = buffer.tobytes()
         for offset in range(0, used, entry):
             one = data[offset : offset + entry]
             label = from_bytes(one.partition(b"\0")[0])
-            packed, mask = one[20:24], ask(_SIOCGIFNETMASK, one)
-            point_to_point = ask(_SIOCGIFDSTADDR, one) not in (None, packed)
+            packed, mask = one[20:24], query(_SIOCGIFNETMASK, one)
+            point_to_point = query(_SIOCGIFDSTADDR, one) not in (None, packed)
             prefix = 0 if mask is None or point_to_point else int.from_bytes(mask, "big").bit_count()
             yield Address(label.partition(":")[0], packed, prefix)
     finally:

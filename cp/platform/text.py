@@ -1,10 +1,10 @@
-"""The boundary between text and the bytes that the system takes: UTF-8, whatever the locale says.
+"""Converts between text and the bytes of the system, as UTF-8 in any locale.
 
-Python encodes file names, arguments and variables by the locale. A configuration is UTF-8 everywhere, so a locale with
-another encoding would give children other bytes than the configuration has. Inside the program everything is text, and
-bytes that are not UTF-8 are surrogate escapes: they survive as they are.
+Python encodes file names, arguments and variables by the locale. A configuration is always UTF-8, so in a locale with
+another encoding children would get other bytes than the configuration has. Inside the program everything is text. Bytes
+that are not UTF-8 are surrogate escapes, and are written back unchanged.
 
-The system's errors become text here, too: `no such file or directory`.
+It also formats errors of the system: `no such file or directory`.
 """
 
 from __future__ import annotations
@@ -14,37 +14,38 @@ import os
 import sys
 from _codecs import utf_8_decode
 
-# How Python itself encodes what it gives to the system.
+# Whether Python itself encodes file names and arguments as UTF-8.
 _PYTHON_IS_UTF8 = sys.getfilesystemencoding() == "utf-8"
-# What Python puts into the environment as LC_CTYPE if the locale is "C" or not set (PEP 538).
+# The values that Python gives LC_CTYPE if the locale is "C" or not set (PEP 538).
 _COERCED = (b"C.UTF-8", b"C.utf8", b"UTF-8")
 
 
 def to_bytes(text: str) -> bytes:
-    """What the system gets. ValueError for a surrogate that stands for no byte."""
+    """Encode a text for the system. Raises ValueError for a surrogate that is not the escape of a byte."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def from_bytes(data: bytes) -> str:
-    """The text of what the system gave."""
+    """Decode bytes of the system."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def from_beginning(data: bytes) -> tuple[str, int]:
-    """The text of bytes that may end within a character, and how many of them it stands for: not that character's."""
+    """Decode bytes that may end within a character. Return the text and the number of decoded bytes, without that
+    character's."""
     return utf_8_decode(data, "surrogateescape", False)
 
 
 def readable(text: str) -> str:
-    """A message with what cannot be printed escaped: control characters, halves of characters. Its line breaks
-    are those of the message."""
+    """Escape everything in a message that is not printable, such as control characters and lone surrogates. Line breaks
+    stay."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
 
 
 def file_of(error: OSError) -> str:
-    """The name of the file that an error is about; empty if there is none."""
+    """The name of the file of an error; empty if it has none."""
     name = error.filename
     return from_bytes(name) if isinstance(name, bytes) else str(name or "")
 
@@ -72,17 +73,17 @@ def reason_of_fd(error: OSError) -> str:
 
 
 def decoded_by_python(text: str) -> str:
-    """The text of bytes that Python has decoded already, such as a host name."""
+    """Correct a text that Python decoded by the locale, such as a host name."""
     return text if _PYTHON_IS_UTF8 else from_bytes(os.fsencode(text))
 
 
-def to_be_encoded_by_python(text: str) -> str:
-    """What Python encodes to the right bytes, for those of its functions that take no bytes."""
+def for_python_to_encode(text: str) -> str:
+    """Return the text that Python encodes to the right bytes, for functions that do not accept bytes."""
     return text if _PYTHON_IS_UTF8 else os.fsdecode(to_bytes(text))
 
 
 def process_environment() -> dict[str, str]:
-    """The environment that this process was started with, or what has become of it."""
+    """The current environment of this process, without variables that Python added."""
     found = {from_bytes(name): from_bytes(value) for name, value in os.environb.items()}
     if found.get("LC_CTYPE", "").encode() in _COERCED and not found.get("LC_ALL") and _is_coerced():
         del found["LC_CTYPE"]
@@ -90,17 +91,17 @@ def process_environment() -> dict[str, str]:
 
 
 def _is_coerced() -> bool:
-    """Whether LC_CTYPE is Python's own addition: nobody gave it to us, and children must not get it."""
+    """Whether LC_CTYPE is Python's own addition, which children must not get."""
     try:
         with open("/proc/self/environ", "rb") as file:
             given = file.read()
     except OSError:
-        return False  # without /proc nobody knows
+        return False  # without /proc this is not known
     return bool(given) and not any(entry.startswith(b"LC_CTYPE=") for entry in given.split(b"\0"))
 
 
 def arguments() -> list[str]:
-    """The arguments of the command line, without the name of the program."""
+    """The arguments of the command line, without the program's name."""
     given = sys.argv[1:]
     if _PYTHON_IS_UTF8 or all(map(str.isascii, given)):
         return given
@@ -109,7 +110,7 @@ def arguments() -> list[str]:
             raw = file.read().split(b"\0")[:-1]
     except OSError:
         raw = []
-    # Python's codec and the C library, which has decoded them, differ about a few encodings: the kernel does not.
+    # The C library has decoded them, and differs from Python's codec in a few encodings. The kernel has the bytes.
     if given and len(raw) == len(sys.orig_argv):
         return [from_bytes(each) for each in raw[-len(given) :]]
     return [decoded_by_python(each) for each in given]

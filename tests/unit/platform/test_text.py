@@ -51,7 +51,7 @@ def test_what_python_decodes_and_encodes_by_the_locale(encoding: str, written: s
             faithful = False
         if faithful:  # by no means all codecs give the same bytes again
             assert text.decoded_by_python(decoded) == written
-            assert text.to_be_encoded_by_python(written).encode(encoding, "surrogateescape") == written.encode()
+            assert text.for_python_to_encode(written).encode(encoding, "surrogateescape") == written.encode()
 
 
 def test_variables_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
