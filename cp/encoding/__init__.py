@@ -1,1 +1,1 @@
-"""How other programs write numbers and texts: Go's numbers, percent-encoding, names of metrics. Pure."""
+"""Encodings of other programs: Go's numbers, percent-encoding, names of metrics. Pure."""

@@ -1,4 +1,4 @@
-"""Numbers as Go reads and writes them. Pure."""
+"""Parses and formats numbers as Go does. Pure."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ _LARGEST = 2**63 - 1
 _INFINITY = float("inf")
 _LETTERS = frozenset("0123456789+-.eE")
 _WORDS = ("nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity")
-_PLAIN_DIGITS = 6  # from this exponent on, and below -4, the shortest form has an exponent
+_PLAIN_DIGITS = 6  # numbers with an exponent from this one on, or below -4, are written with the exponent
 
 
 def is_finite(value: float) -> bool:
-    """Neither infinite nor NaN, without importing `math` for it."""
+    """Whether it is neither infinite nor NaN, without an import of `math`."""
     return value - value == 0
 
 
 def shortest(value: float) -> str:
-    """`%v` of a float, the shortest text that is this number and no other: `42`, `1.5`, `1e+06`, `+Inf`, `NaN`."""
+    """Format a float with `%v`, the shortest text for exactly this number: `42`, `1.5`, `1e+06`, `+Inf`, `NaN`."""
     if 0 < value < 1e6 and value == int(value):
         return str(int(value))  # most numbers of a page of metrics are counts
     if not is_finite(value):
@@ -44,7 +44,7 @@ def _not_finite(value: float) -> str:
 
 
 def _digits(value: float) -> tuple[str, str, int]:
-    """The sign, the fewest digits that mean the number, without zeros at either end, and the exponent of the first."""
+    """The sign, the digits of the shortest text without zeros at either end, and the exponent of the first digit."""
     text = repr(float(value))
     sign = "-" if text[0] == "-" else ""
     mantissa, _, exponent = text.lstrip("-").partition("e")
@@ -63,7 +63,7 @@ def _plain(digits: str, exponent: int) -> str:
 
 
 def parse_float(text: str) -> float:
-    """A number from its text, white space around it aside. ValueError says why it is none.
+    """Parse a number, with white space around it. Raises ValueError with the reason.
 
     Decimal with or without an exponent, `inf`, `infinity` and `nan` in any case; neither hexadecimal nor `1_000`.
     """
@@ -84,7 +84,7 @@ def parse_float(text: str) -> float:
 
 
 def parse_integer(text: str) -> int | None:
-    """What Go's `ParseInt(text, 0, 64)` reads: a sign, then decimal, `0x` or `0` (octal) digits. None if it is none."""
+    """Parse as Go's `ParseInt(text, 0, 64)`: a sign, then decimal, `0x` or `0` (octal) digits. None if invalid."""
     digits = text[1:] if text[:1] in ("+", "-") else text
     base = 10
     if digits[:2] in ("0x", "0X"):
@@ -99,5 +99,5 @@ def parse_integer(text: str) -> int | None:
 
 
 def in_range(value: int) -> int | None:
-    """The value if it fits into 64 bits."""
+    """The value if it fits into 64 bits, otherwise None."""
     return value if -_LARGEST - 1 <= value <= _LARGEST else None

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    # What was decoded, in pieces, and how many encoded bytes each of them stands for.
+    # The decoded bytes in pieces, and the number of encoded bytes of each piece.
     Pieces = tuple[list[bytes], list[int]]
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
@@ -18,7 +18,7 @@ HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 def encoded(data: bytes, also: bytes = b"") -> str:
-    """Bytes as a part of a URL: `a/b` is `a%2Fb`. Those of `also` stay as well."""
+    """Encode bytes as a part of a URL: `a/b` becomes `a%2Fb`. The bytes in `also` stay unchanged."""
     keep = UNRESERVED.union(also) if also else UNRESERVED
     if keep.issuperset(data):
         return data.decode("ascii")
@@ -26,12 +26,12 @@ def encoded(data: bytes, also: bytes = b"") -> str:
 
 
 def form_encoded(data: bytes) -> str:
-    """Bytes as a name or a value in a form or a query: as `encoded`, but a blank is `+`."""
+    """Encode a name or a value of a form or a query: as `encoded`, but a blank becomes `+`."""
     return encoded(data, b" ").replace(" ", "+")
 
 
 def form(fields: Iterable[tuple[str, str | bytes]]) -> str:
-    """Names and values as the body of a form, or as a query. UnicodeEncodeError for what is not Unicode text."""
+    """Encode names and values as the body of a form, or as a query. Raises UnicodeEncodeError for lone surrogates."""
     return "&".join([f"{_of_form(name)}={_of_form(value)}" for name, value in fields])
 
 
@@ -40,12 +40,12 @@ def _of_form(text: str | bytes) -> str:
 
 
 def decoded(data: bytes) -> bytes:
-    """`a%2Fb` is `a/b`. Everything that is not an escape stays."""
+    """Decode `a%2Fb` to `a/b`. Everything that is not an escape stays."""
     return b"".join(pieces(data)[0]) if b"%" in data else data
 
 
 def pieces(data: bytes) -> Pieces:
-    """The same, in pieces that know their places."""
+    """Decode in pieces, each with the number of its encoded bytes."""
     first, *parts = data.split(b"%")
     found, sizes = [first], [len(first)]
     for part in parts:

@@ -1,4 +1,4 @@
-"""What Prometheus takes: the kinds of metrics, and their names. Pure."""
+"""The kinds of metrics in Prometheus, and the rule for their names. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HISTOGRAM: Final = "histogram"
 SUMMARY: Final = "summary"
 KINDS: Final = (COUNTER, GAUGE, HISTOGRAM, SUMMARY)
 
-NAME_RULE = "letters, digits, _ and :, and no digit at its start"  # of `is_metric_name`, for messages
+NAME_RULE = "letters, digits, _ and :, and no digit at its start"  # the rule of `is_metric_name`, for messages
 _START = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _REST = _START | frozenset("0123456789:")
 

@@ -34,7 +34,7 @@ def is_odd(data: bytes) -> bool:
 
 
 def without_escapes(data: bytes) -> Pieces:
-    r"""What JSON, JavaScript, Python and shells mean by `\n`, `\/`, `\u0026`."""
+    r"""Decode `\n`, `\/` and `\u0026` as JSON, JavaScript, Python and shells do."""
     first, *parts = data.split(b"\\")
     pieces, sizes = [first], [len(first)]
     index, count = 0, len(parts)
