@@ -4,9 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final, Literal
-
-    MetricKind = Literal["counter", "gauge", "histogram", "summary"]
+    from typing import Final
 
 COUNTER: Final = "counter"
 GAUGE: Final = "gauge"

@@ -14,20 +14,24 @@ from cp.plan import STATUSES
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final, Literal
 
     from cp import plan
     from cp.plan import Status
 
+    # What may be true of a service: the status that the catalogue has confirmed, or one of the words below.
+    RegistrationState = Status | Literal["not yet", "unreachable", "refused", "lapsed", "taken", "deregistering", "no"]
+
 REGISTRATION = "registration"  # the part of the program that registers services; the others are watches
 
 # What may be true of a service, besides the status that the catalogue has confirmed within the last `ttl`.
-NOT_YET = "not yet"
-UNREACHABLE = "unreachable"
-REFUSED = "refused"
-LAPSED = "lapsed"
-TAKEN = "taken"
-DEREGISTERING = "deregistering"
-ABSENT = "no"
+NOT_YET: Final = "not yet"
+UNREACHABLE: Final = "unreachable"
+REFUSED: Final = "refused"
+LAPSED: Final = "lapsed"
+TAKEN: Final = "taken"
+DEREGISTERING: Final = "deregistering"
+ABSENT: Final = "no"
 
 # Seconds after which an answer is overdue: usually, and while a registration has lapsed for want of one.
 PATIENCE, LAPSED_PATIENCE = 2.0, 0.25
@@ -43,7 +47,12 @@ class RegistrationStatus:
     __slots__ = ("confirmed_at", "id", "since", "state", "why")
 
     def __init__(
-        self, state: str, since: float | None = None, why: str = "", confirmed_at: float | None = None, id: str = ""
+        self,
+        state: RegistrationState,
+        since: float | None = None,
+        why: str = "",
+        confirmed_at: float | None = None,
+        id: str = "",
     ) -> None:
         self.id = id
         self.state = state
@@ -76,7 +85,7 @@ class _Entry:
         self.service = service
         self.id = service.id
         self.taken: tuple[float, str] | None = None  # since when, and the place of the program that has the id
-        self.status = ""
+        self.status: Status = ""
         self.at = 0.0
         self.refused: Failure | None = None
 

@@ -7,14 +7,20 @@ from cp.plan import CRITICAL, PASSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Final, Literal
+
     from cp import plan
     from cp.plan import EventCode, EventKind, Level, Status
 
     Fields = tuple[tuple[str, str], ...]
     Line = tuple[Level, str]
+    HealthStatus = Literal["unknown", "healthy", "unhealthy", "maintenance"]
 
 # Statuses; those of checks are the codes of their events.
-UNKNOWN, HEALTHY, UNHEALTHY, MAINTENANCE = "unknown", Code.HEALTHY, Code.UNHEALTHY, "maintenance"
+UNKNOWN: Final = "unknown"
+HEALTHY: Final = Code.HEALTHY
+UNHEALTHY: Final = Code.UNHEALTHY
+MAINTENANCE: Final = "maintenance"
 
 LOGGED_FAILURES = 10  # in a row, of which each has its line in the log; then there is one line
 LOG_PAUSE = 60.0  # in so many seconds
@@ -77,7 +83,7 @@ class Health:
 
     def __init__(self, job: str, health: plan.Health | None, *, always: bool = False) -> None:
         """`always`: healthy, whatever happens."""
-        self.announced = ""
+        self.announced: Literal["", "healthy", "unhealthy"] = ""
         self.failures = 0  # in a row
         self.checked_at: float | None = None
         self.since: float | None = None  # when the checks began to say what they say now
@@ -92,10 +98,10 @@ class Health:
         self._logged_at = 0.0  # when the log had a failure last
 
     @property
-    def status(self) -> str:
+    def status(self) -> HealthStatus:
         return HEALTHY if self._always or self._trusted else self.announced or UNKNOWN
 
-    def status_in(self, maintenance: bool) -> str:
+    def status_in(self, maintenance: bool) -> HealthStatus:
         """The status that is shown: nothing is checked in maintenance."""
         return MAINTENANCE if maintenance and not self._always else self.status
 

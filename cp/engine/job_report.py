@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.engine.catalogue_status import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
+    from cp.engine.health import HealthStatus
     from cp.engine.job import Job
     from cp.plan import DirectorySettings, Watch
 
@@ -249,7 +250,7 @@ def _moment_of(at: float | None, wall: float) -> str | None:
     return None if at is None else moment_text(wall + at)
 
 
-def health_status(engine: Engine, job: Job) -> str:
+def health_status(engine: Engine, job: Job) -> HealthStatus:
     """The health of a job, as every view shows it."""
     if job.state in STOPPING_STATES and job.runs.current is not None and job.runs.current.exited:
         return UNKNOWN  # only its output is waited for, and nothing checks it any more
