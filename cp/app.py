@@ -183,7 +183,7 @@ class Program:
         processes = Processes(loop.call_soon)
         self._bus = bus = Bus(loop.call_steps)
         self._history = History()
-        bus.subscribe(self._history.hear)
+        bus.subscribe(self._history.record)
         self._context = Context(
             loop=loop,
             processes=processes,
@@ -204,12 +204,11 @@ class Program:
             first,
             open_discovery=self._open_discovery,
             load=self._reload,
-            reopen_log=log.reopen,
             started=self._after_start,
         )
         if first.control.socket or first.telemetry is not None:
             self._serve_as_planned(first)
-        handle_signals(loop, processes, self._engine)
+        handle_signals(self._context, self._engine, log.reopen)
 
     def supervise(self) -> int:
         """Run the engine to its end. The result is the exit code of the program."""

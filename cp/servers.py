@@ -1,6 +1,7 @@
-"""What others reach from outside, put together: the control socket and the telemetry port of the plan that runs.
+"""The servers of the current plan: the control socket and the telemetry port.
 
-Imported once the application runs, unless the plan names a socket or a port: then it is refused if they cannot be had.
+Imported after the application's start, unless the plan names a socket or a port: then the start fails if these are not
+available.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Servers:
     def use(self, loaded: Plan, accept: Callable[[], object] = lambda: None) -> None:
         """From now on serve what the plan says, which `accept` may still refuse by raising.
 
-        control.ServeError if a place that the plan names cannot be had. Then, and if `accept` raises, nothing has
+        control.ServeError if a place that the plan names is not available. Then, and if `accept` raises, nothing has
         changed.
         """
-        self._control.use(loaded.control, lambda: self._tell(loaded, accept))
+        self._control.use(loaded.control, lambda: self._use_telemetry(loaded, accept))
 
-    def _tell(self, loaded: Plan, accept: Callable[[], object]) -> None:
+    def _use_telemetry(self, loaded: Plan, accept: Callable[[], object]) -> None:
         if self._telemetry is None:
             if loaded.telemetry is None:
                 accept()
@@ -59,10 +60,10 @@ class Servers:
 
 
 def hint_at_name(name: str, names: Iterable[str]) -> str:
-    """The job that was probably meant by a name that none has."""
+    """A hint at the job that the user probably meant by an unknown name."""
     from cp.config.nearest import did_you_mean
 
-    # A part of the name is how people know it: coprocess[agent], cpu.sensor.
+    # Users may know only a part of the name: coprocess[agent], cpu.sensor.
     known = list(names)
     whole = next((each for each in known if each.endswith(f"[{name}]") or each.startswith(f"{name}.")), "")
     return f" (did you mean '{whole}'?)" if whole and name else did_you_mean(name, known)

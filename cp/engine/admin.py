@@ -1,4 +1,4 @@
-"""What people and programs may ask of a running engine, whatever way they come in. Nothing here blocks."""
+"""The administration of a running engine: queries and requests, whatever way they arrive. Nothing here blocks."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 
 
 class OrderRefused(Exception):
-    """Why something that a client of the control socket ordered was not done."""
+    """A request of a client is refused; the text says why."""
 
 
 class Admin:
-    """The engine's face for its users. `done("")` is called when what was asked for is done, else `done(why not)`: it
-    is refused, or a process that it was to start cannot be started."""
+    """The engine's interface for its users.
+
+    A request calls `done("")` when it is complete. It calls `done(why)` if it is refused, or if a process that it
+    starts cannot start.
+    """
 
     def __init__(
         self, context: Context, engine: Engine, history: History, suggest: Callable[[str, Iterable[str]], str]
     ) -> None:
-        """`suggest(name, names)` is a hint at the name that was perhaps meant, or nothing."""
+        """`suggest(name, names)` is a hint at the name that the user probably meant, or empty."""
         self.history = history
         self._suggest = suggest
         self._context = context
@@ -35,8 +38,10 @@ class Admin:
     # --- to see
 
     def overview(self) -> dict[str, object]:
-        """All jobs and watches, in the order of the plan. Each is described when its turn comes: a job that has gone is
-        left out."""
+        """All jobs and watches, in the order of the plan.
+
+        Each one is described when the iterator reaches it. A job that has been removed by then is left out.
+        """
         from cp.engine.job_report import describe_catalogue, describe_watch
 
         engine, now = self._engine, self._context.loop.now
@@ -58,33 +63,33 @@ class Admin:
         return None if job is None else describe(self._engine, job, self._context.loop.now())
 
     def nearest(self, name: str) -> str:
-        """A hint at the job that was perhaps meant."""
+        """A hint at the job that the user probably meant."""
         return self._suggest(name, self._engine.jobs)
 
     # --- to act on a job
 
-    def _note(self, asked: str) -> None:
-        """Who reads the log sees that what follows was asked for."""
-        self._context.log.info(f"control: {asked}")
+    def _log_request(self, request: str) -> None:
+        """Log a request, so that the log explains what follows from it."""
+        self._context.log.info(f"control: {request}")
 
     def start_job(self, name: str, done: Done) -> None:
-        """Start it now, whatever it waits for; one that runs goes on."""
-        self._note(f"start {name}")
+        """Start a job now, whatever it waits for. A running one goes on."""
+        self._log_request(f"start {name}")
         self._engine.changes.start(name, done)
 
     def stop_job(self, name: str, done: Done) -> None:
-        """End it, with its hooks; nothing but a request, or a reload that changes it, starts it again."""
-        self._note(f"stop {name}")
+        """End a job with its hooks. Only a request, or a reload that changes the job, starts it again."""
+        self._log_request(f"stop {name}")
         self._engine.changes.stop(name, done)
 
     def restart_job(self, name: str, done: Done) -> None:
-        """End it, with its hooks, and start it anew."""
-        self._note(f"restart {name}")
+        """End a job with its hooks, and start it again."""
+        self._log_request(f"restart {name}")
         self._engine.changes.restart(name, done)
 
     def signal_job(self, name: str, number: int) -> None:
         """Send a signal to the process of a job, not to its group. OrderRefused if that is not possible."""
-        self._note(f"signal {number} to {name}")
+        self._log_request(f"signal {number} to {name}")
         job = self._engine.jobs.get(name)
         if job is None:
             raise OrderRefused(f"there is no job '{name}'")
@@ -99,7 +104,7 @@ class Admin:
 
     @property
     def stopping(self) -> bool:
-        """Whether it is too late for most of this."""
+        """Whether a stop has begun, which refuses most requests."""
         return self._engine.stopping
 
     def reload(self, done: Done) -> None:
@@ -107,13 +112,13 @@ class Admin:
         self._engine.changes.reload(done)
 
     def set_maintenance(self, wanted: bool) -> bool:
-        """Enter or leave maintenance; was that a change?"""
+        """Enter or leave maintenance; False if that changes nothing, or a stop has begun."""
         return self._engine.set_maintenance(wanted)
 
     def change_environment(self, changes: dict[str, str | None]) -> None:
-        """Of processes that start from now on, and of the next reload; None removes a variable.
+        """Change the environment of later processes and reloads; None removes a variable.
 
-        Raises OrderRefused, and changes nothing, if no process could be started any more.
+        Raises OrderRefused, and changes nothing, if no process could start with that environment.
         """
         from cp.engine.exec_limits import DoesNotFit, check_change
 
@@ -131,7 +136,7 @@ class Admin:
                 environment.set(name, value)
 
     def record_metrics(self, values: list[tuple[str, str]]) -> None:
-        """Record these values and publish them as events. Without telemetry nothing is recorded.
+        """Record values of metrics, and publish an event for each. Without telemetry nothing is recorded.
 
         Raises OrderRefused, and records nothing, if a metric cannot take its value.
         """

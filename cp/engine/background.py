@@ -1,4 +1,4 @@
-"""What runs left in the background: looked for a little at a time, told to end, and looked for again.
+"""Background processes that runs left: search for them in small steps, send them a signal to end, and search again.
 
 Imported when the application runs.
 """
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
-TURN = 0.001  # seconds of looking before others have their turn
-GRACE = 0.2  # seconds that a look which finds nobody is repeated
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two looks, which double
+TURN = 0.001  # seconds of a search in one turn of the loop
+GRACE = 0.2  # seconds for which a search that finds nothing is repeated
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two searches; they double
 
 
 class Search:
-    """Goes through `steps`, in many turns of the loop: `found(orphan)` for each, and `done()` when it is through."""
+    """Goes through `steps` in many turns of the loop. It calls `found(orphan)` for each, and `done()` at the end."""
 
     __slots__ = ("_done", "_found", "_loop", "_steps")
 
@@ -44,7 +44,7 @@ class Search:
         loop.call_soon(self._go_on)
 
     def cancel(self) -> None:
-        self._steps = None  # which closes what it had open
+        self._steps = None  # which closes its open files
 
     def _go_on(self) -> None:
         end = self._loop.now() + TURN
@@ -63,36 +63,37 @@ class Search:
 
 
 class Background:
-    """Processes that are told to end, and looked for until they have: each gets SIGTERM once, and SIGKILL at each look.
+    """Processes that receive a signal to end, and searches for them until they have ended.
 
-    `looked()` is called after each look, and decides whether there is another one.
+    Each process receives SIGTERM once, and SIGKILL in each search. `looked()` is called after each search, and decides
+    whether another one follows.
     """
 
     def __init__(self, context: Context, looked: Callable[[], None]) -> None:
-        self.found: list[int] = []  # pids, by the last look
-        self.refused: list[int] = []  # of those of them whom we may not signal
-        self.hidden: list[int] = []  # of those at whose descriptors we may not look
+        self.found: list[int] = []  # pids that the last search found
+        self.refused: list[int] = []  # pids that we may not signal
+        self.hidden: list[int] = []  # pids whose descriptors we may not read
         self._context = context
         self._looked = looked
         self._number = 0
-        self._told: set[int] = set()
-        self._looks = 0  # that are over
+        self._signalled: set[int] = set()
+        self._looks = 0  # completed searches
         self._search: Search | None = None
         self._timer: Timer | None = None
         self._pause = FIRST_PAUSE
 
     def _steps(self, hidden: list[int]) -> Iterator[Orphan | None]:
-        """Those of one look."""
+        """The steps of one search."""
         return self._context.processes.living_orphans()
 
-    def tell(self, number: int) -> None:
-        """From now on this is the signal for them; 0 to look only."""
+    def send(self, number: int) -> None:
+        """Send this signal to them from now on; 0 only searches."""
         self._number = number
         self._pause = FIRST_PAUSE
         self.look()
 
     def look(self) -> None:
-        """Look now. A look that is underway begins anew."""
+        """Start a search, and cancel the current one."""
         self.close()
         found: list[int] = []
         refused: list[int] = []
@@ -100,14 +101,14 @@ class Background:
 
         def see(orphan: Orphan) -> None:
             found.append(orphan.pid)
-            if not self._tell(orphan):
+            if not self._send_to(orphan):
                 refused.append(orphan.pid)
 
         def done() -> None:
             self._search = None
             self._looks += 1
             self.found, self.refused, self.hidden = found, refused, hidden
-            self._told.intersection_update(found)
+            self._signalled.intersection_update(found)
             self._looked()
 
         self._search = Search(self._context.loop, self._steps(hidden), see, done)
@@ -117,7 +118,7 @@ class Background:
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def close(self) -> None:
-        """Look no more."""
+        """End the search."""
         if self._search is not None:
             self._search.cancel()
             self._search = None
@@ -125,16 +126,16 @@ class Background:
             self._timer.cancel()
             self._timer = None
 
-    def _tell(self, orphan: Orphan) -> bool:
-        """Send it the signal, unless it got it before; False if we may not."""
+    def _send_to(self, orphan: Orphan) -> bool:
+        """Send it the signal, unless it received it before; False if we may not signal it."""
         number = self._number
-        if number == _signal.SIGTERM and orphan.pid in self._told:
-            number = 0  # whether we might
+        if number == _signal.SIGTERM and orphan.pid in self._signalled:
+            number = 0  # checks only whether we may signal it
         try:
             orphan.signal(number)
             if number == _signal.SIGTERM:
-                self._told.add(orphan.pid)
-                orphan.signal(_signal.SIGCONT)  # one that is stopped hears nothing else
+                self._signalled.add(orphan.pid)
+                orphan.signal(_signal.SIGCONT)  # a stopped process reacts to no other signal
         except ProcessLookupError:
             pass
         except PermissionError:
@@ -142,12 +143,12 @@ class Background:
         return True
 
     def obstacle(self) -> str:
-        """Why they do not end; empty if nothing is known to be in the way."""
+        """Why they do not end; empty if no reason is known."""
         return f"{describe(self.refused[0])} cannot be signalled: operation not permitted" if self.refused else ""
 
 
 class OutputHolders(Background):
-    """What a run left in the background: the orphans that have its output open, and what is left of its group."""
+    """Processes that a run left in the background: the orphans that have its output open, and the rest of its group."""
 
     def __init__(
         self, context: Context, process: Process, readers: list[LineReader], looked: Callable[[], None]
@@ -161,23 +162,23 @@ class OutputHolders(Background):
         pipes = [reader.fd for reader in self._readers if reader.fd >= 0]
         return self._context.processes.holders(pipes, hidden)
 
-    def _tell(self, orphan: Orphan) -> bool:
+    def _send_to(self, orphan: Orphan) -> bool:
         if self._number and self._context.processes.group_reaches(self._process, orphan):
-            return True  # it is told with the group
-        return super()._tell(orphan)
+            return True  # the signal to the group reaches it
+        return super()._send_to(orphan)
 
-    def tell(self, number: int) -> None:
+    def send(self, number: int) -> None:
         self._since = self._context.loop.now()
-        super().tell(number)
+        super().send(number)
 
     @property
     def is_there(self) -> bool:
-        """Whether anybody has the output open."""
+        """Whether any process has the output open."""
         return any(reader.is_held for reader in self._readers)
 
     @property
     def is_worth_waiting_for(self) -> bool:
-        """Whether there is somebody who may end; or who may be found soon, since orphans come to us one by one."""
+        """Whether a process is left that may end, or that a search may find soon: orphans come one by one."""
         is_recent = self._context.loop.now() - self._since < GRACE
         return bool(self.found) or is_recent or self._context.processes.group_alive(self._process)
 
@@ -187,10 +188,10 @@ class OutputHolders(Background):
         return f"{self.holder()} has its output open"
 
     def holder(self) -> str:
-        """Who has the output open, as far as we have seen."""
+        """The process that has the output open, as far as the searches show."""
         if self.found:
             return describe(self.found[0])
         if self.hidden:
             hidden = describe(self.hidden[0])
             return f"what it left, perhaps {hidden}, whose descriptors we may not see without CAP_SYS_PTRACE,"
-        return "what it left, which is no child of ours," if self._looks else "what it left"
+        return "what it left, which is not a child of ContainerPilot," if self._looks else "what it left"

@@ -1,8 +1,8 @@
 """What is known of the catalogue: whether it answers, and which registrations it has confirmed.
 
 Every view of the running program (control plane, telemetry) shows these facts. The catalogue's threads report them to
-the loop; nothing here asks the catalogue. Ages are measured on a clock that counts the time of a suspension too: while
-the machine slept, registrations lapsed.
+the loop; nothing here queries the catalogue. Ages are measured on a clock that counts the time of a suspension too:
+while the machine slept, registrations lapsed.
 """
 
 from __future__ import annotations
@@ -66,18 +66,18 @@ class RegistrationStatus:
 
 
 class Failure:
-    """An asking part of the program that gets no success: since when, and its last error."""
+    """The failures of one part of the program: since when, and the last error."""
 
     __slots__ = ("answered", "since", "why")
 
     def __init__(self, since: float, why: str, answered: bool) -> None:
         self.since = since
         self.why = why
-        self.answered = answered  # the catalogue did answer, and said no
+        self.answered = answered  # the catalogue answered with an error
 
 
 class _Entry:
-    """What the catalogue said of one service; `status` is empty until it has confirmed one."""
+    """The answers of the catalogue about one service; `status` is empty until it has confirmed one."""
 
     __slots__ = ("at", "id", "refused", "service", "status", "taken")
 
@@ -121,8 +121,8 @@ class _Unanswered:
 class PendingCalls:
     """The calls to the catalogue that have no answer. Who wants to know looks here; no timer waits for them.
 
-    An answer is due when its question is asked, or after the wait that this asks for. A call that ends without one
-    hands its question on to the next call of the same part of the program: both count from when the first was due.
+    An answer is due when its query is sent, or after the wait that the query requests. A call that ends without one
+    hands its query on to the next call of the same part of the program: both count from when the first was due.
 
     `begin` and `end` are for the threads that make the calls. The lock is held for microseconds, never during a call.
     """
@@ -301,7 +301,7 @@ class CatalogueStatus:
         return self.reach.since
 
     def has_answered(self, who: str) -> bool:
-        """Whether this part of the program was given an answer, be it long ago."""
+        """Whether this part of the program ever received an answer."""
         return who in self._served
 
     @property

@@ -1,4 +1,4 @@
-"""Health checks of a job: run on their own rhythm, one at a time."""
+"""The health check of a job: its command runs at an interval, one run at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Check:
     """Runs the command of a health check every interval, and keeps the job's health.
 
-    `on_result(consequence, output)` is called for each result that counts: `is_wanted()` is true, and the process is
+    `on_result(consequence, output)` is called for each result that counts: `is_desired()` is true, and the process is
     still the one that ran when the check began. A check without a command passes at every tick. A tick that comes while
     a check runs is remembered once.
     """
@@ -56,15 +56,15 @@ class Check:
         self._ticker = Ticker(context.loop, check.interval, self._tick)
         self._run: Run | None = None
         self._missed = False
-        self.began = 0.0  # when the last check did
-        self._process = 0  # which of the job's it was about
+        self.began = 0.0  # the time of the last check
+        self._process = 0  # the number of the job's process that it checks
 
     def start(self) -> None:
-        """The first check comes one interval from now."""
+        """Start the first check one interval from now."""
         self._ticker.start(self._plan.interval)
 
     def stop(self) -> None:
-        """No more checks; one that runs is terminated, and its result does not count."""
+        """Start no more checks. A running one is terminated, and its result does not count."""
         self._ticker.stop()
         self._missed = False
         if self._run is not None:
@@ -82,7 +82,7 @@ class Check:
             self._start(self._plan.command)
 
     def _start(self, command: tuple[str, ...]) -> None:
-        # What a token file has now is known when the check's words are shown, though it be replaced meanwhile.
+        # Learn the secret that a token file has now: the check may print it after the file is replaced.
         self._context.masked("")
         self.began = self._context.loop.now()
         check = self._plan
@@ -126,7 +126,7 @@ class Check:
         self._publish(code, f"{self._plan.label}: {reason}")
         failure = f"{self._plan.label} exited with error: {reason}" if code else ""
         level: Level = "error" if self._plan.logs_failures else "debug"
-        # The catalogue shows the output, and so do we.
+        # The catalogue and ContainerPilot show the output.
         output = self._context.masked(run.last_line) or ("timeout" if run.timed_out else "")
         if self._process == self._health.processes:
             self._report(Result(output, reason, failure, level, run.log_fields))

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Environment:
-    """The environment of children: what we were started with, and what the engine adds. Never `os.environ` itself.
+    """The environment of children: the one that ContainerPilot inherited, and the engine's additions; not `os.environ`.
 
-    `on_set(name, value)` hears of each variable before a child gets it.
+    `on_set(name, value)` is called for each variable before a child receives it.
     """
 
     __slots__ = ("_on_set", "_variables")
@@ -37,7 +37,7 @@ class Environment:
         self._variables.pop(name, None)
 
     def withdraw(self, name: str, value: str) -> None:
-        """Unset it, unless somebody has given it another value."""
+        """Unset it, unless its value has changed."""
         if self._variables.get(name) == value:
             self.unset(name)
 
@@ -94,15 +94,15 @@ class Context:
         self.bus = bus
         self.log = log
         self.random = random  # a number in [0, 1), for jitter
-        self.masked = masked  # takes secrets out of texts that others get to see
-        self.runs: set[Ending] = set()  # that have started and not ended
+        self.masked = masked  # masks secrets in texts that users see
+        self.runs: set[Ending] = set()  # started and not ended
         self.observer: Observer | None = None
-        # The engine puts its own in the place of these five, for the budget of its stops.
+        # The engine replaces these five by its own, for the budget of its stops.
         self.terminate: Callable[[Ending, bool], None] = lambda run, group: run.terminate(group=group)
         self.kill: Callable[[Ending], None] = lambda run: run.kill()
         self.run_ended: Callable[[Ending], None] = self.runs.discard
-        self.run_stuck: Callable[[Ending], None] = lambda run: run.give_up()  # one cannot be ended
-        self.run_overdue: Callable[[], None] = lambda: None  # one was killed by its own time limit
+        self.run_stuck: Callable[[Ending], None] = lambda run: run.give_up()  # a run does not end
+        self.run_overdue: Callable[[], None] = lambda: None  # a run's own time limit has killed it
 
     def control_answered(self, path: str, status: int) -> None:
         """The control plane has answered a request."""

@@ -11,10 +11,9 @@ from cp.engine.registry import JobRegistry
 from cp.engine.reload import ChangeQueue
 from cp.engine.shutdown import ExitCode, Shutdown
 from cp.engine.skipping import SkippedJobs
-from cp.engine.states import STOPPING_STATES, State
+from cp.engine.states import State
 from cp.engine.termination import Termination
 from cp.engine.watches import Watches
-from cp.plan import EVENT, MAINTENANCE, RELOAD, REOPEN_LOG, STOP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
 class Engine:
     """Owns the jobs of a plan and takes them through start, maintenance, changes and stop.
 
-    `load()` gives the next plan for a reload; it raises changes.Refused after having logged why there is none.
-    `open_discovery` makes the catalogue's side for a plan. The engine never blocks: `loop.run()` is over when
-    `exit_code` is final.
+    `load()` returns the next plan for a reload. If there is none, it logs the reason and raises ChangeRefused.
+    `open_discovery` makes the discovery of a plan. The engine never blocks: `loop.run()` returns when `exit_code` is
+    final.
     """
 
     def __init__(
@@ -45,13 +44,11 @@ class Engine:
         *,
         open_discovery: OpenDiscovery,
         load: Callable[[], plan.Plan],
-        reopen_log: Callable[[], None],
         started: Callable[[], None],
     ) -> None:
         self.plan = first
         self.phase = Phase()
         self._context = context
-        self._reopen_log = reopen_log
         self._on_started = started
         self._exit_code = ExitCode(context.log)
         self._registrations = Registrations(context, first, open_discovery, self._deregistered)
@@ -76,7 +73,7 @@ class Engine:
         context.run_ended = self._termination.ended
         context.run_stuck = self._termination.stuck
         context.run_overdue = self._overdue
-        context.bus.subscribe(self._heard)
+        context.bus.subscribe(self._deliver)
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -102,24 +99,17 @@ class Engine:
 
     @property
     def masked(self) -> Callable[[str], str]:
-        """Takes secrets out of texts that others get to see."""
+        """Masks secrets in texts that users see."""
         return self._context.masked
 
     @property
     def catalogue(self) -> CatalogueStatus:
-        """The facts about the catalogue of the plan; all of its times are those of `loop.elapsed`."""
+        """The facts about the catalogue of the plan. Their times are those of `loop.elapsed`."""
         return self._registrations.catalogue
 
     def standing(self, job: Job) -> RegistrationStatus | None:
-        """What is true of a job's registration now; None if it has no service."""
-        service = job.plan.service
-        if service is None:
-            return None
-        # A skipped job may be in the catalogue with its `initial_status`; else nothing will ever register it.
-        is_out = job.state in (State.HELD, *STOPPING_STATES) or (
-            job.state == State.SKIPPED and not service.initial_status
-        )
-        return self.catalogue.standing(service, wanted=not (self.stopping or self.maintenance or is_out))
+        """The state of a job's registration; None if the job has no service."""
+        return self._registrations.standing(job, is_suspended=self.stopping or self.maintenance)
 
     # --- starting
 
@@ -160,10 +150,10 @@ class Engine:
                 self._registry.catch_up(job, change.missed_by(job))
 
     def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Change) -> None:
-        """A change is made up to here: what it replaces is gone, and `fresh` takes its place."""
+        """Complete a change: the jobs that it replaces have ended, and `fresh` takes their place."""
         old, self.plan = self.plan, loaded
         for name, value in old.environ:
-            self._context.environment.withdraw(name, value)  # `_install` sets those that there still are
+            self._context.environment.withdraw(name, value)  # `_install` sets those of the new plan
         if loaded.catalog != old.catalog:
             self.watches.stop()
             self._registrations.move(loaded)
@@ -173,37 +163,17 @@ class Engine:
         self.review_waiting()
         self._context.loop.call_soon(self.progress)
 
-    # --- events and signals
+    # --- events
 
-    def _heard(self, event: Event) -> Iterator[None]:
+    def _deliver(self, event: Event) -> Iterator[None]:
         change = self.changes.current
         if event.code == Code.CHANGED and change is not None:
             change.miss(event)
-        yield from self._registry.hear(event)
+        yield from self._registry.deliver(event)
         if not self.stopping:
             self.watches.happened(event.code, event.source)
 
-    def signalled(self, number: int, name: str) -> None:
-        """A signal came to ContainerPilot; what means nothing to it is the application's."""
-        action = dict(self.plan.signals).get(name)
-        if action == STOP:
-            self.request_stop(number)
-        elif action == RELOAD:
-            self.changes.reload(_nobody_waits)
-        elif action == MAINTENANCE:
-            self.set_maintenance(not self.maintenance)
-        elif action == EVENT:
-            self._context.bus.publish(Event(Code.SIGNAL, name))
-        elif action == REOPEN_LOG:
-            self._reopen_log()
-        else:
-            for job in self.jobs.values():
-                if not job.plan.main or job.runs.signal(number, group=job.plan.stop_group):
-                    continue
-                if why := job.runs.refusal:
-                    self._context.log.warning(f"cannot pass {name} on to {job.name}: {why}")
-
-    # --- what jobs ask of their supervisor
+    # --- the supervisor of the jobs
 
     def register(self, service: plan.Service, status: Status, output: str) -> None:
         if not (self.maintenance or self.stopping):
@@ -235,17 +205,17 @@ class Engine:
         if job.plan.main and not self.changes.replaces(job):
             self._exit_code.main_completed(job, stopping=self.stopping)
             self.stop()
-        # The others hear of it after its `stopped` event, so that jobs which wait for that have started.
+        # Later than its `stopped` event, so that jobs which wait for that have started.
         self._context.loop.call_soon(self._after_completion, job)
 
     def waits_again(self, hook: Job) -> None:
-        """A hook has run, and waits for the end of others of that name: those that end already need not wait for it."""
+        """A hook has run and waits for the end of others of that name. Those that end already need not wait for it."""
         if hook.state == State.WAITING:
             for source in self._registry.named(hook.plan.when.source):
                 source.completed(hook)
 
     def review_waiting(self, ended: Job | None = None) -> None:
-        """Whether what jobs wait for can still come, now that this one has ended, or now that jobs were replaced."""
+        """Look for jobs whose event cannot come any more, after this one has ended or after jobs were replaced."""
         if not self.stopping and self.changes.current is None:
             self._skipping.review(ended)
 
@@ -254,14 +224,14 @@ class Engine:
         self.stop()
 
     def _stuck(self, run: Ending) -> None:
-        """A run cannot be ended: a stop of everything goes on without it, and a change leaves its job as it is."""
+        """A run does not end. A stop of everything goes on without it, and a change leaves its job as it is."""
         if self.stopping:
             run.give_up()
         else:
             self.changes.stuck(run)
 
     def _overdue(self) -> None:
-        """A run has been killed by its own time limit."""
+        """A run's own time limit has killed it."""
         change = self.changes.current
         for job in self.jobs.values():
             if self.stopping or (change is not None and job.name in change.retiring):
@@ -269,14 +239,14 @@ class Engine:
 
     def _after_completion(self, job: Job) -> None:
         if self.stopping and self.phase.name != LEAVING and job.runs.count and job.plan.when.code == Code.STOPPING:
-            # What waited for the hook has its full time: others may have spent it meanwhile.
+            # The jobs that waited for the hook get the full budget: others may have spent it meanwhile.
             self._termination.renew(self.plan.stop_timeout)
-        # Only who has to do with it is told: thousands of jobs may end together.
+        # Not all jobs: thousands may end together.
         for source in self._registry.named(job.plan.when.source):
             source.completed(job)
         job.has_ended = True
         for hook in self._registry.waiting_hooks(job, stopping=self.stopping):
-            hook.stop()  # what it waits for will not come any more
+            hook.stop()  # its event cannot come any more
         self.review_waiting(job)
         self.changes.retired(job)
         self.progress()
@@ -305,7 +275,3 @@ class Engine:
         if self.jobs and not self._registry.unfinished and not self.stopping and self.changes.current is None:
             self.stop()
         self._shutdown.advance()
-
-
-def _nobody_waits(outcome: str) -> None:
-    """For a change that a signal asked for: the log tells its outcome."""

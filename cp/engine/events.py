@@ -1,4 +1,4 @@
-"""What happens inside, as events that everybody sees in one order."""
+"""Events: what happens in the engine, in one order for all subscribers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Final
 
-    # May return steps that are still to be made before anybody else hears of the event.
+    # May return steps; the next subscriber receives the event after the last step.
     Subscriber = Callable[["Event"], Iterator[None] | None]
 
     from cp.engine.watch_variables import Found
@@ -37,7 +37,7 @@ class Code:
     METRIC: Final = "metric"
 
 
-# The labels of 3.8's metric of events, where that is not the name with a capital.
+# The labels of 3.8's metric of events, where the label is not the name with a capital letter.
 CLASSIC: dict[str, str] = {
     Code.HEALTHY: "StatusHealthy",
     Code.UNHEALTHY: "StatusUnhealthy",
@@ -50,9 +50,9 @@ CHANGE: Final = "change"
 
 
 class Event:
-    """A code and its source; `found` is what a watch reports, for the environment of the jobs that it starts.
+    """A code and its source; `found` is the report of a watch, for the environment of the jobs that it starts.
 
-    `kind` and `job` are for the history: CHECK, CHANGE or empty, and the name of the job that it is about.
+    `kind` and `job` are for the history: CHECK, CHANGE or empty, and the name of the job.
     """
 
     __slots__ = ("code", "found", "job", "kind", "source")
@@ -83,12 +83,11 @@ class Event:
 class Bus:
     """Delivers each event to every subscriber before the next one: all see the same order.
 
-    Nobody is called from inside `publish`: a publisher finishes its own move first, then the others hear of it. What is
-    called soon after `publish` comes after the delivery, however many steps that has; signals, timers and descriptors
-    come between the steps, since an event may start a thousand jobs.
+    `publish` never calls subscribers synchronously: a publisher finishes its own move first. A `call_soon` after
+    `publish` runs after the delivery, however many steps that has. Signals, timers and descriptors are handled between
+    the steps, since an event may start a thousand jobs.
 
-    The queue has no limit by number, and is bounded in fact: every publisher is a timer, a process or a watch of a
-    finite plan.
+    The queue needs no limit: every publisher is a timer, a process or a watch of a finite plan.
     """
 
     __slots__ = ("_call_steps", "_queue", "_scheduled", "_subscribers", "trace")
@@ -126,7 +125,7 @@ class Bus:
                     if steps is not None:
                         yield from steps
                 yield
-        finally:  # a subscriber that fails must not keep later events from being delivered
+        finally:  # a subscriber that fails must not prevent the delivery of later events
             self._scheduled = bool(self._queue)
             if self._scheduled:
                 self._call_steps(self._deliver())

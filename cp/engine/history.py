@@ -1,4 +1,4 @@
-"""The events of the last minutes, for people who ask what happened."""
+"""The history: the last events, for users who want to know what happened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
-KEPT = 200  # events that are none of the following
+KEPT = 200  # events of all other kinds
 KEPT_CHANGES = 100  # changes of health
 KEPT_CHECKS = 100  # checks that changed nothing: heartbeats
 KEPT_SUCCESSES = 100  # successes of a job after a success
@@ -44,10 +44,10 @@ class HistoryEntry:
 
 
 class History:
-    """Keeps the last events but metrics, and passes new ones on to those who follow.
+    """Keeps the last events, except metrics, and passes new events to its followers.
 
-    What comes all the time must not push out what comes seldom: the last checks, changes of health and successes of
-    jobs that run again and again are kept apart from the rest.
+    Frequent events must not push out rare ones: checks, changes of health, and successes of jobs that run repeatedly
+    are kept in lists of their own.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
@@ -60,7 +60,7 @@ class History:
         self._followers: list[Callable[[HistoryEntry], None]] = []
         self.number = 0  # of the last event
 
-    def hear(self, event: Event) -> None:
+    def record(self, event: Event) -> None:
         if event.code == Code.METRIC:
             return
         self.number += 1
@@ -84,14 +84,14 @@ class History:
         return self._successes if event.code == before == Code.EXIT_SUCCESS else self._rest
 
     def entries(self, name: str = "") -> list[HistoryEntry]:
-        """The kept ones, the oldest first; only those about the job or watch of this name, if there is one."""
+        """The kept entries, the oldest first; with `name`, only those about the job or the watch of that name."""
         kept = [*self._rest, *self._changes, *self._checks, *self._successes]
         if name:
             kept = [entry for entry in kept if entry.concerns(name)]
         return sorted(kept, key=_number)
 
     def follow(self, callback: Callable[[HistoryEntry], None]) -> Callable[[], None]:
-        """Hear of each event from now on; returns what ends that."""
+        """Call back for each new event; the result is a function that ends that."""
         self._followers.append(callback)
         return lambda: self._followers.remove(callback) if callback in self._followers else None
 

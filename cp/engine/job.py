@@ -1,4 +1,4 @@
-"""A job: one state machine around at most one process, a health check and a registration."""
+"""A job: one state machine around at most one process, a health check, and a registration."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Job:
     """Runs one job of a plan.
 
-    `triggered`, `ticked`, `ended` and `stop` are what can happen to it; each makes at most one move at a time, through
-    `_move`. Whoever is interested hears of it by events, never by a call from inside a move.
+    `triggered`, `ticked`, `ended` and `stop` are what can happen to it. Each makes at most one move at a time, through
+    `_move`. Others learn of a move by events, never by a call from inside of a move.
     """
 
     def __init__(self, context: Context, supervisor: Supervisor[Job], job_plan: plan.Job) -> None:
@@ -44,11 +44,11 @@ class Job:
         self.health = Health(self.name, job_plan.health, always=job_plan.always_healthy)
         self.trigger = Trigger(job_plan)
         self.skip: Skip | None = None  # why it is skipped
-        self.has_ended = False  # complete, and everybody has heard of it
+        self.has_ended = False  # it is complete, and its last event is delivered
         self._context = context
         self._supervisor = supervisor
         self.started = False
-        self.awaited: set[str] = set()  # the jobs on our `stopping` that have not completed
+        self.awaited: set[str] = set()  # by name: the jobs that wait for its `stopping` and are not complete
         self._timer: Timer | None = None
         self._ticker = Ticker(context.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
         health = job_plan.health
@@ -57,13 +57,13 @@ class Job:
             self._check = Check(context, health, self.health, self._is_checked, self._checked)
 
     def arm(self) -> None:
-        """From now on the trigger counts."""
+        """From now on events start it."""
         self.announce()
         if self.plan.when.timeout:
             self._timer = self._context.loop.call_later(self.plan.when.timeout, self._waited_too_long)
 
     def announce(self) -> None:
-        """Register a service that is to be in the catalogue before its first check."""
+        """Register a service whose entry does not wait for the first check."""
         service = self.plan.service
         if service is not None and service.initial_status and self.state not in (State.HELD, *STOPPING_STATES):
             self._supervisor.register(service, "", "")
@@ -74,7 +74,7 @@ class Job:
 
     @property
     def awaits_event(self) -> bool:
-        """Whether events may start it when its run is over. A hook that was started by hand still waits for its own."""
+        """Whether events may start it after its run. A hook that a request started still waits for its own event."""
         trigger = self.trigger
         if self.is_hook:
             return not trigger.exhausted and not self._supervisor.comes_too_late(self)
@@ -87,12 +87,12 @@ class Job:
     # --- starting
 
     def hold(self) -> None:
-        """Let nothing start it but `start_now`."""
+        """From now on only `start_now` starts it."""
         self._cancel_timer()
         self._move(State.HELD)
 
     def wait(self, skip: Skip | None = None) -> None:
-        """What starts it can come again; or no longer, and then its time limit for that goes on: others may need it."""
+        """Wait for its event again, or with `skip`, only for the time limit: its expiry is an event for others."""
         self._move(State.WAITING if skip is None else State.SKIPPED)
         self.skip = skip
 
@@ -108,7 +108,7 @@ class Job:
             starts_left = self.trigger.starts_left
             self._begin(event)
             if self.is_hook:
-                self.trigger.starts_left = starts_left  # what it waits for is still to come
+                self.trigger.starts_left = starts_left  # its own event is still to come
 
     def triggered(self, event: Event) -> None:
         """The event of `when` has come."""
@@ -137,7 +137,7 @@ class Job:
             self._start(event)
 
     def resume(self) -> None:
-        """Maintenance is over: a trigger that came meanwhile counts now, or when the run has ended."""
+        """Maintenance has ended: an event that came meanwhile starts it now, or after its run."""
         if self.state not in (State.RUNNING, State.PAUSING) and (event := self.trigger.take()) is not None:
             self.triggered(event)
 
@@ -161,7 +161,7 @@ class Job:
         self.started = True
 
     def _start(self, event: Event | None) -> None:
-        """Start a run, for an event or, without one, once more."""
+        """Start a run for an event; without one, repeat the last run."""
         self.health.reset()
         self.runs.count += 1
         job = self.plan
@@ -176,7 +176,7 @@ class Job:
     # --- ending
 
     def ended(self, code: int | None, start_error: str = "") -> None:
-        """The process is gone, or could not be started. None: it lives, but a stop of everything goes on without it."""
+        """The run has ended or could not start. None: its process lives, and a stop goes on without it."""
         run = self.runs.current
         if run is None:
             return
@@ -195,7 +195,7 @@ class Job:
             self._after_run(self._context.loop.now() - self.runs.started_at, failed_start=bool(start_error))
 
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
-        """What a job does after a run that nobody asked to end: run again now or later, wait, or be complete."""
+        """Decide what follows a run that ended by itself: run again now or later, wait, or be complete."""
         stopping = self._supervisor.stopping
         if self._ticker is not None and not stopping:
             self._move(State.SCHEDULED)
@@ -204,7 +204,7 @@ class Job:
         elif not stopping and self.restarts.take():
             self._pause(self.restarts.pause_after(seconds), self._restart)
         elif self.awaits_event:
-            # Jobs that cannot be started, each on the failure of another, must not keep us busy without a rest.
+            # Two jobs that cannot start, each triggered by the other's failure, must not keep the loop busy.
             pause = self.restarts.pause_after(seconds) if failed_start and not stopping else 0.0
             if pause:
                 self._pause(pause, self._wait_again)
@@ -233,25 +233,25 @@ class Job:
             self._context.observer.job_restarted(self.name)
         event = self.trigger.take()
         if event is not None and self.is_hook:
-            self.trigger.use(event)  # this run is the one for it
+            self.trigger.use(event)  # this run is for that event
         self._start(event)
 
     def _waited_too_long(self) -> None:
         self._timer = None
         if self.state in (State.WAITING, State.SKIPPED) and not self.started:
             self._publish(Code.TIMER_EXPIRED)
-            if not self.is_hook:  # what it waits for comes at the latest at the end
+            if not self.is_hook:  # its event comes with a stop at the latest
                 self._context.loop.call_soon(self._give_up_waiting)
 
     def _give_up_waiting(self) -> None:
-        if not self.started:  # its event may have been on its way
+        if not self.started:  # its event may have come meanwhile
             self.stop()
 
     # --- stopping
 
     def quiesce(self) -> None:
-        """No new runs, no checks; the process goes on. A hook still runs for its own event."""
-        if self.state != State.DRAINING:  # its stopTimeout holds in a stop as well
+        """Start no more runs or checks; the process goes on. A hook still runs for its own event."""
+        if self.state != State.DRAINING:  # its stopTimeout limits a stop of everything too
             self._cancel_timer()
         if self._ticker is not None:
             self._ticker.stop()
@@ -263,23 +263,23 @@ class Job:
             self._wait_again()
 
     def stop(self) -> None:
-        """Announce it, let the jobs on our `stopping` run, then terminate the process."""
+        """Publish `stopping`, let the jobs that wait for it run, then terminate the process."""
         if self.state not in STOPPING_STATES:
             self._halt(asked=True)
 
     def interrupt(self) -> None:
-        """Terminate the process of a hook now; what waits for the hook goes on when it has ended."""
+        """Terminate the process of a hook now; what waits for the hook goes on after its end."""
         if self.runs.current is not None:
             self._context.terminate(self.runs.current, True)
 
     def end_overdue(self) -> None:
-        """A stop waits no longer for a hook than its time limit allows, even if it hangs in the kernel."""
+        """End a hook whose time limit has passed, so that no stop waits for it, even if it hangs in the kernel."""
         run = self.runs.current
         if self.is_hook and self.state == State.RUNNING and run is not None and run.timed_out:
             self.interrupt()
 
     def completed(self, other: Job) -> None:
-        """A job on our `stopping` has completed, or has run and waits for others of our name."""
+        """A job that waits for `stopping` of this one is complete, or has run and waits for others of the same name."""
         if other.name in self.awaited:
             self.awaited.discard(other.name)
             if not self.awaited and self.state == State.DRAINING:

@@ -1,4 +1,4 @@
-"""What a job looks like from outside: plain data for people and their tools. Nothing here acts."""
+"""The description of jobs, watches and the catalogue, as plain data for people and their tools."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from cp.engine.job import Job
     from cp.plan import DirectorySettings, Watch
 
-OUTPUT_SHOWN = 1000  # characters of what a check said
+OUTPUT_SHOWN = 1000  # characters of the output of a check
 NO_ANSWER = "no answer yet"
 UNCERTAIN = "perhaps out of date"  # what a watch knows
-# Shorter than in the reference, since they stand in a table.
+# Shorter than in the reference, since they are shown in a table.
 IN_SHORT = {
     State.HELD: "stopped on request",
     State.ACTIVE: "started",
     State.RUNNING: "runs",
     State.PAUSING: "is about to be restarted",
     State.DRAINING: "is about to end",
-    State.TERMINATING: "was told to end",
+    State.TERMINATING: "has got SIGTERM",
     State.COMPLETE: "done",
 }
 
 
 def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
-    """All that there is to say about a job; `now` is the loop's time."""
+    """Everything about a job; `now` is the loop's time."""
     wall = time.time() - now  # what lies between the loop's clock and the wall's
     when = job.plan.when
     waits = job.state in (State.WAITING, State.SKIPPED)
@@ -83,7 +83,7 @@ def describe_catalogue(engine: Engine, reach: Reachability) -> dict[str, object]
 
 
 def describe_watch(engine: Engine, watch: Watch, reach: Reachability, now: float) -> dict[str, object]:
-    """All that there is to say about a watch. `reach` is of the whole page: it takes a look at all calls."""
+    """Everything about a watch. `reach` is the same for the whole page, since it costs a look at all calls."""
     count, reported_at = engine.watches.last_report(watch)
     is_known = reported_at is not None or engine.catalogue.has_answered(watch.source)
     return {
@@ -166,7 +166,7 @@ def _service(engine: Engine, job: Job) -> dict[str, object] | None:
 
 
 def _overdue_text(engine: Engine, standing: RegistrationStatus) -> str:
-    """That the registration waits for an answer, if that is why it is not confirmed."""
+    """A text about the overdue answer, if the registration waits for it."""
     if standing.state not in (NOT_YET, LAPSED, DEREGISTERING):
         return ""
     asked = engine.catalogue.reach.overdue.get(REGISTRATION)
@@ -186,7 +186,7 @@ def _second(engine: Engine, at: float | None) -> str:
 
 def _about(job: Job) -> str:
     if _waits_for_output(job) and job.runs.current is not None:
-        job.runs.current.look()  # for the next time that somebody asks
+        job.runs.current.look()  # for the next query
         return f"its process has exited; {job.runs.current.holder()} has its output open"
     about, obstacle = _in_words(job), job.runs.obstacle
     return f"{about}; {obstacle}" if obstacle else about
@@ -213,8 +213,10 @@ def _in_words(job: Job) -> str:
 
 
 def why_not_healthy(job: Job) -> str:
-    """What keeps a job with a check from being healthy: words and numbers of ours. What the check printed, and what
-    the system said, may be for operators alone."""
+    """Why a job with a check is not healthy, in ContainerPilot's own words and numbers.
+
+    The output of the check and errors of the system are not in it: they may be for operators only.
+    """
     failures, end = job.health.failures, job.last_exit
     if job.health.status == UNHEALTHY:
         return "1 check failed" if failures == 1 else f"{failures} checks in a row failed"

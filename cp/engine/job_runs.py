@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cp.engine.ports import JobLog
 
 
-LONGEST_VALUE = 1000  # characters of the output that is a metric's value; longer output is no value
+LONGEST_VALUE = 1000  # characters of the output that is a metric's value; longer output is an error
 
 
 class JobRuns:

@@ -1,4 +1,4 @@
-"""What is left when all jobs have ended. Imported when the application runs."""
+"""The processes that are left after all jobs have ended. Imported when the application runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ else:
 
 
 class Leftovers:
-    """The children that somebody else started, also those in sessions of their own, and their children when they come.
+    """The children that ContainerPilot did not start itself, in sessions of their own too, and their later children.
 
-    To the endings they are one run: told to end, killed when the budget is spent, given up if they survive that. It
-    ends when there is none, and no other run any more that could leave one.
+    To the termination they are one run: terminated, killed when the budget is spent, and given up if they survive. The
+    run ends when no such child is left, and no other run that could leave one.
     """
 
     label = "what was left in the background"
@@ -34,10 +34,10 @@ class Leftovers:
         return self.label, self._background.found
 
     def terminate(self, *, group: bool) -> None:
-        self._background.tell(_signal.SIGTERM)
+        self._background.send(_signal.SIGTERM)
 
     def kill(self) -> None:
-        self._background.tell(_signal.SIGKILL)
+        self._background.send(_signal.SIGKILL)
 
     def obstacle(self) -> str:
         return self._background.obstacle()

@@ -67,7 +67,7 @@ class Timer:
 class Loop:
     """Runs callbacks one at a time on the thread that calls `run`.
 
-    `on_error(error)` hears of a callback that raised: at PID 1 one faulty callback must not take the service down.
+    `on_error(error)` is called if a callback raises: at PID 1 one faulty callback must not take the service down.
     """
 
     def __init__(
@@ -348,10 +348,10 @@ class Loop:
             self._report(error)
 
     def _report(self, error: Exception) -> None:
-        # Whatever a callback raises is a fault of ours, and the loop keeps the container alive: report it, and go on.
+        # An exception of a callback is a bug. The loop keeps the container alive: it reports the bug and goes on.
         if self.on_error is None:
             raise error
         try:
             self.on_error(error)
         except Exception:
-            pass  # no memory or no descriptor is left to tell of it with; the loop goes on all the same
+            pass  # no memory or no descriptor is left to report it with; the loop goes on

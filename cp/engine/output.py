@@ -1,4 +1,4 @@
-"""What children print: pipes to lines. Bounded in memory; nothing is lost as long as somebody reads our own output."""
+"""The output of children: from pipes to lines, in bounded memory. No line is lost while our own output is read."""
 
 from __future__ import annotations
 
@@ -159,7 +159,8 @@ class LineReader:
 
 class Outputs:
     """All pipes of children. Under pressure on our own output they are not read: children wait, and no line is lost.
-    But who is told to end is read all the same, and so is everybody from `hurry` on: who waits for us cannot end.
+    Processes that received a signal to end are read anyway, and from `hurry` on all are: a child that waits for us
+    cannot end.
 
     They have an epoll of their own inside the loop's, and so have the urgent ones: to the loop all of them are one
     descriptor, so that signals, timers and clients have their turn after every few reads, even if hundreds of children
@@ -212,13 +213,13 @@ class Outputs:
                 reader.read()
 
     def read_urgently(self, reader: LineReader) -> None:
-        """From now on read it under pressure as well: whose output it is has been told to end."""
+        """From now on read it under pressure too: its process received a signal to end."""
         if reader.fd < 0 or reader.is_urgent:
             return
         try:
             self._urgent.register(reader.fd, select.EPOLLIN)
         except OSError:
-            return  # the kernel has no room for it: it has to wait like the others
+            return  # the kernel has no room for it: it waits like the others
         self._epoll.unregister(reader.fd)
         reader.is_urgent = True
 
@@ -228,7 +229,7 @@ class Outputs:
                 reader.read()
 
     def hurry(self) -> None:
-        """From now on everything stops: read them all."""
+        """A stop has begun: from now on read all of them."""
         self._is_hurrying = True
         self.pause(False)
 
@@ -247,10 +248,10 @@ class Outputs:
         self._lingering.append(reader)
         if len(self._lingering) > LINGERING_LIMIT:
             oldest = self._lingering.popleft()
-            self._tell_of(oldest)
+            self._warn_of(oldest)
             oldest.close()
 
-    def _tell_of(self, oldest: LineReader) -> None:
+    def _warn_of(self, oldest: LineReader) -> None:
         self._closed += 1
         now = self._loop.now()
         if self._warned_at is not None and now < self._warned_at + WARNING_PAUSE:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
-NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of what cannot be started, as shells have them
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # exit codes of commands that cannot start, as in shells
 GROUPS_LIMIT = 64  # groups without a leader that are kept before the dead ones among them are looked for
 REAP_BATCH = 200  # children collected before the loop looks at anything else: 3 ms
 
@@ -58,7 +58,7 @@ class Processes:
         self._sweeping = 0  # running processes whose group is swept
         self.started = 0
         self.orphans = 0  # children reaped that somebody else started
-        self.on_orphan: Callable[[], object] | None = None  # hears of each
+        self.on_orphan: Callable[[], object] | None = None  # called for each
 
     def start(
         self,
@@ -112,7 +112,7 @@ class Processes:
         return process
 
     def signal(self, process: Process, number: int, *, group: bool) -> bool:
-        """Send a signal to a process or its whole group; False if there is nobody left to get it.
+        """Send a signal to a process or its whole group; False if no process is left that receives it.
 
         PermissionError if we may signal none of them: a child may have become another user.
         """
@@ -134,11 +134,11 @@ class Processes:
         return False
 
     def group_alive(self, process: Process) -> bool:
-        """Is anything of the group left that is ours to signal?"""
+        """Whether a member of the group is left that we may signal."""
         return not process.reaped or self._is_ours(process.pid)
 
     def kill_left_groups(self) -> None:
-        """SIGKILL to what exited leaders left behind."""
+        """Kill the groups that exited leaders left behind."""
         for group in tuple(self._groups):
             try:
                 self._signal_left_group(group, _signal.SIGKILL)
@@ -155,13 +155,13 @@ class Processes:
         return True
 
     def _is_ours(self, group: int) -> bool:
-        """Whether a group whose leader was reaped still has a member that is a child of ours.
+        """Whether a group whose leader was reaped still has a member that is our child.
 
         The number of a group that died out may be given to a stranger. As PID 1 or subreaper the orphans of a group are
         our children, and the kernel answers for the group as long as there is one.
         """
         if group in self._running:
-            return False  # a new child of ours got the number
+            return False  # the number belongs to a new child
         try:
             os.waitid(os.P_PGID, group, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
@@ -172,7 +172,7 @@ class Processes:
     # --- orphans: children that somebody else started
 
     def has_children(self) -> bool:
-        """Whether there is any child, a zombie or one of somebody else's included."""
+        """Whether any child is left, including zombies and orphans."""
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
@@ -321,7 +321,7 @@ def _open_null() -> int:
 
 
 def find_executable(name: str, path: str) -> str:
-    """The file to execute: the name itself if it has a slash, else the first executable on PATH. Raises StartError."""
+    """The file to execute: the name if it has a slash, otherwise the first executable on PATH. Raises StartError."""
     if "/" in name:
         return name
     refused = hidden = ""

@@ -1,28 +1,30 @@
 """The services of a plan, as the catalogue should have them: the engine's side of registration.
 
 What the engine wants goes out to the catalogue of the plan, through `Discovery`; what the catalogue confirms comes back
-into `catalogue`. A reload may replace the catalogue; then the new one is told what the old one knew.
+into `catalogue`. A reload may replace the catalogue; then the new one receives the registrations of the old one.
 """
 
 from __future__ import annotations
 
 from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.states import STOPPING_STATES, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
+    from cp.engine.catalogue_status import RegistrationStatus
     from cp.engine.context import Context
     from cp.engine.job import Job
     from cp.engine.ports import Discovery, OpenDiscovery
     from cp.plan import Status
 
-OLD_CATALOG_LIMIT = 15.0  # seconds in which a catalogue that a reload replaced is still told what is gone
+OLD_CATALOG_LIMIT = 15.0  # seconds for deregistrations from a catalogue that a reload replaced
 
 
-class _Wish:
-    """A service that should be registered, with the last status and when its check found it."""
+class _Desired:
+    """A service that should be registered, its last status, and when its check found that."""
 
     __slots__ = ("at", "output", "service", "status")
 
@@ -43,31 +45,31 @@ class Registrations:
         self._log = context.log
         self._open = open_discovery
         self._all_removed = all_removed
-        self._wishes: dict[str, _Wish] = {}  # by id
+        self._desired: dict[str, _Desired] = {}  # by id
         self._removals: set[str] = set()  # ids whose removal is waited for
         self.catalogue = CatalogueStatus(context.loop.elapsed, context.loop.now)
         self.discovery: Discovery = open_discovery(first, self.catalogue)
 
-    def is_wanted(self, service: plan.Service) -> bool:
-        """Whether the catalogue was given it, and not told to remove it since."""
-        return service.id in self._wishes
+    def is_desired(self, service: plan.Service) -> bool:
+        """Whether it should be in the catalogue."""
+        return service.id in self._desired
 
     @property
     def removing(self) -> bool:
-        """Whether a removal is waited for."""
+        """Whether a removal has not ended."""
         return bool(self._removals)
 
     def want(self, service: plan.Service, status: Status, output: str) -> None:
         """Register it with this status; "" = no check has run yet."""
-        if status or service.id not in self._wishes:
-            self._wishes[service.id] = _Wish(service, status, output, self._loop.elapsed())
+        if status or service.id not in self._desired:
+            self._desired[service.id] = _Desired(service, status, output, self._loop.elapsed())
         self.discovery.want(service, status, output)
 
     def remove(self, service: plan.Service) -> None:
-        """Remove it; only once, while the first removal is waited for."""
+        """Remove it, unless a removal of it has not ended."""
         if service.id not in self._removals:
             self._removals.add(service.id)
-            self._wishes.pop(service.id, None)
+            self._desired.pop(service.id, None)
             self.discovery.forget(service, lambda: self._removed(service.id))
 
     def _removed(self, service_id: str) -> None:
@@ -76,13 +78,26 @@ class Registrations:
             self._all_removed()
 
     def withdraw(self, service: plan.Service) -> None:
-        """Remove it, and wait for nothing."""
-        self._wishes.pop(service.id, None)
+        """Remove it without waiting for the end of that."""
+        self._desired.pop(service.id, None)
         self.discovery.forget(service, _nothing)
 
     def wait_no_longer(self) -> None:
-        """The removals that have not ended are not waited for any more."""
+        """Do not wait for the removals any more."""
         self._removals.clear()
+
+    def standing(self, job: Job, *, is_suspended: bool) -> RegistrationStatus | None:
+        """The state of a job's registration; None if the job has no service.
+
+        `is_suspended`: a stop or maintenance deregisters all services.
+        """
+        service = job.plan.service
+        if service is None:
+            return None
+        # Only an `initial_status` registers a skipped job.
+        is_skipped = job.state == State.SKIPPED and not service.initial_status
+        is_out = is_suspended or is_skipped or job.state in (State.HELD, *STOPPING_STATES)
+        return self.catalogue.standing(service, wanted=not is_out)
 
     # --- another catalogue, or another address
 
@@ -91,10 +106,10 @@ class Registrations:
         left = self.discovery
         self.catalogue = CatalogueStatus(self._loop.elapsed, self._loop.now)
         self.discovery = self._open(changed, self.catalogue)
-        for wish in self._wishes.values():
-            left.forget(wish.service, _nothing)
-            self._repeat(wish)
-        # What was deregistered a moment ago may still be on its way to the old catalogue.
+        for desired in self._desired.values():
+            left.forget(desired.service, _nothing)
+            self._repeat(desired)
+        # A recent deregistration may not have reached the old catalogue yet.
         self._loop.call_later(OLD_CATALOG_LIMIT, left.stop)
 
     def readdress(self, job: Job, planned: plan.Job) -> None:
@@ -104,18 +119,18 @@ class Registrations:
         if was is None or service is None:
             return
         self._log.info(f"{job.name}: its address is {service.address} now, it was {was.address}")
-        wish = self._wishes.get(service.id)
-        if wish is not None:
-            wish.service = service
-            self._repeat(wish)
+        desired = self._desired.get(service.id)
+        if desired is not None:
+            desired.service = service
+            self._repeat(desired)
 
-    def _repeat(self, wish: _Wish) -> None:
-        """Tell the catalogue again. A passing check counts for one `ttl`, whatever has happened since."""
-        age = self._loop.elapsed() - wish.at
-        if not wish.status or age < wish.service.ttl:
-            self.discovery.want(wish.service, wish.status, wish.output, age=age)
-        elif wish.service.initial_status:
-            self.discovery.want(wish.service, "", "")
+    def _repeat(self, desired: _Desired) -> None:
+        """Register it again. A passing check counts for one `ttl`, whatever has happened since."""
+        age = self._loop.elapsed() - desired.at
+        if not desired.status or age < desired.service.ttl:
+            self.discovery.want(desired.service, desired.status, desired.output, age=age)
+        elif desired.service.initial_status:
+            self.discovery.want(desired.service, "", "")
 
 
 def differ_in_address(old: plan.Job, new: plan.Job) -> bool:
@@ -127,4 +142,4 @@ def differ_in_address(old: plan.Job, new: plan.Job) -> bool:
 
 
 def _nothing() -> None:
-    """For a removal that nobody waits for."""
+    """Ignore the end of a removal."""

@@ -1,4 +1,4 @@
-"""The jobs of a running plan: who waits for which event, and what has happened that a later comer should know."""
+"""The jobs of a running plan: which job waits for which event, and which events count for jobs that come later."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from cp.engine.trigger import Key
     from cp.plan import EventCode
 
-# What stays true once it has happened: a job that a reload adds later is started by it as well.
+# Events that also start a job which a reload adds later.
 LASTING: Final = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
 
 
 class JobRegistry:
-    """`jobs` by name, in the order in which they came; `unfinished` are those of them that are not complete.
+    """`jobs` by name, in the order in which they were added; `unfinished` are those that are not complete.
 
     `seen_by_watches(key)` are the events of the last reports of watches.
     """
@@ -43,7 +43,7 @@ class JobRegistry:
             self._checked.setdefault(job.plan.health.source, []).append(job)
 
     def remove(self, job: Job) -> None:
-        """Forget a job that is complete, and what happened to it."""
+        """Remove a job that is complete, and forget its events."""
         del self.jobs[job.name]
         self._triggers[job.trigger.key].remove(job)
         named = self._named[job.source]
@@ -74,26 +74,26 @@ class JobRegistry:
 
     # --- events
 
-    def hear(self, event: Event) -> Iterator[None]:
-        """An event has come: start what waits for it, one job a step. A start takes half a millisecond."""
+    def deliver(self, event: Event) -> Iterator[None]:
+        """Start the jobs that wait for an event, one in each step: a start takes half a millisecond."""
         key = (event.code, event.source)
         if event.code == Code.STARTUP or (event.code in LASTING and event.source in self._named):
             self._happened[key] = event
         for job in tuple(self._triggers.get(key, ())):
-            job.trigger.heard += 1
+            job.trigger.arrivals += 1
             job.triggered(event)
             yield
 
     def happened(self) -> list[Key]:
-        """The events that count for who comes later."""
+        """The events that count for jobs that are added later."""
         return list(self._happened)
 
     def pretend(self, code: EventCode, source: str) -> None:
-        """From now on jobs that come later find that this has happened."""
+        """Let an event count for jobs that are added later, though it never happened."""
         self._happened[code, source] = Event(code, source)
 
     def catch_up(self, job: Job, missed: list[Event]) -> None:
-        """Tell a new job what it waits for, if that is so already; `missed` are reports that it could not hear."""
+        """Start a new job whose event has happened before. `missed` are the reports since its predecessor ended."""
         key = job.trigger.key
         event = self._happened.get(key)
         reports = {report.slot: report for report in (*self._seen_by_watches(key), *missed)}
@@ -106,16 +106,16 @@ class JobRegistry:
             job.stop()
 
     def comes_too_late(self, job: Job) -> bool:
-        """Whether it is a hook, and all jobs on whose end it waits have ended, or have announced it."""
+        """Whether it is a hook, and all jobs whose end it waits for have ended or have announced their end."""
         senders = [sender for sender in self.named(job.plan.when.source) if sender is not job]
         if not job.is_hook or not senders:
             return False
-        return job.trigger.heard >= len(senders) or all(sender.state == State.COMPLETE for sender in senders)
+        return job.trigger.arrivals >= len(senders) or all(sender.state == State.COMPLETE for sender in senders)
 
     # --- hooks
 
     def waiting_hooks(self, job: Job, *, stopping: bool) -> list[Job]:
-        """The hooks on the end of a job that still wait, and need not: for others of its name they do, if these end."""
+        """The hooks on the end of a job that still wait in vain: no other job of that name can end later."""
         hooks = [hook for code in HOOKED for hook in self._triggers.get((code, job.source), ())]
         waiting = [hook for hook in hooks if hook.is_hook and hook.state == State.WAITING]
         if all(other.state == State.COMPLETE for other in self.named(job.source)):
@@ -123,7 +123,7 @@ class JobRegistry:
         return [hook for hook in waiting if stopping and self.waits_in_vain(hook)]
 
     def dependents(self, job: Job) -> list[Job]:
-        """The hooks on a job's `stopping` that hold up its end; not those that end themselves, and may wait for it."""
+        """The hooks on a job's `stopping` that delay its end, without those that end: they may wait for the job."""
         waiting = self._triggers.get((Code.STOPPING, job.source), [])
         return [
             other
@@ -132,7 +132,7 @@ class JobRegistry:
         ]
 
     def with_hooks(self, names: Iterable[str]) -> set[str]:
-        """These jobs, their hooks, and the hooks of those: a hook belongs to one life of its job."""
+        """These jobs, their hooks, and the hooks of their hooks: a hook belongs to one life of its job."""
         found = set(names)
         grown = True
         while grown:
@@ -143,18 +143,18 @@ class JobRegistry:
         return found
 
     def ends_in_stop(self, job: Job, stop_began: float) -> bool:
-        """Whether a stop ends it at once: not a hook that will be needed, or on which something waits."""
+        """Whether a stop of everything ends it at once: it is not a hook that will run, or that something waits for."""
         if not job.is_hook:
             return not job.plan.stops_last
         if job.state in (State.WAITING, State.HELD):
             return self.waits_in_vain(job)
         if job.state == State.PAUSING:
             return True  # nothing is restarted any more
-        # A hook on `stopped` that runs for a job that ended by itself, long ago perhaps, is work like any other.
+        # A hook on `stopped` that runs for a job which ended before the stop is treated like any other job.
         return job.plan.when.code == Code.STOPPED and job.since < stop_began and not job.awaits_event
 
     def waits_in_vain(self, hook: Job) -> bool:
-        """Whether what a hook waits for cannot come any more: nobody is there to send it, or it waits for itself."""
+        """Whether the event of a hook cannot come any more: no job is left to send it, or the hook waits for itself."""
         if hook.state == State.HELD:
             return True
         chain = {hook: None}

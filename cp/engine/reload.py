@@ -1,4 +1,4 @@
-"""Changes of a running engine: a reload, and the starts and stops that an operator asks for.
+"""Changes of a running engine: reloads, and the starts and stops that an operator requests.
 
 All are of one kind: some jobs end as at a shutdown, with their hooks, and when they are gone others take their place.
 One change is made at a time; the next waits for its turn.
@@ -72,10 +72,10 @@ class Change:
         self.held = held
         self.done: list[Done] = []
         self.triggers: dict[str, Trigger] = {}
-        self._missed: dict[tuple[Key, int], Event] = {}  # reports of watches that nobody was there to hear
+        self._missed: dict[tuple[Key, int], Event] = {}  # reports of watches that no job received
 
     def miss(self, event: Event) -> None:
-        """A report of a watch came: a job that begins later must know it."""
+        """Keep a report of a watch for a job that begins later."""
         if event.code == Code.CHANGED:
             self._missed[(event.code, event.source), event.slot] = event
 
@@ -105,16 +105,17 @@ class ChangeQueue:
         self._load = load
         self._context = context
         self._waiting: deque[tuple[Callable[[list[Done]], None], list[Done]]] = deque()
-        self._next_reload: list[Done] | None = None  # who waits for the reload that comes next
-        self._late: dict[str, tuple[str, str]] = {}  # jobs that were stuck: what is owed to them when they have ended
-        self._settling = False  # a change is made but for its outcome: a start failed, and is about to tell why
+        self._next_reload: list[Done] | None = None  # the requests for the next reload
+        # Stuck jobs by name, and which job is started or held after their end.
+        self._late: dict[str, tuple[str, str]] = {}
+        self._settling = False  # a change is complete, apart from the reason why a start failed
 
-    # --- what can be asked for
+    # --- requests
 
     def reload(self, done: Done) -> None:
         """Load the configuration again and act on the difference; one that does not load changes nothing."""
         if self._next_reload is not None:
-            self._next_reload.append(done)  # it will load what is there by then
+            self._next_reload.append(done)  # it loads the text of that moment
             return
         waiting = [done]
         if self._ask(self._begin_reload, waiting):
@@ -126,32 +127,32 @@ class ChangeQueue:
         def begin(dones: list[Done]) -> None:
             job = self._registry.jobs.get(name)
             if job is None:
-                self._tell(dones, f"there is no job '{name}'")
+                self._finish_requests(dones, f"there is no job '{name}'")
             elif job.state == State.COMPLETE:
                 self._replace(name, dones, started=name)
             elif job.state in STOPPING_STATES:
                 obstacle = job.runs.obstacle
                 hint = f" ({obstacle})" if obstacle else ""
-                self._tell(dones, f"{name} is still stopping: try again when it has ended{hint}")
+                self._finish_requests(dones, f"{name} is still stopping: try again when it has ended{hint}")
             else:
                 self._start_now(job, dones)
 
         self._ask(begin, [done])
 
     def stop(self, name: str, done: Done) -> None:
-        """End a job with its hooks, and let nothing but a request start it again."""
+        """End a job with its hooks. Only a request starts it again."""
 
         def begin(dones: list[Done]) -> None:
             job = self._registry.jobs.get(name)
             if job is not None and job.state in (State.HELD, State.COMPLETE):
-                self._tell(dones, "")
+                self._finish_requests(dones, "")
             else:
                 self._replace(name, dones, held=name)
 
         self._ask(begin, [done])
 
     def restart(self, name: str, done: Done) -> None:
-        """End a job with its hooks, if it runs, and start it anew."""
+        """End a job with its hooks, if it runs, and start it again."""
 
         def begin(dones: list[Done]) -> None:
             job = self._registry.jobs.get(name)
@@ -165,8 +166,8 @@ class ChangeQueue:
     def _start_now(self, job: Job, dones: list[Done]) -> None:
         starts = job.runs.count
         job.start_now(self._engine.found(job.plan.when.source))
-        self._engine.review_waiting()  # what waits for a skipped job may be sent after all
-        self._tell_of([job] if job.runs.count > starts else [], dones)
+        self._engine.review_waiting()  # the events that skipped jobs wait for may come after all
+        self._report_starts([job] if job.runs.count > starts else [], dones)
 
     def abandon(self) -> None:
         """A stop wins over every change."""
@@ -176,45 +177,45 @@ class ChangeQueue:
         self._waiting.clear()
         self._next_reload = None
         self.current = None
-        self._tell(dones, STOPPING)
+        self._finish_requests(dones, STOPPING)
 
     # --- one at a time
 
     def _ask(self, begin: Callable[[list[Done]], None], dones: list[Done]) -> bool:
         """Begin it, or refuse it, or let it wait: True if it waits."""
         if self._engine.stopping:
-            self._tell(dones, STOPPING)
+            self._finish_requests(dones, STOPPING)
         elif self.current is None and not self._settling:
             begin(dones)
         elif len(self._waiting) >= WAITING_LIMIT:
-            self._tell(dones, f"{WAITING_LIMIT} changes are waiting for their turn already")
+            self._finish_requests(dones, f"{WAITING_LIMIT} changes are waiting for their turn already")
         else:
             self._waiting.append((begin, dones))
             return True
         return False
 
-    def _tell(self, dones: list[Done], text: str) -> None:
+    def _finish_requests(self, dones: list[Done], text: str) -> None:
         for done in dones:
             done(text)
 
-    def _tell_of(self, started: list[Job], dones: list[Done], change: Change | None = None) -> None:
+    def _report_starts(self, started: list[Job], dones: list[Done], change: Change | None = None) -> None:
         """The change is made, and has started these jobs, if not all of them could be."""
         failing = [job for job in started if job.state == State.RUNNING and not job.runs.pid]
         stuck = [] if change is None else [f"{name} still runs: {why}" for name, why in change.stuck.items()]
         beginning = "the new configuration is in use, but " if change is not None and change.is_reload else ""
         if not failing:
-            self._tell(dones, beginning + "\n".join(stuck) if stuck else "")
+            self._finish_requests(dones, beginning + "\n".join(stuck) if stuck else "")
             return
 
-        def tell() -> None:
+        def report() -> None:
             failed = [f"{job.name} cannot be started: {job.runs.start_error}" for job in failing]
             self._settling = False
-            self._tell(dones, beginning + "\n".join(stuck + failed))
+            self._finish_requests(dones, beginning + "\n".join(stuck + failed))
             self._next()
 
-        # The end of a run that never was comes like any other, with the reason, and this after it.
+        # The end of a failed start is handled like any other, with its reason, and this afterwards.
         self._settling = True
-        self._context.loop.call_soon(tell)
+        self._context.loop.call_soon(report)
 
     def _begin_reload(self, dones: list[Done]) -> None:
         self._next_reload = None
@@ -222,10 +223,10 @@ class ChangeQueue:
         try:
             loaded = self._load()
         except ChangeRefused as refusal:
-            self._tell(dones, str(refusal))
+            self._finish_requests(dones, str(refusal))
             return
-        except BaseException:  # a fault of ours, which the loop reports: who asked is not left waiting for it
-            self._tell(dones, "internal error: see the log")
+        except BaseException:  # a bug, which the loop reports; the requests get an outcome
+            self._finish_requests(dones, "internal error: see the log")
             raise
         new = {job.name: job for job in loaded.jobs}
         replaced = []
@@ -241,7 +242,7 @@ class ChangeQueue:
 
     def _replace(self, name: str, dones: list[Done], *, started: str = "", held: str = "") -> None:
         if name not in self._registry.jobs:
-            self._tell(dones, f"there is no job '{name}'")
+            self._finish_requests(dones, f"there is no job '{name}'")
             return
         self._begin(Change(self._engine.plan, self._registry.with_hooks([name]), started=started, held=held), dones)
 
@@ -255,7 +256,7 @@ class ChangeQueue:
             for event in job.trigger.pending:
                 change.miss(event)
             if job.state == State.COMPLETE:
-                self._context.loop.call_soon(self._ended_before, job)  # everybody hears of its end first
+                self._context.loop.call_soon(self._ended_before, job)  # after the delivery of its events
             elif job.name in self._late:
                 self._leave_out(job)
             elif not job.is_hook:
@@ -273,7 +274,7 @@ class ChangeQueue:
         self._engine.progress()
 
     def retired(self, job: Job) -> None:
-        """A job has ended, and everybody has heard of it."""
+        """A job has ended, and its events are delivered."""
         if self._registry.jobs.get(job.name) is not job:
             return
         late = self._late.pop(job.name, None)
@@ -290,7 +291,7 @@ class ChangeQueue:
             if job.runs.current is run:
                 self._leave_out(job)
                 for source in self._registry.named(job.plan.when.source):
-                    source.completed(job)  # a hook has had its time
+                    source.completed(job)  # a hook has used up its time
                 return
 
     def _leave_out(self, job: Job) -> None:
@@ -301,7 +302,7 @@ class ChangeQueue:
             self._context.loop.call_soon(self._engine.progress)
 
     def replaces(self, job: Job) -> bool:
-        """Whether a job ends because a change wants it, be it late."""
+        """Whether a job ends because of a change, which may have been completed without it."""
         change = self.current
         return job.name in self._late or (
             change is not None and (job.name in change.retiring or job.name in change.stuck)
@@ -318,7 +319,7 @@ class ChangeQueue:
             self._finish(change)
         elif all(jobs[name].is_hook and jobs[name].state in (State.WAITING, State.HELD) for name in change.retiring):
             for hook in [job for job in jobs.values() if job.name in change.retiring]:
-                hook.stop()  # it leaves `retiring` later, when everybody knows of its end
+                hook.stop()  # it leaves `retiring` later, after the delivery of its events
 
     def _finish(self, change: Change) -> None:
         self.current = None
@@ -332,7 +333,7 @@ class ChangeQueue:
         for job in change.plan.jobs:
             asked_for = job.name in (change.started, change.held)
             if job.reload == KEEP and job.name not in self._registry.jobs and not asked_for:
-                # A preStart that a reload adds comes too late to run, and what waits for it must not wait for ever.
+                # A preStart that a reload adds is too late to run, and jobs that wait for it must not wait forever.
                 self._registry.pretend(Code.EXIT_SUCCESS, job.name)
         fresh = [
             job
@@ -344,7 +345,7 @@ class ChangeQueue:
                 kept.restarts.renew()
         self._engine.adopt(change.plan, fresh, change)
         started = [self._registry.jobs[job.name] for job in fresh]
-        self._tell_of(started, change.done, change)
+        self._report_starts(started, change.done, change)
         self._context.loop.call_soon(self._next)
 
     def _next(self) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class RestartPolicy:
-    """Counts the restarts of a job. `left` is how many it may still have, None for any number."""
+    """Counts the restarts of a job. `left` is the number that is still allowed, None for any number."""
 
     __slots__ = ("_backoff", "_limit", "_must_end", "count", "left")
 
@@ -21,20 +21,20 @@ class RestartPolicy:
         self.count = 0
         self.left = job.restarts
         self._limit = job.restarts
-        # A job on `stopping` holds up the end of another one, which would never come.
+        # A job on `stopping` delays the end of another one, which would never come.
         self._must_end = job.when.code == Code.STOPPING and job.command is not None
         self._backoff = Backoff(random)
 
     def renew(self) -> None:
-        """All of them are left again."""
+        """Allow the full number of restarts again."""
         self.left = self._limit
 
     def forbid(self) -> None:
-        """There is none left."""
+        """Allow no more restarts."""
         self.left = 0
 
     def take(self, *, first: bool = False) -> bool:
-        """Take one, if there is one left. The `first` run of a periodic job is none."""
+        """Use one restart, if one is left. The `first` run of a periodic job is not a restart."""
         if self.left is None or first:
             return not self._must_end
         if self.left == 0:

@@ -27,12 +27,12 @@ OUTPUT_GRACE = 0.2  # seconds that an exit waits for output that background chil
 
 
 class Run:
-    """A command that runs once. `on_end(code)` is called once; the code is -N after a death by signal N, and None if
-    the process lives, but is not waited for any longer.
+    """A command that runs once. `on_end(code)` is called once. The code is -N after a death by signal N, and None if
+    the process lives and the run does not wait for it any longer.
 
-    The end is the exit of the process once its output is read to the end. Output that background children keep open is
-    waited for without limit with `wait_for_output`, else for OUTPUT_GRACE; it is read and logged all the same. When the
-    run is told to end, these children are told, too, and waited for.
+    A run ends when its process has exited and its output is read to the end. If background children keep the output
+    open, the run waits without limit with `wait_for_output`, otherwise for OUTPUT_GRACE. The output is read and logged
+    in both cases. A signal to end the run goes to these children too, and the run waits for them.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Run:
         self.label = label
         self.timed_out = False
         self.last_line = ""  # of its output
-        self.interrupted = False  # we sent it a signal to end
+        self.interrupted = False  # it received a signal to end from us
         self._context = context
         self._on_end = on_end
         self._output = output
@@ -69,14 +69,14 @@ class Run:
         self._stdin = stdin
         self._sweep = sweep
         self._log_pid = log_pid
-        self._on_printed = on_printed  # gets the lines of the standard output; they go nowhere else
+        self._on_printed = on_printed  # receives the lines of the standard output instead of the log
         self._process: Process | None = None
         self._readers: list[LineReader] = []
         self._exit_code: int | None = None
         self._ended = False
-        self._draining = False  # it has exited, and what is in its pipes is being read
-        self._number = 0  # of the last signal that told it to end
-        self._background: OutputHolders | None = None  # what it left with its output open
+        self._draining = False  # it has exited, and the rest of its output is being read
+        self._number = 0  # of the last signal to end it
+        self._background: OutputHolders | None = None  # the processes that it left with its output open
         self._limit: Timer | None = None
         self._grace: Timer | None = None
 
@@ -87,14 +87,14 @@ class Run:
 
     @property
     def target(self) -> tuple[str, list[int]]:
-        """Who gets the next signal: in words, and the pids, as far as they are known."""
+        """The receiver of the next signal: a description, and the pids as far as they are known."""
         if not self.exited:
             return self.label, [self.pid]
         return f"what {self.label} left running", [] if self._background is None else self._background.found
 
     @property
     def exited(self) -> bool:
-        """The process is gone; its output may be held open by what it left."""
+        """Whether the process has exited. Processes that it left may have its output open."""
         return self._exit_code is not None
 
     def start(self, extra_environ: tuple[tuple[str, str], ...] = ()) -> None:
@@ -116,7 +116,7 @@ class Run:
                 stdin=self._stdin,
                 stdout=stdout,
                 stderr=stderr,
-                # Where its output is waited for, a background child that holds it is a part of the run.
+                # With `wait_for_output`, a background child that has the output open is a part of the run.
                 sweep=self._sweep and not self._wait_for_output,
             )
         finally:
@@ -135,10 +135,10 @@ class Run:
         environ = self._context.environment.compose(extra)
         if not extra:
             return environ
-        # The lists of a watch can be long, and what else there is has grown, perhaps, since they were made.
+        # The lists of a watch can be long, and the rest of the environment may have grown since they were made.
         try:
             from cp.engine.exec_limits import without_what_does_not_fit
-        except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone: it will do, mostly
+        except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone: mostly it fits
             return environ
 
         kept, gone = without_what_does_not_fit(self.command, environ, extra)
@@ -160,13 +160,14 @@ class Run:
 
     def terminate(self, *, group: bool) -> None:
         self._interrupt(_signal.SIGTERM, group=group)
-        self.signal(_signal.SIGCONT, group=group)  # one that is stopped, say by Ctrl-Z, hears nothing else
+        # A process that Ctrl-Z has stopped reacts to no other signal.
+        self.signal(_signal.SIGCONT, group=group)
 
     def kill(self) -> None:
         self._interrupt(_signal.SIGKILL, group=True)
 
     def signal(self, number: int, *, group: bool) -> bool:
-        """Pass on a signal that is not meant to end it; False if nobody could be given it."""
+        """Send a signal that is not meant to end it; False if nobody received it."""
         if self._process is None:
             return False
         try:
@@ -175,22 +176,25 @@ class Run:
             return False
 
     def _interrupt(self, number: int, *, group: bool) -> None:
-        was_told, self.interrupted = self.interrupted, True
-        # What it left does not get a SIGTERM in the place of the SIGKILL that is on its way.
+        was_interrupted, self.interrupted = self.interrupted, True
+        # A later SIGTERM does not replace the SIGKILL for the processes that it left.
         self._number = max(self._number, number, key=(0, _signal.SIGTERM, _signal.SIGKILL).index)
         for reader in self._readers:
-            self._context.outputs.read_urgently(reader)  # it cannot end while it waits for us to read
+            self._context.outputs.read_urgently(reader)  # it cannot end while it waits until we read
         self.signal(number, group=group)
         if self._draining:
-            return  # what follows comes when what it left is read, in a moment
+            return  # `_drained` continues when the rest of its output is read
         if self._exit_code is not None:
             self._pursue()
-        elif not was_told and (obstacle := self.obstacle()):
+        elif not was_interrupted and (obstacle := self.obstacle()):
             self._context.log.warning(f"cannot tell {self.label} to end: {obstacle}", self.log_fields)
 
     def give_up(self) -> None:
-        """Go on without it. What hangs in the kernel may not die for a long time, and counts as killed; what we may not
-        signal lives on, and nothing is known of its exit."""
+        """Go on without it.
+
+        A process that hangs in the kernel counts as killed, though it may die much later. A process that we may not
+        signal lives on, and its exit is unknown.
+        """
         if self._exit_code is None and not self.is_forbidden:
             self._exit_code = -_signal.SIGKILL
         self._end(given_up=True)
@@ -219,7 +223,7 @@ class Run:
             yield from reader.drain()
 
     def _drain(self, steps: Iterator[None]) -> None:
-        """Read what it left in its pipes. If that is more than a little, all else has its turn after each step."""
+        """Read the rest of its output, with a turn of the loop after each step."""
         try:
             next(steps)
         except StopIteration:
@@ -230,7 +234,7 @@ class Run:
 
     def _drained(self) -> None:
         if self._ended:
-            return  # it was given up
+            return  # given up
         if not self._reading:
             self._end()
         elif self.interrupted:
@@ -240,10 +244,10 @@ class Run:
         else:
             self._grace = self._context.loop.call_later(OUTPUT_GRACE, self._end)
 
-    # --- what does not end
+    # --- a run that does not end
 
     def _pursue(self) -> None:
-        """Tell what has its output open to end as well, and wait for it."""
+        """Send the signal to the processes that have its output open too, and wait for them."""
         if self._grace is not None:
             self._grace.cancel()
         if any(reader.is_held for reader in self._readers):
@@ -252,7 +256,7 @@ class Run:
             self._end()
 
     def look(self) -> None:
-        """Look who has its output open, for those who ask."""
+        """Search for the processes that have its output open, for a later `holder`."""
         if self.exited and not self.interrupted:
             self._seek(0)
 
@@ -262,10 +266,10 @@ class Run:
 
             self._background = OutputHolders(self._context, self._process, self._readers, self._sought)
         if self._background is not None:
-            self._background.tell(number)
+            self._background.send(number)
 
     def _sweep_rest(self) -> None:
-        """SIGTERM to what is left of it: without its output, or if that is not waited for, when it exited."""
+        """Terminate the rest of its group. Without `wait_for_output` that was done when the process exited."""
         process, processes = self._process, self._context.processes
         if process is None:
             return
@@ -279,7 +283,7 @@ class Run:
         if self._ended or not self.interrupted or left is None:
             return
         if not left.is_there:
-            self._end()  # what is left to be read, perhaps later, is
+            self._end()  # the output is read to the end, or will be
         elif left.is_worth_waiting_for:
             left.look_later()
         elif self._wait_for_output:
@@ -289,12 +293,12 @@ class Run:
 
     @property
     def is_forbidden(self) -> bool:
-        """Whether the process lives, and we may not signal it: it may have become another user."""
+        """Whether the process lives and we may not signal it: it may run as another user."""
         process = self._process
         return process is not None and not self.exited and self._context.processes.is_forbidden(process)
 
     def refusal(self) -> str:
-        """Why a signal does not reach it; empty if one would."""
+        """Why it does not receive signals; empty if it does."""
         if not self.is_forbidden:
             return ""
         from cp.engine.orphans import describe
@@ -302,7 +306,7 @@ class Run:
         return f"{describe(self.pid)} cannot be signalled: operation not permitted"
 
     def obstacle(self) -> str:
-        """Why it has not ended although it was told to; empty if nothing is known to be in the way."""
+        """Why it has not ended after a signal to end; empty if no reason is known."""
         if self._ended or not self.interrupted:
             return ""
         if self._background is None:
@@ -310,7 +314,7 @@ class Run:
         return self._background.obstacle()
 
     def holder(self) -> str:
-        """Who has its output open after its exit, as far as we have seen."""
+        """The process that has its output open after its exit, as far as we know."""
         return "what it left" if self._background is None else self._background.holder()
 
     @property
@@ -333,7 +337,7 @@ class Run:
             self._background.close()
         if self._grace is not None:
             self._grace.cancel()
-        # The time limit also holds for what the process left in the background with its output.
+        # The time limit also applies to background processes that have the output open.
         if self._limit is not None and not self._reading:
             self._limit.cancel()
         for reader in self._readers:

@@ -113,7 +113,7 @@ class Shutdown:
             job.end_overdue()
             # An application that ends before its first check need not wait for a catalogue that does not know it.
             service = job.plan.service
-            if service is not None and (self.is_requested or self._registrations.is_wanted(service)):
+            if service is not None and (self.is_requested or self._registrations.is_desired(service)):
                 self._registrations.remove(service)
         if not self._registrations.removing:
             self.end_jobs()

@@ -1,4 +1,4 @@
-"""Jobs that wait for what can no longer come: `skipped`, and waiting again when it can."""
+"""Jobs whose event can no longer come: they are `skipped`, and wait again when it can come."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SkippedJobs:
     """Compares the jobs that wait with what can still come. `on_main` is called when the main job is skipped.
 
-    The caller leaves it alone during a stop or a change: what ends then may be about to be replaced.
+    The caller does not use it during a stop or a change: a job that ends then may be replaced.
     """
 
     __slots__ = ("_log", "_on_main", "_registry")
@@ -29,7 +29,7 @@ class SkippedJobs:
         self._on_main = on_main
 
     def review(self, ended: Job | None = None) -> None:
-        """A job has ended, and everybody has heard of it; or jobs were replaced, or started by hand."""
+        """Review the jobs after one has ended and its events are delivered; or after a change or a start on request."""
         if ended is not None:
             self._skip(self._in_vain(self._registry.waiters(ended), lambda sender: sender.skip))
             return

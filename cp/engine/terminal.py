@@ -19,7 +19,7 @@ class Terminal:
         self._given = False
 
     def give(self, group: int) -> None:
-        """Let a group have the foreground, now if it is ours, or else when a shell has resumed us in it."""
+        """Give a group the foreground: now if the foreground is ours, otherwise when a shell resumes us in it."""
         self.owner = group
         self._hand_over()
 
@@ -39,10 +39,10 @@ class Terminal:
         another signal means to, and resumes it.
         """
         if number in (_signal.SIGTTIN, _signal.SIGTTOU) and _foreground() == self.owner:
-            self._continue()  # it asked for the terminal before it was its own
+            self._continue()  # it used the terminal before the terminal was its own
             return
         if number == _signal.SIGSTOP and not self._given:
-            return  # somebody else's doing, and the terminal is not in its way
+            return  # another process stopped it, and it does not have the terminal
         self._given = False
         # The whole group, like the key: others of a pipeline are in it, or a script that started us.
         if _stop(0) or number == _signal.SIGTSTP:
@@ -87,7 +87,7 @@ def stop_alone() -> None:
 
 def _stop(target: int) -> bool:
     """Stop a process that is ourselves, or our group (0), until it is resumed; False if the kernel ignored it."""
-    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCONT,))  # it resumes us all the same
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCONT,))  # it resumes us anyway
     handler = _signal.signal(_signal.SIGTSTP, _signal.SIG_DFL)
     try:
         os.kill(target, _signal.SIGTSTP)
@@ -98,7 +98,7 @@ def _stop(target: int) -> bool:
 
 
 def _foreground() -> int:
-    """The process group that has the foreground of our standard input; 0 if that is no terminal, or no longer one."""
+    """The process group that has the foreground of our standard input; 0 if that is not a terminal."""
     try:
         return os.tcgetpgrp(0)
     except OSError:

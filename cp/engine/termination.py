@@ -1,4 +1,4 @@
-"""Processes that were told to end: the time they have for it, and what is done with those that do not."""
+"""The termination of processes within one budget of time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from cp.engine.loop import Loop, Timer
     from cp.engine.ports import Ending
 
-KILL_LIMIT = 2.0  # seconds that a killed process gets to disappear; then we go on without it
+KILL_LIMIT = 2.0  # seconds until ContainerPilot goes on without a killed process
 MOST_PIDS = 10  # in one message
-LEAST_KILL_LIMIT = 0.2  # for what is left in the end, if the others have used up that time
+LEAST_KILL_LIMIT = 0.2  # for the leftovers at the end, if the others have used up that time
 
 
 class StopBudget:
-    """Counts down while it is held by anything; `on_spent` is called once, when nothing is left.
+    """Counts down while anything holds it. `on_spent` is called once, when no time is left.
 
-    Negative or zero seconds: spent from the beginning, and nobody is called.
+    With zero or negative seconds it is spent from the beginning, and `on_spent` is not called.
     """
 
     __slots__ = ("_counted", "_holders", "_left", "_loop", "_on_spent", "_since", "_timer")
@@ -27,7 +27,7 @@ class StopBudget:
     def __init__(self, loop: Loop, seconds: float, on_spent: Callable[[], None]) -> None:
         self._loop = loop
         self._left = max(0.0, seconds)
-        self._counted = 0.0  # seconds that it was held, without those since `_since`
+        self._counted = 0.0  # seconds for which it was held until `_since`
         self._on_spent = on_spent
         self._holders: set[object] = set()
         self._since = 0.0
@@ -48,7 +48,7 @@ class StopBudget:
             self._pause(self._timer)
 
     def charge(self, seconds: float) -> None:
-        """The first so many seconds of it were spent on something else: what nobody held of them counts as well."""
+        """Charge the first `seconds` of it to something else. Time within them in which nothing held it counts too."""
         if self.spent:
             return
         timer = self._timer
@@ -59,7 +59,7 @@ class StopBudget:
             self._resume()
 
     def close(self) -> None:
-        """Count no more."""
+        """Stop the countdown."""
         self._holders.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -83,10 +83,10 @@ class StopBudget:
 
 
 class Termination:
-    """Terminates runs within one budget, kills what is left when it is spent, and gives up what survives that.
+    """Terminates runs, kills those that are left when the budget is spent, and gives up those that survive SIGKILL.
 
-    `on_end()` is called soon after a run has ended, for whatever reason; `on_stuck(run)` if one cannot be ended: we may
-    not signal it, or do not find what it left in the background. It may end later, by itself.
+    `on_end()` is called soon after a run has ended for any reason. `on_stuck(run)` is called if a run does not end: we
+    may not signal it, or cannot find the processes that it left in the background. It may end later by itself.
     """
 
     __slots__ = (
@@ -98,7 +98,7 @@ class Termination:
         "_on_stuck",
         "_seconds",
         "_stuck",
-        "_told",
+        "_terminated",
     )
 
     def __init__(
@@ -109,55 +109,55 @@ class Termination:
         self._on_stuck = on_stuck
         self._seconds = seconds
         self._budget = StopBudget(context.loop, seconds, self._spent)
-        self._told: set[Ending] = set()  # to end; not what its own time limit has killed
-        self._killed_at: float | None = None  # the last time that a run was, since the budget is what it is
+        self._terminated: set[Ending] = set()  # and not ended; without runs that their own limit killed
+        self._killed_at: float | None = None  # the last time that a run was, within this budget
         self._leftovers: Leftovers | None = None
-        self._stuck: set[Ending] = set()  # of those that were told
+        self._stuck: set[Ending] = set()  # terminated before, and not any more: they do not end
 
     def renew(self, seconds: float) -> None:
-        """From now on so many seconds, also for what was told to end before and has not ended."""
+        """Start a new budget, also for runs that were terminated before and have not ended."""
         self._budget.close()
         self._seconds = seconds
         self._killed_at = None
         self._budget = StopBudget(self._context.loop, seconds, self._spent)
-        for run in tuple(self._told):
+        for run in tuple(self._terminated):
             self._hold(run)
 
     def charge(self, seconds: float) -> None:
-        """So much of the budget was spent on something else."""
+        """Charge seconds of the budget to something else."""
         self._budget.charge(seconds)
 
     def terminate(self, run: Ending, group: bool) -> None:
-        """SIGTERM; with a negative budget SIGKILL alone."""
+        """Send SIGTERM; with a negative budget only SIGKILL."""
         if run not in self._context.runs:
             return
         self._stuck.discard(run)
-        self._told.add(run)
+        self._terminated.add(run)
         if self._seconds >= 0:
             run.terminate(group=group)
         self._hold(run)
 
     def kill(self, run: Ending) -> None:
-        """SIGKILL alone, whatever is left of the budget."""
+        """Send only SIGKILL, whatever is left of the budget."""
         if run in self._context.runs:
             self._kill(run)
 
     def kill_everything(self) -> None:
-        """Nothing has any time left, whether it was told to end or not."""
+        """Kill all runs, whether they were terminated or not."""
         self.renew(0.0)
         self.end_leftovers()
         for run in tuple(self._context.runs):
             run.kill()
 
     def retry(self) -> None:
-        """Tell again what could not be ended."""
+        """Terminate the runs again that did not end."""
         for run in tuple(self._stuck):
             self.terminate(run, True)
 
     def end_leftovers(self) -> bool:
-        """Tell what runs left in the background to end; False if there is nothing, or if that is done.
+        """Terminate the processes that runs left in the background; False if there are none, or if that is done.
 
-        What is in the group of one gets SIGKILL, what has a session of its own SIGTERM first.
+        The members of a run's group receive SIGKILL. Processes with a session of their own receive SIGTERM first.
         """
         processes = self._context.processes
         if self._leftovers is not None or not processes.has_children():
@@ -166,26 +166,26 @@ class Termination:
         try:
             from cp.engine.leftovers import Leftovers
         except (ImportError, OSError, MemoryError):
-            return False  # what is known by its group is killed all the same
+            return False  # the groups of the runs are killed without it
         self._leftovers = Leftovers(self._context)
         self._context.runs.add(self._leftovers)
         self.terminate(self._leftovers, True)
         return True
 
     def stuck(self, run: Ending) -> None:
-        """A run cannot be ended."""
+        """A run does not end."""
         if run not in self._context.runs:
             return
         self._context.log.warning(f"cannot end {run.label}: {run.obstacle()}")
-        if run in self._told:
-            self._told.discard(run)
+        if run in self._terminated:
+            self._terminated.discard(run)
             self._stuck.add(run)
         self._budget.release(run)
         self._on_stuck(run)
 
     def ended(self, run: Ending) -> None:
         self._context.runs.discard(run)
-        self._told.discard(run)
+        self._terminated.discard(run)
         self._stuck.discard(run)
         self._budget.release(run)
         if self._leftovers is not None:
@@ -194,13 +194,13 @@ class Termination:
 
     def _hold(self, run: Ending) -> None:
         if run not in self._context.runs:
-            return  # it had exited, and was waited for because of its output
+            return  # it had exited; only its output was open
         self._budget.hold(run)
         if self._budget.spent:
             self._kill(run)
 
     def _spent(self) -> None:
-        for run in tuple(self._told):
+        for run in tuple(self._terminated):
             if not run.is_forbidden:
                 who, pids = run.target
                 what = f"Killing Process {_list(pids)}: {who}" if pids else f"Killing {who}: it"
@@ -212,7 +212,7 @@ class Termination:
         self._context.loop.call_later(self._kill_limit(run), self._give_up, run)
 
     def _kill_limit(self, run: Ending) -> float:
-        """Seconds that a run gets to disappear after SIGKILL; at the end, what the others have left of them."""
+        """Seconds that a run has to disappear after SIGKILL; for the leftovers, what the other runs left of them."""
         now = self._context.loop.now()
         if run.is_forbidden:
             return 0.0

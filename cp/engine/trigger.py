@@ -1,5 +1,5 @@
-"""The trigger of a job: the event that starts it, how many starts are left, what came while it could not start, and
-whether the event can still come.
+"""The trigger of a job: the event that starts it, the number of starts left, pending events, and whether the event can
+still come.
 
 Pure.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Key = tuple[EventCode, str]  # code and source of an event
 
     class Sender(Protocol):
-        """A job, as far as it matters to those that wait for its events."""
+        """The part of a job that matters to jobs which wait for its events."""
 
         @property
         def name(self) -> str: ...
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 
 EXITS: Final = (Code.EXIT_SUCCESS, Code.EXIT_FAILED)
 HOOKED: Final = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)  # what hooks wait for
-# What a job sends only while it lives. Its `stopping` and `stopped` come in any case.
+# Events that a job sends only while it lives. It sends `stopping` and `stopped` in any case.
 OF_A_LIFE: Final = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.TIMER_EXPIRED)
-# Nothing is wrong when these do not come.
+# It is not an error if these do not come.
 OF_A_FAILURE = (Code.EXIT_FAILED, Code.UNHEALTHY, Code.TIMER_EXPIRED)
-# What a source did not do whose event has not come.
+# What the source of an event did not do if the event has not come.
 DID_NOT = {
     Code.EXIT_SUCCESS: "succeed",
     Code.EXIT_FAILED: "fail",
@@ -57,26 +57,25 @@ DID_NOT = {
 class Trigger:
     """Decides which events start a job. The job reports what it did with them.
 
-    An event that comes while the job cannot be started is pending; the last one is remembered, of each watch if there
-    are several with this source. Nothing that a watch reported is lost with the others: a run gets the difference to
-    what the last run that started was given of this watch.
+    An event that comes while the job cannot start is pending. Only the last one is kept, of each watch if several have
+    this source. No report of a watch is lost: a run receives the difference to the report that the last run received.
     """
 
-    __slots__ = ("_before", "_given", "_next", "_pending", "_source", "heard", "is_hook", "key", "starts_left")
+    __slots__ = ("_before", "_given", "_next", "_pending", "_source", "arrivals", "is_hook", "key", "starts_left")
 
     def __init__(self, job: plan.Job) -> None:
         when = job.when
         self.key: Key = (when.code, when.source)
-        # A command on a job's `stopping` or `stopped`, or on the shutdown: a stop does not end it, it runs it.
+        # A command on a job's `stopping` or `stopped`, or on the shutdown: a stop runs it instead of ending it.
         self.is_hook = job.command is not None and when.code in HOOKED
         # None: any number of starts. A shutdown comes once. The end of a job does so too, but jobs can share a name.
         several = when.each and not (self.is_hook and when.code == Code.SHUTDOWN)
         self.starts_left: int | None = None if several else 1
         self._pending: dict[int, Event] = {}  # by the slot of the watch, the first one first
-        self.heard = 0  # how often the event has come in this life of the job
+        self.arrivals = 0  # of the event in this life of the job
         self._source = job.source or job.name  # of the job's own events
-        self._given: dict[int, Found] = {}  # the reports that the last runs which started were given, by slot
-        # The report that the next or running run is given, and what it is compared with.
+        self._given: dict[int, Found] = {}  # the reports that the last started runs received, by slot
+        # The report for the next or current run, and the one that it is compared with.
         self._next: Found | None = None
         self._before: Found | None = None
 
@@ -94,11 +93,11 @@ class Trigger:
         return list(self._pending.values())
 
     def remember(self, event: Event) -> None:
-        """The job cannot be started now."""
+        """Keep an event, since the job cannot start now."""
         self._pending[event.slot] = event
 
     def forget(self) -> None:
-        """Nothing is pending any more."""
+        """Drop the pending events."""
         self._pending.clear()
 
     def use(self, event: Event) -> None:
@@ -112,7 +111,7 @@ class Trigger:
         self.starts_left = 0
 
     def take(self) -> Event | None:
-        """The first pending event, which is not pending any more."""
+        """Remove and return the first pending event."""
         return self._pending.pop(next(iter(self._pending))) if self._pending else None
 
     def never_fires(self, cause: Callable[[Key], Skip | None]) -> Skip | None:
@@ -133,13 +132,13 @@ class Trigger:
             self._given[self._next.slot] = self._next
 
     def succeed(self, other: Trigger) -> None:
-        """Take the place of the trigger of the job that had this name before."""
+        """Replace the trigger of the job that had this name before, and keep its reports."""
         if other.key == self.key:
             self._given = dict(other._given)
 
 
 class Skip:
-    """Why a job is skipped. `exit_code` is that of what failed, or 1. A quiet one is not worth a line in the log."""
+    """Why a job is skipped. `exit_code` is that of what failed, or 1. A quiet one has no warning in the log."""
 
     __slots__ = ("exit_code", "quiet", "reason")
 

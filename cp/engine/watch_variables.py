@@ -1,4 +1,4 @@
-"""What a watch reported, and what the environment of a run tells of it. Pure."""
+"""The report of a watch, and its variables in the environment of a run. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watches of a plan: from what a catalogue reports to events that jobs wait for."""
+"""The watches of a plan: from the reports of a catalogue to events that start jobs."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Watches:
         self._waiting: list[plan.Watch] = []
         self._memory: dict[tuple[str, str, str], list[Instance]] = {}
         self._reports: dict[plan.Watch, tuple[Event, Event]] = {}  # the last one of each
-        # The same, by source and slot, also of watches that a reload replaced; the last report of all is the last.
+        # By source and slot, also of watches that a reload replaced, in the order of the reports.
         self._found: dict[tuple[str, int], Found] = {}
-        self._slots: dict[plan.Watch, int] = {}  # which of the watches of their source they are
-        self._reported_at: dict[plan.Watch, float] = {}  # the last report of each that is followed
+        self._slots: dict[plan.Watch, int] = {}  # the number of each watch among those of its source
+        self._reported_at: dict[plan.Watch, float] = {}  # the time of the last report of each followed watch
         self._paused = False
         self.has_ended = False
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
-        """From now on follow these: unchanged ones go on, others stop; new ones start with their event."""
+        """Follow these watches from now on. Unchanged ones go on, others stop, and new ones start with their event."""
         self._stop_all_but(watches)
         counts: dict[str, int] = {}
         self._slots = {}
@@ -55,7 +55,7 @@ class Watches:
                 self._registrations.catalogue.dropped(watch.source)
 
     def happened(self, code: EventCode, source: str) -> None:
-        """An event that a watch may wait for to start."""
+        """Start the watches that wait for this event."""
         for watch in tuple(self._waiting):
             if watch.starts_on == (code, source):
                 self._waiting.remove(watch)
@@ -63,12 +63,12 @@ class Watches:
 
     def _start(self, watch: plan.Watch) -> None:
         memory = self._memory.get(_key(watch)) if watch.remembers else None
-        told = self._found.get((watch.source, self._slots[watch]))
-        if told is None:
+        last = self._found.get((watch.source, self._slots[watch]))
+        if last is None:
             memory = memory or []
-        elif memory != told.instances:
-            # Jobs were given something else: they must hear of what there is now, even if that is nothing.
-            memory = None if told.instances or memory else []
+        elif memory != last.instances:
+            # Jobs received other instances: they must receive the current ones, even if there are none.
+            memory = None if last.instances or memory else []
         watcher = self._registrations.discovery.watch(watch, lambda instances: self._report(watch, instances), memory)
         self._watchers[watch] = watcher
         watcher.start()
@@ -92,7 +92,7 @@ class Watches:
 
     def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:
-            return  # stopped while the report was on its way
+            return  # stopped before the report arrived
         self._reported_at[watch] = self._context.loop.now()
         key = watch.source, self._slots[watch]
         self._found.pop(key, None)
@@ -105,7 +105,7 @@ class Watches:
         self._context.bus.publish(status)
 
     def found(self, source: str) -> Found | None:
-        """The last report of a watch with this source, also of one that a reload replaced."""
+        """The last report of a watch with this source, which a reload may have replaced."""
         return next((found for found in reversed(self._found.values()) if found.source == source), None)
 
     def is_paused(self, watch: plan.Watch) -> bool:
@@ -115,16 +115,16 @@ class Watches:
         return watch in self._watchers
 
     def last_report(self, watch: plan.Watch) -> tuple[int, float | None]:
-        """How many instances it has reported last, and when; None if it has reported nothing yet."""
+        """The number of instances in its last report, and the time of that; None if it has reported nothing yet."""
         watcher = self._watchers.get(watch)
         return len(watcher.memory) if watcher is not None else 0, self._reported_at.get(watch)
 
     def counts(self) -> list[tuple[str, int]]:
-        """The names of the watches that have begun, and how many instances each has reported."""
+        """The names of the started watches, and the number of instances in the last report of each."""
         return [(watch.name, len(watcher.memory)) for watch, watcher in self._watchers.items()]
 
     def seen(self, key: tuple[str, str]) -> list[Event]:
-        """The events of this code and source that were in the last reports of their watches and still hold."""
+        """The events of this code and source from the last reports of their watches."""
         return [event for reports in self._reports.values() for event in reports if (event.code, event.source) == key]
 
 

@@ -16,6 +16,7 @@ from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.engine.reload import ChangeRefused
+from cp.engine.signals import act_on
 from cp.plan import RELOAD
 from tests.model.catalogue import FakeDiscovery
 from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses
@@ -136,14 +137,13 @@ class World:
             first,
             open_discovery=self._open_catalogue,
             load=self._load,
-            reopen_log=lambda: None,
             started=lambda: None,
         )
         self.engine.world = self
         history = History(lambda: 0.0)
         self.admin = Admin(self.context, self.engine, history, lambda name, names: "")
         history.follow(lambda entry: self._hear(1, entry.code, entry.source))
-        self.bus.subscribe(history.hear)
+        self.bus.subscribe(history.record)
         self.bus.subscribe(lambda event: self._hear(2, event.code, event.source))
 
     # --- what the engine does, told to the model
@@ -350,7 +350,7 @@ class World:
                 self._take(step._replace(what="reload", number=step.number % len(self.scenario.texts)))
                 return
             model.signalled(what, number)
-            self.engine.signalled(number, what)
+            act_on(number, what, self.engine, self.context, lambda: None)
         elif what == "signal":
             with contextlib.suppress(OrderRefused):
                 self.admin.signal_job(name, step.number)

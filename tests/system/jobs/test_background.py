@@ -286,7 +286,7 @@ def test_child_that_may_not_be_signalled_is_told_of_and_is_not_taken_for_gone(pi
 
     seen = started.jobs()["d"]
     assert (seen["state"], seen["pid"], seen["lastExit"]) == ("terminating", pid, None)
-    assert seen["about"] == f"was told to end; {words}"
+    assert seen["about"] == f"has got SIGTERM; {words}"
     for request in ("-start", "-restart", "-stop"):
         refused = started.run(request, "d")
         assert (refused.code, words in refused.stderr) == (1, True), refused

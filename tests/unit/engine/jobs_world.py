@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cp import plan
 from cp.engine.admin import Admin, OrderRefused
 from cp.engine.events import Event
+from cp.engine.signals import act_on
 from cp.plan import EVENT, REOPEN_LOG, STOP
 from tests.unit.engine.world import World
 
@@ -45,7 +46,7 @@ class JobsWorld(World):
 
     def signal(self, number: int, name: str) -> None:
         """A signal comes to ContainerPilot."""
-        self.engine.signalled(number, name)
+        act_on(number, name, self.engine, self.context, lambda: self.note("log reopened"))
         self.loop.settle()
 
     def publish(self, code: EventCode, source: str) -> None:

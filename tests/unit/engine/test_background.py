@@ -124,12 +124,12 @@ def test_each_gets_sigterm_once_and_sigkill_at_each_look() -> None:
     deaf, polite = Orphan(1, deaf=True), Orphan(2)
     scene = Scene(deaf, polite)
     background = Background(scene.context, lambda: background.look_later() if background.found else None)
-    background.tell(TERM)
+    background.send(TERM)
     scene.loop.advance(5)
     assert scene.looks > 5
     assert (deaf.got, polite.got) == ([TERM, CONT], [TERM])
 
-    background.tell(KILL)
+    background.send(KILL)
     scene.loop.advance(5)
     assert deaf.got == [TERM, CONT, KILL]
     assert background.found == []
@@ -139,10 +139,10 @@ def test_one_that_was_only_looked_at_gets_its_sigterm_later() -> None:
     orphan = Orphan(1)
     scene = Scene(orphan)
     background = Background(scene.context, lambda: None)
-    background.tell(0)
+    background.send(0)
     scene.loop.settle()
     assert (background.found, orphan.got) == ([1], [])
-    background.tell(TERM)
+    background.send(TERM)
     scene.loop.settle()
     assert orphan.got == [TERM]
 
@@ -150,7 +150,7 @@ def test_one_that_was_only_looked_at_gets_its_sigterm_later() -> None:
 def test_those_whom_we_may_not_signal_are_known_at_each_look() -> None:
     scene = Scene(Orphan(7, forbidden=True))
     background = Background(scene.context, lambda: background.look_later())
-    background.tell(TERM)
+    background.send(TERM)
     for _ in range(3):
         scene.loop.advance(0.3)
         assert background.refused == [7]
@@ -160,7 +160,7 @@ def test_those_whom_we_may_not_signal_are_known_at_each_look() -> None:
 def test_looks_become_rarer() -> None:
     scene = Scene(Orphan(1, deaf=True))
     background = Background(scene.context, lambda: background.look_later())
-    background.tell(TERM)
+    background.send(TERM)
     scene.loop.advance(100)
     assert 95 < scene.looks < 110
     background.close()
@@ -190,7 +190,7 @@ def holders(scene: Scene) -> tuple[OutputHolders, Reader]:
         ([7], [], "process 7"),
         ([7], [8], "process 7"),
         ([], [8, 9], "what it left, perhaps process 8, whose descriptors we may not see without CAP_SYS_PTRACE,"),
-        ([], [], "what it left, which is no child of ours,"),
+        ([], [], "what it left, which is not a child of ContainerPilot,"),
     ],
 )
 def test_who_has_the_output_open_as_far_as_we_see(found: list[int], hidden: list[int], text: str) -> None:
@@ -199,7 +199,7 @@ def test_who_has_the_output_open_as_far_as_we_see(found: list[int], hidden: list
     left, _ = holders(scene)
     assert left.holder() == "what it left"
     assert left.obstacle() == ""
-    left.tell(0)
+    left.send(0)
     scene.loop.settle()
     assert left.holder() == text
     assert left.obstacle() == ("" if found else f"{text} has its output open")
@@ -208,7 +208,7 @@ def test_who_has_the_output_open_as_far_as_we_see(found: list[int], hidden: list
 def test_it_is_worth_waiting_for_those_that_are_found_or_in_the_group_and_a_moment_for_the_others() -> None:
     scene = Scene()
     left, reader = holders(scene)
-    left.tell(TERM)
+    left.send(TERM)
     scene.loop.settle()
     assert left.is_worth_waiting_for, "an orphan may be on its way to us"
     scene.loop.advance(1)
@@ -225,7 +225,7 @@ def test_what_is_in_the_group_is_found_and_told_with_it() -> None:
     scene = Scene(inside, outside)
     scene.group = {7}
     left, _ = holders(scene)
-    left.tell(TERM)
+    left.send(TERM)
     scene.loop.settle()
     assert left.found == [7, 8]
     assert inside.got == []

@@ -110,11 +110,11 @@ def test_jobs_of_one_name_have_their_own_events() -> None:
 def test_each_kind_has_its_limit() -> None:
     history = History(lambda: 0.0)
     for number in range(1000):
-        history.hear(Event("healthy", f"check{number}", kind=CHECK))
-        history.hear(Event("healthy", f"change{number}", kind=CHANGE))
-        history.hear(Event("exitSuccess", "again"))
-        history.hear(Event("changed", f"rest{number}"))
-        history.hear(Event("metric", "zed|1"))
+        history.record(Event("healthy", f"check{number}", kind=CHECK))
+        history.record(Event("healthy", f"change{number}", kind=CHANGE))
+        history.record(Event("exitSuccess", "again"))
+        history.record(Event("changed", f"rest{number}"))
+        history.record(Event("metric", "zed|1"))
     sources = [entry.source.rstrip("0123456789") for entry in history.entries()]
     counts = {source: sources.count(source) for source in set(sources)}
     assert counts == {"check": KEPT_CHECKS, "change": KEPT_CHANGES, "again": KEPT_SUCCESSES, "rest": KEPT}
@@ -124,5 +124,5 @@ def test_each_kind_has_its_limit() -> None:
 def test_names_that_never_come_again_take_no_memory_for_ever() -> None:
     history = History(lambda: 0.0)
     for number in range(2 * MOST_NAMES + 1):
-        history.hear(Event("exitSuccess", f"job{number}"))
+        history.record(Event("exitSuccess", f"job{number}"))
     assert len(history._last_exits) <= MOST_NAMES

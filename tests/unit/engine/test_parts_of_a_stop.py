@@ -50,7 +50,9 @@ class Parts:
         jobs, unfinished = {"app": self.job}, {self.job: None}
         self.registry = SimpleNamespace(jobs=jobs, unfinished=unfinished, ends_in_stop=lambda *_: True)
         discovery = Story(world, "discovery")
-        self.registrations = Story(world, "registrations", removing=True, discovery=discovery, is_wanted=lambda _: True)
+        self.registrations = Story(
+            world, "registrations", removing=True, discovery=discovery, is_desired=lambda _: True
+        )
         self.watches = Story(world, "watches")
         self.termination = Story(world, "termination", end_leftovers=lambda: False)
 
@@ -191,3 +193,12 @@ def test_stop_is_limited_by_shutdown_timeout() -> None:
     parts.world.advance(5.0)
     assert parts.phase.name == LEAVING
     assert parts.world.log.lines[-1] == "warning: killing everything: the stop took longer than shutdownTimeout"
+
+
+def test_suspension_of_the_machine_is_not_charged_to_the_budget() -> None:
+    parts = Parts()
+    shutdown = parts.shutdown()
+    shutdown.begin(parts.plan)
+    parts.world.loop.time += 100.0
+    shutdown.end_jobs()
+    assert "termination charge 1.0" in parts.story()

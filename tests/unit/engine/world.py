@@ -297,7 +297,7 @@ class World:
         self.outcomes: list[str] = []  # of reloads
         self.bus = Bus(self.loop.call_steps, self._trace)
         self.history = History(lambda: 0.0)
-        self.bus.subscribe(self.history.hear)
+        self.bus.subscribe(self.history.record)
         self.next_plan: plan.Plan | None = None
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
         self.context = Context(
@@ -314,7 +314,6 @@ class World:
             self.plan,
             open_discovery=self._open_discovery,
             load=self._load,
-            reopen_log=lambda: self.note("log reopened"),
             started=lambda: None,
         )
 
