@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -54,12 +55,14 @@ def test_a_variable_is_as_long_as_the_kernel_takes_it_and_no_longer(letter: str,
 
 
 def test_many_small_variables_count_together() -> None:
-    before: dict[str, str] = {}
-    for index in range(5000):
-        after = {**before, f"V{index:05}": "x" * 84}
-        if why := refusal(check_change, plan("app"), before, after):
-            break
-        before = after
+    def variables(count: int) -> dict[str, str]:
+        return {f"V{index:05}": "x" * 84 for index in range(count)}
+
+    def refused(count: int) -> str:
+        return refusal(check_change, plan("app"), NOTHING, variables(count))
+
+    first = bisect_left(range(100_000), True, key=lambda count: refused(count) != "")
+    after, why = variables(first), refused(first)
     size = size_of_environment(after.items())
     assert SPACE - RESERVE - 100 < size < SPACE - RESERVE
     assert (
