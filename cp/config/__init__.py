@@ -1,1 +1,1 @@
-"""From the text of a configuration to a plan. Pure: no socket, no process, no clock."""
+"""Compiles the text of a configuration to a plan. Pure: no socket, no process, no clock."""

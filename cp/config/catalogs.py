@@ -1,4 +1,4 @@
-"""Where services are registered: `consul`, `etcd` or `directory`, at most one of them."""
+"""The keys `consul`, `etcd` and `directory`: the catalogue in which services are registered. A file has at most one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CATALOG_KEYS = ("consul", "etcd", "directory")
 
 _DEFAULT_ADDRESS = "127.0.0.1:8500"
-# Ends of paths that people copy from elsewhere, and that make each call one of a path that is not there.
+# Ends of paths that people copy from elsewhere. With them, every request would have a wrong path.
 _CONSUL_PATHS = ("/v1", "/ui")
 _ETCD_PATHS = ("/v2", "/v2/keys", "/v3", "/v3beta")
 _TIMES = ("connectTimeout", "readTimeout")
@@ -31,10 +31,10 @@ _ETCD_KEYS = ("endpoints", "prefix", "api", "username", "password", "tls", *_TIM
 
 
 def read_catalog(root: Fields, environ: Mapping[str, str], *, preferred_etcd_api: str = "v3") -> Settings | None:
-    """The settings of the catalogue; None if there is none, or null. The CONSUL_* variables of `environ` count."""
+    """The settings of the catalogue; None without one, or for null. `environ` may have CONSUL_* variables."""
     present = sorted((key for key in CATALOG_KEYS if root.has(key)), key=root.place)
     for key in present[1:]:
-        root.error(key, f"More than one discovery backend defined: '{present[0]}' is there already, keep one of them")
+        root.error(key, f"More than one discovery backend defined: '{present[0]}' is defined already, keep one of them")
     settings: list[Settings | None] = []
     for key in present:
         if key == "consul":
@@ -47,7 +47,7 @@ def read_catalog(root: Fields, environ: Mapping[str, str], *, preferred_etcd_api
 
 
 def parse_address(text: str) -> tuple[str, str]:
-    """Address and scheme of Consul's string form: one `http://` or `https://` is taken off, and nothing is repaired."""
+    """Split Consul's string form into address and scheme. Removes one `http://` or `https://`, and corrects nothing."""
     for scheme in ("http", "https"):
         if text.startswith(f"{scheme}://"):
             return text[len(scheme) + 3 :], scheme
@@ -83,7 +83,7 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
 def _consul_settings(
     place: Fields, key: str, address: str, scheme: str, fields: Fields | None, environ: Mapping[str, str]
 ) -> ConsulSettings:
-    """What is not said is filled in as Consul's own client does; `place` and `key` are where the address was said."""
+    """Fill in missing settings as Consul's own client does. The address is the value of `key` in `place`."""
     origin, fallback = "", environ.get("CONSUL_HTTP_ADDR", "").strip()
     if not address:
         origin = " (in the environment variable CONSUL_HTTP_ADDR)"
@@ -94,8 +94,8 @@ def _consul_settings(
     wants_tls = scheme == "https"
     if not scheme:
         wants_tls = environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true")
-    if wants_tls and address.lower().startswith("http://"):  # as Consul's client does: TLS was asked for
-        place.warning(key, f"the address{origin} begins with http://, but TLS is wanted: https is used")
+    if wants_tls and address.lower().startswith("http://"):  # Consul's client uses TLS here, too
+        place.warning(key, f"the address{origin} begins with http://, but TLS is enabled: https is used")
         address = address[len("http://") :]
     try:
         endpoint = parse_endpoint(address, "https" if wants_tls else "http")
@@ -134,18 +134,18 @@ def _warn_about_consul(place: Fields, key: str, endpoint: Endpoint, origin: str)
 
 
 def _text_of(endpoint: Endpoint) -> str:
-    """Without the scheme, which is a setting of its own."""
+    """The address without the scheme, which is a setting of its own."""
     return endpoint.origin if endpoint.socket else str(endpoint).partition("://")[2]
 
 
-def _with_value(saying: str, text: str, why: str, fix: str) -> str:
-    """A complaint about an address, without what may be a password: all that stands before the last @."""
+def _with_value(prefix: str, text: str, why: str, fix: str) -> str:
+    """A message about an address, in which the part before the last @, perhaps a password, is replaced."""
     before, at, rest = text.rpartition("@")
     if at:
         scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
         text = f"{scheme}…@{rest}"
     shown = f"'{text}'" if text.isprintable() else show(text)
-    return f"{saying} {shown}: {why}; {fix}"
+    return f"{prefix} {shown}: {why}; {fix}"
 
 
 def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
@@ -169,7 +169,7 @@ def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
 
 
 def _timeouts(fields: Fields | None) -> tuple[float, float]:
-    """`connectTimeout` and `readTimeout` in seconds."""
+    """`connectTimeout` and `readTimeout`, in seconds."""
     times = [2.0, 10.0]
     for index, key in enumerate(_TIMES):
         limit = fields.duration(key) if fields is not None else None
@@ -186,7 +186,7 @@ def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
         return None
     api = fields.string("api")
     if api not in ("", "v2", "v3"):
-        fields.error("api", f'must be "v2" or "v3", not {fields.written("api")}: leave it out to ask the server')
+        fields.error("api", f'must be "v2" or "v3", not {fields.written("api")}: leave it out to query the server')
     connect_timeout, read_timeout = _timeouts(fields)
     return EtcdSettings(
         endpoints=_endpoints(fields),
@@ -221,7 +221,7 @@ def _endpoint(fields: Fields, at: int, text: str) -> str:
         if "://" not in text:
             raise EndpointError("the scheme is missing")
         if endpoint.socket:
-            raise EndpointError("etcd is not reached through a unix socket")
+            raise EndpointError("etcd does not listen on a unix socket")
     except EndpointError as error:
         has_password = isinstance(error, CredentialsError)
         fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"

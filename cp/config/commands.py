@@ -1,4 +1,4 @@
-"""Commands as configurations write them: one string that is split at its spaces, or an array."""
+"""Parses commands of a configuration: one string, which is split at its spaces, or an array."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from cp.config.json5.parser import Value
 
 _ZERO_LENGTH = "received zero-length argument"
-_SUSPICIOUS = 32 * 1024  # characters; an argument of fewer has fewer bytes than the kernel takes (MAX_ARG_STRLEN)
+_SUSPICIOUS = 32 * 1024  # characters; a shorter argument always has fewer bytes than the kernel's MAX_ARG_STRLEN
 
 
 class CommandError(Exception):
-    """Not a command. `at` is the offset of what is wrong."""
+    """The value is not a command. `at` is the offset of the error."""
 
     def __init__(self, at: int, text: str) -> None:
         super().__init__(text)
@@ -25,9 +25,9 @@ class CommandError(Exception):
 
 
 def parse_command(value: Value) -> tuple[str, ...]:
-    """The executable and its arguments.
+    """The executable and its arguments. Raises CommandError.
 
-    A string is trimmed and cut at every single space: there is no quoting, and two spaces make an empty argument. In an
+    A string is trimmed and split at each space. There is no quoting, and two spaces make an empty argument. In an
     array, numbers and booleans become strings.
     """
     data = value.data
@@ -57,7 +57,7 @@ def _check_length(value: Value, index: int, word: str) -> None:
     length = len(to_bytes(word))
     if length > most:
         at = value.data[index].at if isinstance(value.data, list) else value.at
-        raise CommandError(at, f"[{index}] has {length} bytes: no process can be given an argument of more than {most}")
+        raise CommandError(at, f"[{index}] has {length} bytes: an argument has at most {most}")
 
 
 def _argument(element: Value, index: int) -> str:

@@ -1,4 +1,4 @@
-"""What the text of a configuration says that nobody must read in an error or in the log."""
+"""Finds the secrets in the text of a configuration, so that errors and the log do not show them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cp.config.json5.parser import Value
 
     class Secrets(Protocol):
-        """Who keeps them. A `source`, such as a key, has one secret at a time."""
+        """Keeps secrets. A `source`, such as a key, has one secret at a time."""
 
         def add(self, source: str, secret: str, /) -> None: ...
         def add_url(self, source: str, url: str, /) -> None: ...
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def note_secrets(root: Value, environ: Mapping[str, str], secrets: Secrets) -> None:
-    """Those of a whole document, before it is known whether there is anything wrong with it."""
+    """Learn the secrets of a whole document, before it is checked for errors."""
     for key in ("consul", "etcd"):
         catalog = _member(root, key)
         for name in ("token", "password"):
@@ -35,7 +35,7 @@ def note_secrets(root: Value, environ: Mapping[str, str], secrets: Secrets) -> N
 
 
 def note_named_variables(text: str, environ: Mapping[str, str], secrets: Secrets) -> None:
-    """Those of a text that cannot be parsed: perhaps `logging.mask` names the variables that are named in it."""
+    """Learn the secrets of a text that cannot be parsed: all variables whose names it quotes, if it may have `mask`."""
     if "mask" in text:
         for name in environ:
             if f'"{name}"' in text or f"'{name}'" in text:
@@ -49,14 +49,14 @@ def _note_variable(name: str, environ: Mapping[str, str], secrets: Secrets) -> N
 
 
 def _member(value: Value | None, name: str) -> Value | None:
-    """However the key is written: a misspelled one is refused, and its value must not be shown for that."""
+    """The member with this name in any case. A key in another case is refused, but its value must not be shown."""
     if value is None or not isinstance(value.data, dict):
         return None
     return next((member for key, member in value.data.items() if key.lower() == name), None)
 
 
 def _texts(value: Value | None) -> Iterator[str]:
-    """A string, a number, or those of a list."""
+    """A string or a number as text, or those in a list."""
     data = None if value is None else value.data
     if isinstance(data, list):
         for element in data:

@@ -1,4 +1,4 @@
-"""`control`: the socket on which a running ContainerPilot takes orders, and from whom."""
+"""`control`: the socket at which a running ContainerPilot takes requests, and the users that may use it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
 
-LONGEST_PATH = 107  # bytes: what the kernel's sockaddr_un holds, and the zero byte after it
-HIGHEST_USER = 2**32 - 2  # the number after it means "none" to the kernel
+LONGEST_PATH = 107  # bytes of sockaddr_un(7), without the zero byte at the end
+HIGHEST_USER = 2**32 - 2  # the kernel uses the next number for "none"
 EVERYONE = "*"
 
 
 def read_control(root: Fields, *, announced: bool) -> ControlSettings:
-    """`control`; without it, or with nothing in it, the usual places, and nobody but ourselves."""
+    """Read `control`. Without it, or if it is empty: the usual paths, and only ContainerPilot's own user and root."""
     fields = root.object("control", ("socket", "users"))
     if fields is None:
         return ControlSettings(announced=announced)
@@ -36,7 +36,7 @@ def _read_socket(fields: Fields) -> str:
 
 
 def _read_users(fields: Fields) -> tuple[int, ...] | None:
-    """Their numbers; None: everyone."""
+    """The numbers of the users; None: everyone."""
     value = fields.value("users")
     if value is None:
         return ()
@@ -48,7 +48,7 @@ def _read_users(fields: Fields) -> tuple[int, ...] | None:
     for element, path in zip(elements, paths, strict=True):
         if element.data == EVERYONE:
             everyone = True
-        elif element.data is not None:  # templates leave nulls
+        elif element.data is not None:  # templates produce nulls
             try:
                 found[_number(element.data)] = None
             except ValueError as error:
@@ -57,9 +57,9 @@ def _read_users(fields: Fields) -> tuple[int, ...] | None:
 
 
 def _number(data: object) -> int:
-    """Of a user, who may be given by name; ValueError."""
+    """The number of a user, given by number or name. Raises ValueError."""
     if isinstance(data, str) and data.isascii() and data.isdecimal() and len(data) < 20:
-        data = int(data)  # a template writes it so
+        data = int(data)  # a template produces strings
     if isinstance(data, int) and not isinstance(data, bool):
         if 0 <= data <= HIGHEST_USER:
             return data
@@ -69,10 +69,10 @@ def _number(data: object) -> int:
     try:
         from pwd import getpwnam
     except ImportError:
-        raise ValueError("names of users need the module 'pwd', which this Python lacks: give the number") from None
+        raise ValueError("cannot look up a user without Python's module 'pwd': write the user's number") from None
     try:
         return getpwnam(for_python_to_encode(data)).pw_uid
     except (KeyError, ValueError):
         from cp.config.fields import show
 
-        raise ValueError(f"there is no user {show(data)} here: create it, or give its number") from None
+        raise ValueError(f"cannot find the user {show(data)}: create it, or write its number") from None

@@ -1,4 +1,4 @@
-"""Which of the two dialects a configuration is written in."""
+"""Detects the dialect in which a configuration is written."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SERVED = 'keep to one of them; for a control socket in the services dialect add 
 
 
 class Dialect:
-    """`name` is SERVICES or JOBS; `told_by` says in words how that was seen, and `at` where (an offset)."""
+    """`name` is SERVICES or JOBS. `reason` says how it was detected, and `at` is the offset of the evidence."""
 
-    __slots__ = ("at", "name", "told_by")
+    __slots__ = ("at", "name", "reason")
 
-    def __init__(self, name: str, told_by: str, at: int) -> None:
+    def __init__(self, name: str, reason: str, at: int) -> None:
         self.name = name
-        self.told_by = told_by
+        self.reason = reason
         self.at = at
 
 
 def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
-    """The dialect of a document; ConfigError if it has keys of both, or `dialect` names neither."""
+    """The dialect of a document. Raises ConfigError if it has keys of both, or `dialect` is neither."""
     members = root.data if isinstance(root.data, dict) else {}
     declared = members.get("dialect")
     if declared is not None and declared.data is not None:
@@ -52,12 +52,12 @@ def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
         return Dialect(JOBS, f"it has the key '{by_jobs[0]}'", by_jobs[1])
     from cp.config.nearest import nearest
 
-    for key in members:  # `servces` is to be reported as what it is, and not to decide the dialect by its absence
+    for key in members:  # report `servces` as a misspelled key, instead of choosing the other dialect because of it
         if key not in _SHARED_KEYS and nearest(key, SERVICES_KEYS + JOBS_KEYS) in SERVICES_KEYS:
             return Dialect(SERVICES, f"the key '{key}' looks like one of its keys", root.keys[key])
     if has_command:
         return Dialect(SERVICES, "a command follows on the command line", root.at)
-    return Dialect(JOBS, "no key tells its dialect, and no command follows on the command line", root.at)
+    return Dialect(JOBS, "no key shows its dialect, and no command follows on the command line", root.at)
 
 
 def _declared(declared: Value, problems: Problems) -> Dialect:
@@ -68,7 +68,7 @@ def _declared(declared: Value, problems: Problems) -> Dialect:
         what = show(name) + did_you_mean(name, (SERVICES, JOBS)) if isinstance(name, str) else kind(declared)
         problems.error(declared.at, "dialect", f'must be "services" or "jobs", not {what}')
         problems.check()
-    return Dialect(str(name), f'it says "dialect": "{name}"', declared.at)
+    return Dialect(str(name), f'it has "dialect": "{name}"', declared.at)
 
 
 def _first(root: Value, keys: tuple[str, ...], of_telemetry: str) -> tuple[str, int] | None:

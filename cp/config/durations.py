@@ -1,8 +1,8 @@
-"""Durations as configurations write them: `30`, `"500ms"`, `"1h30m"`."""
+"""Parses durations of a configuration: `30`, `"500ms"`, `"1h30m"`."""
 
 from __future__ import annotations
 
-SECOND = 10**9  # in nanoseconds, the unit of all results here
+SECOND = 10**9  # nanoseconds, the unit of all results here
 MILLISECOND = 10**6
 
 _UNITS = {
@@ -20,7 +20,7 @@ _DIGITS = "0123456789"
 
 
 class DurationError(ValueError):
-    """Not a duration. `str()` has Go's words; `hint` says what would be one."""
+    """Not a duration. `str()` is Go's message; `hint` says what to write."""
 
     def __init__(self, text: str, hint: str) -> None:
         super().__init__(text)
@@ -28,7 +28,7 @@ class DurationError(ValueError):
 
 
 def parse(value: str | int | float) -> int:
-    """Nanoseconds of a number of seconds, of its text, or of a text that Go's ParseDuration takes."""
+    """Nanoseconds of a number of seconds, of its text, or of a text for Go's ParseDuration. Raises DurationError."""
     if isinstance(value, bool | float):
         raise DurationError(f"time: unexpected duration of type {type(value).__name__}", _hint_for("invalid"))
     if isinstance(value, int):
@@ -40,7 +40,7 @@ def parse(value: str | int | float) -> int:
 
 
 def parse_go(text: str) -> int:
-    """Nanoseconds of a text that Go's ParseDuration takes: a unit is needed, except for `0`."""
+    """Nanoseconds of a text for Go's ParseDuration, which requires a unit except for `0`. Raises DurationError."""
     sign, rest = (-1, text[1:]) if text[:1] == "-" else (1, text.removeprefix("+"))
     if rest == "0":
         return 0
@@ -76,7 +76,7 @@ def parse_go(text: str) -> int:
 
 
 def seconds(nanoseconds: int) -> float:
-    """The same time in seconds."""
+    """Convert nanoseconds to seconds."""
     return nanoseconds / SECOND
 
 
@@ -88,7 +88,7 @@ def _in_range(nanoseconds: int, text: str) -> int:
 
 def _hint_for(error: str, text: str = "") -> str:
     if error == "missing":
-        return f'say the unit, such as "{text}s"'
+        return f'add the unit, such as "{text}s"'
     if error == "unit":
         return "units are ns, us, ms, s, m and h"
     return 'write seconds, such as 10, or a duration such as "500ms", "30s" or "1h30m"'

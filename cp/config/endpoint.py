@@ -1,4 +1,4 @@
-"""Where a server listens, and how people write that: host:port, a URL, or the path of a unix socket."""
+"""Parses the address of a server: host:port, a URL, or the path of a unix socket."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ PORTS = {"http": 80, "https": 443}
 FORMS = "host:port, http://host:port/path, [IPv6 address]:port or unix:///path"
 
 _LABEL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-_LONGEST_LABEL, _LONGEST_NAME = 63, 253  # characters; what DNS takes
-_LONGEST_SOCKET = 107  # bytes of struct sockaddr_un, without the end
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253  # characters, the limits of DNS
+_LONGEST_SOCKET = 107  # bytes of struct sockaddr_un, without the zero byte at the end
 
 
 class EndpointError(ValueError):
-    """Why nothing can ever be reached there; str() quotes nothing that may be a password."""
+    """The address can never work. str() has the reason, without any part that may be a password."""
 
 
 class CredentialsError(EndpointError):
-    """A name and a password stand before the host; for them there are other settings."""
+    """A name and a password are before the host, but they belong into other settings."""
 
 
 class Endpoint:
-    """Scheme, host, port, and the path that comes before all others; or a unix socket, which speaks plain http.
+    """Scheme, host, port, and the path before all other paths; or a unix socket with plain HTTP.
 
-    `host` is a name, an IPv4 address, or an IPv6 address without brackets, maybe with a zone (fe80::1%eth0). `path` is
-    empty, or begins with a slash and does not end in one. `port_given`: the text named the port.
+    `host` is a name, an IPv4 address, or an IPv6 address without brackets, perhaps with a zone (fe80::1%eth0). `path`
+    is empty, or begins with a slash and does not end with one. `port_given`: the text had a port.
     """
 
     __slots__ = ("host", "path", "port", "port_given", "scheme", "socket")
@@ -41,7 +41,7 @@ class Endpoint:
 
     @property
     def origin(self) -> str:
-        """Without the path."""
+        """The URL without the path."""
         if self.socket:
             return f"unix://{self.socket}"
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -52,7 +52,7 @@ class Endpoint:
 
 
 def parse_endpoint(text: str, scheme: str = "http") -> Endpoint:
-    """`scheme` is that of a text without one. EndpointError if it can never work."""
+    """Parse an address. `scheme` is for a text without one. Raises EndpointError."""
     text = text.strip()
     before, colon, rest = text.partition("://")
     if colon:
@@ -62,12 +62,12 @@ def parse_endpoint(text: str, scheme: str = "http") -> Endpoint:
     if scheme == "unix":
         return _unix(rest)
     if scheme not in PORTS:
-        raise EndpointError(f"the scheme is {_shown(scheme)}, expected http or https")
+        raise EndpointError(f"the scheme is {_quoted(scheme)}, expected http or https")
     authority, _, path = rest.partition("/")
     if "@" in authority:
-        raise CredentialsError("a name and a password do not belong into it")
+        raise CredentialsError("it must not contain a name and a password")
     if any(c in "?#" or not "!" <= c <= "~" for c in path) or any(c in "?#" for c in authority):
-        raise EndpointError("its path has a character that no path has")
+        raise EndpointError("its path has a character that is not allowed")
     host, port = _split(authority)
     return Endpoint(
         scheme,
@@ -84,14 +84,14 @@ def _unix(path: str) -> Endpoint:
     try:
         size = len(to_bytes(path))
     except ValueError:
-        raise EndpointError("the path of the socket has half a character") from None
+        raise EndpointError("the path of the socket has an incomplete character") from None
     if "\0" in path or size > _LONGEST_SOCKET:
         raise EndpointError(f"the path of a socket has at most {_LONGEST_SOCKET} bytes, and no NUL")
     return Endpoint("http", "localhost", 80, socket=path)
 
 
 def _split(authority: str) -> tuple[str, str | None]:
-    """Host, with brackets if it has them, and port; None if there is no colon for one."""
+    """Host, in its brackets if it has them, and port; None if there is no colon for a port."""
     if authority.startswith("["):
         host, _, rest = authority.partition("]")
         if not rest:
@@ -101,7 +101,7 @@ def _split(authority: str) -> tuple[str, str | None]:
         raise EndpointError("after the ] only a colon and the port can follow")
     host, colon, port = authority.partition(":")
     if ":" in port:
-        raise EndpointError("an IPv6 address stands in brackets, such as [::1]:8500")
+        raise EndpointError("write an IPv6 address in brackets, such as [::1]:8500")
     return host, port if colon else None
 
 
@@ -122,10 +122,10 @@ def _host(text: str) -> str:
     if "" in labels:
         raise EndpointError("the host has an empty part (is a variable empty?)")
     if not all(_LABEL.issuperset(label) for label in labels if label.isascii()) or not text.isprintable():
-        raise EndpointError("the host has a character that no name of a host has")
+        raise EndpointError("the host has a character that is not allowed in a host name")
     if max(map(len, labels)) > _LONGEST_LABEL or len(text) > _LONGEST_NAME:
         raise EndpointError(
-            f"no name of a host is that long: {_LONGEST_LABEL} characters a part, {_LONGEST_NAME} in all"
+            f"the host name is too long: at most {_LONGEST_LABEL} characters a part, {_LONGEST_NAME} in all"
         )
     return text
 
@@ -134,17 +134,17 @@ def _ipv6(text: str) -> str:
     from _socket import AF_INET6, inet_pton
 
     address, percent, zone = text.partition("%")
-    if zone.startswith("25") and zone != "25":  # as URLs write the percent sign
+    if zone.startswith("25") and zone != "25":  # a URL encodes the percent sign
         zone = zone[2:]
     try:
         inet_pton(AF_INET6, address)
     except (OSError, ValueError):
-        raise EndpointError("what stands in brackets is no IPv6 address") from None
+        raise EndpointError("the text in brackets is not an IPv6 address") from None
     if percent and not (zone and _LABEL.issuperset(zone.replace(".", ""))):
         raise EndpointError("the zone after the % is not the name of an interface")
     return f"{address}{percent}{zone}"
 
 
-def _shown(scheme: str) -> str:
-    """People write passwords into odd places."""
+def _quoted(scheme: str) -> str:
+    """Quote a scheme only if it looks like one: it may be a password in the wrong place."""
     return f"'{scheme}'" if scheme.isascii() and scheme.isalnum() else "none"

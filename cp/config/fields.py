@@ -1,8 +1,8 @@
-"""The typed reader over parsed objects: every key is asked for once, with the type that it must have.
+"""Reads parsed objects with types: code reads each key once, with the type that it must have.
 
-The coercions are those of ContainerPilot's decoder (numbers and booleans become strings, digits become numbers, keys
-match whatever their case, null is the same as nothing); what cannot be coerced is an error with its place and key path.
-After an error a reader returns a harmless value, so that the rest of the file is checked as well.
+The conversions are those of ContainerPilot's decoder: numbers and booleans become strings, digits become numbers, keys
+match in any case, null is the same as a missing key. A value that cannot be converted is an error with its place and
+key path. After an error a method returns a harmless value, so that the rest of the file is checked as well.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def one_of(text: str, choices: Iterable[Choice]) -> Choice | None:
 
 
 def show(text: str) -> str:
-    """A string from the configuration as messages show it: in double quotes, on one line."""
+    """Quote a string of the configuration for a message: in double quotes, on one line."""
     return f'"{text}"' if text.isprintable() else repr(text)
 
 
@@ -43,10 +43,10 @@ class Fields:
     def __init__(
         self, problems: Problems, value: Value, path: str, known: tuple[str, ...], *, verbatim: bool = False
     ) -> None:
-        """Read `value`, an object with these keys: any other is an error, at top level also one in another case. Those
-        that the Go program accepted and ignored are warnings.
+        """Read `value`, an object with these keys. Any other key is an error, at top level also one in another case.
+        Keys that the Go program accepted and ignored are warnings.
 
-        With `verbatim`, errors end with what ContainerPilot 3 said, word for word: tools look for it.
+        `verbatim`: errors end with the exact words of ContainerPilot 3, because tools search for them.
         """
         self.problems = problems
         self.path = path
@@ -78,12 +78,12 @@ class Fields:
             self.problems.warning(at, self.where(name), text)
             return
         if same:
-            hint = f" ('{same}' is there already)"
+            hint = f" ('{same}' is set already)"
         else:
             from cp.config.nearest import did_you_mean
 
             hint = did_you_mean(key, known) or f" (the keys here are {', '.join(known)})"
-        # The words at the end are those that ContainerPilot always had and tools look for.
+        # The original words of ContainerPilot, which tools search for, come last.
         if self.path:
             classic = f"'{_decoded(self.path)}' has invalid keys: {name}"
         else:
@@ -91,7 +91,7 @@ class Fields:
         self.problems.error(at, f"{self.path}.{name}" if self.path else name, f"unknown key{hint}: {classic}")
 
     def _parsing(self, path: str, as_what: str, how: str, text: str) -> str:
-        """What a failed conversion of a string was told as."""
+        """The original words for a string that cannot be converted."""
         if not self._verbatim:
             return ""
         where = _decoded(path)
@@ -100,11 +100,11 @@ class Fields:
     # -- places and complaints
 
     def has(self, key: str) -> bool:
-        """The key is there and not null."""
+        """Whether the key is present and not null."""
         return self.value(key) is not None
 
     def is_null(self, key: str) -> bool:
-        """The key is there and null, which is the same as nothing."""
+        """Whether the key is present and null, which is the same as missing."""
         value = self._found.get(key)
         return value is not None and value.data is None
 
@@ -113,17 +113,17 @@ class Fields:
         return value is not None and isinstance(value.data, bool)
 
     def value(self, key: str) -> Value | None:
-        """The value as it stands; None if it is null or missing."""
+        """The parsed value; None if it is null or missing."""
         value = self._found.get(key)
         return None if value is None or value.data is None else value
 
     def place(self, key: str) -> int:
-        """The offset of the value, or of the object that lacks it."""
+        """The offset of the value, or of the object if the key is missing."""
         value = self._found.get(key)
         return self.at if value is None else value.at
 
     def place_of(self, key: str) -> str:
-        """File, line and column of the value, or of the object that lacks it."""
+        """File, line and column of the value, or of the object if the key is missing."""
         return self.problems.where(self.place(key))
 
     def where(self, key: str) -> str:
@@ -131,18 +131,18 @@ class Fields:
         return f"{self.path}.{key}" if self.path else key
 
     def error(self, key: str, text: str) -> None:
-        """Something wrong with a key, or with its absence."""
+        """Add an error about a key, or about its absence."""
         self.problems.error(self.place(key), self.where(key), text)
 
     def _unreadable(self, key: str, text: str) -> None:
         self.problems.unreadable(self.place(key), self.where(key), text)
 
     def warning(self, key: str, text: str) -> None:
-        """Something odd about a key."""
+        """Add a warning about a key."""
         self.problems.warning(self.place(key), self.where(key), text)
 
     def written(self, key: str) -> str:
-        """A value as the file has it, for a message: a string with its quotes, a number or a boolean plainly."""
+        """A value for a message: a string in quotes, a number or a boolean without."""
         value = self.value(key)
         data = None if value is None else value.data
         if value is None or data is None:
@@ -156,7 +156,7 @@ class Fields:
     # -- values
 
     def string(self, key: str, default: str = "") -> str:
-        """A string; a number is written plainly, a boolean is `1` or `0`."""
+        """A string. A number becomes its decimal text, a boolean `1` or `0`."""
         value = self.value(key)
         return default if value is None else self._string(value, self.where(key), default)
 
@@ -175,7 +175,7 @@ class Fields:
         return default
 
     def integer(self, key: str, default: int = 0) -> int | None:
-        """A whole number; a fraction is dropped, a string may have the prefix 0x or 0. None after an error."""
+        """A whole number. A fraction is cut off; a string may have the prefix 0x or 0. None after an error."""
         value = self.value(key)
         return default if value is None else self._integer(value, self.where(key), _seconds_hint)
 
@@ -199,7 +199,7 @@ class Fields:
         return None
 
     def integers(self, key: str, least: int, most: int) -> tuple[int, ...]:
-        """An array of whole numbers in this range; one number will do as well. Errors are left out."""
+        """An array of whole numbers in this range, or a single one. Invalid ones are left out."""
         value = self.value(key)
         if value is None:
             return ()
@@ -214,8 +214,8 @@ class Fields:
                 found.append(number)
         return tuple(found)
 
-    def positive(self, key: str, saying: str, example: int, default: int = 0) -> int:
-        """A whole number of at least 1; else the error is `saying`. 0 after an error."""
+    def positive(self, key: str, prefix: str, example: int, default: int = 0) -> int:
+        """A whole number of at least 1; `prefix` begins the error for another one. 0 after an error."""
         number = self.integer(key, default)
         if number is None:
             return 0
@@ -228,12 +228,12 @@ class Fields:
                 why = f"it is {written}, and must be a whole number{of_seconds}"
             else:
                 why = f"it is {number}"
-            self.error(key, f"{saying}: {why}")
+            self.error(key, f"{prefix}: {why}")
             return 0
         return number
 
     def boolean(self, key: str, default: bool = False) -> bool:
-        """A boolean; a number is true unless 0, a string is one of Go's spellings."""
+        """A boolean. A number is true unless it is 0; a string must be one of Go's spellings."""
         value = self.value(key)
         if value is None:
             return default
@@ -251,7 +251,7 @@ class Fields:
         return default
 
     def strings(self, key: str, *, single: bool = False) -> tuple[str, ...]:
-        """A list of strings; an empty object is an empty list. With `single`, what is no list is a list of one."""
+        """A list of strings; an empty object is an empty list. With `single`, a single value is a list of one."""
         value = self.value(key)
         if value is None or value.data == {}:
             return ()
@@ -267,22 +267,22 @@ class Fields:
         return ()
 
     def duration(
-        self, key: str, saying: str = "", parse: Callable[[str], int] = durations.parse
+        self, key: str, prefix: str = "", parse: Callable[[str], int] = durations.parse
     ) -> tuple[int, str] | None:
-        """Nanoseconds, and their text; None if it is missing, empty, or an error, which then begins with `saying`."""
+        """Nanoseconds and their text; None if missing, empty or invalid. `prefix` begins the error."""
         text = self.string(key)
         if not text:
             return None
         try:
             return parse(text), text
         except durations.DurationError as error:
-            self.error(key, f"{saying}{error} ({error.hint})")
+            self.error(key, f"{prefix}{error} ({error.hint})")
             return None
 
-    def command(self, key: str, saying: str = "", *, of_object: str = "") -> tuple[str, ...] | None:
-        """An executable and its arguments; None if it is missing, or an error, which begins with `saying`.
+    def command(self, key: str, prefix: str = "", *, of_object: str = "") -> tuple[str, ...] | None:
+        """An executable and its arguments; None if missing or invalid. `prefix` begins the error.
 
-        The error ends with `of_object` if the value is an object.
+        `of_object` is added to the error if the value is an object.
         """
         value = self.value(key)
         if value is None:
@@ -291,18 +291,18 @@ class Fields:
             return parse_command(value)
         except CommandError as error:
             hint = of_object if isinstance(value.data, dict) else ""
-            self.problems.error(error.at, self.where(key), f"{saying}{error}{hint}")
+            self.problems.error(error.at, self.where(key), f"{prefix}{error}{hint}")
             return None
 
     # -- objects inside
 
     def object(self, key: str, known: tuple[str, ...]) -> Fields | None:
-        """The object under a key; None if it is missing, or an error."""
+        """The object under a key; None if missing or invalid."""
         value = self.value(key)
         return None if value is None else self._open(value, self.where(key), known)
 
     def objects(self, key: str, known: tuple[str, ...]) -> list[Fields]:
-        """The objects of the array under a key; templates leave nulls in it, which are dropped."""
+        """The objects of the array under a key. Templates produce nulls in it, which are dropped."""
         value = self.value(key)
         if value is None:
             return []
@@ -317,7 +317,7 @@ class Fields:
         return [fields for fields in opened if fields is not None]
 
     def _open(self, value: Value, path: str, known: tuple[str, ...]) -> Fields | None:
-        if isinstance(value.data, dict) or value.data == []:  # the decoder takes an empty array for an empty object
+        if isinstance(value.data, dict) or value.data == []:  # the decoder takes an empty array as an empty object
             return Fields(self.problems, value, path, known, verbatim=self._verbatim)
         classic = f": '{_decoded(path)}' expected a map, got '{_go_type(value)}'" if self._verbatim else ""
         self.problems.unreadable(value.at, path, f"must be an object {{…}}, not {kind(value)}{classic}")
@@ -325,7 +325,7 @@ class Fields:
 
 
 def _decoded(path: str) -> str:
-    """A key path as the decoder told it: it saw each element of an array, and each other top-level value, alone."""
+    """A key path in the decoder's words: it decoded each element of an array, and each top-level value, separately."""
     if "[" in path:
         return path[path.index("[") :]
     return path.partition(".")[2]
@@ -345,7 +345,7 @@ def _pair(key: str, example: int) -> str:
 
 
 def _seconds_hint(text: str) -> str:
-    """For those who write a duration where a number of seconds is wanted."""
+    """A hint for a duration where a number of seconds is expected."""
     try:
         nanoseconds = durations.parse_go(text)
     except durations.DurationError:

@@ -1,4 +1,4 @@
-"""The languages in which a configuration is not written: what people have at hand, or know from other tools.
+"""Recognises files in other languages than JSON5, such as YAML and TOML, for a helpful error.
 
 Imported for a text that cannot be parsed.
 """
@@ -12,13 +12,13 @@ EXAMPLE = '{consul: "localhost:8500", jobs: []}'
 
 
 def other_format(name: str, text: str) -> str:
-    """A hint for a text that is written in another language; empty if it does not look so."""
+    """A hint for a text that looks like another language; empty for any other text."""
     found = _by_name(name) or _by_first_line(text)
     return f"This looks like {found}. A configuration is JSON or JSON5: one object, such as {EXAMPLE}." if found else ""
 
 
 def nothing_in(text: str, *, is_rendered: bool) -> str:
-    """What to say of a text that has no value; empty if it has one, or the beginning of one."""
+    """The error for a text without a value; empty if it has one, or the beginning of one."""
     scanner = Scanner(text)
     try:
         scanner.skip("")
@@ -26,7 +26,7 @@ def nothing_in(text: str, *, is_rendered: bool) -> str:
         return ""
     if scanner.at < scanner.end:
         return ""
-    what = "what the template gives" if is_rendered else "the configuration"
+    what = "the rendered template" if is_rendered else "the configuration"
     return f"{what} {'has only comments' if text.strip() else 'is empty'}, expected one object, such as {EXAMPLE}"
 
 
@@ -36,7 +36,7 @@ def _by_name(name: str) -> str:
 
 
 def _by_first_line(text: str) -> str:
-    """By the first line that has something to say in all of these languages."""
+    """Recognise the first line that shows the language."""
     lines = [line for line in map(str.strip, text.split("\n")) if line and not line.startswith("#")]
     if not lines or lines[0].startswith(("//", "/*", "{", '"', "'")):
         return ""

@@ -1,4 +1,4 @@
-"""What a configuration needs to know of the machine it is for: its name and its addresses."""
+"""The facts about the machine that a configuration needs: its name and its addresses."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 class HostInfo:
-    """`hostname` is part of each service's id, `version` is that of ContainerPilot. `addresses` reads the addresses of
-    this machine; it is called at most once, and only if a choice depends on them."""
+    """`hostname` is part of each service's id; `version` is ContainerPilot's. `addresses` reads the addresses of this
+    machine. It is called at most once, and only if a choice depends on them."""
 
     __slots__ = ("_addresses", "_known", "hostname", "version")
 
@@ -26,9 +26,9 @@ class HostInfo:
         self._known: list[Address] | None = None
 
     def address(self, fields: Fields, default: tuple[str, ...], advice: str) -> str:
-        """The address that `interfaces` chooses, or without it `default`; if there is none, an error and an empty text.
+        """The address that `interfaces` selects, or `default` without it. Adds an error and returns "" if none matches.
 
-        `advice` is added to the error if the default is what did not match.
+        `advice` is added to the error if no address matches the default.
         """
         specs = fields.strings("interfaces", single=True) or default
         try:

@@ -1,12 +1,12 @@
-"""Keys that the Go program accepted without a word and never used: the names of its own fields.
+"""Keys that the Go program accepted without a message and never used: the names of its internal fields.
 
-Its decoder matched keys against all fields of a structure, also those that it could not set, and against fields that
-were overwritten afterwards. Imported only when a configuration has a key that is not known.
+Its decoder matched keys with all fields of a structure, even with those that it could not set or that were overwritten
+later. Imported only for a configuration with an unknown key.
 """
 
 from __future__ import annotations
 
-# By the path of the object, without indices; each key in lower case, with what to use in its place.
+# By the path of the object, without indices: each key, with its replacement.
 JOBS = {
     "jobs": {
         "execTimeout": "`timeout`",
@@ -42,12 +42,12 @@ SERVICES = {
         "definition": "`port`, `interfaces` and `tags`",
         "discoveryService": "`consul`, `etcd` or `directory` at top level",
         "healthCheckCmd": "`health`",
-        "id": "`name`: the id is made of it and of the hostname",
+        "id": "`name`: the id consists of it and the hostname",
         "ipAddress": '`interfaces`, such as "static:10.0.0.1"',
     },
     "backends": {
         "discoveryService": "`consul`, `etcd` or `directory` at top level",
-        "lastState": "nothing: it was a part of the program's memory",
+        "lastState": "nothing: it was internal state of the program",
         "onChangeCmd": "`onChange`",
     },
     "coprocesses": {
@@ -64,7 +64,7 @@ SERVICES = {
 
 
 def instead_of(path: str, key: str, *, jobs_dialect: bool) -> str:
-    """What to use in place of a key of the object at this key path; empty if the Go program refused the key."""
+    """The replacement of a key in the object at this key path; empty if the Go program refused the key."""
     table = (JOBS if jobs_dialect else SERVICES).get(_without_indices(path), {})
     return next((advice for name, advice in table.items() if name.lower() == key.lower()), "")
 

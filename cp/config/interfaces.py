@@ -1,6 +1,6 @@
-"""Interface specifications (`eth0`, `inet6`, `10.0.0.0/8`, `static:1.2.3.4`) and the address that they choose.
+"""Selects an address by interface specifications (`eth0`, `inet6`, `10.0.0.0/8`, `static:1.2.3.4`).
 
-Pure: the addresses of this machine are an argument, see `cp.platform.netlink`.
+Pure: the addresses of this machine are an argument; see `cp.platform.netlink`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
     from cp.platform.address import Address
 
-# What an empty list of specifications means.
+# The specifications for an empty list.
 DEFAULT_SPECS = ("eth0:inet", "inet")
 
 _DIGITS = frozenset("0123456789")
 _WORD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _LETTERS = _WORD - _DIGITS
 _NAME = _WORD | frozenset(".-@")
-_HOST_PREFIX = 32  # of an IPv4 address that is a network of its own
+_HOST_PREFIX = 32  # the prefix length of an IPv4 address that is a network of its own
 _IPV6_LOOPBACK = b"\0" * 15 + b"\1"
 
 
 class InterfaceError(Exception):
-    """No address can be chosen. `errors` has a text for each specification that is wrong; str() has one a line."""
+    """No address can be selected. `errors` has a text for each invalid specification; str() has each on one line."""
 
     def __init__(self, *errors: str) -> None:
         super().__init__("\n".join(errors))
@@ -34,12 +34,12 @@ class InterfaceError(Exception):
 
 
 def in_order(addresses: Iterable[Address]) -> list[Address]:
-    """By the bytes of the interface's name, then by the 16-byte form of the address: `::1` is before `127.0.0.1`."""
+    """Sort by the bytes of the interface's name, then by the 16-byte form: `::1` comes before `127.0.0.1`."""
     return sorted(addresses, key=_order)
 
 
 def needs_addresses(specs: Sequence[str]) -> bool:
-    """Whether `choose` would look at the addresses: not if a `static:` comes first, nor if it fails anyway."""
+    """Whether `choose` uses the addresses: not if the first specification is `static:`, or if one is invalid."""
     try:
         return _parse_all(specs)[0].static is None
     except InterfaceError:
@@ -47,9 +47,9 @@ def needs_addresses(specs: Sequence[str]) -> bool:
 
 
 def choose(specs: Sequence[str], addresses: list[Address]) -> str:
-    """The text of the address that the first matching specification chooses; an empty list stands for `DEFAULT_SPECS`.
+    """Return the address that the first matching specification selects, as text. An empty list means `DEFAULT_SPECS`.
 
-    Raises InterfaceError if any specification cannot be read, even if another one would match, or if none matches.
+    Raises InterfaceError if a specification is invalid, even if another one matches, or if none matches.
     """
     seen = in_order(addresses)
     candidates = [address for address in seen if not _is_link_local(address.packed)]
@@ -58,7 +58,7 @@ def choose(specs: Sequence[str], addresses: list[Address]) -> str:
         found = spec.find(candidates if spec.counts else preferred)
         if found is not None:
             return format_ip(found)
-    hint = "" if len(seen) == len(candidates) else "\nAddresses of the link (fe80::) count only if named by static:"
+    hint = "" if len(seen) == len(candidates) else "\nLink-local addresses (fe80::) count only with static:"
     raise InterfaceError(
         "None of the interface specifications were able to match\n"
         f"Specifications: {', '.join(specs or DEFAULT_SPECS)}\n"
@@ -67,9 +67,9 @@ def choose(specs: Sequence[str], addresses: list[Address]) -> str:
 
 
 class _Spec:
-    """One specification: a literal address, or the `index`-th of the candidates that `matches` lets through.
+    """One specification: a literal address, or the `index`-th of the candidates for which `matches` is true.
 
-    `counts`: it names its address by a position in the plain order, so no address may be preferred to another one.
+    `counts`: it selects by a position in the plain order, so no address is preferred.
     """
 
     __slots__ = ("counts", "index", "matches", "static")
@@ -95,13 +95,13 @@ class _Spec:
 
 
 def _by_preference(candidates: list[Address]) -> list[Address]:
-    """Of the addresses of one interface, those that others should not use come last; apart from that the same order.
+    """Sort addresses that other machines should not use last within their interface, and keep the order otherwise.
 
-    A virtual address is that of a load balancer: Docker Swarm, keepalived and IPVS give it to each of the machines or
-    containers behind it, as a /32 beside the address of its own, or on the loopback interface.
+    A virtual address belongs to a load balancer. Docker Swarm, keepalived and IPVS add it to each machine or container
+    behind it: as a /32 beside the machine's own address, or on the loopback interface.
     """
     loopback = {address.interface for address in candidates if _is_loopback(address.packed)}
-    networks: dict[tuple[str, int], set[int]] = {}  # by interface and length
+    networks: dict[tuple[str, int], set[int]] = {}  # by interface and prefix length
     for address in candidates:
         if len(address.packed) == 4 and 0 < address.prefix < _HOST_PREFIX:
             networks.setdefault((address.interface, address.prefix), set()).add(_network(address, address.prefix))
@@ -142,7 +142,7 @@ def _parse_all(specs: Sequence[str]) -> list[_Spec]:
 
 
 def _parse(spec: str) -> _Spec | str:
-    """What the text means, or what is wrong with it."""
+    """Parse a specification; an error is returned as text."""
     if spec in ("inet", "inet6"):
         size = 16 if spec == "inet6" else 4
         return _Spec(lambda a: len(a.packed) == size and not _is_loopback(a.packed))
@@ -183,18 +183,18 @@ def _parse_interface(spec: str) -> _Spec | str | None:
 def _is_name(text: str) -> bool:
     if not text or not _NAME.issuperset(text):
         return False
-    # Dots and digits without a letter are an attempt at an address, such as 127.0.0.1.
+    # Dots and digits without a letter are a mistyped address, such as 127.0.0.1.
     return _WORD.issuperset(text) or not _LETTERS.isdisjoint(text)
 
 
 def _by_name(name: str, size: int, index: int | None = None) -> _Spec:
-    # `ip addr` shows one end of a pair as eth0@if3; the interface is eth0.
+    # `ip addr` prints one end of a pair as eth0@if3; the interface is eth0.
     names = (name, name.partition("@")[0])
     return _Spec(lambda a: a.interface in names and (not size or len(a.packed) == size), index)
 
 
 def _parse_network(spec: str) -> _Spec | None:
-    """`10.0.0.0/8`; bits after the prefix are ignored."""
+    """`10.0.0.0/8`. Bits after the prefix are ignored."""
     text, slash, digits = spec.partition("/")
     network = parse_ip(text)
     if not slash or network is None or not 0 < len(digits) <= 3 or not _DIGITS.issuperset(digits):
@@ -212,5 +212,5 @@ def _is_loopback(packed: bytes) -> bool:
 
 
 def _is_link_local(packed: bytes) -> bool:
-    """Of IPv6: such an address means something else on each link, and nothing without the name of an interface."""
+    """Whether it is an IPv6 address that is only valid on its link, and useless without the name of an interface."""
     return len(packed) == 16 and packed[0] == 0xFE and packed[1] & 0xC0 == 0x80

@@ -1,6 +1,6 @@
-"""From the text of a configuration to a Plan: read, render, parse, check.
+"""Loads a configuration: read, render, parse, check, compile to a Plan.
 
-Nothing here opens a socket, starts a process or looks at a clock, and what is imported on the way is our own.
+It opens no socket, starts no process and reads no clock, and imports only modules of ContainerPilot.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OTHER_LINES = " (line of the rendered configuration; see -template)"
 
 
 def render(source: Source, environ: Mapping[str, str], secrets: Secrets | None = None) -> str:
-    """The text with its template applied; ConfigError with the place in the source if it cannot be."""
+    """Apply the template. Raises ConfigError with the place in the source."""
     if "{{" not in source.text:
         return source.text
     from cp.config import template
@@ -50,22 +50,21 @@ def load(
     version: str = "",
     secrets: Secrets | None = None,
 ) -> Plan:
-    """The plan of a configuration; ConfigError with all its errors at once.
+    """Compile a configuration to a plan. Raises ConfigError with all its errors.
 
-    `environ` is what templates and catalogue settings see, with CONTAINERPILOT_PID in it; `arguments` is the command
-    that follows on the command line; `addresses` reads the addresses of this machine, and is called only if a choice
-    needs them; `version` is that of ContainerPilot; `secrets` learns those of the configuration, and takes them out of
-    messages.
+    `environ` is for templates and catalogue settings, and has CONTAINERPILOT_PID; `arguments` is the command on the
+    command line; `addresses` reads the addresses of this machine, and is called only if a choice needs them; `version`
+    is ContainerPilot's; `secrets` learns the secrets of the configuration, and masks them in messages.
     """
     text = render(source, environ, secrets)
     document, problems = _parse(source, environ, text, secrets)
     from cp.config import dialect
 
-    told = dialect.detect(document.root, problems, has_command=bool(arguments))
-    if told.name == dialect.JOBS:
+    detected = dialect.detect(document.root, problems, has_command=bool(arguments))
+    if detected.name == dialect.JOBS:
         if arguments:
-            why = f"this is the jobs dialect ({told.told_by}), in which jobs are all that runs"
-            problems.warning(told.at, "", f"the command that follows on the command line is not run: {why}")
+            why = f"this is the jobs dialect ({detected.reason}), which runs only jobs"
+            problems.warning(detected.at, "", f"the command that follows on the command line is not run: {why}")
         from cp.config.jobs.compiler import compile_jobs
 
         return compile_jobs(document, problems, environ, hostname=hostname, addresses=addresses, version=version)
@@ -77,8 +76,9 @@ def load(
 
 
 def control_socket(source: Source, environ: Mapping[str, str]) -> str:
-    """The path of the control socket, for clients; empty: one of the usual places. Errors elsewhere do not matter to
-    them; ConfigError if the text cannot be rendered or parsed, or if `control` has errors."""
+    """The path of the control socket, for clients; empty: one of the usual paths. Ignores errors outside of `control`.
+
+    Raises ConfigError if the text cannot be rendered or parsed, or if `control` has errors."""
     text = render(source, environ)
     document, problems = _parse(source, environ, text)
     root = document.root
@@ -87,14 +87,14 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
         return ""
     if isinstance(control.data, dict) and "socket" in control.data and control.data.keys() <= {"socket", "users"}:
         path = control.data["socket"].data
-        # The usual case. The reader would say the same; importing it takes as long as asking the server.
+        # The usual case. `read_control` has the same result, but its import takes as long as the request to the server.
         if isinstance(path, str) and 0 < len(path) < 100 and path.isascii() and path.isprintable() and path[0] == "/":
             return path
     from cp.config.control import read_control
     from cp.config.fields import Fields
     from cp.config.json5.parser import Value
 
-    if isinstance(control.data, dict):  # whom a server would serve is its own business: here they may have no name
+    if isinstance(control.data, dict):  # only the server needs the users, whose names may not exist here
         control = Value({key: each for key, each in control.data.items() if key != "users"}, control.at, control.keys)
     part = Value({"control": control}, root.at, root.keys)
     path = read_control(Fields(problems, part, "", ("control",)), announced=True).socket
@@ -115,7 +115,7 @@ def _parse(
     from cp.config.json5.parser import JsonError, Value, parse
 
     masked = str if secrets is None else secrets.masked
-    # Places are those of the rendered text, which are those of the file as long as no line was added or taken.
+    # Places are those of the rendered text. They are equal to those of the file if the number of lines is the same.
     name, note = source.name, _OTHER_LINES if text.count("\n") != source.text.count("\n") else ""
 
     origins: list[Origins] = []

@@ -1,4 +1,4 @@
-"""Names: which of them a catalogue can carry, and the environment variables that are made of them."""
+"""Names that a catalogue accepts, and the environment variables that are made of names."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ SERVICE_NAME_RULE = "service names must be alphanumeric with dashes to comply wi
 
 
 def is_service_name(name: str) -> bool:
-    """A small letter, then one or more letters, digits or dashes: what DNS can carry."""
+    """Whether it is a small letter and then at least one letter, digit or dash, as DNS requires it."""
     return len(name) > 1 and name[0] in _LOWER and _NAME.issuperset(name)
 
 
 def ip_variable(name: str) -> str:
-    """The environment variable in which children find the address of a service."""
+    """The environment variable that has the address of a service, for children."""
     return f"CONTAINERPILOT_{name.upper().replace('-', '_')}_IP"
 
 
 def pid_variable(name: str) -> str:
-    """The environment variable in which children find the process of a job; the name may be that of a program.
+    """The environment variable that has the pid of a job, for children. The name may be the path of a program.
 
-    Of a path the last part counts, without its extension; what is neither letter nor digit becomes an underscore.
+    Only the last part of a path counts, without its extension. Other characters than letters and digits become `_`.
     """
     base = name.rpartition("/")[2]
     _, dot, extension = base.rpartition(".")
     if dot:
-        # The first place where the extension stands, which need not be the last one (`a.b.b`).
+        # Remove the first occurrence of the extension, which may not be the last one (`a.b.b`), as the Go program does.
         base = base.replace(dot + extension, "", 1)
     words: list[str] = [""]
     for character in base:
@@ -45,16 +45,16 @@ def pid_variable(name: str) -> str:
 
 
 class Variables:
-    """Which job sets which variable. Of two that set the same one, children see the value of one only."""
+    """The variables that jobs set. If two jobs set the same one, children see only one of the values."""
 
     __slots__ = ("_owners",)
 
     def __init__(self) -> None:
-        self._owners: dict[str, tuple[str, str]] = {}  # the job's name, and what is its own in the value
+        self._owners: dict[str, tuple[str, str]] = {}  # the job's name, and the value (for a pid, the name)
 
     def claim(self, job: Job, fields: Fields | None = None) -> None:
-        """Note those of a job; the first that another job sets to something else is a warning about its `name`. Jobs of
-        one name have had theirs."""
+        """Register the variables of a job. Warns, at its `name`, about the first one that another job sets to another
+        value. Jobs with the same name have their own warning."""
         name = job.source or job.name
         mine = [(variable, name) for variable in job.pid_variables]
         if job.service is not None:

@@ -1,4 +1,4 @@
-"""The word that was probably meant."""
+"""Finds the word that the user probably meant."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _FARTHEST = 5  # letters
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
-    """The candidate that looks most like the word, upper and lower case being alike; empty if none is near."""
+    """The candidate that is most similar to the word, ignoring case; empty if none is similar."""
     word = word.lower()
     best, best_distance = "", min(len(word), _FARTHEST + 1)
     for candidate in candidates:
         lower = candidate.lower()
-        # `onChangeCommand` is many letters away from `onChange`, and yet means it.
+        # `onChangeCommand` differs from `onChange` in many letters, but means it.
         shares_start = len(word) > 2 and len(lower) > 2 and (lower.startswith(word) or word.startswith(lower))
         most = min(best_distance - 1, max(1, min(len(word), len(lower)) // 3))
         distance = 1 if shares_start and word != lower else _distance(word, lower, most)
@@ -26,15 +26,15 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """` (did you mean 'poll'?)`, or nothing."""
+    """` (did you mean 'poll'?)`; empty if no candidate is similar."""
     candidate = nearest(word, candidates)
     return f" (did you mean '{candidate}'?)" if candidate else ""
 
 
 def _distance(one: str, other: str, most: int) -> int:
-    """How many letters to insert, drop, change, or swap with their neighbour; anything above `most` if it is more.
+    """The number of letters to insert, drop, change, or swap with their neighbour; above `most`, any larger number.
 
-    There may be hundreds of candidates, and a client of the control plane waits: so only what can be near is computed.
+    There may be hundreds of candidates while a client of the control socket waits, so far ones are not computed fully.
     """
     if abs(len(one) - len(other)) > most:
         return most + 1

@@ -1,6 +1,6 @@
-"""What the template of a configuration has to do with an error in what it was rendered to.
+"""Describes the template's part in an error in the rendered configuration.
 
-Imported for a configuration that cannot be used.
+Imported for a configuration with errors.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from cp.config.source import Source
     from cp.config.template.trace import Origin
 
-_FAR = 200  # characters from an empty place to what a parser stumbles over because of it
+_FAR = 200  # characters between an empty action and the syntax error that it causes, at most
 
 
 def meant_by(message: str, environ: Mapping[str, str]) -> str:
-    """What was probably meant by a function that a template calls and that is not there: a variable, whose name begins
-    with a dot, or another function. Empty for any other message of a template."""
+    """A suggestion for an undefined function in a template: a variable, whose name begins with a dot, or another
+    function. Empty for any other message."""
     start, quote, rest = message.partition('"')
     name, _, end = rest.rpartition('"')
     if (start, quote, end) != ("function ", '"', " not defined"):
@@ -33,7 +33,7 @@ def meant_by(message: str, environ: Mapping[str, str]) -> str:
 
 
 class Origins:
-    """Knows the template's part in the text that it was rendered to, once somebody asks."""
+    """Finds the template actions that wrote a part of the rendered text. Traces the template at the first call."""
 
     def __init__(self, source: Source, environ: Mapping[str, str], text: str, masked: Callable[[str], str]) -> None:
         self._source = source
@@ -43,35 +43,35 @@ class Origins:
         self._found: list[Origin] | None = None
 
     def of_syntax_error(self, at: int) -> str:
-        """The action to which the text at offset `at`, which cannot be parsed, is due; empty if it is none."""
-        at = max(at, 0)  # -1 where there is nothing at all
+        """The action that caused a syntax error at offset `at`; empty if none did."""
+        at = max(at, 0)  # -1 for an empty text
         before = None
         for origin in self._all():
             if origin.start <= at < origin.end:
-                return self._told(origin)
+                return self._described(origin)
             if origin.start < at == origin.end:
-                return f"Right before it is what {self._place(origin)} wrote"
+                return f"The text before it is from {self._place(origin)}"
             if origin.start <= at and origin.start == origin.end:
                 before = origin
         if before is None:
             return ""
         gap = self._text[before.start : at]
-        # After an empty place the parser reads on, up to what cannot be there: never past the end of the pair.
-        return self._told(before) if len(gap) <= _FAR and "," not in gap else ""
+        # After an empty action the parser reads up to a character that is not allowed, within the same pair.
+        return self._described(before) if len(gap) <= _FAR and "," not in gap else ""
 
     def of_value(self, at: int) -> str:
-        """The actions that wrote a value that begins at offset `at`, or left an element of an array of strings empty;
-        empty if it was none, or the value is an object or another array."""
+        """The actions that wrote the value at offset `at`, or left an element of its array of strings empty. Empty if
+        there are none, or for an object or any other array."""
         if self._text[at : at + 1] == "[":
             holes = self._empty_strings(at)
-            told = [self._told(origin) for origin in self._all() if origin.start == origin.end in holes]
+            found = [self._described(origin) for origin in self._all() if origin.start == origin.end in holes]
         else:
             end = self._end(at)
-            told = [self._told(origin) for origin in self._all() if at <= origin.start <= end and origin.end <= end]
-        return "; ".join(told[:3])
+            found = [self._described(each) for each in self._all() if at <= each.start <= end and each.end <= end]
+        return "; ".join(found[:3])
 
     def _empty_strings(self, at: int) -> set[int]:
-        """The offsets at which the empty strings of an array end; none if there are objects or arrays in it."""
+        """The offsets at which the empty strings of an array end; none if it contains objects or arrays."""
         text, at = self._text, at + 1
         holes: set[int] = set()
         while at < len(text) and text[at] not in "{[]":
@@ -82,7 +82,7 @@ class Origins:
         return holes if text[at : at + 1] == "]" else set()
 
     def _end(self, at: int) -> int:
-        """Of a string, a number or a word."""
+        """The offset at which a string, a number or a word ends."""
         text, end = self._text, at + 1
         quote = text[at : at + 1]
         if quote in ("{", "["):
@@ -103,10 +103,10 @@ class Origins:
             try:
                 self._found = trace(self._source.text, self._environ)
             except TemplateError:
-                self._found = []  # it was rendered a moment ago
+                self._found = []  # cannot happen: the template was rendered before
         return self._found
 
-    def _told(self, origin: Origin) -> str:
+    def _described(self, origin: Origin) -> str:
         action = self._place(origin)
         if origin.start < origin.end:
             return f"{action} wrote it"

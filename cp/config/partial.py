@@ -1,6 +1,6 @@
-"""What a text that cannot be used still says for certain: where the control socket is.
+"""Finds the control socket in a text with errors.
 
-Imported for such a text, by those who want to ask the ContainerPilot that was started with an earlier one.
+Imported for such a text, by clients of a ContainerPilot that was started with an earlier version of it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def remaining_socket(source: Source, environ: Mapping[str, str]) -> str:
-    """The path of the control socket, if a sound `control` stands before the error; else empty."""
+    """The path of the control socket, if a valid `control` comes before the error; otherwise empty."""
     try:
         text, is_rendered = render(source, environ), True
     except ConfigError:
         text, is_rendered = source.text, False
     start, end = _control(text)
-    # A template that has not been applied could leave out, or change, whatever comes after its beginning.
+    # A template that is not applied could remove or change everything after its beginning.
     if not end or (not is_rendered and "{{" in text[:end]):
         return ""
     try:
@@ -33,7 +33,7 @@ def remaining_socket(source: Source, environ: Mapping[str, str]) -> str:
 
 
 def _control(text: str) -> tuple[int, int]:
-    """Where the value of `control` begins and ends; both are 0 if the error comes before its end."""
+    """The start and the end of the value of `control`; both 0 if the error comes before its end."""
     parser = Parser(text)
     found = 0, 0
     try:

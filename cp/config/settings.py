@@ -1,4 +1,4 @@
-"""The settings that both dialects have: logging and the time limits of a stop."""
+"""The settings of both dialects: logging, and the time limits of a stop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
 
-_NOT_IN_NAMES = "=$*?{}[] \t\n"  # never in the name of a variable that people use
+_NOT_IN_NAMES = "=$*?{}[] \t\n"  # characters that names of variables do not have in practice
 _LOGGING_KEYS = ("level", "format", "output", "mask")
 _LEVELS: dict[str, Level] = {
     "debug": "debug",
@@ -35,7 +35,7 @@ _DEFAULT_STOP_TIMEOUT = 5
 
 
 def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: str, to_file: bool) -> LoggingSettings:
-    """`logging`. `default_format` is what the format `default` means; `to_file`: the output may be a path."""
+    """Read `logging`. `default_format` is the meaning of the format `default`; `to_file`: the output may be a path."""
     fields = root.object("logging", _LOGGING_KEYS)
     if fields is None:
         return LoggingSettings(format=default_format)
@@ -53,14 +53,14 @@ def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: st
 
 
 def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """`mask`: names of variables whose values are masked in the output of jobs."""
+    """Read `mask`: the names of the variables whose values are masked in the output of jobs."""
     names = fields.strings("mask", single=True)
     value = fields.value("mask")
     if value is not None and isinstance(value.data, (dict, bool)):
         fields.error("mask", "must be an array of names of variables")
         return ()
     for name in names:
-        # With a `$` or a `*` it would mask nothing, in silence.
+        # With a `$` or a `*` it would mask nothing, without a message.
         if not name or name[0].isdigit() or any(letter in _NOT_IN_NAMES for letter in name):
             fields.error("mask", f"{show(name)} cannot be the name of a variable")
         elif name not in environ:
@@ -69,13 +69,14 @@ def _read_mask(fields: Fields, environ: Mapping[str, str]) -> tuple[str, ...]:
             fields.warning(
                 "mask",
                 f"the value of {name} has fewer than {SHORTEST_MASKED} characters, and is not masked: "
-                "it could stand anywhere by chance",
+                "other output could contain it by chance",
             )
     return tuple(dict.fromkeys(names))
 
 
 def warn_about_unmasked_output(root: Fields, logging: LoggingSettings, jobs: Iterable[Job], fix: str = "") -> None:
-    """What does not go through the log cannot be masked. `fix` is what would help, if anything does."""
+    """Warn about output that does not go through the log, so that it cannot be masked. `fix` says how to change
+    that."""
     if logging.mask:
         past: list[str] = []
         for job in jobs:
@@ -93,7 +94,7 @@ def warn_about_unmasked_output(root: Fields, logging: LoggingSettings, jobs: Ite
             )
 
 
-def _choice(fields: Fields, key: str, saying: str, choices: dict[str, T], default: T) -> T:
+def _choice(fields: Fields, key: str, prefix: str, choices: dict[str, T], default: T) -> T:
     text = fields.string(key)
     if not text:
         return default
@@ -102,19 +103,19 @@ def _choice(fields: Fields, key: str, saying: str, choices: dict[str, T], defaul
         from cp.config.nearest import did_you_mean
 
         quoted = f"'{text}'" if text.isprintable() else show(text)
-        fields.error(key, f"{saying} {quoted}: choose one of {', '.join(choices)}{did_you_mean(text, choices)}")
+        fields.error(key, f"{prefix} {quoted}: choose one of {', '.join(choices)}{did_you_mean(text, choices)}")
         return default
     return choice
 
 
 def read_stop_timeout(root: Fields) -> float:
-    """`stopTimeout` in seconds: 0 is the default, less than 0 means no grace at all."""
+    """`stopTimeout` in seconds. 0 is the default; a negative number means no time at all."""
     number = root.integer("stopTimeout") or _DEFAULT_STOP_TIMEOUT
     return float(number) if number > 0 else -1.0
 
 
 def read_shutdown_timeout(root: Fields) -> float | None:
-    """`shutdownTimeout` in seconds: the hard limit of a whole stop; None if there is none."""
+    """`shutdownTimeout` in seconds: the limit of a whole stop; None without a limit."""
     limit = root.duration("shutdownTimeout")
     if limit is None or limit[0] == 0:
         return None
@@ -124,6 +125,6 @@ def read_shutdown_timeout(root: Fields) -> float | None:
 
 
 def warn_about_repeated_keys(document: Document, problems: Problems) -> None:
-    """Of a repeated key the last one counts, which few who repeat one want."""
+    """Warn about repeated keys: only the last one counts."""
     for key, at in document.repeated:
-        problems.warning(at, "", f"the key '{key}' is here a second time, and only the last one counts")
+        problems.warning(at, "", f"the key '{key}' is repeated, and only the last one counts")

@@ -1,4 +1,4 @@
-"""What `telemetry` has in common in both dialects: the metrics that it defines, and the job that stands for it."""
+"""The parts of `telemetry` that both dialects share: the metrics that it defines, and the job that represents it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LAST_PORT = 65535
 
 
 class ReadTelemetry:
-    """`telemetry` as it was read: what is served, the job that stands for it, and the jobs that feed its metrics."""
+    """The settings of `telemetry`, the job that represents it, and the jobs that produce values of its metrics."""
 
     __slots__ = ("job", "sensors", "telemetry", "variable")
 
@@ -28,12 +28,12 @@ class ReadTelemetry:
         self.telemetry = telemetry
         self.job = job
         self.sensors = sensors
-        #: The environment variable in which children find the address: there also if no catalogue hears of it.
+        #: The environment variable with the address, for children; it is set even without a catalogue.
         self.variable = (ip_variable(variable_name), telemetry.address)
 
 
-def read_port(fields: Fields, saying: str) -> int:
-    port = fields.positive("port", saying, DEFAULT_PORT, DEFAULT_PORT)
+def read_port(fields: Fields, prefix: str) -> int:
+    port = fields.positive("port", prefix, DEFAULT_PORT, DEFAULT_PORT)
     if port > _LAST_PORT:
         fields.error("port", f"must be from 1 to {_LAST_PORT}, but is {port}")
     return port
@@ -44,7 +44,7 @@ def one_of_the_types(given: str) -> str:
 
 
 def full_name(metric: Fields) -> str:
-    """Under which it is exposed."""
+    """The name under which it is exposed."""
     return "_".join(part for part in map(metric.string, NAME_PARTS) if part)
 
 

@@ -1,4 +1,4 @@
-"""Where the text of a configuration comes from: a file, the command line, or standard input."""
+"""Reads the text of a configuration from a file, the command line, or standard input."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_LARGEST = 16 * 1024 * 1024  # bytes; more than any configuration, less than /dev/zero
+_LARGEST = 16 * 1024 * 1024  # bytes; more than any configuration, and a limit for /dev/zero
 _TAKEN = (
     "URLs are not read: a configuration is a path, file:// and a path, inline text that begins with {, or - for "
     "standard input"
 )
 _REQUIRED = "-config flag is required"
 _HOW_TO_NAME_ONE = "use -config FILE or set CONTAINERPILOT, see -help"
-_MARK = "\ufeff"  # the byte order mark, with which some editors begin a file: not a part of its text
+_MARK = "\ufeff"  # the byte order mark, which some editors write at the beginning of a file
 
 
 class Source:
-    """The text of a configuration, not yet rendered; `name` is what messages call it, such as its path."""
+    """The text of a configuration before rendering. `name` is its name in messages, such as its path."""
 
     __slots__ = ("_path", "name", "text")
 
@@ -32,33 +32,32 @@ class Source:
         self._path = path
 
     def reread(self) -> Source:
-        """The same source as it is now, for a reload: a regular file is read again; ConfigError if that fails.
+        """Read the source again, for a reload, if it is a regular file. Raises ConfigError.
 
-        A pipe that has come in its place is not waited for: everything else would wait with us.
+        A pipe in its place is not read: waiting for it would block the loop.
         """
         return _from_file(self._path, waits=False) if self._path else self
 
 
 def read(argument: str, environ: Mapping[str, str], advice: Callable[[], str] = str) -> Source:
-    """The source that `-config`, or else the variable CONTAINERPILOT, names: a path, `file://` and a path, `-` for
-    standard input, or the configuration itself. ConfigError if it cannot be read; if none is named, it ends with the
-    `advice`."""
+    """Read the source that `-config` or the variable CONTAINERPILOT names: a path, `file://` and a path, `-` for
+    standard input, or the configuration itself. Raises ConfigError; `advice` is added if no source is named."""
     argument = argument or environ.get("CONTAINERPILOT", "")
     if not argument:
-        # The first words are those of the Go programs, which tools look for.
+        # The first words are those of the Go programs, which tools search for.
         raise ConfigError([f"{_REQUIRED}: there is no configuration: {_HOW_TO_NAME_ONE}{advice()}"])
     if argument == "-":
         return Source("<stdin>", _read(0, "<stdin>")[0])
     if argument.startswith("file://"):
         return _from_file(argument.removeprefix("file://"))
-    # No sensible path begins like this or has a line break in it: better to say what is wrong with the text.
+    # No usual path begins like this or contains a line feed, so the error should be about the text.
     if argument.removeprefix(_MARK).lstrip()[:1] in ("{", "[", "<", '"') or "\n" in argument:
         return Source("<config>", argument)
     return _from_file(argument)
 
 
 def _from_file(path: str, *, waits: bool = True) -> Source:
-    """`waits`: also for what a pipe has to say."""
+    """`waits`: read pipes as well, and wait for their text."""
     if not path:
         raise ConfigError(
             ["Could not read config file: file:// names no file, write it as file:///etc/containerpilot.json"]
@@ -73,16 +72,16 @@ def _from_file(path: str, *, waits: bool = True) -> Source:
         raise ConfigError([f"Could not read config file: open {path!r}: invalid argument"]) from None
     try:
         if not waits and not _is_regular(fd):
-            raise ConfigError([f"Could not read config file: open {path}: it was a file, and is none any more"])
+            raise ConfigError([f"Could not read config file: open {path}: it is not a regular file any more"])
         text, is_regular = _read(fd, path)
     finally:
         os.close(fd)
-    # A pipe gives its text once: what was read stands for it from then on.
+    # A pipe gives its text only once, so keep it.
     return Source(path, text, path if is_regular else "")
 
 
 def _read(fd: int, name: str) -> tuple[str, bool]:
-    """The text behind a descriptor, and whether it is a regular file."""
+    """The text of a descriptor, and whether it is a regular file."""
     chunks: list[bytes] = []
     size = 0
     try:
@@ -114,7 +113,7 @@ def _cannot(what: str, name: str, error: OSError, hint: str = "") -> ConfigError
 
 
 def _without_secrets(url: str) -> str:
-    """A URL without user, password and query."""
+    """Remove user, password and query from a URL."""
     scheme, _, rest = url.partition("://")
     _, at, host = rest.rpartition("@")
     shown = f"{scheme}://…@{host}" if at else url

@@ -55,13 +55,19 @@ def test_a_name_without_an_address(pilot: StartPilot) -> None:
         ({"etcd": {}}, r"etcd\.endpoints: Must provide etcd endpoints"),
         ({"etcd": {"endpoints": []}}, r"etcd\.endpoints: .*no endpoints available"),
         ({"etcd": {"endpoints": ""}}, r"etcd\.endpoints: cannot use the endpoint '': the host is missing"),
-        ({"etcd": {"endpoints": f"me:{SECRET}@etcd"}}, r"etcd\.endpoints: cannot use the endpoint '…@etcd': a name"),
+        (
+            {"etcd": {"endpoints": f"me:{SECRET}@etcd"}},
+            r"etcd\.endpoints: cannot use the endpoint '…@etcd': it must not",
+        ),
         ({"etcd": {"endpoints": "http://e:1", "api": "v4"}}, r'etcd\.api: must be "v2" or "v3"'),
         ({"consul": {"address": "c:1", "scheme": "ftp"}}, r"consul\.scheme: must be http or https"),
         ({"consul": ":8500"}, r"config\.json:1:12: consul: cannot use the address ':8500': the host is missing"),
-        ({"consul": "[consul]"}, r"consul: cannot use the address '\[consul\]': what stands in brackets"),
+        ({"consul": "[consul]"}, r"consul: cannot use the address '\[consul\]': the text in brackets"),
         ({"consul": "consul:85000"}, r"consul: cannot use the address 'consul:85000': the port is not a number"),
-        ({"consul": f"http://me:{SECRET}@c:8500"}, r"consul: cannot use the address '…@c:8500': a name and a"),
+        (
+            {"consul": f"http://me:{SECRET}@c:8500"},
+            r"consul: cannot use the address '…@c:8500': it must not",
+        ),
         (
             {"consul": {"address": "unix://"}},
             r"consul\.address: cannot use the address 'unix://': the path .* is missing",

@@ -64,7 +64,7 @@ def test_an_address_of_the_link_is_refused_with_a_hint(pilot: StartPilot) -> Non
     started = pilot(config, forever(), prefix=network("fe80::7/64"))
 
     assert started.wait_exit() == 1
-    assert "Addresses of the link (fe80::) count only if named by static:" in started.output()
+    assert "Link-local addresses (fe80::) count only with static:" in started.output()
 
 
 def test_telemetry_does_not_listen_on_a_virtual_address(pilot: StartPilot) -> None:

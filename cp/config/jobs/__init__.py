@@ -1,1 +1,1 @@
-"""The jobs dialect: the configurations of ContainerPilot 3."""
+"""The jobs dialect: configurations of ContainerPilot 3."""

@@ -1,4 +1,4 @@
-"""The jobs dialect: what the configurations of ContainerPilot 3 mean, as a Plan."""
+"""Compiles the jobs dialect, configurations of ContainerPilot 3, to a Plan."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from cp.config.control import read_control
 from cp.config.fields import Fields
 from cp.config.host_info import HostInfo
 from cp.config.jobs.cycles import warn_about_cycles
+from cp.config.jobs.duplicates import rename_duplicates
 from cp.config.jobs.job import read_jobs
-from cp.config.jobs.namesakes import tell_namesakes_apart
 from cp.config.jobs.service import refuse_equal_ids
 from cp.config.jobs.sources import check_sources
 from cp.config.jobs.watches import read_watches
@@ -55,7 +55,7 @@ def compile_jobs(
     addresses: Callable[[], list[Address]],
     version: str,
 ) -> Plan:
-    """The plan of a document; ConfigError if it has errors."""
+    """The plan of a document. Raises ConfigError with all its errors."""
     root = Fields(problems, document.root, "", _KEYS, verbatim=True)
     host_info = HostInfo(hostname, addresses, version)
     warn_about_repeated_keys(document, problems)
@@ -71,7 +71,7 @@ def compile_jobs(
 
         telemetry = read_telemetry(root, host_info, has_catalog=catalog is not None)
     jobs = read_jobs(root, host_info)
-    tell_namesakes_apart(root, jobs, telemetry)
+    rename_duplicates(root, jobs, telemetry)
     of_telemetry = [] if telemetry is None else [(telemetry.job, None)]
     refuse_equal_ids([*((read.job, read.fields) for read in jobs), *of_telemetry])
     variables = Variables()
@@ -81,9 +81,9 @@ def compile_jobs(
     check_sources(jobs, watches, has_telemetry=has_telemetry)
     warn_about_cycles(jobs)
     _need_catalog(root, jobs)
-    warn_about_unmasked_output(root, logging, [read.job for read in jobs], "; to mask it, take `raw: true` out")
+    warn_about_unmasked_output(root, logging, [read.job for read in jobs], "; to mask it, remove `raw: true`")
     problems.check()
-    if not jobs and not has_telemetry:  # not beside errors: `jbos` may be one
+    if not jobs and not has_telemetry:  # after the check: `jbos` may be an error
         root.warning("jobs", "there are no jobs, so nothing is run")
 
     services = [read.job.service for read in jobs if read.job.service is not None]
@@ -109,13 +109,13 @@ def compile_jobs(
 
 
 def _need_catalog(root: Fields, jobs: list[ReadJob]) -> None:
-    """What is advertised or watched is so in a catalogue."""
+    """Add an error if a service is registered or watched without a catalogue."""
     if any(root.has(key) for key in CATALOG_KEYS):
         return
     advertised = next((read for read in jobs if read.job.service is not None), None)
     if advertised is not None:
         advertised.fields.error(
-            "port", f"no discovery backend defined, and a `port` is what is told to it: {ADD_A_CATALOG}"
+            "port", f"no discovery backend defined, but a job with a `port` needs one: {ADD_A_CATALOG}"
         )
     watches = root.value("watches")
     if watches is not None and isinstance(watches.data, list) and any(one.data is not None for one in watches.data):

@@ -1,4 +1,4 @@
-"""Jobs that wait for each other in a circle."""
+"""Warns about jobs that wait for each other in a cycle."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.jobs.job import ReadJob
 
-# The events that only a job sends which was started, and those that a stop sends.
+# The events that only a started job publishes, and those that a stop publishes.
 EXITS = ("exitSuccess", "exitFailed")
 _OF_A_RUN = (*EXITS, "healthy", "unhealthy")
 _OF_A_STOP = ("stopping", "stopped")
 
 
 def warn_about_cycles(jobs: list[ReadJob]) -> None:
-    """A warning for each circle, at the first of its jobs that suffers from it."""
+    """Add a warning for each cycle, at the first of its jobs."""
     by_source: dict[str, list[ReadJob]] = {}
     for read in jobs:
         by_source.setdefault(read.source, []).append(read)
     numbers = {read.job.name: number for number, read in enumerate(jobs)}
     done: set[str] = set()
     for read in jobs:
-        # Each job waits for one other at most: a chain ends, meets what was looked at before, or bites its own tail.
+        # Each job waits for at most one other job: a chain ends, or reaches a job that is in `done` or in the chain.
         chain: list[ReadJob] = []
         at: ReadJob | None = read
         while at is not None and at.job.name not in done:
@@ -34,7 +34,7 @@ def warn_about_cycles(jobs: list[ReadJob]) -> None:
 
 
 def _awaited(read: ReadJob, by_source: dict[str, list[ReadJob]]) -> ReadJob | None:
-    """The job on whose run or stop this one's start depends; None if it depends on either of several."""
+    """The job whose run or stop this job waits for; None if it waits for any of several jobs."""
     when = read.trigger.when
     if not read.trigger.checked or when.code in GLOBAL_EVENTS:
         return None
@@ -44,21 +44,23 @@ def _awaited(read: ReadJob, by_source: dict[str, list[ReadJob]]) -> ReadJob | No
     return others[0] if len(others) == 1 and when.code in _OF_A_RUN + _OF_A_STOP else None
 
 
-def _warn(circle: list[ReadJob], numbers: dict[str, int]) -> None:
-    on_runs = [read for read in circle if read.trigger.when.code in _OF_A_RUN]
-    first = min(on_runs or circle, key=lambda read: numbers[read.job.name])
-    start = circle.index(first)
-    others = [read.job.name for read in (*circle[start + 1 :], *circle[:start], first)]
+def _warn(cycle: list[ReadJob], numbers: dict[str, int]) -> None:
+    on_runs = [read for read in cycle if read.trigger.when.code in _OF_A_RUN]
+    first = min(on_runs or cycle, key=lambda read: numbers[read.job.name])
+    start = cycle.index(first)
+    others = [read.job.name for read in (*cycle[start + 1 :], *cycle[:start], first)]
     fields = first.trigger.fields
     if fields is None:
         return
-    if len(circle) == 1:
-        fields.warning("source", f"a job is never started by an event of its own, and this is one of '{others[0]}'")
+    if len(cycle) == 1:
+        fields.warning("source", f"the job never starts: it waits for an event of its own, '{others[0]}'")
     elif on_runs:
-        fields.warning("source", f"the job never starts: it waits for {_told(others)}")
+        fields.warning("source", f"the job never starts: it waits for {_chain_text(others)}")
     else:
-        fields.warning("source", f"a stop does not run the job: it waits for the end of {_told(others, 'the end of ')}")
+        fields.warning(
+            "source", f"a stop does not run the job: it waits for the end of {_chain_text(others, 'the end of ')}"
+        )
 
 
-def _told(names: list[str], of: str = "") -> str:
+def _chain_text(names: list[str], of: str = "") -> str:
     return f", which waits for {of}".join(f"'{name}'" for name in names)

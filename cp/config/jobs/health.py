@@ -1,4 +1,4 @@
-"""`health` of a job: the check that is repeated, and the heartbeat that it allows."""
+"""`health` of a job: the repeated check, and the heartbeat after a successful one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _KEYS = ("exec", "interval", "ttl", "timeout", "failures", "logging")
 
 
 def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
-    """The health check of a job, and the seconds for which a passed one counts; None and 0 without `health`.
+    """The health check of a job, and the seconds for which a successful one counts; None and 0 without `health`.
 
-    Beyond what ContainerPilot 3 knew there is `failures`: so many failed checks in a row are reported as critical,
-    instead of letting the time to live run out.
+    ContainerPilot 3 does not have `failures`: after that number of failed checks in a row the service is reported as
+    critical, instead of waiting for the end of its time to live.
     """
     fields = job.object("health", _KEYS)
     if fields is None:
@@ -52,6 +52,6 @@ def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
 
 
 def is_raw(fields: Fields) -> bool:
-    """`logging.raw` of a job or of its check: the output goes past the log."""
+    """`logging.raw` of a job or of its check: whether its output bypasses the log."""
     logging = fields.object("logging", ("raw",))
     return logging is not None and logging.boolean("raw")

@@ -1,4 +1,4 @@
-"""`jobs`: each of them as a job of the plan."""
+"""`jobs`: compiles each to a job of the plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.config.host_info import HostInfo
     from cp.config.jobs.triggers import ReadTrigger
 
-TELEMETRY_JOB = "containerpilot"  # the name under which telemetry is a job; whoever has it is always healthy
+TELEMETRY_JOB = "containerpilot"  # the name of the job for telemetry; a job with this name is always healthy
 
 _KEYS = (
     "name",
@@ -41,8 +41,8 @@ TELEMETRY_HEARTBEAT, TELEMETRY_TTL = 5.0, 15  # seconds
 
 
 class ReadJob:
-    """A job as it was read: the `job` of the plan, the object that it comes from, its trigger, and the source of its
-    events, which is its name there."""
+    """The job of the plan, the object of the configuration, the trigger, and the source of the job's events, which is
+    its name in the configuration."""
 
     __slots__ = ("fields", "job", "source", "trigger")
 
@@ -56,8 +56,8 @@ class ReadJob:
 def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
     """The jobs in their order.
 
-    Beyond what ContainerPilot 3 knew there is `main`: when this job completes, everything is stopped, and its exit
-    code is ContainerPilot's.
+    ContainerPilot 3 does not have `main`: when this job completes, everything is stopped, and ContainerPilot exits with
+    its exit code.
     """
     jobs = [_read_job(fields, host_info) for fields in root.objects("jobs", _KEYS)]
     waited_for = {read.trigger.when.source for read in jobs}
@@ -75,7 +75,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
     name = fields.string("name")
     if not name.strip():
         fields.error("name", "'name' must not be blank")
-    shown = name if name.isprintable() else repr(name)[1:-1]  # in messages, which are lines
+    shown = name if name.isprintable() else repr(name)[1:-1]  # a message is one line
     health, ttl = read_health(fields, shown)
     if health is None and fields.integer("port"):
         if name == TELEMETRY_JOB:
@@ -124,8 +124,8 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
 
 
 def _warn_of_no_process(read: ReadJob, waited_for: set[str]) -> None:
-    """What has no effect in a job without a command, and a job that does nothing at all: no process, no health, no
-    registration, no event that another job waits for."""
+    """Warn about keys without effect in a job without a command, and about a job that does nothing: no process, no
+    health, no registration, no event that another job waits for."""
     fields = read.fields
     for key in ("restarts", "timeout"):
         if fields.has(key):
@@ -138,7 +138,7 @@ def _warn_of_no_process(read: ReadJob, waited_for: set[str]) -> None:
 
 
 def _timeout(fields: Fields, name: str, trigger: ReadTrigger) -> tuple[float | None, str]:
-    """Seconds that one run may take, and their text; a periodic job is done when the next run is due."""
+    """The time limit of one run in seconds, and its text. The default of a periodic job is its interval."""
     text = fields.string("timeout")
     limit = fields.duration("timeout", f"unable to parse job[{name}].timeout '{text}': ")
     if limit is None:

@@ -1,4 +1,4 @@
-"""`restarts` of a job: how often it is started again."""
+"""`restarts` of a job: the number of times that it is restarted."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
 
-_DIGITS = 9  # so many restarts are for ever
+_DIGITS = 9  # the longest accepted number of restarts
 
 
 def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | None:
-    """The number of restarts; None for no limit. `default` counts if there is nothing about it."""
+    """The number of restarts; None for no limit. `default` is for a job without the key."""
     value = fields.value("restarts")
     if value is None:
         return default
@@ -42,6 +42,6 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
 
 
 def refuse_unlimited_each(fields: Fields, name: str) -> None:
-    """Each event would start one more process that never ends for good."""
+    """Refuse `unlimited` for a job with `each`: every event would start one more process that is restarted forever."""
     why = "may not be used when 'job.when.each' is set because it may result in infinite processes"
     fields.error("restarts", f"job[{name}].restarts field 'unlimited' invalid: {why}")

@@ -1,4 +1,4 @@
-"""What the process of a job reads, and which of its exit codes are no failure."""
+"""The standard input of a job's process, and its exit codes that count as success."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ RUN_KEYS = ("stdin", "successExitCodes")
 
 
 def read_stdin(fields: Fields, *, main: bool) -> str:
-    """The standard input as the plan has it: INHERIT, the default of the main job; a path; or nothing, for `"null"`."""
+    """The standard input for the plan: INHERIT, the default of the main job; a path; or "" for `"null"`."""
     if main and fields.is_null("stdin"):
-        fields.warning("stdin", 'null is the same as no `stdin`: write "null" if the main job must not read our input')
+        why = 'null is the same as no `stdin`: write "null" if the main job must not read ContainerPilot\'s input'
+        fields.warning("stdin", why)
     if not _has_effect(fields, "stdin"):
         return INHERIT if main else ""
     value = fields.string("stdin")
@@ -33,25 +34,26 @@ def read_stdin(fields: Fields, *, main: bool) -> str:
 
 
 def read_success_codes(fields: Fields) -> tuple[int, ...]:
-    """The exit codes besides 0 that are no failure, as a shell has them: 143 is also a death by SIGTERM."""
+    """The exit codes besides 0 that count as success, as in a shell: 143 is also a death by SIGTERM."""
     codes = fields.integers("successExitCodes", 0, 255)
     return tuple(sorted(set(codes))) if _has_effect(fields, "successExitCodes") else ()
 
 
 def refuse_two_readers(jobs: list[tuple[Job, Fields]]) -> None:
-    """Of two processes that read one stream, each gets a part of it by chance."""
+    """Refuse two jobs that read the same stream: each of them would get a random part."""
     readers = [(job, fields) for job, fields in jobs if job.stdin == INHERIT]
     for job, fields in readers[1:]:
         first, second = readers[0][0], job
         hint = f": give '{(first if first.main else second).name}' the `stdin` \"null\""
-        other = f"'{first.name}' reads our standard input already" + (", as the main job does" if first.main else "")
+        other = f"'{first.name}' reads ContainerPilot's standard input already"
+        other += ", as the main job does" if first.main else ""
         if second.main and not fields.has("stdin"):
-            other = f"the main job reads our standard input, and '{first.name}' does, too"
+            other = f"the main job reads ContainerPilot's standard input, and '{first.name}' does, too"
         fields.error("stdin", f"{other}, and only one job can{hint}")
 
 
 def _has_effect(fields: Fields, key: str) -> bool:
-    """Whether the key is there, and a command that it is about."""
+    """Whether the key is present, and the command to which it applies."""
     if not fields.has(key):
         return False
     if not fields.has("exec"):

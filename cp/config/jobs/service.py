@@ -1,4 +1,4 @@
-"""What the catalogue is told about a job with a `port`."""
+"""The registration of a job with a `port` in the catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERFACES = ("eth0:inet", "inet")
 ON_DEFAULT_INTERFACES = (
-    'The default is eth0, else any interface with an IPv4 address but lo; name another, such as "interfaces": ["lo"].'
+    'The default is eth0, otherwise any interface with IPv4 except lo: name another, such as "interfaces": ["lo"].'
 )
 
 _CONSUL_KEYS = ("enableTagOverride", "deregisterCriticalServiceAfter")
@@ -27,7 +27,7 @@ _LONGEST_ID = 200
 
 
 def check_service_name(fields: Fields, name: str) -> None:
-    """An error if a catalogue cannot carry the `name`."""
+    """Add an error if a catalogue does not accept the `name`."""
     if not name.strip():
         fields.error("name", "'name' must not be blank")
     elif not is_service_name(name):
@@ -35,7 +35,7 @@ def check_service_name(fields: Fields, name: str) -> None:
 
 
 def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Service | None:
-    """The service that a job is advertised as; None if it has no `port`. `ttl` is that of its health check."""
+    """The service of a job; None if it has no `port`. `ttl` is that of its health check."""
     port = fields.integer("port")
     consul = fields.object("consul", _CONSUL_KEYS)
     override = consul.boolean("enableTagOverride") if consul is not None else False
@@ -81,8 +81,7 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
 
 
 def _id(fields: Fields) -> str:
-    """The id that the configuration gives the instance; empty for the usual one. Its characters are safe in a path of
-    every catalogue."""
+    """The id in the configuration; empty for the default one. Its characters are safe in a path of every catalogue."""
     id = fields.string("id")
     if not id:
         if fields.has("id"):
@@ -95,9 +94,10 @@ def _id(fields: Fields) -> str:
 
 
 def refuse_equal_ids(jobs: Iterable[tuple[Job, Fields | None]]) -> None:
-    """A catalogue has one entry for an id. Usual ids differ; one from the configuration may be that of another job.
+    """Refuse an id from the configuration that another job has: a catalogue has one entry for an id. Default ids
+    differ.
 
-    Fields are None for the job of telemetry, which has the usual id.
+    The fields are None for the job of telemetry, which has the default id.
     """
     of_jobs = [(job.service.id, job.name, fields) for job, fields in jobs if job.service is not None]
     names: dict[str, list[str]] = {}

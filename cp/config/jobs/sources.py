@@ -1,4 +1,4 @@
-"""Who sends which events: a job must wait for something that can happen."""
+"""The events of each source, and the check that a job waits for an event that can happen."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from cp.config.jobs.job import ReadJob
     from cp.plan import Job, Watch, When
 
-_COMPARISONS = 5_000  # of names, for hints; more would keep the reader of a huge file waiting
+_COMPARISONS = 5_000  # comparisons of names for suggestions; more would take too long for a huge file
 _EXITS = ("exitSuccess", "exitFailed")
 _STATUSES = ("healthy", "unhealthy")
-_COME_OF = {
+_NEEDED = {
     "exitSuccess": "exec",
     "exitFailed": "exec",
     "healthy": "health.exec",
@@ -24,8 +24,8 @@ _COME_OF = {
 
 
 def check_sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) -> None:
-    """An error for each trigger whose source is not there, a warning for each event that its source never sends, and
-    for each source that is named without an event: ContainerPilot 3 accepted that, and never started the job."""
+    """Check the triggers: a missing source is an error; an event that its source never publishes, and a source without
+    an event, are warnings, because ContainerPilot 3 accepted them and never started the job."""
     sources = _sources(jobs, watches, has_telemetry=has_telemetry)
     names = {read.source for read in jobs}
     missing = 0
@@ -65,7 +65,7 @@ def _sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) 
     for read in jobs:
         name = read.source
         if not name:
-            continue  # an error by itself
+            continue  # this is an error already
         if name in others:
             read.fields.warning("name", f"'{name}' is the source of other events too: give the job another name")
         sources[name] = (
@@ -95,8 +95,8 @@ def _check_error(fields: Fields, when: When, sources: dict[str, tuple[str, ...]]
     if when.source in sources:
         fields.warning(
             "source",
-            f"the source of an `error` is its text, such as '{when.source}: exit status 1', so this one never comes: "
-            "`exitFailed` has the job as its source",
+            f"the source of an `error` is its text, such as '{when.source}: exit status 1', so this event never "
+            "happens: `exitFailed` has the job as its source",
         )
 
 
@@ -114,9 +114,9 @@ def _no_such_source(source: str, sources: dict[str, tuple[str, ...]], jobs: set[
 
 def _never_sent(when: When, sources: dict[str, tuple[str, ...]]) -> str:
     events = [event for event in sources[when.source] if event != SIGNAL_EVENT]
-    hint = f" (a job with `{_COME_OF[when.code]}` would)" if when.code in _COME_OF and "stopped" in events else ""
+    hint = f" (a job with `{_NEEDED[when.code]}` would)" if when.code in _NEEDED and "stopped" in events else ""
     for other in (f"watch.{when.source}", when.source.partition(".")[2]):
-        if when.code in sources.get(other, ()):  # the job is meant, not its check; or the watch, not a job
+        if when.code in sources.get(other, ()):  # the user meant the job, not its check; or the watch, not a job
             hint = f" (did you mean '{other}'?)"
     what = f"sends only {', '.join(events)}" if events else "is a signal"
     return f"'{when.source}' never sends `{when.code}`{hint}: it {what}"

@@ -1,4 +1,4 @@
-"""`telemetry` of the jobs dialect: the metrics that it defines, and the job `containerpilot` that stands for it."""
+"""`telemetry` of the jobs dialect: its metrics, and the job `containerpilot` that represents it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _METRIC_KEYS = (*NAME_PARTS, "help", "type")
 
 
 def read_telemetry(root: Fields, host_info: HostInfo, *, has_catalog: bool) -> ReadTelemetry | None:
-    """`telemetry`; None without it. With a catalogue it is told to that, too."""
+    """Read `telemetry`; None without it. With a catalogue, its service is registered, too."""
     fields = root.object("telemetry", _KEYS)
     if fields is None:
         return None
@@ -55,7 +55,7 @@ def read_telemetry(root: Fields, host_info: HostInfo, *, has_catalog: bool) -> R
 
 
 def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
-    """The metrics; of one name the last counts."""
+    """The metrics. If a name repeats, the last one counts."""
     metrics: dict[str, Metric] = {}
     paths: dict[str, str] = {}
     for metric in fields.objects("metrics", _METRIC_KEYS):
@@ -67,7 +67,7 @@ def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
             metric.error("name", f'"{name}" is not a valid metric name: {NAME_RULE}')
         elif name in paths:
             metric.warning("name", f"replaces the metric {name} of {paths[name]}: keep one of them")
-        joined = "_".join(map(metric.string, NAME_PARTS))  # what ContainerPilot 3 wanted of those who send values
+        joined = "_".join(map(metric.string, NAME_PARTS))  # ContainerPilot 3 requires this name from its clients
         metrics[name] = Metric(
             name=name,
             kind=one_of(kind, KINDS) or GAUGE,

@@ -1,4 +1,4 @@
-"""`when` of a job: the event that starts it, or its rhythm."""
+"""`when` of a job: the event that starts it, or its interval."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _AT_START = When(code="startup", source=GLOBAL)
 
 
 class ReadTrigger:
-    """What was read: `when`, and the object it was read from, if there is one.
+    """`when` for the plan, and the object of the configuration, if there is one.
 
-    `interval` is the rhythm as it was written, empty if there is none; `checked` says that the source is to be there;
-    `eventless` is a source that was named without an event, and starts nothing.
+    `interval` is the text of the interval, empty without one; `checked`: the source must exist; `eventless` is a source
+    without an event, which starts nothing.
     """
 
     __slots__ = ("checked", "eventless", "fields", "interval", "when")
@@ -55,7 +55,7 @@ class ReadTrigger:
 
 
 def read_trigger(job: Fields, name: str) -> ReadTrigger:
-    """What starts a job; without a word about it the start of ContainerPilot does, once."""
+    """The trigger of a job. The default is the start of ContainerPilot, once."""
     fields = job.object("when", _KEYS)
     if fields is None:
         return ReadTrigger(_AT_START)
@@ -80,7 +80,7 @@ def _warn_of_nothing(fields: Fields) -> None:
 
 
 def without_event(fields: Fields) -> str:
-    """The warning about a `when` that starts nothing, with the templates that left a key of it empty."""
+    """The warning about a `when` without an event, with the template actions that left its keys empty."""
     empty = [key for key in ("interval", "once", "each", "source") if fields.has(key) and not fields.string(key)]
     why = "; ".join(filter(None, (fields.problems.origin(fields.place(key)) for key in empty)))
     return (
@@ -132,7 +132,7 @@ def _on_event(fields: Fields, name: str, key: str, source: str) -> ReadTrigger:
         timeout=_timeout(fields, name),
     )
     if when.timeout is not None and event in ("stopping", "stopped"):
-        # ContainerPilot 3 let the time run out without effect; otherwise the hook would be gone when it is needed.
+        # In ContainerPilot 3 this timeout has no effect. Without this rule the hook would be gone when it is needed.
         fields.warning("timeout", f"has no effect: a job on `{event}` waits until a stop, however late that is")
         when = when.replace(timeout=None)
     return ReadTrigger(when, fields, checked=True)

@@ -1,4 +1,4 @@
-"""`watches`: other services whose instances are followed in the catalogue."""
+"""`watches`: other services whose instances are watched in the catalogue."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _KEYS = ("name", "interval", "tag", "dc", "mode")
 
 
 def read_watches(root: Fields) -> list[Watch]:
-    """The watches. Those of one name, though of another tag or datacenter, share the source of their events.
+    """The watches. Watches of the same name, with other tags or datacenters, share the source of their events.
 
-    Beyond what ContainerPilot 3 knew there is `mode`: `"poll"` looks every `interval` seconds and at no other time;
-    `"push"`, the default, has the catalogue tell of changes where it can.
+    ContainerPilot 3 does not have `mode`: `"poll"` queries only every `interval` seconds; with `"push"`, the default,
+    the catalogue reports changes if it can.
     """
     watches: list[Watch] = []
     paths: dict[tuple[str, str, str], str] = {}

@@ -1,1 +1,1 @@
-"""JSON5: text becomes values that know their place."""
+"""JSON5: parses text into values with their places."""

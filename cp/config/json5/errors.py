@@ -1,13 +1,13 @@
-"""What is wrong with a JSON5 text, and where: the report that people read."""
+"""Syntax errors of JSON5, and the report about them for people."""
 
 from __future__ import annotations
 
-EXCERPT = 200  # characters of a line that are shown
+EXCERPT = 200  # characters of a line in an excerpt
 
 
 class JsonError(Exception):
-    """The text is not JSON5, from offset `at` on. `str()` has the reason, an excerpt with a pointer, and hints, on
-    several lines."""
+    """The text is not JSON5 from offset `at` on. `str()` has several lines: the reason, an excerpt with a pointer, and
+    hints."""
 
     def __init__(self, text: str, at: int, reason: str, hints: tuple[str, ...] = ()) -> None:
         self.at = at
@@ -17,13 +17,13 @@ class JsonError(Exception):
         super().__init__(self.report(text, hints))
 
     def report(self, text: str, hints: tuple[str, ...]) -> str:
-        """What `str()` has, with other hints, and an excerpt of the text in which secrets may be starred out."""
+        """The text of `str()` with other hints. `text` may have its secrets replaced, with the same length."""
         from cp.config.json5.excerpts import without_secrets
 
         lines = [f"Parse error at line:col [{self.line}:{self.column}]: {self.reason}"]
         source = without_secrets(text).split("\n")
         shown = range(max(self.line - 1, 1), self.line + 1)
-        # Of a long line only what is around the place.
+        # Only the part of a long line around the place.
         start = max(0, self.column - EXCERPT // 2) if len(source[self.line - 1]) > EXCERPT else 0
         lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in shown]
         lines.append("-" * (7 + self.column - start - 1) + "^")
@@ -31,14 +31,14 @@ class JsonError(Exception):
 
 
 def place(text: str, at: int) -> tuple[int, int]:
-    """Line and column of an offset, both counted from 1, in characters; offset -1 (nothing there at all) is 1:0."""
+    """Line and column of an offset, in characters from 1. Offset -1, for an empty text, is 1:0."""
     if at < 0:
         return 1, 0
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 
 def quoted(character: str) -> str:
-    """A character as error messages show it: in single quotes, escaped if it cannot be printed."""
+    """Quote a character for an error message: in single quotes, and escaped if it is not printable."""
     if character == "'":
         return "'\\''"
     if character.isprintable():

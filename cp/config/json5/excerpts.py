@@ -1,14 +1,14 @@
-"""What may be shown of a JSON5 text that is wrong. Imported when one is."""
+"""Removes secrets from a JSON5 text before an excerpt of it is shown. Imported for a syntax error."""
 
 from __future__ import annotations
 
-_ENDS = " \t\r\n\"',/:"  # characters that neither a name nor a password in a URL has
+_ENDS = " \t\r\n\"',/:"  # characters that are not in the user or the password of a URL
 
 
 def without_secrets(text: str) -> str:
-    """The text with the values of tokens and passwords starred out, as long as before: an excerpt ends up in logs."""
+    """Replace the values of tokens and passwords by stars of the same length, because excerpts go into logs."""
     lower = text.lower()
-    if len(lower) != len(text):  # a few letters change length: then places would not fit
+    if len(lower) != len(text):  # the lower case of a few letters has another length, which would shift offsets
         lower = text
     pieces: list[str] = []
     done = 0
@@ -20,7 +20,8 @@ def without_secrets(text: str) -> str:
 
 
 def _secrets(text: str) -> list[tuple[int, int]]:
-    """Where the values of `token: …`, `"password": "…"`, `token=…` lie, and the password of `user:password@host`."""
+    """The positions of the values of `token: …`, `"password": "…"`, `token=…`, and of the password in
+    `user:pw@host`."""
     found: list[tuple[int, int]] = []
     at = text.find("@")
     while at >= 0:
@@ -29,7 +30,7 @@ def _secrets(text: str) -> list[tuple[int, int]]:
             start -= 1
         while end < len(text) and text[end] not in _ENDS:
             end += 1
-        last = text.rfind("@", start, end)  # a password may have others in it
+        last = text.rfind("@", start, end)  # a password may contain @
         if start < last and text[start - 1 : start] == ":" and text[start - 2 : start - 1] not in ("", " ", '"', "'"):
             found.append((start, last))
         at = text.find("@", end)

@@ -1,9 +1,9 @@
-"""JSON5: text becomes values that know where they stand, so that every later complaint has its place.
+"""Parses JSON5 into values that know their positions, so that every later error has a place.
 
-What is read is a superset of JSON (RFC 7159) and of what ContainerPilot 3 took for JSON5: comments, one trailing
-comma, keys without quotes, single quotes, `+1`, `.5`, `5.`, hexadecimal, `Infinity`, `NaN`, escapes such as `\\x41`.
-A missing comma stays an error, and so does an escape that means nothing (`\\d`), since dropping its backslash would
-change a pattern silently. Of a repeated key the last one counts.
+The language is a superset of JSON (RFC 7159) and of the JSON5 of ContainerPilot 3: comments, one trailing comma, keys
+without quotes, single quotes, `+1`, `.5`, `5.`, hexadecimal, `Infinity`, `NaN`, escapes such as `\\x41`. A missing
+comma is an error. An unknown escape (`\\d`) is an error, too, because dropping its backslash would silently change a
+pattern. If a key repeats, the last one counts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NO_KEYS: dict[str, int] = {}
 
 
 class Value:
-    """A value and the offset of its first character; an object also knows the offsets of its keys."""
+    """A value and the offset of its first character. An object also has the offsets of its keys."""
 
     __slots__ = ("at", "data", "keys")
 
@@ -36,7 +36,7 @@ class Value:
 
 
 def kind(value: Value) -> str:
-    """What a value is, with its article."""
+    """The type of a value, with its article."""
     data = value.data
     if data is None:
         return "null"
@@ -50,7 +50,7 @@ def kind(value: Value) -> str:
 
 
 class Document:
-    """A parsed text. `repeated` are keys that come again, and offsets; `relaxed` is what strict JSON refuses first."""
+    """A parsed text. `repeated`: repeated keys and their offsets; `relaxed`: the first part that is not strict JSON."""
 
     __slots__ = ("relaxed", "repeated", "root", "text")
 
@@ -66,7 +66,7 @@ class Document:
 
 
 def parse(text: str) -> Document:
-    """Read a whole text; JsonError where that cannot be."""
+    """Parse a whole text. Raises JsonError."""
     parser = Parser(text)
     root = parser.value(parser.skip(VALUE))
     parser.skip(AFTER_DOCUMENT)
@@ -76,7 +76,7 @@ def parse(text: str) -> Document:
 
 
 class Parser(Scanner):
-    """Recursive descent, as deep as MAX_DEPTH."""
+    """A recursive descent parser, up to MAX_DEPTH levels."""
 
     __slots__ = ("repeated",)
 
@@ -85,7 +85,7 @@ class Parser(Scanner):
         self.repeated: list[tuple[str, int]] = []
 
     def value(self, character: str) -> Value:
-        """The value that begins at `at` with this character."""
+        """Parse the value that begins at `at` with this character."""
         at = self.at
         if character == '"':
             return Value(self.string('"'), at)
@@ -110,7 +110,7 @@ class Parser(Scanner):
         return self.refused(VALUE, *self._hint_for_word())
 
     def _hint_for_word(self) -> tuple[str, ...]:
-        """What a word without quotes was meant to be."""
+        """A hint for a word without quotes."""
         end = self.at
         while end < self.end and (self.text[end].isalnum() or self.text[end] in "_-./:"):
             end += 1
@@ -118,7 +118,7 @@ class Parser(Scanner):
         constant = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}.get(word.lower())
         if constant:
             return (f"Write {constant}.",)
-        return ("A string stands in double quotes.",) if word else ()
+        return ("Write a string in double quotes.",) if word else ()
 
     def _literal(self, first: str) -> bool | None:
         word, value = _LITERALS[first]
@@ -141,9 +141,9 @@ class Parser(Scanner):
             if key in members:
                 self.repeated.append((key, key_at))
             keys[key] = key_at
-            # Mostly nothing stands before a colon or a comma; not to look for it halves the time of all this.
+            # Usually the colon or the comma follows directly. Checking that first halves the time of parsing.
             if text[self.at] != ":" and self.skip(AFTER_KEY) != ":":
-                raise self.refused(AFTER_KEY, "A colon stands between a key and its value.")
+                raise self.refused(AFTER_KEY, "Write a colon between a key and its value.")
             self.at += 1
             character = self.skip(VALUE)
             at = self.at
@@ -182,7 +182,7 @@ class Parser(Scanner):
         return Value(elements, start)
 
     def enter(self) -> int:
-        """Go into the object or array that begins at `at`; where that is."""
+        """Enter the object or array that begins at `at`. Return its offset."""
         if len(self.open) >= MAX_DEPTH:
             raise self.refused_because(self.at, f"objects and arrays are nested deeper than {MAX_DEPTH} levels")
         self.open.append(self.at)
@@ -196,13 +196,13 @@ class Parser(Scanner):
     def _hint_after_value(self) -> str:
         here, before = self.text[self.at], self.text[self.at - 1]
         if before in "0123456789" and here.isalpha():
-            return 'A number with a unit is a string and stands in double quotes, such as "10s".'
+            return 'Write a number with a unit as a string in double quotes, such as "10s".'
         if here in "]}":
             return f"It does not close the {self.text[self.open[-1]]} that is open."
         return "Is a comma missing before it?"
 
     def key(self, character: str) -> str:
-        """A key that is not in double quotes."""
+        """Parse a key that is not in double quotes."""
         if character == "'":
             self.relax("single quotes", KEY)
             return self.string("'")
@@ -214,5 +214,5 @@ class Parser(Scanner):
         while text[self.at].isalnum() or text[self.at] in "_$":
             self.at += 1
         if text[self.at] == "-":
-            raise self.refused(AFTER_KEY, "A key with a dash stands in double quotes.")
+            raise self.refused(AFTER_KEY, "Write a key with a dash in double quotes.")
         return text[start : self.at]

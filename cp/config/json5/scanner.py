@@ -1,10 +1,10 @@
-"""The letters of JSON5: blanks, comments, strings and numbers."""
+"""The tokens of JSON5: white space, comments, strings and numbers."""
 
 from __future__ import annotations
 
 from cp.config.json5.errors import JsonError, place, quoted
 
-# What the parser expected, in the words of Go's parser, which users find in search engines.
+# What the parser expected, in the words of Go's parser, which users find with search engines.
 VALUE = "looking for beginning of value"
 KEY = "looking for beginning of object key string"
 AFTER_KEY = "after object key"
@@ -15,7 +15,7 @@ _IN_STRING = "in string literal"
 _IN_ESCAPE = "in string escape code"
 _IN_NUMBER = "in numeric literal"
 
-_LONGEST_NUMBER = 300  # characters: beyond that no double can hold it, and int() becomes slow
+_LONGEST_NUMBER = 300  # characters; a longer number does not fit into a double, and int() becomes slow
 
 _DIGITS = "0123456789"
 _HEX_DIGITS = "0123456789abcdefABCDEF"
@@ -29,7 +29,7 @@ _OTHER_ESCAPES = {"'": "'", "v": "\v", "0": "\0", "\n": "", "\r": "", "\u2028": 
 
 
 class Relaxed:
-    """What strict JSON refuses first: its offset, plain words, and what a strict parser says."""
+    """The first part that is not strict JSON: its offset, its description, and the error of a strict parser."""
 
     __slots__ = ("at", "reason", "what")
 
@@ -40,24 +40,24 @@ class Relaxed:
 
 
 class Scanner:
-    """`at` is the offset of the next character; `open` are the offsets of the brackets around it."""
+    """`at` is the offset of the next character; `open` has the offsets of the open brackets."""
 
     __slots__ = ("at", "end", "open", "relaxed", "text")
 
     def __init__(self, text: str) -> None:
-        self.text = text + "\0"  # a character that stops every loop: no bounds checks
+        self.text = text + "\0"  # ends every loop, so that no index needs a check
         self.end = len(text)
         self.at = 0
         self.open: list[int] = []
         self.relaxed: Relaxed | None = None
 
-    # -- complaints
+    # -- errors
 
     def refused(self, expected: str, *hints: str) -> JsonError:
-        """The character at `at` cannot stand there."""
+        """The error for a character that is not allowed at `at`."""
         if self.at < self.end:
             if self.text[self.at] == "#":
-                hints = (*hints, "A comment begins with //, or stands between /* and */.")
+                hints = (*hints, "A comment begins with //, or is between /* and */.")
             return self.refused_because(self.at, f"invalid character {quoted(self.text[self.at])} {expected}", *hints)
         if self.open:
             line, column = place(self.text, self.open[-1])
@@ -67,28 +67,28 @@ class Scanner:
         return self.refused_because(last if last >= 0 else self.end - 1, "unexpected end of JSON input", *hints)
 
     def refused_because(self, at: int, reason: str, *hints: str) -> JsonError:
-        """A complaint about the text from offset `at` on."""
+        """An error at offset `at`."""
         return JsonError(self.text[: self.end], at, reason, hints)
 
     def relax(self, what: str, expected: str, at: int = -1) -> None:
-        """Remember, if it is the first, that strict JSON refuses the character at `at`."""
+        """Remember the character at `at` if it is the first one that strict JSON refuses."""
         if self.relaxed is None:
             at = at if at >= 0 else self.at
             end = at >= self.end
             reason = "unexpected end of JSON input" if end else f"invalid character {quoted(self.text[at])} {expected}"
             self.relaxed = Relaxed(at, what, reason)
 
-    # -- blanks and comments
+    # -- white space and comments
 
     def skip(self, expected: str) -> str:
-        """Step over blanks and comments; the character that follows."""
+        """Skip white space and comments. Return the next character."""
         text = self.text
         at = self.at
         while True:
             character = text[at]
             if character in _BLANKS:
                 at += 1
-                if text[at] in _BLANKS:  # indentation: in one go
+                if text[at] in _BLANKS:  # indentation: skip it at once
                     run = text[at : at + 64]
                     at += len(run) - len(run.lstrip(_BLANKS))
             elif character == "/" or character in _OTHER_BLANKS:
@@ -101,7 +101,7 @@ class Scanner:
                 return character
 
     def _skip_unusual(self, expected: str) -> int:
-        """The offset behind a comment or a blank that only JSON5 has; -1 if there is none."""
+        """The offset after a comment or white space that only JSON5 has; -1 if there is none."""
         text = self.text
         at = self.at
         if text[at] != "/":
@@ -116,7 +116,7 @@ class Scanner:
             end = text.find("*/", at + 2)
             if end >= 0:
                 return end + 2
-            if expected == AFTER_DOCUMENT:  # ContainerPilot 3 lets it go at the very end
+            if expected == AFTER_DOCUMENT:  # ContainerPilot 3 accepts this at the end of the text
                 return self.end
             raise self.refused_because(at, "the comment that begins here is never closed", "Close it with */.")
         return -1
@@ -124,7 +124,7 @@ class Scanner:
     # -- strings
 
     def string(self, quote: str) -> str:
-        """The string that begins at `at`."""
+        """Parse the string that begins at `at`."""
         text = self.text
         start = self.at + 1
         end = text.find(quote, start)
@@ -135,7 +135,7 @@ class Scanner:
         return self._unusual_string(quote)
 
     def _unusual_string(self, quote: str) -> str:
-        """A string with escapes or control characters, or without an end."""
+        """Parse a string with escapes or control characters, or without an end."""
         text = self.text
         opened = self.at
         pieces: list[str] = []
@@ -152,7 +152,7 @@ class Scanner:
                 start = self.at
             elif character in "\n\r" or self.at >= self.end:
                 line, column = place(text, opened)
-                self.open.clear()  # the open string explains more than the open brackets
+                self.open.clear()  # the open string explains the error better than the open brackets
                 raise self.refused(
                     _IN_STRING, f"The string that begins at line {line}, column {column} has no closing {quote}"
                 )
@@ -162,7 +162,7 @@ class Scanner:
                 self.at += 1
 
     def _escape(self) -> str:
-        """What the escape at `at` means."""
+        """The character of the escape at `at`."""
         text = self.text
         self.at += 1
         character = text[self.at]
@@ -179,7 +179,7 @@ class Scanner:
             self.relax("an escape that JSON does not know", _IN_ESCAPE)
             self.at += 2 if text.startswith("\r\n", self.at) else 1
             return _OTHER_ESCAPES[character]
-        raise self.refused(_IN_ESCAPE, f"A backslash itself is written twice: \\\\{character}")
+        raise self.refused(_IN_ESCAPE, f"Write a backslash twice: \\\\{character}")
 
     def _unicode_escape(self) -> str:
         code = self._hex_digits(4)
@@ -193,7 +193,7 @@ class Scanner:
         return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
 
     def _hex_digits(self, count: int) -> int:
-        """The number behind the letter at `at`."""
+        """The number after the letter at `at`."""
         letter = self.text[self.at]
         self.at += 1
         start = self.at
@@ -206,7 +206,7 @@ class Scanner:
     # -- numbers
 
     def number(self) -> int | float:
-        """The number that begins at `at`."""
+        """Parse the number that begins at `at`."""
         text = self.text
         start = self.at
         sign = -1 if text[start] == "-" else 1
@@ -270,7 +270,7 @@ class Scanner:
         return int(self.text[start : self.at], 16)
 
     def _digits(self) -> int:
-        """Step over decimal digits; how many."""
+        """Skip decimal digits. Return their number."""
         start = self.at
         while self.text[self.at] in _DIGITS:
             self.at += 1

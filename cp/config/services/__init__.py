@@ -1,1 +1,1 @@
-"""The services dialect: the configurations of ContainerPilot 2."""
+"""The services dialect: configurations of ContainerPilot 2."""

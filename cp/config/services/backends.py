@@ -1,4 +1,4 @@
-"""`backends`: other services that are watched, and what is run when their instances change."""
+"""`backends`: other services that are watched, and the commands that run when their instances change."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _KEYS = ("name", "poll", "onChange", "timeout", "tag", "mode")
 def read_backends(root: Fields, scope: Scope) -> tuple[list[Watch], list[Job]]:
     """A watch and a job for each backend.
 
-    Beyond what ContainerPilot 2 knew there is `mode`: `"poll"` looks every `poll` seconds and at no other time;
-    `"push"`, the default, has the catalogue tell of changes where it can.
+    ContainerPilot 2 does not have `mode`: `"poll"` queries only every `poll` seconds; with `"push"`, the default, the
+    catalogue reports changes if it can.
     """
     watches: list[Watch] = []
     jobs: list[Job] = []
@@ -67,15 +67,15 @@ def _is_push(fields: Fields, name: str) -> bool:
 
 
 def _on_change(fields: Fields, scope: Scope, name: str, source: str) -> Job:
-    saying = f"Could not parse `onChange` in backend {name}: "
+    prefix = f"Could not parse `onChange` in backend {name}: "
     if not fields.has("onChange"):
         fields.error(
             "onChange", f"`onChange` is required in backend {name}: the command to run when its instances change"
         )
-    command = fields.command("onChange", saying)
-    limit = fields.duration("timeout", saying)
+    command = fields.command("onChange", prefix)
+    limit = fields.duration("timeout", prefix)
     if limit is not None and limit[0] < 0:
-        fields.error("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+        fields.error("timeout", f"{prefix}the timeout {limit[1]} is negative: leave it out for no limit")
     label = f"{name}.onChange"
     return Job(
         name=scope.unique(label),

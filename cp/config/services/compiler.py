@@ -1,4 +1,4 @@
-"""The services dialect: what the configurations of ContainerPilot 2 mean, as a Plan."""
+"""Compiles the services dialect, configurations of ContainerPilot 2, to a Plan."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def compile_services(
     addresses: Callable[[], list[Address]],
     version: str,
 ) -> Plan:
-    """The plan of a document; ConfigError if it has errors. `arguments` are the words of the application's command."""
+    """The plan of a document. Raises ConfigError with all its errors. `arguments` is the application's command."""
     root = Fields(problems, document.root, "", _KEYS)
     scope = Scope(start_event(root), HostInfo(hostname, addresses, version))
     _warn_about_json(document, problems)
     warn_about_repeated_keys(document, problems)
-    # ContainerPilot 2 knows API v2 only, and so do the readers of its keys, such as templates of confd.
+    # ContainerPilot 2 supports only API v2, and so do readers of its keys, such as templates of confd.
     catalog = read_catalog(root, environ, preferred_etcd_api="v2")
     control = read_control(root, announced=False)
     logging = read_logging(root, environ, default_format="plain", to_file=False)
@@ -93,10 +93,10 @@ def compile_services(
     if not arguments:
         problems.remark(
             "Unable to parse command arguments: received zero-length argument: no command follows on the command line, "
-            "so only hooks, checks, tasks and coprocesses run, until a stop is asked for",
+            "so only hooks, checks, tasks and coprocesses run, until a stop is requested",
         )
     app = app.replace(command=_render_arguments(arguments, {**environ, **dict(variables)}, problems) or None)
-    # In this order they start: coprocesses are there for the application, which comes last.
+    # They start in this order: the application comes last, so that it can use the coprocesses.
     found = (pre_start, *coprocesses, *on_changes, *services, *tasks, app, pre_stop, post_stop)
     in_order = tuple(job for job in found if job is not None)
     warn_about_unmasked_output(root, logging, in_order)
@@ -117,7 +117,7 @@ def compile_services(
 
 
 def _warn_about_json(document: Document, problems: Problems) -> None:
-    """ContainerPilot 2 read strict JSON: whoever shares a file with it should know what it would refuse."""
+    """Warn about JSON5: ContainerPilot 2 reads only strict JSON, and may share the file."""
     relaxed = document.relaxed
     if relaxed is not None:
         line, column = document.place(relaxed.at)
@@ -131,7 +131,7 @@ def _warn_about_json(document: Document, problems: Problems) -> None:
 
 
 def _need_catalog(root: Fields) -> None:
-    """Services and backends are of no use without a catalogue."""
+    """Add an error if services or backends have no catalogue."""
     if any(root.has(key) for key in CATALOG_KEYS):
         return
     for key in ("services", "backends"):
@@ -142,7 +142,7 @@ def _need_catalog(root: Fields) -> None:
 
 
 def _render_arguments(arguments: tuple[str, ...], environ: Mapping[str, str], problems: Problems) -> tuple[str, ...]:
-    """Each argument is a template of its own; if one fails, all stay as they are."""
+    """Render each argument as a template of its own. If one fails, all stay unchanged."""
     if not any("{{" in argument for argument in arguments):
         return arguments
     from cp.config.template import TemplateError, render

@@ -15,7 +15,7 @@ HOOK_KEYS = ("preStart", "onStart", "preStop", "postStop")
 
 
 def start_event(root: Fields) -> tuple[EventCode, str]:
-    """The event, as code and source, on which everything but preStart begins."""
+    """Code and source of the event that starts everything except preStart."""
     if root.has("preStart") or root.has("onStart"):
         return "exitSuccess", PRE_START
     return "startup", "global"
@@ -24,16 +24,16 @@ def start_event(root: Fields) -> tuple[EventCode, str]:
 def read_hooks(
     root: Fields, scope: Scope, arguments: tuple[str, ...]
 ) -> tuple[Job | None, Job, Job | None, Job | None]:
-    """preStart, the application, preStop and postStop; those that are not configured are None.
+    """preStart, the application, preStop and postStop. A hook that is not configured is None.
 
-    The application runs `arguments`; without any its job has no process, and ContainerPilot stays until told to stop.
+    The application runs `arguments`. Without any, its job has no process, and ContainerPilot runs until a stop.
     """
     pre_start = _pre_start(root)
     if root.has("onStart"):
         if root.has("preStart"):
-            root.warning("onStart", "deprecated, and of no effect beside preStart: take it out")
+            root.warning("onStart", "deprecated, and without effect beside preStart: remove it")
         else:
-            root.warning("onStart", "deprecated: it is called preStart now")
+            root.warning("onStart", "deprecated: use preStart")
     app = Job(
         name=scope.unique(APP),
         label=APP,
@@ -55,7 +55,7 @@ def read_hooks(
     for job in (pre_start, app, pre_stop, post_stop):
         if job is not None and job.command is not None:
             scope.variables.claim(job)
-    scope.unique(PRE_START)  # also if there is none: a service of this name must not be taken for it
+    scope.unique(PRE_START)  # even without the hook: a service of this name must not be mistaken for it
     return pre_start, app, pre_stop, post_stop
 
 
@@ -82,7 +82,7 @@ def _pre_start(root: Fields) -> Job | None:
 
 
 def _on_app(root: Fields, scope: Scope, name: str, code: EventCode, *, fatal: bool) -> Job | None:
-    """A hook that the application's end sets off."""
+    """A hook that starts when the application ends."""
     unique = scope.unique(name)
     command = _command(root, name)
     if command is None:

@@ -1,4 +1,4 @@
-"""`services`: what is announced in the catalogue while its health check passes."""
+"""`services`: registered in the catalogue while their health checks pass."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CONSUL_KEYS = ("enableTagOverride", "deregisterCriticalServiceAfter")
 
 
 def read_services(root: Fields, scope: Scope) -> list[Job]:
-    """One job without a process for each service.
+    """A job without a process for each service.
 
-    Beyond what ContainerPilot 2 knew there is `failures`: so many failed checks in a row are reported as critical,
-    instead of letting the time to live run out.
+    ContainerPilot 2 does not have `failures`: after that number of failed checks in a row the service is reported as
+    critical, instead of waiting for the end of its time to live.
     """
     jobs: list[Job] = []
     ids: dict[str, int] = {}
@@ -75,15 +75,15 @@ _NO_OBJECT = ": in this dialect `health` is the command itself, with `poll`, `tt
 
 
 def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
-    saying = f"Could not parse `health` in service {name}: "
-    command = fields.command("health", saying, of_object=_NO_OBJECT)
+    prefix = f"Could not parse `health` in service {name}: "
+    command = fields.command("health", prefix, of_object=_NO_OBJECT)
     if not fields.has("health") and fields.has("timeout"):
         fields.warning(
             "timeout", f"has no effect: service {name} has no `health` command, so `timeout` has nothing to limit"
         )
-    limit = fields.duration("timeout", saying) if fields.has("health") else None
+    limit = fields.duration("timeout", prefix) if fields.has("health") else None
     if limit is not None and limit[0] < 0:
-        fields.error("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+        fields.error("timeout", f"{prefix}the timeout {limit[1]} is negative: leave it out for no limit")
     failures = fields.integer("failures")
     if failures is not None and failures < 0:
         fields.error("failures", f"`failures` must be >= 0 in service {name}, but is {failures}")
@@ -101,6 +101,6 @@ def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
 
 
 def _deregister_after(inner: Fields, name: str) -> str:
-    saying = f"Could not parse consul `deregisterCriticalServiceAfter` in service {name}: "
-    limit = inner.duration("deregisterCriticalServiceAfter", saying, durations.parse_go)
+    prefix = f"Could not parse consul `deregisterCriticalServiceAfter` in service {name}: "
+    limit = inner.duration("deregisterCriticalServiceAfter", prefix, durations.parse_go)
     return "" if limit is None else limit[1]

@@ -1,4 +1,4 @@
-"""What the parts of a services configuration share while it is read."""
+"""The state that the parts of a services configuration share while it is compiled."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from cp.plan import EventCode
 
 _DEFAULT_INTERFACES = ("eth0:inet",)
-_ON_DEFAULT = 'The default is eth0; name another, such as "interfaces": ["inet"].'
+_ON_DEFAULT = 'The default is eth0: name another, such as "interfaces": ["inet"].'
 
 
 class Scope:
-    """`start` is the event (code and source) on which everything begins; `machine` is the one that this is for."""
+    """`start` has code and source of the event that starts everything; `host_info` is about this machine."""
 
     __slots__ = ("_at_start", "_names", "host_info", "start", "variables")
 
@@ -28,7 +28,7 @@ class Scope:
         self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
-        """The name, with `#2`, `#3`, … if it was given away before."""
+        """The name; with `#2`, `#3`, … if it is in use."""
         candidate, number = name, 1
         while candidate in self._names:
             number += 1
@@ -37,22 +37,22 @@ class Scope:
         return candidate
 
     def at_start(self, *, interval: float | None = None) -> When:
-        """The trigger of what begins at the start; with an interval, one interval later, and then again and again."""
+        """The trigger at the start; with an interval, one interval after the start and after each further interval."""
         if interval is None:
             return self._at_start
         code, source = self.start
         return When(code=code, source=source, interval=interval, delay=interval)
 
     def address(self, fields: Fields) -> str:
-        """The address that `interfaces` chooses; an error, and an empty text, if there is none."""
+        """The address that `interfaces` selects; an error and "" if none matches."""
         return self.host_info.address(fields, _DEFAULT_INTERFACES, _ON_DEFAULT)
 
 
 def read_name(fields: Fields, *, kind: str) -> str:
-    """The `name` of a service or a backend, `kind` being one of these words."""
+    """Read the `name` of a service or a backend; `kind` is one of these words."""
     name = fields.string("name")
     if not name.strip():
-        fields.error("name", f"`name` must not be blank: it is what the {kind} is called in the catalogue")
+        fields.error("name", f"`name` must not be blank: it is the name of the {kind} in the catalogue")
     elif not is_service_name(name):
         fields.warning(
             "name",

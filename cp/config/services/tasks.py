@@ -1,4 +1,4 @@
-"""`tasks`, run again and again, and `coprocesses`, kept running beside the application."""
+"""`tasks`, which run periodically, and `coprocesses`, which are kept running beside the application."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _COPROCESS_KEYS = ("name", "command", "restarts", "onExit")
 
 
 def read_tasks(root: Fields, scope: Scope) -> list[Job]:
-    """An interval job for each task."""
+    """A periodic job for each task."""
     return [_task(fields, scope) for fields in root.objects("tasks", _TASK_KEYS)]
 
 
 def read_coprocesses(root: Fields, scope: Scope) -> list[Job]:
     """A job with restarts for each coprocess.
 
-    Beyond what ContainerPilot 2 knew there is `onExit`: the signal for a coprocess when the application has ended.
-    The default is SIGKILL, as in ContainerPilot 2: a Consul agent that gets SIGTERM leaves its cluster and gives up its
-    sessions, and with them locks that must outlive a restart of the container.
+    ContainerPilot 2 does not have `onExit`: the signal for a coprocess when the application has exited. The default is
+    SIGKILL, as in ContainerPilot 2: a Consul agent that gets SIGTERM leaves its cluster and releases its sessions, and
+    with them locks that must survive a restart of the container.
     """
     return [_coprocess(fields, scope) for fields in root.objects("coprocesses", _COPROCESS_KEYS)]
 
@@ -41,7 +41,7 @@ def _task(fields: Fields, scope: Scope) -> Job:
     if given is None or given.data == "":
         fields.error(
             "frequency",
-            "Unable to parse frequency : time: invalid duration  (`frequency` is missing or empty: say how often the "
+            "Unable to parse frequency : time: invalid duration  (`frequency` is missing or empty: set how often the "
             'task runs, such as "30s")',
         )
     frequency = _at_least_a_millisecond(fields, "frequency", "frequency", "Frequency")
@@ -64,7 +64,7 @@ def _task(fields: Fields, scope: Scope) -> Job:
 def _at_least_a_millisecond(fields: Fields, key: str, small: str, capital: str) -> tuple[int, str] | None:
     limit = fields.duration(key, f"Unable to parse {small} {fields.string(key)}: ")
     if limit is not None and limit[0] < durations.MILLISECOND:
-        fields.error(key, f"{capital} {limit[1]} cannot be less that 1ms")  # sic: the words that tools look for
+        fields.error(key, f"{capital} {limit[1]} cannot be less that 1ms")  # sic: the words that tools search for
     return limit
 
 
@@ -86,7 +86,7 @@ def _coprocess(fields: Fields, scope: Scope) -> Job:
         killed_unasked=_is_killed(fields),
         log_fields=(("process", "coprocess"), ("coprocess", name)),
         failure_level="error",
-        # With a "=" in it (from the arguments of a command) it would be a variable of another name.
+        # A "=" in the name (from the arguments of a command) would end the name of the variable.
         pid_variables=() if "=" in upper else variables,
         keep_pid_variables=True,
         reload=REPLACE,
@@ -103,7 +103,7 @@ def _is_killed(fields: Fields) -> bool:
 
 
 def _restarts(fields: Fields) -> int | None:
-    """How often to start it again; None for ever."""
+    """The number of restarts; None for no limit."""
     value = fields.value("restarts")
     if value is None or value.data == "never":
         return 0

@@ -1,4 +1,4 @@
-"""`telemetry` of the services dialect: its sensors, and the service `containerpilot` that stands for it."""
+"""`telemetry` of the services dialect: its sensors, and the service `containerpilot` that represents it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _KEYS = ("port", "interfaces", "tags", "sensors", "servicename", "url", "ttl", "poll")
 _SENSOR_KEYS = (*NAME_PARTS, "help", "type", "check", "poll", "timeout")
-_DEFAULT_POLL = 10  # seconds between two values of a sensor that does not say
+_DEFAULT_POLL = 10  # seconds between two values of a sensor without `poll`
 
 
 def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catalog: bool) -> ReadTelemetry | None:
-    """`telemetry`; None without it. With a catalogue it is told to that, as one service more than `services`."""
+    """Read `telemetry`; None without it. With a catalogue it is registered, in addition to `services`."""
     fields = root.object("telemetry", _KEYS)
     if fields is None:
         return None
@@ -76,7 +76,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
 
 
 def _free_id(service_id: str, services: list[Job]) -> str:
-    """The id for one more service; with a number if one of these has it."""
+    """An id that none of these services has: with a number if necessary."""
     taken = {job.service.id for job in services if job.service is not None}
     free, number = service_id, 1
     while free in taken:
@@ -86,7 +86,7 @@ def _free_id(service_id: str, services: list[Job]) -> str:
 
 
 def _read_sensors(fields: Fields, scope: Scope) -> tuple[list[Metric], list[Job]]:
-    """The metrics and the jobs that feed them; of one name the last counts, as in ContainerPilot 2."""
+    """The metrics, and the jobs that produce their values. If a name repeats, the last one counts, as in version 2."""
     read: dict[str, tuple[Metric, Job]] = {}
     firsts: dict[str, Fields] = {}
     for sensor in fields.objects("sensors", _SENSOR_KEYS):
@@ -120,15 +120,15 @@ def _metric(sensor: Fields) -> Metric:
 
 
 def _sensor_job(sensor: Fields, scope: Scope, metric: Metric) -> Job:
-    """A periodic job; what it prints on its standard output is a value, and its standard error is ours."""
+    """A periodic job. Its standard output is a value of the metric, its standard error is ContainerPilot's."""
     name = sensor.string("name")
-    saying = f"could not parse check in sensor {name}: "
+    prefix = f"could not parse check in sensor {name}: "
     if not sensor.has("check"):
-        sensor.error("check", f"{saying}received zero-length argument: add the command that prints the value")
-    command = sensor.command("check", saying)
-    limit = sensor.duration("timeout", saying)
+        sensor.error("check", f"{prefix}received zero-length argument: add the command that prints the value")
+    command = sensor.command("check", prefix)
+    limit = sensor.duration("timeout", prefix)
     if limit is not None and limit[0] < 0:
-        sensor.error("timeout", f"{saying}the timeout {limit[1]} is negative: leave it out for no limit")
+        sensor.error("timeout", f"{prefix}the timeout {limit[1]} is negative: leave it out for no limit")
     label = f"{name}.sensor"
     return Job(
         name=label,
@@ -148,7 +148,7 @@ def _sensor_job(sensor: Fields, scope: Scope, metric: Metric) -> Job:
 
 
 def _poll(sensor: Fields) -> int:
-    """Seconds. A sensor without it was accepted, and brought ContainerPilot 2 down at its start."""
+    """The interval in seconds. ContainerPilot 2 accepted a sensor without it, and crashed at its start."""
     poll = sensor.integer("poll")
     if poll is not None and poll < 0:
         sensor.error("poll", f"must be at least 1 (seconds), but is {poll}")

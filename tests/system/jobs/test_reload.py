@@ -183,7 +183,7 @@ def test_pipe_in_the_place_of_the_configuration_is_not_waited_for(pilot: StartPi
     answer = started.ask("POST", "/v3/reload")
 
     assert answer.status == 422
-    assert "config.json: it was a file, and is none any more" in answer.json["error"]
+    assert "config.json: it is not a regular file any more" in answer.json["error"]
     assert started.stop() == 0
 
 

@@ -131,7 +131,7 @@ def test_a_user_that_is_none_is_told_with_its_place_and_nothing_starts(pilot: St
     started = pilot(f'{{control: {{socket: "{place}",\n  users: ["no-such-user"]}}, jobs: []}}')
 
     assert started.wait_exit() == 1
-    assert 'config.json:2:11: control.users[0]: there is no user "no-such-user" here' in started.output()
+    assert 'config.json:2:11: control.users[0]: cannot find the user "no-such-user"' in started.output()
 
 
 def test_a_thousand_connections_of_strangers_hold_up_nobody(pilot: StartPilot, place: Path) -> None:

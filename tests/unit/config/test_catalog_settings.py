@@ -165,7 +165,7 @@ def test_what_is_wrong_inside_is_named(json: str, error: str) -> None:
             "consul: the address ends in a path of Consul's own, which ContainerPilot adds itself",
         ),
         ('"http://c:1/consul/ui"', {}, "consul: the address ends in a path of Consul's own"),
-        ('{"address": "http://c:1", "scheme": "https"}', {}, "begins with http://, but TLS is wanted: https is used"),
+        ('{"address": "http://c:1", "scheme": "https"}', {}, "begins with http://, but TLS is enabled: https is used"),
         ('""', {"CONSUL_HTTP_ADDR": "http://c:1", "CONSUL_HTTP_SSL": "1"}, "the address (in the environment variable"),
         ('""', {"CONSUL_HTTP_ADDR": "c"}, "the address (in the environment variable CONSUL_HTTP_ADDR) names no port"),
     ],
@@ -214,7 +214,7 @@ def test_tls_that_is_wanted_is_not_undone_by_an_address() -> None:
         ('":8500"', "f:1:12: consul", "':8500': the host is missing (is a variable empty?); expected host:port, "),
         ('"http://"', "f:1:12: consul", "'http://': the host is missing"),
         ('"http://:8500/"', "f:1:12: consul", "':8500/': the host is missing"),
-        ('"[consul]"', "f:1:12: consul", "'[consul]': what stands in brackets is no IPv6 address"),
+        ('"[consul]"', "f:1:12: consul", "'[consul]': the text in brackets is not an IPv6 address"),
         ('"consul:"', "f:1:12: consul", "'consul:': the port is missing (is a variable empty?)"),
         ('"consul:0"', "f:1:12: consul", "'consul:0': the port is not a number from 1 to 65535"),
         ('"consul:70000"', "f:1:12: consul", "'consul:70000': the port is not a number from 1 to 65535"),
@@ -223,9 +223,9 @@ def test_tls_that_is_wanted_is_not_undone_by_an_address() -> None:
         (
             '"http://me:s3cret@c:1"',
             "f:1:12: consul",
-            ": a name and a password do not belong into it; set CONSUL_HTTP_A",
+            ": it must not contain a name and a password; set CONSUL_HTTP_A",
         ),
-        ('{"address": "s3cret@c"}', "f:1:24: consul.address", ": a name and a password do not belong into it; set "),
+        ('{"address": "s3cret@c"}', "f:1:24: consul.address", ": it must not contain a name and a password; set "),
     ],
 )
 def test_an_address_that_can_never_work_is_an_error_with_its_place(json: str, place: str, text: str) -> None:
@@ -361,11 +361,11 @@ def test_an_endpoint_that_will_not_be_reached_is_warned_about(endpoint: str, war
         ('{"endpoints": "http://a:1,http://b:1"}', "'http://a:1,http://b:1': "),
         (
             '{"endpoints": "unix:///run/etcd"}',
-            "endpoint 'unix:///run/etcd': etcd is not reached through a unix socket; expected http://",
+            "endpoint 'unix:///run/etcd': etcd does not listen on a unix socket; expected http://",
         ),
         (
             '{"endpoints": "http://me:pw@e:1"}',
-            "endpoint 'http://…@e:1': a name and a password do not belong into it; set etcd.us",
+            "endpoint 'http://…@e:1': it must not contain a name and a password; set etcd.us",
         ),
         ('{"endpoints": "http://e:1", "api": "v4"}', 'etcd.api: must be "v2" or "v3", not "v4"'),
         ('"http://e:1"', "etcd: must be an object {…}, not a string"),
@@ -395,7 +395,7 @@ def test_null_is_none() -> None:
 
 def test_only_one_of_them() -> None:
     assert errors('{"directory": "/d",\n "consul": "c:1"}') == [
-        "f:2:12: consul: More than one discovery backend defined: 'directory' is there already, keep one of them"
+        "f:2:12: consul: More than one discovery backend defined: 'directory' is defined already, keep one of them"
     ]
 
 

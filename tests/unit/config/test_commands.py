@@ -72,7 +72,7 @@ def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() ->
     for argument, size in (("x" * (most + 1), most + 1), ("é" * (most // 2 + 1), 2 * (most // 2 + 1))):
         with pytest.raises(CommandError) as refused:
             command(["a", argument])
-        assert str(refused.value) == (f"[1] has {size} bytes: no process can be given an argument of more than {most}")
+        assert str(refused.value) == (f"[1] has {size} bytes: an argument has at most {most}")
         assert refused.value.at == len('["a", ')
     with pytest.raises(CommandError, match=r"^\[1\] has "):
         command("a " + "x" * (most + 1))

@@ -142,8 +142,8 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         ("", "1:1", "the configuration is empty"),
         (" \n\n", "2:1", "the configuration is empty"),
         ("// later\n/* */", "2:5", "the configuration has only comments"),
-        ("{{ if .X }}{}{{ end }}", "1:1", "what the template gives is empty"),
-        ("{{ .X }}", "1:1", "what the template gives is empty"),
+        ("{{ if .X }}{}{{ end }}", "1:1", "the rendered template is empty"),
+        ("{{ .X }}", "1:1", "the rendered template is empty"),
     ],
 )
 def test_an_empty_configuration_is_reported_as_empty(text: str, place: str, what: str) -> None:
@@ -230,7 +230,7 @@ def test_the_default_interface_that_is_not_there_is_explained() -> None:
     assert str(caught.value).startswith(
         "f:1:32: services[0].interfaces: None of the interface specifications were able to match"
     )
-    assert str(caught.value).endswith('The default is eth0; name another, such as "interfaces": ["inet"].')
+    assert str(caught.value).endswith('The default is eth0: name another, such as "interfaces": ["inet"].')
 
 
 def test_addresses_that_cannot_be_read_are_an_ordinary_error() -> None:

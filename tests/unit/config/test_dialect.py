@@ -45,7 +45,7 @@ def test_metrics_tell_the_jobs_dialect() -> None:
     [
         ({"jobs": []}, "it has the key 'jobs'"),
         ({"telemetry": None, "control": {}}, "it has the key 'control'"),
-        ({"dialect": "jobs"}, 'it says "dialect": "jobs"'),
+        ({"dialect": "jobs"}, 'it has "dialect": "jobs"'),
     ],
 )
 def test_in_the_jobs_dialect_a_command_is_not_run_and_a_warning_says_why(
@@ -55,7 +55,7 @@ def test_in_the_jobs_dialect_a_command_is_not_run_and_a_warning_says_why(
 
     assert [warning.partition(": ")[2] for warning in warnings if "command line" in warning] == [
         f"the command that follows on the command line is not run: this is the jobs dialect ({why}), "
-        "in which jobs are all that runs"
+        "which runs only jobs"
     ]
 
 

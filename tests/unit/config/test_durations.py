@@ -94,7 +94,7 @@ def test_go_wants_a_unit() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("1.5", 'say the unit, such as "1.5s"'),
+        ("1.5", 'add the unit, such as "1.5s"'),
         ("1d", "units are ns, us, ms, s, m and h"),
         ("soon", 'write seconds, such as 10, or a duration such as "500ms", "30s" or "1h30m"'),
     ],

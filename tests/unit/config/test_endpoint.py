@@ -51,9 +51,9 @@ HOST = r"the host is missing \(is a variable empty\?\)"
 PART = r"the host has an empty part \(is a variable empty\?\)"
 NO_PORT = r"the port is missing \(is a variable empty\?\)"
 PORT = "the port is not a number from 1 to 65535"
-CHARACTER = "the host has a character that no name of a host has"
-BRACKETS = "what stands in brackets is no IPv6 address"
-PATH = "its path has a character that no path has"
+CHARACTER = "the host has a character that is not allowed in a host name"
+BRACKETS = "the text in brackets is not an IPv6 address"
+PATH = "its path has a character that is not allowed"
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ PATH = "its path has a character that no path has"
         ("host:-1", PORT),
         ("host:\u0661", PORT),
         ("host:8500 x", PORT),
-        ("::1", "an IPv6 address stands in brackets"),
-        ("::1:8500", "an IPv6 address stands in brackets"),
-        ("fd00::1", "an IPv6 address stands in brackets"),
+        ("::1", "write an IPv6 address in brackets"),
+        ("::1:8500", "write an IPv6 address in brackets"),
+        ("fd00::1", "write an IPv6 address in brackets"),
         ("a b:1", CHARACTER),
         ("<no value>:8500", CHARACTER),
         ("$CONSUL:8500", CHARACTER),
@@ -96,8 +96,8 @@ PATH = "its path has a character that no path has"
         ("a\u2028b", CHARACTER),
         ("\ud800", CHARACTER),
         ("fe80%eth0", CHARACTER),
-        ("a" * 64, "no name of a host is that long"),
-        (".".join(["a" * 60] * 5), "no name of a host is that long"),
+        ("a" * 64, "the host name is too long"),
+        (".".join(["a" * 60] * 5), "the host name is too long"),
         ("[consul]", BRACKETS),
         ("[consul]:8500", BRACKETS),
         ("[127.0.0.1]:8500", BRACKETS),
@@ -119,7 +119,7 @@ PATH = "its path has a character that no path has"
         ("me:s3cret://c", "the scheme is none, expected http or https"),
         ("unix://", "the path of the socket is missing"),
         ("unix:///" + "a" * 107, "the path of a socket has at most 107 bytes, and no NUL"),
-        ("unix:///a\ud800b", "the path of the socket has half a character"),
+        ("unix:///a\ud800b", "the path of the socket has an incomplete character"),
         ("unix:///a\x00b", "the path of a socket has at most 107 bytes, and no NUL"),
     ],
 )
@@ -132,4 +132,4 @@ def test_what_can_never_work(text: str, why: str) -> None:
 def test_a_password_in_an_address_is_not_shown(text: str) -> None:
     with pytest.raises(CredentialsError) as caught:
         parse_endpoint(text)
-    assert str(caught.value) == "a name and a password do not belong into it"
+    assert str(caught.value) == "it must not contain a name and a password"

@@ -175,7 +175,7 @@ def test_keys_match_whatever_their_case_but_the_exact_one_comes_first() -> None:
     both = Reading('{"NAME": "a", "name": "b"}', KEYS)
     assert both.fields.string("name") == "b"
     assert both.complaints() == [
-        "f:1:2: thing.NAME: unknown key ('name' is there already): '' has invalid keys: NAME",
+        "f:1:2: thing.NAME: unknown key ('name' is set already): '' has invalid keys: NAME",
     ]
 
 

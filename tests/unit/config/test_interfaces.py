@@ -96,7 +96,7 @@ def test_an_ipv6_address_of_the_link_is_never_chosen(spec: str) -> None:
         choose([spec], LINK)
     assert str(caught.value).endswith(
         "Addresses: eth0 fe80::1, eth0 febf::1, lo ::1, lo 127.0.0.1\n"
-        "Addresses of the link (fe80::) count only if named by static:"
+        "Link-local addresses (fe80::) count only with static:"
     )
 
 

@@ -54,9 +54,7 @@ def test_all_variables_that_have_nothing_to_give_are_named(action: str, said: st
 def test_text_that_cannot_stand_there_is_traced_to_who_wrote_it() -> None:
     assert last_line("{a: 1, port: {{ .PORT }}}", PORT="http") == "{{ .PORT }} at app.json:1:14 wrote it."
     assert last_line('{name: "{{ .NAME }}"}', NAME='a"b') == "{{ .NAME }} at app.json:1:9 wrote it."
-    assert last_line('{name: "{{ .NAME }}"}', NAME='a"') == (
-        "Right before it is what {{ .NAME }} at app.json:1:9 wrote."
-    )
+    assert last_line('{name: "{{ .NAME }}"}', NAME='a"') == ("The text before it is from {{ .NAME }} at app.json:1:9.")
 
 
 def test_text_that_no_template_wrote_has_its_ordinary_hints() -> None:
@@ -178,7 +176,7 @@ def test_the_name_of_a_file_tells_its_language(ending: str, language: str) -> No
 
 def test_a_comment_of_another_language_is_told_how_to_write_it() -> None:
     for text in ("# comment\n{jobs: []}", "{jobs: [] # none\n}", "{jobs: [\n# none\n]}"):
-        assert last_line(text) == "A comment begins with //, or stands between /* and */."
+        assert last_line(text) == "A comment begins with //, or is between /* and */."
 
 
 @pytest.mark.parametrize(

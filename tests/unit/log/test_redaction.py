@@ -334,7 +334,7 @@ def test_output_that_cannot_be_masked_is_a_warning() -> None:
     [found] = [warning for warning in plan.warnings if "`mask` has no effect" in warning]
     assert found.endswith(
         "logging: `mask` has no effect on the output of raw and check.c: it goes directly to ContainerPilot's own "
-        "standard output and error, and not through the log; to mask it, take `raw: true` out"
+        "standard output and error, and not through the log; to mask it, remove `raw: true`"
     )
     assert not [warning for warning in load_text(f"{{jobs: [{jobs}]}}").warnings if "mask" in warning]
     plan = load_text(

@@ -114,7 +114,7 @@ def test_a_lease_belongs_to_a_key_and_a_time() -> None:
 def test_an_endpoint_that_no_configuration_lets_through() -> None:
     with pytest.raises(CatalogError) as caught:
         Endpoints(EtcdSettings(endpoints=("http://user:geheim@etcd:2379",)), {})
-    assert str(caught.value).startswith("cannot use etcd.endpoints: a name and a password do not belong into it; ")
+    assert str(caught.value).startswith("cannot use etcd.endpoints: it must not contain a name and a password; ")
     assert "geheim" not in str(caught.value)
 
 

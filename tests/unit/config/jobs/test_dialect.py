@@ -205,8 +205,8 @@ def test_a_control_socket_without_a_path() -> None:  # row 93
 @pytest.mark.parametrize(
     ("users", "error"),
     [
-        (["no-such-user"], 'control.users[0]: there is no user "no-such-user" here: create it, or give its number'),
-        ("no-such-user", 'control.users: there is no user "no-such-user" here'),
+        (["no-such-user"], 'control.users[0]: cannot find the user "no-such-user": create it, or write its number'),
+        ("no-such-user", 'control.users: cannot find the user "no-such-user"'),
         ([1000, -1], "control.users[1]: the number of a user is from 0 to 4294967294"),
         (["4294967295"], "control.users[0]: the number of a user is from 0 to 4294967294"),
         ([True], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
@@ -223,7 +223,7 @@ def test_a_user_of_the_control_socket_that_is_none(users: Any, error: str) -> No
 
 def test_an_error_in_the_users_of_the_control_socket_has_its_place() -> None:
     text = '{\n  control: {\n    users: ["root",\n      "no-such-user"]\n  },\n  jobs: []\n}'
-    assert "app.json:4:7: control.users[1]: there is no user" in str(refused(text))
+    assert "app.json:4:7: control.users[1]: cannot find the user" in str(refused(text))
 
 
 @pytest.mark.parametrize("socket", ["/run/c.socket", "with space.socket"])
@@ -320,7 +320,7 @@ def test_a_repeated_key_counts_the_last_time_and_is_warned_about() -> None:
     plan = load_text('{jobs: [{name: "a", name: "b", exec: "x"}]}')
 
     assert names(plan) == ["b"]
-    assert plan.warnings == ("app.json:1:21: the key 'name' is here a second time, and only the last one counts",)
+    assert plan.warnings == ("app.json:1:21: the key 'name' is repeated, and only the last one counts",)
 
 
 # -- without a catalogue
@@ -339,7 +339,7 @@ def test_an_advertised_job_needs_one() -> None:  # row 2, as far as something ne
     ).errors
 
     assert error == (
-        "app.json:1:73: jobs[0].port: no discovery backend defined, and a `port` is what is told to it: "
+        "app.json:1:73: jobs[0].port: no discovery backend defined, but a job with a `port` needs one: "
         'add one of consul, etcd or directory, such as "consul": "localhost:8500"'
     )
 

@@ -79,17 +79,17 @@ def test_null_for_the_main_job_is_not_the_word_null() -> None:
     [
         (
             [APP, {**PREPARE, "stdin": "inherit"}],
-            "jobs[1].stdin: 'app' reads our standard input already, as the main job does, and only one job can: "
-            "give 'app' the `stdin` \"null\"",
+            "jobs[1].stdin: 'app' reads ContainerPilot's standard input already, as the main job does, "
+            "and only one job can: give 'app' the `stdin` \"null\"",
         ),
         (
             [{**PREPARE, "stdin": "inherit"}, APP],
-            "jobs[1].stdin: the main job reads our standard input, and 'prepare' does, too, and only one job can: "
-            "give 'app' the `stdin` \"null\"",
+            "jobs[1].stdin: the main job reads ContainerPilot's standard input, and 'prepare' does, too, "
+            "and only one job can: give 'app' the `stdin` \"null\"",
         ),
         (
             [{**PREPARE, "stdin": "inherit"}, {"name": "other", "exec": "x", "stdin": "inherit"}],
-            "jobs[1].stdin: 'prepare' reads our standard input already, and only one job can: "
+            "jobs[1].stdin: 'prepare' reads ContainerPilot's standard input already, and only one job can: "
             "give 'other' the `stdin` \"null\"",
         ),
     ],

@@ -253,8 +253,8 @@ def test_the_error_is_told_where_the_source_is_written() -> None:
         ({"source": "db", "once": "startup"}, "'db' never sends `startup`"),
         ({"source": "db", "once": "quit"}, "'db' never sends `quit`"),
         ({"source": "db", "once": "error"}, "the source of an `error` is its text, such as 'db: exit status 1'"),
-        ({"source": "app", "once": "exitSuccess"}, "a job is never started by an event of its own, and this is one"),
-        ({"source": "app", "once": "stopping"}, "a job is never started by an event of its own, and this is one"),
+        ({"source": "app", "once": "exitSuccess"}, "the job never starts: it waits for an event of its own"),
+        ({"source": "app", "once": "stopping"}, "the job never starts: it waits for an event of its own"),
     ],
 )
 def test_an_event_that_never_comes_is_warned_about(when: dict[str, str], text: str) -> None:
@@ -322,7 +322,7 @@ def test_jobs_that_wait_for_each_other_are_warned_about(jobs: list[dict[str, Any
 def test_a_job_that_waits_for_the_checks_of_itself_is_warned_about() -> None:
     one = {**DB, "when": {"source": "check.db", "once": "exitSuccess"}}
 
-    assert "a job is never started by an event of its own" in warnings_of_jobs(one)
+    assert "the job never starts: it waits for an event of its own" in warnings_of_jobs(one)
 
 
 def test_thousands_of_sources_that_are_not_there_are_told_as_fifty_and_their_number() -> None:

@@ -156,14 +156,14 @@ def test_on_start_is_the_old_name_of_pre_start() -> None:
 
     assert job(plan, "preStart").command == ("/bin/old",)
     assert job(plan, "APP").when == AFTER_PRE_START
-    assert plan.warnings == ("app.json:1:38: onStart: deprecated: it is called preStart now",)
+    assert plan.warnings == ("app.json:1:38: onStart: deprecated: use preStart",)
 
 
 def test_pre_start_wins_over_on_start() -> None:
     plan = load_dict({"preStart": "/bin/new", "onStart": "/bin/old"})
 
     assert job(plan, "preStart").command == ("/bin/new",)
-    assert "onStart: deprecated, and of no effect beside preStart" in plan.warnings[0]
+    assert "onStart: deprecated, and without effect beside preStart" in plan.warnings[0]
 
 
 def test_without_a_command_all_but_the_application_runs_and_a_warning_says_so() -> None:
@@ -269,4 +269,4 @@ def test_a_repeated_key_counts_the_last_time_and_is_warned_about() -> None:
     plan = load_text('{"stopTimeout": 1,\n "stopTimeout": 2}', "app")
 
     assert plan.stop_timeout == 2.0
-    assert plan.warnings == ("app.json:2:2: the key 'stopTimeout' is here a second time, and only the last one counts",)
+    assert plan.warnings == ("app.json:2:2: the key 'stopTimeout' is repeated, and only the last one counts",)

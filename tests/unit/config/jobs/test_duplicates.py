@@ -125,7 +125,7 @@ def test_a_circle_that_another_job_of_the_name_breaks_is_none() -> None:
 
 def test_exits_of_its_own_name_do_not_start_a_job() -> None:
     (told,) = warned({"name": "a", "exec": "x"}, after("exitSuccess", "a", "a"))
-    assert "a job is never started by an event of its own" in told
+    assert "the job never starts: it waits for an event of its own" in told
     assert warned({"name": "a", "health": HEALTH}, after("healthy", "a", "a")) == []
 
 

@@ -1,4 +1,4 @@
-"""Jobs of one name: all of them run, and share the source of their events; each gets a name of its own beside it."""
+"""Jobs of the same name: all of them run, and share the source of their events. Each gets a unique name in the plan."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from cp.plan import Job
 
 
-def tell_namesakes_apart(root: Fields, jobs: list[ReadJob], telemetry: ReadTelemetry | None) -> None:
+def rename_duplicates(root: Fields, jobs: list[ReadJob], telemetry: ReadTelemetry | None) -> None:
     """Give the second job of a name the name `NAME#2` and the service id `…-2`, the third `NAME#3`, and so on.
 
-    A warning for each says where the first one is. The job of telemetry comes last.
+    Adds a warning for each, with the place of the first one. The job of telemetry comes last.
     """
     taken = {read.job.name for read in jobs}
     if telemetry is not None:
@@ -21,7 +21,7 @@ def tell_namesakes_apart(root: Fields, jobs: list[ReadJob], telemetry: ReadTelem
     names = _Numbers("#", taken)
     ids = _Numbers("-", set())
     firsts: dict[str, ReadJob] = {}
-    places: dict[str, str] = {}  # of those that have namesakes: finding one takes time in a large file
+    places: dict[str, str] = {}  # of names that repeat; computed only for them, because it is slow in a large file
 
     def warning(job: Job) -> str:
         if job.source not in places:
@@ -31,20 +31,20 @@ def tell_namesakes_apart(root: Fields, jobs: list[ReadJob], telemetry: ReadTelem
 
     for read in jobs:
         if not read.source.strip():
-            continue  # an error already
+            continue  # this is an error already
         first = firsts.setdefault(read.source, read)
-        read.job = _told_apart(read.job, names, None if read.fields.has("id") else ids)
+        read.job = _made_unique(read.job, names, None if read.fields.has("id") else ids)
         if first is not read:
             read.fields.warning("name", warning(read.job))
     if telemetry is not None:
-        telemetry.job = _told_apart(telemetry.job, names, ids)
+        telemetry.job = _made_unique(telemetry.job, names, ids)
         telemetry.telemetry = telemetry.telemetry.replace(job=telemetry.job.name)
         if telemetry.job.source:
             root.warning("telemetry", f"has a job of its own: {warning(telemetry.job)}")
 
 
 class _Numbers:
-    """Numbers names that come again, leaving out those that are `taken`."""
+    """Numbers repeated names, and skips numbered names that are `taken`."""
 
     __slots__ = ("_last", "_separator", "_taken")
 
@@ -54,7 +54,7 @@ class _Numbers:
         self._last: dict[str, int] = {}
 
     def unique(self, name: str) -> str:
-        """The name when it comes for the first time, then `name#2`, `name#3`, …."""
+        """The name at its first call, then `name#2`, `name#3`, …."""
         unique, number = name, self._last.get(name, 0) + 1
         if number > 1:
             unique = f"{name}{self._separator}{number}"
@@ -66,9 +66,9 @@ class _Numbers:
         return unique
 
 
-def _told_apart(job: Job, names: _Numbers, ids: _Numbers | None) -> Job:
-    """The job, with a name of its own if it is not the first one of its name; its service likewise, unless its id comes
-    from the configuration (`ids` is None)."""
+def _made_unique(job: Job, names: _Numbers, ids: _Numbers | None) -> Job:
+    """The job, with a unique name if it is not the first one of its name. The id of its service becomes unique as well,
+    unless it comes from the configuration (`ids` is None)."""
     service, name = job.service, names.unique(job.name)
     if service is not None and ids is not None:
         service_id = ids.unique(service.id)
