@@ -1,9 +1,9 @@
-"""What should be true in the catalogue, and the next call that brings it nearer. Pure: no thread, no clock, no socket.
+"""The desired state of the catalogue, and the next call towards it. Pure: no thread, no clock, no socket.
 
-A `DesiredService` is what the program wants for one service id. The latest wish wins, so the table never holds more
-than the services there are. `DesiredState.next` names the call to make, and `DesiredState.ended` records its outcome.
+A `DesiredService` is the desired state of one service id. The latest one wins, so the table has one entry for each
+service. `DesiredState.next` returns the call to make, and `DesiredState.ended` records its outcome.
 
-A goal moves through calls like these (an attempt is what stands on one line):
+A service moves through calls like these (each line is one attempt):
 
     present, never registered    LOOK, REGISTER, HEARTBEAT
     present, not registered      REGISTER, HEARTBEAT
@@ -14,7 +14,7 @@ A goal moves through calls like these (an attempt is what stands on one line):
     announced, no check yet      LOOK, REGISTER
     absent                       DEREGISTER
 
-A LOOK finds out whether another program is registered under the same id: see `claim`.
+A LOOK reads the entry, to find another program that is registered under the same id: see `id_claim`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
 
 class DesiredState:
-    """The table of wishes. There is never more than one call under way for one goal.
+    """The desired state of all services. Each service has at most one call under way.
 
-    `notice(level, text)` is told what a person should read; `release(done)` gets each callback of `forget` when its
-    removal was done or has failed for the first time; `reports` receives what the catalogue answered; `shared` has the
-    failures of all who use the catalogue.
+    `notice(level, text)` gets the lines for the log. `release(done)` gets each callback of `forget` when its removal
+    has succeeded or failed for the first time. `reports` receives the results of calls. `shared` has the failures of
+    all clients of the catalogue.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class DesiredState:
     def __len__(self) -> int:
         return len(self._desired_state)
 
-    # --- wishes
+    # --- what is desired
 
     def want(self, service: Service, status: Status, output: str, now: float) -> None:
-        """Present with this status; "" = present, and no check has run yet."""
+        """The service must be present with this status; "": no check has run yet."""
         desired = self._entry_of(service)
         if not status and desired.present and desired.service == service:
             return
@@ -80,21 +80,21 @@ class DesiredState:
         self._ask(desired, now)
 
     def forget(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
-        """Absent."""
+        """The service must be absent."""
         desired = self._entry_of(service)
         if desired.may_be_there and (desired.present or not desired.due):
             self._notice("info", f"Deregistering service: {service.name}")
         if not desired.present and desired.service != service:
             desired.service = service
-            desired.registered = False  # as this one: what may be there is another
+            desired.registered = False  # not this one: the entry may be another service
         desired.present = False
         desired.purge = True
         if not desired.busy:
-            desired.worker = None  # whoever has time
+            desired.worker = None  # any worker
         if done is not None:
             desired.waiting.append(done)
         self._ask(desired, now)
-        if desired.claim.taken_by:  # what is there is not ours to remove
+        if desired.claim.taken_by:  # the entry belongs to another program
             desired.due = desired.purge = False
             self._reports.removed(service)
             self._release_all(desired)
@@ -116,16 +116,16 @@ class DesiredState:
     # --- what to do
 
     def waits_for_worker(self, now: float) -> bool:
-        """Is there something to do now that nobody does?"""
+        """Whether a call is due now that no worker makes."""
         return any(
             desired.has_work and not desired.busy and desired.worker is None and self._ready_at(desired) <= now
             for desired in self._desired_state.values()
         )
 
     def next(self, now: float, worker: object = None) -> Action | float | None:
-        """The call that this worker should make now, or in how many seconds to ask again; None = not before the next
-        wish, or the end of a call of somebody else's."""
-        self._tell_ends(now)
+        """The call that this worker should make now, or the seconds until the next one may be due. None: not before the
+        desired state changes or the call of another worker ends."""
+        self._log_ends(now)
         chosen: tuple[bool, bool, float, DesiredService] | None = None
         earliest: float | None = self.outage.over_at
         for desired in self._desired_state.values():
@@ -139,7 +139,7 @@ class DesiredState:
             if ready_at > now:
                 earliest = ready_at if earliest is None else min(earliest, ready_at)
                 continue
-            # Removals first: somebody waits for them. Then the rest of an attempt: no other worker will go on with it.
+            # Removals first: a stop waits for them. Then the rest of an attempt: no other worker continues it.
             order = (desired.present and not desired.purge, desired.worker is None, desired.asked_at)
             if chosen is None or order < chosen[:3]:
                 chosen = (*order, desired)
@@ -159,7 +159,7 @@ class DesiredState:
         desired.may_be_there = True
         return action
 
-    def _tell_ends(self, now: float) -> None:
+    def _log_ends(self, now: float) -> None:
         lasted = self.outage.over(now)
         if lasted is not None:
             self._notice("info", f"Catalogue reachable again after {span(lasted)}")
@@ -169,7 +169,7 @@ class DesiredState:
                 self._notice("info", f"Service registration works again: {desired.service.name}, after {span(lasted)}")
 
     def _stale(self, desired: DesiredService, now: float) -> bool:
-        """A passing check counts for one ttl: the next check makes the service due again."""
+        """Whether a passing check is older than the ttl. The next check makes the service due again."""
         counts = desired.present and not desired.purge and desired.status == PASSING
         if not counts or now < desired.asked_at + desired.service.ttl:
             return False
@@ -185,15 +185,15 @@ class DesiredState:
             return max(self.outage.news_at, desired.outage.news_at)
         return max(self.outage.retry_at, desired.outage.retry_at)
 
-    # --- how it went
+    # --- results
 
     def ended(self, action: Action, error: CatalogError | None, now: float) -> None:
-        """Takes in the outcome of a call; the wish may have changed meanwhile."""
+        """Record the outcome of a call. The desired state may have changed meanwhile."""
         desired = action.desired
         desired.busy = False
         desired.worker = None
         if error is None:
-            # To remove what was never there may succeed without any work, as in a folder that cannot be had.
+            # Removing an entry that never existed may succeed without any request, as in a folder that does not exist.
             if action.verb in (REGISTER, HEARTBEAT) or desired.registered:
                 self.outage.worked(now)
                 self._reports.answered()
@@ -206,7 +206,7 @@ class DesiredState:
             else:
                 self._renewed(desired, action, now)
         elif isinstance(error, CatalogClosed):
-            return  # our own side broke it off, for something more urgent: it is still due
+            return  # this program ended it, for a more urgent call: it is still due
         elif action.verb == LOOK:
             if not isinstance(error, CatalogRefused):
                 self.outage.suspect(action.begun)
@@ -225,36 +225,36 @@ class DesiredState:
         desired.outage.worked(now)
         self._reports.removed(desired.service)
         if not desired.present:
-            if desired.outage.under_way and was_there:  # nobody will look at this goal again to tell its end
+            if desired.outage.under_way and was_there:  # this service leaves the table, so its end is logged now
                 lasted = span(now - desired.outage.since)
                 self._notice("info", f"Service deregistered: {desired.service.name}, after {lasted}")
             desired.due = desired.purge = False
             self._desired_state.pop(desired.service.id, None)
 
     def _registered(self, desired: DesiredService, action: Action) -> None:
-        if desired.service != action.wish:
+        if desired.service != action.requested:
             return
         desired.registered = desired.registered_now = True
         desired.claim.registered()
         if desired.status:
             desired.worker = action.worker  # the heartbeat follows at once
             return
-        self._reports.confirmed(action.wish, action.status, action.begun, action.service.id)
+        self._reports.confirmed(action.requested, action.status, action.begun, action.service.id)
         if action.version == desired.version:
             self._settled(desired)
 
     def _renewed(self, desired: DesiredService, action: Action, now: float) -> None:
         desired.outage.worked(now)
-        self._reports.confirmed(action.wish, action.status, action.begun, action.service.id)
+        self._reports.confirmed(action.requested, action.status, action.begun, action.service.id)
         if action.version == desired.version:
             self._settled(desired)
-        if desired.service == action.wish and desired.claim.beat():
+        if desired.service == action.requested and desired.claim.beat():
             desired.worker = action.worker
 
     def _looked(self, desired: DesiredService, action: Action) -> None:
-        if desired.service != action.wish or not desired.present:
+        if desired.service != action.requested or not desired.present:
             desired.claim.looked()
-            return  # the entry that was looked at is about to be replaced, or removed
+            return  # the entry is about to be replaced or removed
         is_first = desired.claim.is_first_look
         name, id, found = desired.service.name, action.service.id, action.found
         meaning = desired.claim.compare(action.service, found)
@@ -276,8 +276,7 @@ class DesiredState:
             desired.due = False
 
     def _cannot_look(self, desired: DesiredService, action: Action) -> None:
-        """That is no reason to do nothing else: the catalogue may not let us look, and if it is away, the next call
-        says so."""
+        """Go on without the entry: it may be forbidden to read it, and if nothing responds, the next call fails."""
         if desired.claim.is_first_look:
             desired.worker = action.worker
         elif desired.claim.taken_by:
@@ -297,10 +296,10 @@ class DesiredState:
         desired.registered_now = False
 
     def _unknown(self, desired: DesiredService, action: Action, error: CatalogError, now: float) -> None:
-        # Registered a moment ago, it lacked its check: that is how a new service begins, and no news.
+        # Registered a moment ago, it lacked its check. Every new service begins so: this is not worth a line.
         level: Level = "debug" if desired.registered_now else "info"
         self._reports.answered()
-        self._reports.removed(action.wish)
+        self._reports.removed(action.requested)
         desired.registered = desired.registered_now = desired.may_be_there = False
         desired.forgotten += 1
         if desired.forgotten == 1:
@@ -319,14 +318,14 @@ class DesiredState:
         if of_one:
             self.outage.worked(now)
             self._reports.answered()
-            self._reports.refused(action.wish, str(error))
+            self._reports.refused(action.requested, str(error))
         else:
             self._reports.failed(str(error))
         first = (desired.outage if of_one else self.outage).failed(now, error.retry_after, since=action.begun)
         if action.verb == DEREGISTER:
             if first or (desired.waiting and desired.may_be_there):
                 self._notice("info", f"Deregistering failed: {error}")
-            if not of_one:  # the others would fail as well, and those who wait have no time
+            if not of_one:  # other removals would fail as well, and a stop has no time
                 for other in self._desired_state.values():
                     self._release_all(other)
         elif first:

@@ -1,4 +1,4 @@
-"""The wish for one service id, and one call to the catalogue that comes from it. Pure."""
+"""The desired state of one service id, and one call to the catalogue that comes from it. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOK: Final = "look"
 
 
 class DesiredService:
-    """The wish for one service id, and what is known of the catalogue's side."""
+    """The desired state of one service id, and what is known of its entry in the catalogue."""
 
     __slots__ = (
         "asked_at", "busy", "claim", "due", "forgotten", "fresh", "may_be_there", "outage", "output", "present",
@@ -35,15 +35,15 @@ class DesiredService:
         self.status: Status = ""  # "" = announced only: no check has run yet
         self.output = ""
         self.asked_at = 0.0
-        self.version = 0  # of the wish
-        self.due = False  # something is to be done
-        self.fresh = False  # the wish has not been tried yet
-        self.purge = False  # a removal was wished for and has not been tried: it comes first, whatever was wished since
+        self.version = 0  # of the desired state
+        self.due = False  # a call must be made
+        self.fresh = False  # no call has been made for this version
+        self.purge = False  # a removal has not been tried yet: it comes first, whatever is desired since
         self.registered = False
-        self.registered_now = False  # and nobody has been told
-        self.may_be_there = False  # a registration was sent, with or without an answer, and not undone since
+        self.registered_now = False  # and the log does not say so yet
+        self.may_be_there = False  # a registration was sent, with or without a response, and not removed since
         self.busy = False  # a call of it is under way
-        self.worker: object = None  # between two calls of one attempt: who makes it, and goes on with it
+        self.worker: object = None  # between two calls of one attempt: the worker that makes both
         self.forgotten = 0  # how often in this attempt
         self.claim = IdClaim()
         self.outage = Outage(random)
@@ -61,11 +61,20 @@ class DesiredService:
 
 
 class Action:
-    """One call to make, with the wish that it comes from; `begun` is when, `worker` who makes it, `found` what a LOOK
-    has found."""
+    """One call to make, with the desired state that it comes from. `begun`: when; `worker`: who makes it; `found`: the
+    result of a LOOK."""
 
     __slots__ = (
-        "begun", "desired", "found", "may_have_been_there", "output", "service", "status", "verb", "version", "wish",
+        "begun",
+        "desired",
+        "found",
+        "may_have_been_there",
+        "output",
+        "requested",
+        "service",
+        "status",
+        "verb",
+        "version",
         "worker",
     )  # fmt: skip
 
@@ -75,7 +84,7 @@ class Action:
         self.worker = worker
         self.begun = now
         self.may_have_been_there = desired.may_be_there
-        self.wish = desired.service
+        self.requested = desired.service
         self.service = desired.claim.entry(desired.service)
         self.found: CatalogEntry | None = None
         self.status = desired.status or desired.service.initial_status

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class NoDiscovery:
-    """For a plan without a catalogue: it has no service and no watch, so nothing of this is asked for."""
+    """For a plan without a catalogue: it has no service and no watch, so nothing calls this."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -73,7 +73,7 @@ class Discovery:
         observe: Observe | None = None,
         resolver: SharedResolver | None = None,
     ) -> None:
-        """`facts` receives what the catalogue answers, and knows what it was asked; `observe` receives each call to it,
+        """`facts` receives what the catalogue answers, and has the calls under way; `observe` receives each call to it,
         on the thread that made it."""
         self._settings = settings
         self._loop = loop
@@ -86,7 +86,7 @@ class Discovery:
         self._unusable: Seen | None = None  # what no client can use; made when the first client needs it
         self._registrar: Registrar | None = None
         self._shared: Failures | None = None  # of all who use the catalogue; made when the first of them is
-        self._informed = ""  # the last thing that clients said they chose; all of them choose the same
+        self._informed = ""  # the latest choice that a client reported; all clients choose the same
 
     def start(self) -> None:
         self._opened().start()

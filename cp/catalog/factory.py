@@ -26,10 +26,10 @@ def open_catalog(
 ) -> Catalog:
     """A client for one thread; nothing is contacted yet. CatalogError if the settings can never work.
 
-    `warn` hears what a person should know and is no error, `inform` what the client has chosen by itself; both are
-    called on the client's thread. `environ`, our own environment by default, may name an HTTP proxy. `resolver` is
-    shared with other clients, which look up the same names, and so is `unusable`, which has the entries that people
-    were told of. Imports what this catalogue needs and no other: call it on the thread that will use the client.
+    `warn` gets warnings for the log, and `inform` what the client has chosen by itself. Both are called on the client's
+    thread. `environ`, by default that of this process, may name an HTTP proxy. Other clients share `resolver`, since
+    they look up the same names, and `unusable`, which has the entries that the log has reported. Imports the modules of
+    this catalogue only: call it on the thread that will use the client.
     """
     if isinstance(settings, DirectorySettings):
         from cp.catalog.directory.client import Directory

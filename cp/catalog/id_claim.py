@@ -1,9 +1,9 @@
-"""Who has the id of a service in the catalogue: this program, or another one whose hostname is the same. Pure.
+"""Which program has the id of a service in the catalogue: this one, or another one with the same hostname. Pure.
 
-Another program on this machine has the same address and another port. If it is alive, this one takes an id of its own,
-so that both are registered. From a program with another address the id is not taken back, since two would fight for it
-for ever: the service stays out of the catalogue while the other one is there. An entry with another address that is
-there before the first registration is of an earlier life of this container, as far as anybody can know: it is replaced.
+Another program on this machine has the same address and another port. If it is alive, this one takes another id, so
+that both are registered. A program with another address keeps the id, since two programs would fight for it forever.
+Then the service stays out of the catalogue while the other program is there. An entry with another address from before
+the first registration probably comes from an earlier start of this container: it is replaced.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cp.plan import Service
 
 LOOK_EVERY = 10  # heartbeats
-SOON = 2  # heartbeats after a registration: a program that registered at the same moment has done it by then
+SOON = 2  # heartbeats after a registration: then a program that registered at the same moment is visible
 
-# What a look has found out.
+# The results of a look.
 OURS = "ours"
 MOVED = "moved"  # the service takes an id of its own
-LOST = "lost"  # another program has the id
-THEIRS = "theirs"  # and has it still
-FREE = "free"  # and has it no longer
+LOST = "lost"  # another program has taken the id
+THEIRS = "theirs"  # another program still has it
+FREE = "free"  # the other program does not have it any more
 
 
 class IdClaim:
@@ -46,24 +46,24 @@ class IdClaim:
         return service.replace(id=self._alias)
 
     def registered(self) -> None:
-        """The entry was written just now, and is ours."""
+        """The service has just been registered, and has the entry."""
         self._beats = 0
         self.look_is_due = False
 
     def beat(self) -> bool:
-        """A heartbeat was taken, or would have been sent; whether it is time to look."""
+        """Record a heartbeat that was sent, or would have been. True if a look is due."""
         self._beats = (self._beats or 0) + 1
         if (self._beats == SOON and not self.taken_by) or self._beats % LOOK_EVERY == 0:
             self.look_is_due = True
         return self.look_is_due
 
     def looked(self) -> None:
-        """A look was made, or could not be."""
+        """Record a look, or an attempt that failed."""
         self.look_is_due = False
         self._beats = self._beats or 0
 
     def compare(self, service: Service, found: CatalogEntry | None) -> str:
-        """What it means that this entry, or none, is under the id of the service."""
+        """The meaning of this entry, or of none, under the id of the service."""
         first = self.is_first_look
         self.looked()
         if found is None:

@@ -1,4 +1,4 @@
-"""A catalogue whose calls are known while they are under way, and counted and timed when they have ended."""
+"""Wraps a catalogue: knows the calls under way, and measures those that have ended."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from cp.plan import Service, Status, Watch
 
     T = TypeVar("T")
-    #: Hears, on the thread that called, of each call that has ended: its verb, its seconds, and whether it failed.
+    #: Gets each call that has ended, on the calling thread: its verb, its seconds, and whether it failed.
     Observe = Callable[[str, float, bool], object]
 
-# A catalogue may wait for longer than it was asked to: Consul adds up to a sixteenth.
+# A catalogue may wait longer than requested: Consul adds up to a sixteenth.
 LONGER = 17 / 16
 
 
 class InstrumentedCatalog:
-    """Passes every call on to `catalog`; see `cp.catalog.Catalog`. `awaited` knows of each call of `who`."""
+    """Passes every call on to `catalog`, see `cp.catalog.protocol`. `awaited` records each call of `who`."""
 
     def __init__(self, catalog: Catalog, observe: Observe | None, awaited: PendingCalls, who: str) -> None:
         self._catalog = catalog
@@ -59,7 +59,7 @@ class InstrumentedCatalog:
         try:
             result = call()
             failed, answered = False, True
-        except CatalogClosed:  # by our own side: nothing failed
+        except CatalogClosed:  # by this program: nothing failed
             failed = False
             raise
         except (CatalogForgotten, CatalogRefused):

@@ -1,4 +1,4 @@
-"""How long something has been failing, when to try it again, and when it is over."""
+"""Outages: how long something has been failing, when to retry, and when it has recovered."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ if TYPE_CHECKING:
 
 SHORTEST = 0.25  # seconds between two attempts
 LONGEST = 15.0
-LONGEST_ASKED = 30.0  # so long we stay away at the most, if the other side asks for it
-CALM = 5.0  # seconds that it has to go well until the trouble is over
+LONGEST_RETRY_AFTER = 30.0  # the longest pause that a server may ask for (Retry-After)
+CALM = 5.0  # seconds without a failure after which an outage has ended
 
 
 class Failures:
-    """Those of all who use one catalogue, in the order in which they came: nobody's trouble is over while another's
-    question fails. Any thread may call."""
+    """The failures of all clients of one catalogue, in their order. An outage of one client does not end while another
+    client fails. Any thread may call."""
 
     __slots__ = ("_count", "_lock", "_runs")
 
     def __init__(self) -> None:
         self._lock = allocate_lock()
         self._count = 0
-        self._runs: dict[str, tuple[int, int]] = {}  # of each one's last failures in a row the first and the last
+        self._runs: dict[str, tuple[int, int]] = {}  # by client: the first and the last of its latest failures in a row
 
     @property
     def count(self) -> int:
-        """How many there were: a point in their order."""
+        """The number of failures so far: a point in their order."""
         return self._count
 
     def note(self, who: str, *, begins: bool) -> None:
-        """A failure; `begins`: the first one in a row."""
+        """Record a failure; `begins`: it is the first one in a row."""
         with self._lock:
             self._count += 1
             self._runs[who] = (self._count if begins or who not in self._runs else self._runs[who][0], self._count)
 
     def of_others(self, who: str) -> tuple[int, int]:
-        """Of all but `who`, the last that was the first in a row, and the last at all; 0 if there is none."""
+        """Of all clients but `who`: the latest failure that began a row, and the latest one; 0 if there is none."""
         with self._lock:
             runs = [run for other, run in self._runs.items() if other != who]
         return max((first for first, _ in runs), default=0), max((last for _, last in runs), default=0)
 
 
 class Outage:
-    """Failures, up to the end of the trouble: when it has gone well for `CALM` seconds without another one.
+    """A period of failures. It ends after `CALM` seconds in which every call succeeds.
 
-    What fails and works in turns is one trouble, and not one every second. The pauses between attempts grow with the
-    failures in a row, from 0.25 s to 15 s; half of each is chance, lest a fleet march in step.
+    So calls that fail and succeed in turns are one outage, not one every second. The pauses between attempts grow with
+    the failures in a row, from 0.25 s to 15 s. Half of each pause is random, so that a fleet does not retry in step.
 
-    With `shared`, failures of others who use the same catalogue count as well. One that begins while it goes well here
-    makes those seconds begin anew, with our next success; others, of somebody who may fail for reasons of its own, only
-    put the end off to our next success.
+    With `shared`, failures of other clients of the catalogue count too. A first failure in a row of another client
+    restarts the `CALM` seconds, at the next success of this one. Its later failures only delay the end to the next
+    success, since it may fail for reasons of its own.
     """
 
     __slots__ = (
@@ -63,35 +63,35 @@ class Outage:
         self._random = random
         self._shared = shared
         self._who = who
-        self._worked = (0, 0)  # where in the order of all failures our first success and our last one came
-        self._unsure = False  # it would be over, if not somebody else's question had failed since our last success
-        self._suspected: float | None = None  # since when nothing was answered, if that is no failure yet
+        self._worked = (0, 0)  # our first and our latest success since a failure, in the order of all failures
+        self._unsure = False  # ended, but for another client's failure since our latest success
+        self._suspected: float | None = None  # since when there is no response, if that is no failure yet
         self.under_way = False
-        self.since = 0.0  # when the first question was asked that failed
+        self.since = 0.0  # when the first failed request was sent
         self.failures = 0  # in a row
-        self.retry_at = 0.0  # when the next attempt is worthwhile
-        self.news_at = 0.0  # the same, if there is news: a check that has passed just now
+        self.retry_at = 0.0  # when the next attempt is due
+        self.news_at = 0.0  # the same for news: a check that has just passed
         self.recovered = 0.0  # the first success after the last failure
-        self.over_at: float | None = None  # when the trouble will be over; None if that cannot be said now
+        self.over_at: float | None = None  # when the outage ends; None if that is not known yet
 
     def suspect(self, since: float) -> None:
-        """A question asked then has no answer. That alone is no failure; if the next one fails too, it began then."""
+        """A request sent then got no response. That is no failure yet; if the next one fails, the outage began then."""
         if self._suspected is None:
             self._suspected = since
 
     def failed(
         self,
         now: float,
-        asked: float = 0.0,
+        retry_after: float = 0.0,
         longest: float = LONGEST,
         *,
         since: float | None = None,
         alone: bool = False,
     ) -> bool:
-        """Notes a failure; true if a trouble begins with it.
+        """Record a failure. True if an outage begins with it.
 
-        `asked`: for so many seconds we are not welcome. `longest`: the pause to the next attempt at the most. `since`:
-        when the answer was due, which is when the question was asked. `alone`: it says nothing about the others.
+        `retry_after`: the pause in seconds that the server asks for. `longest`: the longest pause to the next attempt.
+        `since`: when the request was sent. `alone`: the failure does not concern other clients.
         """
         begins = not self.under_way
         began = now if since is None else min(now, since)
@@ -106,14 +106,14 @@ class Outage:
         self.over_at = None
         self._unsure = False
         pause = min(SHORTEST * 2.0 ** min(self.failures, 10), longest)
-        deadline = min(asked, LONGEST_ASKED)
+        deadline = min(retry_after, LONGEST_RETRY_AFTER)
         self.news_at = now + max(SHORTEST, deadline)
-        # What is added to the time that was asked for is chance too: nobody asks a single client only.
+        # A pause that the server asks for gets a random part as well: the server asks all of its clients.
         self.retry_at = now + max(pause * (0.5 + 0.5 * self._random()), deadline * (1.0 + 0.1 * self._random()))
         return begins
 
     def worked(self, now: float) -> None:
-        """Notes a success."""
+        """Record a success."""
         self.failures = 0
         self.retry_at = 0.0
         self.news_at = 0.0
@@ -132,7 +132,7 @@ class Outage:
         self._worked = self._worked[0], place
 
     def over(self, now: float) -> float | None:
-        """How many seconds the trouble lasted, told once, when it is over."""
+        """The seconds that the outage lasted. Not None once, when it has ended."""
         if self.over_at is None or now < self.over_at:
             return None
         if self._shared is not None:
@@ -157,7 +157,7 @@ def span(seconds: float) -> str:
 
 
 def in_words(error: Exception) -> str:
-    """What nobody expected, for people: a fault of ours or of a library, or a machine that has nothing left."""
+    """An unexpected exception in words: an error of this program or of a library, or a machine without memory."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     text = str(error)

@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 
 class CatalogError(Exception):
-    """A call that did not do its work; str() says why, in one line, without secrets.
+    """A call failed. str() says why, in one line, without secrets.
 
-    `operation` begins the message where it is not the usual one of the caller ("Check registration"). For
-    `retry_after` seconds the catalogue does not want to be asked again; 0 = it did not say.
+    `operation` begins the message if it is not that of the caller ("Check registration"). For
+    `retry_after` seconds the catalogue wants no further request; 0: it does not say.
     """
 
     def __init__(self, message: str, operation: str = "", retry_after: float = 0.0) -> None:
@@ -59,7 +59,7 @@ class CatalogError(Exception):
 
 
 class CatalogUnreachable(CatalogError):
-    """No answer, or the answer of a server in trouble: nothing about this one service; it may work later."""
+    """No response, or a server error. The service is not the reason, and a later call may succeed."""
 
 
 class CatalogNotConnected(CatalogUnreachable):
@@ -67,11 +67,11 @@ class CatalogNotConnected(CatalogUnreachable):
 
 
 class CatalogClosed(CatalogUnreachable):
-    """The client was closed, or its call interrupted, by our own side."""
+    """This program closed the client or interrupted its call."""
 
 
 class CatalogRefused(CatalogError):
-    """The catalogue answered, and said no: permission denied, an entry that it does not accept."""
+    """The catalogue refused the request: permission denied, or an entry that it does not accept."""
 
 
 class CatalogForgotten(CatalogError):
@@ -79,11 +79,11 @@ class CatalogForgotten(CatalogError):
 
 
 class CatalogGarbage(CatalogError):
-    """The answer is not what a catalogue says."""
+    """The response is not one of a catalogue."""
 
 
 class CatalogEntry:
-    """What stands in the catalogue under one id; `alive`: as far as the catalogue knows, it is renewed."""
+    """The entry in the catalogue under one id; `alive`: the catalogue still receives heartbeats for it."""
 
     __slots__ = ("address", "alive", "port")
 
@@ -94,7 +94,7 @@ class CatalogEntry:
 
     @property
     def place(self) -> str:
-        """For messages: the catalogue has what somebody else wrote."""
+        """For messages, in which the address may be any text that another program has written."""
         address = self.address[:100]
         if not address.isprintable():
             address = repr(address)

@@ -1,4 +1,4 @@
-"""Keeps the catalogue as the program wishes it: the threads and the clock around `goals`."""
+"""Keeps the catalogue in the desired state: the threads and the clock around `desired`."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from cp.engine.ports import CatalogListener, Log, Loop
     from cp.plan import Level, Service, Status
 
-# A removal waits this long for another service's call to end by itself before that call is broken off: the engine
-# gives all removals together one second.
+# Seconds that a removal waits for the call of another service. Then it interrupts that call: the engine gives all
+# removals together one second.
 GRACE = 0.2
-SLOW = 1.0  # seconds; a call that takes longer must not hold up other services: they get a worker more
+SLOW = 1.0  # seconds; a call that takes longer must not delay other services: they get another worker
 MOST_WORKERS = 4
-IDLE = 30.0  # seconds without a slow call, after which workers go; the first one stays
+IDLE = 30.0  # seconds without a slow call after which all workers but the first one end
 
 
 class Registrar:
-    """Told what should be true, and makes it true for as long as it takes.
+    """Receives the desired state of services, and repeats calls until the catalogue has it.
 
-    `start`, `want`, `forget` and `stop` are for the loop's thread and never block. All calls to the catalogue are made
-    on threads of the registrar's own: one, which opens the catalogue as soon as it is started, so that its first call
-    finds all modules imported; and up to three more while calls are slow. `open` makes a client for one thread; it may
-    raise CatalogError: that is an outage like any other. `clock` should go on while the machine is suspended: the
-    catalogue's does. `shared` has the failures of all who use the catalogue.
+    `start`, `want`, `forget` and `stop` are for the loop's thread and never block. Threads of the registrar make all
+    calls to the catalogue. The first one opens the catalogue when it starts, so that its first call finds all modules
+    imported. Up to three more run while calls are slow. `open` makes a client for one thread; it may raise
+    CatalogError, which begins an outage. `clock` should go on while the machine is suspended, as the catalogue's clock
+    does. `shared` has the failures of all clients of the catalogue.
     """
 
     def __init__(
@@ -60,25 +60,26 @@ class Registrar:
         self._idle = idle
         self._reports = Reports(loop, listener)
         self._desired_state = DesiredState(random, self.notice, loop.post, self._reports, shared)
-        self._lock = allocate_lock()  # over goals, workers and their calls; for microseconds, never during a call
+        # Over the desired state, workers and their calls; held for microseconds, never during a call.
+        self._lock = allocate_lock()
         self._first = RegistrarWorker(self, open)
         self._workers = [self._first]
-        self._watched = False  # somebody will look whether calls are slow
-        self._slow_at = 0.0  # when there last was a call for which one worker was not enough
+        self._watched = False  # a timer will look for slow calls
+        self._slow_at = 0.0  # when one worker was last not enough
         self._stopped = False
         self._complained = False
 
     # --- on the loop's thread
 
     def start(self) -> None:
-        """Starts the first thread; a second call does nothing."""
+        """Start the first thread. A second call does nothing."""
         if not self._stopped:
             self._start_first()
 
     def _start_first(self) -> bool:
         try:
             self._first.start(self._start_thread)
-        except (OSError, RuntimeError) as error:  # no descriptor, no thread: the next wish tries again
+        except (OSError, RuntimeError) as error:  # no descriptor, no thread: the next `want` tries again
             why = f"cannot start a thread: {error}"
             self._reports.failed(why)
             if not self._complained:
@@ -88,10 +89,10 @@ class Registrar:
         return True
 
     def want(self, service: Service, status: Status, output: str = "", age: float = 0.0) -> None:
-        """Present with this status, as a check has found: each call is one heartbeat, and heals what is broken.
+        """Register the service with this status of a check. Each call is one heartbeat, and repairs the entry.
 
-        Status "" is for the time before the first check: registered with the service's initial status, no heartbeat.
-        A passing status is sent, and tried again, only until it is as old as the service's ttl; `age` is how old it is.
+        Status "" is for the time before the first check: the service has its initial status, and no heartbeat. A
+        passing status is sent and retried only until its age is the service's ttl. `age`: its age now, in seconds.
         """
         if self._stopped:
             return
@@ -100,15 +101,15 @@ class Registrar:
         self._wake()
 
     def forget(self, service: Service, done: Callable[[], None] | None = None) -> None:
-        """Absent. `done` is posted to the loop when the service is gone or when the first try has failed.
+        """Deregister the service. `done` is posted to the loop after its removal, or after the first failed attempt.
 
-        It is tried again until it succeeds or until the service is wanted again.
+        The registrar retries until the removal succeeds or `want` gets the service again.
         """
         if self._stopped:
             if done is not None:
                 self._loop.post(done)
             return
-        if not self._start_first() and done is not None:  # there is nobody to wait for
+        if not self._start_first() and done is not None:  # no thread will call it
             self._loop.post(done)
             done = None
         with self._lock:
@@ -119,7 +120,7 @@ class Registrar:
         self._wake()
 
     def stop(self) -> None:
-        """No more work. The threads end by themselves; nobody waits for them."""
+        """Make no more calls. The threads end by themselves; nothing waits for them."""
         self._stopped = True
         self._reports.close()
         with self._lock:
@@ -130,13 +131,13 @@ class Registrar:
     def _wake(self) -> None:
         self._start_first()
         self._ring()
-        if len(self._desired_state) > 1:  # nobody waits for the slow call of a single service
+        if len(self._desired_state) > 1:  # a slow call of the only service delays no other
             self._watch()
 
     def _hurry(self, actions: list[Action]) -> None:
-        """Breaks off those of the calls that removals wait for, if they are still under way.
+        """Interrupt those of the calls that delay removals, if they are still under way.
 
-        A removal is not broken off for another one; then there is a worker more.
+        A removal is not interrupted for another one, which gets another worker.
         """
         if self._stopped:
             return
@@ -146,16 +147,16 @@ class Registrar:
             old.sort(key=lambda worker: worker.action is None or worker.action.desired not in waiting)
             own = sum(worker.action is not None and worker.action.desired in waiting for worker in old)
             missing = len(waiting) - sum(worker.action is None for worker in self._workers)
-            broken_off = old[: max(own, missing)]
-            for worker in broken_off:
+            interrupted = old[: max(own, missing)]
+            for worker in interrupted:
                 if worker.catalog is not None:
                     worker.catalog.interrupt()
-            missing -= len(broken_off)
+            missing -= len(interrupted)
         for _ in range(missing):
             self._hire()
 
     def _relieve(self) -> None:
-        """If all workers have had the same call for long, and there is more to do: one worker more."""
+        """Start another worker if all calls are slow and more are due."""
         self._watched = False
         if self._stopped:
             return
@@ -168,7 +169,7 @@ class Registrar:
         if waits and slow:
             self._hire()
         elif waits:
-            self._ring()  # the first one knows when to try again, and it may be busy
+            self._ring()  # the first worker knows when to retry, and it may be busy
         if busy:
             self._watch()
 
@@ -181,7 +182,7 @@ class Registrar:
             self._workers.append(worker)
         try:
             worker.start(self._start_thread)
-        except (OSError, RuntimeError):  # then the others have to do
+        except (OSError, RuntimeError):  # the others go on without it
             with self._lock:
                 self._workers.remove(worker)
 
@@ -199,11 +200,11 @@ class Registrar:
     # --- on the workers' threads
 
     def step(self) -> float | None:
-        """Of the first worker."""
+        """Make the calls of the first worker that are due."""
         return self._first.step()
 
     def take(self, worker: RegistrarWorker) -> Action | float | None:
-        """The next call for this worker; else in how many seconds to ask again, None = after the next wish."""
+        """The next call for this worker, or the seconds until then; None: not before the desired state changes."""
         with self._lock:
             chosen = self._desired_state.next(self._clock(), worker)
             if chosen is not None and not isinstance(chosen, float):
@@ -211,7 +212,7 @@ class Registrar:
             return chosen
 
     def give_back(self, worker: RegistrarWorker, action: Action, error: CatalogError | None) -> None:
-        """How the call went."""
+        """Record the outcome of a call."""
         now = self._clock()
         with self._lock:
             worker.action = None
@@ -221,10 +222,10 @@ class Registrar:
                 self._desired_state.ended(action, error, now)
             alone = len(self._workers) == 1
         if worker is not self._first and not alone:
-            self._first.ring()  # it is the one that waits for the time of the next attempt
+            self._first.ring()  # it waits for the time of the next attempt
 
     def dismiss(self, worker: RegistrarWorker) -> None:
-        """Let it go if calls have been quick for long: what there is to do, the first one does."""
+        """End this worker if calls have been fast for long enough: the first one makes them all."""
         with self._lock:
             if self._clock() - self._slow_at < self._idle:
                 return

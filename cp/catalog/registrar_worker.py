@@ -1,4 +1,4 @@
-"""One thread of the registrar, with a client of the catalogue of its own."""
+"""A thread of the registrar, with its own client of the catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cp.plan import Level
 
     class Dispatcher(Protocol):
-        """Hands out the calls. All methods may be called on the worker's thread."""
+        """Distributes the calls. A worker calls all methods on its thread."""
 
         def take(self, worker: RegistrarWorker) -> Action | float | None: ...
         def give_back(self, worker: RegistrarWorker, action: Action, error: CatalogError | None) -> None: ...
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class RegistrarWorker:
-    """Makes the calls that the registrar has for it. With `idle`, it asks at least so often whether it is needed."""
+    """Makes the calls that the registrar gives it. Every `idle` seconds, it asks whether it is still needed."""
 
     def __init__(self, dispatcher: Dispatcher, open: Callable[[], Catalog], idle: float | None = None) -> None:
         self._dispatcher = dispatcher
@@ -42,7 +42,7 @@ class RegistrarWorker:
     # --- on the loop's thread
 
     def start(self, start_thread: StartThread) -> None:
-        """OSError or RuntimeError if there is no descriptor or no thread to be had. A second call does nothing."""
+        """OSError or RuntimeError if no descriptor or thread is available. A second call does nothing."""
         if self._wakeup is not None:
             return
         wakeup = self._wakeup = Wakeup()
@@ -58,7 +58,7 @@ class RegistrarWorker:
             self._wakeup.ring()
 
     def stop(self) -> None:
-        """The call under way fails, and the thread ends by itself; nobody waits for it."""
+        """Make the call under way fail. The thread ends by itself; nothing waits for it."""
         self.stopped = True
         if self.catalog is not None:
             self.catalog.close()
@@ -74,7 +74,7 @@ class RegistrarWorker:
             while not self.stopped:
                 try:
                     pause = self.step()
-                except Exception as error:  # a fault of ours: without this thread nothing would ever heal again
+                except Exception as error:  # an error of this program: this thread is still needed for repairs
                     self._dispatcher.notice("error", f"Service registration: {in_words(error)}")
                     pause = LONGEST
                 if not self.stopped:
@@ -94,11 +94,11 @@ class RegistrarWorker:
     def _warm_up(self) -> None:
         try:
             self._opened()
-        except Exception:  # whatever it is, the first call meets it again and reports it
+        except Exception:  # whatever it is, the first call fails as well and reports it
             return
 
     def step(self) -> float | None:
-        """Makes all calls that are due; returns in how many seconds to ask again, None = after the next wish."""
+        """Make all calls that are due. Returns the seconds until the next; None: until the desired state changes."""
         while not self.stopped:
             chosen = self._dispatcher.take(self)
             if chosen is None or isinstance(chosen, float):
@@ -120,13 +120,13 @@ class RegistrarWorker:
                 catalog.deregister(action.service)
         except CatalogError as error:
             return error
-        except Exception as error:  # a fault of ours or of a library must not end registration for good
+        except Exception as error:  # an error of this program or of a library must not end registration
             return CatalogUnreachable(in_words(error))
         return None
 
     def _opened(self) -> Catalog:
         if self.catalog is None:
             self.catalog = self._open()
-            if self.stopped:  # `stop` may have looked before the catalogue was here
+            if self.stopped:  # `stop` may have run before the catalogue was open
                 self.catalog.close()
         return self.catalog

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cp.engine.ports import CatalogListener, Loop
     from cp.plan import Service, Status
 
-REGISTRATION = "registration"  # who asks, where it is not a watch
+REGISTRATION = "registration"  # the name of the registrar; watches have names of their own
 SUCCESS = ("", True)
 
 

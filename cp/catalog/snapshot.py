@@ -1,4 +1,4 @@
-"""What counts as a change of a watch. Pure."""
+"""Compares the instances of a watch at two times. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot:
-    """The instances that were found at one time; None for an unknown past, from which every sighting differs."""
+    """The instances at one time. None: they are not known, and every other snapshot differs."""
 
     __slots__ = ("instances", "places")
 
@@ -20,7 +20,7 @@ class Snapshot:
         self.places = None if instances is None else [(instance.address, instance.port) for instance in self.instances]
 
     def differs_from(self, other: Snapshot) -> bool:
-        """By number, or by address or port of any one in the order of their ids. Tags do not count."""
+        """In the number of instances, or in the address or port of one, in the order of ids. Tags do not count."""
         return self.places != other.places
 
 

@@ -1,4 +1,4 @@
-"""Entries of a catalogue that cannot be used: what is wrong with them, and one report of each while it is there."""
+"""Entries of a catalogue that cannot be used: what is wrong with them, and one warning for each."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ NOT_A_PORT = "its port is not a number from 0 to 65535"
 NO_ADDRESS = "it has no address"
 NOT_TAGS = "its tags are not a list of strings"
 
-MOST_REPORTS = 5  # of one answer; a server may invent names faster than anybody reads
+MOST_REPORTS = 5  # warnings for one response; a server may have any number of such entries
 
 
 def is_port(value: object) -> bool:
-    """Whether JSON says a port; 0 stands for a service without one. To Python true is a number, too."""
+    """Whether a JSON value is a port; 0 is that of a service without one. (In Python, true is an integer.)"""
     return type(value) is int and 0 <= value <= 65535
 
 
 class Seen:
-    """The entries that cannot be used, as all clients of one catalogue see them: many may look at the same ones.
+    """The unusable entries that the clients of one catalogue have seen. Several clients may see the same one.
 
-    The clients call from their threads. The lock is held for microseconds.
+    Each client calls on its own thread. The lock is held for microseconds.
     """
 
     def __init__(self) -> None:
         self.lock = allocate_lock()
-        self.clients: dict[str, int] = {}  # how many of them see it, by the name of the entry
+        self.clients: dict[str, int] = {}  # the number of clients that see it, by the name of the entry
 
     def client(self) -> Client:
         return Client(self)
 
 
 class Client:
-    """What one of them sees."""
+    """The unusable entries that one client sees."""
 
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
@@ -43,7 +43,7 @@ class Client:
         self._closed = False
 
     def adds(self, name: str) -> bool:
-        """It sees this one; whether nobody else did before."""
+        """Add an entry. True if no other client sees it."""
         with self._seen.lock:
             if self._closed or name in self._mine:
                 return False
@@ -53,13 +53,13 @@ class Client:
             return others == 0
 
     def keeps(self, names: Container[str]) -> None:
-        """It sees no others than these any more."""
+        """Remove all entries but these."""
         with self._seen.lock:
             for name in [name for name in self._mine if name not in names]:
                 self._drop(name)
 
     def close(self) -> None:
-        """It sees nothing from now on."""
+        """Remove all entries, and add none from now on."""
         with self._seen.lock:
             self._closed = True
             for name in tuple(self._mine):
@@ -73,8 +73,7 @@ class Client:
 
 
 class UnusableEntries:
-    """The entries of one watch that cannot be used. `warn` receives what a person should know, and nobody has told
-    since another client saw it."""
+    """The unusable entries of one watch. `warn` gets a line for each one that no other client of `seen` has seen."""
 
     def __init__(self, warn: Callable[[str], object], seen: Seen | None = None) -> None:
         self._warn = warn
@@ -82,7 +81,7 @@ class UnusableEntries:
         self.close = self._client.close
 
     def report(self, texts: Mapping[str, str]) -> None:
-        """`texts` has a sentence for each that is there now, by the name of the entry."""
+        """`texts`: a sentence for each unusable entry that exists now, by its name."""
         self._client.keeps(texts)
         new = [text for name, text in texts.items() if self._client.adds(name)]
         for text in new[:MOST_REPORTS]:

@@ -1,4 +1,4 @@
-"""Follows one watch and reports what changed: the thread and the clock around `changes`."""
+"""Follows one watch and reports changes: the thread and the clock around `snapshot`."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     # Any, because the engine names an instance by a protocol of its own.
     Report = Callable[[list[Any]], None]
 
-PUSH_WAIT = 300.0  # seconds that one question to a catalogue that pushes stays open
+PUSH_WAIT = 300.0  # seconds of one long poll
 GATHER = 0.25  # seconds between two reports
 LONGEST_GATHER = 4.0  # the same, while changes keep coming
-FEW = 4  # instances; of a service that has more, reports are further apart in proportion
-AT_ONCE = 0.025  # seconds; an answer that comes sooner tells of a change during the pause before the question
-HASTE = 10  # answers without a change that may come at once, one after another
+FEW = 4  # instances; a service with more has proportionally longer pauses between reports
+AT_ONCE = 0.025  # seconds; a response that comes sooner reports a change during the pause before the request
+HASTE = 10  # immediate responses in a row that may come without a change
 
 
 class Watcher:
-    """All methods are for the loop's thread, where `report` is called too; none of them blocks.
+    """Calls `report` on the loop's thread, for which all methods are; none of them blocks.
 
-    The first look comes `delay` after the start, later ones when the catalogue says that something changed, or
-    every interval if it cannot say so. A failed query changes nothing. `memory` is what was reported last; if that is
-    not known (None), the first look is reported whatever it finds. `shared` has the failures of all who use the
-    catalogue.
+    The first query is made `delay` seconds after the start. Later queries wait for a change, or come every interval if
+    the catalogue has no long poll. A failed query changes nothing. `memory` has the instances that were reported last.
+    If they are not known (None), the first result is reported whatever it is. `shared` has the failures of all clients
+    of the catalogue.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Watcher:
         self._reports = Reports(loop, listener, watch.source)
         self._outage = Outage(random, shared, watch.source)
         self._hasty = 0
-        self._rush = 0  # pauses that missed a change, less those that did not, since it was calm
+        self._rush = 0  # pauses that missed a change, minus pauses that did not, since the last calm period
         self._begin = 0.0
         # Both: written once, or by one side.
         self._wakeup: Wakeup | None = None
@@ -89,7 +89,7 @@ class Watcher:
         return self._reported.instances
 
     def start(self) -> None:
-        """Starts the thread; a second call does nothing."""
+        """Start the thread. A second call does nothing."""
         if self._wakeup is not None or self._stopped:
             return
         self._begin = self._clock() + self._watch.delay
@@ -108,16 +108,16 @@ class Watcher:
             self._loop.call_later(LONGEST, self.start)
 
     def pause(self) -> None:
-        """Reports nothing from now on."""
+        """Report nothing from now on."""
         self._paused = True
 
     def resume(self) -> None:
-        """Reports again, at once if things are not as they were last reported."""
+        """Report again, and at once if the instances have changed since the last report."""
         self._paused = False
         self._compare()
 
     def stop(self) -> None:
-        """Reports nothing any more, and breaks off the question that is open. Nobody waits for the thread."""
+        """Report nothing any more, and end the query under way. Nothing waits for the thread."""
         self._stopped = True
         self._reports.close()
         catalog, wakeup = self._catalog, self._wakeup
@@ -157,14 +157,14 @@ class Watcher:
     def _warm_up(self) -> None:
         try:
             self._opened()
-        except Exception:  # whatever it is, the first look meets it again and reports it
+        except Exception:  # whatever it is, the first query fails as well and reports it
             return
 
     def step(self) -> float:
-        """One question to the catalogue; returns how many seconds to let pass before the next."""
+        """Make one query. Returns the seconds until the next one."""
         asked_at = self._clock()
-        first = self._cursor is None  # it is answered at once, whatever happens
-        # After an outage ask again soon: somebody is to be told when it is over.
+        first = self._cursor is None  # the response comes at once
+        # During an outage the next query comes soon, so that its end is logged.
         max_wait = CALM if self._outage.under_way else PUSH_WAIT
         wait = 0.0 if first or not self._watch.push else max_wait * LONGER
         try:
@@ -174,7 +174,7 @@ class Watcher:
             refused = isinstance(error, CatalogRefused)
             self._reports.failed(str(error), answered=refused)
             return self._failed(str(error), error.retry_after, due=asked_at + wait, alone=refused)
-        except Exception as error:  # a fault of ours or of a library must not end the watch for good
+        except Exception as error:  # an error of this program or of a library must not end the watch
             self._reports.failed(in_words(error))
             return self._failed(in_words(error), due=asked_at + wait)
         self._reports.answered()
@@ -195,17 +195,17 @@ class Watcher:
             return self._gather(lasted, first) if pushes else self._watch.interval
         if not pushes:
             return self._watch.interval
-        # Something of no interest changed. A catalogue that answers at once for ever must not keep us busy.
+        # Something else changed. A catalogue that always responds at once must not keep this process busy.
         self._hasty = self._hasty + 1 if lasted < SHORTEST else 0
         return GATHER if self._hasty > HASTE else 0.0
 
     def _gather(self, lasted: float, first: bool) -> float:
-        """The pause after a change, during which others may come.
+        """The pause after a change, which gathers further changes.
 
-        Whenever one of many instances comes or goes, all who watch the service are told and ask again: more than a
-        catalogue takes, when a fleet starts. So the pauses are longer for services with more instances, and grow while
-        they miss changes, up to the interval: then a watch asks as often as one that polls. Half of a longer pause is
-        chance, because all of them were told at one moment.
+        A change of one instance makes all watchers of the service query it again. When a fleet starts, this is more
+        than a catalogue can serve. So a service with more instances has longer pauses, and they grow while they miss
+        changes, up to the interval of a watch that polls. Half of a longer pause is random, because all watchers
+        receive a change at the same moment.
         """
         if lasted >= CALM:
             self._rush = 0
@@ -220,24 +220,24 @@ class Watcher:
             return catalog.instances(self._watch)
         return catalog.wait_for_change(self._watch, self._cursor, max_wait)
 
-    def _failed(self, why: str, asked: float = 0.0, *, due: float, alone: bool = False) -> float:
-        """`due`: when there should have been an answer; `alone`: the failure says nothing about other questions."""
-        self._cursor = None  # look at everything again
-        self._rush = max(self._rush, 2)  # after an outage many things change at the same time
+    def _failed(self, why: str, retry_after: float = 0.0, *, due: float, alone: bool = False) -> float:
+        """`due`: when the response should have come. `alone`: the failure does not concern other queries."""
+        self._cursor = None  # read all instances again
+        self._rush = max(self._rush, 2)  # after an outage many instances change at the same time
         if self._stopped:
             return 0.0
-        # The interval is the longest a change may stay unseen, also after an outage.
+        # After an outage, too, a change must be seen within one interval.
         longest = min(self._watch.interval, LONGEST)
-        if self._outage.failed(self._clock(), asked, longest, since=due, alone=alone):
+        if self._outage.failed(self._clock(), retry_after, longest, since=due, alone=alone):
             self._loop.post(self._log.warning, f"Failed to query {self._watch.name}: {why}")
         pause = self._outage.retry_at - self._clock()
-        if asked > 0:
+        if retry_after > 0:
             return max(pause, self._watch.interval)
         return pause if self._watch.push else self._watch.interval
 
     def _opened(self) -> Catalog:
         if self._catalog is None:
             self._catalog = self._open()
-            if self._stopped:  # `stop` may have looked before the catalogue was here
+            if self._stopped:  # `stop` may have run before the catalogue was open
                 self._catalog.close()
         return self._catalog

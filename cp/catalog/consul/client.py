@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from cp.catalog.protocol import Instance
     from cp.plan import ConsulSettings, Service, Status, Watch
 
-QUOTED_BODY = 500  # characters of an answer in a message
+QUOTED_BODY = 500  # characters of a response in a message
 QUOTED_ID = 100
-LARGEST_WRITE_ANSWER = 1 << 20  # bytes; in truth it is empty, or one sentence
+LARGEST_WRITE_BODY = 1 << 20  # bytes of the response to a write, which is empty or one sentence
 
-# What an agent says, in an answer of status 500, about itself and its servers, and not about what it was asked.
-IN_TROUBLE = ("no cluster leader", "no known consul servers", "rpc error", "leadership", "not ready to serve")
+# The words of an agent, in a response of status 500, about itself or its servers and not about the request.
+SERVER_ERRORS = ("no cluster leader", "no known consul servers", "rpc error", "leadership", "not ready to serve")
 UNKNOWN = ("unknown service",)  # to a removal; Consul from 1.11 on says 404
 DENIED = ("permission denied", "acl not found")
 
@@ -50,8 +50,8 @@ class Consul:
         resolver: Resolver | None = None,
         unusable: Seen | None = None,
     ) -> None:
-        """`warn` hears once of each entry of a watched service that cannot be used, unless another client has seen it:
-        `unusable` is what all of them see."""
+        """`warn` gets one line for each unusable entry of a watched service that no other client has seen: all clients
+        share `unusable`."""
         self._settings = settings
         self._unusable = UnusableEntries(warn, unusable)
         self._token = Token(settings.token, settings.token_file)
@@ -94,16 +94,16 @@ class Consul:
         if answer.status == 200:
             self._without_check.discard(service.id)
             return
-        # An unknown check is 500 up to Consul 1.10 and 404 later, in words that differ: so any 500 counts that is not
-        # about the agent's own trouble. To register again harms nobody.
-        if answer.status == 404 or (answer.status == 500 and not _says(answer, (*IN_TROUBLE, *DENIED))):
+        # An unknown check is 500 up to Consul 1.10 and 404 later, in different words. So every 500 counts that does not
+        # concern the agent itself. A needless registration does no harm.
+        if answer.status == 404 or (answer.status == 500 and not _says(answer, (*SERVER_ERRORS, *DENIED))):
             self._without_check.add(service.id)
             raise CatalogForgotten(self._text(answer))
         raise self._unexpected(answer)
 
     def deregister(self, service: Service) -> None:
         answer = self._call("PUT", f"/v1/agent/service/deregister/{percent.encoded(service.id.encode())}")
-        # A 404 without these words is not from Consul: of something before it, which does not know the path.
+        # A 404 without these words does not come from Consul, but from a proxy that does not know the path.
         unknown = answer.status in (404, 500) and _says(answer, UNKNOWN)
         if answer.status != 200 and not unknown:
             raise self._unexpected(answer)
@@ -112,7 +112,7 @@ class Consul:
     def entry(self, service: Service) -> CatalogEntry | None:
         answer = self._call("GET", f"/v1/agent/health/service/id/{percent.encoded(service.id.encode())}")
         try:
-            # The status of the answer is that of the service: 200, 429 (warning), 503 (critical), 404 (unknown).
+            # The status of the response is that of the service: 200, 429 (warning), 503 (critical), 404 (unknown).
             fields = json.loads(answer.body)
             found, status = fields["Service"], fields["AggregatedStatus"]
             if answer.status == 404 and found is None:
@@ -133,14 +133,14 @@ class Consul:
 
     def wait_for_change(self, watch: Watch, cursor: object, max_wait: float) -> tuple[list[Instance], object]:
         wait = max(1, int(max_wait))
-        # The agent adds up to a sixteenth of the wait at random, so that its clients do not all come back at once.
+        # The agent adds a random time, up to a sixteenth of the wait, so that its clients do not return at once.
         limit = wait * 17 / 16 + self._settings.read_timeout
         answer = self._query(watch, {"index": str(cursor), "wait": f"{wait}s", "stale": ""}, limit)
-        # `stale` lets any server answer, not the leader alone, which is what Consul's documentation advises for reads
-        # that many clients make all the time. It costs nothing here: a server that lags behind the index of the
-        # question waits until it has got there. Only an answer without news may come from one that lags (its index is
-        # lower) or that has lost the others (it knows no leader); and after a restore of the servers, or a restart of
-        # a single one, indexes begin anew. All of that says the same: forget the index, and ask the leader.
+        # With `stale`, any server may respond, not only the leader. Consul's documentation advises this for frequent
+        # reads of many clients. It costs nothing here: a server behind the index of the request waits until it has
+        # reached it. Only a response without a change may come from a server that lags (its index is lower) or that has
+        # lost the others (it knows no leader). After a restore of the servers, or a restart of a single one, indexes
+        # start again. In all these cases, forget the index and query the leader.
         index = _index(answer)
         went_back = index is None or (isinstance(cursor, int) and index < cursor)
         if went_back or answer.headers.get("x-consul-knownleader") == "false":
@@ -149,7 +149,7 @@ class Consul:
         return self._healthy(watch, answer)
 
     def _query(self, watch: Watch, more: dict[str, str] | None = None, limit: float | None = None) -> Response:
-        """The answer to a question for the healthy instances; CatalogError if it is not one of success."""
+        """The response to a query for the healthy instances. CatalogError if it reports an error."""
         parameters = {"passing": "1"}
         if watch.tag:
             parameters["tag"] = watch.tag
@@ -210,11 +210,11 @@ class Consul:
             headers=headers,
             body=None if body is None else json.dumps(body, separators=(",", ":")).encode(),
             read_timeout=limit,
-            largest_body=LARGEST_WRITE_ANSWER if method == "PUT" else None,
+            largest_body=LARGEST_WRITE_BODY if method == "PUT" else None,
         )
 
     def _unexpected(self, answer: Response) -> CatalogError:
-        """What an answer means that is not one of success."""
+        """The error for a response that reports none of the expected statuses."""
         text = self._text(answer)
         if answer.status in (401, 403) or (answer.status == 500 and _says(answer, DENIED)):
             return CatalogRefused(f"{text}; see {self._token.key}")
@@ -275,7 +275,7 @@ def _says(answer: Response, phrases: tuple[str, ...]) -> bool:
 
 
 def _index(answer: Response) -> int | None:
-    """What to wait from; None, and the watch is polled, if there is nothing to wait from."""
+    """The index from which to wait. None if there is none; then the watch is polled."""
     text = answer.headers.get("x-consul-index", "")
     index = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
     return index if index > 0 else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PACKED = "_bootstrap/native/orjson-{}.xz"  # by type of machine
 INDEX_SIZE = 512  # bytes
-CHUNK = 64 * 1024  # bytes that are unpacked at a time: all before the one file that is wanted
+CHUNK = 64 * 1024  # bytes that are unpacked at a time, of the files before the one to load
 
 
 def load() -> Callable[[bytes], Any]:
@@ -38,7 +38,7 @@ def import_installed() -> ModuleType:
 
 
 def import_packed(read: Callable[[str], bytes]) -> ModuleType:
-    """The module out of the archive, of which `read` reads a file. Any exception, where it cannot be had."""
+    """The module from the archive, of which `read` reads a file. Any exception if it cannot be loaded."""
     from importlib.machinery import ExtensionFileLoader, ModuleSpec
 
     if sys.maxsize < 1 << 32 or "t" in sys.abiflags:
@@ -84,8 +84,8 @@ def unpack(packed: bytes, name: str, write: Callable[[bytes], object]) -> None:
 
     index = b"".join(pieces(INDEX_SIZE, packed)).decode().split()
     names, sizes = index[::2], list(map(int, index[1::2]))
-    wanted = names.index(name)
-    for _ in pieces(sum(sizes[:wanted])):
+    position = names.index(name)
+    for _ in pieces(sum(sizes[:position])):
         pass
-    for piece in pieces(sizes[wanted]):
+    for piece in pieces(sizes[position]):
         write(piece)

@@ -39,8 +39,8 @@ LONGEST_NAME = 255  # bytes; what file systems take
 
 
 class Directory:
-    """A client of one folder; see `cp.catalog.Catalog`. `warn` hears once of each file that is none of ours, unless
-    another client has seen it: `unusable` is what all of them see."""
+    """A client of one folder; see `cp.catalog.Catalog`. `warn` gets one line for each file that is no registration,
+    unless another client has seen it: all clients share `unusable`."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Directory:
     def heartbeat(self, service: Service, status: Status, output: str) -> None:
         try:
             found = self.entry(service)
-        except CatalogGarbage:  # somebody has written something else there
+        except CatalogGarbage:  # another program has written something else there
             found = None
         else:
             if found is None:
@@ -140,7 +140,7 @@ class Directory:
         try:
             os.unlink(to_bytes(os.path.join(self._path, name)))
         except OSError:
-            pass  # somebody else was faster, or owns it: it is dead either way
+            pass  # another process was faster, or owns it: it is dead in both cases
 
     def entry(self, service: Service) -> CatalogEntry | None:
         path = os.path.join(self._path, self._name(service))
@@ -160,7 +160,7 @@ class Directory:
         self._enter()
         try:
             self._make_folder()
-            pushed = self._follow()  # before the look: what changes in between is then heard of
+            pushed = self._follow()  # before the files are read: a change in between is then reported
             found, _ = self._look(watch, self._scanned())
             return found, _cursor(found) if pushed else None
         finally:

@@ -20,7 +20,7 @@ _NOTHING: Sight = ((0, 0, 0), None)
 
 class Folder:
     """Remembers what it has read. `warn` receives, once, each file that is not an entry, or may not be read, unless
-    another client of those of `unusable` has told of it.
+    another client of `unusable` has reported it.
 
     Any other error of a file or of the folder is raised: what cannot be seen may well be there.
     """

@@ -1,4 +1,4 @@
-"""etcd, through its API v3 (the JSON gateway) or v2: the configured one, or else the preferred one if it is spoken."""
+"""etcd, through its API v3 (the JSON gateway) or v2: the configured one, or else the best one that the server has."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Api = Etcd2 | Etcd3
 
-UNKNOWN = (0, 0)  # a version that is not told
-OLDEST_V3 = (3, 3)  # whose JSON gateway can do all that is needed
-FIRST_BROKEN_V2 = (3, 5)  # it cannot prolong the life of a directory: etcd-io/etcd issue 13589
+UNKNOWN = (0, 0)  # the version of a server that does not report it
+OLDEST_V3 = (3, 3)  # the first version whose JSON gateway has all calls that are needed
+FIRST_BROKEN_V2 = (3, 5)  # cannot extend the TTL of a directory: etcd-io/etcd issue 13589
 
 
 class Etcd:
     """A client of one cluster; see `cp.catalog.Catalog`. All calls are idempotent.
 
-    In etcd an instance is there or not: it has no status. So what is not passing is taken out, and comes back when it
-    passes. `warn` hears once of each key below a watched service that is no instance, unless another client has seen
-    it: `unusable` is what all of them see. `inform` hears which API was chosen.
+    In etcd an instance exists or not: it has no status. So a service that does not pass is removed, and comes back
+    when it passes. `warn` gets one line for each key below a watched service that is no instance, unless another client
+    has seen it: all clients share `unusable`. `inform` gets the API that was chosen.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Etcd:
         self._reader = EtcdReader(warn, unusable)
         self._inform = inform
         self._api: Api | None = None  # once it is known
-        self._withdrawn: set[str] = set()  # ids of services that are kept out because of their status
+        self._withdrawn: set[str] = set()  # ids of services that are not registered because of their status
 
     # --- registration
 
@@ -110,7 +110,7 @@ class Etcd:
         try:
             return call(self._api)
         except ApiMissing:
-            self._api = None  # the server is another one now: ask again next time
+            self._api = None  # another server has this address now: choose again next time
             raise
 
     # --- which API
@@ -143,13 +143,13 @@ class Etcd:
         return self._v2()
 
     def _has_v2(self, version: tuple[int, int]) -> bool:
-        """Whether API v2 can be used: it answers, with a list of keys or with one of its errors."""
+        """Whether API v2 can be used: it responds with a list of keys or with one of its errors."""
         if version >= FIRST_BROKEN_V2:
             return False
         answer = self._keys()
         self._check(answer)
         if answer.status in (401, 403):
-            return True  # something knows this path, and the user is to hear that the password does not fit
+            return True  # something has this path, and the user must see that the password is wrong
         try:
             fields = json.loads(answer.body)
         except (ValueError, RecursionError):
@@ -163,7 +163,7 @@ class Etcd:
         return Etcd2(self._settings, self._endpoints, self._reader)
 
     def _version(self) -> tuple[int, int]:
-        """Of the cluster, which is that of its oldest member."""
+        """The version of the cluster, which is that of its oldest member."""
         answer = self._endpoints.request("GET", "/version", headers={})
         self._check(answer)
         if answer.status != 200:
@@ -172,7 +172,7 @@ class Etcd:
         return parse_version(fields.get("etcdcluster")) or parse_version(fields.get("etcdserver")) or UNKNOWN
 
     def _check(self, answer: Response) -> None:
-        """CatalogUnreachable if the server is in trouble: then it says nothing about its APIs."""
+        """CatalogUnreachable for a server error, which says nothing about the APIs."""
         if answer.status == 429 or answer.status >= 500:
             text = f"Unexpected response code: {answer.status} ({self._quoted(answer.body)})"
             raise CatalogUnreachable(text, retry_after=answer.retry_after())
@@ -182,7 +182,7 @@ class Etcd:
 
 
 def parse_version(text: object) -> tuple[int, int] | None:
-    """Of "3.4.23"; None for what is no version, such as that of a cluster which has not agreed on one."""
+    """The numbers of "3.4.23"; None for other texts, such as that of a cluster which has not agreed on a version."""
     parts = text.split(".") if isinstance(text, str) else []
     if len(parts) < 2 or not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts[:2]):
         return None
@@ -190,7 +190,7 @@ def parse_version(text: object) -> tuple[int, int] | None:
 
 
 def gateways(version: tuple[int, int]) -> tuple[str, ...]:
-    """Where the JSON gateway of a version may be, the likeliest first."""
+    """The paths where the JSON gateway of a version may be, the likeliest first."""
     if version == (3, 3):
         return ("/v3beta",)
     return ("/v3", "/v3beta") if version < (3, 4) else ("/v3",)

@@ -1,4 +1,4 @@
-"""The endpoints of one etcd cluster: one question goes to the first of them that has an answer."""
+"""The endpoints of one etcd cluster: a request goes to the first one that responds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cp.plan import EtcdSettings
 
 KEY = "etcd.endpoints"
-QUOTED = 500  # characters of an answer in a message
+QUOTED = 500  # characters of a response in a message
 
 
 def by_chance(url: str) -> bytes:
@@ -31,8 +31,8 @@ def by_chance(url: str) -> bytes:
 class Endpoints:
     """For one thread at a time; `interrupt` and `close` may come from any.
 
-    Whichever answered last is asked first. No call is made twice at one endpoint; each has the time limits of the
-    settings. `order` says in which order they are tried at first: by chance, so that a fleet spreads over a cluster.
+    The endpoint that responded last comes first. No endpoint gets a request twice; each has the time limits of the
+    settings. `order` is the order of the first attempts: random, so that a fleet spreads over a cluster.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Endpoints:
         self._secrets = [settings.password, _credentials(settings)] if settings.password else []
         self._token = ""
         self._endpoints = [self._endpoint(url, settings, environ) for url in sorted(settings.endpoints, key=order)]
-        self._first = 0  # to be asked
+        self._first = 0  # the endpoint for the next request
         self._guard = allocate_lock()  # over the rest; never held while anything can block
         self._active: HttpClient | None = None
         self._interrupted = False
@@ -71,12 +71,12 @@ class Endpoints:
     # --- on the calling thread
 
     def begin(self) -> None:
-        """A piece of work begins, of any number of requests; an interruption ends the whole of it."""
+        """Begin a task of any number of requests. An interruption ends the whole task."""
         with self._guard:
             self._interrupted = False
 
     def request(self, method: str, target: str, *, headers: Mapping[str, str], body: bytes | None = None) -> Response:
-        """Of the first endpoint that answers, and not with an error of its own (5xx).
+        """The response of the first endpoint that has one, and not a server error (5xx).
 
         CatalogUnreachable, CatalogGarbage or CatalogClosed if there is none.
         """
@@ -107,7 +107,7 @@ class Endpoints:
     def stream(
         self, method: str, target: str, stream: LineStream, *, headers: Mapping[str, str], body: bytes | None
     ) -> Response:
-        """As `request`, but of one endpoint only: if that fails, the next one is asked next time."""
+        """As `request`, but at one endpoint only. If that fails, the next call goes to the next one."""
         index = self._first
         try:
             return self._ask(index, method, target, headers, body, stream)
@@ -137,17 +137,17 @@ class Endpoints:
             with self._guard:
                 self._active = None
 
-    # --- what messages may say
+    # --- secrets in messages
 
     def know(self, token: str) -> None:
-        """A secret that messages must not quote; the last one is enough."""
+        """Set the secret that messages must not quote, in place of the previous one."""
         self._token = token
 
     def masked(self, text: str) -> str:
         return without(text, (*self._secrets, self._token))
 
     def quoted(self, body: bytes) -> str:
-        """An answer on one line, without secrets."""
+        """The text of a response on one line, without secrets."""
         text = " ".join(body[: 4 * QUOTED].decode(errors="replace").split())
         text = "".join(c if c.isprintable() else "?" for c in text)
         return self.masked(text)[:QUOTED]
@@ -168,7 +168,7 @@ class Endpoints:
 
 
 def basic_authorization(settings: EtcdSettings) -> dict[str, str]:
-    """The header of HTTP's own authentication; none without a name."""
+    """The value of the HTTP header `Authorization`; empty without a user."""
     return {"Authorization": f"Basic {_credentials(settings)}"} if settings.username else {}
 
 

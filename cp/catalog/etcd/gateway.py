@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from cp.catalog.http.line_stream import LineStream
     from cp.plan import EtcdSettings
 
-# Codes of gRPC's, in answers that are errors.
+# Codes of gRPC in error responses.
 NOT_FOUND, DENIED, PRECONDITION, UNAUTHENTICATED = 5, 7, 9, 16
-# A deadline, exhausted resources, a compaction or the end of a lease between two calls, no leader: later it may work.
-TROUBLE = (4, NOT_FOUND, 8, 11, 14)
-# A token is refused in one of these ways too: there is none, or users were changed since it was given.
+# A deadline, exhausted resources, a compaction or the end of a lease between two calls, no leader: retry later.
+RETRYABLE = (4, NOT_FOUND, 8, 11, 14)
+# A token is refused with one of these codes: it is missing, or users were changed since.
 NEEDS_TOKEN = ("user name is empty", "invalid auth token", "revision of auth store is old", "old auth revision")
 
 
 class Gateway:
-    """`root` is its path, such as /v3. A method is what follows that, such as "kv/put"."""
+    """`root` is its path, such as /v3. A method is the rest of a path, such as "kv/put"."""
 
     def __init__(self, settings: EtcdSettings, endpoints: Endpoints, root: str) -> None:
         self._settings = settings
         self._endpoints = endpoints
         self._root = root
-        self._token: str | None = None  # None = to be asked for; "" = there is no need of one
+        self._token: str | None = None  # None: not requested yet; "": the server needs none
 
     def call(self, method: str, request: dict[str, object]) -> dict[str, Any]:
-        """What it answers; CatalogError if that is no success."""
+        """The response. CatalogError if it reports an error."""
         answer = self.ask(method, request)
         if answer.status != 200:
             raise self.unexpected(answer)
         fields = parse_object(answer.body, self._endpoints.quoted)
-        if "error" in fields:  # of a call that might have been answered by several lines
+        if "error" in fields:  # that of a call that may have a response of several lines
             raise self.unexpected(answer)
         return fields
 
     def ask(self, method: str, request: dict[str, object]) -> Response:
-        """Whatever it says, but not that the token is too old."""
+        """The response, whatever its status. A token that is too old is replaced before."""
         answer = self._post(method, request, self._headers())
         if self._settings.username and self._wants_token(answer):
             self._token = None
@@ -52,7 +52,7 @@ class Gateway:
         return answer
 
     def listen(self, method: str, request: dict[str, object], stream: LineStream) -> Response:
-        """To an answer without an end; CatalogError if there is none, or it breaks."""
+        """Read a response without an end. CatalogError if there is none, or if it breaks."""
         headers = {"Content-Type": "application/json", **self._headers()}
         return self._endpoints.stream("POST", f"{self._root}/{method}", stream, headers=headers, body=_body(request))
 
@@ -63,7 +63,7 @@ class Gateway:
         return {"Authorization": self._token} if self._token else {}
 
     def _authenticate(self) -> str:
-        """A token; "" where the server has no users."""
+        """A token; "" if the server has no users."""
         who = {"name": self._settings.username, "password": self._settings.password}
         answer = self._post("auth/authenticate", who, {})
         if answer.status == 200:
@@ -85,13 +85,13 @@ class Gateway:
         return code == UNAUTHENTICATED or any(words in text for words in NEEDS_TOKEN)
 
     def unexpected(self, answer: Response, hint: str = "") -> CatalogError:
-        """What an answer means that is not one of success."""
+        """The error for a response that reports no success."""
         code, text = error_of(answer)
         if code is None and answer.status == 404:
             return ApiMissing(f"this etcd has no {self._root}: it is another one than before, or see etcd.api")
         words = self._endpoints.quoted((text or str(answer.body[:2000], errors="replace")).encode())
         text = f"Unexpected response code: {answer.status} ({words})"
-        if code in TROUBLE or answer.status == 429 or answer.status >= 500:
+        if code in RETRYABLE or answer.status == 429 or answer.status >= 500:
             return CatalogUnreachable(text, retry_after=answer.retry_after())
         if code == DENIED or self._wants_token(answer) or (code is None and answer.status in (401, 403)):
             hint = "; see etcd.username and etcd.password"
@@ -103,7 +103,7 @@ def _body(request: object) -> bytes:
 
 
 def number(text: object) -> int:
-    """CatalogGarbage if it is none."""
+    """The JSON object of a response. CatalogGarbage if it is none."""
     try:
         if isinstance(text, str | int) and len(str(text)) <= 20:
             return int(text)
@@ -113,7 +113,7 @@ def number(text: object) -> int:
 
 
 def error_of(answer: Response) -> tuple[int | None, str]:
-    """gRPC's code and the words of an answer that is an error; None and "" if it is none, or somebody else's."""
+    """The gRPC code and the words of an error response; None and "" if it is no error, or not one of etcd."""
     if answer.status == 200 and b'"error"' not in answer.body[:200]:
         return None, ""
     try:

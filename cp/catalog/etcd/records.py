@@ -24,7 +24,7 @@ _AS_GO = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 class ApiMissing(CatalogUnreachable):
-    """The server does not have the API that was asked for: there is no such path."""
+    """The server does not have the requested API: the path does not exist."""
 
 
 def normal_prefix(prefix: str) -> str:
@@ -70,7 +70,7 @@ class EtcdRecord:
 
 
 class EtcdReader:
-    """Turns keys and their values into instances; `warn` hears once of each key that is none of ours."""
+    """Turns keys and values into instances. `warn` gets one line for each key that is no instance."""
 
     def __init__(self, warn: Callable[[str], object], unusable: Seen | None = None) -> None:
         self._unusable = UnusableEntries(warn, unusable)

@@ -103,7 +103,7 @@ class Etcd2:
         if _code(answer) == KEY_NOT_FOUND:
             raise CatalogForgotten(self._text(answer))
         if _code(answer) == RAFT_INTERNAL and b"Not a file" in answer.body:  # etcd-io/etcd issue 13589
-            # If nobody demands this API the other one is found next time: when this was chosen it was an older etcd.
+            # Without `etcd.api` the other API is chosen next time: this one was the choice for an older etcd.
             kind = CatalogRefused if self._is_demanded else ApiMissing
             raise kind("etcd 3.5 cannot prolong the life of a directory in API v2: see etcd.api")
         if answer.status not in (200, 201):
@@ -153,13 +153,13 @@ class Etcd2:
         for _ in range(MOST_TURNS):
             assert isinstance(new_cursor, int)
             change = _Change(max(end - time.monotonic(), 0.001), new_cursor)
-            heard = self._listen(watch, change)
+            listened = self._listen(watch, change)
             last = self._last
             found, new_cursor = self.instances(watch)
             if not change.is_over or new_cursor is None or last != (watch.name, change.after, found):
                 break
-        # Where listening fails although asking works, the watch is better off with being asked every interval.
-        return found, new_cursor if heard else None
+        # Where streams fail although requests work, the watch is polled every interval instead.
+        return found, new_cursor if listened else None
 
     def _listen(self, watch: Watch, change: _Change) -> bool:
         """False if that is not possible."""
@@ -171,7 +171,7 @@ class Etcd2:
         except CatalogError:
             return change.has_begun
         if answer.retry_after() > 0 and (answer.status == 429 or answer.status >= 500):
-            raise self._unexpected(answer)  # to read instead is not what was asked for
+            raise self._unexpected(answer)  # reading instead is not what a watch should do
         return answer.status == 200 or _code(answer) == INDEX_CLEARED
 
     # --- both
@@ -191,7 +191,7 @@ class Etcd2:
             return ApiMissing("this etcd does not speak API v2 (--enable-v2): see etcd.api")
         if answer.status in (401, 403) and code in (None, UNAUTHORIZED):
             return CatalogRefused(f"{self._text(answer)}; see etcd.username and etcd.password")
-        if code in (NOT_A_FILE, NOT_A_DIRECTORY):  # somebody else has keys in our places
+        if code in (NOT_A_FILE, NOT_A_DIRECTORY):  # another program has keys there
             return CatalogRefused(f"{self._text(answer)}; see etcd.prefix")
         return CatalogRefused(self._text(answer))
 
@@ -211,7 +211,7 @@ class _Change(LineStream):
     def __init__(self, max_wait: float, after: int) -> None:
         super().__init__(max_wait)
         self.after = after
-        self.is_over = False  # it was a heartbeat, and nothing more will be heard
+        self.is_over = False  # it was a heartbeat, and the stream has no further line
         self._now = 0
 
     def receive_head(self, headers: Mapping[str, str]) -> bool:
@@ -223,7 +223,7 @@ class _Change(LineStream):
         try:
             change = json.loads(line)
             renewed: bool = change["action"] == "update" and change["node"].get("dir") is True
-            # Of what was before it began to listen etcd tells one change only, and is silent from then on.
+            # If changes came before the stream began, etcd sends only one of them, and nothing afterwards.
             self.is_over = renewed and change["node"]["modifiedIndex"] <= self._now
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return True  # whatever it is, something happened
@@ -244,7 +244,7 @@ def _entries(node: Any) -> Iterator[tuple[str, str, str | bytes]]:
 
 
 def _code(answer: Response) -> int | None:
-    """etcd's own number of an error; None if it is a success, or somebody else's."""
+    """etcd's number of an error; None for a success or a response that is not from etcd."""
     if answer.status < 400:
         return None
     try:

@@ -61,7 +61,7 @@ class Etcd3:
         self._gateway.call("kv/put", {"key": _key(path), "value": value, "lease": lease})
 
     def renew(self, service: Service) -> None:
-        """CatalogForgotten if the lease has ended, or somebody has removed the key."""
+        """CatalogForgotten if the lease has ended, or another program has removed the key."""
         path = self._path(service)
         if not self._prolong(lease_id(path, service.ttl)):
             raise CatalogForgotten(f"the lease of {path} has ended")
@@ -122,7 +122,7 @@ class Etcd3:
         change = _Change(max_wait, cursor)
         self._listen(watch, change)
         found, new_cursor = self.instances(watch)
-        # Where listening fails although asking works, the watch is better off with being asked every interval.
+        # Where streams fail although requests work, the watch is polled every interval instead.
         return found, None if change.failed else new_cursor
 
     def _listen(self, watch: Watch, change: _Change) -> None:
@@ -134,7 +134,7 @@ class Etcd3:
         except CatalogError:
             return
         if answer.retry_after() > 0 and (answer.status == 429 or answer.status >= 500):
-            raise self._gateway.unexpected(answer)  # to read instead is not what was asked for
+            raise self._gateway.unexpected(answer)  # reading instead is not what a watch should do
         if answer.status != 200:
             change.failed = True
 
@@ -158,7 +158,8 @@ class _Change(LineStream):
                 if number(result["header"]["revision"]) < self.after:
                     return True
             if result.get("canceled"):
-                self.failed = "compact_revision" not in result  # that has only forgotten what is asked for anyway
+                # A compaction has only removed revisions that are read anyway.
+                self.failed = "compact_revision" not in result
                 return True
             return bool(result.get("events"))
         except (CatalogGarbage, ValueError, LookupError, TypeError, AttributeError, RecursionError):

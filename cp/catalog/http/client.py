@@ -112,7 +112,7 @@ class HttpClient:
         self._peer = self._proxy or address  # what the socket is connected to
         self._dialer = Dialer(self._peer.host, self._peer.port, resolver or Resolver(), self._deadline, self._watch)
         self._connection: Connection | None = None  # if there is one, it has carried a call
-        # Over the rest, and for dropping a connection; never held while anything can block.
+        # Over the attributes below, and for dropping a connection; never held while a call can block.
         self._guard = allocate_lock()
         self._socket: socket.socket | None = None
         self._wakeup: Wakeup | None = None  # what the calling thread waits for, if it waits for an address
@@ -289,7 +289,7 @@ class HttpClient:
                 self._socket = current
 
     def _drop(self) -> None:
-        with self._guard:  # nobody may shut down a number that already belongs to another file
+        with self._guard:  # no thread may shut down a descriptor that already belongs to another file
             current, self._socket = self._socket, None
             connection, self._connection = self._connection, None
         if connection is not None:

@@ -1,4 +1,4 @@
-"""What proves to Consul, or to a proxy before it, who we are; and how that is kept out of messages."""
+"""The credentials for Consul or a proxy before it, and how messages hide them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from cp.platform.text import reason_of, to_bytes
 
 
 class Authorization:
-    """User and password, for a proxy before the agent; the agent itself does not ask for them."""
+    """User and password for a proxy before the agent. The agent itself does not use them."""
 
     def __init__(self, credentials: str) -> None:
-        """`user:password`, or a user alone; "" = none."""
+        """`user:password`, or a user alone; "": none."""
         from base64 import b64encode
 
         user, _, password = credentials.partition(":")
@@ -26,24 +26,24 @@ class Authorization:
 
 
 class Token:
-    """The ACL token: what its file says, which is read again when it changes, or else what is configured."""
+    """The ACL token: that of its file, which is read again after a change, or else the configured one."""
 
     def __init__(self, token: str, file: str) -> None:
         self._token = token
         self._file = file
-        self.key = "consul.tokenfile" if file else "consul.token"  # where to look if it is refused
-        self._seen: tuple[int, int, int] | None = None  # of the file, when it was read
+        self.key = "consul.tokenfile" if file else "consul.token"  # for messages, if it is refused
+        self._seen: tuple[int, int, int] | None = None  # the state of the file when it was read
         self._read = ""
 
     def value(self) -> str:
-        """Empty if there is none. CatalogRefused if it cannot be had."""
+        """The token; empty if there is none. CatalogRefused if its file cannot be read."""
         token = (self._from_file() if self._file else "") or self._token
         if not token.isascii() or not all(c.isprintable() for c in token):
             raise CatalogRefused(f"cannot use {self.key}: a token is one line of printable ASCII characters")
         return token
 
     def masked(self, text: str) -> str:
-        """The text without the token: an agent may quote what it was sent."""
+        """The text without the token, which an agent may quote."""
         return without(text, (self._token, self._read))
 
     def _from_file(self) -> str:

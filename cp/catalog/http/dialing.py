@@ -1,4 +1,4 @@
-"""Connects to a host by its name, within one time limit for all of it: look-up and connection."""
+"""Connects to a host by its name. The look-up and the connection have one time limit together."""
 
 from __future__ import annotations
 
@@ -16,36 +16,37 @@ if TYPE_CHECKING:
     from cp.catalog.http.resolver import Lookup, Peer, Resolver
     from cp.catalog.http.sockets import Deadline, DeadlineSocket
 
-    Watched = Callable[[socket.socket | Wakeup | None], None]
+    Watch = Callable[[socket.socket | Wakeup | None], None]
 
-# Seconds that a look-up has until the address is used that was good last: far more than a name server takes that is
-# well, and so little that a removal at the end, for which there is a second, is made nevertheless.
+# Seconds that a look-up has before the last good address is used: much longer than a healthy name server takes, and
+# short enough for the removal of services at a stop, which has one second.
 GRACE = 0.25
-# What is said of a name that has no address. Everything else is about the name servers, which are in trouble.
+# The errors for a name without an address. All other errors concern the name servers.
 WITHOUT_ADDRESS = tuple(getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY"))
 
 
 class NameTimeout(TimeoutError):
-    """A name was not looked up in time."""
+    """The look-up of a name took too long."""
 
 
 class Dialer:
-    """For one host and one thread. `watched` gets what the thread is about to wait for, to break it off, and may raise.
+    """For one host and one thread. `watch` gets what the thread is about to wait for, so that another thread can end
+    the wait; it may raise.
 
-    While a look-up hangs, or the name servers are in trouble, the address is used that was good last. Should the name
-    turn out to lead elsewhere, `is_outdated` says so, and the connection is not to be used any longer.
+    While a look-up hangs or the name servers fail, the last good address is used. If the name has another address in
+    the end, `is_outdated` is true, and the connection should not be used any longer.
     """
 
-    def __init__(self, host: str, port: int, resolver: Resolver, deadline: Deadline, watched: Watched) -> None:
+    def __init__(self, host: str, port: int, resolver: Resolver, deadline: Deadline, watch: Watch) -> None:
         self._host = host
         self._port = port
         self._resolver = resolver
         self._deadline = deadline
-        self._watched = watched
-        self._unproven: tuple[Lookup, Peer] | None = None  # a look-up under way, and who was connected without it
+        self._watch = watch
+        self._unproven: tuple[Lookup, Peer] | None = None  # a look-up under way, and the peer connected without it
 
     def connect(self) -> DeadlineSocket:
-        """To the first address that answers; each gets its share of the time. OSError, or a codec's ValueError."""
+        """Connect to the first address that accepts; each has its share of the time. OSError or ValueError."""
         self._unproven = None
         peers = numeric(self._host)
         if peers:
@@ -73,7 +74,7 @@ class Dialer:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether the look-up that hung has ended since, and the name leads elsewhere."""
+        """Whether the look-up that hung has ended since, with other addresses."""
         if self._unproven is None or not self._unproven[0].is_over:
             return False
         lookup, peer = self._unproven
@@ -90,7 +91,7 @@ class Dialer:
         return found
 
     def _first_of(self, peers: Sequence[Peer], share: float) -> tuple[DeadlineSocket, Peer]:
-        """Within a share of the time that is left."""
+        """Connect to one of these, within a share of the time that is left."""
         end = time.monotonic() + self._deadline.left() * share
         failure: OSError = OSError("its name has no address")
         for index, peer in enumerate(peers):
@@ -99,23 +100,21 @@ class Dialer:
                 break
             limit = left / (len(peers) - index)
             try:
-                found = open_socket(
-                    peer.family, peer.protocol, peer.at(self._port), self._deadline, limit, self._watched
-                )
+                found = open_socket(peer.family, peer.protocol, peer.at(self._port), self._deadline, limit, self._watch)
                 return found, peer
             except OSError as error:
                 failure = error
         raise failure
 
     def _wait(self, lookup: Lookup, seconds: float) -> None:
-        """Until it is over or the time is up; ConnectionAbortedError if it is broken off."""
+        """Wait until it is over or the time is up. ConnectionAbortedError if another thread ends the call."""
         end = time.monotonic() + seconds
         wakeup = Wakeup()
         try:
             while not lookup.is_over and (left := end - time.monotonic()) > 0:
-                self._watched(wakeup)  # which raises if it was broken off
+                self._watch(wakeup)  # raises if another thread has ended the call
                 lookup.wait(wakeup, left)
-            self._watched(None)
+            self._watch(None)
         finally:
             wakeup.close()
 
@@ -125,5 +124,5 @@ def _is_about_the_name(error: Exception) -> bool:
 
 
 def _again(error: Exception) -> Exception:
-    """The same for another thread: raising it adds a traceback to it."""
+    """A copy for this thread: raising an exception adds a traceback to it."""
     return type(error)(*error.args)

@@ -1,7 +1,7 @@
-"""The headers of an answer, read as the standard library's `email` reads them, and without it.
+"""Reads the headers of a response as the standard library's `email` does, without that package.
 
-`http.client` takes `email.parser` for half a dozen lines. That brings a megabyte, and is a third of what a heartbeat
-has this process do. These stand in for two classes of `email`; `http.client` itself limits how much there is to read.
+`http.client` uses `email.parser` for half a dozen lines. This takes a megabyte, and a third of the time of a heartbeat.
+The classes here replace two classes of `email` for the subset of urllib3. `http.client` limits the size of headers.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_name = re.compile("[!-9;-~]*:").match  # with the colon; `email` knows no spaces before it
+_name = re.compile("[!-9;-~]*:").match  # with the colon; like `email`, without spaces before it
 
 
 class Message:
     """Names and values in the order of their lines, as `email.message.Message` has them."""
 
-    # That all was understood is what urllib3 asks these three for.
+    # urllib3 reads these three to find headers that were not understood.
     defects: tuple[Exception, ...] = ()
 
     def is_multipart(self) -> bool:
@@ -31,16 +31,16 @@ class Message:
     def __init__(self) -> None:
         self._headers: list[tuple[str, str]] = []
 
-    def __getattr__(self, wanted: str) -> Any:
-        """Whoever wants more of a message gets it from a real one."""
-        if wanted.startswith("_"):
-            raise AttributeError(wanted)
+    def __getattr__(self, name: str) -> Any:
+        """All other attributes are those of a real message."""
+        if name.startswith("_"):
+            raise AttributeError(name)
         from email.message import Message
 
         real = Message()
-        for name, value in self._headers:
-            real[name] = value
-        return getattr(real, wanted)
+        for header, value in self._headers:
+            real[header] = value
+        return getattr(real, name)
 
     def get_all(self, name: str, failobj: Any = None) -> Any:
         name = name.lower()
@@ -57,7 +57,7 @@ class Message:
         return self.get(name)
 
     def __setitem__(self, name: str, value: str) -> None:
-        """One more of that name."""
+        """Add a header, also if there is one of that name."""
         self._headers.append((name, value))
 
     def __delitem__(self, name: str) -> None:
@@ -87,7 +87,7 @@ class Parser:
         self._class = _class
 
     def parsestr(self, text: str) -> Message:
-        """The headers up to the first line that is none. A folded value keeps its line ends, a last one excepted."""
+        """The headers up to the first other line. A folded value keeps its line ends, but for the last one."""
         headers: list[tuple[str, str]] = []
         for line in StringIO(text, newline=""):
             if line[0] in " \t":

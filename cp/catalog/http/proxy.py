@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Proxy:
-    """Where it listens, and the headers that it wants."""
+    """The address of a proxy, and the headers that it needs."""
 
     __slots__ = ("headers", "host", "port")
 
@@ -23,7 +23,7 @@ class Proxy:
 
 
 def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:
-    """None = go there directly. ValueError for a senseless variable; it never quotes it, as there may be a password."""
+    """None: connect directly. ValueError for an invalid variable, without its value: it may have a password."""
     variable = "HTTPS_PROXY" if scheme == "https" else "HTTP_PROXY"
     value = (environ.get(variable) or environ.get(variable.lower()) or "").strip()
     if not value or _is_local(host) or _is_exempt(host, port, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):
@@ -65,7 +65,7 @@ def _is_exempt(host: str, port: int, exceptions: str) -> bool:
         if address is not None:
             if _contains(name, host):
                 return True
-        elif host == name or host.endswith("." + name.lstrip("*.")):  # .name is for what is below it, name for both
+        elif host == name or host.endswith("." + name.lstrip("*.")):  # .name is for names below it, name for both
             return True
     return False
 

@@ -1,7 +1,7 @@
 """Looks up the names of servers with a time limit, which the C library's function does not have.
 
-It blocks for as long as its own configuration says, ten seconds and more, and nobody can break it off. So it runs on
-threads of its own: one for each name at a time, however many wait for it and give up meanwhile.
+That function blocks as long as the configuration of the C library says, ten seconds and more, and cannot be
+interrupted. So it runs on separate threads: one at a time for each name, for any number of clients that wait for it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     StartThread = Callable[..., object]
 
-# Seconds, after which no thread is at it any more: it found no memory to begin. No look-up takes so long.
+# Seconds after which a look-up has no thread any more, which had no memory to begin. No look-up takes so long.
 LOST = 600.0
-MOST_NAMES = 64  # whose addresses are remembered; a configuration has a few
+MOST_NAMES = 64  # names whose addresses are kept; a configuration has a few
 
 
 class Peer:
-    """One address of a name: what a socket needs to be connected there, but for the port."""
+    """One address of a name: all that a socket needs to connect, but for the port."""
 
     __slots__ = ("family", "place", "protocol")
 
@@ -48,7 +48,7 @@ class Peer:
 
 
 def numeric(host: str) -> list[Peer]:
-    """Of an address, which needs no look-up; empty if it is a name."""
+    """The peers of an address, which needs no look-up. Empty for a name."""
     if not host.isascii():
         return []
     try:
@@ -71,41 +71,41 @@ def _peers(found: Sequence[tuple[Any, ...]]) -> list[Peer]:
 
 
 class Lookup:
-    """One question for the addresses of a name, under way or over. Any number of threads may wait for it."""
+    """One look-up of a name, under way or over. Any number of threads may wait for it."""
 
-    __slots__ = ("_bells", "_guard", "began", "error", "is_over", "peers")
+    __slots__ = ("_guard", "_waiting", "began", "error", "is_over", "peers")
 
     def __init__(self, began: float) -> None:
         self.began = began
         self.peers: list[Peer] = []
         self.error: Exception | None = None
-        self.is_over = False  # then the others do not change any more
+        self.is_over = False  # once true, the other attributes do not change any more
         self._guard = allocate_lock()
-        self._bells: list[Wakeup] = []
+        self._waiting: list[Wakeup] = []
 
     def wait(self, wakeup: Wakeup, seconds: float) -> None:
-        """Until it is over, somebody else rings the bell, or the time is up."""
+        """Wait until the look-up is over, another thread rings `wakeup`, or the time is over."""
         with self._guard:
             if self.is_over:
                 return
-            self._bells.append(wakeup)
+            self._waiting.append(wakeup)
         try:
             wakeup.wait(seconds)
         finally:
             with self._guard:
-                self._bells.remove(wakeup)
+                self._waiting.remove(wakeup)
 
     def end(self, peers: list[Peer], error: Exception | None) -> None:
         with self._guard:
             self.peers = peers
             self.error = error
             self.is_over = True
-            for wakeup in self._bells:
+            for wakeup in self._waiting:
                 wakeup.ring()
 
 
 class Resolver:
-    """Of the whole process, for any thread: so all clients share what is under way, and what was good so far."""
+    """For all threads of the process: all clients share the look-ups under way and the last good addresses."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Resolver:
         self._good: dict[str, tuple[Peer, ...]] = {}
 
     def start(self, name: str) -> Lookup:
-        """The look-up of this name that is under way, or a new one; a failed one if there is no thread for it."""
+        """The look-up of this name that is under way, or a new one. If no thread can start, it has failed."""
         now = self._clock()
         with self._guard:
             lookup = self._under_way.get(name)
@@ -135,12 +135,12 @@ class Resolver:
         return lookup
 
     def good(self, name: str) -> tuple[Peer, ...]:
-        """Where the name led when somebody was last connected by it; who was connected comes first."""
+        """The addresses of the name at the last successful connection; the connected one comes first."""
         with self._guard:
             return self._good.get(name, ())
 
     def connected(self, name: str, peer: Peer, peers: Sequence[Peer]) -> None:
-        """One of the addresses of a name is good."""
+        """Record that a connection to one of the addresses of a name succeeded."""
         with self._guard:
             self._good.pop(name, None)
             self._good[name] = (peer, *(other for other in peers if other != peer))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cp.catalog.outage import CALM, LONGEST_ASKED
+from cp.catalog.outage import CALM, LONGEST_RETRY_AFTER
 from cp.catalog.protocol import CatalogRefused, CatalogUnreachable
 from tests.unit.catalog.fakes import DOWN, service
 from tests.unit.catalog.scene import Scene
@@ -225,7 +225,7 @@ def test_a_fleet_does_not_march_in_step(new_scene: Callable[[], Scene]) -> None:
     assert max(slots.values()) <= 8, f"{max(slots.values())} of 30 within a tenth of a second"
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_ASKED)])
+@pytest.mark.parametrize(("asked", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_RETRY_AFTER)])
 def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, asked: float, waits: float) -> None:
     """A Retry-After is honoured, for checks that pass meanwhile too; but not for ever: services would lapse."""
     scene.passes(service(ttl=2 * HOUR))
