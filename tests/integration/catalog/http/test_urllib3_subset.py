@@ -118,6 +118,33 @@ print(response.data, response.headers["x"])
     assert run(code) == "b'ok' a b"
 
 
+def test_at_no_moment_another_thread_could_get_a_part_of_it() -> None:
+    """Whatever is in `sys.modules`, at each call of a function while the subset is imported, is there to stay."""
+    code = """
+import sys
+from cp.catalog.http.urllib3_subset import Subset, Urllib3, check
+seen = {}
+calls = 0
+def look(frame, event, argument):
+    global calls
+    calls += 1
+    if len(sys.modules) != len(seen) or not calls % 50:
+        for name, module in list(sys.modules.items()):
+            seen.setdefault(name, set()).add(id(module))
+subset = Subset.__new__(Subset)
+sys.setprofile(look)
+subset.__init__()
+check(Urllib3(subset.get))
+tls = subset.with_tls()
+tls.get("urllib3.util.ssl_")
+sys.setprofile(None)
+parts = {id(module) for each in (subset, tls) for module in each._modules.values()}
+seen.pop("collections.abc", None)  # some Pythons replace it themselves
+print(calls > 10_000, [name for name, ids in seen.items() if ids != {id(sys.modules.get(name))} or ids & parts])
+"""
+    assert run(code) == "True []"
+
+
 @pytest.mark.timeout(300)
 def test_other_threads_import_all_of_the_standard_library_meanwhile() -> None:
     """No importer gets a stand-in, a module of the subset, or one that is not executed to its end."""
