@@ -12,12 +12,12 @@ __all__ = ["TemplateError", "render"]
 
 
 def render(text: str, environ: Mapping[str, str], *, name: str = "") -> str:
-    """What the template makes of the environment variables; a variable that is not there is empty.
+    """Render a template with the environment variables. A variable that is not set is empty.
 
-    The functions are Go's own and `default env split join replaceAll regexReplaceAll loop`. `name` is what errors call
-    the template. Bytes that are not UTF-8 are surrogate escapes, in what is given and in what is returned.
+    The functions are Go's own and `default env split join replaceAll regexReplaceAll loop`. `name` is the template's
+    name in errors. Bytes that are not UTF-8 are surrogate escapes, in all arguments and in the result.
 
-    Raises TemplateError for what cannot be read or run.
+    Raises TemplateError for a template that cannot be parsed or executed.
     """
     from cp.config.template.evaluate import Evaluator
     from cp.config.template.functions import functions

@@ -1,4 +1,4 @@
-"""Go's comparison of basic values."""
+"""Compares basic values as Go does."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def equal(first: Value, other: Value) -> bool:
         raise FunctionError(f"incompatible types for comparison: {type_name(first)} and {type_name(other)}")
     if kind or first is None or other is None:
         return first == other
-    # Go shows the values, too; but the environment has secrets, and an error goes to a log.
+    # Go prints the values, too. But they may be secrets of the environment, and an error goes into a log.
     if type(first) is not type(other):
         raise FunctionError(f"non-comparable types {type_name(first)} and {type_name(other)}")
     raise FunctionError(f"non-comparable type {type_name(other)}")
 
 
 def _kind(value: Value) -> str:
-    """Values of one kind can be compared; empty for lists, maps and nil."""
+    """The kind of a value: values of the same kind can be compared. Empty for lists, maps and nil."""
     if isinstance(value, (Slice, dict)) or value is None:
         return ""
     return "int" if isinstance(value, Byte) else type_name(value)

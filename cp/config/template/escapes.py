@@ -1,4 +1,4 @@
-"""Text made safe for HTML, for JavaScript strings and for the query of a URL, as Go does it."""
+"""Escapes text for HTML, JavaScript strings and the query of a URL, as Go does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def javascript(text: str) -> str:
 
 def _javascript(char: str) -> str:
     code = ord(char)
-    # DEL goes through, and so does a byte that is not UTF-8: Go takes it for U+FFFD, which can be printed.
+    # DEL is not escaped, and neither is a byte that is not UTF-8: Go reads it as U+FFFD, which is printable.
     if char.isprintable() or code == 127 or 0xD800 <= code <= 0xDFFF:
         return char
     return f"\\u{code:04X}"

@@ -1,7 +1,7 @@
-"""Templates → text.
+"""Executes parsed templates.
 
-Statements are walked with a list of frames, not on Python's stack: blocks nest, and templates call each other, as deep
-as Go lets them.
+Statements are executed with a list of frames instead of Python's stack, because Go allows blocks and calls of templates
+to nest deeply.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from cp.config.template.pipelines import Variables
     from cp.config.template.values import Value
 
-#: How deep templates may call each other; Go's limit.
+#: The limit to nested calls of templates, as in Go.
 MAX_DEPTH = 100_000
-# Go has no such limits, and a few characters can keep it busy for ever; no configuration comes near them.
+# Go has no such limits, and a few characters can keep it busy forever. No real configuration comes near them.
 MAX_STEPS = 1_000_000  # rounds of `range` and calls of templates, together
 MAX_OUTPUT = 64 * 1024 * 1024  # characters
 
@@ -29,8 +29,8 @@ MAX_OUTPUT = 64 * 1024 * 1024  # characters
 class _Frame:
     """A body that is being executed.
 
-    `mark` is how many variables there were before it. A range also has its `loop` of (index, element), and how many
-    variables there are at the start of a round; a called template has what its caller goes on with.
+    `mark` is the number of variables before it. A range also has its `loop` of (index, element), and the number of
+    variables at the start of a round. A called template has the state of its caller.
     """
 
     __slots__ = ("branch", "caller", "dot", "loop", "mark", "nodes", "round_mark")
@@ -46,7 +46,7 @@ class _Frame:
 
 
 class Evaluator(PipelineEvaluator):
-    """Executes templates that were read from `text`; `name` is the one to begin with, and the text's name in errors."""
+    """Executes the templates of `text`. `name` is the first one to execute, and the name of the text in errors."""
 
     __slots__ = ("depth", "out", "size", "steps", "templates")
 
@@ -59,7 +59,7 @@ class Evaluator(PipelineEvaluator):
         self.out: list[str] = []
 
     def render(self, data: Value) -> str:
-        """What the template makes of the data. Raises TemplateError."""
+        """Execute the template with the data. Raises TemplateError."""
         self.variables = [("$", data)]
         frames = [_Frame(self.templates[self.name], data, 1)]
         while frames:
@@ -88,7 +88,7 @@ class Evaluator(PipelineEvaluator):
         return "".join(self.out)
 
     def print(self, dot: Value, pipeline: Pipeline, value: Value) -> None:
-        """Write what a pipeline gives."""
+        """Write the value of a pipeline."""
         self.write(value if isinstance(value, str) else _printed(value))
 
     def write(self, text: str) -> None:
@@ -107,7 +107,7 @@ class Evaluator(PipelineEvaluator):
             frame.round_mark = len(self.variables)
             if self.next_round(frame):
                 return frame
-        elif value:  # Go and Python agree on what is false: nil, false, 0, and what is empty
+        elif value:  # Go and Python have the same false values: nil, false, 0, and everything empty
             return _Frame(node.body, value if node.kind == "with" else dot, mark)
         return _Frame(node.otherwise, dot, mark)
 
@@ -123,12 +123,12 @@ class Evaluator(PipelineEvaluator):
                 raise self.error(f"can't use {value} to iterate over more than one variable")
             make = type(value)
             return ((None, make(number)) for number in range(value))
-        # Go shows the value, whatever it is; but the environment has secrets, and an error goes to a log.
+        # Go prints any value. But it may be a secret of the environment, and an error goes into a log.
         shown = "a string" if isinstance(value, str) else _printed(value)
         raise self.error(f"range can't iterate over {shown}")
 
     def next_round(self, frame: _Frame) -> bool:
-        """Prepares the next round of a range; False at its end, and for a frame that is none."""
+        """Prepare the next round of a range. Return False at its end, or if the frame is not a range."""
         if frame.loop is None or frame.branch is None:
             return False
         del self.variables[frame.round_mark :]
@@ -165,13 +165,13 @@ class Evaluator(PipelineEvaluator):
         return frame
 
     def step(self) -> None:
-        """One more round of a range, or call of a template."""
+        """Count a round of a range, or a call of a template."""
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise self.error(f"more than {MAX_STEPS} rounds and template calls: does it ever end?")
+            raise self.error(f"more than {MAX_STEPS} rounds and template calls: is there an endless loop?")
 
     def jump(self, frames: list[_Frame], node: Jump) -> None:
-        """`break` and `continue`; the parser has seen that there is a range around."""
+        """Execute `break` or `continue`. The parser ensures that a range is around it."""
         while frames[-1].loop is None:
             self.leave(frames.pop())
         frames[-1].nodes = iter(())
@@ -187,7 +187,7 @@ class Evaluator(PipelineEvaluator):
 
 
 def _printed(value: Value) -> str:
-    """A value in the text, or in an error."""
+    """Format a value for the output, or for an error."""
     if value is None:
         return "<no value>"
     if type(value) is int:

@@ -1,6 +1,6 @@
-"""Tokens → pipelines: the inside of an action.
+"""Parses the inside of an action: tokens to pipelines.
 
-Parentheses nest by recursion; how deep is limited.
+Parentheses are parsed by recursion, with a limit to their depth.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
     from cp.config.template.lexer import Token
     from cp.config.template.nodes import Operand
 
-#: How deep parentheses may nest. Go allows more, but more than a few is a mistake, and Python's stack has its limit.
+#: The limit to nested parentheses. Go allows more, but Python's stack is limited, and real templates need only a few.
 MAX_PARENTHESES = 50
-#: How many variables may be known at one place: each use looks through them.
+#: The limit to variables at one place: each use searches them.
 MAX_VARIABLES = 1000
 
 _OPERANDS = frozenset((BOOL, CHARACTER, DOT, FIELD, IDENTIFIER, NUMBER, "nil", STRING, VARIABLE, LEFT_PAREN))
 
 
 class ExpressionParser:
-    """Reads pipelines from the tokens of a text; knows the functions, and the variables at the present place."""
+    """Parses pipelines from the tokens of a text. Knows the functions, and the variables at the current place."""
 
     __slots__ = ("action", "functions", "last", "name", "parentheses", "pushed", "source", "text", "variables")
 
@@ -56,9 +56,9 @@ class ExpressionParser:
         self.text = text
         self.functions = functions
         self.source: Iterator[Token] = tokens(text)
-        self.last: Token = (EOF, 0, "EOF")  # the one that the lexer gave last: its line is in every error
-        self.pushed: list[Token] = []  # given back by the parser
-        self.action: Token | None = None  # the start of the one that the lexer may find unfinished
+        self.last: Token = (EOF, 0, "EOF")  # the last one of the lexer: its line is in every error
+        self.pushed: list[Token] = []  # pushed back by the parser
+        self.action: Token | None = None  # the start of the current action, for the error that it is not closed
         self.variables = ["$"]
         self.parentheses = 0
 
@@ -77,7 +77,7 @@ class ExpressionParser:
 
     def next_word(self) -> Token:
         token = self.next()
-        return self.next() if token[0] is SPACE else token  # spaces never follow each other
+        return self.next() if token[0] is SPACE else token  # two spaces are one token
 
     def peek_word(self) -> Token:
         token = self.next_word()
@@ -90,7 +90,7 @@ class ExpressionParser:
         return self.text.count("\n", 0, token[1]) + 1
 
     def error(self, message: str, at: Token | None = None, line: int = 0) -> TemplateError:
-        """Go counts lines by the lexer, which may be a token ahead of what is wrong (`at`)."""
+        """An error at the token `at`. Go counts lines by the lexer, which may be one token ahead."""
         position = (at or self.last)[1]
         return read_error(self.name, self.text, message, position, line or self.line_of(self.last))
 
@@ -160,7 +160,7 @@ class ExpressionParser:
         self.variables.append(variable[2])
 
     def command(self) -> Command:
-        """Operands with spaces between, up to a `|`, which is consumed, or the end of the pipeline, which is not."""
+        """Parse operands with spaces between them, up to a `|`, which is consumed, or the end, which is not."""
         command = Command(self.peek_word()[1])
         while True:
             token = self.next_word()
@@ -196,7 +196,7 @@ class ExpressionParser:
         else:
             term = Chain(token[1], term)
             term.fields += names
-        term.shown = field[1]
+        term.error_position = field[1]
         return term
 
     def term(self, token: Token) -> Operand:
@@ -250,7 +250,7 @@ class ExpressionParser:
 
 
 def _shown(token: Token) -> str:
-    """A token as Go names it in an error."""
+    """A token as in Go's errors."""
     kind, _, text = token
     if kind is EOF:
         return "EOF"

@@ -1,6 +1,6 @@
-"""Floating-point numbers as Go's strconv.FormatFloat writes them for each verb.
+"""Formats floats for each verb as Go's strconv.FormatFloat does.
 
-Only finite numbers come here: constants are all the floats that a template has.
+All floats are finite, because templates have no others than constants.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _SMALLEST = -1074
 
 
 def format_float(value: float, verb: str, precision: int | None) -> str:
-    """The number by a verb of `beEfgGxX`; precision None is for `bgGxX`: as few digits as tell it from all others."""
+    """Format by a verb of `beEfgGxX`. Precision None, for `bgGxX`: as few digits as identify the number."""
     if verb == "b":
         return _binary(value)
     if verb in "xX":
@@ -63,7 +63,7 @@ def _sign(value: float) -> str:
 
 
 def with_point(text: str, verb: str, precision: int | None) -> str:
-    """What the flag `#` adds to a number without its sign: a decimal point, and for `gGvx` the zeros at its end."""
+    """Add what the flag `#` requires to a number without sign: a decimal point, and trailing zeros for `gGvx`."""
     body, mark, tail = text, "", ""
     for candidate in "pP" if verb in "xX" else "eE":
         if candidate in body:

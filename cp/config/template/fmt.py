@@ -1,4 +1,4 @@
-"""Go's fmt: Sprint and Sprintln, and how one verb shows one value, for the values of templates."""
+"""Go's fmt for the values of templates: Sprint, Sprintln, and the formatting of one value by one verb."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REPLACEMENT = "\ufffd"
 
 
 def sprint(*values: Value) -> str:
-    """The values one after the other, with a space between two that are no strings."""
+    """Concatenate the values, with a space between two values if neither is a string."""
     printer = Printer()
     parts = []
     after_string = True
@@ -28,13 +28,13 @@ def sprint(*values: Value) -> str:
 
 
 def sprintln(*values: Value) -> str:
-    """The values with spaces between and a line feed at the end."""
+    """Join the values with spaces, and add a line feed."""
     printer = Printer()
     return " ".join([printer.show(value, "v") for value in values]) + "\n"
 
 
 class Printer:
-    """Shows values with the flags of one verb."""
+    """Formats values with the flags of one verb."""
 
     __slots__ = ("go_syntax", "minus", "plus", "precision", "sharp", "space", "width", "zero")
 
@@ -63,9 +63,9 @@ class Printer:
             return self.float(value, verb)
         if isinstance(value, complex):
             return self.complex(value, verb)
-        if verb == "p":  # no two runs of Go show the same address either
+        if verb == "p":  # the address differs between two runs of Go, too
             return self.digits(id(value), 16, "x", not self.sharp)
-        if verb == "w":  # refused as a whole, where other verbs are tried on each item
+        if verb == "w":  # refused for the whole value, while other verbs are applied to each item
             return self.bad(value, verb)
         if isinstance(value, Slice):
             items = [self.show(item, verb) for item in value]
@@ -74,7 +74,7 @@ class Printer:
         return f"{type_name(value)}{{{', '.join(entries)}}}" if self.go_syntax else f"map[{' '.join(entries)}]"
 
     def bad(self, value: Value, verb: str) -> str:
-        """A verb that the value does not have."""
+        """The text for a verb that the value does not support."""
         return f"%!{verb}({type_name(value)}={self.show(value, 'v')})"
 
     def pad(self, text: str, zero: bool | None = None) -> str:
@@ -127,7 +127,7 @@ class Printer:
         return self.pad(text, zero=False)
 
     def digits(self, value: int, base: int, form: str, prefixed: bool, octal_prefix: bool = False) -> str:
-        """An integer, with leading zeros up to the precision, or up to the width if the flag says so."""
+        """Format an integer with leading zeros up to the precision, or up to the width if the flag requests it."""
         sign = "-" if value < 0 else "+" if self.plus else " " if self.space else ""
         least = self.precision
         if least == 0 and value == 0:

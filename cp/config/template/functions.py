@@ -1,4 +1,4 @@
-"""The functions that templates can call: Go's own, and ContainerPilot's."""
+"""The functions of templates: Go's own, and ContainerPilot's."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class Function:
-    """A function and Go's types of its parameters, empty for any; `rest` is for further arguments, None if none may be.
+    """A function and Go's types of its parameters; an empty type accepts any value. `rest` is the type of further
+    arguments, None if there are none.
 
-    The evaluator checks the arguments; `call` gets them in order and raises FunctionError.
+    The evaluator checks the arguments. `call` gets them in order and raises FunctionError.
     """
 
     __slots__ = ("call", "parameters", "rest")
@@ -116,14 +117,14 @@ def _len(item: Value) -> Value:
 
 
 def _call(callee: str, function: Value, *arguments: Value) -> Value:
-    """Calls a function that is a value; none of the values here is one."""
+    """Call a function that is a value. No value of a template is one."""
     if function is None:
         raise FunctionError("call of nil")
     raise FunctionError(f"non-function {callee} of type {type_name(function)}")
 
 
 def _never(*arguments: Value) -> Value:
-    raise AssertionError("the evaluator does `and` and `or` itself, for they need not evaluate all arguments")
+    raise AssertionError("the evaluator executes `and` and `or`, because they do not evaluate all arguments")
 
 
 # Text.
@@ -216,7 +217,7 @@ def _check_size(function: str, characters: int) -> None:
 
 
 class _RegexReplaceAll:
-    """The function, and how much of its time is left: all calls of a template share it."""
+    """The function and its remaining time, which all calls in a template share."""
 
     __slots__ = ("_seconds",)
 
@@ -231,7 +232,7 @@ class _RegexReplaceAll:
         return result
 
 
-MAX_LOOP = 1_000_000  # numbers, or parts; printing more takes seconds and gigabytes
+MAX_LOOP = 1_000_000  # numbers, or parts of `split`; printing more would take seconds and gigabytes
 
 
 def _loop(*bounds: Value) -> Value:
@@ -253,7 +254,7 @@ def _integer(value: Value) -> int:
 
 
 def atoi(text: str) -> int:
-    """Go's strconv.Atoi: an optional sign and decimal digits, 64 bits."""
+    """Go's strconv.Atoi: an optional sign and decimal digits, 64 bits. Raises FunctionError."""
     from cp.config.template.literals import quote
 
     digits = text[1:] if text[:1] in ("+", "-") else text

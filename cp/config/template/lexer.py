@@ -1,7 +1,7 @@
-"""Template text → tokens: `(kind, position, text)`, one at a time, so that only what the parser reaches can be wrong.
+"""Splits the text of a template into tokens `(kind, position, text)`, one at a time, so that errors come in order.
 
-Outside actions the only token is TEXT; white space that a trim marker removes and comments never become tokens.
-An ERROR token carries the message and is the last one.
+Outside of actions the only token is TEXT. Comments, and white space that a trim marker removes, are not tokens. An
+ERROR token has the message, and is the last one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RIGHT_PAREN = ")"
 CHAR = "character"
 DOT = "."
 
-#: The words that mean themselves; each is its own kind, as the dot is.
+#: The keywords and the dot. Each is a kind of its own.
 KEYWORDS = frozenset(
     ("block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with", DOT)
 )
@@ -48,7 +48,7 @@ _PREFIXED = {"x": "0123456789abcdefABCDEF_", "o": "01234567_", "b": "01_"}
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """All tokens of the text, the last being EOF or ERROR."""
+    """Yield all tokens of the text. The last one is EOF or ERROR."""
     at = 0
     while True:
         left = text.find("{{", at)
@@ -82,7 +82,7 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def _right_delimiter(text: str, at: int) -> int:
-    """Where the text goes on after the right delimiter at `at`, past what its marker trims; 0 if there is none."""
+    """The position after the right delimiter at `at` and after the space that it trims; 0 if there is none."""
     if text.startswith("}}", at):
         return at + 2
     if text.startswith("-}}", at + 1) and text[at] in SPACES:
@@ -94,7 +94,7 @@ def _right_delimiter(text: str, at: int) -> int:
 
 
 def _action(text: str, at: int) -> Generator[Token, None, int]:
-    """The tokens from inside an action to its end; gives the place after it, or -1 after an ERROR."""
+    """Yield the tokens of an action. Return the position after it, or -1 after an ERROR."""
     depth = 0
     size = len(text)
     while True:
@@ -143,7 +143,7 @@ def _action(text: str, at: int) -> Generator[Token, None, int]:
 
 
 def _word(text: str, start: int, c: str) -> tuple[str, int, str]:
-    """A token that needs a closer look: its kind, its end, and what is wrong with it, if anything."""
+    """A token that needs more work: its kind, its end, and an error message, which may be empty."""
     if c in "\"'`":
         return _quoted(text, start, c)
     if c == "$" or (c == "." and start + 1 < len(text) and text[start + 1] not in "0123456789"):
@@ -175,7 +175,7 @@ def _word_end(text: str, at: int) -> int:
 
 
 def _at_terminator(text: str, at: int) -> bool:
-    """Whether a word may end here: `$x+2` must be written with spaces."""
+    """Whether a word may end here: `$x+2` must have spaces."""
     return at >= len(text) or text[at] in _TERMINATORS or text.startswith("}}", at)
 
 
@@ -195,7 +195,7 @@ def _quoted(text: str, start: int, mark: str) -> tuple[str, int, str]:
 
 
 def _number(text: str, start: int) -> tuple[str, int, str]:
-    """A number roughly: whether it is well written is for the parser to see."""
+    """Find the end of a number. The parser checks its syntax completely."""
     end, good = _number_end(text, start)
     if good and text[end : end + 1] in ("+", "-"):  # 1+2i
         end, good = _number_end(text, end)
@@ -238,6 +238,6 @@ def _number_end(text: str, at: int) -> tuple[int, bool]:
 
 
 def _described(char: str) -> str:
-    """A character as Go's %#U shows it: `U+002B '+'`."""
+    """Format a character as Go's %#U does: `U+002B '+'`."""
     shown = f" '{char}'" if char.isprintable() else ""
     return f"U+{ord(char):04X}{shown}"

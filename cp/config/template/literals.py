@@ -1,4 +1,4 @@
-"""Go's constants: strings, characters and numbers from their notation, and strings back into it."""
+"""Go's constants: parses strings, characters and numbers, and quotes strings."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _REPLACEMENT = 0xFFFD
 
 
 class LiteralError(ValueError):
-    """A constant that is not written as Go writes it; the message is Go's."""
+    """The constant is not valid in Go. The message is Go's."""
 
 
 def unquote(text: str) -> str:
-    """The value of a string constant, given with its quotes (double quotes or back quotes)."""
+    """The value of a string constant with its quotes (double quotes or back quotes)."""
     inner = text[1:-1]
     if text[0] == "`":
         return inner.replace("\r", "")
@@ -41,11 +41,11 @@ def unquote(text: str) -> str:
 
 
 def character(text: str) -> int:
-    """The code point of a character constant, given with its quotes."""
+    """The code point of a character constant with its quotes."""
     if text[1] == "'":
         raise LiteralError("invalid syntax")
     code, end = ord(text[1]), 2
-    if 0xD800 <= code <= 0xDFFF:  # stands for a byte that is not UTF-8
+    if 0xD800 <= code <= 0xDFFF:  # the surrogate escape of a byte that is not UTF-8
         code = _REPLACEMENT
     if text[1] == "\\":
         code, _, end = _escape(text, 1, "'")
@@ -55,7 +55,7 @@ def character(text: str) -> int:
 
 
 def _escape(text: str, at: int, quote_mark: str) -> tuple[int, bool, int]:
-    """The escape sequence at `at`: its code, whether that is a byte (not a character), and where it ends."""
+    """The escape sequence at `at`: its code, whether the code is a byte instead of a character, and its end."""
     kind = text[at + 1 : at + 2]
     if kind == quote_mark:
         return ord(kind), False, at + 2
@@ -76,14 +76,14 @@ def _escape(text: str, at: int, quote_mark: str) -> tuple[int, bool, int]:
 
 
 def number(text: str) -> int | float | complex:
-    """The value of a number with the type that its notation says: an int, a float64 or (ending in `i`) a complex128.
+    """The value of a number, with the type of its notation: an int, a float64 or (with `i` at its end) a complex128.
 
-    An int may be too large for Go's: that is an error only where the number is used.
+    An int may be too large for Go, which is an error only where the number is used.
     """
     if text[-1] == "i":
         return _complex(text)
     integer = _integer(text)
-    # Only an unsigned hexadecimal number may have an `e` without looking like a float: so says Go.
+    # As in Go, only an unsigned hexadecimal number may have an `e` without being a float.
     hexadecimal = text[:2] in ("0x", "0X") and "p" not in text and "P" not in text
     looks_float = not hexadecimal and any(mark in text for mark in ".eEpP")
     if integer is not None and MIN_INT <= integer <= (MAX_INT if text[0] in "+-" else _MAX_UINT):
@@ -97,7 +97,7 @@ def number(text: str) -> int | float | complex:
 
 
 def _integer(text: str) -> int | None:
-    """Go's integer notation: decimal, 0x, 0o, 0b, or a leading 0 for octal; None if it is not that."""
+    """Parse Go's integer notation: decimal, 0x, 0o, 0b, or a leading 0 for octal; None for any other text."""
     sign, body = _signed(text)
     base, digits, allowed = 10, body, "0123456789"
     kind = body[1:2].lower()
@@ -113,12 +113,12 @@ def _integer(text: str) -> int | None:
 
 
 def _float(text: str) -> float | None:
-    """Go's floating-point notation; None if it is not that, or beyond the largest float64."""
+    """Parse Go's floating-point notation; None for any other text, or beyond the largest float64."""
     sign, body = _signed(text)
     lower = body.lower()
     if lower.startswith("0x"):
         if "p" not in lower:
-            return None  # Go wants the exponent of a hexadecimal float to be written
+            return None  # Go requires the exponent of a hexadecimal float
         mantissa, _, exponent = lower[2:].removeprefix("_").partition("p")
     else:
         mantissa, _, exponent = lower.partition("e")
@@ -133,7 +133,7 @@ def _float(text: str) -> float | None:
 
 
 def _complex(text: str) -> complex:
-    """`1+2i`, or an imaginary number alone."""
+    """Parse `1+2i`, or an imaginary number without a real part."""
     body = text[:-1]
     split = max((at for at, c in enumerate(body) if c in "+-" and body[at - 1 : at] not in ("", *"eEpP")), default=0)
     real = _float(body[:split]) if split else 0.0
@@ -150,12 +150,12 @@ def _signed(text: str) -> tuple[int, str]:
 
 
 def _well_separated(digits: str) -> bool:
-    """Underscores only between digits, and at least one digit."""
+    """Whether there is a digit, and underscores are only between digits."""
     return bool(digits) and digits[0] != "_" and digits[-1] != "_" and "__" not in digits
 
 
 def quote(text: str, mark: str = '"', ascii_only: bool = False) -> str:
-    """The text as a Go string constant (or, with `'`, as a character constant)."""
+    """Quote a text as a Go string constant, or with the mark `'` as a character constant."""
     if text.isascii() and text.isprintable() and "\\" not in text and mark not in text:
         return mark + text + mark
     return mark + "".join(_shown(c, mark, ascii_only) for c in text) + mark
@@ -179,5 +179,5 @@ def _shown(char: str, mark: str, ascii_only: bool) -> str:
 
 
 def can_backquote(text: str) -> bool:
-    """Whether the text can be written between back quotes."""
+    """Whether the text can be in back quotes."""
     return not any((c < " " and c != "\t") or c in "`\x7f\ufeff" or 0xD800 <= ord(c) <= 0xDFFF for c in text)

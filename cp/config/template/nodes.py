@@ -1,6 +1,6 @@
-"""What a template consists of once it is read.
+"""The nodes of a parsed template.
 
-`position` is where a node starts in the text; `shown` is the place that Go names for it, which differs for chained
+`position` is the start of a node in the text. `error_position` is the place in Go's errors, which differs for chained
 fields. `str(node)` is the node as Go's errors quote it.
 """
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Node:
-    """A place in the text; the base of all that an error can point at."""
+    """A place in the text: the base of all nodes that can be in an error."""
 
-    __slots__ = ("position", "shown")
+    __slots__ = ("error_position", "position")
 
     def __init__(self, position: int) -> None:
         self.position = position
-        self.shown = position
+        self.error_position = position
 
 
 class Dot(Node):
@@ -56,7 +56,7 @@ class Constant(Node):
 
 
 class Number(Node):
-    """A number or a character; an int may be too large to be used."""
+    """A number or a character. An int may be too large to be used."""
 
     __slots__ = ("text", "value")
 
@@ -83,7 +83,7 @@ class Field(Node):
 
 
 class Variable(Node):
-    """`$x.A.B`: a variable (its name has the dollar sign) and fields of its value."""
+    """`$x.A.B`: a variable, whose name includes the dollar sign, and fields of its value."""
 
     __slots__ = ("fields", "name")
 
@@ -110,7 +110,7 @@ class Identifier(Node):
 
 
 class Chain(Node):
-    """`(pipeline).A.B`: fields of what a parenthesised pipeline, or a function without arguments, gives."""
+    """`(pipeline).A.B`: fields of the value of a pipeline in parentheses, or of a function without arguments."""
 
     __slots__ = ("fields", "operand")
 
@@ -124,7 +124,7 @@ class Chain(Node):
 
 
 class Command(Node):
-    """An operand alone, or a function and its arguments."""
+    """A single operand, or a function and its arguments."""
 
     __slots__ = ("operands",)
 
@@ -137,7 +137,7 @@ class Command(Node):
 
 
 class Pipeline(Node):
-    """Commands, each given the result of the one before; the last result may be kept in variables."""
+    """Commands, each with the result of the previous one as its last argument. Variables may keep the last result."""
 
     __slots__ = ("assigns", "commands", "variables")
 
@@ -166,7 +166,7 @@ class Text:
 
 
 class Action:
-    """A pipeline whose value is printed, unless it declares or assigns a variable."""
+    """A pipeline. Its value is printed, unless it declares or assigns a variable."""
 
     __slots__ = ("pipeline",)
 
@@ -175,7 +175,7 @@ class Action:
 
 
 class Branch:
-    """`if`, `with` or `range` (the `kind`), and what `else` says."""
+    """`if`, `with` or `range` (the `kind`), with the body of its `else`."""
 
     __slots__ = ("body", "kind", "otherwise", "pipeline")
 
@@ -196,7 +196,7 @@ class Jump:
 
 
 class Call(Node):
-    """`template`, or the place where a `block` stands; without a pipeline dot is nil there."""
+    """`template`, or the call at the place of a `block`. Without a pipeline, dot is nil in it."""
 
     __slots__ = ("name", "pipeline")
 
@@ -213,5 +213,5 @@ class Call(Node):
 
 
 def is_empty(body: Body) -> bool:
-    """Whether a template has nothing but white space: such a definition yields to another of its name."""
+    """Whether a template is only white space: another definition of the same name replaces it."""
     return all(isinstance(node, Text) and not node.text.strip(WHITE_SPACE) for node in body)

@@ -1,7 +1,6 @@
-"""Tokens → templates.
+"""Parses a template: tokens to statements.
 
-Blocks that are open are kept in a list, not on Python's stack: an `if` may be nested, or have `else if`, as often as a
-text can hold.
+Open blocks are in a list instead of on Python's stack: a text may nest `if`, or repeat `else if`, without a limit.
 """
 
 from __future__ import annotations
@@ -19,28 +18,28 @@ if TYPE_CHECKING:
 
 
 class _Block:
-    """A block that is open, and what comes back into force at its end."""
+    """An open block, and the state to restore at its end."""
 
     __slots__ = ("body", "branch", "call", "chained", "head", "in_else", "kind", "left", "name", "ranges", "variables")
 
     def __init__(self, kind: str, left: Token, body: Body, variables: int | list[str], ranges: int) -> None:
         self.kind = kind  # if, with, range, define or block
-        self.left = left  # where it was opened
+        self.left = left  # its left delimiter
         self.body = body
-        self.variables = variables  # a count for a branch; the list itself for a template of its own
+        self.variables = variables  # their number for a branch; the list itself for a template
         self.ranges = ranges
         self.branch: Branch | None = None
-        self.chained = False  # the `if` of an `else if`: it has no `end` of its own
+        self.chained = False  # it is the `if` of an `else if`, which has no `end` of its own
         self.in_else = False
         self.name = ""
         self.call: Call | None = None
-        self.head = left  # the last token of its head: Go names that line
+        self.head = left  # the last token of its head, whose line is in Go's errors
 
 
 def parse(name: str, text: str, functions: Container[str]) -> dict[str, Body]:
-    """The templates that the text defines; the text itself is the one called `name`.
+    """Parse the templates that the text defines. The text itself is the template `name`.
 
-    Raises TemplateError. `functions` are the names that may be called.
+    `functions` has the names of all functions. Raises TemplateError.
     """
     return _Parser(name, text, functions).templates()
 
@@ -51,8 +50,8 @@ class _Parser(ExpressionParser):
     def __init__(self, name: str, text: str, functions: Container[str]) -> None:
         super().__init__(name, text, functions)
         self.blocks: list[_Block] = []
-        self.body: Body = []  # where the next node goes
-        self.ranges = 0  # how many range bodies are open
+        self.body: Body = []  # gets the next node
+        self.ranges = 0  # the number of open bodies of ranges
         self.defined: dict[str, Body] = {}
 
     def templates(self) -> dict[str, Body]:
@@ -81,7 +80,7 @@ class _Parser(ExpressionParser):
         self.action = left
         if kind in ("if", "with", "range"):
             self.open_branch(kind, left, chained=False)
-            return  # `action` stays: Go, too, names it for a comment in the body that is not closed
+            return  # `action` stays: Go names it for an unclosed comment in the body, too
         if kind == "end":
             self.expect(RIGHT, "end")
             self.close(left)
@@ -138,7 +137,7 @@ class _Parser(ExpressionParser):
             self.open_branch(block.kind, left, chained=True)
 
     def close(self, left: Token) -> None:
-        """An `end`: closes the innermost block, with all that it has as `else if`."""
+        """Parse an `end`: close the innermost block, together with its `else if` blocks."""
         if not self.blocks:
             raise self.error("unexpected {{end}}", left)
         while True:
@@ -157,7 +156,7 @@ class _Parser(ExpressionParser):
                 return
 
     def open_template(self, kind: str, left: Token, name: str) -> _Block:
-        """The body that follows is a template of its own: no variables and no range of the outside are known in it."""
+        """Begin a template of its own: variables and ranges around it are not visible in it."""
         block = _Block(kind, left, self.body, self.variables, self.ranges)
         block.name = name
         self.blocks.append(block)
@@ -181,7 +180,7 @@ class _Parser(ExpressionParser):
         block.head = head
 
     def define(self, name: str, body: Body) -> None:
-        """Of two definitions of one name, one must be empty; the other holds."""
+        """Define a template. Of two definitions with one name, one must be empty; the other one counts."""
         if is_empty(self.defined.get(name, [])):
             self.defined[name] = body
         elif not is_empty(body):

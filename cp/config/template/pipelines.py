@@ -1,6 +1,6 @@
-"""Pipelines → values.
+"""Evaluates pipelines.
 
-What is in parentheses is evaluated by recursion, and the parser limits that.
+Parentheses are evaluated by recursion. The parser limits their depth.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     Variables: TypeAlias = list[tuple[str, Value]]
 
 
-# Go has no such limit, and a few lines can keep it busy for ever: each call reads and makes long texts, and a reload
-# waits for that on the thread that keeps the container alive. No configuration comes near.
+# Go has no such limit, and a few lines can keep it busy forever, because each call reads and makes long texts. A reload
+# would block the thread that keeps the container alive. No real configuration comes near it.
 MAX_WORK = 128 * 1024 * 1024  # characters that functions read and make
-STATEMENT = 128  # characters that take as long as a statement, or an operand
+STATEMENT = 128  # the cost of a statement or an operand, in characters
 
-#: Functions that take a list or a map without looking at all of it.
+#: Functions that take a list or a map, but do not read all of it.
 _BY_REFERENCE = frozenset(("index", "slice", "len", "not", "call"))
 
 
 class _Absent:
-    """Stands for the value that no earlier command of the pipeline has given; nil would be a value."""
+    """Replaces the value of the previous command where there is none, because nil is a value."""
 
 
 _ABSENT = _Absent()
 
 
 class PipelineEvaluator:
-    """Knows the functions, the variables and what is being evaluated, which errors name."""
+    """Evaluates with functions and variables, and remembers the current node for errors."""
 
     __slots__ = ("functions", "name", "node", "template", "text", "variables", "work")
 
@@ -46,17 +46,17 @@ class PipelineEvaluator:
         self.name = name
         self.text = text
         self.functions = functions
-        self.template = name  # the one that is being executed
+        self.template = name  # the name of the current template
         self.variables: Variables = []
-        self.node: Node | None = None  # what is being evaluated
-        self.work = 0  # that was done, in characters
+        self.node: Node | None = None  # the current node
+        self.work = 0  # characters of work so far
 
     def pipeline(self, dot: Value, pipeline: Pipeline) -> Value:
         self.node = pipeline
         value: Value | _Absent = _ABSENT
         for command in pipeline.commands:
             value = self.command(dot, command, value)
-        assert not isinstance(value, _Absent)  # the parser lets no pipeline be empty
+        assert not isinstance(value, _Absent)  # the parser refuses an empty pipeline
         for name in pipeline.variables:
             if pipeline.assigns:
                 self.assign(name, value)
@@ -131,7 +131,7 @@ class PipelineEvaluator:
         operands: list[Operand],
         final: Value | _Absent,
     ) -> Value:
-        """Calls a function; `node` is what an error of the function itself is said to be at."""
+        """Call a function. `node` is the place of errors of the function itself."""
         self.node = identifier
         name = identifier.name
         function = self.functions[name]
@@ -161,13 +161,13 @@ class PipelineEvaluator:
         return value
 
     def spend(self, characters: int) -> None:
-        """Some work is done, or about to be."""
+        """Count work that is done, or that follows. Raises TemplateError beyond the limit."""
         self.work += characters
         if self.work > MAX_WORK and self.node is not None:
-            raise self.error(f"more than {MAX_WORK} characters are read and made: does it ever end?")
+            raise self.error(f"more than {MAX_WORK} characters are read and made: is there an endless loop?")
 
     def logic(self, dot: Value, name: str, operands: Iterable[Operand], final: Value | _Absent) -> Value:
-        """`and` and `or` evaluate only as many arguments as they need."""
+        """Evaluate `and` or `or`, only as many arguments as necessary."""
         value: Value = None
         for operand in operands:
             value = self.argument(dot, "", operand)
@@ -176,7 +176,7 @@ class PipelineEvaluator:
         return value if isinstance(final, _Absent) else final
 
     def argument(self, dot: Value, kind: str, operand: Operand) -> Value:
-        """The value of an argument; `kind` is Go's type of the parameter, or empty for any."""
+        """The value of an argument. `kind` is Go's type of the parameter; empty for any type."""
         self.node = operand
         if isinstance(operand, (Constant, Number)):
             if kind == "string" and not isinstance(operand.value, str):
@@ -215,15 +215,15 @@ class PipelineEvaluator:
         from cp.config.template.literals import quote
 
         assert self.node is not None  # nothing can fail before something is evaluated
-        shown = self.node.shown
-        line, column = place(self.text, shown)
-        column = len(to_bytes(self.text[shown - column + 1 : shown]))
+        position = self.node.error_position
+        line, column = place(self.text, position)
+        column = len(to_bytes(self.text[position - column + 1 : position]))
         where = f"{self.name}:{line}:{column}: executing {quote(self.template)} at <{self.node}>"
         return TemplateError(message, *place(self.text, self.node.position), f"template: {where}: {message}")
 
 
 def _weight(value: Value, by_reference: bool) -> int:
-    """The characters of an argument, or of a result; of lists roughly, as they would be printed."""
+    """The number of characters in an argument or a result; for a list, an estimate of its printed size."""
     if isinstance(value, str):
         return len(value)
     if by_reference:
@@ -234,7 +234,7 @@ def _weight(value: Value, by_reference: bool) -> int:
 
 
 def _callee(operands: list[Operand], final: Value | _Absent) -> str:
-    """What the error of `call` names, which takes functions only: no value here is one."""
+    """The text in the error of `call`, which accepts only functions, while no value is one."""
     if operands:
         return str(operands[0])
     return "<invalid Value>" if final is None or isinstance(final, _Absent) else f"<{type_name(final)} Value>"

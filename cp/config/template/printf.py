@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
     from cp.config.template.values import Value
 
-#: Widths and precisions beyond this are no numbers for Go.
+#: Go does not accept widths and precisions beyond this.
 _TOO_LARGE = 1_000_000
 _FLAGS = "#0+- "
 
 
 def sprintf(form: str, values: Sequence[Value]) -> str:
-    """The values as the verbs of the form say; what is wrong with it is said in the text, as `%!d(MISSING)`.
+    """Format the values by the verbs of the form. Errors of the form are in the result, as `%!d(MISSING)`.
 
-    Raises FunctionError if that would be longer than any text may be.
+    Raises FunctionError if the result would be longer than MAX_TEXT.
     """
     return _Format(form, values).run()
 
 
 class _Format:
-    """A form that is being read: where it is read, and which value is next."""
+    """The state of formatting: the position in the form, and the next value."""
 
     __slots__ = ("at", "form", "good_index", "indexed", "next", "reordered", "size", "values")
 
@@ -35,10 +35,10 @@ class _Format:
         self.values = values
         self.at = 0
         self.next = 0
-        self.reordered = False  # an index was given: then values that are left over are no mistake
-        self.indexed = False  # the index stands directly before
+        self.reordered = False  # the form has an index, so values that are left over are not an error
+        self.indexed = False  # an index comes directly before
         self.good_index = True
-        self.size = 0  # of the values that were shown, roughly
+        self.size = 0  # of the formatted values, roughly
 
     def run(self) -> str:
         parts = []
@@ -87,7 +87,7 @@ class _Format:
         return printer.show(value, verb)
 
     def flags(self, printer: Printer) -> list[str]:
-        """Reads what stands between `%` and the verb; gives what is wrong with it."""
+        """Parse the part between `%` and the verb. Return the texts for its errors."""
         wrong = []
         form = self.form
         while self.at < len(form) and form[self.at] in _FLAGS:
@@ -140,7 +140,7 @@ class _Format:
             self.at += 1
         value = _decimal(self.form[start : self.at])
         if value is None and self.at > start:
-            self.at = len(self.form)  # Go gives the rest of the form up
+            self.at = len(self.form)  # Go does not use the rest of the form
         return value
 
     def star(self) -> int | None:
@@ -154,7 +154,7 @@ class _Format:
         return None
 
     def index(self) -> None:
-        """Reads `[n]`: the value that is next, counted from 1."""
+        """Parse `[n]`, which selects the next value, from 1."""
         self.indexed = False
         if not self.form.startswith("[", self.at):
             return
@@ -175,7 +175,7 @@ class _Format:
 
 
 def _size(value: Value, width: int) -> int:
-    """How many characters a value takes that is, or whose items are, shown in such a width; not of escapes."""
+    """The characters of a value, or of its items, at this width, without escapes."""
     if isinstance(value, Slice):
         return len(value) * max(width, 1)
     if isinstance(value, dict):
@@ -184,7 +184,7 @@ def _size(value: Value, width: int) -> int:
 
 
 def _decimal(digits: str) -> int | None:
-    """A number of a form; None if there are no digits, or it is too large for a width."""
+    """Parse a number of a form; None if there are no digits, or if it is too large for a width."""
     if not digits or len(digits.lstrip("0")) > 8:
         return None
     number = int(digits)

@@ -1,4 +1,4 @@
-"""The classes and escapes of Go's regular expressions, written for Python's `re`."""
+"""Converts the character classes and escapes of Go's regular expressions to Python's `re`."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ _CATEGORIES = {"L": "ultmo", "M": "nce", "N": "dlo", "P": "cdseifo", "S": "mcko"
 
 
 class ClassReader:
-    """Reads what matches one character, in an expression that is to be used on one text."""
+    """Parses expressions for one character. The whole expression is for one text only."""
 
     __slots__ = ("alphabet", "at", "flags", "out", "pattern")
 
     def __init__(self, pattern: str, text: str) -> None:
         self.pattern = pattern
-        # A class of Unicode is cut down to what can occur in the text: finding all its members takes a second.
+        # A class of Unicode is reduced to the characters of the text: computing all of its members takes a second.
         self.alphabet = "".join(sorted(set(text + text.lower() + text.upper())))
         self.at = 0
-        self.flags: frozenset[str] = frozenset()  # of `imsU`, those that hold at the present place
+        self.flags: frozenset[str] = frozenset()  # of `imsU`, those that are set at the current position
         self.out: list[str] = []
 
     def error(self, problem: str, part: str) -> FunctionError:
         return FunctionError(f"error parsing regexp: {problem}: `{part}`")
 
     def write(self, single: str) -> None:
-        """Writes what matches one character."""
+        """Write an expression that matches one character."""
         self.out.append(f"(?i:{single})" if "i" in self.flags else single)
 
     def literal(self, char: str) -> None:
         self.write(re.escape(char))
 
     def named_class(self, start: int) -> Ranges | None:
-        """`\\d`, `\\pL` and their like, after the backslash; None if there is none."""
+        """Parse `\\d`, `\\pL` and similar classes, after the backslash. Return None if there is none."""
         c = self.pattern[self.at : self.at + 1]
         if c in ("p", "P"):
             return self.unicode_class(start)
@@ -92,12 +92,12 @@ class ClassReader:
         elif name and name[1:] in ("", *_CATEGORIES.get(name[0], "")) and name[0] in _CATEGORIES:
             ranges = [(ord(c), ord(c)) for c in self.alphabet if _category(c).startswith(name)]
         else:
-            known = "" if len(name) < 3 else " (Unicode's scripts are not known here, its general categories are)"
+            known = "" if len(name) < 3 else " (only Unicode's general categories are supported, not its scripts)"
             raise self.error(f"invalid character class range{known}", pattern[start : self.at])
         return _complement(ranges) if negative else ranges
 
     def code(self, start: int) -> int:
-        """The character that an escape stands for, after the backslash."""
+        """The character of an escape, after the backslash."""
         pattern = self.pattern
         c = pattern[self.at : self.at + 1]
         if not c:
@@ -125,7 +125,7 @@ class ClassReader:
         raise self.error("invalid escape sequence", pattern[start : self.at])
 
     def bracket(self, start: int) -> None:
-        """A class in brackets, after the first of them."""
+        """Parse a class in brackets, after the first bracket."""
         pattern = self.pattern
         negative = pattern.startswith("^", self.at)
         self.at += negative
@@ -195,7 +195,7 @@ def _category(char: str) -> str:
 
 
 def written(ranges: Ranges, negative: bool = False) -> str:
-    """A class for `re`; every character is written by its number, so that none is special."""
+    """Format a class for `re`. Every character is written as a number, so that none has a special meaning."""
     inside = "".join(f"\\U{low:08x}-\\U{high:08x}" for low, high in ranges)
     if not inside:
         return "(?!)"

@@ -1,7 +1,7 @@
-"""`regexReplaceAll`: Go's regexp (RE2), with Python's `re` doing the matching.
+"""`regexReplaceAll`: Go's regexp (RE2), matched by Python's `re`.
 
-Python's `re` looks for matches by trying, so an expression can be made that takes for ever, which Go's cannot: a time
-limit ends it.
+Python's `re` searches by backtracking, so some expressions take forever, which is impossible in Go: a time limit ends
+them.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 else:
     import _signal  # the C module: `signal` imports enum
 
-TIME_LIMIT = 1.0  # seconds of the processor's time, for all calls of one template
+TIME_LIMIT = 1.0  # seconds of CPU time, for all calls in one template
 _SHOWN = 200  # characters of a pattern in an error
-_LEAST = 0.001  # seconds; to the system's timer, 0 would mean for ever
+_LEAST = 0.001  # seconds; 0 would disable the timer
 
 
 def replace_all(pattern: str, replacement: str, text: str, seconds: float = TIME_LIMIT) -> tuple[str, float]:
-    """Every match replaced, with `$1`, `${1}` and `${name}` in the replacement; and how much is left of the seconds
-    that this may take. Raises FunctionError."""
-    # To read and compile a pattern can take long too, as a large class without regard to case does.
+    """Replace every match; the replacement may have `$1`, `${1}` and `${name}`. Return the result and the remaining
+    seconds. Raises FunctionError."""
+    # Parsing and compiling a pattern can take long, too, for example a large class that ignores case.
     with _time_limit(pattern, seconds) as clock:
         reader = Reader(pattern, text)
         expression = reader.read()
         try:
             compiled = re.compile(expression)
         except (re.error, OverflowError, RecursionError) as error:
-            raise reader.error(f"not understood by Python's re: {error}", pattern) from None
+            raise reader.error(f"Python's re cannot compile it: {error}", pattern) from None
         parts = _expansion(replacement, reader.names, compiled.groups)
         result = _replaced(compiled, parts, text)
     return result, clock.left
@@ -51,7 +51,7 @@ class _Clock:
 
 @contextmanager
 def _time_limit(pattern: str, seconds: float) -> Iterator[_Clock]:
-    """FunctionError after so long. The matcher is C code that lets nothing else run, and only looks for signals."""
+    """Raise FunctionError after this CPU time. Only a signal can interrupt the matcher, which is C code."""
 
     def too_long(number: int, frame: object) -> None:
         shown = pattern if len(pattern) <= _SHOWN else pattern[:_SHOWN] + "..."
@@ -62,12 +62,12 @@ def _time_limit(pattern: str, seconds: float) -> Iterator[_Clock]:
     clock = _Clock(seconds)
     try:
         before = _signal.signal(_signal.SIGVTALRM, too_long)
-    except ValueError:  # not the main thread: signals are not ours to use
+    except ValueError:  # another thread than the main one cannot use signals
         yield clock
         return
     mask = _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGVTALRM,))
     _signal.setitimer(_signal.ITIMER_VIRTUAL, max(seconds, _LEAST))
-    # That timer only sees what runs when the kernel looks, 250 times a second: many short calls may escape it.
+    # This timer counts only what runs at the kernel's ticks, 250 times a second, so it may miss many short calls.
     began = thread_time()
     try:
         yield clock
@@ -87,7 +87,7 @@ def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> s
         if match is None:
             break
         out.append(text[copied : match.start()])
-        # An empty match right after another match is none.
+        # An empty match directly after another match does not count.
         if match.end() > copied or match.start() == 0:
             pieces = [part if isinstance(part, str) else match.group(part) or "" for part in parts]
             size += sum(map(len, pieces))
@@ -101,7 +101,7 @@ def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> s
 
 
 def _expansion(template: str, names: dict[str, int], groups: int) -> list[str | int]:
-    """The replacement as texts and numbers of groups; a group that there is not is empty."""
+    """Split the replacement into texts and numbers of groups. A group that does not exist is empty."""
     parts: list[str | int] = []
     at = 0
     while True:

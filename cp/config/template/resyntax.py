@@ -1,21 +1,21 @@
-"""Go's regular expressions (RE2) → Python's `re`.
+"""Converts Go's regular expressions (RE2) to Python's `re`.
 
-The expression is read as Go reads it and written again for `re`, so that what differs between the two (flags inside,
-classes, anchors, what is refused) never reaches `re`. The scripts of Unicode (`\\p{Greek}`) are the one thing that
-Python knows nothing about.
+The expression is parsed as Go parses it and then written for `re`, so that differences between the two (inner flags,
+classes, anchors, refused syntax) never reach `re`. Only the scripts of Unicode (`\\p{Greek}`) are not supported,
+because Python does not have them.
 """
 
 from __future__ import annotations
 
 from cp.config.template.reclasses import ClassReader, written
 
-#: How deep groups may nest: Go allows 1000, but Python's `re` works by recursion.
+#: The limit to nested groups. Go allows 1000, but Python's `re` uses recursion.
 _MAX_DEPTH = 60
 _MAX_REPEAT = 1000
 
 
 class Reader(ClassReader):
-    """Reads one expression; knows afterwards the numbers of its named groups (`names`)."""
+    """Converts one expression. Afterwards `names` has the numbers of its named groups."""
 
     __slots__ = ("groups", "names", "scopes")
 
@@ -23,13 +23,13 @@ class Reader(ClassReader):
         super().__init__(pattern, text)
         self.groups = 0
         self.names: dict[str, int] = {}
-        self.scopes: list[frozenset[str]] = []  # the flags that come back at the end of each open group
+        self.scopes: list[frozenset[str]] = []  # for each open group, the flags to restore at its end
 
     def read(self) -> str:
-        """The expression for `re`. Raises FunctionError in Go's words."""
+        """Convert the expression. Raises FunctionError in Go's words."""
         pattern = self.pattern
-        repeated = ""  # the repetition that ends just before, which cannot be repeated
-        atom = False  # whether anything stands just before that can be
+        repeated = ""  # the repetition directly before, which cannot be repeated
+        atom = False  # whether an expression that can be repeated is directly before
         while self.at < len(pattern):
             start = self.at
             c = pattern[start]
@@ -83,7 +83,7 @@ class Reader(ClassReader):
     # Repetition.
 
     def repetition(self, operator: str) -> str:
-        """The repetition at this place; empty for a brace that is only a brace."""
+        """The repetition at this position; empty for a literal brace."""
         if operator == "{":
             operator = self.counted()
             if not operator:
@@ -111,7 +111,7 @@ class Reader(ClassReader):
     # Groups.
 
     def open_group(self, start: int) -> bool:
-        """What follows a parenthesis; False if that only sets flags."""
+        """Parse the part after an opening parenthesis. Return False if it only sets flags."""
         pattern = self.pattern
         if len(self.scopes) >= _MAX_DEPTH:
             raise self.error("expression nests too deeply", pattern)
@@ -141,7 +141,7 @@ class Reader(ClassReader):
         self.at = end + 1
 
     def flag_group(self, start: int) -> bool:
-        """`(?flags-flags:` opens a group, `(?flags-flags)` only sets them."""
+        """Parse `(?flags-flags:`, which opens a group, or `(?flags-flags)`, which only sets them."""
         flags = set(self.flags)
         negative = seen = False
         for at in range(start + 2, len(self.pattern)):
@@ -163,12 +163,12 @@ class Reader(ClassReader):
         raise self.error("invalid or unsupported Perl syntax", self.pattern[start : max(self.at, start + 2)])
 
     def escape(self, start: int) -> bool:
-        """What follows a backslash; False if that is nothing that could be repeated."""
+        """Parse the part after a backslash. Return False if it cannot be repeated."""
         pattern = self.pattern
         c = pattern[self.at : self.at + 1]
         if c in ("A", "z", "b", "B"):
             self.at += 1
-            # In Python, the empty text has no \\B before 3.14.
+            # Before Python 3.14, the empty text has no \\B.
             self.out.append({"A": "(?:\\A)", "z": "(?:\\Z)", "b": "(?a:\\b)", "B": "(?:(?!(?a:\\b)))"}[c])
         elif c == "Q":
             end = pattern.find("\\E", start)

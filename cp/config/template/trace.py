@@ -1,6 +1,6 @@
-"""Where a rendered text comes from: which action wrote what, and which variables gave it nothing.
+"""Finds out which action of a template wrote which part of the rendered text, and which variables were empty in it.
 
-Imported for a text that cannot be used.
+Imported for a configuration with errors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class Origin:
     """`{{ action }}` at this line and column of the template wrote the rendered text from `start` to `end`. `missing`
-    are the variables in it that are not set, `empty` those that are set to nothing."""
+    has its variables that are not set, `empty` those that are set to an empty text."""
 
     __slots__ = ("action", "column", "empty", "end", "line", "missing", "start")
 
@@ -37,7 +37,7 @@ class Origin:
 
 
 def trace(text: str, environ: Mapping[str, str]) -> list[Origin]:
-    """The origins of what the template makes of the environment variables, in their order. TemplateError."""
+    """Render a template. Return the origins of the result, in their order. Raises TemplateError."""
     data = dict(environ)
     known = functions(data)
     tracer = _Tracer(text, parse("", text, known), known, environ)
@@ -69,7 +69,7 @@ class _Tracer(Evaluator):
 
 
 def _variables(pipeline: Pipeline, dot_is_root: bool) -> Iterator[str]:
-    """The environment variables that it names."""
+    """The environment variables in a pipeline."""
     for command in pipeline.commands:
         calls_env = isinstance(command.operands[0], Identifier) and command.operands[0].name == "env"
         for operand in command.operands:

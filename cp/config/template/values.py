@@ -1,8 +1,8 @@
-"""Go's values as Python's: what a template can hold, and what Go calls its type.
+"""Go's values in Python: the values of templates, and Go's names of their types.
 
-string is `str` (bytes that are not UTF-8 are surrogate escapes, as in `os.environ`), bool, int, float64 and complex128
-are `bool`, `int`, `float` and `complex`, uint8 is `Byte`, a slice is `Slice`, the map of the environment is a `dict`,
-and nil, like a value that is not there at all, is `None`.
+string is `str` (bytes that are not UTF-8 are surrogate escapes, as in `os.environ`); bool, int, float64 and complex128
+are `bool`, `int`, `float` and `complex`; uint8 is `Byte`; a slice is `Slice`; the map of the environment is a `dict`.
+nil and a missing value are `None`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     Value: TypeAlias = "bool | int | float | complex | str | dict[str, str] | Slice | None"
 
-#: What Go's TrimSpace removes; Python's own idea of white space is wider.
+#: The characters that Go's TrimSpace removes. Python's `strip` removes more.
 WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000"
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 )
 
-#: No function makes a text that is longer, in characters: a configuration itself is not.
+#: The longest text that a function may return, in characters: a configuration has the same limit.
 MAX_TEXT = 16 * 1024 * 1024
 
 MAX_INT = 2**63 - 1
@@ -28,15 +28,15 @@ MIN_INT = -(2**63)
 
 
 class Byte(int):
-    """Go's uint8: what indexing a string gives."""
+    """Go's uint8, the type of an indexed string."""
 
     __slots__ = ()
 
 
 class Slice:
-    """Go's slice: a window on shared items that can be widened again up to its capacity.
+    """Go's slice: a window on shared items, which can be extended up to its capacity.
 
-    `element` is Go's name for the type of the items.
+    `element` is Go's name of the type of the items.
     """
 
     __slots__ = ("element", "items", "limit", "start", "stop")
@@ -64,7 +64,7 @@ class Slice:
         return self.limit - self.start
 
     def window(self, start: int, stop: int, limit: int | None) -> Slice:
-        """The slice `[start:stop:limit]` of this one; the bounds are checked by the caller."""
+        """The slice `[start:stop:limit]` of this one. The caller checks the bounds."""
         end = self.limit if limit is None else self.start + limit
         return Slice(self.element, self.items, self.start + start, self.start + stop, end)
 
@@ -82,17 +82,17 @@ _TYPES: dict[type, str] = {
 
 
 def type_name(value: Value) -> str:
-    """What Go calls the type of the value; `<nil>` for nil."""
+    """Go's name of the type of a value; `<nil>` for nil."""
     if isinstance(value, Slice):
         return "[]" + value.element
     return _TYPES[type(value)]
 
 
 def to_bytes(text: str) -> bytes:
-    """The bytes that Go would hold for a string."""
+    """The bytes of a string in Go."""
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+    except UnicodeEncodeError:  # a lone surrogate that is not the escape of a byte
         return text.encode("utf-8", "surrogatepass")
 
 
