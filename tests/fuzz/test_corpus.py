@@ -24,7 +24,7 @@ def test_every_target_has_a_small_corpus_and_each_corpus_a_target() -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_passed_passes(name: str) -> None:
+def test_inputs_that_passed_still_pass(name: str) -> None:
     for path in sorted((CORPUS / name).iterdir()):
         began = time.process_time()
         try:

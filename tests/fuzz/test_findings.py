@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_deadline_of_four_hundred_digits_is_no_time(tmp_path: Path) -> None:
+def test_a_deadline_of_four_hundred_digits_is_not_a_time(tmp_path: Path) -> None:
     fields = {"id": "a", "name": "b", "address": "c", "status": "passing", "port": 1, "tags": [], "deadline": 10**400}
     (tmp_path / "a.json").write_text(json.dumps(fields))
     with pytest.raises(ValueError, match="deadline is not a time"):
@@ -28,7 +28,7 @@ def test_a_deadline_of_four_hundred_digits_is_no_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keys", [1, 500, 100_000])
-def test_an_etcd_that_has_always_more_keys_is_not_read_for_ever(keys: int) -> None:
+def test_an_etcd_that_has_always_more_keys_is_read_up_to_a_limit(keys: int) -> None:
     asked = 0
 
     def answer(method: str, question: dict[str, object]) -> dict[str, Any]:
@@ -61,11 +61,11 @@ def test_an_error_of_the_kernel_that_makes_no_sense_is_an_error_nevertheless(res
         list(parse_dump(header + rest, {}))
 
 
-def test_an_address_of_the_kernel_that_is_cut_off_is_none() -> None:
+def test_an_address_of_the_kernel_that_is_cut_off_is_ignored() -> None:
     assert list(parse_dump(b"\x14\x00\x00\x00\x14\x00" + bytes(14), {})) == []
 
 
-def test_names_far_from_all_others_are_near_to_none() -> None:
+def test_names_far_from_all_others_have_no_nearest_name() -> None:
     assert nearest("a-job-with-a-long-name-one", ["a-job-with-a-long-name-two"]) == "a-job-with-a-long-name-two"
     assert nearest("a-job-with-a-long-name-first", ["a-job-with-a-long-name-second"]) == ""
     assert nearest("", ["a"]) == ""

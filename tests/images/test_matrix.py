@@ -80,7 +80,7 @@ def test_a_condition_that_does_not_hold_is_seen(tmp_path: Path, built_archive: P
     assert {each.partition(":")[0] for each in differing} == set(facts.wanted(BASELINE)) - {"PID 1"}
 
 
-def test_the_seccomp_filter_forbids_what_it_says() -> None:
+def test_the_seccomp_filter_forbids_its_calls() -> None:
     tried = """
 import ctypes, errno, os
 from tests.images import seccomp

@@ -34,7 +34,7 @@ FOUND = (5000622, 5002248, 5003210, 77015165, 99008817, 88000900, 17960386480006
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("dialect", "part"), PARTS)
-def test_whatever_happens_the_engine_does_what_the_model_says(dialect: str, part: int) -> None:
+def test_the_engine_always_does_what_the_model_expects(dialect: str, part: int) -> None:
     @seed(part)
     @settings(max_examples=EACH)
     @given(scenarios(dialect))
@@ -47,7 +47,7 @@ def test_whatever_happens_the_engine_does_what_the_model_says(dialect: str, part
 
 
 @pytest.mark.parametrize("number", FOUND)
-def test_what_the_soak_found_is_mended(number: int) -> None:
+def test_bugs_that_the_soak_found_are_fixed(number: int) -> None:
     play(from_seed(number))
 
 

@@ -14,7 +14,7 @@ from tests.size import FULL
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_in_the_end_the_catalogue_is_as_wished_whatever_became_of_the_calls(workers: int) -> None:
+def test_the_catalogue_reaches_the_desired_state_whatever_happens_to_the_calls(workers: int) -> None:
     @seed(workers)
     @settings(max_examples=700 if FULL else 150)
     @given(st.lists(st.binary(min_size=4, max_size=4), max_size=25))
@@ -41,7 +41,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_model_of_wishes_finds_a_fault(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_of_the_registrar_finds_a_fault(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name, instead = FAULTS[fault]
     monkeypatch.setattr(owner, name, instead)
     with pytest.raises(AssertionError):

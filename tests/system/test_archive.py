@@ -127,7 +127,7 @@ def test_same_sources_in_two_directories_give_the_same_bytes(built_archive: Path
 
 
 @pytest.mark.smoke
-def test_an_ordinary_start_executes_in_one_go_what_it_imports(built_archive: Path) -> None:
+def test_an_ordinary_start_executes_its_imports_in_one_pass(built_archive: Path) -> None:
     """What is missing there costs every start milliseconds, what is too much costs it less."""
     services = [{**SERVICE, "interfaces": ["lo:inet"]}]
     config = json.dumps({"logging": TO_STDERR, "consul": "127.0.0.1:1", "services": services})
@@ -266,7 +266,7 @@ def test_closed_standard_streams(built_archive: Path) -> None:
     assert done.returncode == 7
 
 
-def test_python_path_of_the_application_is_not_ours(built_archive: Path, tmp_path: Path) -> None:
+def test_python_path_of_the_application_does_not_affect_containerpilot(built_archive: Path, tmp_path: Path) -> None:
     """An application may have modules that are called like those of the standard library, or like ours."""
     trap = f"open({str(tmp_path / 'trapped')!r}, 'a').write(__name__ + ' ')\nraise OSError\n"
     for name in ("cp", "urllib3", "json", "http", "socket", "queue", "logging", "random", "ssl", "hashlib", "uuid"):
@@ -345,7 +345,7 @@ runpy.run_path({str(built_archive)!r}, run_name="__main__")
     assert done.stderr == f"containerpilot: cannot start: {why}\n"
 
 
-def test_what_stands_in_for_the_standard_library_is_gone_when_the_program_runs(built_archive: Path) -> None:
+def test_replacements_of_the_standard_library_are_gone_when_the_program_runs(built_archive: Path) -> None:
     """And is the module itself for whom needs more of it, here what runs the archive."""
     show = f"""
 import importlib, runpy, sys

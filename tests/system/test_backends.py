@@ -25,7 +25,7 @@ def serving(shelf: Path, name: str = "web", **more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.smoke
-def test_one_container_hears_of_another(pilot: StartPilot, tmp_path: Path) -> None:
+def test_one_container_learns_of_another(pilot: StartPilot, tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     watcher = pilot(watching(shelf, mark("changed")), forever())
     watcher.wait_for_mark("app")
@@ -50,7 +50,7 @@ def test_instances_that_are_there_already_are_news_at_the_first_look(pilot: Star
     assert watcher.wait_for_mark("changed").at - app > 0.8, "the first look comes after one interval"
 
 
-def test_command_is_told_what_changed(pilot: StartPilot, tmp_path: Path) -> None:
+def test_command_gets_the_changes(pilot: StartPilot, tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     tell = sh('mark "$CONTAINERPILOT_WATCH $CONTAINERPILOT_WATCH_INSTANCES"')
     watcher = pilot(watching(shelf, tell), ["sleep", "1000"])
@@ -65,7 +65,7 @@ def test_command_is_told_what_changed(pilot: StartPilot, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("script", ["exit 3", "exec sleep 1000"], ids=["fails", "hangs"])
-def test_failing_command_is_not_repeated_and_the_next_change_is_heard(
+def test_failing_command_is_not_repeated_and_the_next_change_runs_it(
     pilot: StartPilot, tmp_path: Path, script: str
 ) -> None:
     shelf = tmp_path / "shelf"
@@ -100,7 +100,7 @@ def test_only_instances_with_the_tag_count(pilot: StartPilot, tmp_path: Path) ->
     assert watcher.count("green") == 0
 
 
-def test_reload_does_not_report_what_was_seen_before(pilot: StartPilot, tmp_path: Path) -> None:
+def test_reload_does_not_report_known_instances(pilot: StartPilot, tmp_path: Path) -> None:
     shelf = tmp_path / "shelf"
     config = watching(shelf, mark("changed"))
     watcher = pilot(config, forever())

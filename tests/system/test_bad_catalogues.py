@@ -82,7 +82,7 @@ def test_a_name_without_an_address(pilot: StartPilot) -> None:
         ({"consul": "c:1", "etcd": {"endpoints": "http://e:1"}}, r"etcd: More than one discovery backend defined"),
     ],
 )
-def test_what_can_never_work_is_refused_at_the_start(pilot: StartPilot, config: dict[str, Any], line: str) -> None:
+def test_invalid_addresses_are_refused_at_the_start(pilot: StartPilot, config: dict[str, Any], line: str) -> None:
     started = pilot({**config, "services": [service()]}, forever())
 
     assert started.wait_exit() == 1

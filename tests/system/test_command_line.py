@@ -171,7 +171,7 @@ def test_configuration_that_cannot_be_used_gives_1(pilot: StartPilot, arguments:
         (["\N{ESCAPE}[31m.json"], r" (did you mean -config '\x1b[31m.json'?)"),
     ],
 )
-def test_a_start_without_a_configuration_says_what_was_probably_meant(
+def test_a_start_without_a_configuration_suggests_the_probable_command(
     pilot: StartPilot, arguments: list[str], hint: str
 ) -> None:
     (pilot.folder() / "settings").write_text("{}")
@@ -240,7 +240,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         *(("jobs", output) for output in ("stdout", "stderr", "/proc/self/fd/1", "/dev/stderr", "log")),
     ],
 )
-def test_each_fault_is_said_once(pilot: StartPilot, dialect: str, output: str, wrong: str) -> None:
+def test_each_error_is_logged_once(pilot: StartPilot, dialect: str, output: str, wrong: str) -> None:
     """To who reads the standard streams, as `docker logs` does, and to who reads the log file, if there is one."""
     changes, said = WRONG[wrong]
     started = pilot(
@@ -256,7 +256,7 @@ def test_each_fault_is_said_once(pilot: StartPilot, dialect: str, output: str, w
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_each_fault_of_a_reload_is_said_once_in_the_log_and_once_to_who_asked(pilot: StartPilot, dialect: str) -> None:
+def test_each_error_of_a_reload_is_logged_once_and_reported_once_to_the_client(pilot: StartPilot, dialect: str) -> None:
     started = pilot(DIALECTS[dialect], ["sleep", "1000"] if dialect == "services" else [])
     started.wait_for(lambda: (started.folder / "socket").is_socket())
     started.configure({**DIALECTS[dialect], "nonsense": True, "stopTimeout": "x"})
@@ -269,7 +269,7 @@ def test_each_fault_of_a_reload_is_said_once_in_the_log_and_once_to_who_asked(pi
         assert (started.output() + started.errors()).count(said) == 1
 
 
-def test_a_fault_is_said_on_standard_error_where_the_log_goes_nowhere(pilot: StartPilot) -> None:
+def test_an_error_goes_to_standard_error_if_the_log_goes_nowhere(pilot: StartPilot) -> None:
     with open("/dev/null", "wb") as nowhere:
         refused = pilot(None, ["-config", "file:///xxxx", "true"], stdout=nowhere)
         assert refused.wait_exit() == 1
@@ -336,7 +336,7 @@ def test_all_faults_are_reported_at_once(pilot: StartPilot) -> None:
         ({"preStart": 5}, "received zero-length argument"),
     ],
 )
-def test_what_is_missing_or_wrong_is_named(pilot: StartPilot, entry: dict[str, object], complaint: str) -> None:
+def test_missing_and_wrong_values_are_named(pilot: StartPilot, entry: dict[str, object], complaint: str) -> None:
     done = pilot.run("-config", json.dumps({"directory": "/x", **entry}), "true")
 
     assert done.code == 1
@@ -352,7 +352,7 @@ def test_service_without_a_catalogue_is_refused(pilot: StartPilot) -> None:
     assert "No discovery backend defined" in done.stdout
 
 
-def test_a_command_that_cannot_be_started_is_shown_as_it_is_but_for_what_cannot_be_printed(pilot: StartPilot) -> None:
+def test_a_command_that_cannot_be_started_is_shown_with_unprintable_characters_escaped(pilot: StartPilot) -> None:
     done = pilot.run("-config", "{}", "/no/s\u00fcch\x1b[31m")
 
     assert done.code == 127

@@ -81,7 +81,9 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_consul: StartCon
     started.assert_nothing_is_left()
 
 
-def test_what_a_backend_renders_leads_to_the_app(pilot: StartPilot, consul: Consul, tmp_path: Path, name: str) -> None:
+def test_the_rendered_configuration_of_a_backend_leads_to_the_app(
+    pilot: StartPilot, consul: Consul, tmp_path: Path, name: str
+) -> None:
     """v2 12.10 #2: what serves before the app asks for its places, and renders its own configuration again."""
     upstreams = tmp_path / "upstreams"
     render = python(
@@ -166,7 +168,7 @@ def test_tag_override_is_in_the_catalog(pilot: StartPilot, consul: Consul, name:
     assert entry["ServiceTags"] == ["a"]
 
 
-def test_critical_service_is_told_to_consul_as_it_is_configured(pilot: StartPilot, consul: Consul, name: str) -> None:
+def test_critical_service_is_sent_to_consul_as_configured(pilot: StartPilot, consul: Consul, name: str) -> None:
     more = {"health": sh("[ ! -e broken ]"), "ttl": 1, "consul": {"deregisterCriticalServiceAfter": "90m"}}
     started = pilot({"consul": consul.address, "services": [service(name, **more)]}, forever())
 
@@ -241,7 +243,7 @@ def test_frozen_consul_is_healed_when_it_lives_again(pilot: StartPilot, start_co
 
 
 @pytest.mark.timing
-def test_a_change_is_told_with_what_there_is_and_what_came_and_went(
+def test_a_change_is_passed_on_with_all_and_with_added_and_removed_instances(
     pilot: StartPilot, consul: Consul, name: str
 ) -> None:
     def enter(number: int, **more: Any) -> None:
@@ -276,7 +278,7 @@ def test_a_change_is_told_with_what_there_is_and_what_came_and_went(
     assert len(started.words()) == 3, "tags are no change"
 
 
-def test_what_a_restarted_consul_lost_is_a_change_and_its_absence_is_none(
+def test_services_that_a_restarted_consul_lost_are_a_change_and_its_absence_is_not(
     pilot: StartPilot, start_consul: StartConsul
 ) -> None:
     consul = start_consul()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.system.pilot_fixtures import StartPilot
 
 
-def test_coprocess_runs_once_more_than_its_restarts(pilot: StartPilot) -> None:
+def test_coprocess_runs_one_time_more_than_its_restarts(pilot: StartPilot) -> None:
     wanted = {"three": 3, "one": "1", "float": 1.1, "never": "never", "zero": 0, "absent": None}
     coprocesses = [
         {"name": name, "command": mark(name)} | ({} if restarts is None else {"restarts": restarts})
@@ -80,7 +80,7 @@ def test_clean_exit_of_a_coprocess_is_not_logged(pilot: StartPilot) -> None:
     assert "exited" not in started.output().replace("APP exited", "")
 
 
-def test_name_of_a_coprocess_is_its_command_if_it_has_none(pilot: StartPilot) -> None:
+def test_name_of_a_coprocess_defaults_to_its_command(pilot: StartPilot) -> None:
     started = pilot({"coprocesses": [{"command": ["sh", "-c", "exit 4"]}]}, forever())
 
     started.wait_for_line(r"coprocess\[sh -c exit 4\] exited \(4\)")

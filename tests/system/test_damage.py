@@ -102,7 +102,7 @@ def test_damaged_sources_are_reported_in_one_line(built_archive: Path, tmp_path:
 
 
 @pytest.mark.parametrize("part", ["start", "application"])
-def test_each_flipped_bit_in_what_a_start_reads_is_reported_in_one_line(
+def test_each_flipped_bit_in_the_files_of_a_start_is_reported_in_one_line(
     built_archive: Path, tmp_path: Path, part: str
 ) -> None:
     begin, end = place(built_archive, f"_bootstrap/code/{part}-{magic()}.bin")
@@ -174,7 +174,7 @@ def test_a_reload_says_that_the_archive_was_overwritten_and_all_goes_on(
     assert sorted(started.words()) == ["agent", "app", "app-term"]
 
 
-def test_who_asks_is_told_that_the_archive_was_overwritten(pilot: StartPilot, copy: Path, built_archive: Path) -> None:
+def test_a_client_learns_that_the_archive_was_overwritten(pilot: StartPilot, copy: Path, built_archive: Path) -> None:
     started = pilot(config(app(), job("other", forever("other"), restarts="unlimited")))
     started.wait_for_mark("other")
     assert started.ask("GET", "/v3/ping").status == 200
@@ -189,7 +189,9 @@ def test_who_asks_is_told_that_the_archive_was_overwritten(pilot: StartPilot, co
     assert started.stop() == 0
 
 
-def test_a_first_client_finds_nobody_and_the_log_says_why(pilot: StartPilot, copy: Path, built_archive: Path) -> None:
+def test_a_first_client_gets_no_answer_and_the_log_shows_why(
+    pilot: StartPilot, copy: Path, built_archive: Path
+) -> None:
     started = pilot(config(app()))
     started.wait_for_mark("app")
     copy.write_bytes(zeros(built_archive))

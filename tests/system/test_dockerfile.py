@@ -43,7 +43,7 @@ def test_it_is_healthy_while_containerpilot_answers(alpine_image: Image, engine:
     assert unhealthy.stderr.startswith("-ping: failed: cannot connect")
 
 
-def test_its_flags_can_be_had_by_name(alpine_image: Image, engine: Engine) -> None:
+def test_its_flags_are_available_by_name(alpine_image: Image, engine: Engine) -> None:
     container = engine.run(alpine_image, command=["sleep", "1000"], env={"CONTAINERPILOT": "{}"})
     container.wait_until_healthy()
 
@@ -53,7 +53,7 @@ def test_its_flags_can_be_had_by_name(alpine_image: Image, engine: Engine) -> No
     assert jobs.stdout.splitlines()[1].split()[:2] == ["APP", "running"], jobs
 
 
-def test_the_standard_library_is_compiled_for_good(alpine_image: Image, engine: Engine) -> None:
+def test_the_standard_library_is_compiled_permanently(alpine_image: Image, engine: Engine) -> None:
     [library] = (alpine_image.root / LIBRARY[1:]).glob("python3*")
     sources = [path for path in library.rglob("*.py") if "site-packages" not in path.parts]
     without = [path for path in sources if not list(path.parent.glob(f"__pycache__/{path.stem}.cpython-*.pyc"))]

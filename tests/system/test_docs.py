@@ -105,7 +105,7 @@ def may_be_too_late(block: Block) -> bool:
         for block in CONSOLES
     ],
 )
-def test_commands_print_what_is_shown(block: Block, folder: Path) -> None:
+def test_commands_print_the_shown_output(block: Block, folder: Path) -> None:
     for file in FILES:
         if file.page == block.page:
             (folder / file.file).write_text(file.text)
@@ -162,14 +162,14 @@ def test_the_same_tables_are_the_same() -> None:
     assert found
 
 
-def test_what_is_generated_is_as_the_code_says() -> None:
+def test_generated_tables_match_the_code() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "generate-docs.py", "--check"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_the_usage_is_what_the_program_prints(folder: Path) -> None:
+def test_the_usage_is_that_of_the_program(folder: Path) -> None:
     printed = run_in_one_shell(["containerpilot -help"], folder)[0]
     assert f"```text\n{printed.rstrip()}\n```" in (ROOT / "docs" / "lifecycle.md").read_text()
 

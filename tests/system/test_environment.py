@@ -60,7 +60,7 @@ def test_children_get_the_default_signals(pilot: StartPilot) -> None:
         assert_default(signals, kind)
 
 
-def test_children_get_the_default_signals_also_where_we_were_started_without(pilot: StartPilot) -> None:
+def test_children_get_the_default_signals_even_if_containerpilot_did_not(pilot: StartPilot) -> None:
     ignoring = ["/bin/sh", "-c", "trap '' HUP PIPE QUIT CHLD; exec \"$@\"", "sh"]
     started = pilot({}, sh(f'mark "app=$({SIGNALS})"'), prefix=ignoring)
 
@@ -95,7 +95,7 @@ def test_standard_input_of_children_is_empty(pilot: StartPilot) -> None:
     assert set(found.values()) == {"/dev/null"}
 
 
-def test_every_child_leads_a_process_group_of_its_own_in_our_session(pilot: StartPilot) -> None:
+def test_every_child_leads_a_process_group_in_the_session_of_containerpilot(pilot: StartPilot) -> None:
     # Fields of /proc/<pid>/stat: the shell's pid, its group, its session.
     found = run_every_kind(pilot, "cut -d' ' -f1,5,6 /proc/$$/stat")
 
@@ -107,7 +107,7 @@ def test_every_child_leads_a_process_group_of_its_own_in_our_session(pilot: Star
     assert len(sessions) == 1
 
 
-def test_children_get_our_environment_with_our_pid_and_the_address_of_services(pilot: StartPilot) -> None:
+def test_children_get_the_environment_with_the_pid_and_the_address_of_services(pilot: StartPilot) -> None:
     show = "echo $GREETING,$CONTAINERPILOT_PID,$CONTAINERPILOT_APP_IP"
     config, app = every_kind(lambda kind: sh(f'mark "{kind}=$({show})"'))
     started = pilot(config, app, env={"GREETING": "a=b c"})
@@ -130,7 +130,7 @@ def test_name_of_the_address_variable(pilot: StartPilot, name: str, variable: st
     assert started.words() == ["10.1.2.3"]
 
 
-def test_pids_of_hooks_and_app_are_known_to_what_starts_later(pilot: StartPilot) -> None:
+def test_later_processes_know_the_pids_of_hooks_and_app(pilot: StartPilot) -> None:
     def show(kind: str) -> str:
         names = ("PRESTART", "APP", "PRESTOP", "POSTSTOP")
         return f"mark {kind}:$$:" + ",".join(f"$CONTAINERPILOT_{name}_PID" for name in names)
@@ -167,14 +167,14 @@ def test_pid_of_a_coprocess_has_two_names(pilot: StartPilot) -> None:
     assert started.count(f"task:{of_coprocess}") >= 1
 
 
-def test_variables_that_are_no_text_survive(pilot: StartPilot) -> None:
+def test_variables_that_are_not_text_survive(pilot: StartPilot) -> None:
     started = pilot({}, python("mark(repr(os.environb[b'ODD']))"), env={"ODD": os.fsdecode(b"\xff\xfe=\n")})
 
     assert started.wait_exit() == 0
     assert started.words() == [r"b'\xff\xfe=\n'"]
 
 
-def test_working_directory_is_ours(pilot: StartPilot) -> None:
+def test_children_start_in_the_working_directory_of_containerpilot(pilot: StartPilot) -> None:
     started = pilot({"preStart": mark("$PWD")}, sh("mark $(pwd)"))
 
     assert started.wait_exit() == 0

@@ -109,7 +109,7 @@ def test_the_jobs_dialect_takes_the_newer_api(
         assert etcd.ids("v2", "app") == []
 
 
-def test_an_etcd_that_is_down_at_first_is_asked_when_it_answers(pilot: StartPilot, start_etcd: StartEtcd) -> None:
+def test_an_etcd_that_is_down_at_first_is_used_when_it_answers(pilot: StartPilot, start_etcd: StartEtcd) -> None:
     etcd = start_etcd()
     etcd.kill()
     started = pilot({"etcd": {"endpoints": etcd.url}, "services": [service()]}, forever())
@@ -152,7 +152,7 @@ def test_with_tls_and_a_password_of_the_environment(
 
 
 @both
-def test_what_a_backend_renders_leads_to_the_app(
+def test_the_rendered_configuration_of_a_backend_leads_to_the_app(
     pilot: StartPilot, start_etcd: StartEtcd, tmp_path: Path, api: str
 ) -> None:
     """v2 12.10 #3: endpoints as a string; what serves before the app finds it by its keys."""
@@ -220,7 +220,7 @@ def test_a_wrong_password_is_one_warning_that_names_the_key(pilot: StartPilot, s
 
 @pytest.mark.timing
 @both
-def test_a_change_reaches_the_job_at_once_and_an_outage_is_none(
+def test_a_change_reaches_the_job_at_once_and_an_outage_is_not_a_change(
     pilot: StartPilot, start_etcd: StartEtcd, api: str
 ) -> None:
     etcd = start_etcd()

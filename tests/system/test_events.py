@@ -31,7 +31,7 @@ def newest(started: Pilot) -> int:
     return int(started.ask("GET", "/v3/events").json["events"][-1]["number"])
 
 
-def test_what_comes_all_the_time_does_not_push_out_what_comes_seldom(pilot: StartPilot) -> None:
+def test_frequent_events_do_not_push_out_rare_ones(pilot: StartPilot) -> None:
     checked = [app(f"app{n}", health={"exec": "true", "interval": 1, "ttl": 5}) for n in range(20)]
     started = pilot(config(*checked, often("tick", "20ms"), job("prepare", sh("exit 3"))))
 

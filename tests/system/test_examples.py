@@ -45,7 +45,7 @@ def test_the_example_serves_its_site_and_is_in_the_catalogue(site: Pilot) -> Non
     ]
 
 
-def test_the_example_hears_of_a_database(site: Pilot) -> None:
+def test_the_example_finds_a_database(site: Pilot) -> None:
     entry = {
         "id": "database-box1",
         "name": "database",
@@ -64,7 +64,7 @@ def test_the_example_hears_of_a_database(site: Pilot) -> None:
     site.wait_for_line(r'databases: \[{"id":"database-box1","address":"10.0.0.1","port":5432,"tags":\[\]}\]$')
 
 
-def test_the_example_reads_anew_on_sighup_and_stops_in_order(site: Pilot) -> None:
+def test_the_example_reloads_on_sighup_and_stops_in_order(site: Pilot) -> None:
     site.signal("HUP")
     site.wait_for_line("reading the site again$")
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
-def test_app_exit_code_is_ours(pilot: StartPilot, code: int) -> None:
+def test_the_exit_code_of_the_app_is_that_of_containerpilot(pilot: StartPilot, code: int) -> None:
     assert pilot({}, sh(f"exit {code}")).wait_exit() == code
 
 
@@ -85,7 +85,9 @@ def test_app_that_is_a_directory_gives_126(pilot: StartPilot, tmp_path: Path) ->
     assert pilot({}, [str(tmp_path)]).wait_exit() == 126
 
 
-def test_app_without_a_first_line_gives_126_and_says_what_is_missing(pilot: StartPilot, tmp_path: Path) -> None:
+def test_app_without_a_first_line_gives_126_and_the_log_names_the_missing_line(
+    pilot: StartPilot, tmp_path: Path
+) -> None:
     started = pilot({}, [executable(tmp_path / "app", "exit 0\n")])
 
     assert started.wait_exit() == 126
@@ -93,7 +95,7 @@ def test_app_without_a_first_line_gives_126_and_says_what_is_missing(pilot: Star
     assert "#!/bin/sh" in started.output()
 
 
-def test_app_that_dies_of_our_sigterm_gives_143(pilot: StartPilot) -> None:
+def test_app_that_dies_of_sigterm_in_a_stop_gives_143(pilot: StartPilot) -> None:
     started = pilot({}, forever())
     started.wait_for_mark("app")
 

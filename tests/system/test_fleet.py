@@ -73,12 +73,12 @@ def test_everything_heals_within_one_poll(rows: dict[str, Row], scene: str, with
     assert seconds(rows[scene].end) < within
 
 
-def test_a_calm_fleet_asks_a_quarter_of_what_polling_asks(rows: dict[str, Row]) -> None:
+def test_a_calm_fleet_sends_a_quarter_of_the_queries_of_polling(rows: dict[str, Row]) -> None:
     assert rows["the next 20 s"].each == 12
     assert rows["the next 20 s"].go_each == 48
 
 
-def test_the_return_of_consul_is_no_stampede(rows: dict[str, Row]) -> None:
+def test_the_return_of_consul_causes_no_stampede(rows: dict[str, Row]) -> None:
     """Its instances were in step when they lost it: were they still, all would be there in one second."""
     polled = rows["the 20 s after the first 20"].go_mean
     for scene in ("and is back with its data", "or is back empty"):

@@ -55,7 +55,7 @@ def test_a_folder_on_the_path_that_may_not_be_searched_is_named(pilot: StartPilo
     started.wait_for_line(rf'exec: "tool-of-ours": permission denied: {hidden} on \$PATH may not be searched')
 
 
-def test_a_file_that_is_no_entry_is_named_once_however_many_watches_see_it(pilot: StartPilot) -> None:
+def test_a_file_that_is_not_an_entry_is_named_once_for_all_watches(pilot: StartPilot) -> None:
     names = ("one", "two", "three")
     shelf = pilot.folder() / "shelf"
     shelf.mkdir()

@@ -69,7 +69,7 @@ def test_check_is_repeated_at_its_interval_and_not_at_once(pilot: StartPilot) ->
     assert 0.7 < second - first < 2.5
 
 
-def test_quick_failure_is_no_timeout_and_says_nothing(pilot: StartPilot) -> None:
+def test_quick_failure_is_not_a_timeout_and_logs_nothing(pilot: StartPilot) -> None:
     started = pilot(checked(sh("mark check; exit 255"), timeout="500ms"), forever())
 
     started.wait_for_mark("check", 2)
@@ -100,7 +100,7 @@ def test_flood_of_output_does_not_fill_the_memory(pilot: StartPilot, flood: str)
     assert proc.resident_kilobytes(started.pid) - before < 20_000
 
 
-def test_flood_of_output_holds_nothing_else_up(pilot: StartPilot) -> None:
+def test_flood_of_output_delays_nothing_else(pilot: StartPilot) -> None:
     config = {
         "stopTimeout": 600,
         "tasks": [

@@ -43,7 +43,7 @@ cd /
 
 
 @pytest.mark.smoke
-def test_image_with_nothing_but_programs(pilot: StartPilot) -> None:
+def test_image_with_only_programs(pilot: StartPilot) -> None:
     done = run_in_image(pilot, {"preStart": "/bin/echo hello"}, ["/bin/sh", "-c", "echo app; exit 7"])
 
     assert done.returncode == 7, done.stderr
@@ -51,7 +51,7 @@ def test_image_with_nothing_but_programs(pilot: StartPilot) -> None:
     assert done.stderr == ""
 
 
-def test_control_socket_that_cannot_be_had_is_one_warning_that_names_the_places(pilot: StartPilot) -> None:
+def test_control_socket_that_is_not_available_is_one_warning_that_names_the_places(pilot: StartPilot) -> None:
     done = run_in_image(pilot, {}, ["/bin/sh", "-c", "sleep 0.5; exit 7"])
 
     [warning] = [line for line in done.stdout.splitlines() if WARNING in line]
@@ -61,7 +61,7 @@ def test_control_socket_that_cannot_be_had_is_one_warning_that_names_the_places(
     assert warning.endswith(": going on without it")
 
 
-def test_user_that_nobody_knows(pilot: StartPilot) -> None:
+def test_unknown_user(pilot: StartPilot) -> None:
     # Without root we are ourselves, whom the image does not know either.
     user = "12345:12345" if os.geteuid() == 0 else ""
 

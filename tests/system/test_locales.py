@@ -75,7 +75,7 @@ def locale(request: pytest.FixtureRequest, locales: Callable[[str], dict[str, st
 TELLS = python("for each in ('cmdline', 'environ'): mark(open(f'/proc/self/{each}', 'rb').read().hex())")
 
 
-def test_children_get_the_bytes_of_the_configuration_and_of_our_own_environment(
+def test_children_get_the_bytes_of_the_configuration_and_of_the_environment(
     pilot: StartPilot, locale: dict[str, str]
 ) -> None:
     given = {**locale, "A": TEXT, "B": ODD, "größe": "plain"}
@@ -97,14 +97,14 @@ def test_children_get_the_bytes_of_the_command_line(pilot: StartPilot, locale: d
     assert arguments[-2:] == [encoded(TEXT), encoded(ODD)]
 
 
-def test_children_get_no_variable_that_nobody_gave_us(pilot: StartPilot, locale: dict[str, str]) -> None:
+def test_children_get_no_additional_variable(pilot: StartPilot, locale: dict[str, str]) -> None:
     """Where the locale is "C" or not set, Python puts LC_CTYPE into the environment."""
     started = pilot({}, sh('mark "${LC_CTYPE-unset}"'), env=locale)
     assert started.wait_exit() == 0
     assert started.words() == ["unset"]
 
 
-def test_children_get_an_lc_ctype_that_is_ours(pilot: StartPilot) -> None:
+def test_children_get_the_lc_ctype_of_containerpilot(pilot: StartPilot) -> None:
     started = pilot({}, sh('mark "${LC_CTYPE-unset}"'), env={"LC_CTYPE": "C.UTF-8"})
     assert started.wait_exit() == 0
     assert started.words() == ["C.UTF-8"]

@@ -73,7 +73,7 @@ def test_log_can_go_to_standard_error(pilot: StartPilot) -> None:
     assert started.output() == ""
 
 
-def test_level_hides_what_is_below(pilot: StartPilot) -> None:
+def test_level_hides_lower_levels(pilot: StartPilot) -> None:
     config = {"logging": {"level": "ERROR"}, "coprocesses": [{"name": "co", "command": sh("echo words; exit 3")}]}
     started = pilot(config, forever())
 
@@ -82,7 +82,7 @@ def test_level_hides_what_is_below(pilot: StartPilot) -> None:
     assert "words" not in started.output()
 
 
-def test_debug_level_tells_what_was_loaded(pilot: StartPilot) -> None:
+def test_debug_level_shows_the_loaded_configuration(pilot: StartPilot) -> None:
     started = pilot({"logging": {"level": "DEBUG"}}, forever())
 
     started.wait_for_line("Loaded config: ")
@@ -115,7 +115,7 @@ def test_lines_of_any_length_arrive_whole(pilot: StartPilot, length: int) -> Non
     assert "".join(messages[:-1]) == "x" * length
 
 
-def test_output_that_is_no_text_does_no_harm(pilot: StartPilot) -> None:
+def test_output_that_is_not_text_does_no_harm(pilot: StartPilot) -> None:
     odd = sh(r"printf 'a\377\001b\r\n\0c\n'")
     started = pilot({"logging": {"format": "json"}, "coprocesses": [{"command": odd}]}, forever())
 
@@ -169,7 +169,7 @@ def stalled_pipe() -> Iterator[int]:
     os.close(writer)
 
 
-def test_reader_that_stalls_holds_nothing_up(pilot: StartPilot, stalled_pipe: int) -> None:
+def test_reader_that_stalls_delays_nothing(pilot: StartPilot, stalled_pipe: int) -> None:
     config = {
         "logging": {"level": "DEBUG"},
         "tasks": [{"command": sh("mark task; echo words"), "frequency": "50ms"}],
@@ -183,7 +183,7 @@ def test_reader_that_stalls_holds_nothing_up(pilot: StartPilot, stalled_pipe: in
     assert started.words()[-2:] == ["app-term", "postStop"]
 
 
-def test_flood_that_nobody_reads_fills_no_memory_and_holds_nothing_up(pilot: StartPilot, stalled_pipe: int) -> None:
+def test_flood_that_nobody_reads_fills_no_memory_and_delays_nothing(pilot: StartPilot, stalled_pipe: int) -> None:
     config = {
         "tasks": [
             {"command": "yes", "frequency": "50ms", "timeout": "1h"},

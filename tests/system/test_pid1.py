@@ -135,7 +135,7 @@ def test_zombies_of_a_health_check_do_not_pile_up(pilot: StartPilot) -> None:
     started.wait_for(lambda: started.zombies() == [] and len(started.children()) == 1, what="the end of the zombies")
 
 
-def test_orphans_are_reaped_also_when_we_are_not_pid_1(pilot: StartPilot) -> None:
+def test_orphans_are_reaped_also_if_containerpilot_is_not_pid_1(pilot: StartPilot) -> None:
     started = pilot({}, sh(UNTIL_ORPHANS_ARE_OURS + "(sleep 0.3 & mark orphan:$!)\nexec sleep 1000"))
     started.wait_for(lambda: any(word.startswith("orphan:") for word in started.words()))
     orphan = int(started.words()[-1].partition(":")[2])

@@ -67,7 +67,7 @@ def test_small_answers_do_not_load_it(pilot: StartPilot, churning: str) -> None:
     assert NATIVE not in memory_map(started.pid)
 
 
-def test_where_it_cannot_be_loaded_nobody_notices(pilot: StartPilot, churning: str) -> None:
+def test_failure_to_load_it_has_no_effect(pilot: StartPilot, churning: str) -> None:
     """Without /proc there is no file that the dynamic loader could open. (What the hooks say has the time of boot.)"""
     mount = 'up=$(cat /proc/uptime) && mount -t tmpfs none /proc && echo "$up" >/proc/uptime && exec "$@"'
     hide = ("/bin/sh", "-c", mount, "sh")

@@ -77,7 +77,7 @@ def test_a_forgotten_dash_starts_nothing_a_second_time(box: Callable[..., Box], 
         assert started.again("-ping").stdout == "ok\n"
 
 
-def test_who_means_it_may(box: Callable[..., Box]) -> None:
+def test_a_second_start_is_possible_on_purpose(box: Callable[..., Box]) -> None:
     started = box()
 
     done = started.again("-allow-second", "-config", ANOTHER)
@@ -141,7 +141,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=[way.__name__.replace("_", " ") for way in WAYS])
-def test_it_is_found_however_it_is_called(
+def test_it_is_found_under_all_its_names(
     box: Callable[..., Box], tmp_path: Path, way: Callable[[Path], list[str]]
 ) -> None:
     command = way(tmp_path)
@@ -195,13 +195,13 @@ def test_it_is_found_in_the_usual_place_where_there_is_no_proc(box: Callable[...
     assert started.again("-config", ANOTHER, shell="umount -l /proc").code == 1
 
 
-def test_a_proc_of_another_namespace_tells_of_another_pid_1(box: Callable[..., Box]) -> None:
+def test_a_proc_of_another_namespace_shows_another_pid_1(box: Callable[..., Box]) -> None:
     started = box()
 
     assert started.exec(*PROGRAM, "jobs", mounts=False) == (1, "", f"{REFUSED}: did you mean -jobs?{END}")
 
 
-def test_a_program_of_python_that_does_not_tell_what_it_is_is_known_by_its_socket(box: Callable[..., Box]) -> None:
+def test_a_python_program_without_a_known_name_is_recognised_by_its_socket(box: Callable[..., Box]) -> None:
     script = f"import runpy, sys; sys.argv[0] = {str(archive())!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
     started = box(command=[interpreter(), "-c", script])
 
@@ -236,7 +236,7 @@ def test_beside_another_pid_1_any_number_may_run(box: Callable[..., Box], tmp_pa
         assert (done.code, "another" in done.stdout) == (0, True), done.stderr
 
 
-def test_a_user_of_a_namespace_of_its_own_is_told_as_well(box: Callable[..., Box]) -> None:
+def test_a_user_of_a_separate_namespace_is_refused_as_well(box: Callable[..., Box]) -> None:
     started = box()
 
     done = started.exec("unshare", "--user", "--map-root-user", *PROGRAM, "jobs")
@@ -244,7 +244,7 @@ def test_a_user_of_a_namespace_of_its_own_is_told_as_well(box: Callable[..., Box
     assert done == (1, "", f"{REFUSED}: did you mean -jobs?{END}")
 
 
-def test_a_job_that_starts_the_program_is_told_so_in_the_log(box: Callable[..., Box]) -> None:
+def test_a_job_that_starts_the_program_gets_a_warning_in_the_log(box: Callable[..., Box]) -> None:
     nested = {"jobs": [*RUNS["jobs"], {"name": "nested", "exec": [*PROGRAM, "-config", ANOTHER]}]}
     started = box(configuration=nested)
 

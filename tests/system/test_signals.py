@@ -27,7 +27,7 @@ LISTENER = (
 
 
 @pytest.mark.smoke
-def test_every_signal_that_means_nothing_to_us_reaches_the_app(pilot: StartPilot) -> None:
+def test_every_signal_without_another_meaning_reaches_the_app(pilot: StartPilot) -> None:
     started = pilot({}, python(LISTENER))
     started.wait_for_mark("app")
     kept = {getattr(signal, name) for name in OURS | IMPOSSIBLE | FAULTS | OF_A_BACKGROUND_JOB}
@@ -115,7 +115,7 @@ def test_sigterm_in_the_first_moment_is_not_lost(pilot: StartPilot) -> None:
     started.assert_nothing_is_left()
 
 
-def test_signals_are_blocked_until_their_handlers_stand(pilot: StartPilot) -> None:
+def test_signals_are_blocked_until_their_handlers_are_set(pilot: StartPilot) -> None:
     started = pilot({}, forever())
     term = 1 << (signal.SIGTERM - 1)
 

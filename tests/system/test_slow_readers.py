@@ -70,7 +70,7 @@ def test_a_slow_reader_hides_no_exit(pilot: StartPilot, slow_pipe: int) -> None:
     assert is_held_back(flood)
 
 
-def test_a_slow_reader_holds_up_no_stop(pilot: StartPilot, slow_pipe: int) -> None:
+def test_a_slow_reader_does_not_delay_a_stop(pilot: StartPilot, slow_pipe: int) -> None:
     """Neither that of one that says much when it is told to end, nor that of the hooks that come after it."""
     after = job("after", sh(f"{SPEAKS}; mark after"), when=once("stopped", "talks"))
     started = pilot(config(FLOODS, {**TALKS, "main": True}, after, stopTimeout=600), stdout=slow_pipe)
@@ -81,7 +81,7 @@ def test_a_slow_reader_holds_up_no_stop(pilot: StartPilot, slow_pipe: int) -> No
     assert started.words() == ["talks", "term", "after"]
 
 
-def test_a_slow_reader_holds_up_no_stop_of_one_job(pilot: StartPilot, slow_pipe: int) -> None:
+def test_a_slow_reader_does_not_delay_the_stop_of_one_job(pilot: StartPilot, slow_pipe: int) -> None:
     started = pilot(config(FLOODS, TALKS, app("other"), stopTimeout=600), stdout=slow_pipe)
     started.wait_for_mark("talks")
     flood = held_back_flood(started)
@@ -118,7 +118,7 @@ def test_last_words_reach_a_reader_that_is_slower_than_they_come(pilot: StartPil
     assert started.errors() == ""
 
 
-def test_what_a_stalled_reader_does_not_take_at_the_end_is_counted(pilot: StartPilot) -> None:
+def test_lines_that_a_stalled_reader_does_not_take_at_the_end_are_counted(pilot: StartPilot) -> None:
     reader, writer = os.pipe()
     started = pilot(config(job("a", sh("seq 40000; exit 3"), main=True)), stdout=writer)
     os.close(writer)

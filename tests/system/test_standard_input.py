@@ -20,13 +20,13 @@ LINE = 'read -r line; mark "got:$line"'
 
 
 @pytest.mark.smoke
-def test_app_reads_what_is_piped_into_containerpilot(pilot: StartPilot) -> None:
+def test_app_reads_the_standard_input_of_containerpilot(pilot: StartPilot) -> None:
     done = pilot.run("-config", "{}", "cat", stdin="one line\nand one without an end")
 
     assert (done.code, done.stdout) == (0, "one line\nand one without an end")
 
 
-def test_main_job_reads_what_is_piped_into_containerpilot(pilot: StartPilot) -> None:
+def test_main_job_reads_the_standard_input_of_containerpilot(pilot: StartPilot) -> None:
     jobs = '{jobs: [{name: "app", main: true, exec: "cat", logging: {raw: true}}]}'
     done = pilot.run("-config", jobs, stdin="one line\n")
 
@@ -97,7 +97,7 @@ def test_app_without_a_standard_input_finds_nothing(pilot: StartPilot) -> None:
 # --- a file
 
 
-def test_job_reads_a_file_anew_at_each_start(pilot: StartPilot, tmp_path: Path) -> None:
+def test_job_reads_a_file_from_its_beginning_at_each_start(pilot: StartPilot, tmp_path: Path) -> None:
     path = tmp_path / "input"
     path.write_text("first\n")
     jobs = config(job("app", sh(LINE), when={"source": "SIGHUP"}, stdin=str(path)), job("other", forever("other")))
@@ -126,7 +126,7 @@ def test_file_that_cannot_be_read_is_a_failed_start(pilot: StartPilot, tmp_path:
     assert f"unable to start app: cannot open its standard input {path}: {why}" in started.output()
 
 
-def test_fifo_has_no_end_and_nobody_waits_for_its_writers(pilot: StartPilot, tmp_path: Path) -> None:
+def test_fifo_has_no_end_and_its_writers_are_not_awaited(pilot: StartPilot, tmp_path: Path) -> None:
     path = tmp_path / "fifo"
     os.mkfifo(path)
     script = 'while read -r line; do mark "got:$line"; done; mark end'

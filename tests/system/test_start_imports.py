@@ -155,7 +155,7 @@ def test_interpreter_itself_imports_little_before_it_finds_the_archive(interpret
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("what", CONFIGURATIONS)
-def test_only_c_modules_and_our_own_come_before_the_application(
+def test_only_c_modules_and_those_of_containerpilot_come_before_the_application(
     what: str, interpreter_alone: set[str], built_archive: Path, tmp_path: Path
 ) -> None:
     """The application is a missing file: the report of that comes from our own first attempt to start a process, so it
@@ -180,7 +180,7 @@ def test_only_c_modules_and_our_own_come_before_the_application(
 
 
 @pytest.mark.smoke
-def test_little_of_ours_comes_before_the_application(built_archive: Path) -> None:
+def test_few_of_its_own_modules_are_imported_before_the_application(built_archive: Path) -> None:
     blobs = blobs_of(built_archive)
 
     assert len(blobs.in_order) <= MOST_MODULES

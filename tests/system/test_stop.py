@@ -49,7 +49,7 @@ def test_services_are_deregistered_before_pre_stop_and_the_app(pilot: StartPilot
     assert started.words() == ["app", "preStop:0", "preStop-ends", "app-term"]
 
 
-def test_only_what_was_registered_is_deregistered_in_the_log(pilot: StartPilot) -> None:
+def test_only_registered_services_are_deregistered_in_the_log(pilot: StartPilot) -> None:
     sick = [service(name, health=mark(f"check-{name}", "exit 1")) for name in ("one", "two")]
     started = pilot({"directory": "catalogue", "services": [service("well"), *sick]}, until_term())
     started.wait_for_line("Service registered: well")
@@ -116,7 +116,7 @@ def test_kill_after_stop_timeout_takes_the_children_of_the_app_along(pilot: Star
 
 
 @pytest.mark.parametrize("detached", [False, True])
-def test_what_a_dead_leader_left_is_named_when_it_is_killed(pilot: StartPilot, detached: bool) -> None:
+def test_processes_of_a_dead_leader_are_named_when_they_are_killed(pilot: StartPilot, detached: bool) -> None:
     daemon = f"{'setsid ' if detached else ''}sh -c 'trap \"\" TERM; exec sleep 1000' &"
     script = f"{daemon}\nmark daemon:$!\nmark leader:$$\nsleep 0.2"
     coprocess = {"name": "server", "command": sh(script), "restarts": 0}
@@ -135,7 +135,7 @@ def test_what_a_dead_leader_left_is_named_when_it_is_killed(pilot: StartPilot, d
     assert pids["daemon"] in line
 
 
-def test_what_the_app_leaves_in_its_group_does_not_survive(pilot: StartPilot) -> None:
+def test_processes_that_the_app_leaves_in_its_group_do_not_survive(pilot: StartPilot) -> None:
     started = pilot({}, sh(UNTIL_ORPHANS_ARE_OURS + "(trap '' TERM; exec sleep 1000) &\nexit 5"))
 
     assert started.wait_exit() == 5
@@ -239,7 +239,7 @@ def test_one_budget_is_for_all_that_will_not_end(pilot: StartPilot) -> None:
     started.assert_nothing_is_left()
 
 
-def test_hanging_health_check_does_not_hold_up_a_stop(pilot: StartPilot, tmp_path: Path) -> None:
+def test_hanging_health_check_does_not_delay_a_stop(pilot: StartPilot, tmp_path: Path) -> None:
     checked = service(health=sh("mark check; exec sleep 1000"))
     started = pilot({"stopTimeout": 600, "directory": str(tmp_path / "catalogue"), "services": [checked]}, until_term())
     started.wait_for_mark("check")

@@ -27,7 +27,7 @@ def configuration(server: ControlServer) -> str:
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("flags", [["-ping"], ["-putmetric", "a=1"]])
-def test_only_what_is_needed_is_imported(
+def test_only_needed_modules_are_imported(
     built_archive: Path, server: ControlServer, interpreter_alone: set[str], flags: list[str]
 ) -> None:
     """And all of ours is in the part of the archive that is read first."""
@@ -61,7 +61,7 @@ def test_subcommand_can_be_interrupted(
     assert started.wait(DEADLINE) == code
 
 
-def test_damage_of_what_an_application_needs_is_told(built_archive: Path, tmp_path: Path) -> None:
+def test_damage_of_modules_that_an_application_needs_is_reported(built_archive: Path, tmp_path: Path) -> None:
     copy = with_a_hole(built_archive, tmp_path / "copy.pyz", f"_bootstrap/code/application-{magic()}.bin")
 
     assert_reported_as_damaged(run(copy, "-config", "{}", "/bin/true"), copy)

@@ -39,7 +39,7 @@ def test_task_is_killed_at_its_timeout(pilot: StartPilot) -> None:
     started.wait_for_line(r"killing command for task\[dots\]")
 
 
-def test_timeout_of_a_task_is_its_frequency_if_it_has_none(pilot: StartPilot) -> None:
+def test_timeout_of_a_task_defaults_to_its_frequency(pilot: StartPilot) -> None:
     started = pilot({"tasks": [{"name": "slow", "command": forever("task"), "frequency": "200ms"}]}, forever())
 
     started.wait_for_mark("task", 3)

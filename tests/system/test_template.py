@@ -79,7 +79,7 @@ def test_rendered_text_can_be_loaded(pilot: StartPilot) -> None:
         ([], "-config flag is required"),
     ],
 )
-def test_what_cannot_be_rendered_gives_1(pilot: StartPilot, arguments: list[str], complaint: str) -> None:
+def test_a_template_that_cannot_be_rendered_gives_1(pilot: StartPilot, arguments: list[str], complaint: str) -> None:
     done = pilot.run("-template", *arguments, env=ENVIRONMENT)
 
     assert done.code == 1
@@ -87,7 +87,7 @@ def test_what_cannot_be_rendered_gives_1(pilot: StartPilot, arguments: list[str]
     assert done.stdout == ""
 
 
-def test_text_that_is_no_configuration_is_rendered_all_the_same(pilot: StartPilot) -> None:
+def test_text_that_is_not_a_configuration_is_still_rendered(pilot: StartPilot) -> None:
     done = pilot.run("-template=true", "-config", "{ not json {{ .NAME }}", env=ENVIRONMENT)
 
     assert (done.code, done.stdout) == (0, "{ not json Template")

@@ -68,7 +68,7 @@ def start(
 
 
 @pytest.mark.smoke
-def test_app_reads_what_is_typed(pilot: StartPilot, terminal: Terminal) -> None:
+def test_app_reads_the_terminal(pilot: StartPilot, terminal: Terminal) -> None:
     started = start(pilot, terminal, {}, sh('read -r line; echo "got <$line>"; exit 7'))
 
     terminal.type(b"hello\n")
@@ -77,7 +77,7 @@ def test_app_reads_what_is_typed(pilot: StartPilot, terminal: Terminal) -> None:
     assert started.wait_exit() == 7
 
 
-def test_control_c_reaches_the_app_and_not_us(pilot: StartPilot, terminal: Terminal) -> None:
+def test_control_c_reaches_the_app_and_not_containerpilot(pilot: StartPilot, terminal: Terminal) -> None:
     app = sh("trap 'mark app-int; exit 4' INT\nmark app\nwhile :; do sleep 0.05; done")
     started = start(pilot, terminal, {"preStop": mark("preStop"), "postStop": mark("postStop")}, app)
     started.wait_for_mark("app")
@@ -100,7 +100,7 @@ def test_app_that_dies_of_control_c_gives_130(pilot: StartPilot, terminal: Termi
     assert started.wait_exit() == 130
 
 
-def test_hooks_and_coprocesses_do_not_get_what_is_typed(pilot: StartPilot, terminal: Terminal) -> None:
+def test_hooks_and_coprocesses_do_not_read_the_terminal(pilot: StartPilot, terminal: Terminal) -> None:
     read = "if read -r line; then mark {0}:$line; else mark {0}:nothing; fi"
     settings = {"preStart": sh(read.format("hook")), "coprocesses": [{"command": sh(read.format("co"))}]}
     started = start(pilot, terminal, settings, sh(read.format("app") + "\nexec sleep 1000"))
@@ -112,7 +112,7 @@ def test_hooks_and_coprocesses_do_not_get_what_is_typed(pilot: StartPilot, termi
     started.wait_for_mark("app:hello")
 
 
-def test_terminal_is_ours_again_after_the_app(pilot: StartPilot, terminal: Terminal) -> None:
+def test_terminal_returns_to_containerpilot_after_the_app(pilot: StartPilot, terminal: Terminal) -> None:
     started = start(pilot, terminal, {"postStop": forever("postStop")}, sh("mark app\nread -r line\nexit 3"))
     started.wait_for_mark("app")
     wait_for(lambda: os.tcgetpgrp(terminal.keyboard) == started.children()[0])

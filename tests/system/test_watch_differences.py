@@ -81,7 +81,7 @@ def go(started: Pilot) -> None:
 
 
 @pytest.mark.parametrize("dialect", ["jobs", "services"])
-def test_changes_during_a_run_are_all_told_to_the_next_one(pilot: StartPilot, tmp_path: Path, dialect: str) -> None:
+def test_the_next_run_gets_all_changes_during_a_run(pilot: StartPilot, tmp_path: Path, dialect: str) -> None:
     folder = Folder(tmp_path / "catalogue")
     folder.put("a")
     folder.put("x")

@@ -307,7 +307,7 @@ def _left_to_the_locale(node: ast.AST) -> Iterator[str]:
         yield f"{ast.unparse(node)}: name an encoding"
 
 
-def test_messages_show_what_is_not_ascii_as_it_is() -> None:
+def test_messages_show_text_beyond_ascii_unchanged() -> None:
     """`repr` escapes control characters and halves of characters, and nothing that people can read."""
     escaping = [
         f"{path.relative_to(ROOT)}:{node.lineno}: use repr or !r"

@@ -36,7 +36,7 @@ def test_values_are_written_as_json_writes_them(value: object) -> None:
 
 
 @given(st.text("[]{}:,\"\\ue0-+.1tfn \n'/*", max_size=12))
-def test_what_is_no_json_is_refused(text: str) -> None:
+def test_text_that_is_not_json_is_refused(text: str) -> None:
     try:
         expected = json.loads(text)
     except ValueError:
@@ -53,7 +53,7 @@ def test_an_entry_of_the_catalogue_is_read() -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"", b"{}x", b"[1,]", b"{a: 1}", b"'a'", b"// a\n1", b"[" * 500])
-def test_bytes_that_are_no_json(content: bytes) -> None:
+def test_bytes_that_are_not_json(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         json_fallback.loads(content)
 

@@ -164,7 +164,7 @@ def test_only_the_job_that_makes_the_release_may_write() -> None:
 
 
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
-def test_an_issue_form_asks_for_what_is_needed(path: Path) -> None:
+def test_an_issue_form_has_the_required_fields(path: Path) -> None:
     form = load(path)
 
     assert form["name"]
@@ -192,7 +192,7 @@ def test_ci_and_the_hooks_check_workflows_with_the_same_version() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
-def test_what_a_page_names_is_there(page: str) -> None:
+def test_names_of_a_page_exist(page: str) -> None:
     named = set(
         re.findall(r"(?<![\w./])(?:\./)?((?:\.ci|scripts|tests|examples|build)/[\w./-]*\w)", (ROOT / page).read_text())
     )

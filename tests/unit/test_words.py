@@ -79,7 +79,7 @@ def test_a_finding_names_the_place_and_what_to_write_instead(
     assert capsys.readouterr().out == f"{page}:2: 'cannot be had': 'is available', 'is not available'\n"
 
 
-def test_what_does_not_exist_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_path_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert check_words.main(["docs/no-such-page.md"]) == 2
     assert "cannot check docs/no-such-page.md" in capsys.readouterr().err
 

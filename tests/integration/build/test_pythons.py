@@ -24,7 +24,7 @@ def program(path: Path, text: str = "#!/bin/sh\nexit 3\n") -> Path:
     return path
 
 
-def test_newest_of_each_bytecode_is_chosen_whatever_the_order() -> None:
+def test_newest_of_each_bytecode_is_chosen_in_any_order() -> None:
     old, new = python((3, 11, 2), "/usr/bin/python3", 3495), python((3, 11, 7), "/opt/bin/python3", 3495)
     other = python((3, 9 + 1, 0), "/usr/bin/python3.10", 3439)
 
@@ -71,7 +71,7 @@ def test_python_that_only_a_script_can_start_is_started_by_that(tmp_path: Path) 
     assert (found.version, found.executable) == (sys.version_info[:3], str(script))
 
 
-def test_what_is_missing_for_a_release() -> None:
+def test_missing_files_of_a_release() -> None:
     found = [python((3, minor, 1), f"python3.{minor}", 3400 + minor) for minor in (9, 11, 13, 14, 15, 16)]
 
     assert missing(found) == ["3.10", "3.12"]
@@ -88,7 +88,7 @@ def test_what_is_missing_for_a_release() -> None:
     ],
     ids=["fails", "says something else", "too old", "not released", "not CPython"],
 )
-def test_what_is_no_supported_python_is_left_out(tmp_path: Path, text: str) -> None:
+def test_unsupported_pythons_are_left_out(tmp_path: Path, text: str) -> None:
     assert probe(program(tmp_path / "python3", text)) is None
 
 

@@ -191,7 +191,7 @@ def test_one_service_has_never_two_calls_at_once(world: World) -> None:
 
 
 @pytest.mark.timing
-def test_removals_of_many_services_break_off_what_hangs(world: World) -> None:
+def test_removals_of_many_services_interrupt_hanging_calls(world: World) -> None:
     """The stop of a program whose catalogue has become slow: each removal is sent within the second that there is."""
     for number in range(3):
         world.registrar.want(service(f"slow{number}", ttl=60), "passing")

@@ -65,7 +65,7 @@ def test_every_kind_of_answer_is_read(server: ControlServer, pieces: tuple[bytes
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "is not ContainerPilot"),
     ],
 )
-def test_strange_answers_are_told_in_a_sentence(server: ControlServer, said: bytes, complaint: str) -> None:
+def test_strange_answers_are_reported_in_a_sentence(server: ControlServer, said: bytes, complaint: str) -> None:
     server.says = (said,)
 
     with pytest.raises(ClientError) as refused:
@@ -121,7 +121,7 @@ def test_server_that_accepts_nothing(tmp_path: Path) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_a_missing_server_is_an_error(tmp_path: Path) -> None:
     missing, file, folder = tmp_path / "missing", tmp_path / "file", tmp_path
     file.touch()
 
@@ -141,7 +141,7 @@ def test_first_place_that_can_be_connected_to_is_taken(server: ControlServer, tm
     assert exchange([str(tmp_path / "missing"), str(server.path)], "GET", "/v3/ping")[0] == 200
 
 
-def test_all_places_that_were_tried_are_told(tmp_path: Path) -> None:
+def test_all_places_that_were_tried_are_named(tmp_path: Path) -> None:
     paths = [str(tmp_path / name) for name in ("one", "two")]
 
     with pytest.raises(ClientError) as refused:
@@ -162,7 +162,9 @@ def test_socket_of_another_user_in_a_usual_place_is_not_trusted(server: ControlS
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can listen as another user")
-def test_another_user_who_listens_in_a_usual_place_is_not_trusted_whoever_has_the_file(tmp_path: Path) -> None:
+def test_another_user_who_listens_in_a_usual_place_is_not_trusted_whatever_the_owner_of_the_file(
+    tmp_path: Path,
+) -> None:
     """A file that comes between the look at its owner and the connection."""
     path = tmp_path / "late.socket"
     with socket.socket(socket.AF_UNIX) as listener:

@@ -123,7 +123,7 @@ def test_request_of_a_subcommand_that_prints_nothing(
     assert pilot.server.requests[0][2] == b"" if body is None else pilot.server.json_of() == body
 
 
-def test_jobs_without_number_are_told(pilot: Pilot) -> None:
+def test_jobs_without_number_are_listed(pilot: Pilot) -> None:
     """An answer as long as a server gives one."""
     overview = b'{"maintenance": false, "jobs": [' + b" " * (63 << 20) + b"]}\n"
     pilot.server.says = (answer(200, overview),)
@@ -144,7 +144,7 @@ def test_ping(pilot: Pilot) -> None:
     "flag",
     [["-reload"], ["-maintenance", "enable"], ["-putenv", "A=1"], ["-putmetric", "a=1"], ["-jobs"], ["-start", "x"]],
 )
-def test_refusal_is_told_in_the_words_of_the_server(pilot: Pilot, flag: list[str]) -> None:
+def test_refusal_is_reported_in_the_words_of_the_server(pilot: Pilot, flag: list[str]) -> None:
     pilot.server.says = (answer(422, {"error": "config.json5:1:1: first\nconfig.json5:2:1: second \x1b[31m\n"}),)
 
     done = pilot(*flag)
@@ -160,7 +160,7 @@ def test_refusal_of_a_ping(pilot: Pilot) -> None:
     assert pilot("-ping").err == "-ping: failed: stopping\n"
 
 
-def test_refusal_in_no_words_of_ours(pilot: Pilot) -> None:
+def test_refusal_with_an_unknown_text(pilot: Pilot) -> None:
     pilot.server.says = (answer(405, b"Method Not Allowed\n"),)
 
     assert pilot("-reload").err == "-reload: failed to run subcommand: HTTP status 405: Method Not Allowed\n"
@@ -180,7 +180,7 @@ def test_refusal_whose_words_are_cut_tears_no_character(pilot: Pilot) -> None:
         (["-stop", "app"], b"x", "it takes longer than the server lets a client wait"),
     ],
 )
-def test_what_is_still_going_on_is_told(pilot: Pilot, flags: list[str], body: object, words: str) -> None:
+def test_an_unfinished_change_is_reported(pilot: Pilot, flags: list[str], body: object, words: str) -> None:
     pilot.server.says = (answer(202, body),)
 
     done = pilot(*flags)
@@ -191,7 +191,7 @@ def test_what_is_still_going_on_is_told(pilot: Pilot, flags: list[str], body: ob
 # --- where the socket is
 
 
-def test_nobody_there(pilot: Pilot) -> None:
+def test_a_missing_server_is_an_error(pilot: Pilot) -> None:
     pilot.server.close()
     pilot.server.path.unlink()
 
@@ -224,7 +224,7 @@ def test_configuration_in_the_environment_with_a_template(pilot: Pilot, monkeypa
         ('{"control": "/x"}', "must be an object"),
     ],
 )
-def test_configuration_that_does_not_tell_is_refused(
+def test_configuration_of_no_clear_dialect_is_refused(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, complaint: str
 ) -> None:
     # Another ContainerPilot of this machine may be in the usual places.
@@ -272,7 +272,9 @@ def test_usual_places_where_the_configuration_cannot_be_used(
         "{control: {socket: 'PATH'}} and more",
     ],
 )
-def test_control_socket_that_stands_before_the_fault(pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_control_socket_that_is_configured_before_the_error(
+    pilot: Pilot, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
     monkeypatch.setattr("cp.cli.broken_configuration.paths_for_clients", lambda environ: pytest.fail("it is named"))
     monkeypatch.setenv("WHERE", str(pilot.server.path))
     pilot.config.write_text(text.replace("PATH", str(pilot.server.path)))
@@ -315,7 +317,7 @@ def test_usual_places_where_no_configuration_names_another(
     assert pilot.bare(*flags, "-ping").out == "ok\n"
 
 
-def test_all_usual_places_are_named_where_nobody_is(
+def test_all_usual_places_are_named_if_no_server_is_there(
     pilot: Pilot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -359,13 +361,13 @@ def test_jobs_at_a_glance(pilot: Pilot) -> None:
         ({"state": "pausing", "lastExit": {**EXIT, "at": None}}, r"about it; exited 1 \(exit status 1\)"),
     ],
 )  # fmt: skip
-def test_what_failed_and_why(pilot: Pilot, job: dict[str, Any], about: str) -> None:
+def test_failed_jobs_and_their_reasons(pilot: Pilot, job: dict[str, Any], about: str) -> None:
     row = pilot.about({**JOB, "about": "about it", **job})[1]
 
     assert re.fullmatch(about, row.split("  -  ")[-1].strip()), row
 
 
-def test_state_of_the_whole_stands_above(pilot: Pilot) -> None:
+def test_state_of_the_whole_is_at_the_top(pilot: Pilot) -> None:
     assert pilot.about(JOB, maintenance=True, reloading=True)[0] == "in maintenance, reloading"
     assert pilot.about(stopping=True) == ["stopping", "no jobs"]
 
@@ -374,7 +376,7 @@ WATCH = {"name": "db", "tag": "", "datacenter": "", "instances": 2, "seconds": 1
 CATALOGUE = {"kind": "consul", "address": "127.0.0.1:8500", "reachable": True, "about": "reachable"}
 
 
-def test_watches_and_the_catalogue_stand_below(pilot: Pilot) -> None:
+def test_watches_and_the_catalogue_are_at_the_bottom(pilot: Pilot) -> None:
     odd = {**WATCH, "name": "web", "tag": "blue", "datacenter": "dc2", "instances": None, "seconds": None}
     away = {**odd, "tag": "", "about": "no answer since 2026-11-22T16:50:00Z: x\x1by"}
 
@@ -484,7 +486,7 @@ def test_strange_jobs_give_no_traceback(pilot: Pilot, strange: object) -> None:
             assert pilot(*flags).code == 0
 
 
-def test_output_that_nobody_can_take_is_an_error(pilot: Pilot) -> None:
+def test_output_that_cannot_be_written_is_an_error(pilot: Pilot) -> None:
     with open("/dev/full", "wb") as full:
         done = run(pilot, "-ping", stdout=full.fileno())
 
@@ -509,7 +511,7 @@ def test_output_that_is_closed_is_an_error(pilot: Pilot, flags: list[str]) -> No
     assert (done.returncode, done.stderr) == (1, "containerpilot: cannot write to standard output: it is closed\n")
 
 
-def test_closed_output_of_what_prints_nothing_is_no_error(pilot: Pilot) -> None:
+def test_closed_output_of_a_silent_subcommand_is_not_an_error(pilot: Pilot) -> None:
     command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "cp", "-config", str(pilot.config), "-reload"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True, check=False, timeout=DEADLINE
@@ -553,7 +555,7 @@ def test_last_column_is_shortened_to_the_width_of_a_terminal(pilot: Pilot) -> No
     assert len(lines[1]) == 70
 
 
-def test_what_failed_is_red_on_a_terminal(pilot: Pilot) -> None:
+def test_failed_jobs_are_red_on_a_terminal(pilot: Pilot) -> None:
     pilot.server.says = (answer(200, {"jobs": [{**JOB, "lastExit": EXIT}, JOB]}),)
 
     lines = run_on_terminal(pilot, columns=200).splitlines()
@@ -564,7 +566,7 @@ def test_what_failed_is_red_on_a_terminal(pilot: Pilot) -> None:
     assert "\033" not in run_on_terminal(pilot, columns=200, NO_COLOR="1")
 
 
-def test_what_does_not_answer_is_red_on_a_terminal_and_cut(pilot: Pilot) -> None:
+def test_a_catalogue_that_does_not_answer_is_red_on_a_terminal_and_cut(pilot: Pilot) -> None:
     away = {**WATCH, "about": f"no answer since 2026-11-22T16:50:00Z: {'x' * 100}"}
     perhaps = {**WATCH, "about": "perhaps out of date; catalogue: unreachable since 2026-11-22T16:50:00Z"}
     catalogue = {**CATALOGUE, "reachable": False, "about": f"unreachable since 2026-11-22T16:50:00Z: {'x' * 100}"}
@@ -651,7 +653,7 @@ def test_following_goes_on_where_a_stream_broke_off(pilot: Pilot) -> None:
     assert seen == ["Last-Event-ID: 2", "Last-Event-ID: 4"]
 
 
-def test_following_tells_what_it_has_missed(pilot: Pilot) -> None:
+def test_following_reports_missed_events(pilot: Pilot) -> None:
     pilot.server.says, pilot.server.later = stream(1, 5, ends=False), [stream(9, 10, 12)]
 
     done = pilot("-events", "-follow")
@@ -693,7 +695,7 @@ def test_events_of_a_job(pilot: Pilot, flags: list[str]) -> None:
     assert pilot.server.requests == [("GET", "/v3/events?job=app", b"")]
 
 
-def test_stream_that_is_none(pilot: Pilot) -> None:
+def test_an_invalid_stream(pilot: Pilot) -> None:
     pilot.server.says = (STREAM + b"\r\n", b"x" * (1 << 22))
 
     assert "as a stream of events" in pilot("-events", "-follow").err
@@ -719,7 +721,7 @@ def test_following_ends_well_when_interrupted(pilot: Pilot, number: signal.Signa
     assert (started.wait(DEADLINE), read(started.stdout), read(started.stderr)) == (0, "", "")
 
 
-def test_following_ends_well_when_nobody_reads(pilot: Pilot) -> None:
+def test_following_ends_with_0_when_its_reader_has_gone(pilot: Pilot) -> None:
     """As with `containerpilot -events -follow | head -n 1`: no other event need come for that."""
     pilot.server.says, pilot.server.stays_open = (STREAM + b"\r\n", event(1)), True
     started = run(pilot, "-events", "-follow")

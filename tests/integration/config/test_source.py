@@ -35,7 +35,7 @@ def test_standard_input() -> None:
     assert done.stdout == "<stdin> {} {}\n"
 
 
-def test_loading_imports_nothing_but_our_own_modules_and_c_modules() -> None:
+def test_loading_imports_only_its_own_modules_and_c_modules() -> None:
     program = """
 import sys
 sys.path.insert(0, ".")

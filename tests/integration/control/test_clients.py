@@ -60,7 +60,7 @@ def test_requests_in_a_row_before_the_end_of_the_connection_are_answered(world: 
 @pytest.mark.parametrize(
     "head", [b"GET /v3/ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET /v3/ping HTTP/1.0\r\n\r\n"]
 )
-def test_who_wants_the_connection_closed_gets_it_closed(world: World, head: bytes) -> None:
+def test_a_client_that_requests_a_closed_connection_gets_it(world: World, head: bytes) -> None:
     client = world.client()
     client.send(head)
     answer = client.answer()
@@ -78,7 +78,7 @@ def test_a_body_may_come_in_chunks(world: World) -> None:
     assert client.answer().status == 200
 
 
-def test_who_waits_to_be_told_to_go_on_is_told(world: World) -> None:
+def test_a_client_that_waits_for_100_continue_gets_it(world: World) -> None:
     client = world.client()
     client.send(
         b"POST /v3/environ HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n",
@@ -160,7 +160,7 @@ def test_a_target_may_be_absolute(world: World) -> None:
         ),
     ],
 )
-def test_what_is_no_request_is_refused_and_told_why(world: World, data: bytes, status: int, why: str) -> None:
+def test_an_invalid_request_is_refused_with_a_reason(world: World, data: bytes, status: int, why: str) -> None:
     client = world.client()
     client.send(data)
     answer = client.answer()
@@ -178,13 +178,13 @@ def test_a_chunked_body_is_refused_where_it_passes_the_limit(world: World) -> No
     assert client.answer().status == 413
 
 
-def test_who_is_refused_while_it_writes_reads_why(world: World) -> None:
+def test_a_client_that_is_refused_while_it_writes_reads_the_reason(world: World) -> None:
     client = world.client()
     client.send(request("POST", "/v3/environ", b"x" * 1_100_000))  # a reset would take the answer with it
     assert client.answer().status == 413
 
 
-def test_who_is_refused_and_writes_on_is_cut_off(world: World) -> None:
+def test_a_refused_client_that_writes_on_is_cut_off(world: World) -> None:
     client = world.client()
     client.send(b"POST /v3/env HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
@@ -192,7 +192,7 @@ def test_who_is_refused_and_writes_on_is_cut_off(world: World) -> None:
     assert world.control.connections == 0
 
 
-def test_half_a_request_before_the_end_of_the_connection_is_told_so(world: World) -> None:
+def test_half_a_request_before_the_end_of_the_connection_gets_an_error(world: World) -> None:
     client = world.client()
     client.send(b"POST /v3/environ HTTP/1.1\r\nHost: x\r\nContent-Le")
     client.send_end()

@@ -51,7 +51,7 @@ def test_a_request_that_was_not_looked_at_yet_is_answered_before_it_makes_room(s
         assert client.answer().status == 200
 
 
-def test_whoever_waits_for_an_answer_is_never_put_out(serve: Serve) -> None:
+def test_a_client_that_waits_for_an_answer_is_never_closed(serve: Serve) -> None:
     world = serve(Limits(connections=2))
     world.admin.waits = True
     reloading, following, third = world.client(), world.client(), world.client()
@@ -136,7 +136,7 @@ def test_without_descriptors_clients_wait_and_the_log_says_so_once(world: World)
     assert len(world.log.errors()) == 1
 
 
-def test_where_no_client_can_be_watched_they_wait_and_the_log_says_so_once(world: World) -> None:
+def test_clients_that_cannot_be_watched_wait_and_the_log_says_so_once(world: World) -> None:
     world.ask("GET", "/v3/ping")  # HTTP is there
     world.settle()
     full = fill(server_of(world), "poller")
@@ -153,7 +153,7 @@ def test_where_no_client_can_be_watched_they_wait_and_the_log_says_so_once(world
     assert len(world.log.errors()) == 1
 
 
-def test_where_the_first_client_cannot_be_watched_it_is_sent_away_and_the_next_one_is_served(world: World) -> None:
+def test_a_first_client_that_cannot_be_watched_is_sent_away_and_the_next_one_is_served(world: World) -> None:
     full = fill(server_of(world), "poller")
     client = world.client()
     client.send(PING)
@@ -213,7 +213,7 @@ def test_another_instance_that_looks_whether_somebody_is_here_imports_nothing(
     assert len(imported) == 1
 
 
-def test_a_client_that_says_nothing_imports_nothing_until_its_time_is_over(world: World, imported: list[int]) -> None:
+def test_a_silent_client_imports_nothing_until_its_time_is_over(world: World, imported: list[int]) -> None:
     client = world.client()
     world.pump(lambda: world.control.connections)
     world.advance(2)
@@ -224,7 +224,7 @@ def test_a_client_that_says_nothing_imports_nothing_until_its_time_is_over(world
     assert len(imported) == 1
 
 
-def test_clients_that_say_nothing_take_no_more_places_than_others_and_keep_nobody_waiting(
+def test_silent_clients_take_no_more_connections_than_others_and_delay_nobody(
     serve: Serve, imported: list[int]
 ) -> None:
     world = serve(Limits(connections=3))
@@ -241,7 +241,7 @@ def test_clients_that_say_nothing_take_no_more_places_than_others_and_keep_nobod
     assert world.control.connections <= 3
 
 
-def test_who_said_nothing_before_http_was_there_has_no_more_time_than_others(world: World) -> None:
+def test_a_silent_client_from_before_http_was_loaded_gets_no_more_time_than_others(world: World) -> None:
     silent = world.client()
     world.pump(lambda: world.control.connections)
     world.advance(3)
@@ -250,7 +250,7 @@ def test_who_said_nothing_before_http_was_there_has_no_more_time_than_others(wor
     assert silent.answer().status == 408
 
 
-def test_what_speaks_http_is_imported_for_the_first_client_and_not_on_the_loop(
+def test_http_modules_are_imported_for_the_first_client_and_not_on_the_loop(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
@@ -313,7 +313,7 @@ def test_closing_gives_the_answers_that_are_owed(world: World) -> None:
     world.pump(lambda: closed)
 
 
-def test_closing_answers_who_came_just_before(world: World) -> None:
+def test_closing_answers_clients_that_came_just_before(world: World) -> None:
     world.ask("GET", "/v3/ping")
     accepted, queued = world.client(), world.client()
     accepted.send(PING)

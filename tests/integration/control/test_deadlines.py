@@ -38,7 +38,7 @@ def test_one_byte_a_second_is_too_slow(world: World) -> None:
     assert client.answer().status == 408
 
 
-def test_who_says_nothing_is_let_go(world: World) -> None:
+def test_a_silent_client_is_closed(world: World) -> None:
     client = world.client()
     world.settle()
     world.advance(5.1)
@@ -46,7 +46,7 @@ def test_who_says_nothing_is_let_go(world: World) -> None:
     assert client.until_closed() == b""
 
 
-def test_who_asks_nothing_more_is_let_go_without_a_word(world: World) -> None:
+def test_a_client_without_more_requests_is_closed_silently(world: World) -> None:
     client = world.client()
     client.send(PING)
     client.answer()
@@ -60,7 +60,7 @@ def test_who_asks_nothing_more_is_let_go_without_a_word(world: World) -> None:
     assert world.control.connections == 0
 
 
-def test_who_waits_for_an_answer_may_wait_long(world: World) -> None:
+def test_a_client_may_wait_long_for_an_answer(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload"))
@@ -70,7 +70,7 @@ def test_who_waits_for_an_answer_may_wait_long(world: World) -> None:
     assert client.answer().status == 200
 
 
-def test_who_never_reads_a_long_answer_is_let_go(world: World) -> None:
+def test_a_client_that_never_reads_a_long_answer_is_closed(world: World) -> None:
     world.admin.jobs["app"]["output"] = "x" * 1_000_000
     client = world.client()
     client.send(request("GET", "/v3/jobs/app"))
@@ -81,7 +81,7 @@ def test_who_never_reads_a_long_answer_is_let_go(world: World) -> None:
     assert world.control.connections == 0
 
 
-def test_who_reads_a_long_answer_slowly_gets_all_of_it(world: World) -> None:
+def test_a_client_that_reads_a_long_answer_slowly_gets_all_of_it(world: World) -> None:
     world.admin.jobs["app"]["output"] = "x" * 1_000_000
     client = world.client()
     client.send(request("GET", "/v3/jobs/app") + PING)
@@ -99,7 +99,7 @@ def test_an_answer_beyond_the_limit_is_an_error(serve: Serve) -> None:
     assert (answer.status, answer.error) == (500, "the answer is larger than 100 bytes")
 
 
-def test_thousands_of_jobs_and_events_with_long_names_are_told(world: World) -> None:
+def test_thousands_of_jobs_and_events_with_long_names_are_sent(world: World) -> None:
     for number in range(5000):
         name = f"job-{number}-{'x' * 300}"
         world.admin.jobs[name] = {"name": name, "state": "running"}
@@ -129,7 +129,7 @@ def test_long_answers_that_nobody_reads_fill_no_memory(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /v3", PING, PING + b"GET /v3", request("POST", "/v3/environ", {"A": "b"})])
-def test_who_leaves_at_any_time_leaves_nothing_behind(world: World, sent: bytes) -> None:
+def test_a_client_that_leaves_at_any_time_leaves_nothing_behind(world: World, sent: bytes) -> None:
     client = world.client()
     client.send(sent)
     client.close()
@@ -138,14 +138,14 @@ def test_who_leaves_at_any_time_leaves_nothing_behind(world: World, sent: bytes)
     assert world.log.errors() == []
 
 
-def test_an_order_counts_though_nobody_waits_for_the_answer(world: World) -> None:
+def test_an_order_counts_though_its_client_has_gone(world: World) -> None:
     client = world.client()
     client.send(request("POST", "/v3/environ", {"A": "b"}))
     client.close()
     world.pump(lambda: "A" in world.admin.environment)
 
 
-def test_who_leaves_during_its_reload_leaves_nothing_behind(world: World) -> None:
+def test_a_client_that_leaves_during_its_reload_leaves_nothing_behind(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload"))
@@ -157,7 +157,7 @@ def test_who_leaves_during_its_reload_leaves_nothing_behind(world: World) -> Non
     assert world.counted == []
 
 
-def test_a_fault_of_ours_is_reported_and_the_client_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_is_logged_and_the_client_gets_500(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def overview() -> dict[str, object]:
         raise ZeroDivisionError
 

@@ -45,7 +45,7 @@ def events(data: bytes) -> list[tuple[str, str, dict[str, object]]]:
         ("Accept: text/html;q=0.5, Text/Event-Stream;q=0.9\r\n", "/v3/events?x=1"),
     ],
 )
-def test_a_follower_gets_what_was_kept_and_what_happens(world: World, headers: str, target: str) -> None:
+def test_a_follower_gets_kept_events_and_new_ones(world: World, headers: str, target: str) -> None:
     world.history.happen("startup", "global")
     client = follow(world, headers, target)
     world.pump(lambda: world.history.followers)
@@ -82,7 +82,7 @@ def test_a_number_of_an_event_of_another_job_is_one_of_this_history(world: World
     ("last", "numbers"),
     [("2", ["3"]), ("3", []), ("0", ["1", "2", "3"]), ("999", ["1", "2", "3"]), ("nonsense", ["1", "2", "3"])],
 )
-def test_who_was_there_before_gets_what_it_missed(world: World, last: str, numbers: list[str]) -> None:
+def test_a_client_that_reconnects_gets_missed_events(world: World, last: str, numbers: list[str]) -> None:
     for _ in range(3):
         world.history.happen("healthy")
     client = follow(world, f"Last-Event-ID: {last}\r\n")
@@ -152,7 +152,7 @@ def test_readers_that_are_served_late_get_everything(world: World) -> None:
         assert [int(number) for number, _, _ in events(data)] == list(range(1, 3003))
 
 
-def test_what_happens_just_before_the_end_is_sent(world: World) -> None:
+def test_events_just_before_the_end_are_sent(world: World) -> None:
     """The last events of a stop, which no client has had a turn for."""
     clients = [follow(world), follow(world), follow(world, target="/v3/events?follow=1&job=app")]
     world.settle()
@@ -181,7 +181,7 @@ def test_a_reader_whose_turn_comes_while_the_server_closes_gets_the_rest(
         assert [int(number) for number, _, _ in events(client.until_closed())] == list(range(1, 301))
 
 
-def test_each_event_is_formatted_once_however_many_follow(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_event_is_formatted_once_for_all_followers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     clients = [follow(world) for _ in range(50)]
     world.settle()
     formatted: list[int] = []
@@ -210,7 +210,7 @@ def test_nothing_is_sent_while_an_event_is_published(world: World, monkeypatch: 
     world.pump(lambda: len(sent) == 10)
 
 
-def test_whoever_is_too_many_events_behind_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_is_too_many_events_behind_is_cut_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cp.control.event_stream.MOST_WAITING", 100)
     client = follow(world)
     world.settle()
@@ -221,7 +221,7 @@ def test_whoever_is_too_many_events_behind_is_cut_off(world: World, monkeypatch:
     assert world.history.followers == []
 
 
-def test_a_reader_of_one_job_is_not_sent_what_others_are(world: World) -> None:
+def test_a_reader_of_one_job_does_not_get_events_of_others(world: World) -> None:
     whole, one = follow(world), follow(world, target="/v3/events?follow=1&job=app")
     for number in range(200):
         world.history.happen("healthy", "app" if number % 10 == 0 else "other")
@@ -231,7 +231,7 @@ def test_a_reader_of_one_job_is_not_sent_what_others_are(world: World) -> None:
     assert [int(number) for number, _, _ in events(data)] == list(range(1, 201))
 
 
-def test_lists_of_two_jobs_that_are_asked_for_at_once_are_two(world: World) -> None:
+def test_lists_of_two_jobs_that_are_requested_at_once_are_two(world: World) -> None:
     world.history.happen("healthy", "app")
     world.history.happen("healthy", "of two words/and a slash")
     clients = {name: world.client() for name in ("app", "of%20two%20words%2Fand%20a%20slash")}

@@ -35,7 +35,7 @@ def as_user(monkeypatch: pytest.MonkeyPatch, user: int) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: user)
 
 
-def test_the_kernel_says_who_is_there() -> None:
+def test_the_kernel_names_the_peer() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         assert peer_credentials.peer(ours) == (os.getpid(), os.geteuid())
@@ -51,7 +51,7 @@ def test_root_and_the_own_user_are_served(
 
 
 @pytest.mark.parametrize("user", [STRANGER, OVERFLOW])
-def test_others_are_turned_away_whatever_they_ask(world: World, come_as: Callable[[int], None], user: int) -> None:
+def test_others_are_turned_away_for_any_request(world: World, come_as: Callable[[int], None], user: int) -> None:
     as_own = os.geteuid()
     come_as(user)
     for method, target in (("GET", "/v3/ping"), ("POST", "/v3/reload"), ("POST", "/v3/environ"), ("GET", "/nowhere")):
@@ -67,7 +67,7 @@ def test_others_are_turned_away_whatever_they_ask(world: World, come_as: Callabl
     assert world.counted == []
 
 
-def test_a_stranger_is_told_before_it_has_asked_anything(world: World, come_as: Callable[[int], None]) -> None:
+def test_a_stranger_gets_an_answer_before_it_sends_a_request(world: World, come_as: Callable[[int], None]) -> None:
     world.ask("GET", "/v3/ping")  # HTTP is there
     come_as(STRANGER)
     client = world.client()
@@ -76,7 +76,7 @@ def test_a_stranger_is_told_before_it_has_asked_anything(world: World, come_as: 
     assert world.control.connections == 0
 
 
-def test_a_stranger_who_came_before_http_was_there_is_told_as_soon_as_it_is(
+def test_a_stranger_who_came_before_http_was_loaded_gets_an_answer_as_soon_as_it_is(
     world: World, come_as: Callable[[int], None]
 ) -> None:
     come_as(STRANGER)
@@ -118,7 +118,7 @@ def test_the_mode_of_the_socket_keeps_out_whom_it_can(world: World, users: tuple
     assert stat.S_IMODE(os.stat(world.path).st_mode) == mode
 
 
-def test_strangers_wait_for_nobody_and_take_no_place(
+def test_strangers_do_not_wait_and_take_no_connection(
     serve: Callable[..., World], come_as: Callable[[int], None]
 ) -> None:
     world = serve(Limits(connections=2))
@@ -170,7 +170,7 @@ def test_a_stranger_is_one_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> Non
     told.close()
 
 
-def test_a_crowd_of_users_is_no_flood_of_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crowd_of_users_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
     told = Told()
     for user in range(1000, 3000):
         assert told.turn_away(user, monkeypatch)

@@ -154,7 +154,7 @@ def test_a_reload_that_is_refused_makes_no_file(world: World) -> None:
     assert world.is_served("s")
 
 
-def test_ours_is_not_another_instance_where_a_link_leads_to_it(world: World) -> None:
+def test_a_link_to_its_own_socket_is_not_another_instance(world: World) -> None:
     world.plane.use(settings())
     os.rename("s", "moved")
     os.symlink("moved", "s")
@@ -174,7 +174,7 @@ def test_in_the_usual_places_a_file_that_was_removed_is_made_again(world: World,
     assert os.path.samestat(before, os.stat(usual[1]))
 
 
-def test_where_no_usual_place_could_be_had_a_reload_tries_again(world: World, usual: list[str]) -> None:
+def test_a_reload_tries_the_usual_places_again(world: World, usual: list[str]) -> None:
     for place in usual:
         Path(place).mkdir()
     world.plane.use(settings(""))
@@ -184,7 +184,7 @@ def test_where_no_usual_place_could_be_had_a_reload_tries_again(world: World, us
     assert world.is_served(usual[0])
 
 
-def test_who_may_stays_when_a_reload_is_refused(world: World) -> None:
+def test_the_permitted_users_stay_when_a_reload_is_refused(world: World) -> None:
     world.plane.use(settings())
     with pytest.raises(ZeroDivisionError):
         world.plane.use(settings(users=(1000,)), refuse)

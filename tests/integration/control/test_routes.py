@@ -14,7 +14,7 @@ from tests.integration.control.serving import World, request
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-def test_ping_answers_whatever_the_method(world: World, method: str) -> None:
+def test_ping_answers_to_any_method(world: World, method: str) -> None:
     answer = world.ask(method, "/v3/ping")
     assert (answer.status, answer.body) == (200, b"\n")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
@@ -23,7 +23,7 @@ def test_ping_answers_whatever_the_method(world: World, method: str) -> None:
 @pytest.mark.parametrize(
     "target", ["/v3/xxxx", "/", "/v3", "/v3/ping/", "/v3/jobs/", "/v3/jobs/app/dance", "/v3/jobs/app/start/", "*"]
 )
-def test_a_path_that_is_none_is_not_found(world: World, target: str) -> None:
+def test_an_unknown_path_is_not_found(world: World, target: str) -> None:
     answer = world.ask("GET", target)
     assert answer.status == 404
     assert answer.error == f"404 page not found: there is no '{target}'"
@@ -54,7 +54,7 @@ def test_an_order_is_not_given_by_get(world: World, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["/v3/jobs", "/v3/jobs/app", "/v3/events"])
-def test_what_is_only_looked_at_is_not_posted_to(world: World, target: str) -> None:
+def test_read_only_paths_refuse_post(world: World, target: str) -> None:
     answer = world.ask("POST", target)
     assert (answer.status, answer.error) == (405, "Method Not Allowed: use GET")
     assert answer.headers["allow"] == "GET, HEAD"
@@ -79,14 +79,14 @@ def test_answers_are_counted_by_pattern_and_status(world: World) -> None:
     ]
 
 
-def test_the_log_tells_where_and_how_long(world: World) -> None:
+def test_the_log_shows_the_place_and_the_duration(world: World) -> None:
     assert world.log.lines == ["info control: serving at socket0"]
     world.control.close()
     world.settle()
     assert world.log.lines[1:] == ["debug control: stopped serving at socket0"]
 
 
-def test_what_was_not_asked_for_is_announced_quietly(tmp_path: object, serve: object) -> None:
+def test_a_default_socket_is_announced_quietly(tmp_path: object, serve: object) -> None:
     assert callable(serve)
     assert serve(announced=False).log.lines == ["debug control: serving at socket0"]
 
@@ -209,7 +209,7 @@ def test_metrics_are_recorded_in_the_order_they_came_in(world: World) -> None:
         ('{"m": "\\u0661"}', "the value of m must be a number, not '\u0661'"),
     ],
 )
-def test_what_is_no_number_is_not_recorded(world: World, body: str, why: str) -> None:
+def test_a_value_that_is_not_a_number_is_not_recorded(world: World, body: str, why: str) -> None:
     answer = world.ask("POST", "/v3/metric", body.replace("{", '{"good": 1, ', 1) if body[1] == '"' else body)
     assert (answer.status, answer.error) == (422, f"Unprocessable Entity: {why}")
     assert world.admin.metrics == []
@@ -242,7 +242,7 @@ def test_numbers_are_written_as_go_does(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{{", "null"])
-def test_maintenance_is_entered_and_left_once_whatever_the_body(world: World, body: str) -> None:
+def test_maintenance_is_entered_and_left_once_with_any_body(world: World, body: str) -> None:
     for path, updated, after in (
         ("enable", True, True),
         ("enable", False, True),
@@ -278,7 +278,7 @@ def test_a_reload_is_answered_when_it_is_done(world: World) -> None:
     assert world.log.lines[2:] == ["debug control: reloaded app via control plane"]
 
 
-def test_a_refused_reload_tells_all_faults(world: World) -> None:
+def test_a_refused_reload_reports_all_errors(world: World) -> None:
     world.admin.fault = "app.json5:3:1: jobs[0]: unknown key 'exce'\napp.json5:9:1: and another"
     answer = world.ask("POST", "/v3/reload")
     assert (answer.status, answer.error) == (422, world.admin.fault)
@@ -307,7 +307,7 @@ def test_two_hundred_reloads_in_a_row_are_answered(world: World) -> None:
 # --- jobs
 
 
-def test_all_jobs_are_told_at_once(world: World) -> None:
+def test_all_jobs_are_in_one_answer(world: World) -> None:
     answer = world.ask("GET", "/v3/jobs")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json == world.admin.overview()
@@ -324,7 +324,7 @@ def test_a_percent_sign_that_escapes_nothing_is_itself(world: World, name: str) 
     assert world.ask("GET", f"/v3/jobs/{name}").error == f"there is no job '{decoded}'"
 
 
-def test_a_job_that_is_none_is_not_found_and_the_nearest_is_named(world: World) -> None:
+def test_an_unknown_job_is_not_found_and_the_nearest_is_named(world: World) -> None:
     for method, verb in (("GET", ""), ("POST", "/start"), ("POST", "/signal")):
         answer = world.ask(method, f"/v3/jobs/ap{verb}")
         assert (answer.status, answer.error) == (404, "there is no job 'ap' (did you mean 'app'?)")
@@ -336,7 +336,7 @@ def test_output_that_is_not_text_is_still_json(world: World) -> None:
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
-def test_a_job_is_told_to_move_and_shown_when_it_has(world: World, verb: str) -> None:
+def test_the_answer_to_an_order_shows_the_job_afterwards(world: World, verb: str) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(f"POST /v3/jobs/app/{verb} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
@@ -398,7 +398,7 @@ def test_a_job_is_sent_a_signal(world: World, wanted: object, number: int) -> No
         (None, 'name a signal: {"signal": "HUP"}'),
     ],
 )
-def test_a_signal_that_is_none_is_sent_to_nobody(world: World, wanted: object, why: str) -> None:
+def test_an_unknown_signal_is_not_sent(world: World, wanted: object, why: str) -> None:
     answer = world.ask("POST", "/v3/jobs/app/signal", {"signal": wanted})
     assert (answer.status, answer.error) == (422, f"Unprocessable Entity: {why}")
     assert world.admin.signals == []

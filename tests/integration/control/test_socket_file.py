@@ -44,7 +44,7 @@ def other_socket(path: str, kind: int = socket.SOCK_STREAM, *, live: bool) -> so
 
 
 @pytest.mark.parametrize("umask", [0, 0o22, 0o777])
-def test_only_its_user_may_connect_whatever_the_umask(listen: Callable[[str], Listener], umask: int) -> None:
+def test_only_its_user_may_connect_with_any_umask(listen: Callable[[str], Listener], umask: int) -> None:
     before = os.umask(umask)
     try:
         listen("s")
@@ -54,7 +54,7 @@ def test_only_its_user_may_connect_whatever_the_umask(listen: Callable[[str], Li
 
 
 @pytest.mark.parametrize("umask", [0, 0o22, 0o777])
-def test_where_others_are_served_all_may_connect_whatever_the_umask(listen: Listen, umask: int) -> None:
+def test_a_socket_that_serves_other_users_accepts_all_with_any_umask(listen: Listen, umask: int) -> None:
     before = os.umask(umask)
     try:
         listen("s", MODE_FOR_OTHERS)
@@ -71,7 +71,7 @@ def test_the_mode_follows_a_reload(listen: Listen) -> None:
     assert mode_of("s") == 0o600
 
 
-def test_a_file_that_is_no_longer_ours_keeps_its_mode(listen: Listen) -> None:
+def test_a_file_of_somebody_else_keeps_its_mode(listen: Listen) -> None:
     """In a folder that all may write to: it could be a link to something precious."""
     listener = listen("s")
     Path("precious").touch(0o640)
@@ -116,7 +116,7 @@ def test_nobody_can_connect_before_the_mode_is_right(
     assert tried == [ConnectionRefusedError]
 
 
-def test_what_somebody_puts_in_the_place_of_our_file_keeps_its_mode(
+def test_a_foreign_file_in_the_place_of_the_socket_keeps_its_mode(
     listen: Callable[[str], Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a folder that all may write to, a link to something precious may come at any moment."""
@@ -136,7 +136,7 @@ def test_what_somebody_puts_in_the_place_of_our_file_keeps_its_mode(
     assert stat.S_IMODE(precious.stat().st_mode) == 0o644
 
 
-def test_the_socket_is_for_nobody_that_we_start_and_never_waits(listen: Callable[[str], Listener]) -> None:
+def test_the_socket_is_not_inherited_and_does_not_block(listen: Callable[[str], Listener]) -> None:
     listener = listen("s")
     assert not os.get_inheritable(listener.socket.fileno())
     assert not os.get_blocking(listener.socket.fileno())
@@ -152,7 +152,7 @@ def test_a_hundred_clients_may_wait(listen: Callable[[str], Listener]) -> None:
         client.close()
 
 
-def test_a_socket_that_nobody_serves_any_more_is_replaced(listen: Callable[[str], Listener]) -> None:
+def test_a_stale_socket_is_replaced(listen: Callable[[str], Listener]) -> None:
     other_socket("s", live=False)
     listen("s")
     with socket.socket(socket.AF_UNIX) as client:
@@ -221,7 +221,7 @@ def link_to_nothing(path: str) -> None:
         (link_to_nothing, "a symbolic link to nothing is there"),
     ],
 )
-def test_what_is_no_socket_is_never_touched(
+def test_a_file_that_is_not_a_socket_is_never_touched(
     listen: Callable[[str], Listener], make: Callable[[str], None], what: str
 ) -> None:
     make("s")
@@ -254,16 +254,14 @@ def test_what_is_no_socket_is_never_touched(
         ),
     ],
 )
-def test_a_path_that_cannot_be_had_is_named_with_what_helps(
-    listen: Callable[[str], Listener], path: str, why: str
-) -> None:
+def test_an_unusable_path_is_named_with_advice(listen: Callable[[str], Listener], path: str, why: str) -> None:
     Path("file").write_text("")
     with pytest.raises(ListenError) as refused:
         listen(path)
     assert str(refused.value) == why
 
 
-def test_the_longest_path_can_be_had(listen: Callable[[str], Listener]) -> None:
+def test_the_longest_path_is_available(listen: Callable[[str], Listener]) -> None:
     assert listen("x" * 107).path == "x" * 107
 
 
@@ -289,7 +287,7 @@ class Sockets:
         (OSError(28, "No space left on device"), "no space left on device"),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_named_with_what_helps(
+def test_a_folder_that_is_not_writable_is_named_with_advice(
     listen: Callable[[str], Listener], monkeypatch: pytest.MonkeyPatch, error: OSError, why: str
 ) -> None:
     def bind(server: object, path: str) -> None:
@@ -321,7 +319,7 @@ def test_closing_leaves_the_file_that_another_instance_has_put_there(listen: Cal
     assert not os.path.lexists("s")
 
 
-def test_a_path_is_ours_as_long_as_our_file_is_there(listen: Listen) -> None:
+def test_a_path_is_owned_as_long_as_the_file_is_there(listen: Listen) -> None:
     listener = listen("s")
     assert listener.is_at("./s")
     os.rename("s", "moved")
@@ -352,14 +350,14 @@ def test_of_two_that_start_at_once_one_gives_way(
     assert os.path.lexists("s")
 
 
-def test_the_first_place_that_can_be_had_is_taken(listen: Callable[[str], Listener]) -> None:
+def test_the_first_available_place_is_taken(listen: Callable[[str], Listener]) -> None:
     make_file("taken")
     listener = open_first(["missing/s", "taken", "good", "better"])
     assert listener.path == "good"
     listener.close()
 
 
-def test_if_no_place_can_be_had_all_are_named(listen: Callable[[str], Listener]) -> None:
+def test_if_no_place_is_available_all_are_named(listen: Callable[[str], Listener]) -> None:
     make_file("taken")
     with pytest.raises(ListenError) as refused:
         open_first(["missing/s", "taken"])

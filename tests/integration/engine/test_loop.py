@@ -136,7 +136,7 @@ def test_clients_get_their_share_and_no_more_while_the_engine_is_busy(
     assert 0.7 * share <= scene.spent[kind] / 10.0 <= 1.25 * share
 
 
-def test_clients_do_not_pay_for_the_time_that_other_processes_had_the_processor(scene: Scene) -> None:
+def test_the_time_limit_of_clients_leaves_out_the_processor_time_of_others(scene: Scene) -> None:
     """A question of 0.2 ms that took 12 ms on a busy machine kept the next one waiting for 120 ms."""
     scene.keep_busy()
     asked = scene.readable()
@@ -216,7 +216,7 @@ def test_work_in_pieces_that_fails_is_reported_and_the_rest_goes_on(scene: Scene
     assert scene.done.count("pieces") == 10
 
 
-def test_a_burst_of_calls_from_other_threads_does_not_hold_up_a_timer(scene: Scene) -> None:
+def test_a_burst_of_calls_from_other_threads_does_not_delay_a_timer(scene: Scene) -> None:
     """Fifty watches report at once, and each report takes some milliseconds."""
     for _ in range(50):
         scene.loop.post(scene.work, "report", 0.005)
@@ -238,7 +238,7 @@ def test_the_calls_of_one_turn_take_a_limited_time(scene: Scene) -> None:
     assert scene.time <= TURN + 2 * 0.0005
 
 
-def test_what_is_called_later_comes_after_the_last_step_and_timers_come_between(scene: Scene) -> None:
+def test_deferred_calls_come_after_the_last_step_and_timers_come_between(scene: Scene) -> None:
     scene.loop.call_soon(scene.work, "before")
     scene.loop.call_steps(scene.pieces("step", 100, 0.001))
     scene.loop.call_soon(scene.work, "after")
@@ -265,7 +265,7 @@ def test_steps_that_fail_are_reported_and_end_there(scene: Scene) -> None:
     scene.faults.clear()
 
 
-def test_whoever_is_removed_in_a_turn_is_served_no_more(scene: Scene) -> None:
+def test_a_descriptor_that_is_removed_in_a_turn_is_not_served(scene: Scene) -> None:
     fd = scene.readable()
     scene.loop.add_client(fd, lambda: scene.work("client"))
     scene.loop.call_soon(scene.loop.remove_reader, fd)

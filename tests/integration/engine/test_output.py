@@ -72,7 +72,7 @@ def test_a_character_at_the_end_of_a_piece_is_not_torn(character: str, before: i
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
 @pytest.mark.parametrize("length", [LINE_LIMIT - 1, LINE_LIMIT])
-def test_a_line_of_the_limit_is_one_line_however_it_is_written(length: int, end: bytes) -> None:
+def test_a_line_of_the_limit_is_one_line_for_any_pieces(length: int, end: bytes) -> None:
     line = b"x" * length
     for pieces in ([line + end], [line, end], [line + end[:1], end[1:]]):
         assert lines_of(list(filter(None, pieces))) == [line.decode()]
@@ -92,7 +92,7 @@ def test_text_comes_out_as_it_was_written(lines: list[str], sizes: list[int], en
 
 
 @given(st.binary(max_size=6 * LIMIT), st.lists(st.integers(1, 2 * LIMIT), min_size=1, max_size=8))
-def test_bytes_that_are_no_text_are_all_passed_on(data: bytes, sizes: list[int]) -> None:
+def test_bytes_that_are_not_text_are_all_passed_on(data: bytes, sizes: list[int]) -> None:
     data = data.replace(b"\r", b"-")
     with small_limit():
         passed_on = lines_of(cut(data, sizes))
@@ -112,7 +112,7 @@ SECRETS = ("0123456789", "éé€€/😀", "0123456789" * LIMIT)
     st.booleans(),
     st.sampled_from([SECRETS[:2], SECRETS[1:]]),
 )
-def test_secrets_are_masked_however_the_output_is_cut(
+def test_secrets_are_masked_at_any_cut_of_the_output(
     words: list[list[str]], sizes: list[int], end: str, is_ended: bool, secrets: tuple[str, ...]
 ) -> None:
     matcher = Matcher(secret.encode() for secret in secrets)
@@ -124,7 +124,7 @@ def test_secrets_are_masked_however_the_output_is_cut(
     assert all(len(line.encode()) <= LIMIT for line in passed_on)
 
 
-def test_the_last_line_of_a_key_is_masked_whenever_it_comes() -> None:
+def test_the_last_line_of_a_key_is_masked_at_any_time() -> None:
     key = ["-----BEGIN KEY-----", "0123456789abcdef", "QQ==", "-----END KEY-----"]
     for end in ("\n", "\r\n"):
         pieces = [f"{line}{end}".encode() for line in ("QQ==", *key, "QQ==")]

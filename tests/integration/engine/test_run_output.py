@@ -92,7 +92,7 @@ def fill(child: Child) -> int:
     return os.write(child.fd, b"\n" * CAPACITY)
 
 
-def test_a_pipe_full_of_short_lines_holds_up_no_timer_and_no_other_exit(scene: Scene) -> None:
+def test_a_pipe_full_of_short_lines_delays_no_timer_and_no_other_exit(scene: Scene) -> None:
     flooding, quiet = scene.run(), scene.run()
     written = fill(flooding[1])
     late: list[float] = []
@@ -141,7 +141,7 @@ def test_a_child_that_left_little_ends_at_once(scene: Scene) -> None:
 # --- while nobody reads what we write
 
 
-def test_an_exit_is_known_though_nobody_reads_what_we_write(scene: Scene) -> None:
+def test_an_exit_is_noticed_though_nobody_reads_the_log(scene: Scene) -> None:
     _, child = scene.run()
     scene.context.outputs.pause(True)
     os.write(child.fd, b"one\ntwo\n")
@@ -150,7 +150,7 @@ def test_an_exit_is_known_though_nobody_reads_what_we_write(scene: Scene) -> Non
     assert scene.ends == [(4, 2)]
 
 
-def test_who_is_told_to_end_is_not_held_up_by_what_it_prints(scene: Scene) -> None:
+def test_a_process_that_prints_much_is_terminated_without_delay(scene: Scene) -> None:
     (told, talks), (_, waits) = scene.run(), scene.run()
     scene.context.outputs.pause(True)
     written = fill(talks)
@@ -165,7 +165,7 @@ def test_who_is_told_to_end_is_not_held_up_by_what_it_prints(scene: Scene) -> No
     assert scene.ends == [(-15, written)]
 
 
-def test_what_it_left_in_the_background_is_held_up_again(scene: Scene) -> None:
+def test_output_of_background_children_is_throttled_again(scene: Scene) -> None:
     told, child = scene.run()
     scene.context.outputs.pause(True)
     told.terminate(group=True)

@@ -27,7 +27,7 @@ class Instance(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def test_a_fault_that_cannot_even_be_told_of_does_not_end_the_loop() -> None:
+def test_an_error_that_cannot_be_logged_does_not_end_the_loop() -> None:
     told: list[BaseException] = []
     done: list[int] = []
 
@@ -63,7 +63,7 @@ def test_a_list_for_the_environment_fits_to_the_last_character_or_is_left_out() 
     assert _to_text([]) == "[]"
 
 
-def test_a_list_that_is_far_too_long_costs_no_more_than_what_fits() -> None:
+def test_a_list_that_is_far_too_long_costs_no_more_than_one_that_fits() -> None:
     read: list[str] = []
 
     class Counted(Instance):

@@ -73,7 +73,7 @@ def test_a_page_is_made_once_for_all_that_wait_for_it(scene: Scene) -> None:
     assert len({id(answer) for (answer,) in askers}) == 1
 
 
-def test_whoever_asks_while_a_page_is_made_gets_the_next_one(scene: Scene) -> None:
+def test_a_request_during_the_creation_of_a_page_gets_the_next_one(scene: Scene) -> None:
     """A value that was recorded before the question is on the page."""
     first = scene.ask()
     scene.run_until(lambda: scene.begun)
@@ -84,7 +84,7 @@ def test_whoever_asks_while_a_page_is_made_gets_the_next_one(scene: Scene) -> No
     assert {answer.pieces for (answer,) in late} == {(b"2",)}
 
 
-def test_at_most_one_page_of_a_name_is_in_work_however_many_ask(scene: Scene) -> None:
+def test_at_most_one_page_of_a_name_is_in_work_for_all_clients(scene: Scene) -> None:
     askers: list[tuple[int, list[Response]]] = []
 
     def ask_again() -> bool:
@@ -199,5 +199,5 @@ def test_json_in_parts_has_an_element_a_part_and_makes_each_when_its_turn_comes(
     assert 490 < len(made) < 510
 
 
-def test_what_is_no_character_is_one_that_stands_for_it() -> None:
+def test_invalid_bytes_become_replacement_characters() -> None:
     assert json.loads(b"".join(json_parts({"rows": iter(["caf\udce9"])}))) == {"rows": ["caf\ufffd"]}

@@ -31,7 +31,7 @@ def read(theirs: socket.socket) -> bytes:
     return data
 
 
-def test_one_step_is_bounded_whatever_is_waiting(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_one_step_is_bounded_for_any_queue(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     outbox = Outbox()
     outbox.put([b"head", b"x" * (2 * SEND_SIZE), *[b"y"] * 1000])
@@ -57,7 +57,7 @@ def test_a_client_that_does_not_read_takes_no_more(pair: tuple[socket.socket, so
     assert outbox.size < left
 
 
-def test_what_many_are_sent_is_kept_once() -> None:
+def test_data_for_many_clients_is_kept_once() -> None:
     page = b"x" * 1000
     first, second = Outbox(), Outbox()
     first.put([b"head 1", page])

@@ -186,7 +186,7 @@ def test_a_file_is_created_and_appended_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["missing folder", "folder", "socket"])
-def test_what_cannot_be_opened_is_an_error(kind: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_opened_is_an_error(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "log"
     if kind == "folder":
         path.mkdir()

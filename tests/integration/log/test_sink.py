@@ -86,7 +86,7 @@ def test_lines_written_before_there_is_a_loop_are_kept_too(pipe: Pipe, sink: Sin
     assert read_until(pipe, loop, lambda data: len(data) >= 500_000) == b"".join(lines)
 
 
-def test_pressure_comes_and_goes_with_what_is_kept(pipe: Pipe, sink: Sink, loop: FakeLoop) -> None:
+def test_pressure_follows_the_amount_of_kept_output(pipe: Pipe, sink: Sink, loop: FakeLoop) -> None:
     seen: list[bool] = []
     sink.attach(loop, seen.append)
     for _ in range(2000):
@@ -198,7 +198,7 @@ def test_flush_goes_on_while_a_slow_reader_reads(pipe: Pipe, sink: Sink) -> None
 
 
 @pytest.mark.timing
-def test_flush_of_what_a_slow_reader_reads_has_an_end(pipe: Pipe, sink: Sink) -> None:
+def test_flush_to_a_slow_reader_has_a_time_limit(pipe: Pipe, sink: Sink) -> None:
     for _ in range(3000):
         sink.write(LINE)
     done = threading.Event()
@@ -217,7 +217,7 @@ def test_flush_of_what_a_slow_reader_reads_has_an_end(pipe: Pipe, sink: Sink) ->
     assert 1000 < sink.unwritten < 3000
 
 
-def test_what_was_lost_is_told_in_its_place(pipe: Pipe, loop: FakeLoop) -> None:
+def test_lost_lines_are_reported_where_they_are_missing(pipe: Pipe, loop: FakeLoop) -> None:
     sink = Sink(stream_channel(pipe.write_end))
     sink.attach(loop)
     for number in range(20_000):
@@ -245,7 +245,7 @@ def test_flush_gives_up_on_a_reader_that_does_not(sink: Sink) -> None:
     assert 0.04 < time.monotonic() - start < 2
 
 
-def test_what_the_application_writes_lands_between_lines_not_inside_them() -> None:
+def test_output_of_the_application_comes_between_lines_not_inside_them() -> None:
     wire = Wire(errno_error(errno.EAGAIN))
     sink = Sink(wire)
     lines = [b"%d" % n * 300 + b"\n" for n in range(10)] * 10
@@ -278,7 +278,7 @@ def test_a_reader_that_has_gone_does_no_harm(pipe: Pipe, sink: Sink, loop: FakeL
     pipe.read_end = os.open("/dev/null", os.O_RDONLY)
 
 
-def test_a_new_reader_of_a_fifo_is_told_how_much_was_lost(tmp_path: Path) -> None:
+def test_a_new_reader_of_a_fifo_gets_the_number_of_lost_lines(tmp_path: Path) -> None:
     path = tmp_path / "log"
     os.mkfifo(path)
     sink = Sink(file_channel(str(path)), str(path))
@@ -318,7 +318,7 @@ def test_dev_full_takes_nothing_and_does_no_harm() -> None:
     assert sink.close() == 7
 
 
-def test_a_disk_that_has_room_again_is_told_how_much_was_lost() -> None:
+def test_a_disk_that_has_room_again_gets_the_number_of_lost_lines() -> None:
     wire = Wire(*[errno_error(errno.ENOSPC)] * 5)
     sink = Sink(wire)
     for n in range(5):
@@ -444,7 +444,7 @@ def test_held_records_that_cannot_be_written_are_counted() -> None:
     assert wire.data == b"2 log lines were lost: no space left on device\n2\n"
 
 
-def test_a_channel_that_begins_to_fail_is_told_once() -> None:
+def test_a_channel_that_begins_to_fail_is_reported_once() -> None:
     heard: list[str] = []
     full = errno_error(errno.ENOSPC)
     sink = Sink(Wire(full, full, 100, full))

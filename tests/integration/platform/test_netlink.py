@@ -25,7 +25,7 @@ def test_an_interface_that_does_not_exist_contributes_nothing() -> None:
     assert choose(["interface-does-not-exist", "lo"], local_addresses()) == "127.0.0.1"
 
 
-def test_netlink_and_its_stand_in_agree() -> None:
+def test_netlink_and_its_replacement_agree() -> None:
     assert in_order(by_netlink()) == in_order(by_ioctl())
 
 
@@ -36,11 +36,11 @@ def test_no_file_descriptor_is_left_open() -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_sandbox_without_netlink_gets_the_stand_in() -> None:
+def test_a_sandbox_without_netlink_gets_the_replacement() -> None:
     assert local_addresses((refused, by_ioctl)) == by_ioctl()
 
 
-def test_a_sandbox_that_does_not_tell_the_length_of_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sandbox_that_hides_the_length_of_a_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     def list_alone(fd: int, request: int, about: bytes) -> Any:
         if request != SIOCGIFCONF:
             raise OSError(errno.ENOTTY, "Not a typewriter")

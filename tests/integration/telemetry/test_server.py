@@ -123,7 +123,7 @@ def world(serve: Callable[..., World]) -> World:
     return serve()
 
 
-def test_metrics_are_told_as_the_client_wants_them(world: World) -> None:
+def test_metrics_are_sent_in_the_format_that_the_client_accepts(world: World) -> None:
     plain = world.ask("GET", "/metrics?x=1", "Accept: application/openmetrics-text\r\n")
     packed = world.ask("GET", "/metrics", "Accept-Encoding: gzip\r\n")
 
@@ -159,7 +159,7 @@ def test_scrapers_that_ask_at_once_are_sent_the_same_page(world: World) -> None:
     assert len(world.source.made) <= 3
 
 
-def test_a_page_is_not_waited_for_by_who_asks_for_something_short(world: World) -> None:
+def test_a_short_request_does_not_wait_for_a_long_page(world: World) -> None:
     world.ask("GET", "/healthz")  # HTTP is there
     world.source.pause = 10_000_000
     with world.connect() as scraper:
@@ -197,7 +197,7 @@ def test_a_remark_is_shown_and_does_not_make_it_unready(world: World) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/status", "/healthz", "/readyz"])
-def test_nobody_posts_here(world: World, path: str) -> None:
+def test_post_requests_are_refused(world: World, path: str) -> None:
     # 113
     answer = world.ask("POST", path)
 
@@ -246,7 +246,7 @@ def test_a_body_and_huge_headers_are_refused(world: World) -> None:
     assert not world.source.asked
 
 
-def test_a_crowd_that_says_nothing_does_not_keep_a_scraper_out(serve: Callable[..., World]) -> None:
+def test_a_crowd_of_silent_clients_does_not_keep_a_scraper_out(serve: Callable[..., World]) -> None:
     world = serve(limits=Limits(connections=4, body=0))
     crowd = [world.connect() for _ in range(20)]
     world.pump(lambda: world.telemetry.connections == 4)
@@ -260,17 +260,17 @@ def test_a_crowd_that_says_nothing_does_not_keep_a_scraper_out(serve: Callable[.
 # The port.
 
 
-def test_a_port_that_is_listened_on_cannot_be_had(world: World) -> None:
+def test_a_port_that_is_in_use_is_an_error(world: World) -> None:
     with pytest.raises(tcp.PortError, match="another program listens there: name another `port`, or stop that program"):
         tcp.listen("127.0.0.1", world.place[1])
 
 
-def test_an_address_of_another_machine_cannot_be_had() -> None:
+def test_an_address_of_another_machine_is_an_error() -> None:
     with pytest.raises(tcp.PortError, match="it is no address of this machine: see `interfaces`"):
         tcp.listen("192.0.2.1", 9090)
 
 
-def test_a_port_that_was_served_a_moment_ago_can_be_had_at_once() -> None:
+def test_a_port_that_was_served_a_moment_ago_is_available_at_once() -> None:
     # 115
     first = World()
     assert first.ask("GET", "/metrics").status == 200
@@ -281,5 +281,5 @@ def test_a_port_that_was_served_a_moment_ago_can_be_had_at_once() -> None:
     kept.close()
 
 
-def test_an_address_as_it_stands_in_a_url() -> None:
+def test_an_address_as_part_of_a_url() -> None:
     assert (tcp.shown("10.0.0.1", 9090), tcp.shown("::1", 80)) == ("10.0.0.1:9090", "[::1]:80")

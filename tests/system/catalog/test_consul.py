@@ -159,7 +159,7 @@ def test_a_service_can_begin_with_a_status_of_its_own(consul: Consul, open: Any,
 
 
 @both_dialects
-def test_a_heartbeat_of_what_the_agent_does_not_know(open: Any, name: str, separate: bool) -> None:
+def test_a_heartbeat_of_a_service_that_the_agent_does_not_know(open: Any, name: str, separate: bool) -> None:
     with pytest.raises(CatalogForgotten) as caught:
         open().heartbeat(service(name, separate_check=separate), "passing", "")
     check = f"{name}-box" if separate else f"service:{name}-box"
@@ -293,7 +293,7 @@ def test_a_wait_can_be_broken_off(open: Any, name: str) -> None:
     assert len(outcome) == 1
 
 
-def test_after_a_restart_the_index_begins_anew_and_is_followed(open: Any, name: str, start_consul: StartConsul) -> None:
+def test_after_a_restart_the_watch_follows_the_new_index(open: Any, name: str, start_consul: StartConsul) -> None:
     consul = start_consul()
     client = open(consul.address)
     for number in range(10):

@@ -116,7 +116,7 @@ def test_a_restart_under_the_same_name_takes_over_without_a_gap(etcd: Etcd, open
 
 
 @both
-def test_what_somebody_removed_is_noticed_by_the_next_heartbeat(etcd: Etcd, open: Any, name: str, api: str) -> None:
+def test_a_foreign_removal_is_noticed_by_the_next_heartbeat(etcd: Etcd, open: Any, name: str, api: str) -> None:
     client, one = open(api=api), service(name)
     client.register(one, "passing")
     etcd.remove(api, name, one.id)
@@ -129,7 +129,7 @@ def test_what_somebody_removed_is_noticed_by_the_next_heartbeat(etcd: Etcd, open
 
 @both
 @pytest.mark.parametrize("status", ["critical", "warning", ""])
-def test_only_what_passes_is_there(etcd: Etcd, open: Any, name: str, api: str, status: str) -> None:
+def test_only_passing_instances_are_listed(etcd: Etcd, open: Any, name: str, api: str, status: str) -> None:
     """Readers of the keys know no status: who is there is healthy."""
     client, one = open(api=api), service(name)
     client.register(one, status)
@@ -291,7 +291,7 @@ def test_a_wait_can_be_broken_off(open: Any, name: str, api: str, for_good: bool
 
 
 @both
-def test_a_wait_over_a_restart_sees_what_was_lost(open: Any, name: str, start_etcd: StartEtcd, api: str) -> None:
+def test_a_wait_over_a_restart_sees_lost_instances(open: Any, name: str, start_etcd: StartEtcd, api: str) -> None:
     etcd = start_etcd()
     client = open(etcd.url, api=api)
     for number in range(10):
@@ -324,7 +324,7 @@ def test_a_wait_that_a_crash_ends_fails_and_is_not_taken_for_a_change(
 
 
 @both
-def test_keys_that_are_no_instances_are_told_once(etcd: Etcd, open: Any, name: str, api: str) -> None:
+def test_keys_that_are_not_instances_are_logged_once(etcd: Etcd, open: Any, name: str, api: str) -> None:
     told: list[str] = []
     client = open(api=api, warn=told.append)
     client.register(service(name), "passing")
@@ -394,7 +394,7 @@ def test_an_only_endpoint_that_does_not_answer(open: Any, name: str) -> None:
 # --- which API
 
 
-def test_the_server_is_asked_and_v3_is_preferred(etcd: Etcd, open: Any, name: str) -> None:
+def test_the_server_is_queried_and_v3_is_preferred(etcd: Etcd, open: Any, name: str) -> None:
     client = open()
     client.register(service(name), "passing")
     assert isinstance(client._api, Etcd3)
@@ -409,7 +409,7 @@ def test_a_server_without_the_gateway_gets_v2(open: Any, name: str, start_etcd: 
     assert etcd.ids("v2", name) == [f"{name}-box"]
 
 
-def test_what_the_server_does_not_speak_is_said_with_the_key_to_change(
+def test_an_api_that_the_server_lacks_is_reported_with_the_key_to_change(
     open: Any, name: str, start_etcd: StartEtcd
 ) -> None:
     etcd = start_etcd("--enable-grpc-gateway=false", "--enable-v2=false")
@@ -431,7 +431,7 @@ def test_what_the_server_does_not_speak_is_said_with_the_key_to_change(
     )
 
 
-def test_another_server_at_the_same_place_is_asked_again(open: Any, name: str, start_etcd: StartEtcd) -> None:
+def test_another_server_at_the_same_place_is_queried_again(open: Any, name: str, start_etcd: StartEtcd) -> None:
     etcd = start_etcd("--enable-grpc-gateway=false")
     client, one = open(etcd.url), service(name)
     client.register(one, "passing")

@@ -89,7 +89,7 @@ def test_the_keys_of_api_v2_to_the_byte(etcd: Etcd, open: Any, name: str) -> Non
     assert "ttl" not in key
 
 
-def test_an_old_directory_is_no_obstacle(open: Any, relay: Relay, name: str) -> None:
+def test_an_old_directory_does_not_prevent_a_registration(open: Any, relay: Relay, name: str) -> None:
     """Q34: the Go program gave up until it had expired."""
     one, client = service(name, ttl=5), open(f"http://{relay.address}", api="v2")
     client.register(one, "passing")
@@ -103,7 +103,7 @@ def test_an_old_directory_is_no_obstacle(open: Any, relay: Relay, name: str) -> 
     ]
 
 
-def test_a_heartbeat_of_what_api_v2_does_not_know(etcd: Etcd, open: Any, name: str) -> None:
+def test_a_heartbeat_of_a_service_that_api_v2_does_not_know(etcd: Etcd, open: Any, name: str) -> None:
     with pytest.raises(CatalogForgotten) as caught:
         open(etcd.url, api="v2").heartbeat(service(name), "passing", "")
     assert str(caught.value).startswith("100: Key not found (/containerpilot")
@@ -221,7 +221,7 @@ def test_a_watch_over_a_compaction_looks_again(open: Any, name: str, start_etcd:
     assert len(client.wait_for_change(watch(name), cursor, 20)[0]) == 2
 
 
-def test_progress_is_no_change(open: Any, name: str, start_etcd: StartEtcd) -> None:
+def test_progress_is_not_a_change(open: Any, name: str, start_etcd: StartEtcd) -> None:
     etcd = start_etcd("--experimental-watch-progress-notify-interval=100ms")
     client = open(etcd.url, api="v3")
     found, cursor = client.instances(watch(name))
@@ -293,7 +293,7 @@ def test_a_wrong_password_is_refused_and_not_quoted(
         assert "wrong-secret" not in str(caught.value)
 
 
-def test_what_a_role_does_not_allow_is_refused(guarded: Etcd, open: Any, name: str) -> None:
+def test_calls_that_a_role_does_not_allow_are_refused(guarded: Etcd, open: Any, name: str) -> None:
     guarded.v3("auth/user/add", name="guest", password="guest")
     with pytest.raises(CatalogRefused, match=r"403 \(etcdserver: permission denied\); see etcd.username"):
         open(guarded.url, api="v3", username="guest", password="guest").instances(watch(name))
@@ -323,7 +323,7 @@ def test_a_token_is_renewed_when_the_users_change(guarded: Etcd, open: Any, name
 
 
 @both
-def test_a_password_that_nobody_asks_for(etcd: Etcd, open: Any, name: str, api: str) -> None:
+def test_a_password_that_the_server_does_not_require(etcd: Etcd, open: Any, name: str, api: str) -> None:
     whole_life(open(etcd.url, api=api, username=USER, password=PASSWORD), etcd, api, name)
 
 

@@ -72,7 +72,7 @@ def test_registered_kept_and_removed(etcd: Etcd, party: Party, name: str, api: s
 
 
 @both
-def test_an_etcd_that_restarts_empty_has_us_again_after_one_heartbeat(
+def test_an_etcd_that_restarts_empty_has_the_service_again_after_one_heartbeat(
     start_etcd: StartEtcd, party: Party, name: str, api: str
 ) -> None:
     etcd, one = start_etcd(), service(name)
@@ -101,7 +101,9 @@ def test_an_etcd_that_restarts_empty_has_us_again_after_one_heartbeat(
 
 
 @both
-def test_an_etcd_that_restarts_with_its_data_keeps_us(start_etcd: StartEtcd, party: Party, name: str, api: str) -> None:
+def test_an_etcd_that_restarts_with_its_data_keeps_the_service(
+    start_etcd: StartEtcd, party: Party, name: str, api: str
+) -> None:
     etcd, one = start_etcd(), service(name, ttl=60)
     registrar = party.registrar(etcd_at(etcd.url, api=api))
     becomes_registered(party, registrar, one, etcd, api)
@@ -114,7 +116,9 @@ def test_an_etcd_that_restarts_with_its_data_keeps_us(start_etcd: StartEtcd, par
 
 
 @both
-def test_what_lapsed_or_was_removed_is_back_after_one_heartbeat(etcd: Etcd, party: Party, name: str, api: str) -> None:
+def test_an_entry_that_lapsed_or_was_removed_is_back_after_one_heartbeat(
+    etcd: Etcd, party: Party, name: str, api: str
+) -> None:
     one = service(name, ttl=1)
     registrar = party.registrar(etcd_at(etcd.url, api=api))
     becomes_registered(party, registrar, one, etcd, api)
@@ -139,7 +143,7 @@ def test_a_failing_service_is_taken_out_and_comes_back_without_a_word(
 
 
 @both
-def test_a_frozen_etcd_does_not_hold_up_a_removal(start_etcd: StartEtcd, party: Party, name: str, api: str) -> None:
+def test_a_frozen_etcd_does_not_delay_a_removal(start_etcd: StartEtcd, party: Party, name: str, api: str) -> None:
     """A heartbeat hangs when the removal comes: it is cut short, and the removal waits at etcd's door instead."""
     etcd, one = start_etcd(), service(name)
     registrar = party.registrar(etcd_at(etcd.url, api=api))
@@ -215,7 +219,7 @@ def test_an_idle_watch_asks_once_and_waits(etcd: Etcd, party: Party, name: str, 
 
 
 @both
-def test_a_restart_of_etcd_is_one_outage_and_what_was_lost_is_reported(
+def test_a_restart_of_etcd_is_one_outage_and_lost_instances_are_reported(
     start_etcd: StartEtcd, party: Party, name: str, api: str
 ) -> None:
     etcd = start_etcd()

@@ -88,7 +88,7 @@ def test_plain_polling(consul: Consul, party: Party, relay: Relay, name: str) ->
     assert {target for _, target, _ in relay.requests()} == {f"/v1/health/service/{name}?passing=1"}
 
 
-def test_a_restart_of_consul_is_one_outage_and_what_was_lost_is_reported(
+def test_a_restart_of_consul_is_one_outage_and_lost_instances_are_reported(
     start_consul: StartConsul, party: Party, name: str
 ) -> None:
     consul = start_consul()

@@ -56,7 +56,7 @@ def test_registered_kept_and_removed(consul: Consul, party: Party, relay: Relay,
 
 
 @both_dialects
-def test_a_consul_that_restarts_empty_has_us_again_after_one_heartbeat(
+def test_a_consul_that_restarts_empty_has_the_service_again_after_one_heartbeat(
     start_consul: StartConsul, party: Party, name: str, separate: bool
 ) -> None:
     consul, one = start_consul(), service(name, separate_check=separate)
@@ -91,7 +91,7 @@ def test_a_service_that_somebody_removed_is_back_after_one_heartbeat(
     becomes_registered(party, registrar, one, consul)
 
 
-def test_a_consul_that_comes_up_later_has_us_without_a_new_check(
+def test_a_consul_that_comes_up_later_gets_the_service_without_a_new_check(
     start_consul: StartConsul, party: Party, name: str
 ) -> None:
     """The last passing check is younger than the ttl: it is sent as soon as there is somebody to take it."""

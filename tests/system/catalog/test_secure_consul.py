@@ -97,7 +97,7 @@ def test_authorities_in_a_folder(
     beat(open(secure.address, scheme="https", tls=tls), service(name))
 
 
-def test_an_authority_that_is_not_known_is_refused_unless_nobody_asks(
+def test_an_unknown_authority_is_refused_unless_verification_is_off(
     secure: Secure, client_tls: Tls, open: Any, name: str
 ) -> None:
     unknown = client_tls.replace(ca_file="")
@@ -111,7 +111,7 @@ def test_without_a_certificate_of_the_clients_own(secure: Secure, authority: Aut
         open(secure.address, scheme="https", tls=Tls(ca_file=str(authority.file))).instances(watch(name))
 
 
-def test_all_connections_share_what_they_know_of_authorities_and_a_new_file_is_read(
+def test_all_connections_share_the_authorities_and_a_new_file_is_read(
     secure: Secure, authority: Authority, open: Any, name: str, tmp_path: Path
 ) -> None:
     certificate, key = authority.issue("mine")
@@ -213,7 +213,7 @@ def test_a_token_that_may_not_is_refused_and_the_key_of_the_configuration_named(
     assert not token or token not in str(caught.value)
 
 
-def test_a_heartbeat_that_is_denied_is_no_reason_to_register(guarded: Guarded, open: Any, name: str) -> None:
+def test_a_heartbeat_that_is_denied_does_not_cause_a_registration(guarded: Guarded, open: Any, name: str) -> None:
     one = service(name)
     beat(open(guarded.address, token=guarded.token(both(name))), one)
     weak = guarded.token(f'service "{name}" {{ policy = "read" }}')

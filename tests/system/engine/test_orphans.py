@@ -85,7 +85,7 @@ def test_those_that_have_a_pipe_open_are_found_and_no_others(left: list[Left]) -
     assert found(orphans({each.pid for each in left} | set(proc.children(os.getpid())))) == []
 
 
-def test_one_among_many_descriptors_is_found_and_others_have_their_turn_meanwhile(left: list[Left]) -> None:
+def test_one_among_many_descriptors_is_found_while_others_are_served(left: list[Left]) -> None:
     many = "r = os.open('/', os.O_RDONLY); [os.dup(r) for _ in range(500)]; os.dup2(1, 900); os.close(1); print"
     left.append(leave(many))
     (only,) = left
@@ -97,7 +97,7 @@ def test_one_among_many_descriptors_is_found_and_others_have_their_turn_meanwhil
     assert steps.count(None) > 10
 
 
-def test_zombies_are_no_orphans_that_live(left: list[Left]) -> None:
+def test_zombies_are_not_live_orphans(left: list[Left]) -> None:
     left.append(leave())
     (only,) = left
     os.kill(only.pid, signal.SIGKILL)
@@ -145,14 +145,14 @@ def test_children_are_found_on_a_kernel_that_does_not_list_them(
     assert found_holders(only.pipe) == [only.pid]
 
 
-def test_a_proc_of_another_pid_namespace_shows_nobody(left: list[Left], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proc_of_another_pid_namespace_shows_no_process(left: list[Left], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its numbers would mean other processes here."""
     left.append(leave())
     monkeypatch.setattr(os, "getpid", lambda: 1)
     assert found(orphans(())) == []
 
 
-def test_without_proc_nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_proc_no_process_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(path: str, **_: Any) -> str:
         raise FileNotFoundError(errno.ENOENT, "No such file or directory")
 

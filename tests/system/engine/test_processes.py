@@ -89,7 +89,7 @@ def test_exit_code_and_signal_are_reported_once(scene: Scene) -> None:
     assert sorted(scene.exits) == [-9, 7]
 
 
-def test_what_cannot_be_started_says_why(scene: Scene, tmp_path: os.PathLike[str]) -> None:
+def test_a_start_that_fails_has_a_reason(scene: Scene, tmp_path: os.PathLike[str]) -> None:
     plain = os.path.join(tmp_path, "plain")
     with open(plain, "w") as file:
         file.write("echo hello\n")
@@ -144,7 +144,7 @@ def test_a_signal_reaches_the_whole_group(scene: Scene) -> None:
     scene.run_until(lambda: bool(ended and scene.exits))  # the pipe is closed when the sleep is gone, too
 
 
-def test_what_a_swept_process_leaves_behind_is_terminated(scene: Scene) -> None:
+def test_children_of_a_swept_process_are_terminated(scene: Scene) -> None:
     ended: list[bool] = []
     _, write_end = scene.outputs.open(scene.lines.append, lambda: ended.append(True))
     command = ("sh", "-c", "sleep 60 & exit 0")
@@ -180,7 +180,7 @@ def test_groups_that_have_died_out_are_not_kept(scene: Scene) -> None:
     assert len(scene.processes._groups) <= 2 * GROUPS_LIMIT
 
 
-def test_signalling_a_process_that_is_gone_is_no_error(scene: Scene) -> None:
+def test_signalling_a_process_that_is_gone_is_not_an_error(scene: Scene) -> None:
     process = scene.start("true")
     scene.run_until(lambda: bool(scene.exits))
     assert not scene.processes.signal(process, signal.SIGTERM, group=True)
@@ -234,7 +234,7 @@ def test_pipes_of_background_children_are_bounded(scene: Scene) -> None:
     scene.run_until(lambda: len(os.listdir("/proc/self/fd")) == before)
 
 
-def test_closed_pipes_of_background_children_are_told_once_a_minute(
+def test_closed_pipes_of_background_children_are_logged_once_a_minute(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []

@@ -69,7 +69,7 @@ def lasts(pilot: Pilot, seconds: float) -> tuple[float, float]:
 
 
 @pytest.mark.timing
-def test_jumps_of_the_wall_clock_change_no_rhythm(pilot: StartPilot, clock: WallClock) -> None:
+def test_jumps_of_the_wall_clock_change_no_interval(pilot: StartPilot, clock: WallClock) -> None:
     with Catalogue() as catalogue:
         settings = {**supervised(), "directory": None, "consul": catalogue.address}
         started = pilot(settings, env=clock.environ)
@@ -158,7 +158,7 @@ def test_halted_and_continued_it_makes_up_for_nothing(pilot: StartPilot) -> None
     ends_well(started)
 
 
-def test_a_stop_that_was_asked_for_during_a_halt(pilot: StartPilot) -> None:
+def test_a_stop_that_was_requested_during_a_halt(pilot: StartPilot) -> None:
     started = pilot(supervised())
     started.wait_for(lambda: is_registered(started), what="the registration")
     os.kill(started.pid, signal.SIGSTOP)

@@ -41,7 +41,7 @@ ENOUGH = 40
 
 
 @pytest.mark.parametrize("dialect", ["services", "jobs"])
-def test_with_few_it_runs_or_says_why_not(pilot: StartPilot, record_property: Record, dialect: str) -> None:
+def test_with_few_it_runs_or_logs_why_not(pilot: StartPilot, record_property: Record, dialect: str) -> None:
     record_property(CASES, len(NUMBERS))
     exits = sh("exit 7")
     given, command = ({}, exits) if dialect == "services" else (config(job("app", exits, main=True)), [])
@@ -102,7 +102,7 @@ def test_a_stop_comes_through_while_clients_have_all_of_them(pilot: StartPilot) 
     assert not is_registered(started)
 
 
-def test_jobs_that_find_none_begin_when_there_are_some(pilot: StartPilot) -> None:
+def test_jobs_without_descriptors_start_when_there_are_some(pilot: StartPilot) -> None:
     jobs = 60
     names = [f"job-{number}" for number in range(jobs)]
     started = pilot(supervised(*(job(name, forever(name), restarts="unlimited") for name in names)), prefix=files(64))
@@ -119,7 +119,7 @@ def test_jobs_that_find_none_begin_when_there_are_some(pilot: StartPilot) -> Non
     ends_well(started)
 
 
-def test_none_left_while_it_runs_costs_what_needs_one_and_nothing_else(pilot: StartPilot) -> None:
+def test_lack_of_descriptors_affects_only_calls_that_need_one(pilot: StartPilot) -> None:
     started = pilot(supervised())
     started.wait_for(lambda: is_registered(started), what="the registration")
     assert started.ask("GET", "/v3/jobs").status == 200

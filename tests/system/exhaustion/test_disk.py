@@ -48,7 +48,7 @@ def entries(folder: Path) -> list[Path]:
     return list(folder.glob("app-*.json")) if folder.exists() else []
 
 
-def test_log_file_on_a_full_disk_is_told_once_and_nothing_waits(pilot: StartPilot, disk: Path) -> None:
+def test_log_file_on_a_full_disk_is_reported_once_and_nothing_waits(pilot: StartPilot, disk: Path) -> None:
     talks = job("talks", sh(f"{COUNTED}; mark said"), when={"source": "SIGHUP"})
     log = {"output": str(disk / "log"), "format": "json"}
     started = pilot(supervised(talks, logging=log), prefix=small_disk(disk, "8m"))
@@ -154,7 +154,7 @@ def test_a_stop_on_a_disk_that_is_read_only_by_then(pilot: StartPilot, disk: Pat
     assert re.search(r"[Rr]ead-only file system", started.output())
 
 
-def test_log_file_that_cannot_be_opened_anew_on_a_read_only_disk(pilot: StartPilot, disk: Path) -> None:
+def test_log_file_that_cannot_be_reopened_on_a_read_only_disk(pilot: StartPilot, disk: Path) -> None:
     # The old file is open elsewhere: what is open for writing would keep the disk from becoming read-only.
     link = disk / "log"
     elsewhere = disk.parent / "elsewhere"

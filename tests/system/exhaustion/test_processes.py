@@ -83,7 +83,7 @@ def _killed(folder: Path) -> bool:
     return not pids
 
 
-def test_what_cannot_be_started_says_so_and_is_tried_again(pilot: StartPilot) -> None:
+def test_a_start_that_fails_is_logged_and_repeated(pilot: StartPilot) -> None:
     started = pilot(supervised(job("hog", HOG, when={"source": "SIGHUP"})), prefix=processes(ROOM))
     started.wait_for(lambda: is_registered(started), what="the registration")
     assert started.ask("GET", "/v3/jobs").status == 200
@@ -100,7 +100,7 @@ def test_what_cannot_be_started_says_so_and_is_tried_again(pilot: StartPilot) ->
     ends_well(started)
 
 
-def test_no_room_for_a_thread_is_told_and_holds_nothing_up(pilot: StartPilot) -> None:
+def test_no_room_for_a_thread_is_logged_and_delays_nothing(pilot: StartPilot) -> None:
     # The application has the room, and no thread for the catalogue or for clients can be had.
     taken = python(SLEEPERS + "    except OSError:\n        break\nmark('full')\nsignal.pause()")
     config = supervised()
@@ -115,7 +115,7 @@ def test_no_room_for_a_thread_is_told_and_holds_nothing_up(pilot: StartPilot) ->
 
 
 @pytest.mark.parametrize("limit", ["user", "cgroup"])
-def test_a_fork_bomb_is_cut_off_and_we_answer_and_stop(
+def test_a_fork_bomb_is_cut_off_and_containerpilot_answers_and_stops(
     pilot: StartPilot, pids_cgroup: Callable[[int], Limit], limit: str
 ) -> None:
     prefix = processes(ROOM) if limit == "user" else pids_cgroup(ROOM)

@@ -199,7 +199,7 @@ def held(started: Pilot) -> tuple[int, list[str]]:
 
 
 @pytest.mark.parametrize("fault", mostly_nightly(FAULTS, "500", "dropped", "late", "flood"))
-def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, agent: LyingAgent, fault: str) -> None:
+def test_a_fault_is_visible_only_in_the_log_and_heals(pilot: StartPilot, agent: LyingAgent, fault: str) -> None:
     lie, noticed_by = FAULTS[fault]
     agent.enter("web", 1)
     tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
@@ -252,7 +252,7 @@ def last_ports(started: Pilot) -> list[int] | None:
     return [instance["port"] for instance in json.loads(told[-1])] if told else None
 
 
-def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent) -> None:
+def test_an_endless_answer_is_not_kept_after_it_is_refused(agent: LyingAgent) -> None:
     agent.lie(lies.floods)
     http = HttpClient(
         "Consul",
@@ -280,7 +280,7 @@ def test_an_answer_without_end_is_not_kept_once_it_is_refused(agent: LyingAgent)
 
 
 @pytest.mark.parametrize("port", mostly_nightly([True, "80", None, -1, 70000, 80.5], "80", 70000))
-def test_an_instance_whose_port_is_none_is_left_out_and_reported_once(
+def test_an_instance_with_an_invalid_port_is_left_out_and_reported_once(
     pilot: StartPilot, agent: LyingAgent, port: Any
 ) -> None:
     agent.enter("web", port, ID="bad")
@@ -354,7 +354,7 @@ def test_a_refused_token_is_not_shown(pilot: StartPilot, agent: LyingAgent, tmp_
 
 
 @pytest.mark.parametrize("lie", [lies.echoes, lies.echoes_without_http])
-def test_a_token_of_a_file_that_comes_back_as_an_answer_is_told_to_nobody(
+def test_a_token_of_a_file_that_comes_back_in_an_answer_is_never_shown(
     pilot: StartPilot, agent: LyingAgent, tmp_path: Path, lie: Lie
 ) -> None:
     file = tmp_path / "token"

@@ -53,7 +53,7 @@ def etcd(request: pytest.FixtureRequest) -> Iterator[LyingServer]:
 
 
 @pytest.mark.parametrize("fault", mostly_nightly(FAULTS, "never read", "truncated"))
-def test_a_fault_is_noticed_by_nobody_but_the_log_and_heals(pilot: StartPilot, etcd: LyingServer, fault: str) -> None:
+def test_a_fault_is_visible_only_in_the_log_and_heals(pilot: StartPilot, etcd: LyingServer, fault: str) -> None:
     etcd.enter("web", 1)
     tell = sh('mark "web $CONTAINERPILOT_WATCH_INSTANCES"')
     api = "v2" if isinstance(etcd, LyingEtcd2) else "v3"

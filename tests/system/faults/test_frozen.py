@@ -137,7 +137,7 @@ def test_the_logged_duration_of_an_outage_is_that_of_the_silence(pilot: StartPil
     assert frozen - 1.5 < float(said[1]) < frozen + 3
 
 
-def test_no_end_of_an_outage_is_told_of_a_catalogue_that_has_died(
+def test_no_end_of_an_outage_is_logged_for_a_catalogue_that_has_died(
     pilot: StartPilot, start_consul: StartConsul, tmp_path: Path
 ) -> None:
     """The watch notices it at once, long before the registration asks again."""

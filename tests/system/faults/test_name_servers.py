@@ -46,7 +46,7 @@ def port(agent: LyingAgent) -> str:
 
 @pytest.mark.timing
 @pytest.mark.parametrize("catalogue", mostly_nightly(["consul", "etcd", "proxy"], "consul"))
-def test_a_dead_name_server_is_reported_in_time_and_holds_up_no_stop(
+def test_a_dead_name_server_is_reported_in_time_and_does_not_delay_a_stop(
     pilot: StartPilot, names: NameServer, tmp_path: Path, catalogue: str
 ) -> None:
     names.silent = True
@@ -111,7 +111,7 @@ def test_the_last_good_address_serves_meanwhile(
     assert not agent.knows(ID), "it was deregistered by the address"
 
 
-def test_a_name_server_that_comes_back_is_asked(
+def test_a_name_server_that_comes_back_is_used_again(
     pilot: StartPilot, names: NameServer, agent: LyingAgent, tmp_path: Path
 ) -> None:
     names.silent = True

@@ -67,7 +67,7 @@ def the_daemon(started: Pilot) -> int:
 
 @EVERYWHERE
 @pytest.mark.parametrize("on_term", ["dies", "says"])
-def test_daemon_of_a_job_is_told_to_end_with_it_and_never_has_a_second_one_beside_it(
+def test_daemon_of_a_job_is_terminated_with_it_and_never_runs_twice(
     pilot: StartPilot, init: bool, on_term: str
 ) -> None:
     started = supervised(pilot, daemonized(daemon(on_term=on_term)), init=init)
@@ -94,7 +94,7 @@ def test_daemon_that_ignores_sigterm_is_killed_when_the_budget_is_spent(pilot: S
     assert daemons(started) == []
 
 
-def test_daemon_of_a_running_leader_is_told_to_end_after_it(pilot: StartPilot) -> None:
+def test_daemon_of_a_running_leader_is_terminated_after_it(pilot: StartPilot) -> None:
     """The leader forks it and goes on, and dies of SIGTERM first."""
     started = supervised(pilot, daemonized(daemon(on_term="says", then="signal.pause()")))
     started.wait_for_mark("daemon")
@@ -104,7 +104,7 @@ def test_daemon_of_a_running_leader_is_told_to_end_after_it(pilot: StartPilot) -
     assert daemons(started) == []
 
 
-def test_daemon_below_a_daemon_is_found_when_it_becomes_ours(pilot: StartPilot) -> None:
+def test_daemon_below_a_daemon_is_found_when_it_is_reparented(pilot: StartPilot) -> None:
     inner = "setsid sh -c 'echo 0 inner >>$MARKS; exec sleep 1000' & exec sleep 1001"
     started = supervised(pilot, daemonized(sh(f'(setsid sh -c "{inner}" &)')), stopTimeout=10)
     started.wait_for_mark("inner")
@@ -113,7 +113,7 @@ def test_daemon_below_a_daemon_is_found_when_it_becomes_ours(pilot: StartPilot) 
     assert [each for each in started.leftovers() if each in ("sleep 1000", "sleep 1001")] == ["sleep 1000"], "other"
 
 
-def test_who_has_the_output_of_a_job_open_is_shown(pilot: StartPilot) -> None:
+def test_the_process_that_keeps_the_output_of_a_job_open_is_shown(pilot: StartPilot) -> None:
     started = supervised(pilot, daemonized(daemon()))
     started.wait_for_mark("daemon")
     pid = the_daemon(started)
@@ -218,7 +218,7 @@ def test_daemons_that_ignore_sigterm_are_killed_within_the_budget_of_the_stop(pi
     started.assert_nothing_is_left()
 
 
-def test_daemons_that_the_first_jobs_leave_at_once_are_ours_as_well(pilot: StartPilot) -> None:
+def test_daemons_that_the_first_jobs_leave_at_once_are_found_as_well(pilot: StartPilot) -> None:
     """Each shell has gone less than a millisecond after its start."""
     leaves = [job(f"leaves-{number}", sh(f"setsid sleep {1000 + number} & mark left")) for number in range(8)]
     started = pilot(config(*leaves, app("other")))
@@ -271,7 +271,7 @@ def forbidden(command: Command) -> Job:
 
 
 @as_root
-def test_child_that_may_not_be_signalled_is_told_of_and_is_not_taken_for_gone(pilot: StartPilot) -> None:
+def test_child_that_may_not_be_signalled_is_logged_and_counts_as_running(pilot: StartPilot) -> None:
     d = forbidden(sh("mark d; until [ -e go ]; do sleep 0.05; done; exit 3"))
     started = supervised(pilot, d, stopTimeout=1, prefix=without("kill"))
     started.wait_for_mark("d")
@@ -300,7 +300,7 @@ def test_child_that_may_not_be_signalled_is_told_of_and_is_not_taken_for_gone(pi
 
 
 @as_root
-def test_restart_of_what_may_not_be_signalled_begins_when_it_has_ended(pilot: StartPilot) -> None:
+def test_restart_of_an_unsignallable_job_begins_when_it_has_ended(pilot: StartPilot) -> None:
     d = forbidden(sh("mark d; until [ -e go ]; do sleep 0.05; done; rm go; mark end"))
     started = supervised(pilot, d, stopTimeout=1, prefix=without("kill"))
     started.wait_for_mark("d")
@@ -314,7 +314,7 @@ def test_restart_of_what_may_not_be_signalled_begins_when_it_has_ended(pilot: St
 
 
 @as_root
-def test_reload_replaces_what_it_can_and_the_rest_when_it_has_ended(pilot: StartPilot) -> None:
+def test_reload_replaces_ended_jobs_at_once_and_the_rest_when_they_have_ended(pilot: StartPilot) -> None:
     script = "mark d{0}; until [ -e go ]; do sleep 0.05; done"
     started = supervised(pilot, forbidden(sh(script.format(1))), app("also"), prefix=without("kill"), stopTimeout=1)
     started.wait_for_mark("d1")
@@ -363,7 +363,7 @@ def test_child_of_a_job_that_may_not_be_signalled_keeps_it_from_being_held(pilot
 
 
 @as_root
-def test_daemon_at_which_we_may_not_look_is_told_of(pilot: StartPilot) -> None:
+def test_unreadable_daemon_is_logged(pilot: StartPilot) -> None:
     d = forbidden(daemon())
     started = supervised(pilot, d, stopTimeout=1, prefix=without("sys_ptrace"))
     started.wait_for_mark("daemon")
@@ -382,7 +382,7 @@ def test_daemon_at_which_we_may_not_look_is_told_of(pilot: StartPilot) -> None:
 
 
 @as_root
-def test_daemon_at_which_we_may_not_look_is_told_to_end_at_the_end(pilot: StartPilot) -> None:
+def test_unreadable_daemon_is_terminated_at_the_end(pilot: StartPilot) -> None:
     started = supervised(pilot, forbidden(daemon(on_term="says")), prefix=without("sys_ptrace"), stopTimeout=600)
     started.wait_for_mark("daemon")
 

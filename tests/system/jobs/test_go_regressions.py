@@ -73,7 +73,7 @@ def test_go_r2_another_trigger_does_not_stop_the_running_job(pilot: StartPilot) 
     assert started.words() == ["each"]
 
 
-def test_go_r4_jobs_are_told_to_end_before_they_are_killed(pilot: StartPilot) -> None:
+def test_go_r4_jobs_get_sigterm_before_they_are_killed(pilot: StartPilot) -> None:
     # The shell dies at once, and its child needs its time.
     family = sh("(trap 'sleep 0.2; mark child-term; exit' TERM; mark child; while :; do sleep 0.02; done) &\nwait")
     started = pilot(config(job("app", until_term()), job("family", family)))

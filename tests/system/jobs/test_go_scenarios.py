@@ -39,7 +39,7 @@ def check(command: Any = "true", **more: Any) -> dict[str, Any]:
     return {"exec": command, "interval": 1, "ttl": 5, **more}
 
 
-def test_reload_is_told_once_and_the_socket_is_served_twice(pilot: StartPilot, consul: Consul, name: str) -> None:
+def test_reload_is_logged_once_and_the_socket_is_served_twice(pilot: StartPilot, consul: Consul, name: str) -> None:
     # 116
     watches = [{"name": f"{name}-other", "interval": 1}]
     plan = config(advertised(name), consul=consul.address, watches=watches, logging={"level": "debug"})

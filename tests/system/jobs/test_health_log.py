@@ -34,7 +34,7 @@ def test_a_failing_check_is_an_error_and_names_itself(pilot: StartPilot) -> None
 
 
 @pytest.mark.parametrize("format", ["default", "text"])
-def test_changes_of_health_are_told_in_lines(pilot: StartPilot, format: str) -> None:
+def test_changes_of_health_are_logged_in_lines(pilot: StartPilot, format: str) -> None:
     started = pilot(config(checked(), logging={"format": format}))
     quote, fields = ('"', r" check=check\.app pid=\d+") if format == "text" else ("", "")
 
@@ -45,7 +45,7 @@ def test_changes_of_health_are_told_in_lines(pilot: StartPilot, format: str) -> 
     assert started.output().count("is unhealthy") == 1
 
 
-def test_changes_of_health_are_told_in_json(pilot: StartPilot) -> None:
+def test_changes_of_health_are_logged_in_json(pilot: StartPilot) -> None:
     started = pilot(config(checked(), logging={"format": "json"}))
     started.wait_for_line("is unhealthy")
     be_well(started)
@@ -77,7 +77,7 @@ def test_a_check_that_cannot_be_started_is_a_failure(pilot: StartPilot) -> None:
     started.wait_for_line(r"check\.app: app is unhealthy: fork/exec /no/such/check: no such file or directory$")
 
 
-def test_what_a_stop_ends_has_not_failed(pilot: StartPilot) -> None:
+def test_a_process_that_a_stop_ends_has_not_failed(pilot: StartPilot) -> None:
     started = pilot(config(checked(forever("check"), timeout="1h")))
     started.wait_for_mark("check")
 
@@ -85,7 +85,7 @@ def test_what_a_stop_ends_has_not_failed(pilot: StartPilot) -> None:
     assert "check.app" not in started.output()
 
 
-def test_the_services_dialect_tells_of_a_failing_check_at_level_debug(pilot: StartPilot) -> None:
+def test_the_services_dialect_logs_a_failing_check_at_level_debug(pilot: StartPilot) -> None:
     def configured(level: str) -> dict[str, Any]:
         return {"directory": "catalogue", "logging": {"level": level}, "services": [service("web", health=ILL)]}
 

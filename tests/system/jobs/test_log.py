@@ -77,7 +77,7 @@ def test_no_character_of_a_long_line_is_torn(pilot: StartPilot, format: str) -> 
     assert r"\x" not in text
 
 
-def test_level_warn_hides_what_children_print(pilot: StartPilot) -> None:
+def test_level_warn_hides_the_output_of_children(pilot: StartPilot) -> None:
     slow = job("slow", sh("echo hid$((1))den; mark said; exec sleep 1000"), timeout="300ms")
     started = pilot(config(app(), slow, logging={"level": "warn"}))
 
@@ -130,7 +130,7 @@ def test_rotation(pilot: StartPilot) -> None:
     assert [name for name in started.descriptors().values() if name.startswith(str(log))] == [str(log)]
 
 
-def test_rotation_that_fails_is_told_and_can_be_tried_again(pilot: StartPilot) -> None:
+def test_rotation_that_fails_is_reported_and_can_be_tried_again(pilot: StartPilot) -> None:
     folder, moved = pilot.folder() / "logs", pilot.folder() / "moved"
     folder.mkdir()
     started = pilot(config(app(), WORDS, logging={"output": "logs/log"}))
@@ -150,7 +150,7 @@ def test_rotation_that_fails_is_told_and_can_be_tried_again(pilot: StartPilot) -
     started.wait_for(lambda: (folder / "log").exists() and "words" in (folder / "log").read_text())
 
 
-def test_full_disk_under_a_log_file_is_told_once_and_holds_nothing_up(pilot: StartPilot) -> None:
+def test_full_disk_under_a_log_file_is_logged_once_and_delays_nothing(pilot: StartPilot) -> None:
     started = pilot(config(app("app"), WORDS, TICKS, logging={"output": "/dev/full"}))
 
     started.wait_for_line("^cannot write to the log file '/dev/full': no space left on device$", stream="stderr")
@@ -161,7 +161,7 @@ def test_full_disk_under_a_log_file_is_told_once_and_holds_nothing_up(pilot: Sta
     assert started.output() == ""
 
 
-def test_log_file_that_has_room_again_says_what_was_lost(pilot: StartPilot) -> None:
+def test_log_file_that_has_room_again_gets_the_number_of_lost_lines(pilot: StartPilot) -> None:
     # A limit of 4 KiB a file stands for the size of a disk.
     limited = ["/bin/bash", "-c", 'ulimit -f 4; exec "$@"', "bash"]
     started = pilot(config(app(), WORDS, logging={"output": "log"}), prefix=limited)
@@ -250,7 +250,7 @@ def reader() -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize("seconds", [2, 12])
-def test_reader_that_stalls_and_comes_back_gets_all_or_is_told_how_many_not(
+def test_reader_that_stalls_and_comes_back_gets_all_lines_or_the_number_of_lost_ones(
     pilot: StartPilot, reader: Reader, seconds: int
 ) -> None:
     flood = job("flood", sh("mark flood; i=0; while [ $i -lt 200000 ]; do echo $i; i=$((i+1)); done"))
@@ -321,7 +321,7 @@ def test_floods_of_many_children_starve_neither_checks_nor_the_stop(pilot: Start
     assert started.count("app-term") == 1
 
 
-def test_stop_comes_through_while_nobody_reads_a_flood(pilot: StartPilot, reader: Reader) -> None:
+def test_stop_works_during_a_flood_that_nobody_reads(pilot: StartPilot, reader: Reader) -> None:
     started = pilot(config(job("app", until_term()), job("flood", "yes"), TICKS), stdout=reader.writer)
     started.wait_for_mark("tick", 5)
     flood = started.child("yes")

@@ -27,7 +27,7 @@ def registered(started: Pilot) -> list[str]:
 
 
 @pytest.mark.smoke
-def test_both_run_are_registered_and_are_asked_by_names_of_their_own(pilot: StartPilot) -> None:
+def test_both_run_and_are_registered_under_names_of_their_own(pilot: StartPilot) -> None:
     port = Port()
     started = pilot(
         config(

@@ -48,7 +48,7 @@ def test_exit_counts_when_the_child_that_has_the_output_ends_too(pilot: StartPil
     assert started.jobs()["leaver"]["state"] == "complete"
 
 
-def test_exit_counts_at_once_where_the_output_is_raw_and_what_is_left_is_told_to_end(pilot: StartPilot) -> None:
+def test_exit_counts_at_once_where_the_output_is_raw_and_the_rest_is_terminated(pilot: StartPilot) -> None:
     # 144
     started = pilot(config(app(), job("leaver", LEAVER, logging={"raw": True}), AFTER))
 

@@ -54,7 +54,7 @@ class Sampler:
 
 @pytest.mark.timing
 @pytest.mark.smoke
-def test_one_of_five_jobs_is_replaced_and_nobody_notices_at_the_others(pilot: StartPilot, consul: Consul) -> None:
+def test_one_of_five_jobs_is_replaced_without_effect_on_the_others(pilot: StartPilot, consul: Consul) -> None:
     tag = uuid.uuid4().hex[:8]
     names = [f"app{number}-{tag}" for number in range(5)]
 
@@ -109,7 +109,7 @@ def test_reload_without_a_change_changes_nothing_and_renews_restarts(pilot: Star
     assert sorted(started.words()) == ["app", "done", "task"]
 
 
-def test_hooks_of_what_a_reload_ends_run_and_those_of_others_wait(pilot: StartPilot) -> None:
+def test_hooks_of_jobs_that_a_reload_ends_run_and_those_of_others_wait(pilot: StartPilot) -> None:
     def plan(version: str) -> dict[str, Any]:
         return config(
             job("a", until_term(f"a-{version}")),
@@ -153,7 +153,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_configuration_that_does_not_load_changes_nothing_and_is_told(pilot: StartPilot, fault: str) -> None:
+def test_configuration_that_does_not_load_changes_nothing_and_is_reported(pilot: StartPilot, fault: str) -> None:
     # 138
     text, complaint = BROKEN[fault]
     started = pilot(config(app()))
@@ -187,7 +187,7 @@ def test_pipe_in_the_place_of_the_configuration_is_not_waited_for(pilot: StartPi
     assert started.stop() == 0
 
 
-def test_reload_says_what_is_wrong_and_exits_with_1(pilot: StartPilot) -> None:
+def test_reload_reports_the_error_and_exits_with_1(pilot: StartPilot) -> None:
     # 138: the `control` part is fine, so that it finds the socket
     started = pilot(config(app()))
     started.wait_for_mark("app")

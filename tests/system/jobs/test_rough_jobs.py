@@ -82,7 +82,7 @@ def test_many_deaf_jobs_share_one_budget(pilot: StartPilot) -> None:
 
 @pytest.mark.timing
 @pytest.mark.parametrize("raw", [False, True], ids=["logged", "raw"])
-def test_flood_of_output_holds_nothing_up(pilot: StartPilot, raw: bool) -> None:
+def test_flood_of_output_delays_nothing(pilot: StartPilot, raw: bool) -> None:
     # What is raw costs us nothing, but takes the processors from everybody.
     flood = [job(f"flood{number}", "yes", logging={"raw": raw}) for number in range(1 if raw else 3)]
     started = pilot(config(app(), TICKER, *flood), stdout=subprocess.DEVNULL)
@@ -101,7 +101,7 @@ def test_flood_of_output_holds_nothing_up(pilot: StartPilot, raw: bool) -> None:
     started.assert_nothing_is_left()
 
 
-def test_output_that_nobody_reads_holds_no_stop_up(pilot: StartPilot) -> None:
+def test_output_that_nobody_reads_does_not_delay_a_stop(pilot: StartPilot) -> None:
     reader = subprocess.Popen(["sleep", "1000"], stdin=subprocess.PIPE)
     try:
         started = pilot(config(app(), job("flood", "yes"), stopTimeout=600), stdout=reader.stdin)
@@ -182,7 +182,7 @@ def test_circle_of_jobs_that_cannot_be_started_is_slowed_down(pilot: StartPilot)
     assert 2 <= started.jobs()["ring0"]["starts"] < 12
 
 
-def test_hooks_in_a_circle_do_not_hold_a_stop_up(pilot: StartPilot) -> None:
+def test_hooks_in_a_circle_do_not_delay_a_stop(pilot: StartPilot) -> None:
     hooks = [job(f"hook{number}", mark("hook"), when=once("stopping", f"hook{1 - number}")) for number in range(2)]
     started = pilot(config(app(), *hooks, stopTimeout=600))
     started.wait_for_mark("app")

@@ -33,7 +33,7 @@ KEY = "\n".join(["-----BEGIN PRIVATE KEY-----", *KEY_LINES, "-----END PRIVATE KE
 # --- what ContainerPilot itself says
 
 
-def test_secrets_of_the_configuration_are_in_nothing_that_we_say(pilot: StartPilot) -> None:
+def test_secrets_of_the_configuration_are_in_no_output(pilot: StartPilot) -> None:
     port, checks = free_port(), sh('echo "no $CONSUL_HTTP_TOKEN"; exit 1')
     jobs = [
         app(),
@@ -75,7 +75,7 @@ def test_secrets_of_the_configuration_are_in_nothing_that_we_say(pilot: StartPil
     assert f"no {TOKEN}" in started.output()
 
 
-def test_a_reload_that_is_refused_says_no_secret(pilot: StartPilot) -> None:
+def test_a_reload_that_is_refused_shows_no_secret(pilot: StartPilot) -> None:
     env = {"CONSUL_HTTP_TOKEN": "s3cr3t-0123", "LISTED": "s3cr3t-4567"}
     started = pilot(config(app()), env=env)
     started.jobs()
@@ -105,7 +105,7 @@ def test_a_reload_that_is_refused_says_no_secret(pilot: StartPilot) -> None:
         'consul: "http://me:s3cr3t,;)pw@consul:8500/", jobs: [], stopTimeout: "s3cr3t,;)pw"',
     ],
 )
-def test_a_configuration_that_is_refused_says_no_secret(tmp_path: Path, text: str, flags: list[str]) -> None:
+def test_the_errors_of_a_configuration_show_no_secret(tmp_path: Path, text: str, flags: list[str]) -> None:
     whole = f'{{control: {{socket: "none"}}, {text}}}'
     finished = run(["-config", whole, *flags], tmp_path, env={"TOKEN": "s3cr3t-0123"})
 
@@ -124,7 +124,7 @@ def test_template_prints_the_configuration_as_it_is(tmp_path: Path) -> None:
     assert finished.stdout == '{consul: {token: "s3cr3t-0"}}'
 
 
-def test_a_token_file_that_is_replaced_is_quoted_by_nobody(pilot: StartPilot, tmp_path: Path) -> None:
+def test_a_token_file_that_is_replaced_is_never_quoted(pilot: StartPilot, tmp_path: Path) -> None:
     """Not even in the moment in which it is replaced: a check says what it finds there, and we quote it."""
     file = tmp_path / "token"
     file.write_text("token-000\n")
@@ -250,7 +250,7 @@ def test_a_value_is_masked_from_the_first_line_on_that_could_have_it(pilot: Star
     assert "value-of" not in started.output()
 
 
-def test_a_reload_that_names_a_variable_masks_what_comes_then(pilot: StartPilot) -> None:
+def test_a_reload_that_names_a_variable_masks_later_output(pilot: StartPilot) -> None:
     says = job("says", sh('while :; do echo "it is $DB_PASSWORD"; sleep 0.02; done'))
     started = pilot(config(app(), says), env={"DB_PASSWORD": "hunter2-hunter2"})
     started.wait_for_line("it is hunter2-hunter2$")
@@ -263,7 +263,7 @@ def test_a_reload_that_names_a_variable_masks_what_comes_then(pilot: StartPilot)
     assert "hunter2" not in started.output()[seen:]
 
 
-def test_secrets_in_long_lines_are_masked_whatever_pieces_they_are_read_in(pilot: StartPilot) -> None:
+def test_secrets_in_long_lines_are_masked_for_all_sizes_of_reads(pilot: StartPilot) -> None:
     huge = "huge-" + "0123456789" * 4000
     script = (
         "import sys\nout = sys.stdout\nkey = os.environ['HUGE']\n"
@@ -291,7 +291,7 @@ def test_secrets_in_long_lines_are_masked_whatever_pieces_they_are_read_in(pilot
     assert max(map(len, lines)) <= 65536 + 100
 
 
-def test_a_child_that_prints_what_is_hard_to_mask_holds_up_nothing(pilot: StartPilot) -> None:
+def test_output_that_is_hard_to_mask_delays_nothing(pilot: StartPilot) -> None:
     hard = "a" * 30000 + "b"
     script = "import sys\nwhile True: sys.stdout.write('a' * 65536 + '\\\\u0061%61' * 1000)"
     started = pilot(config(app(), job("floods", python(script)), logging={"mask": ["HARD"]}), env={"HARD": hard})

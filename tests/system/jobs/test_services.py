@@ -89,7 +89,7 @@ def test_registration_that_consul_lost_is_made_again(pilot: StartPilot, consul: 
     assert started.is_running()
 
 
-def test_initial_status_is_told_once_consul_is_there_and_nothing_is_checked(
+def test_initial_status_is_sent_when_consul_answers_and_nothing_is_checked(
     pilot: StartPilot, start_consul: StartConsul
 ) -> None:
     # 147: what starts the job never comes
@@ -139,7 +139,7 @@ def test_no_check_before_the_job_was_started(pilot: StartPilot) -> None:
     assert started.wait_for_mark("check").at - began > 0.8
 
 
-def test_failures_in_a_row_are_told_as_critical_with_the_last_line(
+def test_failures_in_a_row_are_sent_as_critical_with_the_last_line(
     pilot: StartPilot, consul: Consul, name: str
 ) -> None:
     check = {

@@ -73,7 +73,7 @@ def test_a_skipped_job_is_started_by_hand(pilot: StartPilot) -> None:
     assert started.stop() == 0
 
 
-def test_a_reload_that_mends_the_preparation_starts_what_waited_for_it(pilot: StartPilot) -> None:
+def test_a_reload_that_fixes_the_preparation_starts_the_jobs_that_waited_for_it(pilot: StartPilot) -> None:
     broken = config(job("prepare", "no-such-program"), app(when=AFTER_PREPARE))
     started = pilot(broken)
     started.wait_for_state("app", "skipped")
@@ -85,7 +85,7 @@ def test_a_reload_that_mends_the_preparation_starts_what_waited_for_it(pilot: St
     assert started.stop() == 0
 
 
-def test_status_and_readiness_tell_the_reason(pilot: StartPilot) -> None:
+def test_status_and_readiness_show_the_reason(pilot: StartPilot) -> None:
     port = Port()
     health = {"exec": "true", "interval": 1, "ttl": 5}
     started = pilot(

@@ -80,7 +80,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("make", "complaint"), PLACES, ids=[make.__name__.replace("_", " ") for make, _ in PLACES])
-def test_place_that_cannot_be_had_is_named_and_nothing_starts(
+def test_unusable_place_is_named_and_nothing_starts(
     pilot: StartPilot, make: Callable[[Path], str], complaint: str
 ) -> None:
     folder = pilot.folder()
@@ -127,7 +127,7 @@ def test_only_the_own_user_may_connect(pilot: StartPilot) -> None:
     assert (started.folder / SOCKET).stat().st_mode & 0o777 == 0o600
 
 
-def test_children_have_none_of_our_sockets(pilot: StartPilot) -> None:
+def test_children_inherit_no_socket(pilot: StartPilot) -> None:
     started = pilot(config(job("app", sh("ls -l /proc/self/fd >fds; mark app; exec sleep 1000"))))
     started.wait_for_mark("app")
     with started.client() as client:

@@ -42,7 +42,7 @@ def test_one_short_job_ends_the_program_without_lingering(pilot: StartPilot) -> 
 
 
 @pytest.mark.timing
-def test_slow_pre_stop_holds_the_app_up_for_its_stop_timeout_and_no_longer(pilot: StartPilot) -> None:
+def test_slow_pre_stop_delays_the_app_for_its_stop_timeout_and_no_longer(pilot: StartPilot) -> None:
     # 132
     started = pilot(
         config(
@@ -59,7 +59,7 @@ def test_slow_pre_stop_holds_the_app_up_for_its_stop_timeout_and_no_longer(pilot
     assert 0.4 < at["app-term"] - at["preStop"] < 1.5
 
 
-def test_dependent_on_each_stopping_of_a_job_that_ends_by_itself_does_not_hold_a_stop_up(pilot: StartPilot) -> None:
+def test_dependent_on_each_stopping_of_a_job_that_ends_by_itself_does_not_delay_a_stop(pilot: StartPilot) -> None:
     # 133
     started = pilot(
         config(
@@ -86,7 +86,7 @@ def test_stopping_of_an_unknown_job_is_refused_with_its_place(pilot: StartPilot)
     assert started.words() == []
 
 
-def test_job_that_was_triggered_while_it_ran_does_not_hold_a_stop_up(pilot: StartPilot) -> None:
+def test_job_that_was_triggered_while_it_ran_does_not_delay_a_stop(pilot: StartPilot) -> None:
     # 135
     started = pilot(config(job("each", until_term("each"), when={"source": "SIGUSR2"}), stopTimeout=600))
     started.wait_for_line("control: serving at ")
@@ -99,7 +99,7 @@ def test_job_that_was_triggered_while_it_ran_does_not_hold_a_stop_up(pilot: Star
     assert started.words() == ["each", "each-term"]
 
 
-def test_sigterm_right_after_a_reload_was_asked_for_stops(pilot: StartPilot) -> None:
+def test_sigterm_right_after_a_reload_request_stops(pilot: StartPilot) -> None:
     # 137: the reload has to wait for a job that is slow to end
     slow = sh("trap 'sleep 0.5; exit' TERM\nmark slow\nwhile :; do sleep 0.05; done")
     started = pilot(config(app(), job("slow", slow)))
@@ -135,7 +135,7 @@ def test_reload_and_sigterm_in_one_moment_stop(pilot: StartPilot, reloads: int) 
     assert started.words() == ["app", "app-term"]
 
 
-def test_bad_configuration_is_told_by_the_exit_code_of_the_container(pilot: StartPilot) -> None:
+def test_bad_configuration_shows_in_the_exit_code_of_the_container(pilot: StartPilot) -> None:
     # 141
     started = pilot("{ jobs: [{name: 'app', exec: 'true', restart: 1}] }", init=True)
 
@@ -184,7 +184,7 @@ def test_third_sigterm_ends_everything_at_once(pilot: StartPilot) -> None:
 
 @pytest.mark.timing
 @pytest.mark.parametrize("init", [False, True], ids=["process", "PID 1"])
-def test_frozen_consul_does_not_hold_a_stop_up(pilot: StartPilot, start_consul: StartConsul, init: bool) -> None:
+def test_frozen_consul_does_not_delay_a_stop(pilot: StartPilot, start_consul: StartConsul, init: bool) -> None:
     # 145
     consul = start_consul()
     started = pilot(

@@ -104,7 +104,7 @@ def test_jobs_are_listed(pilot: StartPilot, dialect: str) -> None:
     assert [each["pid"] for each in running] == [started.children()[0]]
 
 
-def test_go_r18_putenv_keeps_what_comes_after_the_first_equals_sign(pilot: StartPilot) -> None:
+def test_go_r18_putenv_keeps_the_text_after_the_first_equals_sign(pilot: StartPilot) -> None:
     shown = sh('mark "$A/${B-unset}/$LATE"')
     started = pilot(config(app(), job("shown", shown, when={"source": "SIGUSR2"})), env={"B": "given", "LATE": "1"})
     started.wait_for_mark("app")
@@ -170,7 +170,7 @@ def test_environment_that_was_set_is_that_of_the_next_reload(pilot: StartPilot) 
     assert list(started.jobs()) == ["app", "worker-2"]
 
 
-def test_what_cannot_be_started_is_no_success(pilot: StartPilot) -> None:
+def test_a_start_that_fails_is_not_a_success(pilot: StartPilot) -> None:
     tool = pilot.folder() / "tool"
     tool.write_text("#!/bin/sh\nexec sleep 1000\n")
     tool.chmod(0o755)
@@ -192,7 +192,7 @@ def test_what_cannot_be_started_is_no_success(pilot: StartPilot) -> None:
     assert started.count("app") == 1
 
 
-def test_a_main_job_that_cannot_be_restarted_is_told_before_the_end(pilot: StartPilot) -> None:
+def test_a_main_job_that_cannot_be_restarted_is_logged_before_the_end(pilot: StartPilot) -> None:
     tool = pilot.folder() / "tool"
     tool.write_text("#!/bin/sh\nexec sleep 1000\n")
     tool.chmod(0o755)
@@ -229,7 +229,7 @@ def test_a_job_is_stopped_started_restarted_and_signalled(pilot: StartPilot) -> 
     assert re.search(r"^pid: \d+$", details, re.MULTILINE)
 
 
-def test_table_says_what_runs_what_waits_and_what_failed(pilot: StartPilot) -> None:
+def test_table_shows_running_waiting_and_failed_jobs(pilot: StartPilot) -> None:
     ill = {"exec": ["sh", "-c", "echo too ill; exit 1"], "interval": 1, "ttl": 5}
     started = pilot(
         config(
@@ -301,7 +301,7 @@ def test_events_are_printed_and_followed(pilot: StartPilot) -> None:
         (["-maintenance", "on"], "enable"),
     ],
 )
-def test_what_is_refused_is_told_and_gives_no_0(pilot: StartPilot, flags: list[str], complaint: str) -> None:
+def test_a_refusal_is_reported_and_the_exit_code_is_not_0(pilot: StartPilot, flags: list[str], complaint: str) -> None:
     started = pilot(config(app(), job("done", "true")))
     started.wait_for_state("done", "complete")
 
@@ -314,14 +314,14 @@ def test_what_is_refused_is_told_and_gives_no_0(pilot: StartPilot, flags: list[s
     assert started.is_running()
 
 
-def test_nobody_there_is_told_with_the_place(pilot: StartPilot) -> None:
+def test_a_missing_server_is_reported_with_the_place(pilot: StartPilot) -> None:
     done = pilot.run("-config", '{"control": {"socket": "none.socket"}, "jobs": []}', "-ping")
 
     assert (done.code, done.stdout) == (1, "")
     assert done.stderr.startswith("-ping: failed: cannot connect to none.socket: ")
 
 
-def test_frozen_one_does_not_keep_its_operator_waiting_for_ever(pilot: StartPilot) -> None:
+def test_frozen_one_keeps_its_operator_waiting_only_up_to_a_limit(pilot: StartPilot) -> None:
     started = pilot(config(app()))
     started.wait_for_mark("app")
     started.ask("GET", "/v3/ping")

@@ -30,7 +30,7 @@ def test_main_job_that_dies_of_sigterm_ends_with_0(pilot: StartPilot) -> None:
     assert "exited with error" not in started.output()
 
 
-def test_job_with_a_code_of_success_starts_what_waits_for_one(pilot: StartPilot) -> None:
+def test_job_with_a_success_code_starts_jobs_that_wait_for_success(pilot: StartPilot) -> None:
     after = job("after", mark("after"), when=once("exitSuccess", "app"))
     started = pilot(config(job("app", sh("exit 3"), successExitCodes=[3]), after, app("other")))
     started.wait_for_mark("after")

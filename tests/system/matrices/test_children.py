@@ -70,7 +70,7 @@ def start(pilot: StartPilot, dialect: str, **options: Any) -> Pilot:
 @pytest.mark.parametrize("init", [False, True], ids=["ordinary", "PID 1"])
 @pytest.mark.parametrize("given", ALL_STARTS)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_children_begin_afresh_and_keep_what_is_set_for_them(
+def test_children_start_with_defaults_and_keep_their_settings(
     pilot: StartPilot, record_property: Record, dialect: str, given: str, init: bool
 ) -> None:
     prefix, options = ALL_STARTS[given]

@@ -60,7 +60,9 @@ def codes(pilot: StartPilot, dialect: str, scripts: list[str], **options: Any) -
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("begin", range(0, len(CODES), BATCH), ids=lambda begin: f"from {CODES[begin]}")
-def test_the_exit_code_of_the_app_is_ours(pilot: StartPilot, record_property: Record, dialect: str, begin: int) -> None:
+def test_the_exit_code_of_the_app_is_that_of_containerpilot(
+    pilot: StartPilot, record_property: Record, dialect: str, begin: int
+) -> None:
     batch = CODES[begin : begin + BATCH]
     record_property(CASES, len(batch))
 
@@ -99,7 +101,7 @@ def wait_for_halt(started: Pilot, pid: int) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_signal_that_halts_the_app_or_that_it_ignores_does_not_end_us(
+def test_a_signal_that_halts_the_app_or_that_it_ignores_does_not_end_containerpilot(
     pilot: StartPilot, record_property: Record, dialect: str
 ) -> None:
     numbers = sorted(HALTING | IGNORED)

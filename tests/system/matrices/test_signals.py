@@ -83,7 +83,7 @@ def documents_say(cell: str) -> Kind:
 @pytest.mark.parametrize("init", PLACES, ids=["ordinary", "PID 1"])
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_signals_that_we_live_on_after(
+def test_signals_that_containerpilot_survives(
     pilot: StartPilot, record_property: Callable[[str, object], None], dialect: str, phase: str, init: bool
 ) -> None:
     numbers = [number for number in ALL if lives_on(dialect, phase, number, init=init)]
@@ -182,7 +182,7 @@ def got(scene: Scene, who: str) -> list[int]:
     ENDS,
     ids=[f"{phase}-{'PID 1' if init else 'ordinary'}-{dialect}-{number}" for phase, init, dialect, number in ENDS],
 )
-def test_signals_that_end_us(pilot: StartPilot, phase: str, init: bool, dialect: str, number: int) -> None:
+def test_signals_that_end_containerpilot(pilot: StartPilot, phase: str, init: bool, dialect: str, number: int) -> None:
     expected = effect(dialect, phase, number, init=init)
     with in_phase(pilot, dialect, phase, init=init) as scene:
         scene.pilot.send(number)

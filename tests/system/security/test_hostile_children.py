@@ -119,7 +119,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_child_with_our_own_rights_does_not_take_the_container_down(pilot: StartPilot, attack: str) -> None:
+def test_a_child_with_the_same_rights_does_not_take_the_container_down(pilot: StartPilot, attack: str) -> None:
     stays = "\nmark('done')\nif True:\n    time.sleep(1000)\n" if attack != "stopped" else ""
     evil = job("evil", python(PRELUDE + ATTACKS[attack] + stays))
     started = pilot(config(app(), evil, job("idle", "sleep 1000"), stopTimeout=1), init=True)

@@ -132,7 +132,7 @@ NOISE = [
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
-def test_what_a_child_prints_is_one_line_without_orders_to_a_terminal(pilot: StartPilot, format: str) -> None:
+def test_output_of_a_child_is_one_line_without_terminal_escapes(pilot: StartPilot, format: str) -> None:
     noise = b"\n".join([*NOISE, FORGED.encode(), b"end of it"])
     says_it = python(f"os.write(1, {noise!r})")
     started = pilot(config(job("noisy", says_it), app(), logging={"format": format}))
@@ -164,7 +164,7 @@ def test_a_terminal_obeys_nothing_that_a_check_printed(pilot: StartPilot) -> Non
     assert shown.stdout.replace("\n", "").isprintable()
 
 
-def test_what_a_client_asks_for_adds_no_line_to_the_log(pilot: StartPilot) -> None:
+def test_requests_of_a_client_add_no_line_to_the_log(pilot: StartPilot) -> None:
     started = pilot(config(app(), logging={"level": "DEBUG"}))
     started.jobs()
 

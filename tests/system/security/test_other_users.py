@@ -66,7 +66,7 @@ def test_root_asks_a_container_of_another_user(box: Callable[..., Box], init: st
     assert (stranger.code, "permission denied" in stranger.stderr) == (1, True)
 
 
-def test_a_user_that_may_give_orders_finds_whoever_runs_the_container(box: Callable[..., Box]) -> None:
+def test_a_user_that_may_give_orders_finds_the_socket_of_the_container(box: Callable[..., Box]) -> None:
     started = box([*become(OWNER), *PROGRAM], users=[STRANGER])
 
     assert started.again("-ping", user=STRANGER) == (0, "ok\n", "")
@@ -88,7 +88,7 @@ def test_root_is_shown_the_way_to_a_user_that_does_not_run_the_container(box: Ca
 
 
 @pytest.mark.parametrize("owner", [OWNER, STRANGER])
-def test_what_a_stranger_puts_in_the_place_of_a_socket_hears_nothing(
+def test_a_listener_of_a_stranger_in_the_place_of_a_socket_receives_nothing(
     box: Callable[..., Box], place: Path, owner: int
 ) -> None:
     """Be it that the file is made to look like the socket of who runs the container."""

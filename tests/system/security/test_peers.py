@@ -103,7 +103,7 @@ def test_a_user_of_another_user_namespace_is_a_stranger(pilot: StartPilot, place
     assert ask_as(0, place, "-ping").stdout == "ok\n"
 
 
-def test_a_reload_changes_who_may(pilot: StartPilot, place: Path) -> None:
+def test_a_reload_changes_the_permitted_users(pilot: StartPilot, place: Path) -> None:
     started = start(pilot, place)
 
     for users, mode, code in (([STRANGER], 0o666, 0), ([STRANGER + 1], 0o666, 1), (None, 0o600, 1), ("*", 0o666, 0)):
@@ -114,7 +114,7 @@ def test_a_reload_changes_who_may(pilot: StartPilot, place: Path) -> None:
         assert ask_as(STRANGER, place, "-ping").code == code
 
 
-def test_a_reload_that_is_refused_changes_nobody_s_rights(pilot: StartPilot, place: Path) -> None:
+def test_a_reload_that_is_refused_changes_no_rights(pilot: StartPilot, place: Path) -> None:
     started = start(pilot, place)
 
     for wrong in ({"logging": {"output": "/nowhere/log"}}, {"stopTimeout": "x"}):
@@ -127,14 +127,14 @@ def test_a_reload_that_is_refused_changes_nobody_s_rights(pilot: StartPilot, pla
         place.chmod(0o600)
 
 
-def test_a_user_that_is_none_is_told_with_its_place_and_nothing_starts(pilot: StartPilot, place: Path) -> None:
+def test_an_unknown_user_is_reported_with_its_place_and_nothing_starts(pilot: StartPilot, place: Path) -> None:
     started = pilot(f'{{control: {{socket: "{place}",\n  users: ["no-such-user"]}}, jobs: []}}')
 
     assert started.wait_exit() == 1
     assert 'config.json:2:11: control.users[0]: cannot find the user "no-such-user"' in started.output()
 
 
-def test_a_thousand_connections_of_strangers_hold_up_nobody(pilot: StartPilot, place: Path) -> None:
+def test_a_thousand_connections_of_strangers_delay_nobody(pilot: StartPilot, place: Path) -> None:
     started = start(pilot, place, [STRANGER + 1])
     descriptors = len(started.descriptors())
 

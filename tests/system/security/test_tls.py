@@ -79,7 +79,7 @@ def test_a_certificate_of_another_name_gets_no_token(serve: Callable[..., Noting
     assert set(server.heard) == {b""}
 
 
-def test_a_certificate_that_nobody_vouches_for_gets_no_token(
+def test_a_server_with_an_untrusted_certificate_gets_no_token(
     serve: Callable[..., NotingServer], authority: Authority
 ) -> None:
     server = serve(certificate=authority.issue("self", "IP:127.0.0.1"))
@@ -88,7 +88,7 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_token(
     assert set(server.heard) == {b""}
 
 
-def test_where_tls_fails_plain_http_is_not_tried(serve: Callable[..., NotingServer]) -> None:
+def test_plain_http_is_not_tried_after_tls_fails(serve: Callable[..., NotingServer]) -> None:
     server = serve()
 
     assert "cannot reach Consul at https://" in failure(server.address)
@@ -99,7 +99,7 @@ def test_where_tls_fails_plain_http_is_not_tried(serve: Callable[..., NotingServ
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_nobody_is_followed_elsewhere(serve: Callable[..., NotingServer], status: int) -> None:
+def test_redirects_are_not_followed(serve: Callable[..., NotingServer], status: int) -> None:
     """A redirect would carry the token to whom it names."""
     other = serve()
     moved = f"HTTP/1.1 {status} Moved\r\nLocation: http://{other.address}/v1/\r\nContent-Length: 0\r\n"

@@ -54,7 +54,7 @@ class Views:
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("event", ["stopped", "stopping"])
-def test_what_has_ended_in_a_stop_is_unknown_in_every_view(pilot: StartPilot, port: Port, event: str) -> None:
+def test_a_job_that_ended_in_a_stop_is_unknown_in_every_view(pilot: StartPilot, port: Port, event: str) -> None:
     hook = sh("mark hook\nuntil test -e go; do sleep 0.05; done")
     command = sh("mark app\nuntil test -e end; do sleep 0.05; done")
     plan = config(
@@ -78,7 +78,7 @@ def test_what_has_ended_in_a_stop_is_unknown_in_every_view(pilot: StartPilot, po
     views.started.wait_exit()
 
 
-def test_what_has_ended_in_a_stop_is_unknown_while_its_output_is_waited_for(pilot: StartPilot, port: Port) -> None:
+def test_a_job_that_ended_in_a_stop_is_unknown_while_its_output_is_open(pilot: StartPilot, port: Port) -> None:
     command = daemon(on_term="deaf", then="signal.pause()")
     plan = config(advertised("app", command, main=True, health=CHECK), directory="shelf", telemetry=port.config())
     views = Views(pilot({**plan, "stopTimeout": 6}), port)

@@ -31,7 +31,9 @@ NAME = "containerpilot_app_some_counter"
 
 
 @pytest.mark.smoke
-def test_a_sensor_job_puts_a_metric_and_the_whole_is_told(pilot: StartPilot, consul: Consul, port: Port) -> None:
+def test_a_sensor_job_puts_a_metric_and_the_page_shows_everything(
+    pilot: StartPilot, consul: Consul, port: Port
+) -> None:
     # 128
     name = f"app-{uuid.uuid4().hex[:8]}"
     started = pilot(
@@ -184,7 +186,7 @@ def test_go_r3_status_is_the_live_one(pilot: StartPilot, port: Port) -> None:
     started.wait_for(lambda: status() == "healthy", what="a healthy job")
 
 
-def test_go_r17_metrics_are_no_events(pilot: StartPilot, port: Port) -> None:
+def test_go_r17_metrics_are_not_events(pilot: StartPilot, port: Port) -> None:
     started = pilot(config(app(), telemetry=port.config(metrics=[COUNTER])))
     port.wait_until_served(started)
 
@@ -214,7 +216,7 @@ def test_it_is_ready_when_every_checked_job_is_healthy(pilot: StartPilot, port: 
     assert (port.ask("/readyz").status, port.ask("/readyz").text) == (503, "in maintenance\n")
 
 
-def test_what_jobs_and_the_catalogue_do_is_counted(pilot: StartPilot, port: Port, tmp_path: Path) -> None:
+def test_actions_of_jobs_and_the_catalogue_are_counted(pilot: StartPilot, port: Port, tmp_path: Path) -> None:
     started = pilot(
         config(
             advertised("app"),
@@ -243,7 +245,7 @@ def plan_with(port: Port, *metrics: dict[str, Any], **more: Any) -> dict[str, An
     return config(app(), telemetry=port.config(metrics=list(metrics), **more))
 
 
-def test_a_reload_keeps_what_it_does_not_change(pilot: StartPilot, port: Port) -> None:
+def test_a_reload_keeps_unchanged_metrics(pilot: StartPilot, port: Port) -> None:
     started = pilot(plan_with(port, COUNTER, {"name": "other", "type": "counter"}))
     port.wait_until_served(started)
     assert started.ask("POST", "/v3/metric", {NAME: 2, "other": 3}).status == 200

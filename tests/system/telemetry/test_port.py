@@ -53,7 +53,7 @@ def test_in_the_services_dialect_not_even_pre_start_runs(pilot: StartPilot, take
     assert started.marks() == []
 
 
-def test_the_port_is_had_before_the_first_job_starts(pilot: StartPilot, port: Port) -> None:
+def test_the_port_is_open_before_the_first_job_starts(pilot: StartPilot, port: Port) -> None:
     lines = config(job("first", ["echo", "first started"]), telemetry=port.config(), logging={"format": "text"})
     started = pilot(lines)
     started.wait_for_line("first started")
@@ -62,7 +62,7 @@ def test_the_port_is_had_before_the_first_job_starts(pilot: StartPilot, port: Po
     assert output.index("telemetry: serving at ") < output.index("first started")
 
 
-def test_it_is_had_again_at_once_after_a_stop(pilot: StartPilot, port: Port) -> None:
+def test_it_is_available_again_at_once_after_a_stop(pilot: StartPilot, port: Port) -> None:
     # 115
     for _ in range(2):
         started = pilot(config(app(), telemetry=port.config()))
@@ -102,7 +102,7 @@ def assert_it_ticks_on_time(started: Pilot, first: int, count: int = 12) -> None
 
 
 @pytest.mark.timing
-def test_a_thousand_connections_that_say_nothing(pilot: StartPilot, port: Port) -> None:
+def test_a_thousand_silent_connections(pilot: StartPilot, port: Port) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     started = ticking(pilot, port)
@@ -177,7 +177,7 @@ def test_scrapers_that_do_not_read_their_answers(pilot: StartPilot, port: Port) 
         client.close()
 
 
-def test_secrets_of_the_catalogue_are_told_nowhere(pilot: StartPilot, port: Port) -> None:
+def test_secrets_of_the_catalogue_are_shown_nowhere(pilot: StartPilot, port: Port) -> None:
     secret = f"token-{uuid.uuid4()}"
     consul = {"address": "127.0.0.1:1", "token": secret}
     started = pilot(config(app(), consul=consul, telemetry=port.config(), watches=[{"name": "db", "interval": 1}]))

@@ -86,7 +86,7 @@ def prometheus(tmp_path: Path, port: Port) -> Iterator[Prometheus]:
         started.close()
 
 
-def test_prometheus_scrapes_and_dashboards_find_what_they_ask_for(
+def test_prometheus_scrapes_and_dashboards_find_their_metrics(
     pilot: StartPilot, port: Port, prometheus: Prometheus
 ) -> None:
     metrics = [

@@ -59,7 +59,7 @@ def test_readers_that_ask_at_the_same_moment_share_a_page(pilot: StartPilot, por
 
 
 @pytest.mark.timing
-def test_readers_do_not_hold_up_a_stop(pilot: StartPilot, port: Port) -> None:
+def test_readers_do_not_delay_a_stop(pilot: StartPilot, port: Port) -> None:
     started = start(pilot, port)
     pages: list[bytes] = []
     over = threading.Event()

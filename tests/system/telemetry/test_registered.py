@@ -215,7 +215,7 @@ def assert_one_moment(texts: list[str]) -> None:
     assert (max(moments) - min(moments)).total_seconds() < 0.5, sorted(set(texts))
 
 
-def test_what_crashes_again_and_again_does_not_stay_registered(pilot: StartPilot, port: Port, name: str) -> None:
+def test_a_job_that_crashes_repeatedly_does_not_stay_registered(pilot: StartPilot, port: Port, name: str) -> None:
     health = {"exec": "true", "interval": 1, "ttl": 2}
     crashing = advertised(name, sh("test ! -e crashes || { sleep 0.2; exit 3; }; sleep 1000"), health=health)
     plan = config({**crashing, "restarts": "unlimited"}, telemetry=port.config(), directory="shelf")

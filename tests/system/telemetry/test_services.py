@@ -69,7 +69,7 @@ def test_a_sensor_prints_a_number_as_go_reads_it(pilot: StartPilot, port: Port, 
         (["/missing/program"], "unable to start value.sensor: fork/exec /missing/program: no such file or directory"),
     ],
 )
-def test_what_is_no_number_is_one_error_and_nothing_is_recorded(
+def test_output_that_is_not_a_number_is_one_error_and_nothing_is_recorded(
     pilot: StartPilot, port: Port, check: list[str], told: str
 ) -> None:
     # 12.8 #2, #3
@@ -93,7 +93,7 @@ def test_a_counter_never_goes_down(pilot: StartPilot, port: Port) -> None:
     assert port.value("value") == "0"
 
 
-def test_a_sensor_that_prints_without_end_is_read_and_forgotten(pilot: StartPilot, port: Port) -> None:
+def test_a_sensor_that_prints_without_limit_is_read_and_forgotten(pilot: StartPilot, port: Port) -> None:
     flood = python("sys.stdout.write('7' * 5_000_000); mark('printed')")
     started = start(pilot, port, sensor(flood), sensor(sh("yes 1"), "endless", timeout="500ms"))
 
@@ -106,7 +106,7 @@ def test_a_sensor_that_prints_without_end_is_read_and_forgotten(pilot: StartPilo
     assert port.value("value") == "0"
 
 
-def test_what_a_sensor_says_on_standard_error_is_seen(pilot: StartPilot, port: Port) -> None:
+def test_standard_error_of_a_sensor_is_logged(pilot: StartPilot, port: Port) -> None:
     started = start(pilot, port, sensor(sh("echo 3; echo oh >&2")))
 
     port.wait_for_value(started, "value", "3")

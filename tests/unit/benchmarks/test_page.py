@@ -71,7 +71,7 @@ def test_a_python_that_takes_too_long_stands_out(measured: Results, tmp_path: Pa
     assert "**120 ms**" in row
 
 
-def test_there_is_a_plot_for_what_was_measured_and_none_for_the_rest(measured: Results, tmp_path: Path) -> None:
+def test_only_measured_figures_have_a_plot(measured: Results, tmp_path: Path) -> None:
     (tmp_path / "performance").mkdir()
     (tmp_path / "performance" / "memory.svg").write_text("of an earlier run")
 

@@ -30,7 +30,7 @@ def test_each_bar_has_its_name_and_its_median() -> None:
     assert {"ours", "2.00 ms", "theirs", "100 ms"} <= set(texts(picture))
 
 
-def test_ten_times_as_much_is_as_far_on_a_logarithmic_axis_wherever_it_is() -> None:
+def test_equal_ratios_are_equal_distances_on_a_logarithmic_axis() -> None:
     first, second, third = lengths(drawn([Bar("a", (1.0,)), Bar("b", (10.0,)), Bar("c", (100.0,))]))
 
     assert second - first == pytest.approx(third - second, abs=0.2)

@@ -41,14 +41,14 @@ def test_all_that_a_subcommand_imports_comes_first_behind_the_importer() -> None
     assert start.needed == STARTS.application  # what is executed in one go need not be marshalled one by one
 
 
-def test_application_has_what_starts_import_in_the_order_of_execution() -> None:
+def test_application_has_the_imports_of_starts_in_the_order_of_execution() -> None:
     application = arranged()["application"]
 
     assert names(application) == ["cp.plan", "cp.catalog", "cp.app", "cp.control"]
     assert application.needed == STARTS.application
 
 
-def test_everything_else_lies_in_the_smallest_package_that_has_it() -> None:
+def test_everything_else_is_in_the_smallest_package_that_has_it() -> None:
     blobs = arranged("cp.rare", "cp.catalog.rare", "cp.config.template.renderer", "h11.rare")
 
     assert names(blobs["cp"]) == ["cp.later", "cp.rare"]

@@ -111,7 +111,7 @@ def test_annotations_of_a_class_stay_where_its_base_or_decorator_may_read_them()
     assert (names["Plain"].value, inspect.get_annotations(names["Plain"])) == (4, {})
 
 
-def test_what_is_for_the_type_checker_is_left_out() -> None:
+def test_code_for_the_type_checker_is_left_out() -> None:
     names = executed(
         """
         import typing
@@ -147,7 +147,7 @@ def test_what_is_for_the_type_checker_is_left_out() -> None:
     assert names["Thing"]().method(7) == 7
 
 
-def test_class_of_nothing_but_annotations_is_still_a_class() -> None:
+def test_class_of_only_annotations_is_still_a_class() -> None:
     assert executed("class Marker:\n    field: int\n")["Marker"]().__class__.__name__ == "Marker"
 
 
@@ -186,7 +186,7 @@ def test_every_instruction_has_the_line_that_the_compiler_gave_it(path: str) -> 
     assert lines(bytecode.shortened(code)) == lines(code)
 
 
-def test_lines_far_apart_and_backwards_are_told_exactly() -> None:
+def test_lines_far_apart_and_backwards_are_exact() -> None:
     source = "call(\n" + "\n" * 3000 + "*[\n  len('a')\n  for each in range(2)],\n" + "\n" * 70 + "last=(1))\n"
     code = compile(source, "far.py", "exec", dont_inherit=True)
 

@@ -65,7 +65,7 @@ def test_mirror_of_the_whole_distribution_comes_first(script: Any, tmp_path: Pat
     assert script.mirrors(script.sources(tmp_path), "debian")[0] == "http://mirror.example/debian"
 
 
-def test_what_cannot_be_the_distribution_is_not_asked(script: Any, tmp_path: Path) -> None:
+def test_urls_without_the_distribution_are_not_queried(script: Any, tmp_path: Path) -> None:
     (tmp_path / "sources.list").write_text(ONE_LINE)
 
     found = script.mirrors(script.sources(tmp_path), "debian")
@@ -106,5 +106,5 @@ def test_machine_without_a_mirror_of_its_distribution(script: Any, tmp_path: Pat
         ("", ""),
     ],
 )
-def test_distribution_is_told_by_os_release(script: Any, text: str, expected: str) -> None:
+def test_distribution_comes_from_os_release(script: Any, text: str, expected: str) -> None:
     assert script.distribution(text) == expected

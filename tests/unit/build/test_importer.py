@@ -84,7 +84,7 @@ def test_packages_and_modules_are_imported_from_sources(importer: Importer) -> N
     assert example.inner.__package__ == "example"
 
 
-def test_module_that_is_not_there_is_reported_as_ever(importer: Importer) -> None:
+def test_missing_module_is_reported_as_usual(importer: Importer) -> None:
     import example
 
     assert example.NAME == "example"
@@ -92,7 +92,7 @@ def test_module_that_is_not_there_is_reported_as_ever(importer: Importer) -> Non
         importlib.import_module("example.missing")
 
 
-def test_module_can_be_imported_anew(importer: Importer) -> None:
+def test_module_can_be_imported_again(importer: Importer) -> None:
     import example
 
     del sys.modules["example"]
@@ -137,7 +137,7 @@ def test_damage_is_noticed(make_archive: Callable[[dict[str, bytes]], OpenArchiv
             archive.read(name)
 
 
-def test_damage_that_was_there_before_is_no_overwriting(
+def test_earlier_damage_is_not_reported_as_overwriting(
     make_archive: Callable[[dict[str, bytes]], OpenArchive],
 ) -> None:
     archive = make_archive({"stored": bytes(1000), "packed": bytes(1000)})
@@ -150,7 +150,7 @@ def test_damage_that_was_there_before_is_no_overwriting(
         archive.read("stored")
 
 
-def test_what_an_overwritten_archive_still_has_is_read(
+def test_intact_modules_of_an_overwritten_archive_are_read(
     make_archive: Callable[[dict[str, bytes]], OpenArchive],
 ) -> None:
     archive = make_archive({"stored": b"one", "packed": b"two" * 10})

@@ -93,7 +93,7 @@ def test_other_archive_has_another_serial_number() -> None:
     assert len(numbers) == 2
 
 
-def test_what_was_compiled_into_a_package_is_named_and_its_tools_are_not() -> None:
+def test_libraries_compiled_into_a_package_are_named_and_its_tools_are_not() -> None:
     crates = ({"type": "library", "name": "crate", "version": "3", "purl": "pkg:cargo/crate@3", "author": "them"},)
     part = Part(THEIRS.information, {"a.whl": "ab" * 32, "b.whl": "cd" * 32}, crates)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_it_names_the_slow_pythons_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_names_the_slow_pythons_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
     found = [Python((3, 11, 2), "/usr/bin/python3", 3495)]
 
     report_missing(found, ["3.10", "3.13"])
@@ -22,7 +22,7 @@ def test_it_names_the_slow_pythons_and_what_to_do(capsys: pytest.CaptureFixture[
     assert "scripts/build-zipapp.sh --release" in said
 
 
-def test_nothing_is_said_where_none_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_logged_if_none_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     report_missing([], [])
 
     assert capsys.readouterr().out == ""

@@ -54,7 +54,7 @@ def test_an_entry_of_an_earlier_life_is_replaced_without_a_word(scene: Scene, en
     assert scene.said() == ["info: Service registered: web"]
 
 
-def test_who_registered_at_the_same_moment_is_noticed_soon(scene: Scene) -> None:
+def test_a_registration_at_the_same_moment_is_noticed_soon(scene: Scene) -> None:
     beats(scene, 1)
     scene.catalog.entries["web-box"] = NEIGHBOUR
     scene.said()
@@ -103,7 +103,7 @@ def test_an_id_that_was_lost_is_taken_once_it_is_free(lost: Scene) -> None:
     assert lost.said() == ["info: The id web-box is free again: web takes it", "info: Service registered: web"]
 
 
-def test_an_id_that_was_lost_stays_lost_while_nobody_can_look(lost: Scene) -> None:
+def test_an_id_that_was_lost_stays_lost_during_an_outage(lost: Scene) -> None:
     lost.catalog.error = DOWN
     assert beats(lost, 25) == []
     lost.catalog.error = CatalogRefused("403")
@@ -112,7 +112,7 @@ def test_an_id_that_was_lost_stays_lost_while_nobody_can_look(lost: Scene) -> No
 
 
 @pytest.mark.parametrize("error", [CatalogRefused("404"), CatalogGarbage("not JSON")])
-def test_a_catalogue_that_does_not_let_us_look_registers_us_all_the_same(
+def test_a_catalogue_that_refuses_reads_still_registers_the_service(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def refuse(one: object) -> None:
@@ -254,7 +254,7 @@ def test_programs_of_two_machines_do_not_fight_for_an_id(seed: int, new_scene: C
     assert len(shared.calls) == 3 * LOOK_EVERY  # of the one that is registered, and not of the other
 
 
-def test_what_somebody_wrote_into_the_catalogue_breaks_no_line_of_the_log(scene: Scene) -> None:
+def test_foreign_text_in_the_catalogue_breaks_no_line_of_the_log(scene: Scene) -> None:
     beats(scene, 1)
     scene.catalog.entries["web-box"] = CatalogEntry("evil\nline\x1b[31m" + "x" * 1000, 80, alive=True)
     beats(scene, SOON - 1)

@@ -32,7 +32,7 @@ def observed(catalog: Mock) -> tuple[Any, list[tuple[str, bool]]]:
 
 
 @pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
-def test_calls_are_passed_on_and_told(method: str, verb: str, arguments: tuple[Any, ...]) -> None:
+def test_calls_are_passed_on_and_reported(method: str, verb: str, arguments: tuple[Any, ...]) -> None:
     catalog = Mock()
     one, heard = observed(catalog)
 
@@ -45,7 +45,7 @@ def test_calls_are_passed_on_and_told(method: str, verb: str, arguments: tuple[A
 
 
 @pytest.mark.parametrize(("error", "failed"), [(CatalogForgotten("gone"), True), (CatalogClosed("by us"), False)])
-def test_what_we_break_off_ourselves_has_not_failed(error: Exception, failed: bool) -> None:
+def test_an_interrupted_call_has_not_failed(error: Exception, failed: bool) -> None:
     catalog = Mock()
     catalog.heartbeat.side_effect = error
     one, heard = observed(catalog)
@@ -56,7 +56,7 @@ def test_what_we_break_off_ourselves_has_not_failed(error: Exception, failed: bo
     assert heard == [("heartbeat", failed)]
 
 
-def test_to_interrupt_and_to_close_it_are_no_calls() -> None:
+def test_interrupting_and_closing_it_are_not_calls() -> None:
     catalog = Mock()
     one, heard = observed(catalog)
 

@@ -26,7 +26,7 @@ def timed(scene: Scene) -> list[float]:
 # --- what is said
 
 
-def test_what_fails_and_works_every_second_is_one_outage(scene: Scene) -> None:
+def test_alternating_failures_and_successes_are_one_outage(scene: Scene) -> None:
     scene.passes()
     scene.said()
     for _ in range(30):
@@ -39,7 +39,7 @@ def test_what_fails_and_works_every_second_is_one_outage(scene: Scene) -> None:
     assert scene.said() == ["info: Catalogue reachable again after 59.0 s"]
 
 
-def test_the_end_is_told_without_another_call(scene: Scene) -> None:
+def test_the_end_is_logged_without_another_call(scene: Scene) -> None:
     scene.catalog.error = DOWN
     scene.passes(seconds=8)
     scene.catalog.error = None
@@ -60,7 +60,7 @@ def test_an_outage_after_the_end_of_another_is_a_new_one(scene: Scene) -> None:
         assert len(scene.said()) == 2
 
 
-def test_one_service_that_is_refused_every_second_time_is_told_once(scene: Scene) -> None:
+def test_one_service_that_is_refused_every_second_time_is_logged_once(scene: Scene) -> None:
     scene.passes()
     scene.said()
     for _ in range(30):
@@ -85,7 +85,7 @@ def test_a_catalogue_that_never_worked_is_not_reachable_again_because_there_is_n
     assert not [line for line in scene.said() if "again" in line]
 
 
-def test_a_removal_of_what_was_registered_shows_that_the_catalogue_is_there_again(scene: Scene) -> None:
+def test_a_removal_of_a_registered_service_ends_the_outage(scene: Scene) -> None:
     scene.passes()
     scene.catalog.error = DOWN
     scene.passes(seconds=60)
@@ -95,7 +95,7 @@ def test_a_removal_of_what_was_registered_shows_that_the_catalogue_is_there_agai
     assert scene.said()[-1] == "info: Catalogue reachable again after 1 min 0 s"
 
 
-def test_a_service_that_never_passed_is_registered_as_critical_and_that_is_said(scene: Scene) -> None:
+def test_a_service_that_never_passed_is_registered_as_critical_and_that_is_logged(scene: Scene) -> None:
     """`failures`: so many failed checks in a row are reported."""
     scene.registrar.want(service(), "critical", "connection refused")
     assert scene.run() == ["register web-box critical", "critical web-box connection refused"]
@@ -120,7 +120,7 @@ def test_an_outage_lasts_since_the_question_that_was_not_answered(scene: Scene) 
     assert scene.said()[-1] == "info: Catalogue reachable again after 11.0 s"
 
 
-def test_an_outage_that_a_look_at_our_entry_met_first_lasts_since_then(scene: Scene) -> None:
+def test_an_outage_begins_with_the_failed_query_of_the_own_entry(scene: Scene) -> None:
     """That this look has no answer is no failure; that the registration after it has none either is."""
     begun = scene.clock.time
     hang(scene, seconds=10)
@@ -149,7 +149,7 @@ def hanging(scene: Scene, seconds: float) -> None:
 # --- what others meet
 
 
-def test_no_end_is_told_while_the_question_of_a_watch_fails(scene: Scene) -> None:
+def test_no_end_is_logged_while_the_query_of_a_watch_fails(scene: Scene) -> None:
     scene.catalog.error = DOWN
     scene.passes(seconds=8)
     scene.catalog.error = None
@@ -164,7 +164,7 @@ def test_no_end_is_told_while_the_question_of_a_watch_fails(scene: Scene) -> Non
     assert scene.said()[-1] == "info: Catalogue reachable again after 18.0 s"
 
 
-def test_a_failure_of_a_watch_makes_the_five_seconds_begin_anew(scene: Scene) -> None:
+def test_a_failure_of_a_watch_restarts_the_five_seconds(scene: Scene) -> None:
     scene.catalog.error = DOWN
     scene.passes(seconds=8)
     scene.catalog.error = None
@@ -176,7 +176,7 @@ def test_a_failure_of_a_watch_makes_the_five_seconds_begin_anew(scene: Scene) ->
     assert scene.said()[-1] == "info: Catalogue reachable again after 11.0 s"
 
 
-def test_a_watch_that_fails_for_ever_does_not_keep_the_end_from_being_told(scene: Scene) -> None:
+def test_a_watch_that_always_fails_does_not_hide_the_end_of_an_outage(scene: Scene) -> None:
     """A datacentre that cannot be reached: the agent answers registrations."""
     scene.catalog.error = DOWN
     scene.shared.note("watch.far", begins=True)
@@ -257,7 +257,7 @@ def test_an_address_that_changed_while_nothing_could_be_removed_is_registered(sc
     assert scene.passes(moved) == ["register web-box passing", "passing web-box"]
 
 
-def test_a_removal_that_was_refused_is_told_once_and_so_is_its_end(scene: Scene) -> None:
+def test_a_removal_that_was_refused_is_logged_once_and_so_is_its_end(scene: Scene) -> None:
     scene.passes()
     scene.said()
     scene.catalog.error = CatalogRefused("Unexpected response code: 403 (no)")

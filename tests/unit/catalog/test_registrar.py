@@ -65,7 +65,7 @@ def test_an_announcement_that_is_repeated_or_comes_late_changes_nothing(scene: S
     assert scene.catalog.known == {"web-box": "passing"}
 
 
-def test_an_announcement_after_a_removal_that_failed_registers_anew(scene: Scene) -> None:
+def test_an_announcement_after_a_removal_that_failed_registers_again(scene: Scene) -> None:
     slow = service(initial_status="critical")
     scene.passes(slow)
     scene.catalog.error = DOWN
@@ -83,7 +83,7 @@ def test_failed_checks_are_reported_with_their_output(scene: Scene) -> None:
     assert scene.passes() == ["passing web-box"]
 
 
-def test_a_catalogue_that_forgot_us_has_us_again_at_the_next_heartbeat(scene: Scene) -> None:
+def test_a_catalogue_that_forgot_the_service_has_it_again_at_the_next_heartbeat(scene: Scene) -> None:
     scene.passes()
     scene.said()
     scene.catalog.known.clear()
@@ -106,7 +106,7 @@ def test_an_address_that_changes_during_the_registration_is_registered(scene: Sc
     assert scene.passes() == ["register web-box passing", "register web-box passing", "passing web-box"]
 
 
-def test_a_catalogue_that_restarted_behind_our_back_has_us_again_at_once(scene: Scene) -> None:
+def test_a_catalogue_that_restarted_unnoticed_has_the_service_again_at_once(scene: Scene) -> None:
     """Its first answer says only that it does not know us: the outage is not over, and yet nothing waits."""
     scene.passes()
     scene.catalog.error = DOWN
@@ -117,7 +117,7 @@ def test_a_catalogue_that_restarted_behind_our_back_has_us_again_at_once(scene: 
     assert scene.passes() == ["passing web-box", "register web-box passing", "passing web-box"]
 
 
-def test_an_outage_is_told_at_its_start_and_at_its_end(scene: Scene) -> None:
+def test_an_outage_is_logged_at_its_start_and_at_its_end(scene: Scene) -> None:
     scene.passes()
     scene.said()
     scene.catalog.error = DOWN
@@ -131,7 +131,7 @@ def test_an_outage_is_told_at_its_start_and_at_its_end(scene: Scene) -> None:
     assert scene.said() == ["info: Catalogue reachable again after 8 min 20 s"]
 
 
-def test_an_outage_is_told_once_for_all_services(scene: Scene) -> None:
+def test_an_outage_is_logged_once_for_all_services(scene: Scene) -> None:
     scene.catalog.error = DOWN
     for name in "abcdefgh":
         scene.passes(service(name), seconds=1)
@@ -210,13 +210,13 @@ def test_removal_of_a_service(scene: Scene) -> None:
     assert len(scene.registrar._desired_state) == 0
 
 
-def test_a_service_that_was_never_registered_is_removed_all_the_same(scene: Scene) -> None:
+def test_a_service_that_was_never_registered_is_still_removed(scene: Scene) -> None:
     scene.registrar.forget(service())
     assert scene.run() == ["deregister web-box"]
     assert scene.said() == []
 
 
-def test_only_the_removal_of_what_may_be_registered_is_told(scene: Scene) -> None:
+def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> None:
     refused, unknown = CatalogRefused("403 (Permission denied)"), CatalogUnreachable("did not answer within 10 s")
     nowhere = CatalogNotConnected("cannot reach it: connection refused")
 
@@ -243,7 +243,7 @@ def test_only_the_removal_of_what_may_be_registered_is_told(scene: Scene) -> Non
     assert removed(CatalogGarbage("no answer of a catalogue"))
 
 
-def test_what_was_removed_before_is_not_told_again(scene: Scene) -> None:
+def test_an_earlier_removal_is_not_logged_again(scene: Scene) -> None:
     scene.passes()
     scene.registrar.forget(service())
     scene.run()
@@ -253,7 +253,7 @@ def test_what_was_removed_before_is_not_told_again(scene: Scene) -> None:
     assert scene.said() == []
 
 
-def test_what_the_catalogue_forgot_and_did_not_take_again_is_not_told(scene: Scene) -> None:
+def test_a_removal_of_a_forgotten_service_is_not_logged(scene: Scene) -> None:
     scene.passes()
     scene.catalog.known.clear()
     scene.catalog.on_call = lambda verb: setattr(
@@ -282,7 +282,7 @@ def test_a_removal_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Sc
     assert gone == ["web"]
 
 
-def test_all_who_wait_for_a_removal_go_on_when_the_first_finds_the_catalogue_down(scene: Scene) -> None:
+def test_all_waiting_removals_go_on_when_the_first_finds_the_catalogue_down(scene: Scene) -> None:
     gone: list[str] = []
     known_by_then: list[list[str]] = []
 
@@ -329,7 +329,7 @@ def test_a_removal_that_could_not_be_done_is_given_up_when_the_service_is_wanted
     assert scene.passes() == ["passing web-box"]
 
 
-def test_a_wish_that_changes_during_a_call_is_fulfilled_after_it(scene: Scene) -> None:
+def test_a_desired_state_that_changes_during_a_call_is_applied_after_it(scene: Scene) -> None:
     once = iter([lambda: scene.registrar.forget(service())])
     scene.catalog.on_call = lambda verb: next(once, lambda: None)()
     scene.registrar.want(service(), "passing")
@@ -337,7 +337,7 @@ def test_a_wish_that_changes_during_a_call_is_fulfilled_after_it(scene: Scene) -
     assert scene.catalog.known == {}
 
 
-def test_wishes_do_not_pile_up_behind_a_call_that_hangs(scene: Scene) -> None:
+def test_desired_states_do_not_pile_up_behind_a_call_that_hangs(scene: Scene) -> None:
     def many(verb: str) -> None:
         scene.catalog.on_call = lambda verb: None
         for _ in range(1000):
@@ -407,7 +407,7 @@ def test_a_refusal_shows_that_the_catalogue_is_there_again(scene: Scene) -> None
     ]
 
 
-def test_what_one_service_is_refused_does_not_hold_up_another(scene: Scene) -> None:
+def test_the_refusal_of_one_service_does_not_delay_another(scene: Scene) -> None:
     def refuse(verb: str) -> None:
         if "bad" in verb:
             raise CatalogRefused("Unexpected response code: 403 (Permission denied)")
@@ -435,7 +435,7 @@ def test_a_check_that_cannot_be_registered_is_named(scene: Scene) -> None:
     assert scene.said() == ["warning: Check registration failed: Unexpected response code: 400 (Invalid check)"]
 
 
-def test_a_catalogue_that_forgets_at_once_is_told_once_and_not_asked_in_a_circle(scene: Scene) -> None:
+def test_a_catalogue_that_forgets_at_once_is_logged_once_and_not_called_in_a_loop(scene: Scene) -> None:
     def forget(verb: str) -> None:
         if verb.startswith("passing"):
             raise CatalogForgotten("Unexpected response code: 500 (unknown check)")
@@ -492,7 +492,7 @@ def test_a_catalogue_that_cannot_be_opened_is_an_outage(scene: Scene) -> None:
     assert scene.catalog.known == {"web-box": "passing"}
 
 
-def test_without_memory_the_registration_is_tried_again_and_that_is_said(scene: Scene) -> None:
+def test_without_memory_the_registration_is_tried_again_and_that_is_logged(scene: Scene) -> None:
     scene.catalog.error = MemoryError()
     scene.passes(seconds=1)
     assert scene.said() == ["warning: Service registration failed: not enough memory"]

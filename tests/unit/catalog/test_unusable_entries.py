@@ -36,7 +36,7 @@ def test_each_is_reported_once_to_all_clients_while_one_of_them_sees_it() -> Non
     assert told == ["a is bad"] * 2
 
 
-def test_what_a_client_saw_that_is_closed_is_seen_no_more() -> None:
+def test_a_closed_client_no_longer_suppresses_reports() -> None:
     told: list[str] = []
     seen = Seen()
     first, second = (UnusableEntries(told.append, seen) for _ in range(2))

@@ -61,7 +61,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_what_counts_as_a_change(scene: Scene) -> None:
+def test_differences_that_count_as_a_change(scene: Scene) -> None:
     """The sequence that the Go program was observed with."""
     steps: list[tuple[str, list[Instance], bool]] = [
         ("nothing at first", [], False),
@@ -100,7 +100,7 @@ def test_reports_come_on_the_loops_thread_only(scene: Scene) -> None:
     assert scene.new_reports() == [["a"]]
 
 
-def test_a_pushing_catalogue_is_asked_once_for_all_and_then_for_changes(scene: Scene) -> None:
+def test_a_pushing_catalogue_is_queried_once_for_all_and_then_for_changes(scene: Scene) -> None:
     assert scene.look(A) == GATHER
     scene.catalog.cursor = 2
     assert scene.look(A) == 0
@@ -142,9 +142,7 @@ def test_longer_pauses_are_half_chance(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("lasted", "pauses"), [(0.05, [1.0, GATHER, GATHER]), (CALM, [GATHER, GATHER, GATHER])])
-def test_the_pauses_shrink_when_a_question_had_to_wait_for_its_answer(
-    scene: Scene, lasted: float, pauses: list[float]
-) -> None:
+def test_the_pauses_shrink_if_a_query_waited_for_its_answer(scene: Scene, lasted: float, pauses: list[float]) -> None:
     def takes_time(call: str) -> None:
         scene.clock.time += lasted
 
@@ -164,7 +162,7 @@ def test_changes_after_an_outage_are_expected_to_be_many(scene: Scene) -> None:
     assert scene.new_reports() == [["a"], ["b"], ["c"]]
 
 
-def test_a_catalogue_that_cannot_push_is_asked_every_interval(scene: Scene) -> None:
+def test_a_catalogue_that_cannot_push_is_polled_every_interval(scene: Scene) -> None:
     scene.catalog.cursor = None
     assert scene.look(A) == 5.0
     assert scene.look(A) == 5.0
@@ -177,14 +175,14 @@ def test_plain_polling_on_request(scene: Scene) -> None:
     assert scene.catalog.calls == ["instances"] * 3
 
 
-def test_a_catalogue_that_always_answers_at_once_does_not_keep_us_busy(scene: Scene) -> None:
+def test_a_catalogue_that_always_answers_at_once_does_not_cause_a_busy_loop(scene: Scene) -> None:
     scene.look(A)
     pauses = [scene.look(A) for _ in range(HASTE + 5)]
     assert pauses[:HASTE] == [0.0] * HASTE
     assert pauses[HASTE:] == [GATHER] * 5
 
 
-def test_a_failed_query_changes_nothing_and_is_told_once(scene: Scene) -> None:
+def test_a_failed_query_changes_nothing_and_is_logged_once(scene: Scene) -> None:
     scene.look(A)
     scene.new_reports()
     scene.catalog.error = DOWN
@@ -256,7 +254,7 @@ def test_a_question_that_waits_and_is_cut_off_begins_an_outage_then(scene: Scene
 
 
 @pytest.mark.parametrize(("error", "counts"), [(DOWN, True), (CatalogRefused("403"), False)])
-def test_a_failure_counts_for_all_who_use_the_catalogue_unless_it_is_a_refusal(
+def test_a_failure_counts_for_all_users_of_the_catalogue_unless_it_is_a_refusal(
     scene: Scene, error: CatalogError, counts: bool
 ) -> None:
     shared = Failures()
@@ -363,7 +361,7 @@ def test_maintenance_reports_nothing_and_its_end_reports_the_difference(scene: S
     assert scene.new_reports() == [["b", "c"]]
 
 
-def test_what_came_and_went_during_maintenance_is_no_change(scene: Scene) -> None:
+def test_instances_that_came_and_went_during_maintenance_are_not_a_change(scene: Scene) -> None:
     scene.look(A)
     scene.watcher.pause()
     scene.look(A, B)
@@ -385,7 +383,7 @@ def test_memory_of_an_earlier_watch_makes_the_first_look_no_change(scene: Scene)
 
 
 @pytest.mark.parametrize("found", [[], [A]])
-def test_the_first_look_of_a_watch_that_follows_another_is_reported_whatever_it_finds(
+def test_the_first_answer_of_a_watch_that_replaces_another_is_always_reported(
     scene: Scene, found: list[Instance]
 ) -> None:
     scene.watcher = scene.make(memory=None)
@@ -404,7 +402,7 @@ def test_the_stop_ends_reports_and_the_open_question(scene: Scene) -> None:
     assert scene.catalog.closed
 
 
-def test_a_question_that_the_stop_broke_off_is_no_failure(scene: Scene) -> None:
+def test_a_query_that_the_stop_interrupts_is_not_a_failure(scene: Scene) -> None:
     scene.look(A)
     scene.catalog.on_call = lambda verb: scene.watcher.stop()
     scene.catalog.error = DOWN

@@ -31,7 +31,7 @@ NO_PAIR = "flag value 'FOO' was not in the format 'key=val'"
         (["-events", "-follow"], "events"),
     ],
 )
-def test_what_is_asked_for(arguments: list[str], command: str) -> None:
+def test_flags_select_the_command(arguments: list[str], command: str) -> None:
     assert parse(arguments).command() == command
 
 
@@ -166,7 +166,7 @@ def test_signal_of_a_job_whose_name_has_an_equals_sign() -> None:
         (["-putmetric", "x" * 200], f"flag value '{'x' * 100}…' was not in the format"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_understood_is_told(arguments: list[str], complaint: str) -> None:
+def test_invalid_arguments_are_reported(arguments: list[str], complaint: str) -> None:
     with pytest.raises(FlagError) as refused:
         parse(arguments)
 

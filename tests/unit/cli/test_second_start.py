@@ -50,7 +50,7 @@ def test_the_flag_that_was_meant(monkeypatch: pytest.MonkeyPatch, words: tuple[s
     assert hint in refusal(b"python3\0a.pyz\0", "", words, {})
 
 
-def test_another_program_as_pid_1_is_not_asked_for_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_program_as_pid_1_is_not_searched_for_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> bool:
         raise AssertionError
 

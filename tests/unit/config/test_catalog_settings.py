@@ -85,7 +85,7 @@ def test_an_object_with_every_key() -> None:
 
 
 @pytest.mark.parametrize("json", ['""', "{}", '{"address": ""}'])
-def test_what_is_not_said_is_taken_from_the_environment(json: str) -> None:
+def test_missing_settings_come_from_the_environment(json: str) -> None:
     assert consul(json) == ConsulSettings(address="127.0.0.1:8500")
     assert consul(json, CONSUL_HTTP_ADDR="there:1", CONSUL_HTTP_SSL="true") == ConsulSettings(
         address="there:1", scheme="https"
@@ -149,7 +149,7 @@ def test_another_type_is_refused(value: str, what: str) -> None:
         ('{"token": ["s3cret"]}', "f:1:22: consul.token: must be a string, not an array"),
     ],
 )
-def test_what_is_wrong_inside_is_named(json: str, error: str) -> None:
+def test_errors_inside_are_named(json: str, error: str) -> None:
     assert errors(f'{{"consul": {json}}}') == [error]
 
 
@@ -371,7 +371,7 @@ def test_an_endpoint_that_will_not_be_reached_is_warned_about(endpoint: str, war
         ('"http://e:1"', "etcd: must be an object {…}, not a string"),
     ],
 )
-def test_what_is_wrong_with_etcd(value: str, text: str) -> None:
+def test_errors_in_the_etcd_settings(value: str, text: str) -> None:
     (error,) = errors(f'{{"etcd": {value}}}')
 
     assert text in error

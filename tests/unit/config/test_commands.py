@@ -36,7 +36,7 @@ def test_command(value: Any, words: tuple[str, ...] | None) -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "   ", [], 5, True, {}, {"a": 1}, [""], [" ", "x"]])
-def test_what_has_no_executable_is_refused(value: Any) -> None:
+def test_a_command_without_an_executable_is_refused(value: Any) -> None:
     with pytest.raises(CommandError, match=r"^received zero-length argument"):
         command(value)
 
@@ -51,7 +51,7 @@ def test_what_has_no_executable_is_refused(value: Any) -> None:
         (["a", "\0"], "a command cannot contain a NUL character"),
     ],
 )
-def test_what_cannot_be_an_argument_is_refused(value: Any, message: str) -> None:
+def test_invalid_arguments_are_refused(value: Any, message: str) -> None:
     with pytest.raises(CommandError) as caught:
         command(value)
 
@@ -81,7 +81,7 @@ def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() ->
 @pytest.mark.parametrize(
     ("data", "what"), [({"cmd": "x"}, "an object"), (5, "a number"), (True, "a boolean"), (None, "null")]
 )
-def test_another_type_is_named_with_what_it_must_be(data: Any, what: str) -> None:
+def test_another_type_is_named_with_the_required_one(data: Any, what: str) -> None:
     with pytest.raises(CommandError) as caught:
         parse_command(parse(json.dumps(data)).root)
     said = 'received zero-length argument: must be a string, or an array such as ["/bin/app", "-v"], not '

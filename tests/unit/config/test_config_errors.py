@@ -23,7 +23,7 @@ SERVICE = {"name": "myName", "poll": 1, "ttl": 5, "port": 80}
 # -- all at once, in the order of the file
 
 
-def test_all_errors_of_a_file_are_told_at_once_with_line_column_and_key_path() -> None:
+def test_all_errors_of_a_file_are_reported_at_once_with_line_column_and_key_path() -> None:
     text = """{
   "consul": "consul:8500",
   "services": [
@@ -47,7 +47,7 @@ def test_all_errors_of_a_file_are_told_at_once_with_line_column_and_key_path() -
     )
 
 
-def test_warnings_are_told_with_the_errors_for_who_fixes_the_file() -> None:
+def test_warnings_are_reported_together_with_the_errors() -> None:
     error = refused('{"consul": "x:1", "preStart": 5, "onStart": "x",}')
 
     assert len(error.errors) == 1
@@ -72,7 +72,7 @@ def test_warnings_are_told_with_the_errors_for_who_fixes_the_file() -> None:
         '{"tasks": [{"command": "x", "frequency": "%s"}]}',
     ],
 )
-def test_a_value_is_shown_as_it_is_but_for_what_cannot_be_printed(text: str) -> None:
+def test_a_value_is_shown_with_unprintable_characters_escaped(text: str) -> None:
     told = str(refused(text % "n\u00e4m\u00e9 \\u001b\\u0085"))
 
     assert "n\u00e4m\u00e9 \\x1b\\x85" in told
@@ -436,7 +436,7 @@ def test_a_backend_needs_a_catalogue() -> None:
 @pytest.mark.parametrize(
     ("text", "what"), [("[]", "an array"), ('"x"', "a string"), ("5", "a number"), ("true", "a boolean")]
 )
-def test_a_document_that_is_no_object(text: str, what: str) -> None:
+def test_a_document_that_is_not_an_object(text: str, what: str) -> None:
     assert refused(text).errors == (
         f"app.json:1:1: Could not parse configuration: must be an object {{…}}, not {what}",
     )
@@ -480,7 +480,7 @@ def test_any_configuration_loads_or_is_refused_and_nothing_else(array: dict[str,
         load_text(json.dumps({**others, **array}), "app")
 
 
-def test_thousands_of_errors_are_told_as_fifty_and_their_number() -> None:
+def test_thousands_of_errors_are_shown_as_fifty_and_their_number() -> None:
     tasks = ",\n".join('{"command": "true", "frequncy": "1h"}' for _ in range(3000))
     with pytest.raises(ConfigError) as caught:
         load_text(f'{{"tasks": [{tasks}]}}')
@@ -488,7 +488,7 @@ def test_thousands_of_errors_are_told_as_fifty_and_their_number() -> None:
     assert caught.value.errors[-1].endswith("and 5950 more errors")
 
 
-def test_of_a_long_line_only_what_is_around_the_place_is_shown() -> None:
+def test_a_long_line_is_shown_only_around_the_place() -> None:
     text = '{"services": [' + " " * 100_000 + "}]}"
     with pytest.raises(ConfigError) as caught:
         load_text(text)
@@ -511,13 +511,13 @@ LONG = "k" * 1_000_000
         f"{{{{ {LONG} }}}}",
     ],
 )
-def test_what_is_quoted_is_cut_however_long_it_is(text: str) -> None:
+def test_long_quotes_are_cut(text: str) -> None:
     error = refused(text)
     assert all(len(message) < 1200 for message in (*error.errors, *error.warnings))
     assert "…" in str(error)
 
 
-def test_of_a_long_name_beginning_and_end_are_told() -> None:
+def test_a_long_name_is_shown_with_beginning_and_end() -> None:
     name = f"my{'-long' * 30}-name"
     told = errors({"services": [{**SERVICE, "name": name, "port": 0}]})
     assert told.endswith(f"`port` must be > 0 in service {name[:60]}…{name[-18:]}: it is 0")

@@ -19,11 +19,11 @@ def test_one_key_of_the_services_dialect_is_enough(key: str) -> None:
     assert load_text(json.dumps({key: None})).dialect == "services"
 
 
-def test_without_such_a_key_a_command_tells() -> None:
+def test_without_such_a_key_a_command_decides() -> None:
     assert load_text('{"consul": "x:1"}', "app").dialect == "services"
 
 
-def test_sensors_tell_the_services_dialect() -> None:
+def test_sensors_belong_to_the_services_dialect() -> None:
     plan = load_text('{"telemetry": {"Sensors": [], "interfaces": ["lo"]}}', "app")
 
     assert plan.dialect == "services"
@@ -34,7 +34,7 @@ def test_one_key_of_the_jobs_dialect_is_enough(configuration: dict[str, Any]) ->
     assert load_text(json.dumps(configuration)).dialect == "jobs"
 
 
-def test_metrics_tell_the_jobs_dialect() -> None:
+def test_metrics_belong_to_the_jobs_dialect() -> None:
     plan = load_text('{"telemetry": {"Metrics": [], "interfaces": ["lo"], "tags": "no array"}}')
 
     assert plan.dialect == "jobs"

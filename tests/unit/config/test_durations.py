@@ -72,7 +72,7 @@ def test_seconds() -> None:
         ("\u0665", "time: invalid duration \u0665"),
     ],
 )
-def test_what_is_no_duration_is_refused_in_gos_words(text: str, message: str) -> None:
+def test_invalid_durations_give_the_errors_of_go(text: str, message: str) -> None:
     with pytest.raises(DurationError) as caught:
         parse(text)
 
@@ -99,7 +99,7 @@ def test_go_wants_a_unit() -> None:
         ("soon", 'write seconds, such as 10, or a duration such as "500ms", "30s" or "1h30m"'),
     ],
 )
-def test_a_refusal_says_what_would_be_right(text: str, hint: str) -> None:
+def test_a_refusal_shows_the_right_form(text: str, hint: str) -> None:
     with pytest.raises(DurationError) as caught:
         parse(text)
 

@@ -34,7 +34,7 @@ from cp.config.endpoint import CredentialsError, EndpointError, parse_endpoint
         ("unix://relative.sock", "http", "unix://relative.sock"),
     ],
 )
-def test_what_is_understood(text: str, scheme: str, meaning: str) -> None:
+def test_valid_endpoints(text: str, scheme: str, meaning: str) -> None:
     assert str(parse_endpoint(text, scheme)) == meaning
 
 
@@ -123,7 +123,7 @@ PATH = "its path has a character that is not allowed"
         ("unix:///a\x00b", "the path of a socket has at most 107 bytes, and no NUL"),
     ],
 )
-def test_what_can_never_work(text: str, why: str) -> None:
+def test_invalid_endpoints_are_refused(text: str, why: str) -> None:
     with pytest.raises(EndpointError, match=f"^{why}"):
         parse_endpoint(text)
 

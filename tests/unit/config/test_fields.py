@@ -155,7 +155,7 @@ def test_a_bare_string_is_a_list_only_where_that_is_meant() -> None:
     assert reading.complaints() == ['f:1:11: thing.value: must be an array of strings, not a string: write ["eth0"]']
 
 
-def test_an_element_that_is_no_string_is_named_by_its_index() -> None:
+def test_an_element_that_is_not_a_string_is_named_by_its_index() -> None:
     reading = value('["a", ["b"]]')
     reading.fields.strings("value")
 
@@ -169,7 +169,7 @@ def test_a_nul_character_is_refused() -> None:
     assert reading.complaints() == ["f:1:11: thing.value: must not contain a NUL character"]
 
 
-def test_keys_match_whatever_their_case_but_the_exact_one_comes_first() -> None:
+def test_keys_match_in_any_case_but_the_exact_one_comes_first() -> None:
     assert Reading('{"NAME": "a"}', KEYS).fields.string("name") == "a"
 
     both = Reading('{"NAME": "a", "name": "b"}', KEYS)
@@ -212,14 +212,14 @@ def test_null_elements_are_dropped_and_the_others_keep_their_index() -> None:
     assert reading.complaints() == ["f:1:28: thing.value[2]: must be an object {…}, not a string"]
 
 
-def test_what_is_no_array_is_refused() -> None:
+def test_a_value_that_is_not_an_array_is_refused() -> None:
     reading = value('{"a": 1}')
 
     assert reading.fields.objects("value", ("a",)) == []
     assert reading.complaints() == ["f:1:11: thing.value: must be an array [{…}], not an object"]
 
 
-def test_a_strange_key_is_shown_on_one_line() -> None:
+def test_an_unusual_key_is_shown_on_one_line() -> None:
     reading = Reading('{"a\\nb": 1}')
 
     assert "thing.'a\\nb': unknown key" in reading.complaints()[0]

@@ -55,7 +55,7 @@ def test_it_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("key", ["restartLimits", "_ttl", "exce", "whenever"])
-def test_what_the_go_program_refused_is_refused(key: str) -> None:
+def test_values_that_the_go_program_refused_are_refused(key: str) -> None:
     assert f"jobs[0].{key}: unknown key" in errors_of_jobs({**WEB, key: 1})
 
 

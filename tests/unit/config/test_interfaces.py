@@ -277,5 +277,5 @@ def test_an_ip_survives_parsing_and_formatting(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", ":::", "fe80::1%eth0", "1.2.3.4 ", "a.b.c.d"]
 )
-def test_what_is_not_an_ip(text: str) -> None:
+def test_addresses_that_are_not_an_ip(text: str) -> None:
     assert parse_ip(text) is None

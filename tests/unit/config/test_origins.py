@@ -51,7 +51,7 @@ def test_all_variables_that_have_nothing_to_give_are_named(action: str, said: st
     assert last_line(f"{{a: {action}, b: 1}}", A="") == said
 
 
-def test_text_that_cannot_stand_there_is_traced_to_who_wrote_it() -> None:
+def test_invalid_text_is_traced_to_the_template_action_that_wrote_it() -> None:
     assert last_line("{a: 1, port: {{ .PORT }}}", PORT="http") == "{{ .PORT }} at app.json:1:14 wrote it."
     assert last_line('{name: "{{ .NAME }}"}', NAME='a"b') == "{{ .NAME }} at app.json:1:9 wrote it."
     assert last_line('{name: "{{ .NAME }}"}', NAME='a"') == ("The text before it is from {{ .NAME }} at app.json:1:9.")
@@ -101,13 +101,13 @@ def test_an_empty_element_of_an_array_is_traced_to_its_variable(key: str, text: 
     assert "gives nothing: the variable HOLE is not set)" in told
 
 
-def test_an_array_that_is_refused_for_another_reason_is_traced_to_nobody() -> None:
+def test_an_array_that_is_refused_for_another_reason_is_traced_to_no_template() -> None:
     for array in ('["{{ .A }}x", "x y"]', '["x{{ .A }}", ["{{ .A }}"]]', '[{a: "{{ .A }}"}]'):
         text = f'{{consul: "c:8500", logging: {{mask: {array}}}, jobs: [{{name: "a", exec: "x"}}]}}'
         assert "{{ .A }}" not in refused(text, environ={}).errors[0]
 
 
-def test_no_value_of_the_environment_is_told() -> None:
+def test_no_value_of_the_environment_is_shown() -> None:
     text = '{consul: "c:8500", jobs: [{name: "a", exec: "x", restarts: "{{ .SECRET }}{{ .EMPTY }}"}], x: {{ .SECRET }}'
 
     assert "hush" not in last_line(text, SECRET="hush")
@@ -118,7 +118,7 @@ def test_no_value_of_the_environment_is_told() -> None:
     )
 
 
-def test_what_is_masked_is_masked_there_too() -> None:
+def test_secrets_are_masked_in_these_errors_too() -> None:
     source = Source("app.json", '{a: {{ .A | printf "s3cret" | len | slice "" }},}')
     secrets = Secrets()
     secrets.add("consul.token", "s3cret")
@@ -127,7 +127,7 @@ def test_what_is_masked_is_masked_there_too() -> None:
     assert "s3cret" not in str(told.value)
 
 
-def test_a_client_is_told_the_same() -> None:
+def test_a_client_gets_the_same_error() -> None:
     with pytest.raises(ConfigError, match=r"\{\{ \.SOCKET \}\} at app\.json:1:20 gives nothing: the variable SOCKET"):
         control_socket(Source("app.json", "{control: {socket: {{ .SOCKET }}}}"), {})
 
@@ -168,13 +168,13 @@ def test_a_text_in_another_language_is_named(text: str, language: str) -> None:
 
 
 @pytest.mark.parametrize(("ending", "language"), [("yaml", "YAML"), ("YML", "YAML"), ("toml", "TOML"), ("hcl", "HCL")])
-def test_the_name_of_a_file_tells_its_language(ending: str, language: str) -> None:
+def test_the_language_follows_from_the_name_of_the_file(ending: str, language: str) -> None:
     with pytest.raises(ConfigError, match=f"This looks like {language}"):
         control_socket(Source(f"/etc/app.{ending}", "{a: x}"), {})
     assert control_socket(Source(f"/etc/app.{ending}", "{}"), {}) == ""
 
 
-def test_a_comment_of_another_language_is_told_how_to_write_it() -> None:
+def test_the_error_for_a_comment_of_another_language_shows_how_to_write_it() -> None:
     for text in ("# comment\n{jobs: []}", "{jobs: [] # none\n}", "{jobs: [\n# none\n]}"):
         assert last_line(text) == "A comment begins with //, or is between /* and */."
 

@@ -43,7 +43,7 @@ def test_a_relative_path(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read("cp.json", {}).text == read("file://cp.json", {}).text == '{"stopTimeout": 1}'
 
 
-def test_the_variable_stands_in_for_the_flag(file: Path) -> None:
+def test_the_variable_replaces_the_flag(file: Path) -> None:
     assert read("", {"CONTAINERPILOT": f"file://{file}"}).text == '{"stopTimeout": 1}'
     assert read("{}", {"CONTAINERPILOT": f"file://{file}"}).text == "{}"
 

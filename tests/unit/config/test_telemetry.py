@@ -61,7 +61,7 @@ def test_telemetry_alone_is_a_configuration() -> None:
     assert not plan.warnings
 
 
-def test_without_a_catalogue_it_is_served_and_told_to_nobody() -> None:
+def test_without_a_catalogue_it_is_served_and_not_registered() -> None:
     plan = load_text('{"jobs": [], "telemetry": {"interfaces": "lo"}}')
 
     (one,) = plan.jobs

@@ -33,7 +33,7 @@ def test_it_is_the_value_that_json_reads(value: object, indent: int | str | None
 
 
 @given(VALUES, st.data())
-def test_what_json_refuses_is_refused(value: object, data: st.DataObject) -> None:
+def test_texts_that_json_refuses_are_refused(value: object, data: st.DataObject) -> None:
     text = json.dumps(value)
     place = data.draw(st.integers(0, len(text)))
     changed = (

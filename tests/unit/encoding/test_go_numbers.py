@@ -55,7 +55,7 @@ def test_in_openmetrics_a_float_shows_that_it_is_one(value: float, text: str) ->
 
 
 @given(st.floats(allow_nan=False))
-def test_what_is_written_is_read_as_the_same_number(value: float) -> None:
+def test_written_numbers_are_read_back_unchanged(value: float) -> None:
     for text in (shortest(value), openmetrics_number(value)):
         again = parse_float(text)
         assert again == value
@@ -106,6 +106,6 @@ def test_nan_is_read_in_any_case() -> None:
         ("-1e400", "value out of range"),
     ],
 )
-def test_what_go_would_not_read_is_refused(text: str, why: str) -> None:
+def test_values_that_go_does_not_read_are_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         parse_float(text)

@@ -20,7 +20,7 @@ def test_bytes_are_encoded_and_decoded_as_the_standard_library_does(data: bytes)
 
 
 @given(st.lists(st.sampled_from([b"%", b"4", b"a", b"F", b"g", b"+", b" ", b"\xff", b"_"])).map(b"".join))
-def test_what_is_no_escape_stays(data: bytes) -> None:
+def test_unknown_escapes_stay(data: bytes) -> None:
     assert percent.decoded(data) == unquote_to_bytes(data)
 
 

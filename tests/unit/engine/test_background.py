@@ -95,7 +95,7 @@ def test_a_search_lets_others_have_their_turn() -> None:
     assert turns >= 10, "it was done in a few long turns"
 
 
-def test_a_cancelled_search_finds_nothing_more_and_closes_what_it_had_open() -> None:
+def test_a_cancelled_search_finds_nothing_more_and_closes_its_files() -> None:
     loop = VirtualLoop()
     seen: list[int] = []
     closed: list[bool] = []
@@ -147,7 +147,7 @@ def test_one_that_was_only_looked_at_gets_its_sigterm_later() -> None:
     assert orphan.got == [TERM]
 
 
-def test_those_whom_we_may_not_signal_are_known_at_each_look() -> None:
+def test_unsignallable_processes_are_found_at_each_search() -> None:
     scene = Scene(Orphan(7, forbidden=True))
     background = Background(scene.context, lambda: background.look_later())
     background.send(TERM)
@@ -193,7 +193,7 @@ def holders(scene: Scene) -> tuple[OutputHolders, Reader]:
         ([], [], "what it left, which is not a child of ContainerPilot,"),
     ],
 )
-def test_who_has_the_output_open_as_far_as_we_see(found: list[int], hidden: list[int], text: str) -> None:
+def test_the_holder_of_the_output_is_named_if_it_is_visible(found: list[int], hidden: list[int], text: str) -> None:
     scene = Scene(*map(Orphan, found))
     scene.hidden = hidden
     left, _ = holders(scene)
@@ -220,7 +220,7 @@ def test_it_is_worth_waiting_for_those_that_are_found_or_in_the_group_and_a_mome
     assert not left.is_there
 
 
-def test_what_is_in_the_group_is_found_and_told_with_it() -> None:
+def test_processes_of_the_group_are_found_and_terminated_with_it() -> None:
     inside, outside = Orphan(7, deaf=True), Orphan(8, deaf=True)
     scene = Scene(inside, outside)
     scene.group = {7}
@@ -249,7 +249,7 @@ def test_leftovers_end_when_the_last_of_them_is_reaped() -> None:
     assert scene.context.processes.on_orphan is None
 
 
-def test_leftovers_that_come_later_are_told_as_well() -> None:
+def test_leftovers_that_come_later_are_terminated_as_well() -> None:
     first, second = Orphan(1, deaf=True), Orphan(2)
     scene = Scene(first)
     left = Leftovers(scene.context)

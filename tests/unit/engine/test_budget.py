@@ -65,7 +65,7 @@ def test_it_counts_until_the_last_of_several_holders_has_gone() -> None:
     assert scene.spent_at == [15.0]  # held from 12 on, with three seconds left
 
 
-def test_second_holder_does_not_start_the_count_anew() -> None:
+def test_second_holder_does_not_restart_the_count() -> None:
     scene = Scene(5)
     scene.budget.hold(APP)
     scene.loop.advance(3)
@@ -74,7 +74,7 @@ def test_second_holder_does_not_start_the_count_anew() -> None:
     assert scene.spent_at == [5.0]
 
 
-def test_release_of_what_does_not_hold_it_changes_nothing() -> None:
+def test_release_by_another_holder_changes_nothing() -> None:
     scene = Scene(5)
     scene.budget.release(APP)
     scene.budget.hold(APP)
@@ -108,7 +108,7 @@ def test_two_releases_give_no_time_back() -> None:
     ],
     ids=["not at all", "throughout", "at first", "twice", "and later", "at last", "until it is spent"],
 )
-def test_what_something_else_took_counts_once_whoever_held_it_meanwhile(
+def test_time_that_something_else_took_counts_once_for_all_holders(
     held: list[tuple[float, float]], spent_at: float
 ) -> None:
     """The first second goes to something else. From then on, but for a pause, it is held until it is spent."""
@@ -131,7 +131,7 @@ def test_what_something_else_took_counts_once_whoever_held_it_meanwhile(
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_no_seconds_are_spent_from_the_beginning_and_reported_to_nobody(seconds: float) -> None:
+def test_no_seconds_are_spent_from_the_beginning_and_not_reported(seconds: float) -> None:
     scene = Scene(seconds)
     assert scene.budget.spent
     scene.budget.hold(APP)

@@ -59,7 +59,7 @@ def test_a_confirmed_status_counts_for_one_ttl(facts: Facts, status: Status) -> 
     assert facts.seen() == status
 
 
-def test_a_confirmation_counts_from_when_it_was_asked_for(facts: Facts) -> None:
+def test_a_confirmation_counts_from_the_time_of_its_request(facts: Facts) -> None:
     facts.catalogue.confirmed(WEB, "passing", facts.time - 10, WEB.id)
     assert facts.seen() == "lapsed 0"
 
@@ -74,7 +74,7 @@ def test_a_catalogue_that_never_answered_is_unreachable_and_nothing_is_passing(f
     assert facts.catalogue.since == 1000
 
 
-def test_what_was_confirmed_stays_true_for_its_ttl_although_the_catalogue_went_away(facts: Facts) -> None:
+def test_a_confirmed_state_is_valid_for_its_ttl_although_the_catalogue_went_away(facts: Facts) -> None:
     facts.confirm()
     facts.time += 5
     facts.fail()
@@ -109,7 +109,7 @@ def test_a_service_that_is_refused_is_shown_as_such_beside_one_that_is_not(facts
     assert facts.seen() == "passing"
 
 
-def test_an_entry_with_the_old_address_says_nothing_about_the_new_one(facts: Facts) -> None:
+def test_an_entry_with_the_old_address_does_not_confirm_the_new_one(facts: Facts) -> None:
     facts.confirm()
     assert facts.seen(MOVED) == "not yet"
     facts.catalogue.confirmed(MOVED, "passing", facts.time, MOVED.id)
@@ -122,7 +122,7 @@ def test_a_service_that_the_catalogue_has_forgotten_is_not_registered(facts: Fac
     assert facts.seen() == "not yet"
 
 
-def test_what_should_be_gone_is_shown_until_the_catalogue_says_that_it_is(facts: Facts) -> None:
+def test_a_removed_service_is_shown_until_the_catalogue_confirms_the_removal(facts: Facts) -> None:
     assert facts.seen(wanted=False) == "no"
     facts.confirm()
     facts.time += 1
@@ -316,7 +316,7 @@ def test_the_oldest_overdue_answer_counts(facts: Facts) -> None:
     assert facts.catalogue.reach.overdue == {REGISTRATION: 1000}
 
 
-def test_what_a_watch_asked_that_a_reload_took_away_is_not_overdue(facts: Facts) -> None:
+def test_the_query_of_a_watch_that_a_reload_removed_is_not_overdue(facts: Facts) -> None:
     facts.confirm()
     facts.catalogue.awaited.begin("watch.db")
     facts.time += 60
@@ -324,7 +324,7 @@ def test_what_a_watch_asked_that_a_reload_took_away_is_not_overdue(facts: Facts)
     assert facts.catalogue.is_reachable is True
 
 
-def test_nobody_could_answer_while_the_machine_slept() -> None:
+def test_time_of_a_suspended_machine_does_not_count_against_the_catalogue() -> None:
     slept = 0.0
     catalogue = CatalogueStatus(lambda: 1000.0 + slept, lambda: 500.0)
     catalogue.answered(REGISTRATION)

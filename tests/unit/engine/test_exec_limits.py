@@ -92,7 +92,7 @@ def test_the_variables_that_come_with_the_jobs_have_their_place() -> None:
     assert refusal(check_change, plan("app"), NOTHING, big(380)) == ""
 
 
-def test_what_makes_it_smaller_is_welcome_however_large_it_is() -> None:
+def test_changes_that_make_it_smaller_are_always_accepted() -> None:
     before = big(500)
     after = dict(list(before.items())[1:])
     assert refusal(check_change, plan("app"), before, after) == ""
@@ -100,7 +100,7 @@ def test_what_makes_it_smaller_is_welcome_however_large_it_is() -> None:
     assert refusal(check_change, plan("app"), after, before) != ""
 
 
-def test_a_reload_counts_what_it_brings_and_not_what_goes_with_the_old_plan() -> None:
+def test_a_reload_counts_new_variables_and_not_those_of_the_old_plan() -> None:
     ours = (("CONTAINERPILOT_APP_IP", "x" * 90_000),)
     theirs = (("CONTAINERPILOT_WEB_IP", "y" * 90_000),)
     environ = {**big(300), **dict(ours)}
@@ -149,7 +149,7 @@ def test_lists_of_a_watch_that_do_not_fit_beside_the_rest_are_left_out() -> None
         assert process.environ["CONTAINERPILOT_WATCH_REMOVED"] == "[]"
 
 
-def test_the_stack_says_how_much_space_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stack_limit_gives_the_space_for_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     import resource
 
     for soft, expected in (

@@ -38,7 +38,7 @@ def ended(code: int, *success: int, error: str = "", timed_out: bool = False) ->
         (ended(-9, 137, timed_out=True), False, 137),
     ],
 )
-def test_what_is_a_success_and_what_others_see(end: Exit, succeeded: bool, outside: int) -> None:
+def test_a_success_and_the_events_that_others_see(end: Exit, succeeded: bool, outside: int) -> None:
     assert (end.succeeded, end.outside) == (succeeded, outside)
 
 
@@ -109,7 +109,7 @@ def test_end_is_reported_as_loudly_as_it_matters(
     assert log.lines == [line]
 
 
-def test_code_of_a_success_starts_what_waits_for_one_and_is_shown_as_it_is() -> None:
+def test_a_success_code_starts_jobs_that_wait_for_success_and_is_shown_unchanged() -> None:
     world = JobsWorld(
         job("app", success_codes=(3,)),
         job("good", once("exitSuccess", "app")),
@@ -135,7 +135,7 @@ def test_main_job_that_ends_with_a_code_of_success_gives_zero() -> None:
     assert (world.over, world.engine.exit_code) == (True, 0)
 
 
-def test_main_job_that_is_killed_by_its_time_limit_has_failed_whatever_codes_are_a_success() -> None:
+def test_main_job_that_is_killed_by_its_time_limit_has_failed_with_any_success_codes() -> None:
     world = JobsWorld(job("app", main=True, success_codes=(137,), timeout=5.0)).start()
     world.advance(6)
     assert (world.over, world.engine.exit_code) == (True, 137)

@@ -26,7 +26,7 @@ def test_each_passing_check_is_one_heartbeat() -> None:
     assert world.story("passing") == ["passing web"] * 5
 
 
-def test_a_failing_check_tells_the_catalogue_nothing() -> None:
+def test_a_failing_check_sends_nothing_to_the_catalogue() -> None:
     world = World(app(), service("check"))
     world.processes.termination["check"] = (0.1, 1)
     world.start().advance(5.5)
@@ -51,7 +51,7 @@ def test_a_service_without_a_check_sends_a_heartbeat_each_interval() -> None:
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_heartbeats_are_no_checks_and_count_as_health_only_where_they_are_trusted(trusted: bool) -> None:
+def test_heartbeats_are_not_checks_and_count_as_health_only_where_they_are_trusted(trusted: bool) -> None:
     world = JobsWorld(job("app"), service(poll=2, trusted=trusted)).start()
 
     def shown() -> tuple[str, Any, str, bool]:

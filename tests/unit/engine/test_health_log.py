@@ -35,7 +35,7 @@ def test_each_failed_check_is_an_error_in_the_words_of_containerpilot_3() -> Non
     assert logged(world, "error") == [f"error: {FAILURE}"] * 3
 
 
-def test_a_change_of_health_is_told_once_with_the_reason_and_its_end_with_the_time_it_took() -> None:
+def test_a_change_of_health_is_logged_once_with_the_reason_and_its_end_with_the_duration() -> None:
     world = failing()
     world.advance(3.5)
     world.processes.termination["check"] = (0.1, 0)
@@ -59,7 +59,7 @@ def test_after_ten_failures_in_a_row_there_is_one_line_a_minute_with_their_numbe
     assert len(logged(world, "warning")) == len(lines) + 1
 
 
-def test_a_success_makes_the_next_failures_count_anew() -> None:
+def test_a_success_resets_the_count_of_failures() -> None:
     world = failing()
     world.advance(20.5)
     world.processes.termination["check"] = (0.1, 0)
@@ -75,7 +75,7 @@ def test_checks_that_are_rare_are_all_logged() -> None:
     assert len(logged(world, "error")) == 15
 
 
-def test_a_check_that_runs_too_long_is_told_with_its_failure_and_not_each_time() -> None:
+def test_a_check_that_runs_too_long_is_logged_with_its_failure_and_not_each_time() -> None:
     world = JobsWorld(job("app", health=check("app", timeout=0.5, timeout_text="500ms"))).start()
     world.processes.stubborn.add("check")
     world.advance(30)
@@ -91,7 +91,7 @@ def test_a_check_that_runs_too_long_is_told_with_its_failure_and_not_each_time()
     assert len(logged(world, "warning")) == 3 * LOGGED_FAILURES + 1 + 3
 
 
-def test_a_check_that_cannot_be_started_is_told_likewise() -> None:
+def test_a_check_that_cannot_be_started_is_logged_likewise() -> None:
     world = failing()
     world.processes.missing.add("check")
     world.advance(100.5)
@@ -105,7 +105,7 @@ def test_a_check_that_cannot_be_started_is_told_likewise() -> None:
     assert lines[-1].startswith(f"error: unable to start check.app: {reason} (failure ")
 
 
-def test_what_a_stop_or_maintenance_ends_has_not_failed() -> None:
+def test_a_query_that_a_stop_or_maintenance_ends_has_not_failed() -> None:
     world = failing(seconds=0.8)
     world.advance(1.5)  # it runs
     world.maintenance(True)
@@ -141,7 +141,7 @@ def test_an_outage_goes_on_while_the_job_is_restarted() -> None:
     ]
 
 
-def test_a_job_that_was_never_unhealthy_says_nothing() -> None:
+def test_a_job_that_was_never_unhealthy_logs_nothing() -> None:
     world = failing(code=0)
     world.advance(5)
     assert logged(world, "info") == []
@@ -168,7 +168,7 @@ def test_the_services_dialect_is_as_silent_as_containerpilot_2() -> None:
     assert "debug: web.health: web is healthy again after 20.0 s and 20 failures" in lines
 
 
-def test_the_services_dialect_tells_each_check_that_cannot_be_started_or_runs_too_long() -> None:
+def test_the_services_dialect_logs_each_check_that_cannot_be_started_or_runs_too_long() -> None:
     world = World(app(), service("check", timeout=0.5, timeout_text="500ms"))
     world.processes.missing.add("check")
     world.start().advance(15.5)
@@ -188,7 +188,7 @@ def failure(output: str = "", reason: str = "exit status 3") -> Result:
     return Result(output, reason, f"check.app exited with error: {reason}")
 
 
-def test_status_failures_and_what_follows() -> None:
+def test_status_failures_and_the_reported_state() -> None:
     health = Health("app", PLAN.replace(failures=2))
     steps = [
         (failure(), UNHEALTHY, 1, ""),
@@ -252,7 +252,7 @@ def test_operators_are_shown_since_when() -> None:
     assert health["since"] < health["at"]
 
 
-def test_time_since_when_the_health_is_what_it_is_does_not_move_with_each_check() -> None:
+def test_time_of_the_last_change_of_health_does_not_move_with_each_check() -> None:
     health = Health("app", PLAN)
     since = []
     for now, result in enumerate([Result(""), Result(""), failure(), failure(), Result("")]):

@@ -121,7 +121,7 @@ def test_each_kind_has_its_limit() -> None:
     assert history.number == 4000
 
 
-def test_names_that_never_come_again_take_no_memory_for_ever() -> None:
+def test_names_that_never_come_again_do_not_fill_the_memory() -> None:
     history = History(lambda: 0.0)
     for number in range(2 * MOST_NAMES + 1):
         history.record(Event("exitSuccess", f"job{number}"))

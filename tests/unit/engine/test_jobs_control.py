@@ -126,7 +126,7 @@ def test_a_job_that_waits_for_its_restart_is_stopped() -> None:
     assert len(world.starts()) == started
 
 
-def test_stopping_what_is_held_or_complete_is_done_already() -> None:
+def test_stopping_a_held_or_complete_job_succeeds_at_once() -> None:
     world = JobsWorld(job("app"), job("short")).start()
     world.exit("short")
     world.ask("stop", "app")

@@ -50,7 +50,7 @@ def test_nothing_is_started_beside_it() -> None:
     assert world.starts("app") == ["app"]
 
 
-def test_other_requests_have_their_turn_meanwhile() -> None:
+def test_other_requests_are_served_meanwhile() -> None:
     world = forbidden()
     world.ask("stop", "app")
     restarted = world.ask("restart", "other")
@@ -174,7 +174,7 @@ def test_time_limit_leaves_it_running_and_says_so() -> None:
     )
 
 
-def test_overdue_hook_does_not_hold_up_a_request() -> None:
+def test_overdue_hook_does_not_delay_a_request() -> None:
     world = JobsWorld(job("app"), job("hook", once("stopping", "app"), timeout=3.0))
     world.processes.forbidden.add("hook")
     outcomes = world.start().ask("stop", "app")

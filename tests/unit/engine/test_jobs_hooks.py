@@ -46,7 +46,7 @@ def test_hook_between_two_runs_by_hand_when_a_stop_begins_runs_for_its_own_event
     assert world.over
 
 
-def test_hooks_on_each_other_that_run_by_hand_hold_nothing_up() -> None:
+def test_hooks_on_each_other_that_run_by_hand_delay_nothing() -> None:
     world = JobsWorld(job("app"), job("a", once("stopping", "b")), job("b", once("stopping", "a"))).start()
     world.ask("start", "a")
     world.ask("start", "b")
@@ -127,7 +127,7 @@ def test_job_that_hangs_after_its_timeout_is_not_given_up_because_another_one_is
     assert world.starts("task") == ["task"]
 
 
-def test_jobs_have_their_time_though_we_were_suspended_while_services_were_deregistered() -> None:
+def test_jobs_have_their_time_though_containerpilot_was_suspended_during_deregistration() -> None:
     service = advertised("app")
     world = JobsWorld(job("app", health=check("app", None), service=service), stop_timeout=4.0)
     world.processes.stubborn.add("app")

@@ -80,7 +80,7 @@ def test_timeout_of_the_trigger_counts_no_longer_once_the_job_runs() -> None:
     assert world.state("app") == "running"
 
 
-def test_event_that_comes_together_with_the_timeout_starts_the_job_for_good() -> None:
+def test_event_that_comes_together_with_the_timeout_starts_the_job_permanently() -> None:
     world = JobsWorld(job("app", once("healthy", "db", timeout=1)), idle()).start()
     app = world.engine.jobs["app"]
     app._waited_too_long()
@@ -90,7 +90,7 @@ def test_event_that_comes_together_with_the_timeout_starts_the_job_for_good() ->
 
 
 @pytest.mark.parametrize(("restarts", "runs"), [(3, 4), (1, 2), (0, 1)])
-def test_job_runs_once_and_once_more_for_each_restart(restarts: int, runs: int) -> None:
+def test_job_runs_once_and_again_for_each_restart(restarts: int, runs: int) -> None:
     world = JobsWorld(job("short", restarts=restarts), idle())
     world.processes.termination["short"] = (0.01, 0)
     world.start().advance(60)
@@ -120,7 +120,7 @@ def test_interval_with_restarts_never_runs_once() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "timeout", "timeouts"), [(0.2, 0.5, 0), (2, 0.1, 6), (2, 0.5, 6)])
-def test_interval_with_five_restarts_runs_six_times_however_long_it_takes(
+def test_interval_with_five_restarts_runs_six_times_also_if_runs_are_slow(
     seconds: float, timeout: float, timeouts: int
 ) -> None:
     world = JobsWorld(job("task", every(0.5), restarts=5, timeout=timeout, timeout_text="t"), idle())

@@ -23,7 +23,7 @@ def checked(code: int, initial_status: str = "") -> JobsWorld:
     return world
 
 
-def test_status_is_what_the_last_check_found() -> None:
+def test_status_is_that_of_the_last_check() -> None:
     world = checked(0)
     assert health(world) == "unknown"
     world.signal(1, "SIGHUP")
@@ -103,7 +103,7 @@ def test_job_that_waits_for_its_next_run_after_a_crash_is_not_healthy() -> None:
     assert (world.state("app"), health(world)) == ("pausing", "unknown")
 
 
-def test_periodic_job_that_has_had_its_runs_is_not_healthy() -> None:
+def test_periodic_job_that_finished_its_runs_is_not_healthy() -> None:
     world = JobsWorld(job("app", every(1.5), health=check("app")), job("x"))
     world.processes.termination.update(check=(0.1, 0), app=(0.2, 0))
     world.start().advance(1.2)
@@ -151,7 +151,7 @@ def test_restart_of_the_process_does_not_end_maintenance() -> None:
     assert world.story("passing") == ["passing app"]
 
 
-def test_second_enable_and_second_disable_are_no_change() -> None:
+def test_second_enable_and_second_disable_change_nothing() -> None:
     world = checked(0)
     changes = [world.maintenance(wanted) for wanted in (False, True, True, False, False)]
     assert changes == [False, True, False, True, False]
@@ -249,7 +249,7 @@ def test_run_that_is_due_is_not_lost_when_maintenance_ends() -> None:
     assert world.starts() == ["task"] * 2
 
 
-def test_stop_during_maintenance_ends_as_ever() -> None:
+def test_stop_during_maintenance_ends_as_usual() -> None:
     world = checked(0)
     world.maintenance(True)
     world.terminate()

@@ -44,7 +44,7 @@ def test_both_run_and_their_events_have_one_source() -> None:
 
 
 @pytest.mark.parametrize("first", ["web", "web#2"])
-def test_the_first_event_of_either_starts_what_waits_for_it_once(first: str) -> None:
+def test_the_first_event_of_either_starts_its_dependents_once(first: str) -> None:
     world = JobsWorld(job("web"), twin(), job("after", once("exitSuccess", "web")), idle()).start()
     world.exit(first)
     assert world.starts("after") == ["after"]
@@ -53,7 +53,7 @@ def test_the_first_event_of_either_starts_what_waits_for_it_once(first: str) -> 
     assert world.starts("after") == ["after"]
 
 
-def test_each_event_of_either_starts_what_waits_for_each() -> None:
+def test_each_event_of_either_starts_jobs_that_wait_for_each() -> None:
     world = JobsWorld(job("web"), twin(), job("after", each("exitSuccess", "web")), idle()).start()
     for name in ("web", "web#2"):
         world.exit(name)
@@ -61,7 +61,7 @@ def test_each_event_of_either_starts_what_waits_for_each() -> None:
     assert world.starts("after") == ["after"] * 2
 
 
-def test_health_of_either_starts_what_waits_for_it() -> None:
+def test_health_of_either_starts_its_dependents() -> None:
     health = check("web", command="bad"), check("web", command="good")
     world = JobsWorld(job("web", health=health[0]), twin(health=health[1]), job("after", once("healthy", "web")))
     world.processes.termination.update(bad=(0.1, 1), good=(0.2, 0))
@@ -73,13 +73,13 @@ def test_health_of_either_starts_what_waits_for_it() -> None:
     assert world.seen("web#2")["health"]["status"] == "healthy"
 
 
-def test_the_exit_of_a_namesake_does_not_start_a_job() -> None:
+def test_the_exit_of_a_job_of_the_same_name_does_not_start_a_job() -> None:
     world = JobsWorld(job("web"), twin(when=once("exitSuccess", "web")), idle()).start()
     world.exit("web")
     assert world.starts() == ["web"]
 
 
-def test_the_main_job_may_have_a_namesake() -> None:
+def test_the_main_job_may_share_its_name() -> None:
     world = JobsWorld(job("web"), twin(main=True)).start()
     world.exit("web", 3)
     assert not world.over
@@ -91,7 +91,7 @@ def test_the_main_job_may_have_a_namesake() -> None:
 # --- what can no longer come
 
 
-def test_what_waits_for_one_of_them_is_skipped_when_all_have_ended() -> None:
+def test_a_dependent_of_one_of_them_is_skipped_when_all_have_ended() -> None:
     world = JobsWorld(job("web"), twin(), job("after", once("exitSuccess", "web"), main=True)).start()
     world.exit("web", 4)
     assert world.state("after") == "waiting"
@@ -103,7 +103,7 @@ def test_what_waits_for_one_of_them_is_skipped_when_all_have_ended() -> None:
 # --- hooks
 
 
-def test_a_hook_on_the_first_stopping_holds_up_both() -> None:
+def test_a_hook_on_the_first_stopping_delays_both() -> None:
     world = JobsWorld(job("web"), twin(), job("pre", once("stopping", "web"))).start()
     world.terminate()
     assert states(world, "web", "web#2", "pre") == ["draining", "draining", "running"]
@@ -114,7 +114,7 @@ def test_a_hook_on_the_first_stopping_holds_up_both() -> None:
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_a_hook_on_each_stopping_runs_again_before_they_are_told_to_end(number: int) -> None:
+def test_a_hook_on_each_stopping_runs_again_before_they_get_their_signals(number: int) -> None:
     """Events that come while it runs are remembered as one."""
     twins = [twin(each_) for each_ in range(2, number + 1)]
     world = JobsWorld(job("web"), *twins, job("pre", each("stopping", "web"))).start()
@@ -126,7 +126,7 @@ def test_a_hook_on_each_stopping_runs_again_before_they_are_told_to_end(number: 
     assert world.starts("pre") == ["pre"] * 2
 
 
-def test_a_hook_on_each_stopping_does_not_hold_up_one_until_the_other_ends() -> None:
+def test_a_hook_on_each_stopping_does_not_delay_one_until_the_other_ends() -> None:
     world = JobsWorld(job("web"), twin(), job("pre", each("stopping", "web"))).start()
     world.exit("web")
     assert states(world, "web", "pre") == ["draining", "running"]
@@ -138,7 +138,7 @@ def test_a_hook_on_each_stopping_does_not_hold_up_one_until_the_other_ends() -> 
     assert world.over
 
 
-def test_a_hook_on_each_stopping_of_one_job_is_complete_before_the_job_is_told_to_end() -> None:
+def test_a_hook_on_each_stopping_of_one_job_is_complete_before_the_job_gets_its_signal() -> None:
     world = JobsWorld(job("web"), job("pre", each("stopping", "web")), job("post", once("stopped", "pre"))).start()
     world.terminate()
     world.exit("pre")
@@ -166,7 +166,7 @@ def test_a_hook_that_has_run_for_all_of_them_is_complete() -> None:
     assert world.state("post") == "complete"
 
 
-def test_a_hook_that_cannot_be_started_holds_up_nothing() -> None:
+def test_a_hook_that_cannot_be_started_delays_nothing() -> None:
     world = JobsWorld(job("web"), twin(), job("pre", each("stopping", "web")))
     world.processes.missing.add("pre")
     world.start()
@@ -177,7 +177,7 @@ def test_a_hook_that_cannot_be_started_holds_up_nothing() -> None:
     assert world.over
 
 
-def test_hooks_in_a_chain_behind_namesakes_run_in_a_stop() -> None:
+def test_hooks_in_a_chain_behind_jobs_of_the_same_name_run_in_a_stop() -> None:
     hooks = (job("pre", once("stopping", "web")), job("post", once("stopped", "pre")))
     world = JobsWorld(job("web"), twin(), *hooks).start()
     world.terminate()
@@ -186,7 +186,7 @@ def test_hooks_in_a_chain_behind_namesakes_run_in_a_stop() -> None:
     assert world.over
 
 
-def test_a_stop_ends_though_a_hook_waits_for_a_namesake_that_waits_for_the_hook() -> None:
+def test_a_stop_ends_though_a_hook_and_a_job_of_the_same_name_wait_for_each_other() -> None:
     circle = (job("pre", each("stopping", "web")), twin(when=each("stopping", "pre")))
     world = JobsWorld(job("web"), *circle).start()
     world.terminate()
@@ -237,7 +237,7 @@ def test_a_hook_that_runs_for_one_is_not_cut_off_by_a_restart_of_the_other() -> 
 # --- reload
 
 
-def test_unchanged_namesakes_go_on_and_a_changed_one_is_replaced() -> None:
+def test_unchanged_jobs_of_the_same_name_go_on_and_a_changed_one_is_replaced() -> None:
     world = JobsWorld(job("web"), twin()).start()
     pid = world.pid("web")
     world.reload(job("web"), twin())
@@ -250,7 +250,7 @@ def test_unchanged_namesakes_go_on_and_a_changed_one_is_replaced() -> None:
     assert world.pid("web") == pid
 
 
-def test_a_new_job_hears_of_what_one_of_them_has_sent() -> None:
+def test_a_new_job_gets_an_event_that_one_of_them_sent() -> None:
     world = JobsWorld(job("web"), twin()).start()
     world.exit("web#2")
     world.reload(job("web"), twin(), job("after", once("exitSuccess", "web")))
@@ -258,7 +258,7 @@ def test_a_new_job_hears_of_what_one_of_them_has_sent() -> None:
 
 
 @pytest.mark.parametrize("code", ["exitSuccess", "stopped"])
-def test_what_one_of_them_has_sent_is_remembered_when_the_other_is_replaced(code: str) -> None:
+def test_events_of_one_of_them_are_remembered_when_the_other_is_replaced(code: str) -> None:
     world = JobsWorld(job("web"), twin()).start()
     world.exit("web")
     world.ask("restart", "web#2")
@@ -267,7 +267,7 @@ def test_what_one_of_them_has_sent_is_remembered_when_the_other_is_replaced(code
 
 
 @pytest.mark.parametrize("code", ["exitSuccess", "stopped"])
-def test_what_only_the_replaced_one_has_sent_is_forgotten(code: str) -> None:
+def test_events_of_only_the_replaced_one_are_forgotten(code: str) -> None:
     world = JobsWorld(job("web"), twin()).start()
     world.exit("web#2")
     world.ask("start", "web#2")

@@ -159,7 +159,7 @@ STEPS: dict[str, Callable[[Story, st.DataObject], None]] = {
     st.sets(st.sampled_from((*NAMES, "check")), max_size=2),
     st.data(),
 )
-def test_whatever_happens_no_job_runs_twice_and_every_stop_ends(
+def test_no_job_runs_twice_and_every_stop_ends(
     jobs: tuple[Job, ...], missing: set[str], stubborn: set[str], data: st.DataObject
 ) -> None:
     story = Story(jobs, missing, stubborn)

@@ -24,7 +24,7 @@ def test_go_r2_another_trigger_does_not_stop_the_running_job() -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "reload", "operator", "timeout of the hook"])
-def test_go_r4_a_job_is_asked_to_end_before_it_is_killed(how: str) -> None:
+def test_go_r4_a_job_gets_sigterm_before_it_is_killed(how: str) -> None:
     hook = job("pre", once("stopping", "app"))
     jobs = (job("app", stop_timeout=1.0), hook) if how == "timeout of the hook" else (job("app"), job("x"))
     world = JobsWorld(*jobs).start()
@@ -38,7 +38,7 @@ def test_go_r4_a_job_is_asked_to_end_before_it_is_killed(how: str) -> None:
     assert world.story("SIGTERM app", "SIGKILL app") == ["SIGTERM app"]
 
 
-def test_go_r6_timeout_of_a_trigger_does_not_end_what_runs_nor_the_chain_behind_it() -> None:
+def test_go_r6_timeout_of_a_trigger_ends_neither_its_job_nor_the_chain_behind_it() -> None:
     world = JobsWorld(
         job("first", once("startup", "global", timeout=1)),
         job("second", once("exitSuccess", "first", timeout=5)),
@@ -90,7 +90,7 @@ def test_go_r8_many_jobs_end_together_without_a_deadlock(by: str) -> None:
     assert len(world.starts()) == 400
 
 
-def test_go_r10_interval_jobs_run_on_for_ever() -> None:
+def test_go_r10_interval_jobs_run_without_limit() -> None:
     world = JobsWorld(job("task", every(1), restarts=None, timeout=1))
     world.processes.termination["task"] = (0.1, 0)
     world.start().advance(999.5)
@@ -118,7 +118,7 @@ def test_go_r13_both_ends_of_maintenance_start_jobs() -> None:
     assert world.starts() == ["in", "out"]
 
 
-def test_go_r14_events_to_those_who_left_do_no_harm() -> None:
+def test_go_r14_events_to_subscribers_that_left_do_no_harm() -> None:
     world = JobsWorld(job("app"), job("react", each("changed", "watch.db")), watches=(watch("db"),)).start()
     world.report("db")
     watcher = world.discovery.watchers["db"]
@@ -202,14 +202,14 @@ def test_go_580_a_command_that_fails_at_once_does_not_spin() -> None:
     assert len(world.starts()) < 30
 
 
-def test_trigger_that_can_never_come_does_not_hold_up_a_stop() -> None:
+def test_trigger_that_can_never_come_does_not_delay_a_stop() -> None:
     world = JobsWorld(job("app", When(code="", source="")), job("late", once("healthy", "ghost"))).start()
     world.advance(100)
     world.terminate()
     assert world.over
 
 
-def test_last_event_is_heard_before_the_end() -> None:
+def test_last_event_is_delivered_before_the_end() -> None:
     world = JobsWorld(job("app", once("healthy", "db")), job("pre", once("stopping", "app"))).start()
     world.terminate()
     world.exit("pre")

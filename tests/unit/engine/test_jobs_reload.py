@@ -79,7 +79,7 @@ def test_end_of_a_replaced_hook_does_not_start_the_new_hook_on_it() -> None:
     assert world.over
 
 
-def test_end_that_nobody_has_heard_of_yet_is_not_that_of_the_new_job() -> None:
+def test_undelivered_end_of_the_old_job_is_not_that_of_the_new_job() -> None:
     post = job("post", once("stopped", "app"))
     world = JobsWorld(job("app"), post, job("other")).start()
     world.loop.call_soon(world.processes.running("app")[0].on_exit, 0)
@@ -114,7 +114,7 @@ def test_restart_budgets_are_renewed() -> None:
 
 
 @pytest.mark.parametrize("code", ["exitSuccess", "stopped"])
-def test_new_job_is_started_by_what_happened_before_it_came(code: str) -> None:
+def test_new_job_is_started_by_earlier_events(code: str) -> None:
     world = JobsWorld(job("setup"), job("app")).start()
     world.exit("setup")
     world.reload(job("setup"), job("app"), job("late", once(code, "setup")))
@@ -159,7 +159,7 @@ def test_unchanged_watch_goes_on_and_a_changed_one_begins_again() -> None:
     assert world.happened[2:] == ["stop watch db", "watch db"]
 
 
-def test_running_job_on_a_replaced_job_runs_on_if_it_is_no_hook() -> None:
+def test_running_job_on_a_replaced_job_runs_on_if_it_is_not_a_hook() -> None:
     world = JobsWorld(job("db"), job("app", once("exitFailed", "db")), job("web")).start()
     world.exit("db", 1)
     pid = world.pid("app")
@@ -200,7 +200,7 @@ def test_service_of_an_unchanged_job_is_left_alone() -> None:
     assert world.happened == ["start new"]
 
 
-def test_another_catalogue_is_told_of_the_services_that_stay() -> None:
+def test_another_catalogue_gets_the_services_that_stay() -> None:
     kept = job("kept", health=check("kept", None), service=advertised("kept"))
     gone = job("gone", health=check("gone", None), service=advertised("gone"))
     world = JobsWorld(kept, gone, watches=(watch("db"),), catalog=DirectorySettings(path="/old")).start()
@@ -299,7 +299,7 @@ def test_a_job_that_differs_in_more_than_its_address_is_replaced(changes: dict[s
     assert "SIGTERM app" in world.happened
 
 
-def test_another_catalogue_during_maintenance_is_told_nothing_until_it_ends() -> None:
+def test_another_catalogue_during_maintenance_gets_no_registration_until_it_ends() -> None:
     app = job("app", health=check("app", None), service=advertised("app", "warning"))
     world = JobsWorld(app, catalog=DirectorySettings(path="/old")).start()
     world.advance(1.1)

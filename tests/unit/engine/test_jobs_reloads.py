@@ -142,7 +142,7 @@ def test_only_completed_jobs_left_by_a_reload_end_the_program() -> None:
     assert world.over
 
 
-def test_reload_ends_although_a_hook_restarts_for_ever() -> None:
+def test_reload_ends_although_a_hook_restarts_without_limit() -> None:
     server = job("server", once("stopped", "setup"), restarts=None)
     world = JobsWorld(job("setup", command=None), server).start()
     world.reload(changed("setup"), server)
@@ -190,7 +190,7 @@ def test_removed_main_job_does_not_stop_the_program() -> None:
 
 
 @pytest.mark.parametrize("code", ["stopping", "stopped"])
-def test_hooks_that_wait_in_vain_end_in_the_order_of_the_plan_and_none_runs(code: str) -> None:
+def test_hooks_that_wait_in_vain_end_in_the_order_of_the_plan_and_do_not_run(code: str) -> None:
     names = "abcdefgh"
     chain = [job(name, once(code, before)) for before, name in pairwise(names)]
     world = JobsWorld(job("app"), job("a", once("stopped", "app")), *chain).start()
@@ -222,7 +222,7 @@ def test_reloads_that_wait_load_once_and_one_that_comes_later_loads_again() -> N
     assert world.starts() == ["app", "second", "third", "fourth"]
 
 
-def test_reload_that_is_asked_for_in_a_stop_is_refused_although_another_one_waited() -> None:
+def test_reload_that_is_requested_in_a_stop_is_refused_although_another_one_waited() -> None:
     world = JobsWorld(job("app"))
     world.processes.stubborn.add("app")
     world.start().reload(changed("app"))

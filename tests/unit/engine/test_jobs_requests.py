@@ -36,7 +36,7 @@ def test_requests_wait_for_their_turn_and_each_has_one_outcome() -> None:
     assert world.starts("app") == ["app"] * 3
 
 
-def test_a_stop_of_the_program_refuses_what_is_asked_for() -> None:
+def test_a_stop_of_the_program_refuses_requests() -> None:
     world = JobsWorld(*hooked()).start()
     stopped = world.ask("stop", "app")
     started = world.ask("start", "app")
@@ -116,7 +116,7 @@ def test_a_reload_that_was_refused_does_not_swallow_those_that_come_later() -> N
     assert world.processes.running("app")
 
 
-def test_a_fault_of_ours_in_a_reload_is_told_and_the_next_request_has_its_turn() -> None:
+def test_an_internal_error_in_a_reload_is_reported_and_the_next_request_is_served() -> None:
     def load() -> None:
         raise OSError("no more of anything")
 
@@ -161,7 +161,7 @@ MISSING = 'cannot be started: exec: "app": executable file not found in $PATH'
     ],
     ids=["complete", "restarts", "once", "each", "interval", "hook", "main"],
 )
-def test_a_job_that_cannot_be_started_is_no_success(request_: str, planned: Job) -> None:
+def test_a_job_that_cannot_be_started_is_not_a_success(request_: str, planned: Job) -> None:
     world = JobsWorld(planned, job("other")).start()
     world.ask("stop", "app")
     world.processes.missing.add("app")
@@ -173,7 +173,7 @@ def test_a_job_that_cannot_be_started_is_no_success(request_: str, planned: Job)
         assert world.ask(request_, "app") == DONE
 
 
-def test_a_job_that_pauses_since_it_cannot_be_started_is_no_success_either() -> None:
+def test_a_job_that_pauses_because_it_cannot_be_started_is_not_a_success() -> None:
     world = JobsWorld(job("app", restarts=None), job("other"))
     world.processes.missing.add("app")
     world.start().advance(1)
@@ -184,7 +184,7 @@ def test_a_job_that_pauses_since_it_cannot_be_started_is_no_success_either() -> 
     assert world.ask("start", "app") == world.ask("start", "app") == DONE
 
 
-def test_a_job_that_runs_is_started_whatever_failed_before() -> None:
+def test_a_job_that_runs_is_started_after_any_failure() -> None:
     world = JobsWorld(job("app", restarts=None), job("other"))
     world.processes.missing.add("app")
     world.start()
@@ -194,7 +194,7 @@ def test_a_job_that_runs_is_started_whatever_failed_before() -> None:
     assert world.ask("start", "app") == DONE
 
 
-def test_a_restart_of_what_runs_tells_when_it_cannot_come_back() -> None:
+def test_a_restart_reports_a_job_that_cannot_come_back() -> None:
     world = JobsWorld(*hooked()).start()
     world.processes.missing.add("app")
     restarted = world.ask("restart", "app")
@@ -203,7 +203,7 @@ def test_a_restart_of_what_runs_tells_when_it_cannot_come_back() -> None:
     assert restarted == [f"app {MISSING}"]
 
 
-def test_a_reload_tells_which_jobs_cannot_be_started_and_stays_in_force() -> None:
+def test_a_reload_reports_jobs_that_cannot_be_started_and_stays_in_force() -> None:
     world = JobsWorld(job("kept"), job("old")).start()
     world.processes.missing |= {"app", "new"}
     world.next_plan = world.plan.replace(
@@ -271,7 +271,7 @@ def test_signal_goes_to_the_process_alone() -> None:
     assert refusal(world.admin.signal_job, "held", 10) == "held has no process: it is held"
 
 
-def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None:
+def test_signal_to_a_job_without_a_process_is_refused_in_every_state() -> None:
     world = JobsWorld(
         job("app", restarts=None),
         job("task", every(5), restarts=None),
@@ -291,7 +291,7 @@ def test_signal_to_a_job_without_a_process_is_refused_whatever_it_does() -> None
         assert refusal(world.admin.signal_job, name, 1) == f"{name} has no process: it is {state}"
 
 
-def test_signal_that_the_system_does_not_let_through_is_told() -> None:
+def test_signal_that_the_system_refuses_is_reported() -> None:
     """The process has become another user's, and we are not root."""
     world = JobsWorld(job("app")).start()
     world.processes.signal = lambda process, number, *, group: False  # type: ignore[method-assign]

@@ -61,14 +61,14 @@ def test_a_preparation_that_cannot_be_started_ends_the_program_with_127() -> Non
     assert "not found" in line
 
 
-def test_a_main_job_that_waits_for_the_health_of_what_ended_well_ends_the_program_with_1() -> None:
+def test_a_main_job_that_waits_for_the_health_of_a_complete_job_ends_the_program_with_1() -> None:
     world = JobsWorld(job("db", health=check("db")), job("app", once("healthy", "db"), main=True)).start()
     world.exit("db", 0)
     assert world.over
     assert world.engine.exit_code == 1
 
 
-def test_a_skipped_main_job_ends_the_program_with_the_code_of_what_failed_first() -> None:
+def test_a_skipped_main_job_ends_the_program_with_the_code_of_the_first_failure() -> None:
     jobs = (job("prepare"), job("migrate", AFTER_PREPARE), job("app", once("exitSuccess", "migrate"), main=True))
     world = JobsWorld(*jobs).start()
     world.exit("prepare", 4)
@@ -116,7 +116,7 @@ def test_a_skipped_job_alone_keeps_the_program_alive() -> None:
 
 
 @pytest.mark.parametrize("event", ["exitFailed", "unhealthy", "timerExpired"])
-def test_what_waits_for_a_failure_that_does_not_come_is_skipped_quietly(event: str) -> None:
+def test_a_job_that_waits_for_a_failure_that_does_not_come_is_skipped_quietly(event: str) -> None:
     after = job("after", once("exitSuccess", "alarm"))
     world = JobsWorld(job("app", health=check("app")), job("alarm", once(event, "app")), after, idle()).start()
     world.exit("app", 0)
@@ -141,7 +141,7 @@ def test_a_thousand_jobs_that_wait_for_each_other_are_skipped() -> None:
 # --- what is not skipped
 
 
-def test_what_waits_for_the_end_of_a_skipped_job_waits_on() -> None:
+def test_a_job_that_waits_for_the_end_of_a_skipped_job_waits_on() -> None:
     hooks = (job("pre", once("stopping", "app")), job("post", once("stopped", "app")))
     world = JobsWorld(job("prepare"), job("app", AFTER_PREPARE), *hooks).start()
     world.exit("prepare", 1)
@@ -159,7 +159,7 @@ def test_a_job_is_never_skipped_whose_event_is_on_its_way() -> None:
     assert not [line for line in world.log.lines if "skipped" in line]
 
 
-def test_what_will_be_restarted_can_still_succeed() -> None:
+def test_a_job_that_will_be_restarted_can_still_succeed() -> None:
     world = JobsWorld(job("prepare", restarts=1), job("app", AFTER_PREPARE)).start()
     world.exit("prepare", 1)
     assert world.state("app") == "waiting"
@@ -168,7 +168,7 @@ def test_what_will_be_restarted_can_still_succeed() -> None:
     assert world.state("app") == "skipped"
 
 
-def test_what_waits_for_a_held_job_waits_on() -> None:
+def test_a_dependent_of_a_held_job_waits_on() -> None:
     world = JobsWorld(job("prepare"), job("app", AFTER_PREPARE)).start()
     assert world.ask("stop", "prepare") == DONE
     assert [world.state(name) for name in ("prepare", "app")] == ["held", "waiting"]
@@ -206,7 +206,7 @@ def test_nothing_is_skipped_in_a_stop() -> None:
 # --- waiting again
 
 
-def test_a_skipped_job_waits_again_when_what_failed_is_started_anew() -> None:
+def test_a_skipped_job_waits_again_when_the_failed_job_is_started_again() -> None:
     jobs = (job("prepare"), job("app", AFTER_PREPARE), job("last", once("exitSuccess", "app")))
     world = JobsWorld(*jobs).start()
     world.exit("prepare", 1)
@@ -227,7 +227,7 @@ def test_a_job_that_waits_again_may_be_skipped_again() -> None:
 
 
 @pytest.mark.parametrize("request_", ["start", "restart"])
-def test_a_skipped_job_is_started_by_hand_and_what_waits_for_it_waits_again(request_: str) -> None:
+def test_a_skipped_job_is_started_by_hand_and_its_dependents_wait_again(request_: str) -> None:
     jobs = (job("prepare"), job("app", AFTER_PREPARE), job("last", once("exitSuccess", "app")))
     world = JobsWorld(*jobs).start()
     world.exit("prepare", 1)
@@ -238,7 +238,7 @@ def test_a_skipped_job_is_started_by_hand_and_what_waits_for_it_waits_again(requ
     assert world.state("last") == "running"
 
 
-def test_what_waits_for_a_job_that_was_started_by_hand_in_vain_is_skipped_again() -> None:
+def test_a_dependent_of_a_job_that_fails_after_a_start_by_hand_is_skipped_again() -> None:
     jobs = (job("prepare"), job("app", AFTER_PREPARE), job("last", once("exitSuccess", "app")))
     world = JobsWorld(*jobs).start()
     world.exit("prepare", 1)
@@ -268,7 +268,7 @@ def test_jobs_that_only_each_other_keep_skipped_wait_again() -> None:
 # --- the time that a job gives its event
 
 
-def test_a_skipped_job_still_gives_up_when_its_time_is_over_and_others_hear_of_it() -> None:
+def test_a_skipped_job_still_gives_up_when_its_time_is_over_and_others_get_the_event() -> None:
     app = job("app", once("exitSuccess", "prepare", timeout=10))
     world = JobsWorld(job("prepare"), app, job("instead", once("timerExpired", "app")), idle()).start()
     world.exit("prepare", 1)
@@ -278,7 +278,7 @@ def test_a_skipped_job_still_gives_up_when_its_time_is_over_and_others_hear_of_i
     assert world.state("instead") == "running"
 
 
-def test_what_waits_for_the_timeout_of_a_job_that_has_started_is_skipped() -> None:
+def test_a_job_that_waits_for_the_timeout_of_a_started_job_is_skipped() -> None:
     app = job("app", once("exitSuccess", "prepare", timeout=10))
     world = JobsWorld(job("prepare"), app, job("instead", once("timerExpired", "app")), idle()).start()
     world.exit("prepare", 0)
@@ -303,7 +303,7 @@ def test_nothing_is_skipped_while_a_reload_goes_on_but_when_it_is_made() -> None
     assert world.engine.exit_code == 6
 
 
-def test_a_reload_that_mends_what_failed_lets_the_job_wait_again() -> None:
+def test_a_reload_that_fixes_the_failed_job_lets_the_other_wait_again() -> None:
     world = JobsWorld(job("prepare"), job("app", AFTER_PREPARE)).start()
     world.exit("prepare", 1)
     world.reload(job("prepare", command=("mended",)), job("app", AFTER_PREPARE))
@@ -320,7 +320,7 @@ def test_a_reload_of_something_else_changes_nothing_and_is_not_logged_again() ->
     assert len(skips(world)) == 1
 
 
-def test_a_new_job_that_waits_for_what_has_ended_is_skipped_at_once() -> None:
+def test_a_new_job_that_waits_for_an_ended_job_is_skipped_at_once() -> None:
     world = JobsWorld(job("prepare"), idle()).start()
     world.exit("prepare", 1)
     world.reload(job("prepare"), idle(), job("late", AFTER_PREPARE))
@@ -343,11 +343,11 @@ class Sender:
 
 
 @pytest.mark.parametrize("code", ["stopping", "stopped", "startup", "changed", "shutdown", "signal", "error", "metric"])
-def test_what_is_of_no_jobs_life_can_always_come(code: EventCode) -> None:
+def test_events_outside_the_life_of_a_job_can_always_come(code: EventCode) -> None:
     assert never_comes((code, "prepare"), [Sender()], lambda sender: None) is None
 
 
-def test_an_event_of_nobody_can_always_come() -> None:
+def test_an_event_without_a_sender_can_always_come() -> None:
     assert never_comes(("healthy", "watch.db"), [], lambda sender: None) is None
 
 
@@ -359,7 +359,7 @@ def test_an_event_can_come_while_one_of_its_senders_lives() -> None:
     assert skip.exit_code == 7
 
 
-def test_what_was_never_started_is_said_to_be_so() -> None:
+def test_a_job_that_never_started_is_shown_as_such() -> None:
     skip = never_comes(("healthy", "prepare"), [Sender(exit_code=None)], lambda sender: None)
     assert skip is not None
     assert (skip.reason, skip.exit_code) == ("waits for healthy of prepare, which was never started", 1)
@@ -373,7 +373,7 @@ def test_a_trigger_with_an_event_in_hand_is_not_in_vain() -> None:
     assert trigger.never_fires(lambda key: skip) is None
 
 
-def test_a_trigger_that_has_had_its_start_waits_for_nothing() -> None:
+def test_a_trigger_that_started_its_job_waits_for_nothing() -> None:
     trigger = Trigger(job("app", AFTER_PREPARE))
     skip = never_comes(trigger.key, [Sender()], lambda sender: None)
     trigger.close()

@@ -31,7 +31,7 @@ def test_start_does_not_wait_for_the_event(when: When) -> None:
     assert len(world.starts("app")) == started + 1
 
 
-def test_starting_what_runs_changes_nothing() -> None:
+def test_starting_a_running_job_changes_nothing() -> None:
     world = JobsWorld(job("app")).start()
     pid = world.pid("app")
     assert world.ask("start", "app") == DONE
@@ -40,7 +40,7 @@ def test_starting_what_runs_changes_nothing() -> None:
     assert world.over
 
 
-def test_starting_a_complete_job_runs_it_once_more() -> None:
+def test_starting_a_complete_job_runs_it_again() -> None:
     world = JobsWorld(*hooked(restarts=1), job("other")).start()
     for _ in range(2):
         world.exit("app")
@@ -81,7 +81,7 @@ def test_starting_a_job_that_is_about_to_end_is_refused_until_it_has() -> None:
     assert world.ask("start", "app") == DONE
 
 
-def test_starting_a_job_that_is_missing_fails_and_its_last_exit_tells() -> None:
+def test_starting_a_missing_program_fails_and_shows_in_its_last_exit() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP")))
     world.processes.missing.add("app")
     (outcome,) = world.start().ask("start", "app")
@@ -91,7 +91,7 @@ def test_starting_a_job_that_is_missing_fails_and_its_last_exit_tells() -> None:
     assert "not found" in last["text"]
 
 
-def test_a_hook_that_was_tried_by_hand_runs_all_the_same_when_its_time_comes() -> None:
+def test_a_hook_that_was_started_by_hand_still_runs_when_its_time_comes() -> None:
     world = JobsWorld(*hooked()).start()
     world.ask("start", "pre")
     world.exit("pre")
@@ -106,7 +106,7 @@ def test_a_hook_that_was_tried_by_hand_runs_all_the_same_when_its_time_comes() -
 # --- restart
 
 
-def test_restart_ends_it_with_its_hooks_and_starts_it_anew() -> None:
+def test_restart_ends_it_with_its_hooks_and_starts_it_again() -> None:
     world = JobsWorld(*hooked()).start()
     outcomes = world.ask("restart", "app")
     world.exit("pre")
@@ -167,7 +167,7 @@ def test_start_after_another_ended_terminates_the_server_that_runs_because_of_it
     assert world.starts() == ["setup", "server", "setup", "server"]
 
 
-def test_restart_of_a_job_ends_although_what_runs_after_it_restarts_for_ever() -> None:
+def test_restart_of_a_job_ends_although_a_job_after_it_restarts_without_limit() -> None:
     world = JobsWorld(job("setup", command=None), job("server", once("stopped", "setup"), restarts=None)).start()
     outcomes = world.ask("stop", "setup")
     world.exit("server")

@@ -58,7 +58,7 @@ def test_all_hooks_on_one_job_are_waited_for() -> None:
     assert world.over
 
 
-def test_slow_pre_stop_holds_the_job_up_no_longer_than_its_stop_timeout() -> None:
+def test_slow_pre_stop_delays_the_job_no_longer_than_its_stop_timeout() -> None:
     world = JobsWorld(job("app", stop_timeout=1.0), job("pre", once("stopping", "app")))
     world.processes.termination["pre"] = (4.0, 0)
     world.start().terminate()
@@ -80,7 +80,7 @@ def test_stop_timeout_holds_also_where_the_job_ended_by_itself() -> None:
     assert world.state("pre") == "running"
 
 
-def test_hook_on_a_job_that_does_not_exist_holds_nothing_up() -> None:
+def test_hook_on_a_job_that_does_not_exist_delays_nothing() -> None:
     world = JobsWorld(job("app"), job("pre", once("stopping", "ghost")), job("post", each("stopped", "ghost"))).start()
     world.terminate()
     assert world.over
@@ -88,7 +88,7 @@ def test_hook_on_a_job_that_does_not_exist_holds_nothing_up() -> None:
 
 
 @pytest.mark.parametrize("code", ["stopping", "stopped"])
-def test_hook_on_itself_holds_nothing_up(code: str) -> None:
+def test_hook_on_itself_delays_nothing(code: str) -> None:
     world = JobsWorld(job("app"), job("self", once(code, "self"))).start()
     world.terminate()
     assert world.over
@@ -96,13 +96,13 @@ def test_hook_on_itself_holds_nothing_up(code: str) -> None:
 
 
 @pytest.mark.parametrize("codes", [("stopping", "stopping"), ("stopped", "stopped"), ("stopping", "stopped")])
-def test_hooks_on_each_other_hold_nothing_up(codes: tuple[str, str]) -> None:
+def test_hooks_on_each_other_delay_nothing(codes: tuple[str, str]) -> None:
     world = JobsWorld(job("app"), job("a", once(codes[0], "b")), job("b", once(codes[1], "a"))).start()
     world.terminate()
     assert world.over
 
 
-def test_ring_of_three_hooks_holds_nothing_up() -> None:
+def test_ring_of_three_hooks_delays_nothing() -> None:
     ring = [job(name, once("stopping", other)) for name, other in (("a", "b"), ("b", "c"), ("c", "a"))]
     world = JobsWorld(job("app"), *ring).start()
     world.terminate()
@@ -178,7 +178,7 @@ def test_job_on_the_shutdown_runs_once_and_is_waited_for() -> None:
     assert world.starts() == ["app", "farewell"]
 
 
-def test_job_on_a_shutdown_that_nobody_announces_holds_nothing_up() -> None:
+def test_job_on_a_shutdown_that_nobody_announces_delays_nothing() -> None:
     world = JobsWorld(job("app"), job("farewell", once("shutdown", "app"))).start()
     world.terminate()
     assert world.over
@@ -307,7 +307,7 @@ def test_timeout_of_a_trigger_that_comes_at_the_end_does_not_end_the_hook() -> N
     assert world.starts() == ["app", "pre"]
 
 
-def test_hook_that_cannot_be_started_holds_nothing_up() -> None:
+def test_hook_that_cannot_be_started_delays_nothing() -> None:
     world = JobsWorld(job("app"), job("pre", once("stopping", "app")), job("post", once("stopped", "app")))
     world.processes.missing |= {"pre", "post"}
     world.start().terminate()

@@ -23,7 +23,7 @@ from tests.unit.engine.plans import (
 from tests.unit.engine.world import World
 
 
-def test_app_exit_code_is_ours() -> None:
+def test_the_exit_code_of_the_app_is_that_of_containerpilot() -> None:
     world = World(app()).start()
     world.exit("app", 7)
     assert world.over
@@ -313,7 +313,7 @@ def test_coprocess_that_is_to_be_terminated_is_when_the_app_has_ended() -> None:
 
 
 @pytest.mark.parametrize("killed_unasked", [True, False])
-def test_coprocess_is_terminated_in_a_stop_that_was_asked_for(killed_unasked: bool) -> None:
+def test_coprocess_is_terminated_in_a_requested_stop(killed_unasked: bool) -> None:
     world = World(app(), coprocess(killed_unasked=killed_unasked)).start()
     world.terminate()
     assert world.story("SIG") == ["SIGTERM app", "SIGTERM coprocess"]
@@ -371,7 +371,7 @@ def test_a_task_that_ignores_sigterm_during_pre_stop_costs_the_app_none_of_its_t
     assert world.over
 
 
-def test_coprocess_runs_once_more_for_each_restart() -> None:
+def test_coprocess_runs_again_for_each_restart() -> None:
     for restarts, runs in ((3, 4), (1, 2), (0, 1)):
         world = World(app(), coprocess(restarts=restarts))
         world.processes.termination["coprocess"] = (0.01, 1)

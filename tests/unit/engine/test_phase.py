@@ -74,7 +74,7 @@ def test_phases_of_a_life() -> None:
     assert world.over
 
 
-def test_third_request_leaves_whatever_the_phase_of_the_stop() -> None:
+def test_third_request_exits_in_every_phase_of_the_stop() -> None:
     world = registered().start()
     world.discovery.delay = None
     world.advance(2.0)

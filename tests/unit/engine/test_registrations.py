@@ -168,7 +168,7 @@ def test_the_clock_on_the_wall_changes_nothing(views: Views, monkeypatch: pytest
     assert views.registered() == "lapsed"
 
 
-def test_another_catalogue_is_asked_before_anything_is_passing(views: Views) -> None:
+def test_another_catalogue_is_queried_before_anything_is_passing(views: Views) -> None:
     views.world.advance(1.2)
     old, views.world.discovery = views.world.discovery.facts, FakeDiscovery(views.world)
     views.world.discovery.down = True
@@ -179,7 +179,7 @@ def test_another_catalogue_is_asked_before_anything_is_passing(views: Views) -> 
     assert views.registered() == "unreachable"
 
 
-def test_another_catalogue_is_not_told_of_a_check_that_passed_too_long_ago(views: Views) -> None:
+def test_another_catalogue_does_not_get_a_check_that_passed_too_long_ago(views: Views) -> None:
     views.world.advance(1.2)
     views.checks(1)
     views.world.advance(15)
@@ -190,7 +190,7 @@ def test_another_catalogue_is_not_told_of_a_check_that_passed_too_long_ago(views
     assert views.registered() == "not yet"
 
 
-def test_another_catalogue_is_told_how_old_the_last_passing_check_is() -> None:
+def test_another_catalogue_gets_the_age_of_the_last_passing_check() -> None:
     views = Views(health=check("app", interval=8))
     views.world.advance(8.1)
     views.world.advance(5)
@@ -205,9 +205,7 @@ def test_another_catalogue_is_told_how_old_the_last_passing_check_is() -> None:
 
 
 @pytest.mark.parametrize(("initial", "told"), [("warning", [" app"]), ("", [])])
-def test_another_catalogue_is_told_of_a_service_that_lapsed_as_before_its_first_check(
-    initial: str, told: list[str]
-) -> None:
+def test_another_catalogue_gets_a_lapsed_service_as_before_its_first_check(initial: str, told: list[str]) -> None:
     service = advertised("app", initial)
     views = Views(service=service)
     views.world.advance(1.2)
@@ -220,7 +218,7 @@ def test_another_catalogue_is_told_of_a_service_that_lapsed_as_before_its_first_
     assert views.registered() == (initial or "not yet")
 
 
-def test_a_catalogue_that_is_down_takes_nobody_out_of_service(views: Views) -> None:
+def test_a_catalogue_that_is_down_takes_no_instance_out_of_service(views: Views) -> None:
     views.world.discovery.down = True
     views.world.advance(30)
     assert views.observer.not_ready() == []

@@ -33,7 +33,7 @@ def test_a_check_that_a_reload_had_to_kill_does_not_cut_the_next_stop_short() ->
     assert world.processes.running("app")
 
 
-def test_a_second_reload_does_not_forget_a_check_that_the_first_one_told_to_end() -> None:
+def test_a_second_reload_does_not_forget_a_check_that_the_first_one_terminated() -> None:
     world = World(app(), service("check"), stop_timeout=5.0)
     world.processes.stubborn.add("check")
     world.start().advance(1.1)

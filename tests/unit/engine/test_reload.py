@@ -54,14 +54,14 @@ def test_a_configuration_that_does_not_load_changes_nothing() -> None:
     assert len(world.processes.running("coprocess")) == 1
 
 
-def test_pre_start_is_not_run_again_and_the_new_jobs_start_all_the_same() -> None:
+def test_pre_start_is_not_run_again_and_the_new_jobs_still_start() -> None:
     world = World(pre_start(), app(AFTER_PRESTART), task(1)).start()
     world.exit("preStart", 0)
     world.reload(pre_start(), app(AFTER_PRESTART), coprocess(AFTER_PRESTART))
     assert world.story("start") == ["start preStart", "start app", "start coprocess"]
 
 
-def test_pre_start_added_by_a_reload_holds_nothing_up() -> None:
+def test_pre_start_added_by_a_reload_delays_nothing() -> None:
     world = World(app()).start()
     world.reload(pre_start(), app(AFTER_PRESTART), coprocess(AFTER_PRESTART))
     assert world.story("start") == ["start app", "start coprocess"]

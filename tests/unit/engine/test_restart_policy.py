@@ -41,7 +41,7 @@ def test_first_run_of_a_periodic_job_takes_none() -> None:
     ("code", "command", "restarted"),
     [("stopping", ("app",), False), ("stopping", None, True), ("stopped", ("app",), True)],
 )
-def test_unlimited_restarts_never_hold_up_the_end_of_another_job(
+def test_unlimited_restarts_never_delay_the_end_of_another_job(
     code: str, command: tuple[str, ...] | None, restarted: bool
 ) -> None:
     assert restarts(once(code, "other"), None, command).take() is restarted

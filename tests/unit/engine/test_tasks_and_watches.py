@@ -88,7 +88,7 @@ def test_no_instances_left_is_unhealthy() -> None:
     assert world.events[-2:] == ["changed watch.db", "unhealthy watch.db"]
 
 
-def test_a_list_too_large_for_an_environment_is_left_out_and_said() -> None:
+def test_a_list_too_large_for_an_environment_is_left_out_and_logged() -> None:
     watch, handler = backend()
     world = World(app(), handler, watches=(watch,)).start()
     world.discovery.watchers["db"].report([instance(n) for n in range(5000)])

@@ -60,7 +60,7 @@ class Scene:
         return run
 
 
-def test_what_does_not_end_is_killed_when_the_budget_is_spent_and_then_given_up() -> None:
+def test_a_process_that_does_not_end_is_killed_when_the_budget_is_spent_and_then_given_up() -> None:
     scene = Scene(5)
     run = scene.run()
     scene.termination.terminate(run, True)
@@ -84,7 +84,7 @@ def test_what_does_not_end_is_killed_when_the_budget_is_spent_and_then_given_up(
         ),
     ],
 )
-def test_what_is_killed_is_named_and_not_the_leader_that_is_gone(pids: list[int], killing: str, surviving: str) -> None:
+def test_a_killed_process_is_named_and_not_its_dead_leader(pids: list[int], killing: str, surviving: str) -> None:
     scene = Scene(5)
     run = scene.run()
     run.target = "what app left running", pids
@@ -96,7 +96,7 @@ def test_what_is_killed_is_named_and_not_the_leader_that_is_gone(pids: list[int]
     ]
 
 
-def test_what_dies_of_the_kill_is_not_given_up() -> None:
+def test_a_process_that_dies_of_sigkill_is_not_given_up() -> None:
     scene = Scene(5)
     run = scene.run()
     scene.termination.kill(run)
@@ -124,7 +124,7 @@ def test_negative_seconds_are_sigkill_alone(renewed: bool) -> None:
     assert [what for _, what in run.happened] == ["SIGKILL"]
 
 
-def test_what_has_ended_gets_no_signal_and_uses_nothing_up() -> None:
+def test_an_ended_process_gets_no_signal_and_uses_no_budget() -> None:
     scene = Scene(5)
     gone, run = scene.run("gone"), scene.run()
     scene.termination.ended(gone)
@@ -138,7 +138,7 @@ def test_what_has_ended_gets_no_signal_and_uses_nothing_up() -> None:
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_end_of_a_run_stops_the_budget_for_those_that_are_told_later(at_once: bool) -> None:
+def test_end_of_a_run_stops_the_budget_for_later_terminations(at_once: bool) -> None:
     scene = Scene(5)
     first, second = scene.run("first", at_once=at_once), scene.run("second")
     scene.termination.terminate(first, False)
@@ -151,7 +151,7 @@ def test_end_of_a_run_stops_the_budget_for_those_that_are_told_later(at_once: bo
     assert second.happened[:2] == [(4.0, "SIGTERM"), (9.0, "SIGKILL")]
 
 
-def test_what_the_stop_spent_before_is_charged() -> None:
+def test_time_that_the_stop_already_spent_is_charged() -> None:
     scene = Scene(5)
     run = scene.run()
     scene.termination.charge(2)
@@ -160,7 +160,7 @@ def test_what_the_stop_spent_before_is_charged() -> None:
     assert run.happened[1] == (3.0, "SIGKILL")
 
 
-def test_renewed_budget_holds_for_what_was_told_before() -> None:
+def test_renewed_budget_applies_to_earlier_terminations() -> None:
     scene = Scene(5)
     run = scene.run()
     scene.termination.terminate(run, False)
@@ -170,7 +170,7 @@ def test_renewed_budget_holds_for_what_was_told_before() -> None:
     assert run.happened[1] == (9.0, "SIGKILL")
 
 
-def test_killing_everything_leaves_no_time_to_those_that_are_told_later() -> None:
+def test_killing_everything_leaves_no_time_to_later_terminations() -> None:
     scene = Scene(5)
     told, other = scene.run("told"), scene.run("other")
     scene.termination.terminate(told, False)
@@ -180,7 +180,7 @@ def test_killing_everything_leaves_no_time_to_those_that_are_told_later() -> Non
     assert [each.happened[-1] for each in (told, other, later)] == [(0.0, "SIGKILL")] * 3
 
 
-def test_what_we_may_not_signal_is_stuck_when_the_budget_is_spent_and_not_given_up() -> None:
+def test_an_unsignallable_process_is_stuck_when_the_budget_is_spent_and_not_given_up() -> None:
     scene = Scene(5)
     run = scene.run()
     run.is_forbidden = True
@@ -192,7 +192,7 @@ def test_what_we_may_not_signal_is_stuck_when_the_budget_is_spent_and_not_given_
     assert run in scene.runs, "it may end by itself"
 
 
-def test_what_is_stuck_spends_no_later_budget_until_it_is_told_again() -> None:
+def test_a_stuck_process_spends_no_later_budget_until_it_is_terminated_again() -> None:
     scene = Scene(5)
     stuck, other = scene.run(), scene.run("other")
     stuck.is_forbidden = True

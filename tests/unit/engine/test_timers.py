@@ -89,11 +89,11 @@ def test_run_of_a_second_is_followed_by_no_pause() -> None:
     assert pauses(SHORT, SHORT, 1.0, 0.999) == [0.0, 0.1, 0.0, 0.2]
 
 
-def test_middle_run_keeps_what_short_ones_have_earned() -> None:
+def test_middle_run_keeps_the_pause_of_short_ones() -> None:
     assert pauses(SHORT, SHORT, SHORT, MIDDLE, SHORT) == [0.0, 0.1, 0.2, 0.0, 0.4]
 
 
-def test_long_run_makes_the_pauses_begin_anew() -> None:
+def test_long_run_resets_the_pauses() -> None:
     assert pauses(SHORT, SHORT, SHORT, SHORT, LONG, SHORT, SHORT) == [0.0, 0.1, 0.2, 0.4, 0.0, 0.1, 0.2]
 
 

@@ -47,7 +47,7 @@ def test_a_hook_on_each_end_may_be_started_again_by_another_job_of_that_name(cod
     assert hook.exhausted is exhausted
 
 
-def test_a_job_without_a_command_is_no_hook() -> None:
+def test_a_job_without_a_command_is_not_a_hook() -> None:
     assert not trigger(Code.STOPPING, command=False).is_hook
 
 
@@ -71,7 +71,7 @@ def test_a_start_serves_the_pending_event() -> None:
     assert each.pending == []
 
 
-def test_what_is_pending_can_be_forgotten() -> None:
+def test_pending_events_can_be_dropped() -> None:
     each = trigger(each=True)
     each.remember(Event(*each.key))
     each.forget()

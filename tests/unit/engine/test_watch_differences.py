@@ -47,7 +47,7 @@ def reacting(**changes: Any) -> JobsWorld:
     return JobsWorld(job("react", ON_CHANGE, **changes), job("idle", command=None), watches=(watch(),)).start()
 
 
-def test_changes_during_a_run_are_all_told_to_the_next_one() -> None:
+def test_the_next_run_gets_all_changes_during_a_run() -> None:
     world = reacting()
     report(world, "ax")
     for ids in ("abx", "ab", "abc"):
@@ -58,7 +58,7 @@ def test_changes_during_a_run_are_all_told_to_the_next_one() -> None:
     assert told(world) == ["ax +ax -", "abc +bc -x", "bc + -a"]
 
 
-def test_changes_during_a_run_of_an_on_change_are_all_told_to_the_next_one() -> None:
+def test_the_next_run_of_an_on_change_gets_all_changes_during_a_run() -> None:
     followed, handler = backend()
     world = World(app(), handler, watches=(followed,)).start()
     report(world, "ax")
@@ -68,7 +68,7 @@ def test_changes_during_a_run_of_an_on_change_are_all_told_to_the_next_one() -> 
     assert told(world, "onChange") == ["ax +ax -", "abc +bc -x"]
 
 
-def test_what_came_and_went_meanwhile_is_told_to_nobody() -> None:
+def test_instances_that_came_and_went_meanwhile_are_passed_to_nobody() -> None:
     world = reacting()
     report(world, "a")
     report(world, "ab")
@@ -77,7 +77,7 @@ def test_what_came_and_went_meanwhile_is_told_to_nobody() -> None:
     assert told(world) == ["a +a -", "a + -"]
 
 
-def test_each_job_on_a_watch_is_told_what_is_new_to_it() -> None:
+def test_each_job_on_a_watch_gets_the_changes_since_its_own_last_run() -> None:
     slow, quick = job("slow", ON_CHANGE), job("quick", ON_CHANGE)
     world = JobsWorld(slow, quick, watches=(watch(),)).start()
     for ids in ("a", "ab", "abc"):
@@ -100,7 +100,7 @@ def test_jobs_on_health_and_on_change_each_have_their_own() -> None:
     assert told(world, "down") == [" + -"]
 
 
-def test_a_run_that_could_not_be_started_was_told_nothing() -> None:
+def test_a_run_that_could_not_be_started_got_no_changes() -> None:
     world = reacting()
     report(world, "a")
     world.exit("react")
@@ -112,7 +112,7 @@ def test_a_run_that_could_not_be_started_was_told_nothing() -> None:
     assert told(world) == ["a +a -", "bc +bc -a"]
 
 
-def test_a_job_between_two_restarts_is_told_all_of_it() -> None:
+def test_a_job_between_two_restarts_gets_all_changes() -> None:
     world = reacting(restarts=5)
     report(world, "a")
     world.exit("react", 1)  # the first restart comes at once
@@ -125,7 +125,7 @@ def test_a_job_between_two_restarts_is_told_all_of_it() -> None:
     assert told(world)[-1] == "bc +bc -a"
 
 
-def test_a_restart_repeats_its_run_with_what_that_was_told() -> None:
+def test_a_restart_gets_the_same_changes_as_its_run() -> None:
     world = reacting(restarts=2)
     report(world, "a")
     world.exit("react", 1)
@@ -138,7 +138,7 @@ def test_a_restart_repeats_its_run_with_what_that_was_told() -> None:
     assert told(world) == ["a +a -", "a +a -", "ab +b -", "b + -a"]
 
 
-def test_a_restart_of_what_could_not_be_started_is_told_all_of_it() -> None:
+def test_a_restart_of_a_run_that_could_not_start_gets_all_changes() -> None:
     world = reacting(restarts=1)
     world.processes.missing.add("react")
     report(world, "a")
@@ -147,7 +147,7 @@ def test_a_restart_of_what_could_not_be_started_is_told_all_of_it() -> None:
     assert told(world) == ["a +a -"]
 
 
-def test_changes_in_maintenance_are_all_told_after_it() -> None:
+def test_all_changes_in_maintenance_are_passed_on_after_it() -> None:
     followed, handler = backend()
     world = World(app(), handler, watches=(followed,)).start()
     report(world, "ax")
@@ -160,7 +160,7 @@ def test_changes_in_maintenance_are_all_told_after_it() -> None:
     assert told(world, "onChange") == ["ax +ax -", "ab +b -x"]
 
 
-def test_a_job_that_a_reload_keeps_knows_what_it_was_told() -> None:
+def test_a_job_that_a_reload_keeps_remembers_the_changes_it_got() -> None:
     world = reacting()
     report(world, "a")
     report(world, "ab")
@@ -170,7 +170,7 @@ def test_a_job_that_a_reload_keeps_knows_what_it_was_told() -> None:
 
 
 @pytest.mark.parametrize(("after", "line"), [("bc", "bc +bc -a"), ("a", "a + -"), ("", " + -a")])
-def test_a_watch_that_a_reload_changes_begins_again_and_its_jobs_know_what_they_were_told(
+def test_a_watch_that_a_reload_changes_begins_again_and_its_jobs_remember_the_changes_they_got(
     after: str, line: str
 ) -> None:
     """The first report of another watch comes even if it is empty: the jobs were told of instances."""
@@ -184,7 +184,7 @@ def test_a_watch_that_a_reload_changes_begins_again_and_its_jobs_know_what_they_
 
 
 @pytest.mark.parametrize("after", ["", "b"])
-def test_a_watch_in_another_catalogue_tells_what_is_there_now(after: str) -> None:
+def test_a_watch_in_another_catalogue_reports_its_instances(after: str) -> None:
     from cp.plan import DirectorySettings
 
     world = reacting()
@@ -196,7 +196,7 @@ def test_a_watch_in_another_catalogue_tells_what_is_there_now(after: str) -> Non
     assert told(world)[-1] == f"{after} +{after} -a"
 
 
-def test_the_job_that_takes_the_place_of_another_knows_what_that_was_told() -> None:
+def test_the_job_that_replaces_another_knows_the_changes_that_one_got() -> None:
     """What went while the old one ended and the new one began must be told, too."""
     world = reacting()
     report(world, "ax")
@@ -208,7 +208,7 @@ def test_the_job_that_takes_the_place_of_another_knows_what_that_was_told() -> N
     assert told(world)[-1] == "ab + -x"
 
 
-def test_a_job_that_waits_for_another_watch_after_a_reload_was_told_nothing_of_that() -> None:
+def test_a_job_that_waits_for_another_watch_after_a_reload_gets_all_its_instances() -> None:
     world = reacting()
     report(world, "ab")
     world.exit("react")
@@ -218,7 +218,7 @@ def test_a_job_that_waits_for_another_watch_after_a_reload_was_told_nothing_of_t
     assert told(world) == ["ab +ab -", "bc +bc -"]
 
 
-def test_an_on_change_knows_after_a_reload_what_was_told_before_it() -> None:
+def test_an_on_change_remembers_earlier_changes_after_a_reload() -> None:
     followed, handler = backend()
     world = World(app(), handler, watches=(followed,)).start()
     report(world, "a")
@@ -228,7 +228,7 @@ def test_an_on_change_knows_after_a_reload_what_was_told_before_it() -> None:
     assert told(world, "onChange") == ["a +a -", "b +b -a"]
 
 
-def test_a_change_that_came_before_a_reload_is_told_after_it() -> None:
+def test_a_change_that_came_before_a_reload_is_passed_on_after_it() -> None:
     followed, handler = backend()
     world = World(app(), handler, watches=(followed,)).start()
     world.processes.stubborn.add("onChange")
@@ -249,7 +249,7 @@ def test_a_change_that_waited_for_the_end_of_a_run_survives_a_reload() -> None:
     assert told(world, "onChange") == ["a +a -", "ab +b -"]
 
 
-def test_a_backend_with_its_old_tag_again_tells_what_is_new_to_its_on_change() -> None:
+def test_a_backend_with_its_old_tag_again_passes_new_changes_to_its_on_change() -> None:
     followed, handler = backend()
     world = World(app(), handler, watches=(followed,)).start()
     report(world, "a")
@@ -262,7 +262,7 @@ def test_a_backend_with_its_old_tag_again_tells_what_is_new_to_its_on_change() -
     assert told(world, "onChange") == ["a +a -", "b +b -a", "a +a -b"]
 
 
-def test_a_run_that_is_started_by_hand_is_told_what_the_watch_reported() -> None:
+def test_a_run_that_is_started_by_hand_gets_the_report_of_the_watch() -> None:
     world = reacting()
     world.ask("start", "react")
     world.exit("react")
@@ -276,7 +276,7 @@ def test_a_run_that_is_started_by_hand_is_told_what_the_watch_reported() -> None
     assert told(world) == [" + -", "ab +ab -", "bc +c -a", "b + -c"]
 
 
-def test_a_job_on_the_first_change_only_is_told_all() -> None:
+def test_a_job_on_the_first_change_only_gets_all_instances() -> None:
     world = JobsWorld(job("react", once("changed", "watch.db")), job("idle", command=None), watches=(watch(),)).start()
     report(world, "ab")
     assert told(world) == ["ab +ab -"]
@@ -296,7 +296,7 @@ def report_of(world: JobsWorld, tag: str, ids: str) -> None:
     world.loop.settle()
 
 
-def test_reports_of_two_watches_of_one_source_are_both_told() -> None:
+def test_reports_of_two_watches_of_one_source_are_both_passed_on() -> None:
     world = of_two_tags()
     report_of(world, "blue", "a")
     for tag, ids in (("blue", "ab"), ("green", "x"), ("blue", "b"), ("green", "xy")):
@@ -321,7 +321,7 @@ def test_a_restart_takes_one_of_two_reports_and_the_other_comes_after_it() -> No
     assert told(world) == ["a +a -", "a +a -", "x +x -", "b +b -a"]
 
 
-def test_a_new_job_is_told_the_reports_of_both_watches() -> None:
+def test_a_new_job_gets_the_reports_of_both_watches() -> None:
     world = of_two_tags()
     report_of(world, "blue", "a")
     report_of(world, "green", "x")
@@ -331,7 +331,7 @@ def test_a_new_job_is_told_the_reports_of_both_watches() -> None:
     assert told(world, "new") == ["a +a -", "x +x -"]
 
 
-def test_lists_that_are_too_long_are_each_told_once_for_all_jobs() -> None:
+def test_lists_that_are_too_long_are_each_logged_once_for_all_jobs() -> None:
     many: list[Any] = [Instance(f"db-{number}", "10.0.0.1", number) for number in range(5000)]
     jobs = job("first", ON_CHANGE), job("second", ON_CHANGE)
     world = JobsWorld(*jobs, watches=(watch(),)).start()

@@ -91,7 +91,7 @@ def test_all_watches_are_shown_after_one_look_at_the_calls(monkeypatch: pytest.M
     assert looks == 1
 
 
-def test_a_watch_that_has_not_begun_says_what_it_waits_for() -> None:
+def test_a_watch_that_has_not_begun_shows_the_reason() -> None:
     waits = watch().replace(starts_on=("exitSuccess", "preStart"))
     world = JobsWorld(job("app"), watches=(waits,), catalog=FOLDER).start()
     assert one(world) == (None, None, "waits for exitSuccess of preStart")
@@ -119,7 +119,7 @@ def test_a_watch_that_maintenance_pauses_says_so() -> None:
     assert one(world)[::2] == (1, "up to date")
 
 
-def test_a_watch_that_a_reload_changes_begins_anew() -> None:
+def test_a_watch_that_a_reload_changes_begins_again() -> None:
     world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
     report(world, A)
     world.engine.catalogue.answered("watch.db")

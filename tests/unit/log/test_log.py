@@ -277,7 +277,7 @@ def test_secrets_are_never_written(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", ["plain", "job", "text", "json"])
-def test_what_children_print_is_written_as_it_is(format: str) -> None:
+def test_output_of_children_is_written_unchanged(format: str) -> None:
     stage = Stage(format)
     stage.log.secrets.add("a setting", "s3cr3t")
     stage.log.child_output("s3cr3t at http://me:s3cr3t@host", (("job", "x-s3cr3t-x"),))
@@ -285,7 +285,7 @@ def test_what_children_print_is_written_as_it_is(format: str) -> None:
     assert stage.text.count("s3cr3t") == 2
 
 
-def test_what_children_print_is_at_level_info() -> None:
+def test_output_of_children_is_at_level_info() -> None:
     stage = Stage("plain", level="warning")
     stage.log.child_output("hidden")
     assert stage.text == ""
@@ -352,7 +352,7 @@ def test_the_log_file_is_opened_again_after_a_rotation(tmp_path: Path) -> None:
     assert [line[20:] for line in path.read_text().splitlines()] == ["after"]
 
 
-def test_a_rotation_that_fails_is_told_to_the_old_file(tmp_path: Path) -> None:
+def test_a_rotation_that_fails_is_logged_in_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "log"
     log = Stage().log
     log.configure(LoggingSettings(output=str(path)))
@@ -380,7 +380,7 @@ def test_reconfiguring_the_same_file_does_not_open_it_again(tmp_path: Path) -> N
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_lines_lost_by_a_full_disk_are_told_in_the_log_s_format() -> None:
+def test_lines_lost_by_a_full_disk_are_reported_in_the_log_s_format() -> None:
     stage = Stage("json", level="error")
     stage.out.error = OSError(28, "No space left on device")
     stage.log.error("lost")
@@ -392,7 +392,7 @@ def test_lines_lost_by_a_full_disk_are_told_in_the_log_s_format() -> None:
     assert second["msg"] == "back"
 
 
-def test_lines_that_the_old_output_did_not_take_are_told_to_the_new_one(tmp_path: Path) -> None:
+def test_lines_that_the_old_output_did_not_take_are_reported_to_the_new_one(tmp_path: Path) -> None:
     stage = Stage()
     stage.out.error = OSError(28, "No space left on device")
     stage.log.info("lost")

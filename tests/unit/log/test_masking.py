@@ -103,7 +103,7 @@ def test_a_secret_is_masked_in_each_form(form: str, secret: str) -> None:
 
 
 @given(st.text(LETTERS), st.text(LETTERS), SECRETS, st.sampled_from(sorted(FORMS)))
-def test_nothing_but_the_secret_is_changed(before: str, after: str, secret: str, form: str) -> None:
+def test_only_the_secret_is_changed(before: str, after: str, secret: str, form: str) -> None:
     text = f"{before} {FORMS[form](secret)} {after}"
     found = masked(text, secret)
     parts = found.split(STARS)
@@ -113,7 +113,7 @@ def test_nothing_but_the_secret_is_changed(before: str, after: str, secret: str,
 
 
 @given(st.binary(), st.lists(st.binary(min_size=1).filter(lambda text: text.strip(b" \t\n\r\x0b\x0c\0")), min_size=1))
-def test_whatever_the_bytes_are(data: bytes, secrets: list[bytes]) -> None:
+def test_any_bytes_are_masked(data: bytes, secrets: list[bytes]) -> None:
     matcher = Matcher(secrets)
     found = matcher.masked(data)
     assert found.count(b"\n") == data.count(b"\n")
@@ -271,7 +271,7 @@ def many(count: int, length: int) -> list[str]:
 
 @pytest.mark.parametrize("length", [8, 12, 31, 32, 64, 200])
 @pytest.mark.parametrize("count", [1, 9, 60, 500])
-def test_of_many_secrets_each_is_found_wherever_it_stands(length: int, count: int) -> None:
+def test_each_of_many_secrets_is_found_at_every_position(length: int, count: int) -> None:
     secrets = list(dict.fromkeys(many(count, length)))
     matcher = Matcher(map(as_bytes, secrets))
     for index, secret in enumerate(secrets):
@@ -302,7 +302,7 @@ def seconds(work: Callable[[], object]) -> float:
         ("\n".join(many(3000, 40)), "".join(many(1500, 40))),
     ],
 )
-def test_the_time_is_linear_whatever_a_child_prints(secret: str, data: str) -> None:
+def test_the_time_is_linear_for_any_output(secret: str, data: str) -> None:
     matcher = Matcher([as_bytes(secret)])
     whole = as_bytes(data)
     half = whole[: len(whole) // 2]

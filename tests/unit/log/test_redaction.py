@@ -44,7 +44,7 @@ class Output:
 @pytest.mark.parametrize(
     "secret", ["x", "t0ken", "11111111-2222-3333-4444-555555555555", "päß wörd\"'\\", "ends in \n"]
 )
-def test_a_secret_of_the_configuration_is_never_said(secret: str) -> None:
+def test_a_secret_of_the_configuration_is_never_printed(secret: str) -> None:
     secrets = Secrets()
     secrets.add("consul.token", secret)
     for text in (secret, repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False), quote(secret)):
@@ -52,19 +52,19 @@ def test_a_secret_of_the_configuration_is_never_said(secret: str) -> None:
         assert secret.strip() not in secrets.masked(f"[{text}]")
 
 
-def test_without_secrets_everything_is_said() -> None:
+def test_without_secrets_everything_is_shown() -> None:
     secrets = Secrets({"DB_PASSWORD": "hunter2-hunter2", "API_TOKEN": "s3cr3t-s3cr3t", "A_URL": "http://a:b@c"})
     text = "hunter2-hunter2 s3cr3t-s3cr3t \udcff \ud800"
     assert secrets.masked(text) is text
 
 
-def test_a_secret_is_said_by_no_character_that_is_none() -> None:
+def test_surrogates_around_a_secret_become_question_marks() -> None:
     secrets = Secrets()
     secrets.add("consul.token", "t0ken")
     assert secrets.masked("t0ken \ud800 \udcff") == f"{MASK} ? ?"
 
 
-def test_blanks_are_no_secret() -> None:
+def test_blanks_are_not_a_secret() -> None:
     secrets = Secrets()
     for nothing in ("", " ", "\n"):
         secrets.add("consul.token", nothing)
@@ -99,7 +99,7 @@ def test_many_secrets_of_others_push_none_out() -> None:
         ("HTTPS_PROXY", "http://me:p@w@proxy:1", ["p@w"]),
     ],
 )
-def test_variables_that_are_settings_of_ours(name: str, value: str, parts: list[str]) -> None:
+def test_variables_that_are_settings_of_containerpilot(name: str, value: str, parts: list[str]) -> None:
     for secrets in (Secrets({name: value}), Secrets()):
         secrets.learn(name, value)
         for part in parts:
@@ -119,11 +119,11 @@ def test_variables_that_are_settings_of_ours(name: str, value: str, parts: list[
         *[(f"x://me:p{odd}w@host,", f"x://me:{MASK}@host,") for odd in (",", ";", ")", "'", "(", "!", "ö", "%2F")],
     ],
 )
-def test_passwords_in_urls_are_never_said(text: str, masked: str) -> None:
+def test_passwords_in_urls_are_never_shown(text: str, masked: str) -> None:
     assert Secrets().masked(text) == masked
 
 
-def test_a_token_file_is_read_before_anything_is_said(tmp_path: Path) -> None:
+def test_a_token_file_is_read_before_anything_is_logged(tmp_path: Path) -> None:
     file = tmp_path / "tokens ö"
     secrets = Secrets()
     secrets.watch(str(file))
@@ -139,14 +139,14 @@ def test_a_token_file_is_read_before_anything_is_said(tmp_path: Path) -> None:
     assert secrets.masked("the-second-token the-third-token") == f"{MASK} the-third-token"
 
 
-def test_a_token_file_that_is_none_is_no_trouble(tmp_path: Path) -> None:
+def test_an_unreadable_token_file_adds_no_secret(tmp_path: Path) -> None:
     for path in (tmp_path, "/dev/zero", "/nonexistent", "\0"):
         secrets = Secrets()
         secrets.watch(str(path))
         assert secrets.masked("text") == "text"
 
 
-def test_what_was_masked_before_is_masked_anew_when_there_is_another_secret() -> None:
+def test_masked_output_is_masked_again_when_there_is_another_secret() -> None:
     secrets = Secrets()
     heard: list[bool] = []
     secrets.on_change = lambda: heard.append(True)
@@ -156,7 +156,7 @@ def test_what_was_masked_before_is_masked_anew_when_there_is_another_secret() ->
 
 
 @given(st.text(), st.text(min_size=1).filter(lambda text: text.isprintable() and text.strip() and "*" not in text))
-def test_stars_are_as_long_as_what_they_hide(text: str, secret: str) -> None:
+def test_stars_are_as_long_as_the_secret(text: str, secret: str) -> None:
     secrets = Secrets()
     secrets.add("consul.token", secret)
     whole = text.encode(errors="replace").decode() + secret.encode(errors="replace").decode() + text
@@ -176,7 +176,7 @@ def test_the_output_of_jobs_is_theirs() -> None:
     assert output.matcher is None
 
 
-def test_variables_that_are_named_are_masked_in_it_and_in_what_we_say() -> None:
+def test_variables_that_are_named_are_masked_in_output_and_in_the_log() -> None:
     secrets = Secrets({"CONSUL_HTTP_TOKEN": "t0ken-t0ken"})
     output = Output(secrets)
     environ = {"DB_PASSWORD": "hunter2-hunter2", "SHORT": "1234567", "OTHER": "other-other"}
@@ -219,7 +219,7 @@ def test_a_value_that_comes_again_is_the_current_one() -> None:
     assert output.masked("value-001 value-002 value-004 value-005") == f"{MASK} value-002 {MASK} {MASK}"
 
 
-def test_what_was_once_named_is_masked_also_when_a_reload_no_longer_names_it() -> None:
+def test_a_named_variable_stays_masked_when_a_reload_no_longer_names_it() -> None:
     secrets = Secrets()
     output = Output(secrets)
     secrets.mask_in_output(("A",), {"A": "value-of-a"})
@@ -283,7 +283,7 @@ def test_a_faulty_configuration_shows_none_of_its_secrets(catalogue: str, fault:
 
 
 @pytest.mark.parametrize("far", [0, 180, 195, 200, 205, 1000])
-def test_a_text_that_cannot_be_parsed_shows_none_of_the_secrets_that_are_known(far: int) -> None:
+def test_a_text_that_cannot_be_parsed_shows_no_known_secret(far: int) -> None:
     environ = {"CONSUL_HTTP_TOKEN": "t0ken-of-consul", "DB_PASSWORD": "s3cr3t-0-s3cr3t"}
     text = (
         f"{{logging: {{mask: ['DB_PASSWORD']}}, a: 't0ken-of-consul s3cr3t-0-s3cr3t{' ' * far}' oops 's3cr3t-0-s3cr3t'"
@@ -305,7 +305,7 @@ def test_names_of_variables_to_mask() -> None:
 
 
 @pytest.mark.parametrize("mask", ['["$DB_PASSWORD"]', '["DB_*"]', "[5]", "true", "{}", '{"DB_PASSWORD": true}'])
-def test_what_would_mask_nothing_in_silence_is_refused(mask: str) -> None:
+def test_names_to_mask_that_match_nothing_are_refused(mask: str) -> None:
     with pytest.raises(ConfigError, match=r"logging\.mask"):
         load_text(f'{{"logging": {{"mask": {mask}}}}}', environ={"DB_PASSWORD": "s3cr3t-0"})
 

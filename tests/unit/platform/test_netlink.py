@@ -69,7 +69,7 @@ def test_an_interface_that_came_after_the_names_were_read_has_its_label() -> Non
         ("10.0.0.1", 0x20, True),
     ],
 )
-def test_what_the_kernel_does_not_use_itself_is_unsteady(text: str, bits: int, unsteady: bool) -> None:
+def test_temporary_deprecated_and_duplicate_addresses_are_unsteady(text: str, bits: int, unsteady: bool) -> None:
     message = new_address(attribute(1, ip(text)), bits=bits)
     assert list(parse_dump(message, NAMES)) == [Address("eth7", ip(text), 24, unsteady)]
 

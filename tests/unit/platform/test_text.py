@@ -10,7 +10,7 @@ from cp.platform import text
 
 
 @given(st.binary())
-def test_bytes_survive_whatever_they_are(data: bytes) -> None:
+def test_all_bytes_survive(data: bytes) -> None:
     assert text.to_bytes(text.from_bytes(data)) == data
 
 
@@ -19,7 +19,7 @@ def test_text_is_utf_8(written: str) -> None:
     assert text.to_bytes(written) == written.encode()
 
 
-def test_a_surrogate_that_stands_for_no_byte_is_refused() -> None:
+def test_a_surrogate_that_encodes_no_byte_is_refused() -> None:
     with pytest.raises(ValueError, match="surrogates not allowed"):
         text.to_bytes("\ud800")
 
@@ -39,7 +39,7 @@ def test_a_message_is_readable(written: str, shown: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "euc_jp", "gb18030"])
 @given(written=st.text(st.characters(exclude_categories=["Cs"])))
-def test_what_python_decodes_and_encodes_by_the_locale(encoding: str, written: str) -> None:
+def test_text_survives_the_decoding_of_python_by_the_locale(encoding: str, written: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "_PYTHON_IS_UTF8", False)
         patch.setattr("os.fsencode", lambda each: each.encode(encoding, "surrogateescape"))

@@ -41,7 +41,7 @@ class Observed:
         return lines.get(sample, "")
 
 
-def test_what_stands_for_telemetry_is_healthy_in_every_view() -> None:
+def test_the_service_of_telemetry_is_healthy_in_every_view() -> None:
     observed = Observed(checked("app"))
     world = observed.world
 
@@ -60,7 +60,7 @@ def test_what_stands_for_telemetry_is_healthy_in_every_view() -> None:
     assert seen() == ({"healthy"}, {"unknown"})
 
 
-def test_what_is_always_healthy_starts_nothing_that_waits_for_it() -> None:
+def test_a_job_that_is_always_healthy_does_not_trigger_dependents() -> None:
     """It sends no event at the start, so a reload must not pretend that it has sent one."""
     late = job("late").replace(when=When(code="healthy", source="containerpilot"))
     observed = Observed(job("app"), late)
@@ -113,7 +113,7 @@ def test_a_gauge_goes_with_its_job() -> None:
     assert observed.value('containerpilot_job_health{job="app"}') == ""
 
 
-def test_what_has_ended_well_is_as_ready_as_it_will_ever_be() -> None:
+def test_a_successful_job_counts_as_ready() -> None:
     observed = Observed(checked("well"), checked("badly"), job("app"))
 
     observed.world.exit("well", 0)
@@ -123,7 +123,7 @@ def test_what_has_ended_well_is_as_ready_as_it_will_ever_be() -> None:
     assert observed.observer.not_ready() == ["badly is unknown: exited 1"]
 
 
-def test_what_is_not_ready_says_why() -> None:
+def test_an_unready_job_shows_the_reason() -> None:
     late = checked("late").replace(when=When(code="healthy", source="app"))
     observed = Observed(job("first"), checked("app", restarts=None), late)
     world, why = observed.world, observed.observer.not_ready
@@ -145,7 +145,7 @@ def test_what_is_not_ready_says_why() -> None:
     assert why()[0] == "app is unknown: is about to be restarted; last run: exited 3"
 
 
-def test_what_cannot_be_started_is_not_ready_and_says_so_without_the_words_of_the_system() -> None:
+def test_a_job_that_cannot_be_started_is_not_ready_and_hides_the_error_of_the_system() -> None:
     observed = Observed(checked("app", restarts=1), job("other"))
     observed.world.processes.missing.add("app")
     observed.world.exit("app", 3)
@@ -211,7 +211,7 @@ def test_instances_of_watches_are_shown() -> None:
     assert observed.value('containerpilot_watch_instances{service="db"}') == "2"
 
 
-def test_values_of_operators_are_recorded_and_told() -> None:
+def test_values_of_operators_are_recorded_and_shown() -> None:
     metric = Metric(name="zed", kind="gauge", help="h", lookups=("__zed",))
     observed = Observed(job("app"), telemetry=SERVED.replace(metrics=(metric,)))
 
@@ -270,7 +270,7 @@ def test_calls_to_the_catalogue_are_counted() -> None:
     assert observed.value('containerpilot_control_http_requests{code="200",path="/v3/ping"}') == "1"
 
 
-def test_a_metric_that_cannot_be_is_told_and_the_others_are_there() -> None:
+def test_an_impossible_metric_is_logged_and_the_others_work() -> None:
     observed = Observed(job("app"))
     names = ("containerpilot_events", "zed")
     metrics = tuple(Metric(name=name, kind="counter", help="h") for name in names)
@@ -281,7 +281,7 @@ def test_a_metric_that_cannot_be_is_told_and_the_others_are_there() -> None:
     assert observed.value("zed") == "0"
 
 
-def test_what_a_check_said_is_shown_up_to_a_point() -> None:
+def test_the_output_of_a_check_is_shown_up_to_a_limit() -> None:
     world = JobsWorld(checked("app")).start()
     world.engine.jobs["app"].health.output = "x" * 60_000
 

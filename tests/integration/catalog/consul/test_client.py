@@ -132,7 +132,7 @@ def test_an_entry_that_cannot_be_used_is_reported_once_and_without_secrets(agent
         (301, "", CatalogRefused),
     ],
 )
-def test_what_the_answer_to_a_heartbeat_means(
+def test_the_meaning_of_answers_to_a_heartbeat(
     agent: Agent, status: int, text: str, meaning: type[CatalogError], separate: bool
 ) -> None:
     client = agent.client(reply(status, text.encode()))
@@ -143,7 +143,7 @@ def test_what_the_answer_to_a_heartbeat_means(
 
 
 @pytest.mark.parametrize(("status", "text"), [(404, "Unknown service ID"), (500, 'Unknown service "web-box"')])
-def test_a_removal_of_what_is_not_there_is_done(agent: Agent, status: int, text: str) -> None:
+def test_a_removal_of_an_unknown_service_is_a_success(agent: Agent, status: int, text: str) -> None:
     agent.client(reply(status, text.encode())).deregister(service())
 
 
@@ -178,13 +178,13 @@ def test_a_refusal_names_the_key_and_not_the_token(
 @pytest.mark.parametrize(
     ("header", "seconds"), [("17", 17), ("0", 0), ("", 0), ("soon", 0), ("-5", 0), ("9" * 40, 1e9)]
 )
-def test_how_long_we_are_asked_to_stay_away(agent: Agent, header: str, seconds: float) -> None:
+def test_retry_after_in_seconds(agent: Agent, header: str, seconds: float) -> None:
     with pytest.raises(CatalogUnreachable) as caught:
         agent.client(reply(429, b"slow down", Retry_After=header)).register(service(), "passing")
     assert caught.value.retry_after == pytest.approx(seconds, abs=1)
 
 
-def test_until_when_we_are_asked_to_stay_away() -> None:
+def test_retry_after_as_a_date() -> None:
     def retry_after(seconds: float) -> float:
         return Response(429, {"retry-after": formatdate(time.time() + seconds, usegmt=True)}, b"").retry_after()
 

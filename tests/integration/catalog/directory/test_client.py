@@ -93,7 +93,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         each.close()
 
 
-def test_a_registered_service_has_a_file_that_says_all(scene: Scene) -> None:
+def test_a_registered_service_has_a_file_with_all_its_fields(scene: Scene) -> None:
     scene.open().register(service(tags=("a", "b")), "passing")
     assert json.loads((scene.folder / "web-box.json").read_text()) == {
         "id": "web-box",
@@ -176,7 +176,7 @@ def test_an_id_that_is_too_long_is_refused(scene: Scene) -> None:
         scene.open().register(service(id="x" * 251), "passing")
 
 
-def test_nobody_ever_reads_half_an_entry(scene: Scene) -> None:
+def test_readers_never_see_half_an_entry(scene: Scene) -> None:
     """It is replaced as a whole: who opened the old file goes on reading the old file."""
     directory = scene.open()
     directory.register(service(), "passing")
@@ -210,7 +210,7 @@ GOOD = {"id": "x", "name": "web", "address": "1.2.3.4", "port": 1, "tags": [], "
         (b" " * 70_000, "too long"),
     ],
 )
-def test_files_of_others_are_ignored_and_told_once(scene: Scene, content: bytes, why: str) -> None:
+def test_files_of_others_are_ignored_and_logged_once(scene: Scene, content: bytes, why: str) -> None:
     directory = scene.open()
     directory.register(service(), "passing")
     (scene.folder / "foreign.json").write_bytes(content)
@@ -222,7 +222,7 @@ def test_files_of_others_are_ignored_and_told_once(scene: Scene, content: bytes,
     assert why in scene.warnings[0]
 
 
-def test_a_foreign_file_that_comes_back_is_told_again(scene: Scene) -> None:
+def test_a_foreign_file_that_comes_back_is_logged_again(scene: Scene) -> None:
     scene.folder.mkdir()
     directory = scene.open()
     for _ in range(2):
@@ -242,7 +242,7 @@ def test_a_foreign_file_that_becomes_an_entry_counts(scene: Scene) -> None:
     assert [instance.id for instance in directory.instances(watch())[0]] == ["x"]
 
 
-def test_what_is_no_file_is_ignored(scene: Scene, tmp_path: Path) -> None:
+def test_anything_but_a_file_is_ignored(scene: Scene, tmp_path: Path) -> None:
     scene.folder.mkdir()
     (tmp_path / "elsewhere.json").write_text(json.dumps(GOOD))
     os.mkfifo(scene.folder / "pipe.json")
@@ -272,7 +272,7 @@ def test_a_file_that_cannot_be_written_is_named(scene: Scene) -> None:
     assert scene.names() == ["web-box.json"]
 
 
-def test_the_long_dead_and_what_killed_writers_left_are_swept(scene: Scene) -> None:
+def test_old_entries_and_temporary_files_of_killed_writers_are_removed(scene: Scene) -> None:
     directory = scene.open()
     directory.register(service("dead"), "passing")
     directory.register(service("dying"), "passing")
@@ -390,7 +390,7 @@ def test_a_death_ends_the_wait_though_no_file_changes(scene: Scene) -> None:
     assert end()[0] == []
 
 
-def test_inotify_tells_of_changes_that_were_not_taken_yet(tmp_path: Path) -> None:
+def test_inotify_reports_changes_that_were_not_read_yet(tmp_path: Path) -> None:
     inotify = Inotify(str(tmp_path))
     ready = select.poll()
     ready.register(inotify.fd, select.POLLIN)
@@ -403,7 +403,7 @@ def test_inotify_tells_of_changes_that_were_not_taken_yet(tmp_path: Path) -> Non
     inotify.close()
 
 
-def test_inotify_of_what_is_no_folder(tmp_path: Path) -> None:
+def test_inotify_of_a_path_that_is_not_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError):
         Inotify(str(tmp_path / "file"))
@@ -608,7 +608,7 @@ def test_why_an_entry_cannot_be_written_is_the_first_error(scene: Scene, monkeyp
 # Another program with our id.
 
 
-def test_what_is_under_an_id_is_seen_and_whether_it_is_alive(scene: Scene) -> None:
+def test_the_entry_of_an_id_is_found_with_its_state(scene: Scene) -> None:
     directory = scene.open()
     assert directory.entry(service()) is None
     directory.register(service(), "passing")
@@ -631,7 +631,7 @@ def test_an_entry_of_another_program_is_not_renewed_nor_replaced_by_a_heartbeat(
     assert (stored["port"], stored["deadline"]) == (81, scene.wall.time + 5)
 
 
-def test_a_heartbeat_replaces_what_is_no_entry(scene: Scene) -> None:
+def test_a_heartbeat_replaces_an_invalid_entry(scene: Scene) -> None:
     directory = scene.open()
     directory.register(service(), "passing")
     (scene.folder / "web-box.json").write_text("broken")
@@ -641,7 +641,7 @@ def test_a_heartbeat_replaces_what_is_no_entry(scene: Scene) -> None:
     assert scene.seen() == ["web-box"]
 
 
-def test_a_file_that_is_no_entry_is_named_once_to_all_clients(scene: Scene) -> None:
+def test_a_file_that_is_not_an_entry_is_named_once_for_all_clients(scene: Scene) -> None:
     unusable = Seen()
     scene.folder.mkdir()
     (scene.folder / "bad.json").write_text("garbage")

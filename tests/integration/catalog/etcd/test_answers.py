@@ -102,7 +102,7 @@ def test_a_keep_alive_that_needs_a_token_says_so_in_an_answer_of_success(serve: 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("api", ["v2", "v3", ""])
-def test_a_server_that_wants_a_pause_is_heard(serve: Any, api: str, status: int) -> None:
+def test_the_pause_that_a_server_requests_is_respected(serve: Any, api: str, status: int) -> None:
     one, followed = service(), watch()
     busy = b"HTTP/1.1 %d X\r\nContent-Length: 2\r\nRetry-After: 7\r\n\r\nno" % status
     known = [says(answer(200, VERSION)), says(answer(200, b"{}"))] if api == "v3" else []

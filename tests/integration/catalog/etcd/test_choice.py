@@ -108,13 +108,13 @@ def test_the_preferred_api_is_used_where_it_is_spoken(
 
 @pytest.mark.parametrize("preferred", ["v2", "v3"])
 @pytest.mark.parametrize(("api", "kind"), [("v2", Etcd2), ("v3", Etcd3)])
-def test_what_the_configuration_says_is_done_without_a_word(etcds: Etcds, api: str, kind: type, preferred: str) -> None:
+def test_a_configured_api_is_used_without_a_log_line(etcds: Etcds, api: str, kind: type, preferred: str) -> None:
     etcds.answers = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
     assert chosen(etcds.client(api=api, preferred_api=preferred)) is kind
     assert etcds.informed == []
 
 
-def test_a_version_that_is_not_told(etcds: Etcds) -> None:
+def test_a_server_that_does_not_report_its_version(etcds: Etcds) -> None:
     etcds.answers = {V2: KEYS, V3: (200, b"{}")}
     assert chosen(etcds.client(preferred_api="v2")) is Etcd2
     assert chosen(etcds.client()) is Etcd3
@@ -125,7 +125,7 @@ def test_a_version_that_is_not_told(etcds: Etcds) -> None:
 
 
 @pytest.mark.parametrize("outage", ["/version", V2])
-def test_a_server_in_trouble_is_chosen_for_when_it_answers(etcds: Etcds, outage: str) -> None:
+def test_an_api_is_chosen_when_a_failing_server_answers_again(etcds: Etcds, outage: str) -> None:
     well = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
     etcds.answers = {**well, outage: (503, b"no leader")}
     client = etcds.client(preferred_api="v2")
@@ -156,7 +156,7 @@ def test_an_etcd_that_was_upgraded_past_its_v2_gets_v3(etcds: Etcds) -> None:
     assert chosen(client) is Etcd3
 
 
-def test_all_clients_of_a_catalogue_tell_their_choice_once(etcds: Etcds) -> None:
+def test_all_clients_of_a_catalogue_log_their_choice_once(etcds: Etcds) -> None:
     etcds.answers = {"/version": version("3.4.23"), V2: KEYS, V3: (200, b"{}")}
     loop, log = FakeLoop(Clock()), FakeLog()
     settings = EtcdSettings(endpoints=(etcds.url,), preferred_api="v2")

@@ -147,7 +147,7 @@ def test_an_answer(serve: Any, client: Any) -> None:
 
 
 @pytest.mark.parametrize("unread", [False, True], ids=["end", "reset"])
-def test_a_server_that_closes_at_the_greeting_of_tls_speaks_none_perhaps(client: Any, unread: bool) -> None:
+def test_a_server_that_closes_at_the_tls_handshake_may_not_speak_tls(client: Any, unread: bool) -> None:
     """Whether its close is an end or a reset depends on whether it has read everything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -165,7 +165,7 @@ def test_a_server_that_closes_at_the_greeting_of_tls_speaks_none_perhaps(client:
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_nobody_who_listens_says_nothing_about_tls(client: Any, scheme: str) -> None:
+def test_a_refused_connection_says_nothing_about_tls(client: Any, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = Endpoint(scheme, "127.0.0.1", listener.getsockname()[1])
     with pytest.raises(CatalogUnreachable, match=r"[Cc]onnection refused$"):
@@ -261,7 +261,7 @@ def failure(http: HttpClient, **options: Any) -> CatalogError:
     return caught.value
 
 
-def test_nobody_listens(client: Any) -> None:
+def test_a_refused_connection_is_an_error(client: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     error = failure(client(Endpoint("http", "127.0.0.1", port)))
@@ -314,7 +314,7 @@ def test_an_answer_that_comes_byte_by_byte_has_the_same_time(serve: Any, client:
     assert time.monotonic() - begin < 2
 
 
-def test_a_chunk_of_a_negative_length_is_no_endless_one(serve: Any, client: Any) -> None:
+def test_a_chunk_of_a_negative_length_is_not_an_endless_one(serve: Any, client: Any) -> None:
     def answer(connection: socket.socket, request: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
         with contextlib.suppress(OSError):
@@ -340,7 +340,7 @@ def test_a_chunk_of_a_negative_length_is_no_endless_one(serve: Any, client: Any)
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\nok",
     ],
 )
-def test_an_answer_that_is_none(serve: Any, client: Any, reply: bytes) -> None:
+def test_an_answer_that_is_not_http(serve: Any, client: Any, reply: bytes) -> None:
     def answer(connection: socket.socket, request: bytes) -> None:
         connection.sendall(reply)
         connection.shutdown(socket.SHUT_RDWR)
@@ -351,7 +351,7 @@ def test_an_answer_that_is_none(serve: Any, client: Any, reply: bytes) -> None:
     assert str(error).isprintable()
 
 
-def test_an_answer_that_breaks_off_is_not_asked_for_again(serve: Any, client: Any) -> None:
+def test_an_answer_that_breaks_off_is_not_requested_again(serve: Any, client: Any) -> None:
     """Its call was made, whatever became of it: only a kept connection that was closed before counts as none."""
 
     def breaks_off(connection: socket.socket, request: bytes) -> None:
@@ -389,7 +389,7 @@ def test_an_answer_that_is_too_long(serve: Any, client: Any) -> None:
     assert str(error).endswith(" answered with more than 2 MiB")
 
 
-def test_after_a_failure_the_next_call_starts_anew(serve: Any, client: Any) -> None:
+def test_after_a_failure_the_next_call_uses_a_new_connection(serve: Any, client: Any) -> None:
     http = client(serve(says(OK), lambda connection, request: None, says(OK)), read_timeout=0.2)
     http.request("GET", "/", headers={})
     failure(http)

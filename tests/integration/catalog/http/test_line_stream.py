@@ -49,7 +49,7 @@ def listen(http: HttpClient, stream: LineStream) -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-def test_lines_come_as_they_are_sent_whatever_the_pieces(serve: Any, client: Any) -> None:
+def test_lines_come_as_they_are_sent_in_any_pieces(serve: Any, client: Any) -> None:
     server = serve(
         says(HEAD + chunk(b"a\n\nb") + chunk(b"c\nd") + chunk(b"\n") + chunk(b"end") + b"0\r\n\r\n"), says(OK)
     )
@@ -125,7 +125,7 @@ def test_a_stream_that_breaks(serve: Any, client: Any) -> None:
     assert heard.lines == [b"a"]
 
 
-def test_a_stream_that_breaks_on_a_kept_connection_is_not_asked_for_again(serve: Any, client: Any) -> None:
+def test_a_stream_that_breaks_on_a_kept_connection_is_not_requested_again(serve: Any, client: Any) -> None:
     def reply(connection: socket.socket, request: bytes) -> None:
         connection.sendall(HEAD + chunk(b"a\n"))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # it ends with a reset
@@ -166,7 +166,7 @@ def test_it_can_be_broken_off(serve: Any, client: Any) -> None:
     assert isinstance(end(), CatalogClosed)
 
 
-def test_a_flood_of_lines_that_say_nothing_is_taken_slowly(serve: Any, client: Any) -> None:
+def test_a_flood_of_empty_lines_is_read_slowly(serve: Any, client: Any) -> None:
     lines = chunk(b"nothing\n" * 16_384)  # 128 KiB
     sent: list[int] = []
 

@@ -148,7 +148,7 @@ def test_many_attempts_have_one_thread(serve: Any, client: Any, name_server: Nam
     assert ask(clients[0]) == b"ok"
 
 
-def test_those_who_wait_for_one_name_go_on_together(serve: Any, client: Any, name_server: NameServer) -> None:
+def test_all_waits_for_one_name_go_on_together(serve: Any, client: Any, name_server: NameServer) -> None:
     name_server.say(None)
     server = serve(says(OK))
     ends = [in_background(lambda http=http: ask(http)) for http in [client(server) for _ in range(3)]]  # type: ignore[misc]
@@ -279,7 +279,7 @@ def wait_for_end(lookup: Any) -> None:
     wakeup.close()
 
 
-def test_a_look_up_whose_thread_got_lost_is_made_anew() -> None:
+def test_a_look_up_whose_thread_got_lost_is_repeated() -> None:
     clock, started = Clock(), []
     resolver = Resolver(lambda name: [HERE], lambda run, arguments: started.append((run, arguments)), clock)
     first = resolver.start("a")
@@ -317,7 +317,7 @@ def test_an_address_needs_no_look_up(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "consul", "bücher", "fe80::1%nowhere", ""])
-def test_a_name_is_no_address(host: str) -> None:
+def test_a_name_is_not_an_address(host: str) -> None:
     assert numeric(host) == []
 
 

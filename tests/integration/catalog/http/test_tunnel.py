@@ -101,7 +101,7 @@ def test_the_certificate_must_be_that_of_the_server(serve: Any, client: Any, aut
         (b"", "Remote end closed connection without response"),
     ],
 )
-def test_a_proxy_that_opens_none(serve: Any, client: Any, authority: Authority, answer: bytes, why: str) -> None:
+def test_a_proxy_that_opens_no_tunnel(serve: Any, client: Any, authority: Authority, answer: bytes, why: str) -> None:
     def reply(connection: socket.socket, request: bytes) -> None:
         connection.sendall(answer)
         connection.close()

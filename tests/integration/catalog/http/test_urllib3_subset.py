@@ -88,7 +88,7 @@ print(isinstance(connection, urllib3.connection.HTTPConnection), warnings)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_whoever_asks_later_gets_the_real_modules(scheme: str) -> None:
+def test_later_imports_get_the_real_modules(scheme: str) -> None:
     code = f"""{OPEN}
 opened({scheme!r})
 import datetime, email.message, email.parser, email.utils, hashlib, hmac, http.client, logging, random, urllib3
@@ -235,7 +235,7 @@ assert opened("https")._http._urllib3_tls is opened("https")._http._urllib3_tls
     ]
 
 
-def test_a_client_from_before_a_reload_still_understands_what_goes_wrong() -> None:
+def test_a_client_from_before_a_reload_still_understands_errors() -> None:
     code = f"""{OPEN}{SERVE}
 from cp.catalog.protocol import CatalogGarbage
 from cp.plan import Service
@@ -276,7 +276,7 @@ print(executed["urllib3.util.ssl_"], executed["urllib3.response"])
 
 
 @pytest.mark.parametrize("module", ["http.client", "email.errors", "urllib3.response", "urllib3.util.retry"])
-def test_where_the_subset_does_not_work_all_of_urllib3_does(module: str) -> None:
+def test_all_of_urllib3_works_if_the_subset_does_not(module: str) -> None:
     code = f"""{SPOIL}{OPEN}{SERVE}
 from cp.plan import Watch
 sys.meta_path.insert(0, Spoiling({module!r}))
@@ -293,7 +293,7 @@ print(*warnings, sep="\\n")
     ]
 
 
-def test_where_its_tls_does_not_work_that_of_all_of_urllib3_does() -> None:
+def test_the_tls_of_all_of_urllib3_works_if_that_of_the_subset_does_not() -> None:
     code = f"""{SPOIL}{OPEN}
 first = opened("http")
 sys.meta_path.insert(0, Spoiling("urllib3.util.ssl_"))

@@ -75,7 +75,7 @@ TAGS = "its tags are not a list of strings"
     ],
 )
 @pytest.mark.parametrize("pad", [0, LARGE], ids=["small", "large"])
-def test_an_entry_that_cannot_be_used_costs_no_other(fields: Any, node: Any, why: str, pad: int) -> None:
+def test_an_unusable_entry_does_not_affect_others(fields: Any, node: Any, why: str, pad: int) -> None:
     bad = {"Node": node, "Service": {**GOOD, "ID": "bad", **fields}}
     entries = [{"Node": NODE, "Service": GOOD}, bad, {"Node": {**NODE, "Pad": "x" * pad}, "Service": GOOD}]
     found, unusable = parse_instances(encoded(entries))
@@ -84,7 +84,7 @@ def test_an_entry_that_cannot_be_used_costs_no_other(fields: Any, node: Any, why
 
 
 @pytest.mark.parametrize("entry", [None, 5, "text", [], {}, {"Service": None}, {"Service": {"ID": 5}}])
-def test_what_is_no_entry_costs_no_other(entry: Any) -> None:
+def test_an_invalid_entry_does_not_affect_others(entry: Any) -> None:
     found, unusable = parse_instances(encoded([entry, {"Node": NODE, "Service": GOOD}, entry]))
     assert [one.id for one in found] == ["good"]
     assert unusable == {"": "it has no id"}
@@ -125,7 +125,7 @@ def test_a_port_counts_more_than_several() -> None:
 
 
 @pytest.mark.parametrize("ports", [5, "text", {"http": 80}, ["text"], [{"Port": 70000}], [{"Name": "a"}]])
-def test_named_ports_that_are_none(ports: Any) -> None:
+def test_invalid_named_ports(ports: Any) -> None:
     service = {"ID": "i", "Address": "a", "Ports": ports}
     assert parse_instances(encoded([{"Node": NODE, "Service": service}])) == ([], {"i": PORT})
 
@@ -169,12 +169,12 @@ def test_a_large_answer_is_understood_like_a_small_one(parser: str, options: dic
     assert found[0].tags is found[999].tags, "of which there may be thousands"
 
 
-def test_what_looks_like_two_entries_in_the_depth_of_one_is_none(parser: str) -> None:
+def test_nested_objects_that_look_like_entries_are_not_entries(parser: str) -> None:
     deep = [entry(number, Proxy={"Config": [{"Node": {"n": each}} for each in range(500)]}) for number in range(100)]
     assert [one.id for one in usable(encoded(deep))] == [f"web-{number}" for number in range(100)]
 
 
-def test_what_only_the_slower_parser_takes_is_taken(parser: str) -> None:
+def test_text_that_only_the_slower_parser_reads_is_read(parser: str) -> None:
     body = encoded([entry(number) for number in range(1000)]).replace(b'web-7"', b'\\ud800"')
     assert usable(body)[7].id == "\ud800"
 

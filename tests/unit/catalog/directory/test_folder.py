@@ -54,7 +54,7 @@ def test_a_heartbeat_of_another_service_is_not_read(tmp_path: Path) -> None:
     assert len(warnings) == 1
 
 
-def test_a_heartbeat_of_the_service_is_read_and_is_no_news(folder: Folder, tmp_path: Path) -> None:
+def test_a_heartbeat_of_the_service_is_read_and_is_not_a_change(folder: Folder, tmp_path: Path) -> None:
     file = put(tmp_path, "web")
     folder.scan()
     put(tmp_path, "web", NOW + 20)
@@ -79,7 +79,7 @@ def test_anything_else_is_news(folder: Folder, tmp_path: Path, fields: dict[str,
     assert folder.refresh({file}, "web", now)
 
 
-def test_a_new_file_is_read_whoever_it_is_of(folder: Folder, tmp_path: Path) -> None:
+def test_a_new_file_is_read_whatever_its_owner(folder: Folder, tmp_path: Path) -> None:
     folder.scan()
     file = put(tmp_path, "other")
     assert not folder.refresh({file, ".containerpilot-1-half"}, "web", NOW)

@@ -77,12 +77,12 @@ def test_a_record_needs_very_little() -> None:
         ('{"tags": [5]}', "its tags are not a list of strings"),
     ],
 )
-def test_what_is_no_record(text: str | bytes, why: str) -> None:
+def test_a_value_that_is_not_a_record(text: str | bytes, why: str) -> None:
     with pytest.raises(ValueError, match=f"^{why}$"):
         EtcdRecord(text, "k")
 
 
-def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> None:
+def test_a_foreign_key_is_logged_again_only_if_it_was_valid_in_between() -> None:
     told: list[str] = []
     reader = EtcdReader(told.append)
     for value in ("x", "x", GOOD, "x"):
@@ -92,7 +92,7 @@ def test_a_key_that_is_none_of_ours_is_told_again_only_if_it_was_mended() -> Non
     assert told == [line] * 2
 
 
-def test_a_place_where_no_key_can_be_is_told_once() -> None:
+def test_an_impossible_place_of_a_key_is_logged_once() -> None:
     told: list[str] = []
     reader = EtcdReader(told.append)
     for key in ("/a/b", "/a/b", "/c/d"):
@@ -149,7 +149,7 @@ def test_a_version(text: object, version: tuple[int, int] | None) -> None:
     ("version", "paths"),
     [((3, 3), ("/v3beta",)), ((3, 4), ("/v3",)), ((3, 6), ("/v3",)), ((4, 0), ("/v3",)), ((0, 0), ("/v3", "/v3beta"))],
 )
-def test_where_the_gateway_is(version: tuple[int, int], paths: tuple[str, ...]) -> None:
+def test_the_path_of_the_gateway(version: tuple[int, int], paths: tuple[str, ...]) -> None:
     assert gateways(version) == paths
 
 

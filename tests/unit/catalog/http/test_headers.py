@@ -35,12 +35,12 @@ def unfolded(message: Message | email.message.Message) -> list[tuple[str, str]]:
 
 
 @given(LINES)
-def test_what_is_read_is_what_email_reads(lines: list[str]) -> None:
+def test_headers_are_read_as_by_the_email_package(lines: list[str]) -> None:
     text = "".join(lines)
     assert unfolded(read(text)) == unfolded(email.parser.Parser().parsestr(text))
 
 
-def test_a_name_is_found_however_it_is_written() -> None:
+def test_a_name_is_found_in_any_case() -> None:
     message = read("X-Index: 7\r\nset-cookie: a=b\r\nSet-Cookie: c=d\r\n\r\n")
     assert message.get("x-index") == message["X-INDEX"] == "7"
     assert message.get_all("SET-Cookie") == ["a=b", "c=d"]
@@ -58,7 +58,7 @@ def test_a_header_can_be_replaced() -> None:
     assert message.keys() == ["E", "A"]
 
 
-def test_what_is_missing_of_a_message_comes_from_a_real_one() -> None:
+def test_missing_parts_of_a_message_come_from_a_real_one() -> None:
     message = read("Content-Type: text/html; charset=UTF-8\r\n\r\n")
     assert message.get_content_type() == "text/html"
     assert message.get_content_charset() == "utf-8"

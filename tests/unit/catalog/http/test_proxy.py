@@ -53,7 +53,7 @@ def test_which_proxy(scheme: str, host: str, environ: dict[str, str], goes_to: t
         ("fd00::5", ",,", False),
     ],
 )
-def test_what_needs_no_proxy(host: str, exceptions: str, direct: bool) -> None:
+def test_addresses_without_a_proxy(host: str, exceptions: str, direct: bool) -> None:
     environ = {"HTTP_PROXY": "http://proxy:3128", "NO_PROXY": exceptions}
     assert (proxy_for("http", host, 8500, environ) is None) == direct
 

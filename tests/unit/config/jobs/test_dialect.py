@@ -217,7 +217,7 @@ def test_a_control_socket_without_a_path() -> None:  # row 93
         (["a\0b"], 'control.users[0]: must be the name or the number of a user, or "*" for all'),
     ],
 )
-def test_a_user_of_the_control_socket_that_is_none(users: Any, error: str) -> None:
+def test_an_invalid_user_of_the_control_socket(users: Any, error: str) -> None:
     assert error in errors_of_jobs(control={"users": users})
 
 
@@ -298,7 +298,7 @@ def test_a_directory_may_be_the_catalogue() -> None:
         ("directory", "/c", "directory: More than one discovery backend defined"),
     ],
 )
-def test_what_is_wrong_at_top_level(key: str, value: Any, text: str) -> None:
+def test_errors_at_top_level(key: str, value: Any, text: str) -> None:
     configuration = {"consul": "consul:8500", "dialect": "jobs", key: value}
 
     assert text in "\n".join(refused(json.dumps(configuration)).errors)
@@ -360,7 +360,7 @@ def test_a_configuration_without_jobs_loads_with_a_warning(text: str) -> None:  
     assert warning.endswith("jobs: there are no jobs, so nothing is run")
 
 
-def test_a_misspelt_key_is_not_said_to_be_no_jobs_as_well() -> None:
+def test_a_misspelt_key_is_not_reported_as_missing_jobs_as_well() -> None:
     error = refused('{"dialect": "jobs", "consul": "consul:8500", "jbos": [{"name": "app", "exec": "x"}]}')
 
     assert "jbos: unknown key (did you mean 'jobs'?)" in str(error)
@@ -405,7 +405,7 @@ def test_a_job_called_containerpilot_needs_no_health_check() -> None:
     assert (one.service.ttl, one.health.interval, one.health.command) == (15, 5.0, None)
 
 
-def test_names_that_events_cannot_tell_apart_are_warned_about() -> None:
+def test_names_that_events_cannot_distinguish_give_a_warning() -> None:
     watched = {"watches": [{"name": "db", "interval": 5}]}
     checked = {"name": "app", "exec": "x", "health": {"exec": "y", "interval": 5, "ttl": 10}}
 

@@ -31,7 +31,7 @@ def test_each_has_a_name_of_its_own_and_the_source_is_the_same() -> None:
     assert [job.pid_variables for job in plan.jobs] == [("CONTAINERPILOT_MY_JOB_PID",)] * 3
 
 
-def test_the_first_is_what_it_is_alone() -> None:
+def test_the_first_is_like_a_single_job() -> None:
     assert load_jobs(WEB, WEB).jobs[0] == load_jobs(WEB).jobs[0]
 
 
@@ -119,7 +119,7 @@ def test_an_event_that_neither_sends_is_warned_of_with_each_event_once() -> None
     assert told.endswith("it sends only exitSuccess, exitFailed, stopping, stopped")
 
 
-def test_a_circle_that_another_job_of_the_name_breaks_is_none() -> None:
+def test_a_circle_that_another_job_of_the_same_name_breaks_is_accepted() -> None:
     assert warned({"name": "a", "exec": "x"}, after("exitSuccess", "b", "a"), after("exitSuccess", "a", "b")) == []
 
 
@@ -129,7 +129,7 @@ def test_exits_of_its_own_name_do_not_start_a_job() -> None:
     assert warned({"name": "a", "health": HEALTH}, after("healthy", "a", "a")) == []
 
 
-def test_the_name_with_a_number_is_no_source() -> None:
+def test_the_name_with_a_number_is_not_a_source() -> None:
     assert "there is no source 'a#2'" in errors_of_jobs({"name": "a"}, {"name": "a"}, after("stopped", "a#2"))
 
 

@@ -51,7 +51,7 @@ def test_a_job_with_a_process() -> None:
     )
 
 
-def test_raw_output_goes_past_the_log_and_does_not_hold_up_the_exit() -> None:
+def test_raw_output_goes_past_the_log_and_does_not_delay_the_exit() -> None:
     one = load_job(exec="app", logging={"raw": True})
 
     assert (one.output, one.wait_for_output) == (INHERIT, False)
@@ -119,7 +119,7 @@ def test_restarts(written: Any, restarts: int | None) -> None:  # rows 57, 68
         (-1, "field '-1' invalid: number must be positive integer"),
     ],
 )
-def test_restarts_that_are_none(written: Any, text: str) -> None:  # row 67
+def test_invalid_restarts(written: Any, text: str) -> None:  # row 67
     assert f"jobs[0].restarts: job[myjob].restarts {text}" in (
         errors_of_jobs({"name": "myjob", "exec": "x", "restarts": written})
     )
@@ -153,7 +153,7 @@ def test_timeout(written: Any, seconds: float | None) -> None:  # row 27
         (0.5, "unable to parse job[serviceC].timeout '0.5': time: missing unit in duration 0.5"),
     ],
 )
-def test_a_timeout_that_is_none(written: Any, text: str) -> None:
+def test_an_invalid_timeout(written: Any, text: str) -> None:
     assert text in errors_of_jobs({"name": "serviceC", "exec": "x", "timeout": written})
 
 
@@ -162,7 +162,7 @@ def test_stop_timeout_of_a_job(written: Any, seconds: float | None) -> None:
     assert load_job(exec="x", stopTimeout=written).stop_timeout == seconds
 
 
-def test_a_stop_timeout_that_is_none() -> None:
+def test_an_invalid_stop_timeout() -> None:
     assert "unable to parse job[aa].stopTimeout 'x': time: invalid duration x" in (
         errors_of_jobs({"name": "aa", "exec": "x", "stopTimeout": "x"})
     )
@@ -215,7 +215,7 @@ def test_the_main_job_needs_a_process() -> None:
 
 
 @pytest.mark.parametrize(("port", "shown"), [(0, "0"), ("0", '"0"'), (False, "false"), (0.5, "0.5")])
-def test_a_port_that_is_none_is_said_to_be_none(port: Any, shown: str) -> None:
+def test_a_value_that_means_no_port_gives_a_warning(port: Any, shown: str) -> None:
     warnings = warnings_of_jobs({"name": "app", "exec": "x", "port": port, "tags": ["a"], "interfaces": "lo"})
 
     assert (
@@ -408,7 +408,7 @@ def test_a_service_that_is_wrong(keys: dict[str, Any], text: str) -> None:
     assert text in errors_of_jobs({**WEB, **keys})
 
 
-def test_what_is_for_the_catalogue_is_of_no_use_without_a_port() -> None:  # row 58
+def test_keys_for_the_catalogue_have_no_effect_without_a_port() -> None:  # row 58
     plan = load_jobs({"name": "aa", "exec": "x", "initial_status": "invalid", "tags": ["a"]})
 
     assert plan.jobs[0].service is None
@@ -422,7 +422,7 @@ def test_a_port_beyond_the_last_is_warned_about() -> None:
     assert "jobs[0].port: 70000 is beyond the last port" in warnings_of_jobs({**WEB, "port": 70000})
 
 
-def test_all_errors_of_a_job_are_told_at_once() -> None:
+def test_all_errors_of_a_job_are_reported_at_once() -> None:
     told = errors_of_jobs({"name": "", "exec": "", "restarts": "x", "timeout": "x", "zzz": 1, "port": 80})
 
     assert [line.split(": ")[1] for line in told.split("\n")] == [

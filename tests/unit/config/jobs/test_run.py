@@ -20,7 +20,7 @@ PREPARE = {"name": "prepare", "exec": "prepare"}
     ("given", "read"),
     [(None, INHERIT), ("inherit", INHERIT), ("null", ""), ("/run/dump", "/run/dump"), ("./dump", "./dump")],
 )
-def test_the_main_job_reads_our_standard_input_unless_it_is_given_another(given: str | None, read: str) -> None:
+def test_the_main_job_reads_the_standard_input_unless_it_is_given_another(given: str | None, read: str) -> None:
     assert load_job(**APP, stdin=given).stdin == read
 
 
@@ -38,14 +38,14 @@ def test_a_job_without_a_process_reads_nothing() -> None:
     assert "jobs[0].stdin: has no effect without `exec`" in warnings_of_jobs({"name": "app", **keys})
 
 
-def test_the_application_of_the_services_dialect_reads_our_standard_input_and_no_hook_does() -> None:
+def test_the_application_of_the_services_dialect_reads_the_standard_input_and_no_hook_does() -> None:
     plan = load_dict({"preStart": "a", "preStop": "b", "coprocesses": [{"command": "c"}]})
 
     assert {job.name: job.stdin for job in plan.jobs if job.stdin} == {"APP": INHERIT}
 
 
 @pytest.mark.parametrize("given", ["", "inherited", "NULL", "dump", "-"])
-def test_what_is_neither_a_word_nor_a_path_is_refused(given: str) -> None:
+def test_values_that_are_neither_a_word_nor_a_path_are_refused(given: str) -> None:
     text = f'jobs[0].stdin: must be "inherit", "null", or a path with a slash, not "{given}"'
     assert text in errors_of_jobs({"name": "app", "exec": "app", "stdin": given})
 
@@ -94,11 +94,11 @@ def test_null_for_the_main_job_is_not_the_word_null() -> None:
         ),
     ],
 )
-def test_only_one_job_reads_our_standard_input(jobs: list[dict[str, Any]], text: str) -> None:
+def test_only_one_job_reads_the_standard_input(jobs: list[dict[str, Any]], text: str) -> None:
     assert text in errors_of_jobs(*jobs)
 
 
-def test_a_job_before_the_main_one_can_have_our_standard_input_in_its_place() -> None:
+def test_a_job_before_the_main_one_can_have_the_standard_input_instead() -> None:
     prepare, app = load_jobs({**PREPARE, "stdin": "inherit"}, {**APP, "stdin": "null"}).jobs
 
     assert (prepare.stdin, app.stdin) == (INHERIT, "")

@@ -144,7 +144,7 @@ def test_without_an_event_a_job_starts_at_once(when: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("more", [{}, {"timeout": "5s"}, {"once": ""}])
-def test_a_source_without_an_event_is_named_with_what_it_lacks(source: str, said: str, more: dict[str, str]) -> None:
+def test_a_source_without_an_event_is_named_with_the_missing_key(source: str, said: str, more: dict[str, str]) -> None:
     plan = load_jobs(*SOURCES, waiting(source=source, **more), watches=WATCHES)
 
     (warning,) = [each for each in plan.warnings if ".when: " in each]
@@ -229,7 +229,7 @@ def test_a_source_that_is_not_there(source: str, text: str) -> None:
     assert f"jobs[3].when.source: {text}" in errors(source=source, each="exitSuccess")
 
 
-def test_the_error_is_told_where_the_source_is_written() -> None:
+def test_the_error_is_reported_where_the_source_is_written() -> None:
     with pytest.raises(ConfigError, match=r"^app\.json:3:22: jobs\[0\]\.when\.source: there is no source 'db'"):
         load_text('{jobs: [\n {name: "app", exec: "x",\n  when: {    source: "db", once: "healthy"}}]}')
 
@@ -325,14 +325,14 @@ def test_a_job_that_waits_for_the_checks_of_itself_is_warned_about() -> None:
     assert "the job never starts: it waits for an event of its own" in warnings_of_jobs(one)
 
 
-def test_thousands_of_sources_that_are_not_there_are_told_as_fifty_and_their_number() -> None:
+def test_thousands_of_missing_sources_are_shown_as_fifty_and_their_number() -> None:
     jobs = [on(f"job-number-{i}", f"task-number-{i}", "exitSuccess") for i in range(3000)]
 
     told = errors_of_jobs(*jobs).split("\n")
     assert (len(told), told[-1]) == (51, "app.json: and 2950 more errors")
 
 
-def test_a_chain_of_thousands_of_jobs_is_no_trouble() -> None:
+def test_a_chain_of_thousands_of_jobs_is_accepted() -> None:
     jobs = [{"name": "j0", "exec": "x"}, *(on(f"j{i}", f"j{i - 1}", "exitSuccess") for i in range(1, 3000))]
 
     assert len(load_jobs(*jobs).jobs) == 3000

@@ -72,7 +72,7 @@ def test_any_text_is_read_or_refused_with_a_place_in_it(text: str) -> None:
 
 
 @given(st.text(alphabet='{}[]:,"1a \n', max_size=12))
-def test_what_is_said_to_be_strict_is_what_json_reads(text: str) -> None:
+def test_strict_texts_are_those_that_json_reads(text: str) -> None:
     try:
         json.loads(text)
         strict = True
@@ -252,7 +252,7 @@ def test_an_extra_comma_is_guessed(text: str) -> None:
         ("[007]", "A number has no leading zeros."),
     ],
 )
-def test_a_refusal_says_what_would_be_right(text: str, hint: str) -> None:
+def test_a_refusal_shows_the_right_form(text: str, hint: str) -> None:
     assert str(error_of(text)).splitlines()[-1] == hint
 
 

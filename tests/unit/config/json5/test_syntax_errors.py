@@ -26,13 +26,13 @@ def test_a_variable_that_is_not_set_leaves_a_hole_at_its_true_place() -> None:
     assert "app.json:2:13: Parse error at line:col [2:13]: " in refused(text).errors[0]
 
 
-def test_a_key_without_quotes_is_told_together_with_the_errors() -> None:
+def test_a_key_without_quotes_is_reported_together_with_the_errors() -> None:
     text = '{\n    "a1": 1,\n    "a2": 1,\n    "a3": 1,\n    test2: "hello"\n}'
 
     assert "Parse error at line:col [5:5]" in str(refused(text))
 
 
-def test_a_trailing_comma_is_told_together_with_the_errors() -> None:
+def test_a_trailing_comma_is_reported_together_with_the_errors() -> None:
     text = '{\n  "consul": "x:1",\n  "tasks": [{\n    "command": ["echo", "hi"]\n  },\n  ]\n}'
 
     error = refused(text)
@@ -62,7 +62,7 @@ def test_a_syntax_error_below_a_template_is_reported_in_its_line() -> None:
     assert "rendered" not in error
 
 
-def test_places_are_said_to_be_those_of_the_rendered_text_if_lines_came_or_went() -> None:
+def test_places_are_called_those_of_the_rendered_text_if_the_number_of_lines_changed() -> None:
     text = '{{ range split "," "a,b" }}\n{{ end }}{"consul": "x:1",\n "foo": 1}'
 
     (error,) = refused(text).errors
@@ -71,7 +71,7 @@ def test_places_are_said_to_be_those_of_the_rendered_text_if_lines_came_or_went(
     assert error.endswith(" (line of the rendered configuration; see -template)")
 
 
-def test_of_a_long_report_the_first_line_says_so() -> None:
+def test_the_first_line_of_a_long_report_says_so() -> None:
     text = '{{ range split "," "a,b" }}\n{{ end }}{"consul" "x:1"}'
 
     (error,) = refused(text).errors

@@ -63,7 +63,7 @@ def test_readers_know_exactly_the_keys_of_the_table(dialect: str, monkeypatch: p
     assert not unknown
 
 
-def test_the_dialect_is_told_by_the_keys_that_only_one_of_them_has() -> None:
+def test_the_dialect_follows_from_the_keys_that_only_one_of_them_has() -> None:
     of_services, of_jobs = ({key.name for key in ROOTS[dialect]} for dialect in (SERVICES, JOBS))
     assert set(detection.SERVICES_KEYS) == of_services - of_jobs
     # `control` was a key of ContainerPilot 3 alone.
@@ -177,7 +177,7 @@ CONSEQUENCES = {
 
 
 @some(lambda key: not (key.required or key.default is not None or key.default_key or key.default_words or key.keys))
-def test_a_key_without_a_default_stands_for_nothing(dialect: str, path: str) -> None:
+def test_a_key_without_a_default_gives_nothing(dialect: str, path: str) -> None:
     """Where the plan has something also without the key, the table must name it."""
     key = KEYS[dialect, path]
     without = loaded(dialect, with_key(dialect, path, ABSENT)).plan
@@ -330,7 +330,7 @@ def test_the_limits_are_those_of_the_table(dialect: str, path: str) -> None:
 
 
 @some(lambda key: key.needs)
-def test_a_key_without_what_it_needs_is_reported(dialect: str, path: str) -> None:
+def test_a_key_without_its_required_key_is_reported(dialect: str, path: str) -> None:
     key = KEYS[dialect, path]
     alone = loaded(dialect, with_key(dialect, path, key.example, needs=False))
     neither = loaded(dialect, with_key(dialect, path, ABSENT, needs=False))
@@ -453,7 +453,7 @@ def test_plain_text_has_the_words_of_links_and_code() -> None:
     ("dialect", "path", "instead"),
     [(dialect, path, instead) for dialect in ROOTS for path, instead in without_effect(dialect).items()],
 )
-def test_a_key_without_effect_is_reported_with_what_to_use(dialect: str, path: str, instead: str) -> None:
+def test_a_key_without_effect_is_reported_with_its_replacement(dialect: str, path: str, instead: str) -> None:
     parent, _, name = path.rpartition(".")
     around = parent.removesuffix("[]")
     example: Any = KEYS[dialect, around].example

@@ -245,7 +245,7 @@ def test_a_configuration_that_needs_no_catalogue_does_without(text: str) -> None
     assert names(plan) == ["APP"]
 
 
-def test_what_only_json5_reads_loads_with_one_warning_that_names_the_first_place() -> None:
+def test_text_that_only_json5_reads_loads_with_one_warning_that_names_the_first_place() -> None:
     plan = load_text("{\n  // why\n  consul: 'x:1',\n}", "app")
 
     assert plan.catalog == ConsulSettings(address="x:1")

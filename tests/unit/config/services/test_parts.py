@@ -63,7 +63,7 @@ def test_a_service_without_a_health_check_only_sends_heartbeats() -> None:
 
 
 @pytest.mark.parametrize("timeout", ["", "0", 0, None], ids=repr)
-def test_a_timeout_of_zero_is_no_limit(timeout: Any) -> None:
+def test_a_timeout_of_zero_means_no_limit(timeout: Any) -> None:
     health = service(health="/bin/true", timeout=timeout).health
 
     assert health is not None
@@ -143,7 +143,7 @@ def test_two_services_of_one_name_have_ids_of_their_own() -> None:
     )
 
 
-def test_a_service_may_be_called_like_a_job_of_ours() -> None:
+def test_a_service_may_have_the_name_of_an_internal_job() -> None:
     plan = load_dict({"services": [{**SERVICE, "name": "APP"}, {**SERVICE, "name": "preStart"}]})
 
     assert names(plan) == ["APP#2", "preStart#2", "APP"]

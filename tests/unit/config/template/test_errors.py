@@ -198,7 +198,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("text", "sentence"), READING)
-def test_what_cannot_be_read_is_told_in_gos_words(text: str, sentence: str) -> None:
+def test_templates_that_cannot_be_parsed_give_the_errors_of_go(text: str, sentence: str) -> None:
     error = error_of(text)
 
     assert str(error) == sentence
@@ -206,7 +206,9 @@ def test_what_cannot_be_read_is_told_in_gos_words(text: str, sentence: str) -> N
 
 
 @pytest.mark.parametrize(("text", "place", "template", "node", "message"), RUNNING)
-def test_what_cannot_be_run_is_told_in_gos_words(text: str, place: str, template: str, node: str, message: str) -> None:
+def test_templates_that_cannot_be_executed_give_the_errors_of_go(
+    text: str, place: str, template: str, node: str, message: str
+) -> None:
     error = error_of(text)
 
     assert str(error) == f'template: :{place}: executing "{template}" at <{node}>: {message}'
@@ -214,25 +216,25 @@ def test_what_cannot_be_run_is_told_in_gos_words(text: str, place: str, template
 
 
 @pytest.mark.parametrize(("call", "problem"), CALLS)
-def test_what_a_function_refuses_is_told_in_gos_words(call: str, problem: str) -> None:
+def test_errors_of_functions_are_those_of_go(call: str, problem: str) -> None:
     message = f"error calling {call.split()[0]}: {problem}"
 
     assert str(error_of(f"{{{{{call}}}}}")) == f'template: :1:2: executing "" at <{call}>: {message}'
 
 
 @pytest.mark.parametrize(("text", "message"), OUR_WORDS)
-def test_where_go_crashes_or_says_too_much_the_words_are_ours(text: str, message: str) -> None:
+def test_errors_that_go_handles_badly_have_better_words(text: str, message: str) -> None:
     assert error_of(text).message == message
 
 
 @pytest.mark.parametrize(("pattern", "problem"), REGULAR_EXPRESSIONS)
-def test_a_bad_regular_expression_is_told_in_gos_words(pattern: str, problem: str) -> None:
+def test_a_bad_regular_expression_gives_the_error_of_go(pattern: str, problem: str) -> None:
     error = error_of('{{regexReplaceAll .PATTERN "" ""}}', {"PATTERN": pattern})
 
     assert error.message == f"error calling regexReplaceAll: error parsing regexp: {problem}"
 
 
-def test_a_class_by_script_is_said_to_be_unknown() -> None:
+def test_a_class_by_script_is_reported_as_unknown() -> None:
     error = error_of('{{regexReplaceAll "\\\\p{Greek}" "" ""}}')
 
     assert "general categories" in error.message
@@ -240,7 +242,7 @@ def test_a_class_by_script_is_said_to_be_unknown() -> None:
 
 
 @pytest.mark.parametrize(("text", "line", "column"), PLACES)
-def test_the_place_is_where_the_mistake_stands(text: str, line: int, column: int) -> None:
+def test_the_place_is_that_of_the_mistake(text: str, line: int, column: int) -> None:
     error = error_of(text)
 
     assert (error.line, error.column) == (line, column)
@@ -266,11 +268,11 @@ def test_the_name_of_the_template_is_in_the_error() -> None:
         "{{lt .SECRET 1}}",
     ],
 )
-def test_an_error_never_shows_what_the_environment_holds(text: str) -> None:
+def test_an_error_never_shows_the_environment(text: str) -> None:
     assert "hunter2" not in str(error_of(text, {"SECRET": "hunter2"}))
 
 
-def test_templates_that_call_each_other_for_ever_are_stopped() -> None:
+def test_templates_that_call_each_other_without_limit_are_stopped() -> None:
     error = error_of('{{define "t"}}{{template "t"}}{{end}}\n{{template "t"}}')
 
     assert error.message == "exceeded maximum template depth (100000)"
@@ -305,7 +307,7 @@ def test_rounds_in_rounds_are_counted_together() -> None:
     assert "more than 1000000 rounds and template calls" in str(error_of(text))
 
 
-def test_an_expression_that_matches_for_ever_is_an_error_and_the_clock_is_put_back() -> None:
+def test_an_expression_that_matches_without_limit_is_an_error_and_the_timer_is_restored() -> None:
     before = signal.getsignal(signal.SIGVTALRM)
     text = '{{ regexReplaceAll "(a+)+$" "x" "' + "a" * 40 + '!" }}'
     assert "takes more than 1 s" in str(error_of(text))

@@ -77,7 +77,7 @@ LOGIC = [
 
 
 @pytest.mark.parametrize(("text", "rendered"), VARIABLES_OF_THE_ENVIRONMENT)
-def test_the_environment_is_the_data_and_what_is_unset_is_empty(text: str, rendered: str) -> None:
+def test_the_environment_is_the_data_and_unset_variables_are_empty(text: str, rendered: str) -> None:
     assert render(text, ENVIRON) == rendered
 
 
@@ -97,7 +97,7 @@ def test_a_range_visits_each_element(text: str, rendered: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "rendered"), LOGIC)
-def test_what_is_empty_or_zero_is_false(text: str, rendered: str) -> None:
+def test_empty_values_and_zero_are_false(text: str, rendered: str) -> None:
     assert render(text, ENVIRON) == rendered
 
 

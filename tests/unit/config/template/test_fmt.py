@@ -85,7 +85,7 @@ def test_printf_prints_as_go_does(arguments: str, printed: str) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "printed"), WRONG)
-def test_printf_says_in_the_text_what_is_wrong_with_its_form(arguments: str, printed: str) -> None:
+def test_printf_shows_errors_of_its_format_in_the_text(arguments: str, printed: str) -> None:
     assert render(f"{{{{printf {arguments}}}}}", ENVIRON) == printed
 
 

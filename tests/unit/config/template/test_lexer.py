@@ -59,7 +59,7 @@ CONSTANTS = [
 
 
 @pytest.mark.parametrize(("text", "rendered"), OUTSIDE_ACTIONS)
-def test_what_is_outside_actions_stays_as_it_is(text: str, rendered: str) -> None:
+def test_text_outside_actions_is_unchanged(text: str, rendered: str) -> None:
     assert render(text, ENVIRON) == rendered
 
 

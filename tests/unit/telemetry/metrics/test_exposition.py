@@ -142,7 +142,7 @@ def test_nothing_at_all_is_a_document_too() -> None:
 
 
 @pytest.mark.parametrize("kind", [HISTOGRAM, SUMMARY])
-def test_openmetrics_leaves_out_what_may_not_be_negative(kind: str) -> None:
+def test_openmetrics_leaves_out_invalid_negative_values(kind: str) -> None:
     shown = family("x", kind, [-5.0, 3.0])
     assert "x_sum -2\n" in prometheus_text([shown])
     samples = {sample.name for each in read_openmetrics(openmetrics_text([shown])) for sample in each.samples}
@@ -156,9 +156,7 @@ def test_openmetrics_leaves_out_what_may_not_be_negative(kind: str) -> None:
     help_text=st.text(min_size=1, max_size=50).filter(str.strip),
     values=st.lists(st.floats(allow_nan=False), max_size=5),
 )
-def test_whatever_the_values_and_labels_parsers_read_them_back(
-    kind: str, label: str, help_text: str, values: list[float]
-) -> None:
+def test_parsers_read_back_all_values_and_labels(kind: str, label: str, help_text: str, values: list[float]) -> None:
     shown = family("x_total", kind, values, help_text=help_text, job=label, other="a")
     if not values:
         assert prometheus_text([shown]) == ""

@@ -33,7 +33,7 @@ def test_series_are_in_the_order_of_their_labels() -> None:
     assert [labels for labels, _ in jobs.snapshot()] == [("app",), ("db",), ("web",)]
 
 
-def test_what_comes_after_the_limit_is_counted_as_other() -> None:
+def test_values_after_the_limit_are_counted_as_other() -> None:
     requests = family(COUNTER, "code", "path")
     for number in range(LIMIT + 500):
         requests.take(1, ("404", f"/{number}"))
@@ -72,7 +72,7 @@ def test_a_long_label_is_cut() -> None:
     assert labels[0].endswith("/…")
 
 
-def test_a_label_that_is_no_text_is_shown_with_question_marks() -> None:
+def test_a_label_that_is_not_text_is_shown_with_question_marks() -> None:
     jobs = family(HISTOGRAM, "job")
     jobs.take(1, (b"caf\xe9".decode("utf-8", "surrogateescape"),))
     assert 'job="caf?"' in prometheus_text([jobs])

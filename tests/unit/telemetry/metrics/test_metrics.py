@@ -224,7 +224,7 @@ def test_infinity_is_a_value() -> None:
     assert read_openmetrics(expose(shown, OPENMETRICS)[2].decode())
 
 
-def test_of_many_values_all_are_recorded_or_none() -> None:
+def test_all_of_many_values_are_recorded_or_none() -> None:
     shown = metrics(user("a", COUNTER), user("b", COUNTER))
     assert "there is no metric 'c'" in refusal(shown.record_all, [("a", "1"), ("c", "2")])
     assert "non-numeric" in refusal(shown.record_all, [("a", "1"), ("b", "x")])
@@ -243,7 +243,7 @@ def test_a_reason_does_not_repeat_a_megabyte() -> None:
 # A reload.
 
 
-def test_a_reload_starts_the_users_metrics_from_zero_and_keeps_our_own() -> None:
+def test_a_reload_resets_the_metrics_of_the_user_and_keeps_those_of_containerpilot() -> None:
     shown = metrics(user("zed", COUNTER), user("gone", COUNTER))
     shown.record("zed", "5")
     shown.count(EVENTS, "Startup", "global")
@@ -253,7 +253,7 @@ def test_a_reload_starts_the_users_metrics_from_zero_and_keeps_our_own() -> None
     assert value_of(shown, 'containerpilot_events{code="Startup",source="global"}') == "1"
 
 
-def test_a_reload_can_keep_what_did_not_change() -> None:
+def test_a_reload_can_keep_unchanged_jobs() -> None:
     shown = metrics(user("same", COUNTER), user("changed", COUNTER, "old help"))
     shown.record_all([("same", "5"), ("changed", "5")])
     shown.swap([user("same", COUNTER), user("changed", COUNTER, "new help")], keep_unchanged=True)
@@ -279,7 +279,7 @@ def test_our_own_metrics_have_the_names_that_dashboards_know() -> None:
     assert 'containerpilot_watch_instances{service="backend"} 3\n' in text
 
 
-def test_a_label_of_our_own_appears_first_with_a_value() -> None:
+def test_a_label_of_containerpilot_appears_first_with_a_value() -> None:
     shown = metrics()
     assert "containerpilot_events" not in text_of(shown)
     assert "containerpilot_loop_lag_seconds_count 0\n" in text_of(shown)
@@ -354,7 +354,7 @@ def test_families_are_sorted_by_name() -> None:
     assert len(names) == len(OWN) + len(PROCESS) + len(KINDS)
 
 
-def test_gzip_for_who_asks_for_it() -> None:
+def test_gzip_for_clients_that_accept_it() -> None:
     shown = metrics(user("zed", COUNTER))
     kind, encoding, body = expose(shown, accept_encoding="gzip, deflate")
     assert (kind, encoding) == (TEXT, "gzip")

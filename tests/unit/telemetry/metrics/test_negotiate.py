@@ -70,5 +70,5 @@ def test_the_format_that_the_client_likes_best(accept: str, served: str) -> None
         ("gzipped", False),
     ],
 )
-def test_gzip_for_who_asks_for_it(accept_encoding: str, packed: bool) -> None:
+def test_gzip_for_clients_that_accept_it(accept_encoding: str, packed: bool) -> None:
     assert accepts_gzip(accept_encoding) is packed

@@ -43,7 +43,7 @@ def proc(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_the_kernel_says_is_shown_in_base_units(proc: Path) -> None:
+def test_figures_of_the_kernel_are_shown_in_base_units(proc: Path) -> None:
     ticks = os.sysconf("SC_CLK_TCK")
     assert dict(process_values(str(proc))) == {
         CPU_SECONDS: 400 / ticks,
@@ -60,7 +60,7 @@ def test_no_limit_is_shown_as_infinity(proc: Path) -> None:
     assert dict(process_values(str(proc)))[MAX_FDS] == float("inf")
 
 
-def test_what_the_kernel_hides_is_left_out(proc: Path) -> None:
+def test_figures_that_the_kernel_hides_are_left_out(proc: Path) -> None:
     (proc / "stat").unlink()
     (proc / "self" / "limits").write_bytes(b"")
     assert set(dict(process_values(str(proc)))) == {CPU_SECONDS, OPEN_FDS, VIRTUAL_MEMORY, RESIDENT_MEMORY}
