@@ -1,27 +1,27 @@
-"""Builds `dist/containerpilot.pyz` with shiv's builder: an entry of our own, bytecode for every CPython at hand.
+"""Builds `dist/containerpilot.pyz` with shiv's builder, an own entry, and bytecode for every CPython of this machine.
 
     python -m build.archive [--release] PACKAGES WHEELS OUTPUT
 
-PACKAGES is where pip has installed the locked run-time packages, and PACKAGES.json what it reported then. WHEELS is
-where those of orjson are kept. The same sources, packages, tools and Pythons give the same bytes, wherever and
-whenever: the order, modes and times of the archive's files are fixed. If nothing has changed since the last build,
-nothing is done. Beside OUTPUT are written its bill of materials and its hash, see materials.py. A release has bytecode
-for all supported Pythons, or is not built.
+PACKAGES is the folder in which pip has installed the locked run-time packages, and PACKAGES.json is pip's report about
+it. WHEELS is the folder for the wheels of orjson. The same sources, packages, tools and Pythons always give the same
+bytes: the order, modes and times of the archive's files are fixed. If nothing has changed since the last build, nothing
+is done. The bill of materials and the hash are written beside OUTPUT, see materials.py. A release has bytecode for all
+supported Pythons, or is not built.
 
-What is in the archive, and who reads it:
+The content of the archive, and its readers:
 
-    __main__.py             the first code: blocks signals, then takes what is there for this Python
+    __main__.py             the first code: blocks signals, then runs the bytecode for this Python
     *.py                    small replacements for modules of the standard library, until the program begins
-    _bootstrap/__init__.py  what it does where there is no bytecode, or no usable Python
+    _bootstrap/__init__.py  the start without bytecode, or the error without a usable Python
     _bootstrap/importer.py  finds and loads the modules (its own bytecode is in `start`)
     _bootstrap/code/
-        start-MAGIC.bin     the bytecode that is read first, and all that a subcommand needs; it is not compressed, so
-                            that a subcommand does not load zlib
-        application-MAGIC.bin  what the start of an application needs besides; compressed, because one millisecond of
-                            each start buys 1.2 MB of the archive. Modules that only some starts need are in it, each
-                            compressed by itself
+        start-MAGIC.bin     the bytecode that is read first, and all that a subcommand needs; not compressed, so that a
+                            subcommand does not load zlib
+        application-MAGIC.bin  the further bytecode for the start of an application; compressed, because one millisecond
+                            of each start saves 1.2 MB of the archive. It also has modules that only some starts need,
+                            each compressed separately
         PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported: those that some runs of
-                            starts.py import until they end, and, compressed together, all the rest
+                            starts.py import before they end, and, compressed together, all others
     _bootstrap/sources.tar  all sources in one file, because each file of an archive costs every start 10 microseconds
     _bootstrap/native/orjson-MACHINE.xz  orjson's native files, see native.py
     site-packages/          names, versions and licences of what is in the archive
@@ -60,18 +60,19 @@ if TYPE_CHECKING:
 ENTRY = ROOT / "build" / "entry"
 STAMP = ROOT / ".cache" / "build.json"
 
-# Python takes a file that lacks its end, where an archive has its directory, for a script. It then
-# refuses the second line, and quotes it: it names an encoding that does not exist.
+# If a file has lost its end, where an archive has its directory, Python runs it as a script. It then refuses and quotes
+# the second line, which names an encoding that does not exist.
 SHEBANG = "/usr/bin/env python3\n# coding: the-file-is-damaged--copy-containerpilot.pyz-again"
-# Where the program has the commit that it was built from, and the beginning of that line.
+# The file that has the commit of the build, and the beginning of its line.
 COMMIT_FILE = "cp/version.py"
 NO_COMMIT = b'COMMIT = ""'
-# What every start reads is not compressed: a subcommand does not load zlib. The native files are compressed already.
+# Every start reads these files, so they are not compressed, and a subcommand does not load zlib. The native files are
+# compressed already.
 NOT_COMPRESSED = ("_bootstrap/code/start-", "_bootstrap/native/")
 
 
 def stage_ours(folder: Path) -> list[Source]:
-    """Our sources as they go into the archive: the build's commit is in them."""
+    """Copy ContainerPilot's sources for the archive, with the commit of the build in them."""
     for each in sources(ROOT, "cp"):
         text = each.file.read_bytes()
         if each.path == COMMIT_FILE:
@@ -96,7 +97,7 @@ def stage_bootstrap(folder: Path, ours: list[Source], theirs: list[Source], foun
 
 
 def stage_licences(folder: Path, parts: list[materials.Part]) -> None:
-    """The metadata of each part without its manual: name, version, author, licences."""
+    """Copy the metadata of each part without its manual: name, version, author, licences."""
     for part in parts:
         for path, content in part.information.items():
             if path.endswith("/METADATA"):
@@ -107,7 +108,7 @@ def stage_licences(folder: Path, parts: list[materials.Part]) -> None:
 
 
 def create(bootstrap: Path, site_packages: Path, target: Path, built_at: int) -> None:
-    """Let shiv write the archive, with our `_bootstrap` and `__main__` in the place of its own."""
+    """Let shiv write the archive, with this project's `_bootstrap` and `__main__` instead of its own."""
 
     def iter_package_files(package: ModuleType) -> Iterator[tuple[Path, str]]:
         files = sorted(each for each in bootstrap.rglob("*") if each.is_file())
@@ -128,7 +129,7 @@ def create(bootstrap: Path, site_packages: Path, target: Path, built_at: int) ->
     stand_ins = sorted((ENTRY / "stand_ins").glob("*.py"))
     builder.iter_package_files = iter_package_files
     builder.write_to_zipapp = write_to_zipapp
-    # It is a format string for shiv.
+    # shiv uses it as a format string.
     builder.MAIN_TEMPLATE = (ENTRY / "__main__.py").read_text().replace("{", "{{").replace("}", "}}")
     record = Environment(
         built_at=time.strftime(BUILD_AT_TIMESTAMP_FORMAT, time.gmtime(built_at)),
@@ -142,7 +143,7 @@ def create(bootstrap: Path, site_packages: Path, target: Path, built_at: int) ->
 
 
 def fingerprint(packages: Path, output: Path, built_at: int, release: bool) -> str:
-    """Changes whenever the archive could."""
+    """A hash of everything that can change the archive."""
     digest = hashlib.sha256()
     digest.update(json.dumps([str(output), built_at, commit(), shiv_version, release]).encode())
     for python in pythons.candidates(os.environ):
@@ -168,7 +169,7 @@ def is_current(output: Path, mark: str) -> bool:
 
 
 def report_missing(found: list[pythons.Python], missing: list[str]) -> None:
-    """Print what to know about an archive that has no bytecode for some of the supported Pythons."""
+    """Print the effect on an archive that has no bytecode for some of the supported Pythons."""
     if missing:
         print(f"    It has bytecode for CPython {pythons.listing([python.series for python in found])}.")
         print(f"    On CPython {pythons.listing(missing)} it starts several times as slowly, from its sources.")
@@ -211,7 +212,7 @@ def build(packages: Path, wheels: Path, output: Path, release: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m build.archive", allow_abbrev=False)
-    parser.add_argument("--release", action="store_true", help="fail where a supported Python is missing")
+    parser.add_argument("--release", action="store_true", help="fail if a supported Python is missing")
     for name in ("packages", "wheels", "output"):
         parser.add_argument(name, type=lambda text: Path(text).resolve())
     options = parser.parse_args()

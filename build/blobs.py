@@ -1,4 +1,4 @@
-"""The files of bytecode in the archive: which modules each of them contains, and their compilation for each Python."""
+"""The files of bytecode in the archive: the modules of each of them, and their compilation for each Python."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from build.starts import Starts
 
 COMPILER = ROOT / "build" / "bytecode.py"
-# Without columns (they draw the carets in tracebacks) the code is a quarter smaller, in the archive and in memory.
+# Without columns, which draw the carets in tracebacks, the code is a quarter smaller, in the archive and in memory.
 OPTIONS = ("-S", "-s", "-B", "-W", "ignore", "-X", "no_debug_ranges")
 
 
@@ -38,7 +38,7 @@ class Blob:
 
 
 def arrange(importer: Source, modules: Iterable[Source], starts: Starts) -> list[Blob]:
-    """Give each module its place, by what the kinds of start import."""
+    """Assign each module to a file, by what the kinds of start import."""
     left = {each.module: each for each in modules}
     subcommand = tuple(left.pop(name) for name in starts.subcommand)
     early = [*starts.application, *(name for name in starts.others if package_of(name) == "cp")]
@@ -54,19 +54,19 @@ def arrange(importer: Source, modules: Iterable[Source], starts: Starts) -> list
 
 
 def package_of(name: str) -> str:
-    """The one of PACKAGES that has this module."""
+    """The one of PACKAGES that contains this module."""
     return next(package for package in PACKAGES if f"{name}.".startswith(f"{package}."))
 
 
 def write_blobs(folder: Path, blobs: list[Blob], python: Python) -> None:
-    """Compile for this Python. BuildError."""
+    """Compile and write the blobs for this Python. Raises BuildError."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for blob, content in zip(blobs, pool.map(lambda blob: compile_blob(blob, python), blobs), strict=True):
             write(folder / blob.file(python), content)
 
 
 def compile_blob(blob: Blob, python: Python) -> bytes:
-    """The bytecode, made in a process that neither this one nor the user's environment affects."""
+    """Compile one blob, in a process that is independent of this one and of the user's environment."""
     done = subprocess.run(
         [python.executable, *OPTIONS, str(COMPILER), blob.kind, *blob.needed],
         input="".join(each.line() for each in blob.modules).encode(),

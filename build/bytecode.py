@@ -1,7 +1,7 @@
 """Compiles modules to bytecode. Run by each Python that the archive gets bytecode for, in a process of its own.
 
-Standard input has one module a line, separated by tabs: name, `package` or `module`, the file, its name in tracebacks.
-Standard output gets, marshalled, what the first argument says; the others are names of modules:
+Standard input has one module on each line, separated by tabs: name, `package` or `module`, file, name in tracebacks.
+The marshalled result goes to standard output. The first argument selects it; the others are names of modules:
 
 - `start`: the first line is the importer. A pair of its code and `{name: (is it a package, code)}`: most of these are
   needed, and read faster in one go. Those that are not named are marshalled, since only a subcommand needs them.
@@ -11,14 +11,13 @@ Standard output gets, marshalled, what the first argument says; the others are n
   the others, marshalled and compressed, since most applications need none of them. Where none is named the first one
   has all, and the second one is empty.
 
-Behind the first two stands a hash (8 bytes), which `entry/__main__.py` and the importer check.
+After the first two there is a hash (8 bytes), which `entry/__main__.py` and the importer check.
 
-Left out is what nothing reads at run time, a sixth of the archive and of the memory of our modules: docstrings; the
-annotations of functions, of modules and of classes of no special kind; what is only there for the type checker. And the
-import of `__future__`, a module that every start would have to load, although only the compiler needs to know of it.
+Everything that no code reads at run time is left out, a sixth of the archive and of the memory of ContainerPilot's
+modules: docstrings; the annotations of functions, modules and plain classes; code for the type checker only. So is the
+import of `__future__`, a module that every start would load, although only the compiler needs it.
 
-It imports only what every interpreter has built in: what else is alive in a process leaves traces in what `marshal`
-writes.
+It imports only built-in modules, because the other objects of a process change what `marshal` writes.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ def is_docstring(statement: _ast.stmt) -> bool:
 
 
 def is_name(node: _ast.AST, name: str) -> bool:
-    """Is it `NAME` or `typing.NAME`?"""
+    """Whether it is `NAME` or `typing.NAME`."""
     if isinstance(node, _ast.Attribute):
         return node.attr == name and is_name(node.value, "typing")
     return isinstance(node, _ast.Name) and node.id == name
@@ -64,8 +63,8 @@ def place(node: Any) -> dict[str, Any]:
 
 
 def strip(node: Any, scope: Any) -> None:
-    """Drop what nothing reads from all blocks in this node, which is part of the body of `scope`: a module, a class or
-    a function."""
+    """Remove what no code reads from all blocks of this node, which is in the body of `scope`: a module, a class or a
+    function."""
     if isinstance(node, DOCUMENTED):
         scope = node
         if node.body and is_docstring(node.body[0]):
@@ -88,7 +87,7 @@ def strip(node: Any, scope: Any) -> None:
 
 
 def stripped(statement: Any, scope: Any) -> list[Any]:
-    """The statements that stand for this one, each stripped as well."""
+    """The statements that replace this one, each stripped as well."""
     if isinstance(statement, _ast.If):
         if is_name(statement.test, "TYPE_CHECKING"):
             return [each for inner in statement.orelse for each in stripped(inner, scope)]
@@ -106,8 +105,8 @@ def stripped(statement: Any, scope: Any) -> list[Any]:
 
 
 def are_annotations_read(scope: Any) -> bool:
-    """Those of a class may mean something to its decorator, base or metaclass, as the fields of a `NamedTuple` do. In a
-    function they make a name local, and are nothing else.
+    """Whether annotations have a meaning here. A decorator, a base or a metaclass may read those of a class, as
+    `NamedTuple` does. In a function they only make a name local.
     """
     if isinstance(scope, _ast.ClassDef):
         return bool(scope.bases or scope.keywords or scope.decorator_list)
@@ -133,25 +132,25 @@ def compile_module(source: bytes, shown: str) -> CodeType:
 def shortened(code: CodeType) -> CodeType:
     """The same code, and all code in it, in less space. Two things are shorter:
 
-    - The table of lines. The compiler makes an entry for each instruction, since it had columns before they were left
-      out; here an entry is for all instructions of a line. The archive is 3.6 % smaller for it, and a start executes
-      0.3 % fewer instructions (measured for CPython 3.10 to 3.13; the start of an application on 3.11 and 3.13).
-    - The second name, which has the class in it and appears only in the text of a TypeError: 1.1 % of the archive,
-      0.3 to 0.7 % of a start.
+    - The table of lines. The compiler writes an entry for each instruction, as if there were columns; here each line
+    has
+      one entry. The archive is 3.6 % smaller, and a start executes 0.3 % fewer instructions (measured for CPython 3.10
+      to 3.13; the start of an application on 3.11 and 3.13).
+    - The qualified name, which appears only in the text of a TypeError: 1.1 % of the archive, 0.3 to 0.7 % of a start.
     """
     constants = tuple(shortened(each) if isinstance(each, type(code)) else each for each in code.co_consts)
     short = code.replace(co_consts=constants)
     if sys.version_info >= (3, 11):
         short = short.replace(co_qualname=short.co_name)
         shorter = short.replace(co_linetable=line_table(short))
-        # The format is that of these Pythons. Should another one have its own, then it keeps what it made itself.
+        # This is the format of these Pythons. A Python with another format keeps its own table.
         if line_ranges(shorter) == line_ranges(code):
             return shorter
     return short
 
 
 def line_ranges(code: CodeType) -> list[tuple[int, int, int | None]]:
-    """The lines of a code, each with the bytes from and up to which it is that one."""
+    """The ranges of a code with the same line: the first byte, the byte after the last one, and the line."""
     ranges: list[tuple[int, int, int | None]] = []
     for begin, end, line in code.co_lines():
         if ranges and ranges[-1][1:] == (begin, line):
@@ -161,8 +160,8 @@ def line_ranges(code: CodeType) -> list[tuple[int, int, int | None]]:
 
 
 def line_table(code: CodeType) -> bytes:
-    """As CPython's Objects/locations.md describes it: an entry has its kind, for how many code units (at most 8) it is,
-    and how many lines it is after the one before it."""
+    """Encode a table of lines by CPython's Objects/locations.md: an entry has its kind, its number of code units (at
+    most 8), and the distance of its line from the previous one."""
     table = bytearray()
     before = code.co_firstlineno
     for begin, end, line in line_ranges(code):
@@ -189,7 +188,7 @@ def compile_line(line: str) -> tuple[str, bool, CodeType]:
 
 def pack_package(names: list[str], lines: list[str]) -> bytes:
     modules = {name: (package, marshal.dumps(code)) for name, package, code in map(compile_line, lines)}
-    if not any(name in names for name in modules):  # nobody knows what is needed first
+    if not any(name in names for name in modules):  # it is not known which ones are needed first
         return marshal.dumps((modules, b""))
     rest = {name: module for name, module in modules.items() if name not in names}
     return marshal.dumps(
@@ -211,7 +210,7 @@ def pack_application(names: list[str], lines: list[str]) -> bytes:
 
 
 def packed(code: CodeType) -> bytes:
-    """Marshalled code that does the same, in half the space. Whoever needs it pays a tenth of a millisecond."""
+    """Marshalled code with the same effect, in half the space. Unpacking takes a tenth of a millisecond."""
     unpack: Any = compile(UNPACK, code.co_filename, "eval", dont_inherit=True)
     constants = tuple(compressed(code) if each == "PACKED" else each for each in unpack.co_consts)
     return marshal.dumps(unpack.replace(co_consts=constants))

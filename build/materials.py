@@ -1,7 +1,7 @@
-"""The bill of materials of the archive: what is in it, under which licences, and the hashes by which it is known.
+"""The bill of materials of the archive: its parts, their licences, and the hashes of all files.
 
-Beside `containerpilot.pyz` lie `containerpilot.pyz.sha256`, which `sha256sum -c` reads, and `containerpilot.cdx.json`,
-a CycloneDX 1.6 document. The same archive gives the same bytes of both.
+Beside `containerpilot.pyz` it writes `containerpilot.pyz.sha256`, for `sha256sum -c`, and `containerpilot.cdx.json`, a
+CycloneDX 1.6 document. The same archive always gives the same bytes of both.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ Version: {__version__}
 License-Expression: MPL-2.0
 License-File: LICENSE
 """
-# What packages write that have no expression of SPDX's, and what it is in SPDX's words.
+# The licences of packages that have no SPDX expression, and their SPDX identifiers.
 OLD_LICENCES = {"MIT": "MIT"}
-# In the bills of packages that are compiled: what was compiled in, and not only needed to compile.
+# The scope, in the bills of compiled packages, of components that were compiled in, not only needed to compile.
 COMPILED_IN = "required"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A distribution that the archive has modules of."""
+    """A distribution whose modules are in the archive."""
 
     information: dict[str, bytes]  # the content of its `.dist-info` folder, by path
     wheels: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
     compiled_in: tuple[dict[str, Any], ...] = ()  # components, as CycloneDX describes them
 
     def metadata(self, name: str) -> str:
-        """A field of its metadata; an empty text where there is none."""
+        """A field of its metadata; empty if it is missing."""
         [text] = (content for path, content in self.information.items() if path.endswith(".dist-info/METADATA"))
         return str(BytesHeaderParser().parsebytes(text).get(name, ""))
 
@@ -59,10 +59,10 @@ class Part:
 
     @property
     def licence(self) -> str:
-        """As an expression of SPDX's."""
+        """The licence as an SPDX expression."""
         found = self.metadata("License-Expression") or OLD_LICENCES.get(self.metadata("License"))
         if not found:
-            raise BuildError(f"{self.name} names no licence in SPDX's words; see OLD_LICENCES in build/materials.py")
+            raise BuildError(f"{self.name} has no SPDX licence expression; see OLD_LICENCES in build/materials.py")
         return found
 
     @property
@@ -77,7 +77,7 @@ def ours(root: Path) -> Part:
 
 
 def installed(packages: Path) -> list[Part]:
-    """The distributions that pip has installed there, with the wheels that it reported then."""
+    """The distributions that pip installed there, with the wheels of pip's report."""
     report = packages.with_name(f"{packages.name}.json")
     try:
         wheels = dict(map(wheel, json.loads(report.read_bytes())["install"]))
@@ -89,20 +89,20 @@ def installed(packages: Path) -> list[Part]:
         part = Part({each.relative_to(packages).as_posix(): each.read_bytes() for each in files})
         name = part.name, part.version
         if name not in wheels:
-            raise BuildError(f"{report} knows nothing of {part.name} {part.version}; delete {packages}")
+            raise BuildError(f"{report} does not contain {part.name} {part.version}; delete {packages}")
         parts.append(Part(part.information, wheels[name]))
     return parts
 
 
 def wheel(entry: Any) -> tuple[tuple[str, str], dict[str, str]]:
-    """Of an entry in pip's report: the distribution, and its file with the hash."""
+    """Read an entry of pip's report: the distribution, and its file with the hash."""
     metadata, source = entry["metadata"], entry["download_info"]
     file = source["url"].rpartition("/")[2]
     return (metadata["name"], metadata["version"]), {file: source["archive_info"]["hashes"]["sha256"]}
 
 
 def orjson(wheels: list[Wheel]) -> Part:
-    """orjson, with the libraries that its native files were made of."""
+    """orjson, with the libraries that are compiled into its native files."""
     files = (file for each in wheels for file in each.information().items())
     bills = (json.loads(content) for path, content in files if path.endswith(".cyclonedx.json"))
     components = {each["purl"]: each for bill in bills for each in bill["components"]}
@@ -120,7 +120,8 @@ def bill_of(archive: Path) -> Path:
 
 
 def describe(archive: Path, parts: list[Part], commit: str, built_at: int, tools: Iterable[tuple[str, str]]) -> None:
-    """Write both files. `parts` begins with ours, `tools` have a name and a version, `built_at` is in seconds."""
+    """Write both files. `parts` begins with ContainerPilot; `tools` has names and versions; `built_at` is in
+    seconds."""
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     write(hash_of(archive), f"{digest}  {archive.name}\n".encode())
     bill = bill_of_materials(archive.name, digest, parts, commit, built_at, tools)
@@ -180,7 +181,7 @@ def component(part: Part) -> dict[str, Any]:
 
 
 def licences(expression: str) -> list[dict[str, Any]]:
-    """As CycloneDX wants them: one of SPDX's names, or an expression with several."""
+    """Format for CycloneDX: one SPDX identifier, or an expression with several."""
     return [{"expression": expression}] if " " in expression else [{"license": {"id": expression}}]
 
 

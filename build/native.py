@@ -1,9 +1,8 @@
-"""orjson's native files for the archive: fetches the wheels that they are in, and packs them.
+"""orjson's native files for the archive: downloads their wheels, and packs them.
 
-A wheel is for one version of CPython, one type of machine and one C library. What is in it is nearly the same for all
-of them, so the files of one type of machine are compressed together, to a fifth of what they would be one by one. A
-start of the archive does not read them; `cp/catalog/consul/fast_json.py` unpacks one when a catalogue's answer is
-large.
+A wheel is for one version of CPython, one type of machine and one C library. Their contents are almost equal, so the
+files for one type of machine are compressed together, to a fifth of their size when compressed separately. A start of
+the archive does not read them; `cp/catalog/consul/fast_json.py` unpacks one for a large answer of a catalogue.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from cp.catalog.consul.fast_json import INDEX_SIZE
 
 LOCK = ROOT / "build" / "orjson.lock"
 MACHINES = ("x86_64", "aarch64")
-# The tags of wheels for each C library. Those for 3.15 name glibc 2.39, although they use nothing newer than 2.14.
+# The tags of wheels for each C library. Those for 3.15 have glibc 2.39, although they need only 2.14.
 LIBCS = {"gnu": ("manylinux_2_17", "manylinux_2_39"), "musl": ("musllinux_1_2",)}
-DOWNLOADS = 4  # at a time
-# A Python's file is near the one that it resembles most. A larger dictionary gains nothing, and whoever unpacks has to
-# find that much memory. Filters for machine code would hide what the files have in common.
+DOWNLOADS = 4  # at the same time
+# The files are in an order in which similar ones are close. A larger dictionary gains nothing, and unpacking needs as
+# much memory. Filters for machine code would hide what the files have in common.
 DICTIONARY = 1 << 20
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": DICTIONARY}]
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """One of orjson's wheels; `version` is of CPython, like "3.14"."""
+    """One of orjson's wheels. `version` is that of CPython, such as "3.14"."""
 
     version: str
     machine: str
@@ -44,7 +43,7 @@ class Wheel:
 
     @property
     def key(self) -> str:
-        """What its native file is called in the archive. In the wheels, several of them have the same name."""
+        """The name of its native file in the archive. In the wheels, several of them have the same name."""
         return f"{self.version}-{self.libc}"
 
     def native(self) -> bytes:
@@ -55,14 +54,14 @@ class Wheel:
             return opened.read(names[0])
 
     def information(self) -> dict[str, bytes]:
-        """What it says of itself: the content of its `.dist-info` folder, by path."""
+        """Its metadata: the content of its `.dist-info` folder, by path."""
         with zipfile.ZipFile(self.file) as opened:
             names = [each.filename for each in opened.infolist() if not each.is_dir()]
             return {name: opened.read(name) for name in sorted(names) if ".dist-info/" in name}
 
 
 def fetch(versions: list[str], folder: Path) -> list[Wheel]:
-    """The wheels for these versions of CPython; those that are not in the folder are put there. BuildError."""
+    """The wheels for these versions of CPython. Missing ones are downloaded into the folder. Raises BuildError."""
     lock = LOCK.read_bytes()
     place = folder / hashlib.sha256(lock).hexdigest()[:12]
     place.mkdir(parents=True, exist_ok=True)
@@ -86,7 +85,7 @@ def fetch_one(place: Path, work: Path, version: str, machine: str, libc: str) ->
         locked = ["--no-deps", "--require-hashes", "-r", str(LOCK)]
         done = subprocess.run(
             [sys.executable, "-m", "pip", "download", *which, *locked, "--dest", str(fetched)],
-            # It starts many times, and its sources take longer to compile than the file to fetch.
+            # pip starts many times, and compiling its sources takes longer than the download.
             env={**os.environ, "PYTHONPYCACHEPREFIX": f"{work}/pycache", "PYTHONDONTWRITEBYTECODE": ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,7 +107,7 @@ def stage(folder: Path, wheels: list[Wheel]) -> None:
 
 
 def pack(files: dict[str, bytes]) -> bytes:
-    """These files as one: an index, padded, of lines with their names and sizes; then the files, in the same order."""
+    """Pack the files into one: a padded index of lines with names and sizes, then the files in the same order."""
     index = "".join(f"{name} {len(content)}\n" for name, content in files.items()).encode()
     if len(index) > INDEX_SIZE:
         raise BuildError("the index of orjson's native files is longer than cp/catalog/consul/fast_json.py expects")

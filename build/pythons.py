@@ -1,5 +1,5 @@
-"""Finds the CPythons of this machine that the archive gets bytecode for. Run by itself, it prints the versions that are
-missing for a release, a line each."""
+"""Finds the CPythons of this machine for which the archive gets bytecode. As a program it prints the versions that are
+missing for a release, one on each line."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Python:
 
 
 def candidates(environ: Mapping[str, str]) -> list[Path]:
-    """Files that may be such a Python: the one that runs this, what PYTHONS names (names or paths, separated by spaces
-    or colons), and those on PATH and under a pyenv root. What they are only `probe` tells."""
+    """Files that may be such a Python: the current one, those that PYTHONS names (names or paths, separated by spaces
+    or colons), and those on PATH and under a pyenv root. `probe` finds out what they are."""
     path = environ.get("PATH") or os.defpath
     names = ["python3", "python", *(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))]
     named = environ.get("PYTHONS", "").replace(":", " ").split()
-    # A virtual environment may be gone tomorrow, and its Python is another's.
+    # A virtual environment may be deleted later, so use the Python that it was made from.
     found = [Path(getattr(sys, "_base_executable", sys.executable))]
     found += [Path(each) for name in named if (each := shutil.which(name, path=path))]
     found += [Path(folder, name) for folder in path.split(os.pathsep) if folder for name in names]
@@ -59,19 +59,19 @@ def candidates(environ: Mapping[str, str]) -> list[Path]:
         roots.append(Path(home, ".pyenv"))
     for root in roots:
         found += sorted(root.glob("versions/*/bin/python3"))
-    # A pyenv shim only starts one of the Pythons that are found under the root.
+    # A pyenv shim only starts one of the Pythons under the root.
     shims = [root / "shims" for root in roots]
     return [each for each in dict.fromkeys(found) if os.access(each, os.X_OK) and each.parent not in shims]
 
 
 def probe(executable: Path) -> Python | None:
-    """What this executable is, or None if the archive is not built for it."""
+    """The version of this executable; None if the archive is not built for it."""
     try:
         answer = subprocess.run(
             [executable, "-I", "-S", "-c", PROBE], capture_output=True, text=True, timeout=PROBE_SECONDS, check=True
         )
         name, level, version, magic = answer.stdout.splitlines()
-        # What it takes for its own path (sys.executable) may be a program that only a script can start.
+        # sys.executable may be a program that only a wrapper script can start, so keep the given path.
         found = Python(tuple(map(int, version.split("."))), str(executable), int(magic))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
@@ -81,7 +81,7 @@ def probe(executable: Path) -> Python | None:
 
 
 def choose(found: Iterable[Python]) -> list[Python]:
-    """One for each form of bytecode, the newest, whatever the order in which they were found."""
+    """The newest Python for each format of bytecode, independent of the order in which they were found."""
     return sorted({each.magic: each for each in sorted(found)}.values())
 
 
@@ -90,14 +90,14 @@ def find(environ: Mapping[str, str]) -> list[Python]:
 
 
 def missing(found: Iterable[Python]) -> list[str]:
-    """The supported versions that are not among these: "3.12"."""
+    """The supported versions that are missing, such as "3.12"."""
     there = {python.series for python in found}
     supported = (f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1))
     return [series for series in supported if series not in there]
 
 
 def listing(series: list[str]) -> str:
-    """In words: "3.10, 3.12 and 3.13"."""
+    """Join in words: "3.10, 3.12 and 3.13"."""
     return " and ".join([", ".join(series[:-1]), *series[-1:]] if len(series) > 1 else series)
 
 

@@ -1,16 +1,16 @@
-"""Runs the program from its sources, and notes which of the archive's modules it imports. Run in a process of its own.
+"""Runs the program from its sources, and records the modules of the archive that it imports. Run as a process.
 
     python -S -s -E -B build/recorder.py SOURCES NOTES [flags] [command [arguments]]
 
-SOURCES is the file of all sources as it goes into the archive, from which the archive's own importer takes the modules.
-What follows NOTES is the program's command line. To the file NOTES is added, a line each, as it happens:
+SOURCES is the file of all sources for the archive, from which the archive's own importer takes the modules. The words
+after NOTES are the program's command line. These events are appended to the file NOTES, one on each line:
 
-- `sought NAME`: the module was looked for. With some that is all: what replaces a package is never executed.
+- `sought NAME`: the module was searched. Some modules are never executed, because others replace their package.
 - `executed NAME`: its code ran to its end, and so did that of all modules that it imports at its top.
 - `failed NAME: WHY`: its code ended with an exception.
-- `started COMMAND`: a process is about to be started.
+- `started COMMAND`: a process is about to start.
 
-Like bytecode.py it imports only what the program itself would, so that nothing is there already that a start needs.
+Like bytecode.py it imports only what the program itself would, so that every import of a start is recorded.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ else:
     from entry._bootstrap import importer  # the folder of a script is on the path
 
 ARCHIVE = "containerpilot.pyz"
-# How a start looks for a ContainerPilot that is PID 1. The answer is the same on every machine: it is hidden.
+# A start reads this to find a ContainerPilot that is PID 1. On every machine the recorder answers that it is hidden.
 FIRST_PROCESS = "/proc/1/cmdline"
 
 
 class Recorder(importer.Importer):
-    """Takes all modules from SOURCES, and notes what becomes of them."""
+    """Takes all modules from SOURCES, and records what happens to them."""
 
     __slots__ = ("_notes",)
 
@@ -64,7 +64,7 @@ class Recorder(importer.Importer):
         self.note(f"executed {module.__name__}")
 
     def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Handle an audit event of Python, see sys.addaudithook."""
+        """Handle an audit event of Python (sys.addaudithook)."""
         if event == "os.posix_spawn":
             self.note(f"started {os.fsdecode(arguments[0])}")
         elif event == "open" and arguments[0] == FIRST_PROCESS:

@@ -1,4 +1,4 @@
-"""What is built, and as of when, from git."""
+"""The commit of the build, and its time, from git."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import subprocess
 
 from build import ROOT
 
-# The time of all files where no commit gives one: 2020-01-01.
+# The time of all files if there is no commit: 2020-01-01.
 TIME_OUTSIDE_GIT = 1577836800
 
 
 def git(*arguments: str) -> str:
-    """The output of git here; empty where there is no git, no commit, or the work tree of someone else."""
+    """The output of git; empty without git, without a commit, or in the work tree of another project."""
     if not (ROOT / ".git").exists():
         return ""
     environ = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
@@ -26,10 +26,10 @@ def git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """The commit that is built, shortened, with `-dirty` behind it if the work tree differs from it."""
+    """The short hash of the commit, with `-dirty` after it if the work tree differs from it."""
     return git("describe", "--always", "--abbrev=12", "--exclude=*", "--dirty")
 
 
 def commit_time() -> int:
-    """The time that all files of the archive get, in seconds since 1970."""
+    """The time of all files in the archive, in seconds since 1970."""
     return int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct") or TIME_OUTSIDE_GIT)

@@ -1,4 +1,4 @@
-"""The Python files that go into the archive: which they are, and as one file."""
+"""The Python files for the archive, and the archive of their sources."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 
 from build.entry._bootstrap.importer import PACKAGES
 
-# How a source is called in a traceback, wherever the archive lies.
+# The prefix of a source's name in a traceback, wherever the archive is.
 SHOWN_AS = "containerpilot.pyz"
-# Parts of urllib3 that need what the archive does not have: h2, PyOpenSSL, PySocks, a browser.
+# Parts of urllib3 that need packages that the archive does not have: h2, PyOpenSSL, PySocks, a browser.
 LEFT_OUT = ("urllib3.contrib", "urllib3.http2.connection")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One Python file: `path` is its place below the folder that holds its top-level package."""
+    """One Python file. `path` is relative to the folder of its top-level package."""
 
     path: str
     file: Path
@@ -35,7 +35,7 @@ class Source:
         return f"{self.module}.".startswith(f"{package}.")
 
     def line(self) -> str:
-        """As bytecode.py reads it."""
+        """The line of the module for bytecode.py."""
         kind = "package" if self.is_package else "module"
         return f"{self.module}\t{kind}\t{self.file}\t{SHOWN_AS}/{self.path}\n"
 
@@ -46,12 +46,12 @@ def sources(folder: Path, package: str) -> list[Source]:
 
 
 def their_sources(packages: Path) -> list[Source]:
-    """Those of the packages that are not ours."""
+    """The sources of all packages except ContainerPilot's own."""
     return [each for package in PACKAGES if package.partition(".")[0] != "cp" for each in sources(packages, package)]
 
 
 def tar(files: list[Source]) -> bytes:
-    """A tar archive of these files, and behind its end a checksum, which readers of tar archives ignore."""
+    """A tar archive of these files, with a checksum after its end, which readers of tar archives ignore."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for each in files:

@@ -1,7 +1,7 @@
-"""Which modules each kind of start imports, and in which order: found by running it from the sources with recorder.py.
+"""Finds out which modules each kind of start imports, and in which order: runs it from the sources with recorder.py.
 
-The runs are the same on every machine. They have a folder, an environment and a catalogue of their own, and leave
-nothing behind. Of the machine they need the commands `sh`, `sleep` and `true`, and a loopback address.
+The runs are the same on every machine. They have their own folder, environment and catalogue, and leave no files. They
+need the commands `sh`, `sleep` and `true`, and a loopback address.
 """
 
 from __future__ import annotations
@@ -28,44 +28,45 @@ if TYPE_CHECKING:
 
 RECORDER = ROOT / "build" / "recorder.py"
 RUN_TIMEOUT = 60  # seconds; a run takes less than one
-STEP_TIMEOUT = 20  # seconds of the steps of a run, so that it ends by itself where nobody is left to end it
+STEP_TIMEOUT = 20  # seconds of a step of a run, so that the run ends even if this process is gone
 END_TIMEOUT = 10  # seconds from SIGTERM to SIGKILL
-QUOTED = 2000  # characters of the output of a run that failed
+QUOTED = 2000  # characters of the output of a failed run in the error
 LOOPBACK = "127.0.0.1"
-# The path of a socket may have 107 bytes, whatever that of the folder has: it is the working directory of all runs.
+# A socket's path has at most 107 bytes, but the folder may have a longer one: so it is the working directory of all
+# runs.
 CATALOGUE = "unix:///proc/self/cwd/catalogue"
 CONTROL = "/proc/self/cwd/control"
-WATCHED = "watched"  # the service that the catalogue has an instance of
+WATCHED = "watched"  # the service of which the catalogue has an instance
 
 
 @dataclass(frozen=True)
 class Starts:
-    """The names of modules. The first two lists are in the order of execution: each module after those that it imports.
-    The others are sorted, since threads import what is in them."""
+    """Names of modules. The first two lists are in the order of execution: each module comes after its own imports. The
+    others are sorted, because threads import their modules."""
 
-    subcommand: tuple[str, ...]  # what clients of the control socket import
-    application: tuple[str, ...]  # what an ordinary start imports before it starts the application
-    others: tuple[str, ...]  # what a start with more features imports, until soon after that
-    all: tuple[str, ...]  # what any of them imports until it ends
+    subcommand: tuple[str, ...]  # imported by clients of the control socket
+    application: tuple[str, ...]  # imported by an ordinary start before the application starts
+    others: tuple[str, ...]  # imported by a start with more features, until soon after that
+    all: tuple[str, ...]  # imported by any of them until it ends
 
 
 @dataclass(frozen=True)
 class Notes:
-    """What recorder.py noted."""
+    """The records of recorder.py."""
 
     executed: tuple[str, ...]
     sought: tuple[str, ...]
-    processes: tuple[int, ...]  # for each process that was started, how many modules had been executed by then
+    processes: tuple[int, ...]  # for each started process, the number of modules that were executed before it
 
     def before(self, process: int) -> tuple[str, ...]:
-        """The modules that were executed before a process was started; they are counted from 0. BuildError."""
+        """The modules that were executed before a process started, counted from 0. Raises BuildError."""
         if process >= len(self.processes):
             raise BuildError(f"a start from the sources has started {len(self.processes)} processes, not {process + 1}")
         return self.executed[: self.processes[process]]
 
 
 def find_starts(sources: Path) -> Starts:
-    """Run the kinds of start. `sources` is the file with all sources that goes into the archive. BuildError."""
+    """Run the kinds of start. `sources` is the file of all sources for the archive. Raises BuildError."""
     with tempfile.TemporaryDirectory(prefix="containerpilot-") as folder, serve_catalogue(folder):
         application = run_ordinary(sources, Path(folder))
         others, subcommand = run_with_features(sources, Path(folder))
@@ -78,28 +79,29 @@ def find_starts(sources: Path) -> Starts:
 
 
 def service(**more: object) -> dict[str, object]:
-    # Any start with a name of an interface reads the machine's addresses, also where the loopback interface is down.
+    # With the name of an interface, a start always reads the machine's addresses, even if the loopback interface is
+    # down.
     return {"name": "app", "port": 80, "interfaces": ["lo:inet", f"static:{LOOPBACK}"], **more}
 
 
 def run_ordinary(sources: Path, folder: Path) -> Notes:
     config = {"consul": CATALOGUE, "services": [service(health="true", poll=1, ttl=5)]}
-    # Without -allow-second it would matter what PID 1 is.
+    # Without -allow-second the result would depend on PID 1.
     return run(sources, folder / "application", ["-allow-second", "-config", json.dumps(config), "true"])
 
 
 def run_with_features(sources: Path, folder: Path) -> tuple[Notes, Notes]:
-    """The jobs dialect, a secret, a control socket, a hidden PID 1, a change of a watch; then clients and telemetry.
-    Notes of the supervisor, and of its clients.
+    """Run the jobs dialect with a secret, a control socket, a hidden PID 1 and a change of a watch; then clients and
+    telemetry. Return the records of the supervisor, and of its clients.
 
-    Telemetry comes with a reload: if its modules lay with those of the other starts, these would be 1 % slower, and one
-    with telemetry no faster.
+    Telemetry comes with a reload: if its modules were in the file of the other starts, those would be 1 % slower, and a
+    start with telemetry would not be faster.
     """
     config, clients = folder / "config.json", folder / "clients"
     with_telemetry = folder / "with-telemetry.json"
     client = shlex.join([*recorded(sources, clients), "-config", str(config)])
     ask = f"{client} -ping && mv {shlex.quote(str(with_telemetry))} {shlex.quote(str(config))} && {client} -reload"
-    # No check runs in the time that this takes: it would be counted among the processes.
+    # The interval is longer than the run, because the process of a check would be counted, too.
     never = {"exec": "true", "interval": 2 * RUN_TIMEOUT, "ttl": 3 * RUN_TIMEOUT}
     plan = {
         "consul": {"address": CATALOGUE, "token": "a secret"},
@@ -129,7 +131,7 @@ def recorded(sources: Path, notes: Path) -> list[str]:
 
 
 def run(sources: Path, notes: Path, arguments: Sequence[str]) -> Notes:
-    """Run the program to its end. BuildError where it fails."""
+    """Run the program until it exits. Raises BuildError if it fails."""
     process = subprocess.Popen(
         [*recorded(sources, notes), *arguments],
         env={"PATH": os.environ.get("PATH") or os.defpath},
@@ -154,7 +156,7 @@ def run(sources: Path, notes: Path, arguments: Sequence[str]) -> Notes:
 
 
 def end(process: subprocess.Popen[str]) -> str:
-    """End a run and all that it has started; its output."""
+    """Terminate a run and all its processes. Return its output."""
     process.terminate()
     try:
         return process.communicate(timeout=END_TIMEOUT)[0]
@@ -164,7 +166,7 @@ def end(process: subprocess.Popen[str]) -> str:
 
 
 def read(notes: Path) -> Notes:
-    """BuildError where the execution of a module failed."""
+    """Read the records. Raises BuildError if the execution of a module failed."""
     executed: dict[str, None] = {}
     sought: dict[str, None] = {}
     processes = []
@@ -182,7 +184,7 @@ def read(notes: Path) -> Notes:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses now. BuildError if there is no such address."""
+    """A free port of the loopback address. Raises BuildError without such an address."""
     try:
         with socket.create_server((LOOPBACK, 0)) as server:
             return int(server.getsockname()[1])
@@ -195,7 +197,7 @@ def free_port() -> int:
 
 @contextmanager
 def serve_catalogue(folder: str) -> Iterator[None]:
-    """A Consul at CATALOGUE that accepts every registration and has one instance of one service."""
+    """Serve a Consul at CATALOGUE that accepts every registration and has one instance of one service."""
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with Catalogue(f"/proc/self/fd/{descriptor}/{Path(CATALOGUE).name}", Agent) as server:
@@ -235,7 +237,7 @@ class Agent(BaseHTTPRequestHandler):
             self._answer(404, {"AggregatedStatus": "critical", "Service": None})
             return
         if "index=" in query:
-            self.server.closing.wait()  # nothing changes any more
+            self.server.closing.wait()  # there are no more changes
             self.close_connection = True
             return
         self._answer(200, [{"Node": {}, "Service": {"ID": "1", "Service": WATCHED, "Address": LOOPBACK, "Port": 80}}])
@@ -249,4 +251,4 @@ class Agent(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing that it could say is for the output of the build."""
+        """Log nothing into the output of the build."""

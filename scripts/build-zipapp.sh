@@ -1,13 +1,13 @@
 #!/bin/sh
-# Builds dist/containerpilot.pyz, on any machine with Python 3.10 or newer and a network to the package registry. Beside it
-# are written its hash (.sha256) and its bill of materials (.cdx.json).
+# Builds dist/containerpilot.pyz, on any machine with Python 3.10 or newer and access to the package registry. Beside
+# it, it writes the hash (.sha256) and the bill of materials (.cdx.json).
 # Usage: scripts/build-zipapp.sh [--release]
-# Without --release it has bytecode and native files for the Pythons of this machine. A release has them for all supported
-# ones, CPython 3.10 to 3.15, or is not built; those that are missing are fetched from the packages of Debian or Ubuntu
-# where these have them (see fetch-python.py).
+# Without --release, the archive has bytecode and native files for the Pythons of this machine. A release has them for
+# all supported ones, CPython 3.10 to 3.15, or is not built. Missing Pythons come from packages of Debian or Ubuntu, if
+# they have them (see fetch-python.py).
 # Environment: PYTHON   the Python that builds (default: python3)
-#              PYTHONS  more Pythons to make bytecode for, than those on PATH and under a pyenv root
-#              SOURCE_DATE_EPOCH  the time of the files in the archive (default: that of the last commit)
+#              PYTHONS  Pythons to make bytecode for, in addition to those on PATH and under a pyenv root
+#              SOURCE_DATE_EPOCH  the time of the files in the archive (default: the time of the last commit)
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
@@ -33,7 +33,7 @@ if ! cmp -s build/requirements.lock "$packages/.lock" || ! [ -f "$packages.json"
 fi
 
 if [ -n "$release" ]; then
-    # The build lists all versions that are still missing after this.
+    # If some are still missing, the build lists them.
     for version in $("$tools/bin/python" -m build.pythons); do
         fetched=$("$python" scripts/fetch-python.py "$version") && PYTHONS="$fetched ${PYTHONS:-}"
     done

@@ -1,9 +1,9 @@
-"""Programs for the tests out of Debian's or Ubuntu's packages, without installing anything.
+"""Gets programs for the tests from packages of Debian or Ubuntu, without installing the packages.
 
-An older or newer release of this machine's own distribution gives them, from the mirror that the machine's own sources
-name. It goes through a private configuration of apt: the machine's own lists are not touched, its proxies and
-certificates are in force, and what is fetched is signed with the distribution's key. APT_MIRROR names another mirror
-(the URI of a Debian or Ubuntu archive).
+The packages come from an older or newer release of this machine's own distribution, and from the mirror in the
+machine's sources of apt. apt runs with a private configuration: it does not change the machine's lists, it uses the
+machine's proxies and certificates, and it verifies the distribution's signatures. APT_MIRROR names another mirror (the
+URI of a Debian or Ubuntu archive).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ APT_MINUTES = 10
 
 
 class Keyring(NamedTuple):
-    """With whose keys a distribution signs, and the package that brings them."""
+    """The file with the keys of a distribution, and the package that installs it."""
 
     file: str
     package: str
@@ -45,18 +45,18 @@ class Release(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What is looked for: a program, the package that has it as /usr/bin/NAME, and where that package is.
+    """A program, the package that has it as /usr/bin/NAME, and the releases that have the package.
 
-    `needs` are packages to unpack beside it, with all that these and it depend on; without them it is taken alone, as a
-    program that the machine's own libraries will do for. `finish` is called with the folder of all that was unpacked.
+    `needs` has further packages, to be unpacked with all dependencies. Without `needs` only the package itself is
+    unpacked, because the machine's own libraries are sufficient. `finish` is called with the folder of unpacked files.
     """
 
     title: str  # for people
     name: str
     package: str
-    versions: str  # which ones will do, for people
+    versions: str  # the suitable versions, for people
     releases: Mapping[str, Release]  # by distribution
-    version_command: str  # of the program; its first line is shown
+    version_command: str  # the argument with which the program prints its version
     needs: tuple[str, ...] = ()
     finish: Callable[[Path], None] = lambda folder: None
 
@@ -70,11 +70,11 @@ class Source(NamedTuple):
 
 
 class Refused(Exception):
-    """The program is not available; the text gives the reason, and a remedy."""
+    """The program is not available. The text has the reason, and what would help."""
 
 
 def distribution(os_release: str) -> str:
-    """The distribution, or the one that it is made from, as the text of /etc/os-release tells it."""
+    """The distribution, or the one from which it is derived, by the text of /etc/os-release."""
     fields = dict(line.split("=", 1) for line in shlex.split(os_release, comments=True) if "=" in line)
     name = fields.get("ID", "")
     if name not in KEYRINGS:
@@ -83,7 +83,7 @@ def distribution(os_release: str) -> str:
 
 
 def sources(etc_apt: Path) -> Iterator[Source]:
-    """Every source of binary packages that this machine's apt has, in both of its formats."""
+    """All sources of binary packages in this machine's configuration of apt, in both of its formats."""
     for file in [etc_apt / "sources.list", *sorted(etc_apt.glob("sources.list.d/*"))]:
         if file.suffix == ".list" and file.is_file():
             yield from one_line_sources(file.read_text())
@@ -120,15 +120,15 @@ def deb822_sources(text: str) -> Iterator[Source]:
 
 
 def mirrors(found: Iterable[Source], name: str) -> list[str]:
-    """The URIs that may be archives of the whole distribution, the likeliest first: neither security fixes alone, nor
-    (as far as the lists show it) the packages of others."""
+    """The URIs that may be archives of the whole distribution, the most likely first. Archives with only security
+    fixes, and (if the lists show it) archives of other projects, are left out."""
     whole = [each for each in found if "main" in each.components and not set(each.suite) & set("-/")]
     uris = dict.fromkeys(each.uri for each in whole if not each.uri.startswith("cdrom:"))
     return sorted(uris, key=lambda uri: uri.rstrip("/").rpartition("/")[2] != name)
 
 
 class Apt:
-    """apt-get with a configuration and a state of its own in `work`, which takes no package for installed.
+    """apt-get with its own configuration and state in `work`. For it, no package is installed.
 
     `lines` are its sources. Refused where something fails.
     """
@@ -165,10 +165,10 @@ Acquire::Retries "3";
         self.get("install", "--yes", "--download-only", "--no-install-recommends", *packages)
 
     def unpack(self, folder: Path) -> None:
-        """Unpack all that was downloaded, without running any script of a package."""
+        """Unpack all downloaded packages, without running their scripts."""
         for name in ("bin", "lib", "lib64", "sbin"):
             (folder / "usr" / name).mkdir(parents=True, exist_ok=True)
-            (folder / name).symlink_to(f"usr/{name}")  # as on an installed system, wherever the package has its files
+            (folder / name).symlink_to(f"usr/{name}")  # as on an installed system
         for package in sorted([*self.work.glob("*.deb"), *self.work.glob("cache/archives/*.deb")]):
             script = 'dpkg-deb --fsys-tarfile "$1" | tar --extract --keep-directory-symlink --directory "$2"'
             self._run("sh", "-c", script, "unpack", str(package), str(folder))
@@ -196,7 +196,7 @@ Acquire::Retries "3";
 
 
 def fetch(program: Program, folder: Path, uri: str, release: Release, keyring: Keyring) -> None:
-    """Fetch the package from this archive and unpack it into `folder`, which is there only when all went well."""
+    """Download the package from this archive, and unpack it into `folder`, which is created only after a success."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{program.name}-") as name:
         work = Path(name)
@@ -235,7 +235,7 @@ def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
     if not Path(keyring.file).is_file():
         raise Refused(f"{keyring.file} is missing; install {keyring.package}")
     named = os.environ.get("APT_MIRROR")
-    why = f"/etc/apt names no mirror of {name}"
+    why = f"/etc/apt has no mirror of {name}"
     print(f"Fetching {program.title} from {name} {release.suite}", file=sys.stderr)
     for uri in [named] if named else mirrors(sources(Path("/etc/apt")), name):
         try:
@@ -248,19 +248,19 @@ def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
 
 
 def version(path: str | Path, command: str) -> str:
-    """The first line of what the program says of itself."""
-    told = subprocess.run([path, command], capture_output=True, text=True, check=True)
-    return told.stdout.partition("\n")[0]
+    """The first line that the program prints about its version."""
+    done = subprocess.run([path, command], capture_output=True, text=True, check=True)
+    return done.stdout.partition("\n")[0]
 
 
 def main(program: Program, suits: Callable[[str], bool] = lambda path: True) -> NoReturn:
-    """Prints the path of the program; the folder to keep it in may be given on the command line."""
+    """Print the path of the program. The command line may name the folder in which it is kept."""
     folder = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / ".cache" / program.name
     try:
         path = find(program, folder, suits)
-        told = version(path, program.version_command)
+        found = version(path, program.version_command)
     except (Refused, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"cannot get {program.title}: {error}")
-    print(f"{told}: {path}", file=sys.stderr)
+    print(f"{found}: {path}", file=sys.stderr)
     print(path)
     sys.exit(0)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds dist/containerpilot.pyz and plays a small live scene with it in a temporary folder: about ten
-# seconds, and a minute more for the first build.
+# Builds dist/containerpilot.pyz and shows it at work in a temporary folder. Takes about ten seconds, and a minute more
+# for the first build.
 # Usage: scripts/demo.sh
 # Environment: PYTHON  the Python that builds and plays (default: python3)
 set -eu

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Passes the table of faults and shows it: how many seconds after the end of each fault all was well again.
+# Tests all faults, and prints the table: the seconds from the end of each fault until everything works again.
 # Usage: scripts/fault-table.sh [arguments of pytest]
 # Environment: PYTHON  the Python to test on (default: python3)
-# The tables are in .cache/faults/ afterwards. They need no server and no archive.
+# Writes the tables to .cache/faults/. Needs no server and no archive.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 

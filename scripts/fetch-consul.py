@@ -3,8 +3,8 @@
 
     scripts/fetch-consul.py [FOLDER]      (default: .cache/consul)
 
-No current release of Debian or Ubuntu has that package, so an older release of the same distribution gives it; how,
-and what the variable APT_MIRROR does, is described in debian.py.
+No current release of Debian or Ubuntu has that package, so it comes from an older release of the same distribution.
+debian.py describes how, and the variable APT_MIRROR.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 
     scripts/fetch-etcd.py [FOLDER]      (default: .cache/etcd)
 
-The tests need a server that speaks both APIs: 3.3 has v3 at another place, and v2 is broken in 3.5. How the package is
-fetched, and what the variable APT_MIRROR does, is described in debian.py.
+The tests need a server with both APIs: 3.3 has v3 at another path, and v2 is broken in 3.5. debian.py describes how the
+package is downloaded, and the variable APT_MIRROR.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 
     scripts/fetch-openssl.py [FOLDER]      (default: .cache/openssl)
 
-A system with only Python has the library and not the program. How it is fetched without installing it, and what
-the variable APT_MIRROR does, is described in debian.py.
+A system with only Python has the library, but not the program. debian.py describes how it is downloaded, and the
+variable APT_MIRROR.
 """
 
 from __future__ import annotations

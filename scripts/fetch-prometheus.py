@@ -3,7 +3,7 @@
 
     scripts/fetch-prometheus.py [FOLDER]      (default: .cache/prometheus)
 
-How it is fetched without installing it, and what the variable APT_MIRROR does, is described in debian.py.
+debian.py describes how it is downloaded, and the variable APT_MIRROR.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import debian
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Which release of each distribution has which version.
+# The releases of distributions that have each version.
 RELEASES = {
     "3.10": {"ubuntu": debian.Release("jammy", "main")},
     "3.11": {"debian": debian.Release("bookworm", "main")},
@@ -30,8 +30,8 @@ RELEASES = {
     "3.15": {"debian": debian.Release("sid", "main")},
 }
 
-# The script may be anywhere, and may be called through links. `--argv0`: for Python, the script is the program; a link
-# to it may be that of a virtual environment.
+# The script may be moved, and called through links. `--argv0`: Python must see the script as its program, because a
+# link to the script may belong to a virtual environment.
 START = """\
 #!/bin/sh
 self=$(readlink -f -- "$0")
@@ -41,7 +41,7 @@ exec "$usr/{loader}" --library-path "$usr/{libraries}" --argv0 "$0" "$usr/bin/{p
 
 
 def program(version: str) -> debian.Program:
-    """The package that has CPython of this version, like "3.15"."""
+    """The package of CPython in this version, such as "3.15"."""
     name = f"python{version}"
     return debian.Program(
         title=f"CPython {version}",
@@ -56,7 +56,7 @@ def program(version: str) -> debian.Program:
 
 
 def start_with_own_libraries(folder: Path, name: str) -> None:
-    """Put a script in the place of the program, and the program beside it."""
+    """Replace the program by a script, and move the program beside it."""
     usr = folder / "usr"
     found = sorted(usr.glob("lib/*/ld-linux*.so.*"))
     if not found:
@@ -70,7 +70,7 @@ def start_with_own_libraries(folder: Path, name: str) -> None:
 
 
 def usable(path: str) -> bool:
-    """Whether it starts: a shim on PATH may have no Python of this version behind it."""
+    """Whether it starts: a shim on PATH may exist although its Python does not."""
     return subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0
 
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Searches for inputs that break something, guided by what of the product they reach (atheris, libFuzzer).
+# Searches for inputs that break the program, guided by the code that they reach (atheris, libFuzzer).
 # Usage: scripts/fuzz.sh [TARGET|all] [--seconds N] [--keep]
 #   N is for each target (default: 60); --keep puts the best inputs into tests/fuzz/corpus/, which the tests replay.
 #   --help names the targets.
 # Environment: PYTHON  the Python to search with: 3.12 to 3.14 (default: the newest of these that this machine has)
-# Findings are in .cache/fuzz/. One search runs at a time, with a lower priority than everything else on the machine.
+# Writes its findings to .cache/fuzz/. Runs one search at a time, with a low priority.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes tables that code describes into the pages: between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Writes generated tables into the pages, between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 `keys` has two arguments: `<!-- generated: keys jobs jobs[].health -->` is the table of the keys of this object in the
 jobs dialect. Without a path it is the table of the keys at top level.
@@ -38,8 +38,8 @@ from cp.http.messages import DEFAULT_LIMITS  # noqa: E402
 from cp.telemetry.metrics.own import OWN  # noqa: E402
 
 MARKED = re.compile(r"(<!-- generated: ([a-z-]+)((?: [^ >]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
-MOST_VALUES = 8  # that a table lists
-LARGEST = 10**6  # of the limits that people want to know
+MOST_VALUES = 8  # values in a cell of a table, at most
+LARGEST = 10**6  # larger limits are left out
 
 
 def states() -> str:
@@ -127,7 +127,7 @@ def default_of(key: Key) -> str:
 
 
 def meaning_of(key: Key, dialect: str) -> str:
-    """The sentences of the table, and those that follow from its other columns."""
+    """The sentences of the table, and sentences about its other columns."""
     sentences = [key.meaning]
     values = [written(value) for value in key.values]
     if len(values) <= MOST_VALUES and any(value not in key.meaning for value in values):
@@ -166,7 +166,7 @@ def pages() -> list[Path]:
 
 
 def renewed(page: Path) -> str:
-    """Returns the page with all generated parts as the code describes them. KeyError for an unknown name of a part."""
+    """Return the page with all generated parts as the code describes them. Raises KeyError for an unknown part."""
 
     def generated(found: re.Match[str]) -> str:
         text = GENERATORS[found[2]](*found[3].split())

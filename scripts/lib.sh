@@ -1,17 +1,17 @@
-# What the scripts share. POSIX sh; to be sourced. Sets `root`, and changes to it.
+# Functions of all scripts, for POSIX sh. Source this file. It sets `root`, and changes to this folder.
 #
-# All downloads and results are in .cache/ and dist/ in the repository: HOME is not needed.
+# All downloads and results are in .cache/ and dist/ in the repository, so HOME is not needed.
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd "$root" || exit 1
 cache=$root/.cache
 
 export PIP_CACHE_DIR="$cache/pip" PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
-# pip fails for a user who has no home at all.
+# pip fails for a user without a home folder.
 if [ -z "${HOME:-}" ] && ! getent passwd "$(id -u)" >/dev/null 2>&1; then
     export HOME="$cache/home"
 fi
-# These would let other packages in, or put ours elsewhere.
+# These variables would add other packages, or install the project's packages elsewhere.
 unset PYTHONPATH PYTHONHOME PYTHONSAFEPATH PIP_TARGET PIP_PREFIX PIP_USER PIP_REQUIRE_VIRTUALENV
 
 say() {
@@ -23,7 +23,7 @@ die() {
     exit 1
 }
 
-# Is $1 a Python that this project runs on?
+# Whether $1 is a Python that this project supports.
 usable_python() {
     "$1" -c 'import sys; sys.exit(not (sys.version_info >= (3, 10) and sys.implementation.name == "cpython"))' 2>/dev/null
 }
@@ -71,7 +71,7 @@ first_with_pip() {
     done
 }
 
-# Makes a virtual environment at $2 with $1; Debian's Python comes without what venv needs to put pip into it.
+# Makes a virtual environment at $2 with $1. Debian's Python does not have the package with which venv installs pip.
 make_venv() {
     rm -rf "$2"
     log=$2.log
@@ -80,7 +80,7 @@ make_venv() {
     rm -rf "$2"
     with_pip=$(first_with_pip "$1")
     if [ -n "$with_pip" ] && "$1" -m venv --without-pip "$2" >>"$log" 2>&1; then
-        # That pip is from somewhere else, and may be old: it only fetches the one that the build's lock names.
+        # That pip belongs to another Python and may be old, so it only installs the pip of the build's lock.
         site=$("$2/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
         "$with_pip" -m pip --quiet install --target "$site" --require-hashes --no-deps --only-binary :all: \
             -r "$root/build/tools.lock" >>"$log" 2>&1 && return
@@ -99,7 +99,8 @@ make_venv() {
     die "cannot make a virtual environment with $1: it has neither ensurepip nor pip; install python$version-venv (Debian, Ubuntu) or python3-pip"
 }
 
-# make_environment PYTHON FOLDER LOCK: a virtual environment with exactly the packages of a lock; made again if the lock changed.
+# make_environment PYTHON FOLDER LOCK: a virtual environment with exactly the packages of a lock. Made again if the lock
+# changed.
 make_environment() {
     stamp=$2/.lock
     if cmp -s "$3" "$stamp" && "$2/bin/python" -c '' 2>/dev/null; then

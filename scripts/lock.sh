@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the lock files again: the newest versions that pyproject.toml allows, with their hashes.
+# Updates the lock files: the newest versions that pyproject.toml allows, with their hashes.
 # Usage: scripts/lock.sh
 set -eu
 . "$(dirname -- "$0")/lib.sh"
@@ -11,7 +11,7 @@ tools=$cache/lock-$(version_of "$python")
     environment_pip "$tools" install uv
 }
 
-# lock FILE ARGUMENTS: the header is ours, because uv's has the paths of this machine in it.
+# lock FILE ARGUMENTS. It writes an own header, because uv's header has the paths of this machine.
 lock() {
     file=$1
     shift
@@ -25,11 +25,11 @@ lock() {
 }
 
 lock build/requirements.lock pyproject.toml
-# It is not installed: the build takes native files out of its wheels.
+# It is not installed: the build takes the native files from its wheels.
 lock build/orjson.lock pyproject.toml --extra orjson --no-emit-package h11 --no-emit-package urllib3
 lock build/tools.lock --group build
 lock tests/requirements.lock pyproject.toml --extra dev
-# What benchmarks/ measures beside this program.
+# The programs that benchmarks/ measures for comparison.
 lock benchmarks/peers.lock benchmarks/peers.in
-# What scripts/fuzz.sh searches with; atheris wants a newer Python.
+# For scripts/fuzz.sh. atheris needs a newer Python.
 oldest=3.12 lock tests/fuzz/requirements.lock tests/fuzz/requirements.in

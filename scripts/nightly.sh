@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs what takes long and rarely finds something: all tests with every case (MATRIX=full), random lives against the model,
-# guided fuzzing, a long rough time, and the matrix of root file systems and Pythons.
+# Runs the tests that take long and rarely find something: all tests with every case (MATRIX=full), random runs against
+# the model, guided fuzzing, a long soak test, and the matrix of root file systems and Pythons.
 # Usage: scripts/nightly.sh
-# Environment: PYTHON  the Python to test on (default: python3); guided fuzzing takes one of its own
-#              EXAMPLES  random lives (default: 10000)
-#              SECONDS_OF_FUZZING  for each target (default: 60)
-#              MINUTES  of the rough time (default: 20)
-# It goes on when something fails, and names what failed at the end. Takes an hour and a half on two cores.
+# Environment: PYTHON  the Python to test on (default: python3); guided fuzzing chooses its own
+#              EXAMPLES  the number of random runs (default: 10000)
+#              SECONDS_OF_FUZZING  seconds for each target (default: 60)
+#              MINUTES  minutes of the soak test (default: 20)
+# If something fails, it continues, and lists the failures at the end. Takes an hour and a half on two cores.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Runs what is meant to break the program, in full, and prints how much was tried: every signal, every exit code, children
-# read back from /proc, random lives against the model, hostile inputs, and nothing left of everything that can run out.
+# Runs all tests that try to break the program, and prints how much they tried: every signal, every exit code, children
+# as /proc shows them, random runs against the model, hostile inputs, and the exhaustion of every resource.
 # Usage: scripts/prove.sh [--seconds N]     N is for each target of the guided fuzzing (default: 15)
 # Environment: PYTHON  the Python to test on (default: python3)
-# Takes less than 30 minutes on two cores. Exit code 1 if anything failed; the logs are in .cache/prove/.
+# Takes less than 30 minutes on two cores. Exit code 1 if a test failed; the logs are in .cache/prove/.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Gives the built program a long rough time with a real Consul, and prints what was done and what was left of it.
+# Runs a soak test: random faults for a long time against the built program and a real Consul. Prints what it did, and
+# which resources leaked.
 # Usage: scripts/soak.sh [--minutes N] [--seed N]     (default: 20 minutes, any seed; the seed is printed)
 # Environment: PYTHON               the Python to test on (default: python3)
 #              CONTAINERPILOT_PYZ   the archive to test (default: dist/containerpilot.pyz, which is built)
-# Exit code 1 if anything was missed, lost or left.
+# Exit code 1 if an event was missed, a line was lost, or a resource leaked.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 

@@ -1,26 +1,26 @@
 #!/bin/sh
 # Runs all checks and tests. The machine needs only Python 3.10 or newer and access to the package registries.
 # Usage: scripts/test.sh [arguments of pytest]
-#   Without a test among the arguments it checks the sources first (ruff, codespell, mypy). With one it only runs that:
+#   Without a test in the arguments it checks the sources first (ruff, codespell, mypy). With a test it runs only that:
 #   scripts/test.sh tests/unit/engine/test_trigger.py takes two seconds.
-#   --smoke  of the system tests only those that are run on every Python
+#   --smoke  runs only those system tests that CI runs on every Python
 # Environment: PYTHON  the Python to test on (default: python3)
-#              CHECKS  0 leaves out the checks of the sources
-#              COVERAGE  1 also measures which branches of the program the unit and integration tests take, and fails
-#                        where that is less than pyproject.toml says
-# It makes what it needs in .cache/: the test tools, a Consul, an etcd, a Prometheus and an openssl (those on PATH, if
-# they will do), and the archive in dist/; none of these for unit and integration tests alone.
+#              CHECKS  0: do not check the sources
+#              COVERAGE  1: also measure the branch coverage of the unit and integration tests, and fail if it is below
+#                        the limit in pyproject.toml
+# It installs the test tools into .cache/, and a Consul, an etcd, a Prometheus and an openssl, unless those on PATH are
+# suitable. It builds the archive in dist/. Unit and integration tests alone need only the test tools.
 #
-# The tests marked `timing` come last, one after the other: how long something takes means nothing while other tests run.
-# They are the only ones that may fail and pass when they are repeated, twice at most, on a machine that others use, too.
+# The tests marked `timing` run last, one after the other, because other tests would disturb their measurements. On a
+# shared machine, only they may fail and pass when they are repeated, at most twice.
 set -eu
 . "$(dirname -- "$0")/lib.sh"
 
 python=$(choose_python)
 tests=$cache/tests-$(version_of "$python")
 
-# What the arguments name: `nothing` (all tests), `file` (files or single tests) or `folder`; and whether that needs the
-# archive and servers, as all but unit and integration tests do.
+# What the arguments name: `nothing` (all tests), `file` (files or single tests) or `folder`; and whether these tests
+# need the archive and servers, as all except unit and integration tests do.
 named=nothing needs_servers=
 for argument in "$@"; do
     case $argument in
@@ -39,7 +39,7 @@ say "Testing on Python $(version_of "$python"), $python"
 make_environment "$python" "$tests" "$root/tests/requirements.lock"
 
 if [ -n "$needs_servers" ]; then
-    # A server that is not available is a failure: a test that did not run proves nothing.
+    # A missing server is a failure, because its tests would not run.
     CONSUL=$("$tests/bin/python" scripts/fetch-consul.py) || exit 1
     ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
     PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
@@ -62,7 +62,7 @@ fi
 
 export HYPOTHESIS_STORAGE_DIRECTORY="$cache/hypothesis"
 
-# A few tests, in the order in which they are written; the start of other processes would take longer than they do.
+# Run a few tests in their order, because starting more processes would take longer than the tests.
 [ "$named" != file ] || exec "$tests/bin/python" -m pytest "$@"
 
 # run ARGUMENTS OF PYTEST: it is not a failure if one of the two parts has no test.
@@ -75,12 +75,12 @@ run() {
 
 cores=$(getconf _NPROCESSORS_ONLN)
 [ "$cores" -ge 2 ] || cores=2
-# Who has nothing left to do takes over from the other: some tests take milliseconds, some seconds.
+# An idle process takes over tests from the other one: some tests take milliseconds, some take seconds.
 parallel="-n $cores --dist worksteal --timing without"
 
 if [ "$named${COVERAGE:-}" = nothing1 ]; then
     say "pytest with coverage, $cores at a time"
-    # Subprocesses are measured, too; the archive is not: it runs code that belongs to no file.
+    # Subprocesses are measured, too. The archive is not, because its code does not belong to a file.
     in_process="tests/unit tests/integration tests/system/engine"
     rm -rf "$cache/coverage"
     mkdir -p "$cache/coverage"

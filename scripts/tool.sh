@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a tool of the test environment, which it makes first if it is missing or out of date.
+# Runs a tool of the test environment. Makes the environment first if it is missing or out of date.
 # Usage: scripts/tool.sh TOOL [ARGUMENTS]     such as: scripts/tool.sh ruff format
 # Environment: PYTHON  the Python of the environment (default: python3)
 set -eu

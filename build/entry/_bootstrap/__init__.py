@@ -1,4 +1,4 @@
-"""The start without bytecode for this Python: from the sources if it is a newer one than the archive knows.
+"""The start without bytecode for this Python: from the sources, if it is newer than the Pythons of the build.
 
 Python 2.7 must be able to read this file.
 """
@@ -30,5 +30,5 @@ def start(loader):  # type: (zipimporter) -> None
         pass
     except OSError:
         importer.start_from_sources(loader.archive, loader.get_data)
-    # There is bytecode, and __main__ did not like it.
+    # There is bytecode, but __main__ refused it.
     importer.refuse(importer.DamagedArchive(loader.archive))

@@ -1,9 +1,9 @@
-"""Imports `cp` and `urllib3` from the archive. Nothing is unpacked and nothing is written.
+"""Imports `cp` and `urllib3` from the archive. It unpacks and writes no files.
 
-The archive has, for each CPython that it was built for, several files of bytecode: `start`, which `__main__` has read
-already and which is all that a subcommand needs; `application`, read when an application is to be run; and one for each
-of PACKAGES, read when a module of it is imported first. That one has two parts: what most applications need soon, and
-the rest, which is left in the archive until a module of it is imported. Other Pythons take `sources.tar`.
+For each CPython of the build, the archive has several files of bytecode: `start`, which `__main__` has read already and
+which is all that a subcommand needs; `application`, read for the start of an application; and one for each of PACKAGES,
+read when one of its modules is imported first. The last kind has two parts: what most applications need soon, and the
+rest, which is read when a module of it is imported. Other Pythons use `sources.tar`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     # name -> (is it a package, what to execute: code, marshalled code, a source, or None once it has been executed)
     Modules = dict[str, tuple[bool, CodeType | bytes | str | None]]
 
-# Who imports one of these modules means to run an application, or a subcommand.
+# The import of one of these modules shows whether an application or a subcommand will run.
 APPLICATION, SUBCOMMAND = "cp.app", "cp.cli.subcommands"
 # The packages with a file of bytecode of their own; a package precedes the one that contains it.
 PACKAGES = ("cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
-# What replaces modules of the standard library until the program begins, see entry/stand_ins.
+# The replacements for modules of the standard library until the program begins, see entry/stand_ins.
 STAND_INS = ("_stand_in", "contextlib", "functools", "types", "warnings")
 TAR_BLOCK = 512
 ZIP_LOCAL_HEADER = 30
@@ -44,7 +44,7 @@ class DamagedArchive(ImportError):
 
 
 class OverwrittenArchive(DamagedArchive):
-    """Somebody has written into the archive since it was opened. The text is one line for people."""
+    """The archive was written to while it was open. The text is one line for people."""
 
     def __init__(self, archive: str) -> None:
         ImportError.__init__(
@@ -55,19 +55,19 @@ class OverwrittenArchive(DamagedArchive):
 
 
 class OpenArchive:
-    """Reads files of the archive by a descriptor that stays open: the archive may be moved or replaced by another file
-    while the program runs, and the working directory may change. OSError if it cannot be opened."""
+    """Reads files of the archive through a descriptor that stays open: while the program runs, the archive may be moved
+    or replaced by another file, and the working directory may change. Raises OSError if it cannot be opened."""
 
     __slots__ = ("_as_opened", "_descriptor", "_directory", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # As the interpreter read it: name -> (path, compression, packed size, size, place of the local header, time,
-        # date, CRC). The same in all Pythons that the archive has bytecode for; with others this class is not used.
+        # The interpreter's directory of the archive: name -> (path, compression, packed size, size, offset of the local
+        # header, time, date, CRC). It is the same for all Pythons of the build; others do not use this class.
         self._directory = zipimport._zip_directory_cache[path]  # type: ignore[attr-defined]
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         if descriptor < 3:
-            # A standard stream is closed: what is written to it must still fail, not reach the archive.
+            # A standard stream is closed: writing to it must still fail, and not reach the archive.
             from fcntl import F_DUPFD_CLOEXEC, fcntl
 
             standard, descriptor = descriptor, fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
@@ -76,8 +76,8 @@ class OpenArchive:
         self._as_opened = self._as_now()
 
     def read(self, name: str) -> bytes:
-        """The content of one file. OSError where there is none, DamagedArchive where it is not what was written, or
-        not any more."""
+        """The content of one file. Raises OSError if it does not exist, and DamagedArchive if its content has
+        changed."""
         if name not in self._directory:
             raise FileNotFoundError(2, "no such file in the archive", name)
         _, compression, size, unpacked, place, _, _, checksum = self._directory[name]
@@ -85,12 +85,12 @@ class OpenArchive:
         place += ZIP_LOCAL_HEADER + int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         data = os.pread(self._descriptor, size, place)
         if not compression and data[-8:] == _imp.source_hash(magic_number(), data[:-8]):
-            return data  # it has a hash of its own: zlib need not be loaded
+            return data  # it has a hash of its own, so that zlib is not loaded
         import zlib
 
         try:
             if compression:
-                data = zlib.decompress(data, -zlib.MAX_WBITS, unpacked)  # into one piece of memory, not into many
+                data = zlib.decompress(data, -zlib.MAX_WBITS, unpacked)  # into one block of memory
         except zlib.error:
             raise self._damage() from None
         if zlib.crc32(data) != checksum:
@@ -106,9 +106,9 @@ class OpenArchive:
 
 
 class Importer:
-    """Finds and loads the archive's modules, as importlib and linecache ask for them. `later` are the packages whose
-    file of bytecode is read when a module of them is not in `modules`; without it, `modules` are all. Of such a file
-    only what most applications need stays in memory, until a module outside of that is imported."""
+    """Finds and loads the archive's modules for importlib and linecache. `later` has the packages whose file of
+    bytecode is read when one of their modules is not in `modules`; without `later`, `modules` has all of them. Of such
+    a file only what most applications need stays in memory, until another module of it is imported."""
 
     __slots__ = ("_application", "_archive", "_later", "_magic", "_modules", "_start", "read")
 
@@ -120,7 +120,7 @@ class Importer:
         self._magic = magic
         self._modules = modules
         self._later = later
-        # What a subcommand and what an application needs, in the order of execution; None: not read yet.
+        # The modules of a subcommand and of an application, in the order of execution; None: not read yet.
         self._start = tuple(modules) if later else ()
         self._application: tuple[str, ...] | None = None if later else ()
 
@@ -133,7 +133,7 @@ class Importer:
             if name in self._modules:
                 break
             if f"{name}.".startswith(f"{package}."):
-                # Two threads may come here at once: the second one then does the same again, and nothing is lost.
+                # Two threads may do this at once. The second one only repeats it.
                 modules, rest = self._read(package)
                 if rest and name not in modules:
                     import zlib
@@ -150,7 +150,7 @@ class Importer:
         return ModuleSpec(name, self, origin=origin, is_package=is_package)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """The modules are ordinary ones."""
+        """Use the default, an ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
         name = module.__name__
@@ -173,14 +173,14 @@ class Importer:
             self._application = names
 
     def _add(self, modules: Modules) -> None:
-        """In place: whoever handed over the first of them still has that dictionary, and would keep all code in it."""
+        """Add modules in place, because the caller of `start` still refers to the same dictionary."""
         self._modules.update({**modules, **self._modules})
 
     def _load(self, names: tuple[str, ...]) -> None:
-        """Import these modules in one go; in their order each needs only those before it. Where importlib
-        imports the modules of an application one by one, it takes a millisecond more."""
+        """Import these modules at once; each needs only modules before it. Importing them one by one through importlib
+        takes a millisecond more for an application."""
         if "importtime" in sys._xoptions:
-            return  # who wants to see the time of each import gets them one by one
+            return  # -X importtime shows the time of each import, so import them one by one
         modules = []
         for name in names:
             if name not in sys.modules and (spec := self.find_spec(name)):
@@ -211,8 +211,8 @@ class Importer:
 
 
 def sources(read: Callable[[str], bytes]) -> dict[str, str]:
-    """The sources in the archive: path -> text. ImportError if they are damaged, which Python's own reader of
-    archives does not notice."""
+    """The sources in the archive: path -> text. Raises ImportError if they are damaged, which Python's own zipimport
+    does not notice."""
     import zlib
 
     tar = read(SOURCES)
@@ -238,12 +238,12 @@ def modules_of(texts: dict[str, str]) -> Modules:
 
 
 def magic_number() -> int:
-    """What tells the bytecode of this Python from that of others."""
+    """The number that identifies the bytecode of this Python."""
     return int.from_bytes(MAGIC_NUMBER[:2], "little")
 
 
 def start(archive: str, magic: int, modules: Modules) -> None:
-    """Run the program with the bytecode of this Python; `modules` are those of `start`. Does not return."""
+    """Run the program with the bytecode of this Python. `modules` is the content of `start`. Does not return."""
     run(Importer(archive, OpenArchive(archive).read, magic, modules, PACKAGES))
 
 
@@ -261,12 +261,12 @@ def start_from_sources(archive: str, read: Callable[[str], bytes]) -> None:
 def run(importer: Importer) -> NoReturn:
     if sys.platform != "linux":
         refuse(f"Linux is needed, and this is {sys.platform}")
-    # The archive is on no path any more: every import from the standard library would look into it first.
+    # Take the archive off the path, because every import from the standard library would search it first.
     del sys.path[0]
     for name in STAND_INS:
         if getattr(getattr(sys.modules.get(name), "__loader__", None), "archive", None):
             del sys.modules[name]
-    # PYTHONPATH is meant for the application. What it names like a module of the standard library is not for us.
+    # PYTHONPATH is for the application: its modules must not replace ones of the standard library here.
     if theirs := os.environ.get("PYTHONPATH"):
         named = [os.path.abspath(each) for each in theirs.split(os.pathsep)]
         sys.path.sort(key=named.__contains__)
@@ -278,8 +278,8 @@ def run(importer: Importer) -> NoReturn:
         status = main(arguments())
     except DamagedArchive as error:
         refuse(error)
-    # What was written went straight to the descriptors, and nothing is to be tidied up: the interpreter's own end would
-    # take as long as a subcommand does.
+    # All output went directly to the descriptors, and nothing needs to be cleaned up. The interpreter's own exit would
+    # take as long as a whole subcommand.
     os._exit(status)
 
 

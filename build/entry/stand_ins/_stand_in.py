@@ -1,6 +1,6 @@
-# On its way to __main__ the interpreter imports modules of the standard library of which it uses next to nothing there:
-# a third of a start on Python 3.10 and 3.11, and more where they have no bytecode. It looks into the archive first. What
-# replaces them there imports the module itself when code needs more of it, and is gone when the program begins.
+# Before __main__ the interpreter imports modules of the standard library, of which it uses almost nothing: a third of a
+# start on Python 3.10 and 3.11, and more if they have no bytecode. It searches the archive first. The replacements
+# there import the real module when code needs more of it, and are removed when the program begins.
 # Python 2.7 can read this.
 import sys
 

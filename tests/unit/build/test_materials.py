@@ -38,7 +38,7 @@ def test_installed_package_is_known_by_the_wheel_that_pip_reported(tmp_path: Pat
     assert (part.name, part.version, part.wheels) == ("them", "1", {"them-1-py3.whl": "cd" * 32})
 
 
-@pytest.mark.parametrize(("report", "why"), [({"install": [reported("other")]}, "knows nothing of them 1"),
+@pytest.mark.parametrize(("report", "why"), [({"install": [reported("other")]}, "does not contain them 1"),
                                              ({}, "is not a report of pip")])  # fmt: skip
 def test_package_without_a_report_is_refused(tmp_path: Path, report: Any, why: str) -> None:
     install(tmp_path / "packages", "them", report)
@@ -62,7 +62,7 @@ def test_licences_in_the_words_of_spdx(field: str, expected: Any) -> None:
 
 
 def test_package_without_a_licence_is_refused() -> None:
-    with pytest.raises(BuildError, match="x names no licence in SPDX's words"):
+    with pytest.raises(BuildError, match="x has no SPDX licence expression"):
         Part({"x-1.dist-info/METADATA": b"Name: x\nVersion: 1\nLicense: Do as you like\n"}).licence  # noqa: B018
 
 
