@@ -14,12 +14,12 @@ searches_with() {
 
 if [ -n "${PYTHON:-}" ]; then
     python=$(choose_python)
-    searches_with "$python" || die "cannot search with PYTHON=$PYTHON: atheris wants Python 3.12 to 3.14"
+    searches_with "$python" || die "cannot search with PYTHON=$PYTHON: atheris needs Python 3.12 to 3.14"
 else
     python=$(list_pythons | while read -r version path; do
         if searches_with "$path"; then echo "$path"; fi
     done | tail -n 1)
-    [ -n "$python" ] || die "cannot find Python 3.12 to 3.14, which atheris wants: install one, or name one in PYTHON"
+    [ -n "$python" ] || die "cannot find Python 3.12 to 3.14, which atheris needs: install one, or name one in PYTHON"
 fi
 
 environment=$cache/fuzz-$(version_of "$python")

@@ -144,8 +144,8 @@ def _with_value(prefix: str, text: str, why: str, fix: str) -> str:
     if at:
         scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
         text = f"{scheme}…@{rest}"
-    shown = f"'{text}'" if text.isprintable() else show(text)
-    return f"{prefix} {shown}: {why}; {fix}"
+    quoted = f"'{text}'" if text.isprintable() else show(text)
+    return f"{prefix} {quoted}: {why}; {fix}"
 
 
 def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:

@@ -26,7 +26,7 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False", "")
 
 
 def one_of(text: str, choices: Iterable[Choice]) -> Choice | None:
-    """The choice that the text is; None if it is none of them."""
+    """The choice that is equal to the text; None if there is none."""
     return next((choice for choice in choices if choice == text), None)
 
 
@@ -246,8 +246,8 @@ class Fields:
                 self.warning(key, f"is empty, which means false: write true or false{f' ({why})' if why else ''}")
             return data in _TRUE
         classic = self._parsing(self.where(key), "bool", "ParseBool", data) if isinstance(data, str) else ""
-        shown = show(data) if isinstance(data, str) else kind(value)
-        self._unreadable(key, f"must be true or false, not {shown}{classic}")
+        given = show(data) if isinstance(data, str) else kind(value)
+        self._unreadable(key, f"must be true or false, not {given}{classic}")
         return default
 
     def strings(self, key: str, *, single: bool = False) -> tuple[str, ...]:

@@ -132,10 +132,10 @@ def _parse(
     except JsonError as error:
         from cp.config.formats import nothing_in, other_format
 
-        shown, hints = text, error.hints
+        redacted, hints = text, error.hints
         if secrets is not None:
             _note_named_variables(text, environ, secrets)
-            shown = secrets.starred(text)
+            redacted = secrets.starred(text)
         if text is not source.text and (hint := template().of_syntax_error(error.at)):
             hints = (f"{hint}.",)
         elif other := other_format(name, text):
@@ -144,7 +144,7 @@ def _parse(
             line, column = error.line, max(error.column, 1)
             first = f"Parse error at line:col [{line}:{column}]: {error.reason}: {nothing}"
             raise ConfigError(["\n".join((f"{name}:{line}:{column}: {first}{note}", *hints))]) from None
-        first, newline, rest = error.report(shown, hints).partition("\n")
+        first, newline, rest = error.report(redacted, hints).partition("\n")
         raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
     if document.root.data is None:
         document.root = Value({}, document.root.at)  # null is the same as nothing

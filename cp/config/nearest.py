@@ -46,9 +46,9 @@ def _distance(one: str, other: str, most: int) -> int:
         if first == 1:
             row[0] = i
         for j in range(first, last + 1):
-            wanted = other[j - 1]
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+            expected = other[j - 1]
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != expected))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == expected:
                 cost = min(cost, above[j - 2] + 1)
             row[j] = cost
         if min(row) > most and min(before) > most:

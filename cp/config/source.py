@@ -116,6 +116,6 @@ def _without_secrets(url: str) -> str:
     """Remove user, password and query from a URL."""
     scheme, _, rest = url.partition("://")
     _, at, host = rest.rpartition("@")
-    shown = f"{scheme}://…@{host}" if at else url
-    path, mark, _ = shown.partition("?")
+    redacted = f"{scheme}://…@{host}" if at else url
+    path, mark, _ = redacted.partition("?")
     return f"{path}?…" if mark else path

@@ -221,8 +221,8 @@ class Log:
     def _job(self, level: Level, message: str, fields: Fields) -> bytes:
         who = self._rendered.get((level, fields))
         if who is None:
-            shown = dict(fields)
-            who = ("".join(f" {shown[key]}" for key in ("job", "pid") if key in shown),)
+            values = dict(fields)
+            who = ("".join(f" {values[key]}" for key in ("job", "pid") if key in values),)
             self._keep_rendered(level, fields, who)
         return _raw(f"{self._stamp}{self._fraction}{self._zone}{who[0]} {message}\n")
 

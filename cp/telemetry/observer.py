@@ -49,13 +49,13 @@ class Observer:
         ]
         return self._metrics.swap(user, keep_unchanged=settings.keeps_unchanged)
 
-    def observe(self, wanted: bool) -> None:
+    def observe(self, enabled: bool) -> None:
         """Start or stop counting. Stopping keeps the values."""
-        if wanted == self._observes:
+        if enabled == self._observes:
             return
-        self._observes = wanted
-        self._context.observer = self if wanted else None
-        if wanted:
+        self._observes = enabled
+        self._context.observer = self if enabled else None
+        if enabled:
             self._context.bus.subscribe(self._on_event)
             self._measure_lag(self._context.loop.now())
         else:

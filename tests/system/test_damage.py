@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 CONFIG = json.dumps({"preStart": "/bin/true"})
 APP = ["/bin/sh", "-c", "exit 7"]
 OVERWRITTEN = (
-    "was overwritten while the program ran, which can read no more of it: start the program again; "
-    "another time, remove the old file first, or rename the new one to it"
+    "was overwritten while the program ran, so the program cannot read it any more: start it again; "
+    "next time, remove the old file first, or rename the new one to it"
 )
 FLIPS = 12  # of each part
 

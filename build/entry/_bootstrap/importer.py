@@ -49,8 +49,8 @@ class OverwrittenArchive(DamagedArchive):
     def __init__(self, archive: str) -> None:
         ImportError.__init__(
             self,
-            f"{archive} was overwritten while the program ran, which can read no more of it: start the program again; "
-            "another time, remove the old file first, or rename the new one to it",
+            f"{archive} was overwritten while the program ran, so the program cannot read it any more: start it again; "
+            "next time, remove the old file first, or rename the new one to it",
         )
 
 

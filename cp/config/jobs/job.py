@@ -75,8 +75,8 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
     name = fields.string("name")
     if not name.strip():
         fields.error("name", "'name' must not be blank")
-    shown = name if name.isprintable() else repr(name)[1:-1]  # a message is one line
-    health, ttl = read_health(fields, shown)
+    printable = name if name.isprintable() else repr(name)[1:-1]  # a message is one line
+    health, ttl = read_health(fields, printable)
     if health is None and fields.integer("port"):
         if name == TELEMETRY_JOB:
             label = f"check.{name}"
@@ -84,16 +84,16 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         else:
             fields.error(
                 "health",
-                f"job[{shown}].health must be set if 'port' is set: "
+                f"job[{printable}].health must be set if 'port' is set: "
                 'add it, such as "health": {"exec": "/bin/check", "interval": 10, "ttl": 25}',
             )
     service = read_service(fields, name, ttl, host_info)
-    trigger = read_trigger(fields, shown)
-    restarts = read_restarts(fields, shown, default=None if trigger.interval else 0)
+    trigger = read_trigger(fields, printable)
+    restarts = read_restarts(fields, printable, default=None if trigger.interval else 0)
     if restarts is None and trigger.when.each and trigger.when.code != SIGNAL_EVENT:
-        refuse_unlimited_each(fields, shown)
-    timeout, timeout_text = _timeout(fields, shown, trigger)
-    command = fields.command("exec", f"unable to create job[{shown}].exec: ")
+        refuse_unlimited_each(fields, printable)
+    timeout, timeout_text = _timeout(fields, printable, trigger)
+    command = fields.command("exec", f"unable to create job[{printable}].exec: ")
     raw = is_raw(fields)
     main = _is_main(fields)
     job = Job(
@@ -108,7 +108,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         success_codes=read_success_codes(fields),
         timeout=timeout,
         timeout_text=timeout_text,
-        stop_timeout=_stop_timeout(fields, shown),
+        stop_timeout=_stop_timeout(fields, printable),
         sweeps_group=True,
         output=INHERIT if raw else LOG,
         wait_for_output=not raw,

@@ -20,13 +20,13 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
         return default
     data = value.data
     why = 'accepts positive integers, "unlimited", or "never"'
-    shown = data if isinstance(data, str) and data.isprintable() else kind(value)
+    given = data if isinstance(data, str) and data.isprintable() else kind(value)
     if isinstance(data, bool):
-        shown = "true" if data else "false"
+        given = "true" if data else "false"
     elif isinstance(data, int | float):
         if 0 <= data < 10**_DIGITS:
             return int(data)
-        shown = plain(data)
+        given = plain(data)
         why = "number must be positive integer (or 0, which means never)"
     elif isinstance(data, str):
         if data == "unlimited":
@@ -36,8 +36,8 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
         digits = data.removeprefix("+")
         if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS:
             return int(digits)
-        shown = show(data)[1:-1]
-    fields.error("restarts", f"job[{name}].restarts field '{shown}' invalid: {why}")
+        given = show(data)[1:-1]
+    fields.error("restarts", f"job[{name}].restarts field '{given}' invalid: {why}")
     return 0
 
 

@@ -106,10 +106,10 @@ def _no_such_source(source: str, sources: dict[str, tuple[str, ...]], jobs: set[
     known = "a source is the name of a job, check.JOB, watch.NAME, global, SIGHUP or SIGUSR2"
     if source.startswith("check.") and source.removeprefix("check.") in jobs:
         return f"the job '{source.removeprefix('check.')}' has no `health.exec`, so there are no events of '{source}'"
-    shown = source if source.isprintable() else repr(source)[1:-1]
+    printable = source if source.isprintable() else repr(source)[1:-1]
     watch = f"watch.{source}"
     hint = f" (did you mean '{watch}'?)" if watch in sources else did_you_mean(source, sources) if has_time else ""
-    return f"there is no source '{shown}'{hint}: {known}"
+    return f"there is no source '{printable}'{hint}: {known}"
 
 
 def _never_sent(when: When, sources: dict[str, tuple[str, ...]]) -> str:

@@ -22,10 +22,10 @@ class JsonError(Exception):
 
         lines = [f"Parse error at line:col [{self.line}:{self.column}]: {self.reason}"]
         source = without_secrets(text).split("\n")
-        shown = range(max(self.line - 1, 1), self.line + 1)
+        numbers = range(max(self.line - 1, 1), self.line + 1)
         # Only the part of a long line around the place.
         start = max(0, self.column - EXCERPT // 2) if len(source[self.line - 1]) > EXCERPT else 0
-        lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in shown]
+        lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in numbers]
         lines.append("-" * (7 + self.column - start - 1) + "^")
         return "\n".join((*lines, *hints))
 

@@ -112,10 +112,10 @@ def _restarts(fields: Fields) -> int | None:
         return None
     if isinstance(data, str) and data.isascii() and data.isdecimal() and len(data) < 10:
         return int(data)
-    shown = show(data) if isinstance(data, str) else kind(value)
+    given = show(data) if isinstance(data, str) else kind(value)
     if isinstance(data, int | float) and not isinstance(data, bool):
         if 0 <= data < 10**9:
             return int(data)
-        shown = plain(data)
-    fields.error("restarts", f'{shown} is invalid: `restarts` accepts positive integers, "unlimited" or "never"')
+        given = plain(data)
+    fields.error("restarts", f'{given} is invalid: `restarts` accepts positive integers, "unlimited" or "never"')
     return 0

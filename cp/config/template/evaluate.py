@@ -124,8 +124,8 @@ class Evaluator(PipelineEvaluator):
             make = type(value)
             return ((None, make(number)) for number in range(value))
         # Go prints any value. But it may be a secret of the environment, and an error goes into a log.
-        shown = "a string" if isinstance(value, str) else _printed(value)
-        raise self.error(f"range can't iterate over {shown}")
+        printed = "a string" if isinstance(value, str) else _printed(value)
+        raise self.error(f"range can't iterate over {printed}")
 
     def next_round(self, frame: _Frame) -> bool:
         """Prepare the next round of a range. Return False at its end, or if the frame is not a range."""

@@ -68,10 +68,10 @@ def with_point(text: str, verb: str, precision: int | None) -> str:
     for candidate in "pP" if verb in "xX" else "eE":
         if candidate in body:
             body, mark, tail = body.partition(candidate)
-    wanted = (6 if precision is None else precision) if verb in "vgGx" else 0
+    digits = (6 if precision is None else precision) if verb in "vgGx" else 0
     significant = len(body.lstrip("0.").replace(".", ""))
     if "." not in body:
         if body == "0":
-            wanted -= 1
+            digits -= 1
         body += "."
-    return body + "0" * (wanted - significant) + mark + tail
+    return body + "0" * (digits - significant) + mark + tail

@@ -239,5 +239,5 @@ def _number_end(text: str, at: int) -> tuple[int, bool]:
 
 def _described(char: str) -> str:
     """Format a character as Go's %#U does: `U+002B '+'`."""
-    shown = f" '{char}'" if char.isprintable() else ""
-    return f"U+{ord(char):04X}{shown}"
+    printed = f" '{char}'" if char.isprintable() else ""
+    return f"U+{ord(char):04X}{printed}"

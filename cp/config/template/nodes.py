@@ -148,10 +148,10 @@ class Pipeline(Node):
         self.commands: list[Command] = []
 
     def __str__(self) -> str:
-        shown = " | ".join(str(command) for command in self.commands)
+        commands = " | ".join(str(command) for command in self.commands)
         if not self.variables:
-            return shown
-        return f"{', '.join(self.variables)} {'=' if self.assigns else ':='} {shown}"
+            return commands
+        return f"{', '.join(self.variables)} {'=' if self.assigns else ':='} {commands}"
 
 
 def _in_parentheses(operand: Operand) -> str:

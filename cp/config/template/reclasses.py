@@ -155,12 +155,12 @@ class ClassReader:
 
     def posix_class(self, start: int) -> Ranges:
         end = self.pattern.index(":]", start + 2) + 2
-        shown = self.pattern[start:end]
-        name = shown[2:-2]
+        expression = self.pattern[start:end]
+        name = expression[2:-2]
         negative = name.startswith("^")
         pairs = _POSIX.get(name[negative:])
         if pairs is None:
-            raise self.error("invalid character class range", shown)
+            raise self.error("invalid character class range", expression)
         self.at = end
         return _complement(_ranges(pairs)) if negative else _ranges(pairs)
 

@@ -54,8 +54,8 @@ def _time_limit(pattern: str, seconds: float) -> Iterator[_Clock]:
     """Raise FunctionError after this CPU time. Only a signal can interrupt the matcher, which is C code."""
 
     def too_long(number: int, frame: object) -> None:
-        shown = pattern if len(pattern) <= _SHOWN else pattern[:_SHOWN] + "..."
-        raise FunctionError(f"regexReplaceAll: {shown!r} takes more than {TIME_LIMIT:g} s: too many ways to match")
+        excerpt = pattern if len(pattern) <= _SHOWN else pattern[:_SHOWN] + "..."
+        raise FunctionError(f"regexReplaceAll: {excerpt!r} takes more than {TIME_LIMIT:g} s: too many ways to match")
 
     if seconds <= 0:
         too_long(0, None)

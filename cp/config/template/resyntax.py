@@ -35,13 +35,13 @@ class Reader(ClassReader):
             c = pattern[start]
             repetition = self.repetition(c) if c in "*+?{" else ""
             if repetition:
-                shown = pattern[start : self.at]
+                part = pattern[start : self.at]
                 if repeated:
-                    raise self.error("invalid nested repetition operator", repeated + shown)
+                    raise self.error("invalid nested repetition operator", repeated + part)
                 if not atom:
-                    raise self.error("missing argument to repetition operator", shown)
+                    raise self.error("missing argument to repetition operator", part)
                 self.out.append(repetition)
-                repeated = shown
+                repeated = part
                 continue
             self.at = start + 1
             if c == "(":
@@ -98,15 +98,15 @@ class Reader(ClassReader):
 
     def counted(self) -> str:
         end = self.pattern.find("}", self.at) + 1
-        shown = self.pattern[self.at : end]
-        low, _, high = shown[1:-1].partition(",")
+        part = self.pattern[self.at : end]
+        low, _, high = part[1:-1].partition(",")
         if not _is_count(low) or not (_is_count(high) or high == ""):
             return ""
         counts = [int(count) if len(count) < 9 else _MAX_REPEAT + 1 for count in (low, high) if count]
         if max(counts) > _MAX_REPEAT or counts[-1] < counts[0]:
-            raise self.error("invalid repeat count", shown)
+            raise self.error("invalid repeat count", part)
         self.at = end
-        return shown
+        return part
 
     # Groups.
 

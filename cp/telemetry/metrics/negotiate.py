@@ -18,11 +18,11 @@ def content_type(accept: str) -> str:
     """
     best, served = (0.0, 0, 0), TEXT
     clauses = list(_clauses(accept))
-    for format_, wanted in _FORMATS.items():
+    for format_, media_type in _FORMATS.items():
         fits = [
             (specificity, -place, quality)
             for place, (range_, parameters, quality) in enumerate(clauses)
-            if (specificity := _specificity(range_, parameters, wanted)) > 0
+            if (specificity := _specificity(range_, parameters, media_type)) > 0
         ]
         if not fits:
             continue
@@ -41,9 +41,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return gzip > 0 and gzip >= qualities.get("identity", 0.0)
 
 
-def _specificity(range_: str, parameters: dict[str, str], wanted: tuple[str, str, str]) -> int:
+def _specificity(range_: str, parameters: dict[str, str], media_type: tuple[str, str, str]) -> int:
     """How exactly a clause names a format, 1 to 4; 0 if it does not."""
-    kind, subtype, version = wanted
+    kind, subtype, version = media_type
     if range_ == f"{kind}/{subtype}":
         if "version" not in parameters:
             return 3

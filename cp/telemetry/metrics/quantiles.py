@@ -87,12 +87,12 @@ class Window:
         self._advance(now)
         self._slots[-1].add(value)
 
-    def quantiles(self, wanted: tuple[float, ...], now: float, *, rounds_up: bool = True) -> list[float]:
+    def quantiles(self, shares: tuple[float, ...], now: float, *, rounds_up: bool = True) -> list[float]:
         """The value at each of the ranks; NaN where there are no values."""
         self._advance(now)
         values = sorted(each for slot in self._slots for each in slot.weighted())
         count = sum(weight for _, weight in values)
-        return [_at(values, _rank(quantile * count, rounds_up=rounds_up)) for quantile in wanted]
+        return [_at(values, _rank(quantile * count, rounds_up=rounds_up)) for quantile in shares]
 
     def kept(self) -> int:
         """The number of values in memory."""

@@ -67,14 +67,14 @@ class Metrics:
         Return a warning for each definition that is refused, or replaced by a later one.
         """
         warnings: list[str] = []
-        wanted: dict[str, Definition] = {}
+        latest: dict[str, Definition] = {}
         for definition in definitions:
-            if definition.name in wanted:
+            if definition.name in latest:
                 warnings.append(f"the metric {definition.name} is defined more than once: the last definition counts")
-            wanted[definition.name] = definition
+            latest[definition.name] = definition
         taken = {name: other.name for other in (*OWN, *PROCESS) for name in _text_names(other)}
         families: dict[str, Family] = {}
-        for definition in wanted.values():
+        for definition in latest.values():
             try:
                 check_definition(definition.name, definition.kind, definition.help)
                 _check_clash(definition, taken)
