@@ -33,6 +33,7 @@ SCOPE = (
     "SECURITY.md",
     "CHANGELOG.md",
     "build",
+    "cp",
     "benchmarks",
     "examples",
     "scripts",

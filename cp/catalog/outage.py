@@ -64,8 +64,8 @@ class Outage:
         self._shared = shared
         self._who = who
         self._worked = (0, 0)  # our first and our latest success since a failure, in the order of all failures
-        self._unsure = False  # ended, but for another client's failure since our latest success
-        self._suspected: float | None = None  # since when there is no response, if that is no failure yet
+        self._unsure = False  # over, except that another client failed after our latest success
+        self._suspected: float | None = None  # since when there is no response, while that is not a failure yet
         self.under_way = False
         self.since = 0.0  # when the first failed request was sent
         self.failures = 0  # in a row
@@ -75,7 +75,7 @@ class Outage:
         self.over_at: float | None = None  # when the outage ends; None if that is not known yet
 
     def suspect(self, since: float) -> None:
-        """A request sent then got no response. That is no failure yet; if the next one fails, the outage began then."""
+        """A request that was sent then got no response yet. If the next one fails, the outage began then."""
         if self._suspected is None:
             self._suspected = since
 

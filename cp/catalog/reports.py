@@ -15,7 +15,7 @@ SUCCESS = ("", True)
 
 
 class Reports:
-    """Posts to `listener` what one thread, or several under one lock, report. What is no news is not posted."""
+    """Posts to `listener` what one thread, or several under one lock, report. Repeated reports are not posted."""
 
     def __init__(self, loop: Loop, listener: CatalogListener, who: str = REGISTRATION) -> None:
         self._loop = loop

@@ -109,7 +109,7 @@ class RequestParser:
         if not head.http_version.startswith(b"1."):
             raise RequestRefused(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
         if head.method == b"CONNECT":
-            raise RequestRefused(501, "this is no proxy")
+            raise RequestRefused(501, "this is not a proxy")
         for name, value in head.headers:
             if name == b"content-length":
                 self._check_body(int(value))

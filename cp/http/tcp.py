@@ -14,7 +14,7 @@ BACKLOG = 512  # clients that may wait while the loop is busy; the kernel limits
 
 _REASONS = {
     errno.EADDRINUSE: "another program listens there: name another `port`, or stop that program",
-    errno.EADDRNOTAVAIL: "it is no address of this machine: see `interfaces`",
+    errno.EADDRNOTAVAIL: "it is not an address of this machine: see `interfaces`",
     errno.EACCES: "no permission for that port: name one from 1024 on",
     errno.EAFNOSUPPORT: "this machine has no such kind of address: see `interfaces`",
 }

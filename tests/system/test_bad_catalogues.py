@@ -248,6 +248,6 @@ def test_a_prefix_that_belongs_to_somebody_else_v3(pilot: StartPilot, occupied: 
     where = {"etcd": {"endpoints": occupied.url, "api": "v3", "prefix": "/taken"}}
     backend = {"name": "web", "poll": 1, "onChange": "/bin/true"}
 
-    line = r"the key '/taken/web/config' in etcd is ignored, it is no entry of the catalogue: .*; see etcd\.prefix"
+    line = r"the key '/taken/web/config' in etcd is ignored, it is not an entry of the catalogue: .*; see etcd\.prefix"
     says_once(pilot, where, line, backends=[backend])
     assert occupied.keys("/taken/")["/taken/web/config"] == "max_clients=5"

@@ -1,8 +1,8 @@
 """Consul's lists of service instances, from a few bytes to many megabytes.
 
-A parser in C lets no other thread run until it is done, and 5,000 instances take it a tenth of a second: so long the
-program would not hear a signal. So a large answer is parsed in slices of some entries each, which also saves holding
-all of its parts, twenty times as much as is taken from it, at the same time.
+A JSON parser in C holds the interpreter's lock: it would delay signals by a tenth of a second for 5,000 instances. So a
+large answer is parsed in slices of a few entries each. That also saves memory: the parsed answer is twenty times as
+large as the instances in it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 LARGE = 100 * 1024  # bytes, from which it pays to load orjson (25 ms and 1.4 MB)
 SLICE = 16 * 1024  # bytes: a fraction of a millisecond
-# Between two entries, as Consul writes them. Within a string the quotes would be escaped; should it stand somewhere
-# deeper, then a slice is no JSON, and the answer is parsed as a whole.
+# Between two entries, as Consul writes them. In a string the quotes would be escaped. If it occurs at a deeper level, a
+# slice is not valid JSON, and the answer is parsed as a whole.
 SEPARATOR = b'},{"Node":{'
 QUOTED = 2000  # bytes of an answer that is none, to mask and to quote from
 
-_turn = allocate_lock()  # one thread parses a large answer, or else they would hold up the loop in turns
+_turn = allocate_lock()  # one thread at a time parses a large answer: several would delay the loop in turns
 _fast: Callable[[bytes], Any] | None = None
 
 
 def parse_instances(body: bytes, masked: Callable[[str], str] = str) -> tuple[list[Instance], dict[str, str]]:
-    """Of an answer to /v1/health/service: the instances, and why the other entries are none, by their ids.
+    """Parse an answer of /v1/health/service: the instances, and by id why other entries cannot be used.
 
-    "" stands for all entries without an id. CatalogGarbage, which quotes the answer without secrets, if it is no list,
-    or there is not one entry of Consul's in it.
+    The id "" stands for all entries without an id. Raises CatalogGarbage, which quotes the answer without secrets, if
+    it is not a list or contains no entry of Consul.
     """
     try:
         found, unusable = _parse_large(body) if len(body) > LARGE else _instances(json.loads(body), {})

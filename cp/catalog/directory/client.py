@@ -39,7 +39,7 @@ LONGEST_NAME = 255  # bytes; what file systems take
 
 
 class Directory:
-    """A client of one folder; see `cp.catalog.Catalog`. `warn` gets one line for each file that is no registration,
+    """A client of one folder; see `cp.catalog.Catalog`. `warn` gets one line for each file that is not a registration,
     unless another client has seen it: all clients share `unusable`."""
 
     def __init__(
@@ -149,7 +149,7 @@ class Directory:
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise CatalogGarbage(f"{path} is no entry of the catalogue: {error}") from None
+            raise CatalogGarbage(f"{path} is not an entry of the catalogue: {error}") from None
         except OSError as error:
             raise CatalogUnreachable(f"cannot read {path}: {reason_of(error)}") from None
         return CatalogEntry(found.address, found.port, alive=found.status == PASSING and found.deadline > self._wall())
@@ -171,7 +171,7 @@ class Directory:
         limit = self._clock() + min(max_wait, watch.interval)
         self._enter()
         try:
-            known = False  # what the files say; else all of them are looked at
+            known = False  # whether the files are known; otherwise all of them are read
             while True:
                 followed, pushed = self._inotify, self._follow()
                 if self._inotify is not followed:
@@ -231,7 +231,7 @@ class Directory:
     def _wait_for_news(self, watch: Watch, cursor: object, limit: float, next_death: float) -> bool:
         """Until there may be another answer, or the time is over; false if all files are to be looked at.
 
-        Heartbeats are no news, be they of other services or of this one: there may be a hundred in a second.
+        Heartbeats of any service are not changes: there may be a hundred in a second.
         """
         while True:
             names = self._wait(max(0.0, min(limit - self._clock(), next_death - self._wall())))

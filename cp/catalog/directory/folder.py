@@ -97,7 +97,7 @@ class Folder:
             self._warn_of(name, f"{path} is ignored, it may not be read: permission denied")
             return _NOTHING  # it is tried again: a change of its mode leaves the rest as it was
         except ValueError as error:
-            self._warn_of(name, f"{path} is ignored, it is no entry of the catalogue: {error}")
+            self._warn_of(name, f"{path} is ignored, it is not an entry of the catalogue: {error}")
             return signature, None
 
     def _warn_of(self, name: str, text: str) -> None:

@@ -65,7 +65,7 @@ class InstanceRecord:
 
 
 def file_name(id: str) -> str:
-    """A name that is nothing but a name, whatever the id holds: no separator, no dot in front."""
+    """The name of the file of an id: without a separator and without a leading dot, whatever the id contains."""
     return percent.encoded(to_bytes(id)).replace(".", "%2E").replace("~", "%7E") + SUFFIX
 
 
@@ -117,7 +117,7 @@ def write(folder: str, name: str, content: bytes) -> None:
     try:
         try:
             if os.write(fd, content) != len(content):
-                raise OSError("short write")  # the next attempt will hear why
+                raise OSError("short write")  # the next attempt gets the reason
         finally:
             os.close(fd)
         os.rename(to_bytes(temporary), to_bytes(os.path.join(folder, name)))

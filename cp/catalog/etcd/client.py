@@ -34,8 +34,8 @@ class Etcd:
     """A client of one cluster; see `cp.catalog.Catalog`. All calls are idempotent.
 
     In etcd an instance exists or not: it has no status. So a service that does not pass is removed, and comes back
-    when it passes. `warn` gets one line for each key below a watched service that is no instance, unless another client
-    has seen it: all clients share `unusable`. `inform` gets the API that was chosen.
+    when it passes. `warn` gets one line for each key below a watched service that is not an instance, unless another
+    client has seen it: all clients share `unusable`. `inform` gets the API that was chosen.
     """
 
     def __init__(

@@ -113,7 +113,7 @@ def number(text: object) -> int:
 
 
 def error_of(answer: Response) -> tuple[int | None, str]:
-    """The gRPC code and the words of an error response; None and "" if it is no error, or not one of etcd."""
+    """The gRPC code and the message of an error response; None and "" if it is not an error of etcd."""
     if answer.status == 200 and b'"error"' not in answer.body[:200]:
         return None, ""
     try:

@@ -1,4 +1,4 @@
-"""What stands in etcd: its keys, and the JSON of one instance.
+"""The keys in etcd, and the JSON of one instance.
 
     /containerpilot/web/web-box1    {"id":"web-box1","name":"web","address":"10.0.0.1","port":80,"tags":["a"]}
 
@@ -70,7 +70,7 @@ class EtcdRecord:
 
 
 class EtcdReader:
-    """Turns keys and values into instances. `warn` gets one line for each key that is no instance."""
+    """Turns keys and values into instances. `warn` gets one line for each key that is not an instance."""
 
     def __init__(self, warn: Callable[[str], object], unusable: Seen | None = None) -> None:
         self._unusable = UnusableEntries(warn, unusable)
@@ -84,13 +84,13 @@ class EtcdReader:
             try:
                 found.append(EtcdRecord(value, id))
             except ValueError as error:
-                what = f"the key {key!r} in etcd is ignored, it is no entry of the catalogue: {error}"
+                what = f"the key {key!r} in etcd is ignored, it is not an entry of the catalogue: {error}"
                 unusable[key] = f"{what}; see etcd.prefix"
         self._unusable.report(unusable)
         return found
 
     def obstructed(self, key: str) -> None:
-        """There is nothing to be read at a key, because one that is above it is no directory."""
+        """Report that a key cannot be read because a key above it is not a directory."""
         self._unusable.report(
             {key: f"the key {key!r} in etcd cannot be: one above it is not a directory; see etcd.prefix"}
         )
@@ -101,7 +101,7 @@ def instances(records: Iterable[EtcdRecord]) -> list[Instance]:
 
 
 def parse_object(body: bytes, what: Callable[[bytes], str]) -> dict[str, Any]:
-    """CatalogGarbage if it is no JSON object; `what` quotes it."""
+    """Parse a JSON object; `what` quotes it in errors. Raises CatalogGarbage."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

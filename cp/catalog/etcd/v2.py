@@ -120,7 +120,9 @@ class Etcd2:
     def _folder(self, name: str) -> str:
         parts = [part for part in f"{self._prefix}/{name}".split("/") if part]
         if "." in parts or ".." in parts:  # which a server takes for another folder
-            raise CatalogRefused(f"cannot use the key {self._prefix}/{name}: '.' and '..' are no names in etcd's v2")
+            raise CatalogRefused(
+                f"cannot use the key {self._prefix}/{name}: etcd's v2 does not allow '.' and '..' in it"
+            )
         return "/v2/keys" + "".join(f"/{_segment(part)}" for part in parts)
 
     # --- watches

@@ -147,7 +147,7 @@ class _Change(LineStream):
     def __init__(self, max_wait: float, after: int) -> None:
         super().__init__(max_wait)
         self.after = after
-        self.failed = True  # until it is clear that there is a stream
+        self.failed = True  # until the stream has begun
 
     def receive_line(self, line: bytes) -> bool:
         try:

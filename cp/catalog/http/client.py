@@ -70,8 +70,8 @@ class HttpClient:
     """A client of one server, for one thread at a time; `interrupt` and `close` may come from any.
 
     `name` is what messages call the server. Times in seconds: to connect and shake hands; and from the request to the
-    last byte of its response. `environ` may name a proxy. A call that finds its kept connection closed is made once
-    more on a new one; no other call is repeated. `masked` replaces secrets in what messages quote. `warn` gets a line
+    last byte of its response. `environ` may name a proxy. A call that finds its kept connection closed is repeated
+    once on a new one; no other call is repeated. `masked` replaces secrets in what messages quote. `warn` gets a line
     if only the whole of urllib3 works.
     """
 
@@ -222,7 +222,7 @@ class HttpClient:
 
     def _read(self, response: BaseHTTPResponse, largest: int) -> bytes:
         body = bytearray()
-        # Not read() nor stream(), which take a chunk of a negative length for one without end.
+        # Not read() or stream(): they take a chunk of a negative length for an endless one.
         while piece := response.read1(READ_SIZE):
             body += piece
             if len(body) > largest:

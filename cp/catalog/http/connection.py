@@ -1,4 +1,4 @@
-"""The connection class of the HTTP client: urllib3's, with sockets of ours."""
+"""The connection class of the HTTP client: urllib3's, with DeadlineSocket."""
 
 from __future__ import annotations
 

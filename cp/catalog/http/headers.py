@@ -87,7 +87,7 @@ class Parser:
         self._class = _class
 
     def parsestr(self, text: str) -> Message:
-        """The headers up to the first other line. A folded value keeps its line ends, but for the last one."""
+        """The headers up to the first other line. A folded value keeps its line ends, except the last one."""
         headers: list[tuple[str, str]] = []
         for line in StringIO(text, newline=""):
             if line[0] in " \t":

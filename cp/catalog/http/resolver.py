@@ -25,7 +25,7 @@ MOST_NAMES = 64  # names whose addresses are kept; a configuration has a few
 
 
 class Peer:
-    """One address of a name: all that a socket needs to connect, but for the port."""
+    """One address of a name: all that a socket needs to connect, except the port."""
 
     __slots__ = ("family", "place", "protocol")
 

@@ -29,7 +29,7 @@ def tls_context(urllib3_tls: ModuleType, tls: Tls, server: str, hint: str = "") 
     """For the client side; CatalogError, which names the files and ends with `hint`, if they cannot be used.
 
     `urllib3_tls` is the module `urllib3.util.ssl_`. All connections with the same settings share one context: each
-    holds the certificates of all authorities, which is half a megabyte. It is made anew when a file has changed; while
+    holds the certificates of all authorities, which is half a megabyte. It is made again when a file has changed; while
     the new files do not fit together the old one is used.
     """
     with _contexts_guard:

@@ -131,7 +131,7 @@ class Probe:
 
 
 def _import_tls(import_module: Callable[[str], ModuleType], warn: Warn) -> ModuleType:
-    """The subset has imported this module without `ssl`: execute it once more, beside the first one."""
+    """The subset has imported this module without `ssl`: execute it again, beside the first one."""
     try:
         import ssl  # noqa: F401
     except ImportError:
@@ -164,7 +164,7 @@ class Subset:
         self._modules = stand_ins() if modules is None else dict(modules)
 
     def with_tls(self) -> Subset:
-        """Another one with the same modules, in which the one for TLS is imported anew and finds `ssl`."""
+        """Another one with the same modules, in which the one for TLS is imported again and finds `ssl`."""
         modules = {name: module for name, module in self._modules.items() if name != TLS}
         return Subset(self._absent - {"ssl"}, modules)
 
@@ -304,7 +304,7 @@ def stand_in(name: str, **names: Any) -> ModuleType:
 def _missing(error: ImportError) -> str:
     name = error.name or "?"
     if name.split(".")[0] == "urllib3":
-        return "cannot speak HTTP: the package 'urllib3' is missing; containerpilot.pyz brings it, else install it"
+        return "cannot speak HTTP: the package 'urllib3' is missing: install it, or run containerpilot.pyz"
     return missing_module(name)
 
 

@@ -135,7 +135,7 @@ def test_a_target_may_be_absolute(world: World) -> None:
         (b"POST /v3/env HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "Bad Request: "),
         (b"POST /v3/env HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "Bad Request: "),
         (b"POST /v3/env HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "Not Implemented: "),
-        (b"CONNECT a:80 HTTP/1.1\r\nHost: x\r\n\r\n", 501, "Not Implemented: this is no proxy"),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: x\r\n\r\n", 501, "Not Implemented: this is not a proxy"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "HTTP Version Not Supported: only HTTP/1.0 and HTTP/1.1"),
         (
             b"POST /v3/env HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n",

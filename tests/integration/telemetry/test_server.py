@@ -266,7 +266,7 @@ def test_a_port_that_is_in_use_is_an_error(world: World) -> None:
 
 
 def test_an_address_of_another_machine_is_an_error() -> None:
-    with pytest.raises(tcp.PortError, match="it is no address of this machine: see `interfaces`"):
+    with pytest.raises(tcp.PortError, match="it is not an address of this machine: see `interfaces`"):
         tcp.listen("192.0.2.1", 9090)
 
 

@@ -337,7 +337,7 @@ def test_keys_that_are_not_instances_are_logged_once(etcd: Etcd, open: Any, name
         key = f"/containerpilot/{name}/x/note"
     for _ in range(2):
         assert [one.id for one in client.instances(watch(name))[0]] == [f"{name}-box"]
-    why = "it is no entry of the catalogue: it is not JSON; see etcd.prefix"
+    why = "it is not an entry of the catalogue: it is not JSON; see etcd.prefix"
     assert told == [f"the key '{key}' in etcd is ignored, {why}"]
 
 

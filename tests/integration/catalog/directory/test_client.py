@@ -218,7 +218,9 @@ def test_files_of_others_are_ignored_and_logged_once(scene: Scene, content: byte
         found, _ = directory.instances(watch())
         assert [instance.id for instance in found] == ["web-box"]
     assert len(scene.warnings) == 1
-    assert scene.warnings[0].startswith(f"{scene.folder}/foreign.json is ignored, it is no entry of the catalogue: ")
+    assert scene.warnings[0].startswith(
+        f"{scene.folder}/foreign.json is ignored, it is not an entry of the catalogue: "
+    )
     assert why in scene.warnings[0]
 
 
@@ -635,7 +637,7 @@ def test_a_heartbeat_replaces_an_invalid_entry(scene: Scene) -> None:
     directory = scene.open()
     directory.register(service(), "passing")
     (scene.folder / "web-box.json").write_text("broken")
-    with pytest.raises(CatalogGarbage, match=r"web-box\.json is no entry of the catalogue: not JSON"):
+    with pytest.raises(CatalogGarbage, match=r"web-box\.json is not an entry of the catalogue: not JSON"):
         directory.entry(service())
     directory.heartbeat(service(), "passing", "")
     assert scene.seen() == ["web-box"]

@@ -349,7 +349,7 @@ except Exception as error:
     print(error, warnings)
 """
     assert run(code) == (
-        "cannot speak HTTP: the package 'urllib3' is missing; containerpilot.pyz brings it, else install it []"
+        "cannot speak HTTP: the package 'urllib3' is missing: install it, or run containerpilot.pyz []"
     )
 
 

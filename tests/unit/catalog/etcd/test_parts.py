@@ -88,7 +88,7 @@ def test_a_foreign_key_is_logged_again_only_if_it_was_valid_in_between() -> None
     for value in ("x", "x", GOOD, "x"):
         found = instances(reader.records([("/b", "b", GOOD), ("/a", "a", value)]))
         assert [one.id for one in found] == (["a", "b"] if value == GOOD else ["b"])
-    line = "the key '/a' in etcd is ignored, it is no entry of the catalogue: it is not JSON; see etcd.prefix"
+    line = "the key '/a' in etcd is ignored, it is not an entry of the catalogue: it is not JSON; see etcd.prefix"
     assert told == [line] * 2
 
 
