@@ -68,7 +68,7 @@ def sockets_of_others(tried: Sequence[str], environ: Mapping[str, str]) -> str:
         return ""
     listed = ", ".join(map(printable, found[:OTHERS]))
     example = f'{{control: {{socket: "{printable(found[0])}"}}}}'
-    return f". Other users have {listed}: to use one, name it, -config '{example}'"
+    return f". Other users have {listed}: to use one, add -config '{example}'"
 
 
 def read(answer: bytes) -> Plain:

@@ -14,7 +14,7 @@ from cp.config.template.values import to_bytes
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.encoding.go_numbers import parse_float
 from cp.encoding.prometheus import KINDS
-from cp.telemetry.metrics.definition import Definition
+from cp.telemetry.metrics.definition import Definition, MetricError
 from cp.telemetry.metrics.family import Family
 from cp.telemetry.metrics.registry import Metrics
 from tests.fuzz.held import folder, hold
@@ -65,7 +65,8 @@ def fuzz_exposition(data: bytes) -> None:
     metrics = Metrics(lambda: 0.0, list)
     metrics.swap([Metrics.user(name, kind, help_text)], keep_unchanged=False)
     for number in numbers.split(" "):
-        metrics.record(name, number)
+        with contextlib.suppress(MetricError):
+            metrics.record(name, number)
         try:
             value = parse_float(number)
         except ValueError:

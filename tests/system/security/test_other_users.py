@@ -82,7 +82,7 @@ def test_root_is_shown_the_way_to_a_user_that_does_not_run_the_container(box: Ca
     socket_ = f"{place.parent}/containerpilot-{OWNER}.socket"
     assert (refused.code, refused.stdout) == (1, "")
     example = f"-config '{{control: {{socket: \"{socket_}\"}}}}'"
-    assert refused.stderr.endswith(f". Other users have {socket_}: to use one, name it: {example}\n")
+    assert refused.stderr.endswith(f". Other users have {socket_}: to use one, add {example}\n")
     assert started.again("-config", f'{{control: {{socket: "{socket_}"}}}}', "-putenv", "SECRET=x").code == 0
     assert "Other users" not in started.again("-ping", user=STRANGER).stderr
 
