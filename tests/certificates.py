@@ -43,7 +43,7 @@ def openssl(folder: Path, *arguments: str) -> None:
 
 
 class Authority:
-    """`file` is its certificate. What it signs lies beside it: NAME.pem, and the key in NAME.key."""
+    """`file` is its certificate. The certificates that it signs are beside it: NAME.pem, and the key in NAME.key."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

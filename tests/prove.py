@@ -84,7 +84,7 @@ def log_of(folder: Path, family: str) -> Path:
 
 
 def said(folder: Path, family: str, what: str) -> int:
-    """The number that a program told of this; 0 if it told none."""
+    """The number that a program printed for this; 0 if it printed none."""
     found = re.findall(rf"([\d,]+) {what}\b|\b{what}\W+([\d,]+)", log_of(folder, family).read_text(errors="replace"))
     return int("".join(found[-1]).replace(",", "")) if found else 0
 

@@ -4,7 +4,7 @@ Usage: python -m tests.fuzz.campaign TARGET|all [--seconds N] [--keep]
 
 N is for each target. What the search found goes on from one time to the next in .cache/fuzz/; with --keep the few
 inputs that reach most are put into tests/fuzz/corpus/, for the tests. The exit code is 1 if anything was found wrong:
-its input lies in .cache/fuzz/TARGET/crashes/ then.
+its input is in .cache/fuzz/TARGET/crashes/ then.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "fuzz"
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 PATIENCE = 300  # seconds beyond those of the search: on a busy machine its start takes long
-_SHOWN = 4000  # characters of what a search said before it broke off
+_SHOWN = 4000  # characters of the output of a search before it broke off
 
 
 class Outcome(NamedTuple):
@@ -76,7 +76,7 @@ def search(name: str, seconds: int) -> Outcome:
 
 
 def _run(command: list[str], limit: float) -> tuple[bool, bytes]:
-    """Whether it has ended as it should, and what it said; after so many seconds it is made to end."""
+    """Whether it ended as it should, and its output. After this many seconds it is killed."""
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:

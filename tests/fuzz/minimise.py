@@ -38,7 +38,7 @@ def steps_of(target: Callable[[bytes], None], data: bytes) -> Steps | None:
     sys.settrace(in_function)
     try:
         target(data)
-    except Exception:  # whatever it is, it is no good input
+    except Exception:  # any exception: the input is not a good one
         return None
     finally:
         sys.settrace(None)

@@ -81,7 +81,7 @@ def fuzz_exposition(data: bytes) -> None:
 
 
 def _readable(text: str) -> str:
-    """As it arrives: with U+FFFD for what is no character."""
+    """The text as it arrives: with U+FFFD in the place of invalid characters."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -77,7 +77,7 @@ def _instances(body: bytes) -> list[Instance] | None:
 
 
 class _Wire:
-    """Connections of a catalogue's client on which given bytes come, whatever is asked."""
+    """Connections of a catalogue's client on which the given bytes come, for any request."""
 
     def __init__(self) -> None:
         self.answer = b""
@@ -165,7 +165,7 @@ class _Patience:
 
 
 class _Endpoints(Endpoints):
-    """Answers with what it was given, one after the other, and with the last one for ever."""
+    """Gives the given answers one after the other, and repeats the last one."""
 
     def __init__(self, settings: EtcdSettings, answers: list[bytes]) -> None:
         super().__init__(settings, {})
@@ -174,7 +174,7 @@ class _Endpoints(Endpoints):
 
     def _next(self) -> Response:
         self.asked += 1
-        assert self.asked <= MOST_QUESTIONS, "it asks for ever"
+        assert self.asked <= MOST_QUESTIONS, "it sends requests without limit"
         data = self._answers[min(self.asked, len(self._answers)) - 1]
         selector, body = choice(data)
         headers = {"x-etcd-index": str(selector * 3), "retry-after": "1"} if selector & 16 else {}

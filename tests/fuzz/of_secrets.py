@@ -9,7 +9,7 @@ PIECE = 32  # bytes of a piece of a long line
 
 
 def fuzz_masking(data: bytes) -> None:
-    """No secret is left, whatever pieces the output is read in, and nothing but secrets is taken away."""
+    """No secret is left, in whatever pieces the output is read, and only secrets are removed."""
     given, output = parts(data, 2)
     secrets = [secret.strip(b" \t\n\r\x0b\x0c\0") for secret in given.split(b"\x01")]
     secrets = [secret for secret in secrets if len(secret) >= len(MASK)]

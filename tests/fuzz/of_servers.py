@@ -26,7 +26,7 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) [ -~]*\r\n")
 
 
 class Served(Protocol):
-    """A server that a client can be connected to, and that works only when it is told to."""
+    """A server to which a client can be connected. It works only when the test calls it."""
 
     def connect(self) -> socket.socket: ...
     def turn(self) -> None: ...
@@ -163,7 +163,7 @@ def _fuzz(kind: type[Served], data: bytes) -> None:
 
 
 def _pieces(data: bytes, size: int) -> Iterator[bytes]:
-    """None is empty; they grow, so that there are at most fifty or so."""
+    """None is empty. They grow, so there are about fifty at most."""
     at = 0
     while at < len(data):
         step = size % 17 + 1 + at // 8
@@ -172,12 +172,12 @@ def _pieces(data: bytes, size: int) -> Iterator[bytes]:
 
 
 def _is_framed(data: bytes) -> bool:
-    """Whether the answers can be told apart without the questions: none is to HEAD, and none is endless."""
+    """Whether the answers can be separated without the requests: none is to HEAD, and none is endless."""
     return b"HEAD" not in data and b"follow" not in data and b"event-stream" not in data.lower()
 
 
 def _statuses(answers: bytes) -> list[int]:
-    """Of all answers, each of which is whole."""
+    """The statuses of all answers. Each answer is complete."""
     found = []
     while answers:
         match = _STATUS.match(answers)
@@ -191,7 +191,7 @@ def _statuses(answers: bytes) -> list[int]:
             assert length, head
             assert len(answers) >= int(length[1])
             answers = answers[int(length[1]) :]
-    return [status for status in found if status != 100]  # how often a client is told to go on depends on its pieces
+    return [status for status in found if status != 100]  # the number of 100s depends on the pieces of the request
 
 
 def _exchange(served: Served, pieces: list[bytes]) -> bytes:

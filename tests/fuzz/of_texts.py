@@ -51,7 +51,7 @@ def plain(value: Value) -> Any:
 
 
 def _as_json(text: str) -> tuple[Any] | None:
-    """The value in a tuple, by the reader of the standard library; None if it is no JSON."""
+    """The value in a tuple, by the reader of the standard library; None if it is not JSON."""
 
     def refuse(word: str) -> None:
         raise ValueError(word)
@@ -130,8 +130,8 @@ def fuzz_netlink(data: bytes) -> None:
 
 
 def fuzz_command_line(data: bytes) -> None:
-    """Arguments with NUL between them: understood or refused. What is asked of the server can be asked, is one request
-    and no more, and means to the server what it meant to us."""
+    """Arguments with NUL between them: understood or refused. The request to the server is valid, is exactly one,
+    and has the same meaning for the server as for the client."""
     try:
         options = command_line.parse([text_of(argument) for argument in data.split(b"\0")])
     except command_line.FlagError:

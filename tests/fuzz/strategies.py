@@ -67,7 +67,7 @@ def changed(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
 
 
 def any_input(name: str) -> st.SearchStrategy[bytes]:
-    """For a target: mostly changed good inputs, sometimes nothing but noise."""
+    """For a target: mostly changed good inputs, sometimes only noise."""
     return changed(SEEDS[name]) | changed(SEEDS[name]) | changed(SEEDS[name]) | st.binary(max_size=60)
 
 

@@ -1,4 +1,4 @@
-"""The inputs that the coverage-guided search has kept, once more: what passed then passes now."""
+"""The inputs that the coverage-guided search has kept: they passed then, and they pass now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that are nearly good: each ends as its target says, in a value or in the error that people are told about."""
+"""Inputs that are nearly good: each ends as its target says, in a value or in the error that people see."""
 
 from __future__ import annotations
 

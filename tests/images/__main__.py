@@ -47,7 +47,7 @@ def columns(names: Sequence[str]) -> list[Condition]:
 
 
 def rows(names: Sequence[str], *, quick: bool) -> list[Row]:
-    """What is not there yet is made. Unavailable, also for a name that there is not."""
+    """Makes missing images. Raises Unavailable, also for an unknown name."""
     left = [name for name in names if not any(name == each.key for each in CONDITIONS)]
     here = machine.rows()
     known = [*(each.name for each in roots.ALL), *(row.name for row in here)]

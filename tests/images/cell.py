@@ -29,7 +29,7 @@ T = TypeVar("T")
 DEADLINE = 40.0  # seconds for one step; it takes one or two
 WORK = "/work"  # in the cell: `work` outside
 
-# Leaves a line; what it was told, in one piece.
+# Leaves a line: its arguments, in one piece.
 MARK = 'printf "%s\\n" "$*" >>/work/marks\n'
 
 

@@ -26,7 +26,7 @@ class Condition:
     tmp: str = "writable"  # or "noexec" or "none"
     proc: bool = True
     bytecode: bool = True
-    capabilities: bool = True  # False: none at all, also not to be had again (no_new_privs)
+    capabilities: bool = True  # False: none at all, and none can be gained (no_new_privs)
     seccomp: bool = False
     closed: bool = False
     terminal: bool = False

@@ -25,7 +25,7 @@ MS_RDONLY, MS_NODEV, MS_NOSUID, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC = 0x1, 0x
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
 CAPABILITIES = 64  # more than there are
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-NO_LIBRARY = ("test", "site-packages", "dist-packages")  # what lies in a standard library's folder and is no part of it
+NO_LIBRARY = ("test", "site-packages", "dist-packages")  # folders inside of a standard library that do not belong to it
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -77,7 +77,7 @@ def build_root(cell: dict[str, Any]) -> None:
         elif os.path.isdir(source):
             bind(source, root + folder)
     for folder in ("etc", "root", "run", "var", "dev"):
-        os.makedirs(f"{root}/{folder}", exist_ok=True)  # an interpreter may lie in one of them
+        os.makedirs(f"{root}/{folder}", exist_ok=True)  # an interpreter may be in one of them
     os.symlink("/run", f"{root}/var/run")
     with open(f"{root}/etc/passwd", "w", encoding="utf-8") as passwd:
         passwd.write("root:x:0:0:root:/root:/bin/sh\n")
@@ -116,7 +116,7 @@ def hide_bytecode(root: str, library: str) -> None:
 def give_up(cell: dict[str, Any]) -> None:
     if not cell["capabilities"]:
         for capability in range(CAPABILITIES):
-            prctl(PR_CAPBSET_DROP, capability)  # fails for those that there are not
+            prctl(PR_CAPBSET_DROP, capability)  # fails for those that do not exist
         # What root executes now gets what is in the bounding set: nothing.
     if cell["uid"]:
         os.setgroups([])

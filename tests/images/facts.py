@@ -53,7 +53,7 @@ def has(place: Path, flag: int) -> bool:
 
 
 def in_namespace(pid: int, uid: int) -> int:
-    """What the process calls this uid of ours."""
+    """The number that the process has for this uid of the host."""
     for line in Path(f"/proc/{pid}/uid_map").read_text().splitlines():
         inside, outside, count = map(int, line.split())
         if outside <= uid < outside + count:

@@ -50,9 +50,9 @@ def require_namespaces() -> None:
 
 
 def why_not(condition: Condition) -> str:
-    """Why this condition cannot be had here; empty if it can."""
+    """Why this condition is not available here; empty if it is."""
     if condition.needs_root and WITHOUT_ROOT[0] in namespaces():
-        return "another user can be had by root alone"
+        return "only root can become another user"
     if condition.seccomp and not seccomp.known():
         return "the numbers of this machine's system calls are not known here"
     return ""
@@ -83,7 +83,7 @@ def play_all(
     archive: Path,
     told: Callable[[Outcome], object] = lambda outcome: None,
 ) -> list[Outcome]:
-    """All of these; `told` hears of each as it ends, on a thread of its own."""
+    """Runs all of these, and calls `told` with each that ends, on a thread of its own."""
 
     def one(cell: tuple[Row, Condition]) -> Outcome:
         outcome = play(*cell, archive)

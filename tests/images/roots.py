@@ -105,8 +105,8 @@ def bootstrap(suite: str, packages: Sequence[str], target: Path, sources: Sequen
     uris = [named] if named else debian.mirrors(debian.sources(Path("/etc/apt")), "debian")
     options = [f"signed-by={KEYRING.file}"]
     if suite == "sid":
-        # What is unpacked must be signed; it need not be of this week. Many mirrors are behind with it at times, and a
-        # test of old files is as good.
+        # What is unpacked must be signed; it need not be of this week. Many mirrors are late at times, and older files
+        # are equivalent for a test.
         options.append("check-valid-until=no")
     why = "/etc/apt names no mirror of Debian; name one in APT_MIRROR"
     for uri in uris:

@@ -13,7 +13,7 @@ WHY = "the limit fs.epoll.max_user_watches is reached"
 
 
 class FullEpoll:
-    """Stands in for `epoll`, which goes on with what it has. `room`: how many descriptors it still takes."""
+    """Replaces `epoll`, which keeps its descriptors. `room`: how many more descriptors it accepts."""
 
     def __init__(self, epoll: select.epoll) -> None:
         self._epoll = epoll

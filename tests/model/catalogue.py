@@ -1,4 +1,4 @@
-"""The catalogue as the engine sees it: it remembers what it was told is wanted, and tells of other services."""
+"""The catalogue as the engine sees it: it remembers the desired services, and reports other services."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class FakeProcess(Process):
 
     @property
     def has_orphan(self) -> bool:
-        """Whether what it left is a child of ours by now."""
+        """Whether the process that it left is now a child of ContainerPilot."""
         return bool(self.left) and (self.reaped or self.left not in IN_GROUP)
 
     def take(self, number: int, group: bool) -> bool:
@@ -86,7 +86,7 @@ class FakeProcess(Process):
                 self.close_output()
 
     def is_seen(self, code: int) -> None:
-        """The engine hears of its end."""
+        """The engine receives its end."""
         self.seen = True
         self.on_exit(code)
 

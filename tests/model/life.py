@@ -38,7 +38,7 @@ class Life:
         self.interruptions = 0  # how many pauses there were, in which it has no process
         self.resumed_at = 0.0  # the end of the last one
         self.checked_in = 0  # how many there had been when its last check began
-        self.restarting = False  # and then it is started; else it waits
+        self.restarting = False  # and then it is started; otherwise it waits
         self.tick = 0.0  # when the next one comes
         self.ticks = 0  # that came at this moment
         self.started_at = -1.0
@@ -146,7 +146,7 @@ class Life:
         if self.state == RUNNING:
             self.remembered = True
         elif self.state == SCHEDULED and self.may_restart(first=self.starts == 0):
-            self.owed = "its rhythm"
+            self.owed = "its interval"
         elif self.state == SCHEDULED:
             self.over = "its runs are used up"
 
@@ -167,7 +167,7 @@ class Life:
         expect(self.state in (RUNNING, DRAINING, TERMINATING), "exits", f"{self} has ended, and did not run")
         self.exit_code = code
         if self.state == TERMINATING:
-            self.over = "it was told to end"
+            self.over = "it was terminated"
         elif self.state == RUNNING:
             self.after_run(failed_start=failed_start)
 
@@ -245,7 +245,7 @@ class Life:
         self.owed, self.over, self.ticks, self.remembered, self.event_left = "", "", 0, False, False
 
     def stopped(self) -> None:
-        """`stopped` was announced, or nobody is told of its end."""
+        """`stopped` was announced, or its end is not announced to anybody."""
         expect(self.state != COMPLETE, "event order", f"`stopped` of {self}")
         expect(self.state in ENDING or self.may_end(), "ends", f"{self} has ended, and nobody asked for it")
         if self.state == DRAINING:
@@ -262,7 +262,7 @@ class Life:
             self.move(TERMINATING)
         else:
             allowed = self.state in ENDING or asked_again or self.model.left
-            expect(allowed, "ends", f"the process of {self} was told to end")
+            expect(allowed, "ends", f"the process of {self} was terminated")
 
     def hooks_have_run(self) -> None:
         waited = self.model.now + SOON >= self.drained_by or self.model.left
@@ -307,7 +307,7 @@ class Life:
     def compare(self, state: str, starts: int, restarts: int, left: int | None) -> None:
         """With what the engine says of the job."""
         if state == COMPLETE != self.state and self.ends_in_silence():
-            self.model.completes(self)  # nobody hears of it
+            self.model.completes(self)  # nobody receives an event
         if state != self.state:
             raise Broken("states", f"{self} is {state}")
         if self.state == COMPLETE:  # what was left of its restarts when it was replaced is nobody's business

@@ -1,4 +1,4 @@
-"""Times: the pauses between restarts, time limits, and the one budget of all that was told to end."""
+"""Times: the pauses between restarts, time limits, and the one budget of all terminated processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KILL, GIVEN_UP, GRACE = 9, 2.0, 0.2
 
 
 class Pauses:
-    """The first restart comes at once, and so does one after a run of a second; else 0.1 s, doubling to 10 s."""
+    """The first restart comes at once, and so does one after a run of a second; otherwise 0.1 s, doubling to 10 s."""
 
     def __init__(self) -> None:
         self.last = 0.0
@@ -124,7 +124,7 @@ class Budget:
             self.let_go(process)
 
     def running_hooks(self) -> list[str]:
-        """Hooks that run and were not told to end."""
+        """Hooks that run and were not terminated."""
         lives = self._model.lives
         return [
             name

@@ -1,7 +1,7 @@
 """What the program may do: the start, requests, maintenance, the stop. Written from docs/lifecycle.md and control.md.
 
-The model hears of everything that can be seen from outside: events as they are published and delivered, processes that
-start, are told to end, and end, wishes to the catalogue, requests. It never looks at how the engine does it.
+The model receives everything that can be seen from outside: events as they are published and delivered, processes that
+start, get their signals, and end, desired states of the catalogue, requests. It never looks at how the engine works.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Model:
         self.requests_to_stop = 0
         self.last_request_to_stop = -1.0
         self.exit_code = 0
-        self.start_failed = False  # a job that is no hook, and on which everything depends
+        self.start_failed = False  # a job that is not a hook, and on which everything depends
         self.last_code = ""
         self.budget = Budget(self, first.stop_timeout)
         self.registrations = Registrations(self)
@@ -190,7 +190,7 @@ class Model:
         self.requests_to_stop += 1
         if self.requests_to_stop > 1 or self.stopping:
             return
-        self.stop_reasons.append("it was asked for")
+        self.stop_reasons.append("it was requested")
         for life in self.lives.values():
             if life.job.main and life.job.command is not None and life.state == COMPLETE:
                 self.take_code(life)
@@ -304,11 +304,11 @@ class Model:
         for life in waiting:
             needed = life.hook and (life.state == RUNNING or (life.state == WAITING and self.can_come(life)))
             last = life.job.stops_last and any(not other.job.stops_last for other in waiting)
-            expect(life.state in ENDING or needed or last, "ends", f"{life} is not told to end by the stop")
+            expect(life.state in ENDING or needed or last, "ends", f"{life} is not terminated by the stop")
 
     def ended(self) -> None:
         """The loop has ended, or never will."""
-        expect(self.world.loop.stopped, "stop ends", f"it goes on for ever: {list(self.lives.values())}")
+        expect(self.world.loop.stopped, "stop ends", f"it does not end: {list(self.lives.values())}")
         main_hangs = any(life.job.main and life.name in self.budget.running for life in self.lives.values())
         code = 137 if main_hangs else self.exit_code
         given = self.world.engine.exit_code

@@ -1,4 +1,4 @@
-"""What the catalogue is to be told: a service is registered while its job runs and its check has passed."""
+"""The desired registrations: a service is registered while its job runs and its check has passed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Registrations:
         return not (model.stopping or model.maintenance or life.state in (HELD, *ENDING))
 
     def _is_checked(self, life: Life) -> bool:
-        """Before a restart there is no process to be checked. Nobody is told when such a pause ends in waiting."""
+        """Before a restart there is no process to check. No event is sent when such a pause ends in waiting."""
         waits = life.state == PAUSING and not life.restarting and life.due <= self._model.now + SOON
         return life.begun and (waits or life.state != PAUSING) and self._counts(life)
 

@@ -1,4 +1,4 @@
-"""Reloads, starts and stops that were asked for, one change at a time, as docs/control.md says it."""
+"""Requested reloads, starts and stops, one change at a time, as docs/control.md describes them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Changes:
 
     @property
     def under_way(self) -> list[Request]:
-        """What was asked for and is not made yet, in their order."""
+        """The requested changes that are not made yet, in their order."""
         return [request for request in self.requests if not request.made]
 
     def is_made(self) -> None:
@@ -98,7 +98,7 @@ class Changes:
             life.begin("a request", uses_event=not life.hook)
 
     def is_replaced(self, life: Life) -> bool:
-        """Whether the change that is being made ends it, or may: the first one that was asked for and is not made."""
+        """Whether the change that is being made ends it, or may: the first requested one that is not made."""
         for request in self.under_way[:1]:
             return life.name in (self.with_hooks({request.name}) if request.replaces is None else request.replaces)
         return False

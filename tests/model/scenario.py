@@ -40,7 +40,7 @@ class Child(NamedTuple):
     """How one process behaves. Times in seconds."""
 
     start: str = ""  # why it cannot be started: ENOENT, EAGAIN, EMFILE
-    lasts: float | None = None  # until it ends by itself; None = until it is told
+    lasts: float | None = None  # until it ends by itself; None = until it gets a signal
     code: int = 0  # then; -N = by a signal
     on_term: float | None = 0.0  # what it does on SIGTERM: dies at once, exits with 0 after so long, or nothing
     hangs: bool = False  # in the kernel: SIGKILL does not end it
@@ -51,7 +51,9 @@ class Child(NamedTuple):
     def __str__(self) -> str:
         if self.start:
             return f"cannot be started ({self.start})"
-        said = [f"ends after {self.lasts:g} s with {self.code}" if self.lasts is not None else "runs until it is told"]
+        said = [
+            f"ends after {self.lasts:g} s with {self.code}" if self.lasts is not None else "runs until it gets a signal"
+        ]
         if self.on_term is None:
             said.append("ignores SIGTERM")
         elif self.on_term:

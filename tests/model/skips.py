@@ -48,7 +48,7 @@ class Skips:
 
     @property
     def main(self) -> int:
-        """The exit code if the main job waits for nothing; else 0."""
+        """The exit code if the main job waits for nothing; otherwise 0."""
         return next((code for life, code in self.in_vain().items() if life.job.main), 0)
 
     def compare(self, life: Life, state: str) -> str:

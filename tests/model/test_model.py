@@ -66,7 +66,7 @@ FAULTS: dict[str, Change] = {
     "a held job waits for its event": (Job, "hold", lambda job: None),
     "no restart has a pause before it": (Backoff, "pause_after", lambda backoff, seconds: 0.0),
     "nobody waits for hooks": (JobRegistry, "dependents", lambda registry, job: []),
-    "nobody hears that a hook is done": (Job, "completed", lambda job, other: None),
+    "nobody receives that a hook is done": (Job, "completed", lambda job, other: None),
     "nothing is killed when the budget is spent": (Termination, "_spent", lambda termination: None),
     "what is to be killed gets SIGTERM": (
         Termination,
@@ -83,9 +83,13 @@ FAULTS: dict[str, Change] = {
         lambda job: not (job._supervisor.stopping or job._supervisor.maintenance or job.state in STOPPING_STATES),
     ),
     "a check of the last process counts for the next one": (Health, "process_ended", Health.reset),
-    "each run is told all, and never what went": (Trigger, "started", lambda trigger: None),
-    "a job that a reload replaces has forgotten what it was told": (Trigger, "succeed", lambda trigger, other: None),
-    "a new job does not hear what has happened": (JobRegistry, "catch_up", lambda registry, job, missed: None),
+    "each run gets all instances, and never the removed ones": (Trigger, "started", lambda trigger: None),
+    "a job that a reload replaces has forgotten the instances it got": (
+        Trigger,
+        "succeed",
+        lambda trigger, other: None,
+    ),
+    "a new job does not receive earlier events": (JobRegistry, "catch_up", lambda registry, job, missed: None),
     "a job waits for what can no longer come": (SkippedJobs, "review", lambda skipping, ended=None: None),
     "a skipped job does not wait again": (Job, "wait", lambda job, skip=None: skip and job._move(State.SKIPPED)),
     "our exit code is not that of the main job": (ExitCode, "main_completed", lambda exit_code, main, stopping: None),
@@ -104,7 +108,7 @@ def test_the_model_finds_a_fault(fault: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def what_breaks(number: int) -> str:
-    """What is said when the scenario of this number is played; empty if all promises are kept."""
+    """The finding when the scenario of this number is played; empty if all rules are kept."""
     try:
         play(from_seed(number))
     except AssertionError as broken:

@@ -1,4 +1,4 @@
-"""Random wishes and random outages: what the registrar's goals do to a catalogue, whatever happens to their calls."""
+"""Random desired states and random outages: the registrar reaches the desired state, whatever happens to its calls."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAULTS = {
         property(lambda desired: False, lambda desired, wanted: None),
     ),
     "what was forgotten is not registered again": (DesiredState, "_unknown", lambda desired_state, *outcome: None),
-    "nobody is told that a removal was tried": (DesiredState, "_release_all", lambda desired_state, desired: None),
+    "nobody learns that a removal was tried": (DesiredState, "_release_all", lambda desired_state, desired: None),
     "two may make a call for one service": (
         DesiredService,
         "busy",

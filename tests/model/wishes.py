@@ -1,7 +1,7 @@
-"""A model of a catalogue and of what is wished of it, and a world in which the registrar's goals meet it.
+"""A model of a catalogue and of its desired state, and a world in which the registrar works on it.
 
 The calls of up to three workers take their time, end in any order, fail in all ways, or do their work and lose their
-answer; the catalogue forgets. The fake catalogue stands at the seam of the protocol `Catalog`.
+answer; the catalogue forgets. The fake catalogue implements the protocol `Catalog`.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ WISHES = ("passing", "passing", "critical", "announced", "forget", "forget")
 
 
 class Model:
-    """What was wished last for each service, and what may be called: the rules, and what has happened."""
+    """The last desired state of each service, and the calls that are permitted: the rules, and what has happened."""
 
     def __init__(self) -> None:
         self.wishes: dict[str, tuple[Service, str]] = {}
-        self.registered: dict[str, Service] = {}  # as far as whoever calls can know
-        self.removals: set[str] = set()  # that were wished for, and not tried
+        self.registered: dict[str, Service] = {}  # as far as the caller can know
+        self.removals: set[str] = set()  # that were requested, and not tried
         self.waiting = 0  # for a removal
         self.released = 0
         self.story: list[str] = []
@@ -71,7 +71,7 @@ class Model:
         elif isinstance(error, CatalogForgotten) or (error is None and verb == DEREGISTER):
             self.registered.pop(service.id, None)
             if verb == DEREGISTER and not self.wishes[service.id][1]:
-                self.removals.discard(service.id)  # whoever wished for it once more meanwhile has it
+                self.removals.discard(service.id)  # a new request for it meanwhile is served by this one
 
 
 class World:
@@ -89,7 +89,7 @@ class World:
     def _release(self, done: Callable[[], None]) -> None:
         done()
 
-    # --- what is wished
+    # --- desired state
 
     def wish(self, what: str, service: Service) -> None:
         model = self.model

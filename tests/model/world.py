@@ -1,4 +1,4 @@
-"""The engine on a virtual clock, played a scenario; the model is told of all that happens, and asked at each rest."""
+"""The engine on a virtual clock plays a scenario. The model gets all that happens, and is compared at each rest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AT_THE_END = {"Shutdown", "Termination", "FakeDiscovery"}  # whose timers may be
 
 
 class ToldBus(Bus):
-    """The model hears of each event when it is published, and before anybody to whom it is delivered."""
+    """The model receives each event when it is published, before all subscribers."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world.loop.call_steps, world.delivered)
@@ -77,7 +77,7 @@ class QuietLog:
 
 
 class Given:
-    """What the runs of each job were told of the watch, added up; by name."""
+    """The instances that the runs of each job got from the watch, added up; by name."""
 
     def __init__(self) -> None:
         self._sums: dict[str, set[str]] = {}
@@ -93,7 +93,7 @@ class Given:
         expect(self._sums[name] == listed, "told", f"{name} has {sorted(self._sums[name])}, and not {sorted(listed)}")
 
     def adopted(self, old: plan.Plan, new: plan.Plan) -> None:
-        """A job that is gone, or waits for something else now, begins anew."""
+        """A job that is gone, or waits for something else now, starts with an empty list."""
         triggers = {job.name: (job.when.code, job.when.source) for job in old.jobs}
         stay = {job.name for job in new.jobs if triggers.get(job.name) == (job.when.code, job.when.source)}
         self._sums = {name: ids for name, ids in self._sums.items() if name in stay}
@@ -146,7 +146,7 @@ class World:
         self.bus.subscribe(history.record)
         self.bus.subscribe(lambda event: self._hear(2, event.code, event.source))
 
-    # --- what the engine does, told to the model
+    # --- what the engine does, passed on to the model
 
     def note(self, what: str) -> None:
         self.story.append((self.loop.time, what))
@@ -346,7 +346,7 @@ class World:
             self.admin.set_maintenance(what == "maintenance on")
         elif what in SIGNALS:
             number = SIGNALS[what]
-            if dict(self.engine.plan.signals).get(what) == RELOAD:  # who asks by a signal is not told
+            if dict(self.engine.plan.signals).get(what) == RELOAD:  # who requests it by a signal gets no answer
                 self._take(step._replace(what="reload", number=step.number % len(self.scenario.texts)))
                 return
             model.signalled(what, number)

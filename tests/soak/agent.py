@@ -16,7 +16,7 @@ START = 60.0  # seconds that it may take to be ready
 
 
 class Agent(Consul):
-    """What it knows is asked as of the tests' Consul; its process is a plain one, which needs no pytest."""
+    """It is queried like the tests' Consul. Its process is a plain one, which needs no pytest."""
 
     def __init__(self, folder: Path) -> None:
         self._token = ""

@@ -40,7 +40,7 @@ class Chaos:
         self._variant = 0
         self._other = False
         self.counts: Counter[str] = Counter()
-        self.interfered: Counter[str] = Counter()  # how often a job may have been ended before it said anything
+        self.interfered: Counter[str] = Counter()  # how often a job may have ended before it left a mark
         self.missed: list[str] = []
         self.longest_freeze = 2.0  # seconds; where calls take one or more, there are more threads for half a minute
         # The common ones stand here more than once.

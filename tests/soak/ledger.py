@@ -1,4 +1,4 @@
-"""What children said they did, and what the log has of it."""
+"""The actions that children noted, and what the log has of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Ledger:
         self.forbidden: list[str] = []
 
     def read(self) -> None:
-        """What children have said since the last time."""
+        """The notes of children since the last call."""
         marks = self._folder / "marks"
         if not marks.exists():
             return

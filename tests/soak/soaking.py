@@ -88,7 +88,7 @@ class Soak:
             self.faults += crowd.faults
 
     def _rested(self, rest: float) -> Usage:
-        """What is held when it has not become less for so many seconds; a check that runs just now is no matter."""
+        """The usage when it has not become less for this many seconds; a check that runs just now does not count."""
         least, since = usage(self._pilot), time.monotonic()
 
         def rests() -> bool:
@@ -106,7 +106,7 @@ class Soak:
         try:
             wait_for(lambda: not grown(before, usage(self._pilot)), SETTLED, "rest")
         except AssertionError:
-            pass  # what there is more of is told
+            pass  # the growth is reported
         return usage(self._pilot)
 
     # --- the verdict
@@ -161,7 +161,7 @@ class Soak:
             if started != ended[name] + is_running or told != ended[name]:
                 yield f"{name}: {started} starts, {ended[name]} ends, {told} events of them, running: {is_running}"
             if not said <= started <= said + self._chaos.interfered[name]:
-                yield f"{name}: {started} starts, of which {said} said so"
+                yield f"{name}: {started} starts, of which {said} left a mark"
 
     def _end(self) -> None:
         code = self._pilot.stop()

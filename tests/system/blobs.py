@@ -1,4 +1,4 @@
-"""Which modules lie in which file of bytecode in the archive, as the Python under test reads it."""
+"""The modules of each file of bytecode in the archive, as the Python under test reads it."""
 
 from __future__ import annotations
 

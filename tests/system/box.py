@@ -89,7 +89,7 @@ class Box:
         return Finished(done.returncode, done.stdout, done.stderr)
 
     def again(self, *arguments: str, **options: Any) -> Finished:
-        """ContainerPilot once more."""
+        """Starts ContainerPilot a second time."""
         return self.exec(*PROGRAM, *arguments, **options)
 
     def close(self) -> None:

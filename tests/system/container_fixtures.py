@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.system.dockerfile import Image
 
-# What stands in for an image that a FROM names: the beginning of its name.
+# The replacement of an image that a FROM names, by the beginning of its name.
 STAND_INS = {
     "python:3.15-alpine": "alpine",
     "python:": "official",
@@ -36,7 +36,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
 
     def base(reference: str, image: Image) -> None:
         kinds = [kind for beginning, kind in STAND_INS.items() if reference.startswith(beginning)]
-        assert kinds, f"nothing stands in for {reference}"
+        assert kinds, f"there is no replacement for {reference}"
         roots.put(kinds[0], image.root)
 
     layers = tmp_path_factory.mktemp("layers")

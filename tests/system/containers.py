@@ -173,7 +173,7 @@ class Container:
 
 
 def description(image: Image, command: list[str], user: str, drop: bool) -> dict[str, Any]:
-    """What container_entry.py wants to know, but for the mounts. Without root there is no other user."""
+    """The parameters of container_entry.py, except the mounts. Without root there is no other user."""
     who = (user or image.user) if os.geteuid() == 0 else ""
     uid, _, gid = who.partition(":")
     return {

@@ -42,7 +42,7 @@ class Client:
         self._connection.close()
 
     def ask(self, method: str, target: str, body: Any = None, *, headers: Mapping[str, str] | None = None) -> Answer:
-        """One request and its answer; a body that is no bytes is sent as JSON."""
+        """One request and its answer. A body that is not bytes is sent as JSON."""
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         self._connection.request(method, target, content, headers or {})
         answer = self._connection.getresponse()

@@ -56,7 +56,7 @@ class Image:
         self.history: tuple[str, ...] | None = ()  # what made its root; None if files of a context are in it
 
     def inherit(self, other: Image) -> None:
-        """All that it says, but for the root."""
+        """Its whole configuration, except the root."""
         for name, value in vars(other).items():
             if name != "root":
                 setattr(self, name, copy(value))
@@ -86,7 +86,7 @@ def _joined(text: str) -> Iterator[tuple[int, str]]:
 def _step(line: int, joined: str) -> Step:
     word, _, rest = joined.partition(" ")
     if not re.fullmatch(r"[A-Z]+", word):
-        raise ValueError(f"line {line}: {word!r} is no instruction")
+        raise ValueError(f"line {line}: {word!r} is not an instruction")
     options = {}
     while word in ("FROM", "COPY", "RUN", "HEALTHCHECK") and rest.startswith("--"):
         option, _, rest = rest.partition(" ")

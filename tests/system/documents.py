@@ -1,4 +1,4 @@
-"""The pages as tests see them: blocks, tables, and what stands before them. CONTRIBUTING.md has the rules."""
+"""The pages as tests see them: blocks, tables, and the comments before them. CONTRIBUTING.md has the rules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The name under which it lies in the folder of the page's commands; empty if it does not."""
+        """Its file name in the folder of the page's commands; empty if it has no file there."""
         return self.comment.split()[1] if self.comment.startswith("file:") else ""
 
     @property
@@ -73,7 +73,7 @@ def _cells(line: str) -> list[str]:
 
 
 def code(cell: str) -> list[str]:
-    """What stands in backticks in a cell."""
+    """The texts in backticks in a cell."""
     return re.findall(r"`([^`]+)`", cell)
 
 

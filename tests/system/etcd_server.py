@@ -182,7 +182,7 @@ class Etcd:
             self.call("DELETE", f"/v2/keys{key}?recursive=true&dir=true")
 
     def enter(self, api: str, service: str, number: int) -> None:
-        """An instance for ever, whose port is `number`."""
+        """An instance without a time to live, whose port is `number`."""
         key, name = f"{PREFIX}/{service}/{service}-{number}", f"{service}-{number}"
         value = json.dumps({"id": name, "name": service, "address": "10.0.0.1", "port": number, "tags": None})
         if api == "v3":
@@ -209,7 +209,7 @@ class Etcd:
         self.authenticate()
 
     def authenticate(self) -> None:
-        """So that this object may look with API v3; a token does not live for ever."""
+        """Logs this object in, so that it can read with API v3. A token expires."""
         self._authorization.pop("v3", None)
         token = self.v3("auth/authenticate", name=USER, password=PASSWORD)["token"]
         self._authorization["v3"] = {"Authorization": token}

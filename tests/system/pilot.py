@@ -65,7 +65,7 @@ def settle(seconds: float) -> None:
 
 
 class Mark(NamedTuple):
-    """A line that a child left: what it said, and when (seconds of the clock that `now` reads)."""
+    """A line that a child left: its text, and its time (seconds of the clock that `now` reads)."""
 
     at: float
     word: str
@@ -100,7 +100,7 @@ class Pilot:
         self.stdout_file, self.stderr_file = folder / "stdout", folder / "stderr"
         self._marks = folder / "marks"
         self._is_wrapped = prefix[:1] == ("unshare",)
-        # The control socket, if its usual place cannot be had, is in our folder.
+        # If its usual place is not available, the control socket is in the folder of the test.
         environ = {"PATH": PATH, "MARKS": str(self._marks), "TMPDIR": str(folder), **env}
         with self.stdout_file.open("wb") as out, self.stderr_file.open("wb") as err:
             mine = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)  # which the new process inherits
@@ -170,7 +170,7 @@ class Pilot:
         return found
 
     def wait_for_mark(self, word: str, count: int = 1, timeout: float = DEADLINE) -> Mark:
-        """Until a child has left this mark so many times; the last of them."""
+        """Waits until children have left this number of such marks. Returns the last of them."""
 
         def found() -> list[Mark]:
             marks = [mark for mark in self.marks() if mark.word == word]
@@ -236,7 +236,7 @@ class Pilot:
         return {job["name"]: job for job in self.ask("GET", "/v3/jobs").json["jobs"]}
 
     def wait_for_state(self, job: str, state: str) -> dict[str, Any]:
-        """Until a job is in this state; what is said about it then."""
+        """Waits until a job is in this state. Returns the text about it."""
         found = self.wait_for(
             lambda: [each for each in [self.jobs()[job]] if each["state"] == state], what=f"{job} to be {state}"
         )
@@ -285,7 +285,7 @@ class Pilot:
             raise AssertionError(f"{error}\n--- left: {self.leftovers()}") from None
 
     def report(self) -> str:
-        """For a failed test: what it said and did."""
+        """The output and the marks, for a failed test."""
         return (
             f"--- exit code: {self.process.poll()}\n--- stdout:\n{self.output()[-4000:]}\n--- stderr:\n"
             f"{self.errors()[-4000:]}\n--- marks: {self.words()[-50:]}"

@@ -1,4 +1,4 @@
-"""Root file systems that stand in for the images of registries: Python, and the few tools that Dockerfiles here need.
+"""Root file systems that replace the images of registries: Python, and the few tools that Dockerfiles here need.
 
 They are made of this machine's own interpreter, without bytecode, tests and packages, as the official images have it.
 """
@@ -35,7 +35,7 @@ LEFT_OUT = (
     *("multiprocessing", "pydoc*", "sqlite3", "tarfile.py", "tomllib", "turtle*", "unittest", "venv", "wsgiref", "xml"),
     *("xmlrpc", "zoneinfo", "_py*.py", "doctest.py", "pickle*.py", "optparse.py", "pdb.py", "imaplib.py", "mailbox.py"),
 )
-# Stands in for a package manager. All that it can install is Python, which is on the image already.
+# Replaces a package manager. It can only install Python, which is on the image already.
 INSTALL = """#!/bin/sh
 case " $* " in
 *" python3 "*) cp -a /not-installed/. /usr/ ;;

@@ -169,7 +169,7 @@ def test_a_service_and_a_watch_need_no_more_than_the_parts_of_the_archive_that_s
 
 
 def test_all_signals_are_blocked_before_anything_else_happens(built_archive: Path, tmp_path: Path) -> None:
-    """In a copy of the archive whose bytecode does nothing but show what is blocked."""
+    """In a copy of the archive whose bytecode only shows what is blocked."""
     make = textwrap.dedent(
         f"""
         import _imp, marshal, sys

@@ -27,7 +27,7 @@ SECRET = "b1gs05f0-secret"
 
 
 def says_once(pilot: StartPilot, where: dict[str, Any], *lines: str, **more: Any) -> None:
-    """The application runs all the same, each line is there once, and the secret is not."""
+    """The application still runs, each line is there once, and the secret is not."""
     started = pilot({**where, "services": [service()], **more}, forever(), env={"CONSUL_HTTP_TOKEN": SECRET})
     started.wait_for_mark("app")
     for line in lines:
@@ -132,7 +132,7 @@ class Gateway(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def gateway() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server, and the paths that it was asked for."""
+    """The address of a server, and the requested paths."""
     paths: list[str] = []
     handler = type("OwnGateway", (Gateway,), {"paths": paths})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

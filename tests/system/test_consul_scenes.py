@@ -180,7 +180,7 @@ def test_critical_service_is_sent_to_consul_as_configured(pilot: StartPilot, con
 
     (started.folder / "broken").touch()
 
-    # Not at the first sight: a check that was under way may pass once more.
+    # Not at the first sight: a check that was under way may still pass.
     started.wait_for(lambda: status() == "critical", what="a critical service")
     assert f"{name}-{HOST}" in consul.services()
 
@@ -275,7 +275,7 @@ def test_a_change_is_passed_on_with_all_and_with_added_and_removed_instances(
     assert told(3) == {"watch": name, "all": [instance(2)], "added": [], "removed": [blue]}
     enter(2, Tags=["green"])
     settle(0.5)
-    assert len(started.words()) == 3, "tags are no change"
+    assert len(started.words()) == 3, "tags are not a change"
 
 
 def test_services_that_a_restarted_consul_lost_are_a_change_and_its_absence_is_not(

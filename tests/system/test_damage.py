@@ -66,7 +66,7 @@ def assert_reported_as_damaged(done: subprocess.CompletedProcess[str], archive: 
 
 @pytest.mark.parametrize("kept", [0.001, 0.2, 0.5, 0.99, 0.9999999], ids="{:.7%}".format)
 def test_truncated_archive_says_so_in_one_line(built_archive: Path, tmp_path: Path, kept: float) -> None:
-    """Without its end the file is no archive, and Python reads it as a script: its second line says what to do."""
+    """Without its end the file is not an archive, and Python reads it as a script: its second line says what to do."""
     content = built_archive.read_bytes()
     copy = tmp_path / "copy.pyz"
     copy.write_bytes(content[: int(len(content) * kept)])

@@ -59,7 +59,7 @@ def test_the_standard_library_is_compiled_permanently(alpine_image: Image, engin
     without = [path for path in sources if not list(path.parent.glob(f"__pycache__/{path.stem}.cpython-*.pyc"))]
     change = (
         f"rm {LIBRARY}/python3*/queue.py; "
-        f"echo 'raise ImportError(\"it was compiled anew\")' >$(echo {LIBRARY}/python3*)/queue.py; "
+        f"echo 'raise ImportError(\"it was compiled again\")' >$(echo {LIBRARY}/python3*)/queue.py; "
         "exec python3 -c 'import queue'"
     )
 

@@ -189,7 +189,7 @@ def words_of_the_program() -> str:
 
 # The kernel's words, which the program only passes on.
 BORROWED = {"argument list too long", "no such file or directory", "permission denied", "exec format error"}
-# Messages whose first word is a name: where in the program the rest is said.
+# Messages whose first word is a name: where in the program the rest is.
 COMPOSED = {
     **{f"{who} exited": "exited (" for who in ("APP", "preStart", "preStop", "postStop")},
     "Check registration failed": "Check registration",

@@ -77,7 +77,7 @@ def test_the_services_dialect_is_where_the_older_ones_look(
     etcd.wait_for_ids(api, "app", [f"app-{HOST}"])
     started.wait_for(lambda: any(word.startswith("web [{") for word in started.words()), what="the backend's own API")
     started.wait_for_line(line)
-    assert started.output().count("is used") == 1, "said once, not by each of its clients"
+    assert started.output().count("is used") == 1, "logged once, not by each of its clients"
     if not flags:
         assert etcd.ids("v3", "app") == []
     started.stop()

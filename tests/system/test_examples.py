@@ -1,4 +1,4 @@
-"""The configurations in examples/ that are no demo of their own do what their comments say."""
+"""The configurations in examples/ without a demo of their own do what their comments say."""
 
 from __future__ import annotations
 

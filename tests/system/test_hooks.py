@@ -20,7 +20,7 @@ def test_hooks_run_around_the_app(pilot: StartPilot) -> None:
     started = pilot(config, mark("app"))
 
     assert started.wait_exit() == 0
-    assert started.words() == ["preStart", "app", "postStop"], "preStop is for a stop that was asked for"
+    assert started.words() == ["preStart", "app", "postStop"], "preStop is for a requested stop"
 
 
 def test_app_and_all_else_wait_for_pre_start(pilot: StartPilot) -> None:

@@ -101,7 +101,7 @@ def test_catalogue_that_cannot_be_written_is_reported_once_and_the_app_runs(pilo
 
 
 def said(done: subprocess.CompletedProcess[str]) -> str:
-    """What was printed, but for the one warning about the control socket, for which an image like this has no place. An
+    """The output, except the one warning about the control socket, for which an image like this has no place. An
     application that ends at once is over before anybody has looked for one."""
     lines = done.stdout.splitlines(keepends=True)
     assert sum(WARNING in line for line in lines) <= 1
@@ -111,7 +111,7 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 def run_in_image(
     pilot: StartPilot, config: object, command: list[str], user: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run ContainerPilot as PID 1 in a read-only root of nothing but programs, with an empty environment."""
+    """Run ContainerPilot as PID 1 in a read-only root of only programs, with an empty environment."""
     image = pilot.folder() / "image"
     image.mkdir()
     python = base_interpreter()

@@ -49,13 +49,13 @@ OF_THE_LINK = ("fe80::7/64", "fd00::7/64")
 def test_the_address_that_is_registered(
     pilot: StartPilot, addresses: tuple[str, ...], fields: dict[str, Any], chosen: str
 ) -> None:
-    script = 'echo "$CONTAINERPILOT_APP_IP" >told; exec sleep 60'
+    script = 'echo "$CONTAINERPILOT_APP_IP" >address; exec sleep 60'
     config = {"directory": "catalog", "services": [app(**fields)]}
 
     started = pilot(config, ["sh", "-c", script], prefix=network(*addresses))
 
-    told = started.folder / "told"
-    assert started.wait_for(lambda: told.exists() and told.read_text(), what="an address") == f"{chosen}\n"
+    address = started.folder / "address"
+    assert started.wait_for(lambda: address.exists() and address.read_text(), what="an address") == f"{chosen}\n"
 
 
 def test_an_address_of_the_link_is_refused_with_a_hint(pilot: StartPilot) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.system.pilot_fixtures import StartPilot
 
 TEXT = "größe 日本 €"
-# Bytes that are no text in UTF-8, and some that mean other things in other encodings.
+# Bytes that are not text in UTF-8, and some that mean other things in other encodings.
 ODD = os.fsdecode(b"\xff\xfe \xa4\xa1\x81\x5c \xc3\xa9\xc3=\n")
 
 # By themselves they would make Python use UTF-8.

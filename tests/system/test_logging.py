@@ -204,7 +204,7 @@ def test_flood_that_nobody_reads_fills_no_memory_and_delays_nothing(pilot: Start
 
 
 def is_held_back(pid: int) -> bool:
-    """Whether a process that would write without end does not get any of it written."""
+    """Whether a process that writes without limit is blocked."""
     before = proc.written(pid)
     settle(0.2)
     return before == proc.written(pid)

@@ -71,7 +71,7 @@ def test_a_slow_reader_hides_no_exit(pilot: StartPilot, slow_pipe: int) -> None:
 
 
 def test_a_slow_reader_does_not_delay_a_stop(pilot: StartPilot, slow_pipe: int) -> None:
-    """Neither that of one that says much when it is told to end, nor that of the hooks that come after it."""
+    """Neither output of one that prints much on SIGTERM, nor output of the hooks that come after it."""
     after = job("after", sh(f"{SPEAKS}; mark after"), when=once("stopped", "talks"))
     started = pilot(config(FLOODS, {**TALKS, "main": True}, after, stopTimeout=600), stdout=slow_pipe)
     started.wait_for_mark("talks")

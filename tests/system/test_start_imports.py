@@ -50,8 +50,8 @@ C_MODULES = {
     "zlib",
 }
 
-# What an ordinary start may import of ours: a little more than it does. Before you raise a limit, look for what can be
-# imported after the application's start.
+# Limits for ContainerPilot's own modules in an ordinary start: a little more than it imports. Before you raise a
+# limit, look for modules that can be imported after the application's start.
 MOST_MODULES = 80
 MOST_BYTES = 530_000  # marshalled
 
@@ -128,7 +128,7 @@ def imported(arguments: list[str], until: str = "") -> list[str]:
             found.append(line.rpartition("|")[2].strip())
         elif until and until in line:
             return found
-    assert not until, f"nothing said {until!r}:\n{done.stderr}"
+    assert not until, f"no line has {until!r}:\n{done.stderr}"
     return found
 
 
@@ -158,11 +158,11 @@ def test_interpreter_itself_imports_little_before_it_finds_the_archive(interpret
 def test_only_c_modules_and_those_of_containerpilot_come_before_the_application(
     what: str, interpreter_alone: set[str], built_archive: Path, tmp_path: Path
 ) -> None:
-    """The application is a missing file: the report of that comes from our own first attempt to start a process, so it
-    stands in the list of imports at exactly that moment, whatever threads do later.
+    """The application is a missing file: the report of that comes from the first attempt to start a process, so it
+    is in the list of imports at exactly that moment, whatever threads do later.
 
-    And all of ours lie where a start reads them: in the two files of bytecode for all starts, and in that of a package
-    where the configuration needs one.
+    And all modules of ContainerPilot are where a start reads them: in the two files of bytecode for all starts, and in
+    that of a package if the configuration needs one.
     """
     config = CONFIGURATIONS[what]
     if isinstance(config, dict):

@@ -101,7 +101,7 @@ def test_app_that_dies_of_control_c_gives_130(pilot: StartPilot, terminal: Termi
 
 
 def test_hooks_and_coprocesses_do_not_read_the_terminal(pilot: StartPilot, terminal: Terminal) -> None:
-    read = "if read -r line; then mark {0}:$line; else mark {0}:nothing; fi"
+    read = "if read -r line; then mark {0}:$line\nelse mark {0}:nothing; fi"
     settings = {"preStart": sh(read.format("hook")), "coprocesses": [{"command": sh(read.format("co"))}]}
     started = start(pilot, terminal, settings, sh(read.format("app") + "\nexec sleep 1000"))
     started.wait_for_mark("hook:nothing")

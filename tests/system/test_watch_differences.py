@@ -1,4 +1,4 @@
-"""Changes of a watch that come while its job runs are all told to the next run, in both dialects."""
+"""The next run gets all changes of a watch that come while its job runs, in both dialects."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def wait_for_change(started: Pilot, number: int) -> None:
 
 
 def told(started: Pilot, run: int) -> str:
-    """What this run was told, such as `abc +b -x`."""
+    """The instances and changes that this run got, such as `abc +b -x`."""
 
     def lists() -> list[dict[str, Any]]:
         found = [json.loads(word) for word in started.words() if word.startswith("{")]

@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 LONGEST_MODULE = 400  # lines
 MOST_LOOSE_MODULES = 8  # beside the packages of cp/
 
-# What each room may import of ours, besides itself. A module belongs to the room with the longest name that fits.
+# The rooms that each room may import, besides itself. A module belongs to the room with the longest name that fits.
 ROOMS: dict[str, tuple[str, ...]] = {
     "cli": ("app", "config", "config/json5", "control", "encoding", "json_fallback", "log", "platform", "version"),
     "app": (
@@ -91,7 +91,7 @@ def room_of(module: str) -> str:
 
 
 def imports(path: Path) -> list[Import]:
-    """What a file imports of ours, at its top or inside of functions."""
+    """The modules of ContainerPilot that a file imports, at its top or inside of functions."""
     return list(_imports(ast.parse(path.read_text()), for_types=False))
 
 

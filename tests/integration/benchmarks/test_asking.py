@@ -20,7 +20,7 @@ STOP = 40 * PAUSE
 
 @pytest.mark.timing
 def test_a_stop_delays_all_questions_that_fell_due_in_it(tmp_path: Path) -> None:
-    """A server that answers at once, but for one stop."""
+    """A server that answers at once, except for one stop."""
     listener = socket.create_server(str(tmp_path / "socket"), family=socket.AF_UNIX)
     enough = threading.Event()
 

@@ -67,7 +67,7 @@ def opener(api: str, url: str) -> Callable[[], Catalog]:
 
 
 class Counting:
-    """A catalogue that registers only when it is told to, and says when it has tried."""
+    """A catalogue that registers only when the test lets it, and signals when it has tried."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog

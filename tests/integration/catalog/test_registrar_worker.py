@@ -1,4 +1,4 @@
-"""Slow calls of one service hold up no other: real threads, and a catalogue whose calls last until a test ends them."""
+"""Slow calls of one service do not delay others: real threads, and a catalogue whose calls a test ends."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_threads_are_bounded_and_end_when_there_is_nothing_to_do(world: World) -
 
 
 def test_threads_end_also_while_quick_heartbeats_go_on(world: World) -> None:
-    """A container has heartbeats as long as it lives: one slow hour must not leave it with more threads for ever."""
+    """A container has heartbeats as long as it lives: one slow hour must not leave it with more threads."""
     for number in range(3):
         world.registrar.want(service(f"slow{number}", ttl=60), "passing")
     world.loop.until(world.hangs(3))
@@ -192,7 +192,7 @@ def test_one_service_has_never_two_calls_at_once(world: World) -> None:
 
 @pytest.mark.timing
 def test_removals_of_many_services_interrupt_hanging_calls(world: World) -> None:
-    """The stop of a program whose catalogue has become slow: each removal is sent within the second that there is."""
+    """The stop of a program whose catalogue has become slow: each removal is sent within the second that is left."""
     for number in range(3):
         world.registrar.want(service(f"slow{number}", ttl=60), "passing")
     world.loop.until(world.hangs(3))

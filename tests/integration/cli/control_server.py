@@ -15,7 +15,7 @@ from tests.limits import DEADLINE
 
 
 def answer(status: int, body: object = b"\n", *headers: str) -> bytes:
-    """An HTTP answer; a body that is no bytes becomes JSON."""
+    """An HTTP answer. A body that is not bytes becomes JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode() + b"\n"
     lines = [f"HTTP/1.1 {status} Words", f"Content-Length: {len(data)}", "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode() + data

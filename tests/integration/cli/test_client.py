@@ -107,7 +107,7 @@ def test_time_limit_is_for_the_whole_exchange(server: ControlServer) -> None:
 
 @pytest.mark.timing
 def test_server_that_accepts_nothing(tmp_path: Path) -> None:
-    """A stopped process: its queue of connections is full, and connecting would wait for ever."""
+    """A stopped process: its queue of connections is full, and connecting would wait without limit."""
     path = str(tmp_path / "full.socket")
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
         listener.bind(path)
@@ -179,7 +179,7 @@ def test_another_user_who_listens_in_a_usual_place_is_not_trusted_whatever_the_o
             exchange([str(tmp_path / "missing"), str(path)], "POST", "/v3/environ", b'{"TOKEN": "secret"}')
         seen, _ = listener.accept()
         with seen:
-            assert seen.recv(100) == b"", "the secret was told"
+            assert seen.recv(100) == b"", "the secret was sent"
 
 
 def test_answer_of_a_server_that_does_not_read_everything(tmp_path: Path) -> None:

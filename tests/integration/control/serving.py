@@ -69,7 +69,7 @@ class FakeHistory:
 
 
 class FakeOperator:
-    """Does what a test says, and notes what it was asked for."""
+    """Does what a test says, and notes the requests."""
 
     def __init__(self) -> None:
         self.history = FakeHistory()
@@ -238,7 +238,7 @@ class World:
 
 
 class Client:
-    """A connection of the test's own, which reads only when it is told to."""
+    """A connection of the test's own, which reads only when the test calls it."""
 
     def __init__(self, world: World) -> None:
         self._world = world

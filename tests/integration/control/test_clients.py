@@ -120,7 +120,7 @@ def test_a_target_may_be_absolute(world: World) -> None:
     assert world.ask("GET", "http://containerpilot/v3/jobs/app?x=1").json["name"] == "app"
 
 
-# --- what is no request
+# --- invalid requests
 
 
 @pytest.mark.parametrize(

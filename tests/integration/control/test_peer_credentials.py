@@ -138,7 +138,7 @@ def test_strangers_do_not_wait_and_take_no_connection(
 
 
 class Told:
-    """Peers with a clock of the test's own, and what was said."""
+    """Peers with a clock of the test's own, and the log lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -166,7 +166,7 @@ def test_a_link_to_its_own_socket_is_not_another_instance(world: World) -> None:
 def test_in_the_usual_places_a_file_that_was_removed_is_made_again(world: World, usual: list[str]) -> None:
     world.plane.use(settings(""))
     os.unlink(usual[0])
-    os.symlink(usual[1], usual[0])  # nothing that can be had
+    os.symlink(usual[1], usual[0])  # a path that is not available
     world.plane.use(settings(""))
     assert world.is_served(usual[1])
     before = os.stat(usual[1])

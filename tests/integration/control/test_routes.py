@@ -137,7 +137,7 @@ def test_variables_are_set_emptied_and_unset(world: World, target: str) -> None:
 )
 def test_one_bad_variable_changes_nothing(world: World, body: str | bytes, why: str) -> None:
     if isinstance(body, str) and body.startswith('{"') and len(body) < 100:
-        body = '{"KEPT": "changed", ' + body[1:]  # a good one stands before the bad one
+        body = '{"KEPT": "changed", ' + body[1:]  # a good one is before the bad one
     answer = world.ask("POST", "/v3/environ", body)
     assert answer.status == 422
     assert answer.error == f"Unprocessable Entity: {why}"

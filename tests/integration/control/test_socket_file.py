@@ -1,4 +1,4 @@
-"""Where the control socket may be made, what it never harms, and what people are told."""
+"""Where the control socket may be made, what it never harms, and the error messages."""
 
 from __future__ import annotations
 

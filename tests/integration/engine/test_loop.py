@@ -146,7 +146,7 @@ def test_the_time_limit_of_clients_leaves_out_the_processor_time_of_others(scene
 
 
 def test_a_descriptor_of_the_engine_is_work_too(scene: Scene) -> None:
-    """A child that floods us writes on at its pace but for the clients' share, whoever looks in."""
+    """A child that floods its output keeps its pace, except for the share of the clients."""
     scene.loop.add_reader(scene.readable(), lambda: scene.work("output", 0.001))
     scene.client("client")
     scene.run_until(10.0)

@@ -143,7 +143,7 @@ class Reports:
 
 
 class Relay:
-    """Stands before a server, writes down all requests, and hands everything through as it is."""
+    """A proxy before a server: it notes all requests, and passes everything on unchanged."""
 
     def __init__(self, target: str) -> None:
         host, _, port = target.rpartition(":")

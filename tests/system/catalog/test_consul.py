@@ -61,7 +61,7 @@ def test_a_heartbeat_makes_the_check_pass(consul: Consul, open: Any, name: str, 
 def test_a_new_address_replaces_the_old_one_of_an_earlier_life(
     consul: Consul, open: Any, name: str, separate: bool
 ) -> None:
-    """v2 12.5 row 4: the check has survived, and the address is brought up to date all the same."""
+    """v2 12.5 row 4: the check has survived, and the address is still updated."""
     beat(open(), service(name, address="192.168.1.1", separate_check=separate))
     beat(open(), service(name, address="192.168.1.2", separate_check=separate))
     assert consul.services()[f"{name}-box"]["Address"] == "192.168.1.2"

@@ -188,7 +188,7 @@ def test_a_change_ends_the_wait_at_once(etcd: Etcd, open: Any, name: str, api: s
     for number in range(2, 7):
 
         def enter(number: int = number) -> None:
-            settle(0.3)  # so that the question is open by then; if it is not, the change is seen all the same
+            settle(0.3)  # so that the query is open by then; if it is not, the client still sees the change
             etcd.enter(api, name, number)
             written.append(time.monotonic())
 
@@ -239,7 +239,7 @@ def test_a_heartbeat_between_two_questions_does_not_make_the_watch_deaf(
 @pytest.mark.timing
 @both
 def test_the_wait_ends_in_time_when_nothing_changes(open: Any, etcd: Etcd, name: str, api: str) -> None:
-    """Heartbeats and other services are no change."""
+    """Heartbeats and other services are not a change."""
     client, registrar, one = open(api=api), open(api=api), service(name)
     registrar.register(one, "passing")
     found, cursor = client.instances(watch(name))

@@ -41,7 +41,7 @@ class Left(NamedTuple):
 
 
 def leave(then: str = "") -> Left:
-    """A daemon of ours."""
+    """A daemon of the test process."""
     reader, writer = os.pipe()
     with subprocess.Popen([sys.executable, "-S", "-c", DAEMON.format(then=then)], stdout=writer):
         os.close(writer)

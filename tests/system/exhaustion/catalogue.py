@@ -1,4 +1,4 @@
-"""A Consul of a few lines: it takes what it is told and when, and answers with as many instances as it is asked for."""
+"""A Consul of a few lines: it notes each call with its time, and answers with the configured number of instances."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Catalogue:
             self._changed.notify_all()
 
     def asked(self, query: str) -> tuple[int, bytes]:
-        """What a watch is told: at once, or when something has changed."""
+        """The answer to a watch: at once, or when something has changed."""
         seen = next((int(part[6:]) for part in query.split("&") if part.startswith("index=")), 0)
         with self._changed:
             self._changed.wait_for(lambda: self._index > seen or self._closing, timeout=20)

@@ -81,7 +81,7 @@ def lowered(pilot: Pilot, what: int, value: int) -> Iterator[None]:
 
 # --- what is supervised while that happens
 
-CODE = 7  # of the application, when it is told to end
+CODE = 7  # of the application, when it gets SIGTERM
 TICK = 0.25  # seconds
 
 
@@ -111,7 +111,7 @@ def wait_for_two_ticks(pilot: Pilot) -> None:
 
 
 def ends_well(pilot: Pilot, code: int = CODE) -> None:
-    """A stop as ever: the application's code, with nothing left and no fault of ours on the way."""
+    """An ordinary stop: the application's code, no processes left, and no internal error."""
     pilot.signal("TERM")
     found = pilot.wait_exit()
     assert found == code, f"{found}\n{pilot.report()}"

@@ -1,4 +1,4 @@
-"""Clocks that jump, and a ContainerPilot that is halted for a while: rhythms stay, and nothing is made up for."""
+"""Clocks that jump, and a halted ContainerPilot: intervals stay the same, and missed runs are not repeated."""
 
 from __future__ import annotations
 

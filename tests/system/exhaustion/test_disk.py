@@ -49,7 +49,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def test_log_file_on_a_full_disk_is_reported_once_and_nothing_waits(pilot: StartPilot, disk: Path) -> None:
-    talks = job("talks", sh(f"{COUNTED}; mark said"), when={"source": "SIGHUP"})
+    talks = job("talks", sh(f"{COUNTED}; mark printed"), when={"source": "SIGHUP"})
     log = {"output": str(disk / "log"), "format": "json"}
     started = pilot(supervised(talks, logging=log), prefix=small_disk(disk, "8m"))
     started.wait_for_mark("app")
@@ -57,12 +57,12 @@ def test_log_file_on_a_full_disk_is_reported_once_and_nothing_waits(pilot: Start
 
     started.signal("HUP")
 
-    started.wait_for_mark("said")
+    started.wait_for_mark("printed")
     started.wait_for_line(f"^cannot write to the log file '{disk}/log': no space left on device$", stream="stderr")
     wait_for_two_ticks(started)
     filler.unlink()
     started.signal("HUP")
-    started.wait_for_mark("said", 2)
+    started.wait_for_mark("printed", 2)
     written = inside(started, disk) / "log"
 
     def lost() -> int:
@@ -97,7 +97,7 @@ def test_catalogue_on_a_full_disk_is_written_when_there_is_room(pilot: StartPilo
 
     started.wait_for_line("Service registration failed: .*[Nn]o space left on device")
     started.wait_for_mark("check", 3)
-    assert started.output().count("Service registration failed") == 1, "told once, not at each attempt"
+    assert started.output().count("Service registration failed") == 1, "logged once, not at each attempt"
     assert not [path for path in entries(inside(started, shelf)) if not path.read_text().endswith("}\n")]
     filler.unlink()
 

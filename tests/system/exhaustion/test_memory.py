@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 AT_ONCE = 4
-# In MB. With less, an interpreter does not get as far as our first statement, and CPython 3.11 may spin for ever: its
+# In MB. With less, an interpreter does not get as far as our first statement, and CPython 3.11 may spin endlessly: its
 # handler of a MemoryError asks for memory.
 SIZES = range(16, 64) if FULL else range(16, 40, 4)
 ENOUGH = 200 * MB

@@ -101,7 +101,7 @@ def test_a_start_that_fails_is_logged_and_repeated(pilot: StartPilot) -> None:
 
 
 def test_no_room_for_a_thread_is_logged_and_delays_nothing(pilot: StartPilot) -> None:
-    # The application has the room, and no thread for the catalogue or for clients can be had.
+    # The application uses all processes, and no thread for the catalogue or for clients can be started.
     taken = python(SLEEPERS + "    except OSError:\n        break\nmark('full')\nsignal.pause()")
     config = supervised()
     config["jobs"][0] = {**config["jobs"][0], "exec": taken}

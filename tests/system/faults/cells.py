@@ -46,7 +46,7 @@ AGAIN_IN = ("Retry-After", "1")
 
 
 class Fault(NamedTuple):
-    """`lie` is None if the server refuses connections. `blind`: no request can be told from another."""
+    """`lie` is None if the server refuses connections. `blind`: requests cannot be distinguished."""
 
     lie: Lie | None
     blind: bool = False
@@ -229,7 +229,7 @@ class Cell:
         before_end()
         end = time.monotonic()
         requests = len(self._server.calls) - self._asked
-        assert self._count(ENDS) == 0, "an end was said before it"
+        assert self._count(ENDS) == 0, "an end was logged before it"
         if self._lie is None:
             self._server.accept()
         else:
@@ -285,14 +285,14 @@ def said(catalog: str, fault: str, verb: str) -> bool:
     if fault in HARMLESS:
         return (fault, verb) == ("forgets", REGISTER)
     if fault == "garbled" and verb != READ:
-        # To have written is all that is asked of an answer to a write, but for what v3 tells of a lease.
+        # An answer to a write needs no content, except the lease of v3.
         return catalog == "etcd3" and verb != WATCH
     if verb != WATCH:
         return True
     if catalog == "consul":
         # A question that waits for a change has no reason to mistrust a server that says nothing for minutes.
         return fault not in SLOW
-    # Where it cannot be listened to, it is asked each interval instead.
+    # If watching is not possible, it is queried each interval instead.
     return fault in BLIND or "Retry-After" in fault
 
 

@@ -122,7 +122,7 @@ def drops(exchange: Exchange) -> None:
 
 
 def does_and_drops(exchange: Exchange) -> None:
-    """What was asked for is done, and the answer is lost."""
+    """The server does what was requested, and the answer is lost."""
     if is_write(exchange):
         exchange.truth()
     drops(exchange)
@@ -199,7 +199,7 @@ def has_a_huge_header(exchange: Exchange) -> None:
 
 
 def forgets(exchange: Exchange) -> None:
-    """Does what it was asked for, says so, and forgets it."""
+    """Does what was requested, confirms it, and forgets it."""
     TRUTH(exchange)
     exchange.server.forget()
 
@@ -216,7 +216,7 @@ def is_compacted(exchange: Exchange) -> None:
 
 
 def says_index(index: str | None) -> Lie:
-    """Truth, but for the index of Consul's queries; None: there is none."""
+    """Truth, except the index of Consul's queries; None: there is none."""
 
     def lie(exchange: Exchange) -> None:
         reply = exchange.truth()

@@ -1,4 +1,4 @@
-"""A catalogue's server that tells the truth until it is told to lie, and writes down what it was asked.
+"""A catalogue's server that gives true answers until a test sets a lie, and notes all requests.
 
 What the truth is, is for subclasses to know: see `lying_consul` and `lying_etcd`. What it may say instead is in `lies`.
 """
@@ -72,7 +72,7 @@ class Exchange:
 
     def __init__(self, server: LyingServer, connection: socket.socket, number: int) -> None:
         self.begun = False  # something was answered
-        self.is_old = False  # the truth, but for the index or revision that it names: that is of long ago
+        self.is_old = False  # the truth, except the index or revision that it names: that is an old one
         self.is_compacted = False  # the truth of a server that has just forgotten its past
         self.server = server
         self.told = 0  # the number of the lie it is about
@@ -123,7 +123,7 @@ class Exchange:
         self._connection.shutdown(socket.SHUT_WR)
 
     def hold(self, seconds: float | None = None) -> None:
-        """Let time pass; for ever if none is given. Interrupted when the server is told something else to say."""
+        """Lets time pass; without limit if none is given. Ends when the server gets another answer to give."""
         self.server.hold(self, seconds)
 
     def drop(self) -> None:
@@ -202,7 +202,7 @@ class LyingServer:
         raise NotImplementedError
 
     def enter(self, name: str, port: int) -> None:
-        """Another's service: one instance, healthy for ever; replaces the one there was."""
+        """Another's service: one instance, always healthy; replaces the existing one."""
         raise NotImplementedError
 
     def passing(self, id: str) -> bool:

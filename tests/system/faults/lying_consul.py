@@ -1,4 +1,4 @@
-"""A Consul agent that tells the truth until it is told to lie.
+"""A Consul agent that gives true answers until a test sets a lie.
 
 It speaks the calls of a 2.x ContainerPilot (register a service, register and pass its check, deregister, healthy
 instances with blocking queries). TTLs do not run out here.
@@ -58,7 +58,7 @@ class LyingAgent(LyingServer):
     # --- what it knows
 
     def registrations(self, id: str = "") -> list[Call]:
-        """The calls that are no queries; of one service only if there is an id."""
+        """The calls other than queries; those of one service if there is an id."""
         return [call for call in self.calls if call.method == "PUT" and (not id or name_of(call).endswith(f" {id}"))]
 
     def queries(self) -> list[Call]:

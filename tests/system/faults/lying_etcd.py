@@ -1,4 +1,4 @@
-"""Two etcds that tell the truth until they are told to lie: one speaks API v2, one the JSON gateway of v3.
+"""Two etcds that give true answers until a test sets a lie: one speaks API v2, one the JSON gateway of v3.
 
 They know what ContainerPilot asks for, and keep every key until it is removed: times to live do not run out here.
 """
@@ -40,7 +40,7 @@ class LyingEtcd(LyingServer):
 
     def __init__(self) -> None:
         self.index = 10
-        self.events: list[tuple[int, str, dict[str, Any]]] = []  # number, key and what is told of each change
+        self.events: list[tuple[int, str, dict[str, Any]]] = []  # number, key and content of each change
         super().__init__()
 
     def happened(self, key: str, event: dict[str, Any]) -> None:

@@ -101,7 +101,7 @@ def test_a_steady_service_is_one_call_a_poll_on_one_connection(pilot: StartPilot
 
 
 def test_a_check_that_survived_is_used_again(pilot: StartPilot, agent: LyingAgent) -> None:
-    """v2 7.2: the first registration refreshes the address, and no check is registered anew."""
+    """v2 7.2: the first registration refreshes the address, and no check is registered again."""
     first = pilot(serving(agent, service(interfaces="static:10.0.0.1")), forever())
     first.wait_for(lambda: agent.passing(ID))
     first.close()
@@ -247,7 +247,7 @@ def test_a_fault_is_visible_only_in_the_log_and_heals(pilot: StartPilot, agent: 
 
 
 def last_ports(started: Pilot) -> list[int] | None:
-    """What onChange was told last."""
+    """The last list that onChange got."""
     told = [mark.word.removeprefix("web ") for mark in started.marks() if mark.word.startswith("web ")]
     return [instance["port"] for instance in json.loads(told[-1])] if told else None
 

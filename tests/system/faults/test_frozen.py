@@ -58,7 +58,7 @@ class Visitor:
 
 
 def serving(port: int) -> list[str]:
-    """Serves, and exits with 7 when it is told to stop."""
+    """Serves, and exits with 7 on SIGTERM."""
     return python(
         "from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer\n"
         "class Handler(BaseHTTPRequestHandler):\n"

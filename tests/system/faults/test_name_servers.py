@@ -1,4 +1,4 @@
-"""A name server that does not answer holds up nothing: look-ups have the time limit of connecting."""
+"""A name server that does not answer delays nothing: look-ups have the time limit of connecting."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ def job(name: str, command: Command | str | None = None, **more: Any) -> Job:
 
 
 def app(name: str = "app", **more: Any) -> Job:
-    """Says its name, and runs until it is told to end."""
+    """Leaves its name as a mark, and runs until SIGTERM."""
     return job(name, forever(name), **more)
 
 
 def advertised(name: str = "app", command: Command | str | None = None, **more: Any) -> Job:
-    """Passes a check each second, and is told to the catalogue at an address that needs no network."""
+    """Passes a check each second, and is registered with an address that needs no network."""
     health = {"exec": "true", "interval": 1, "ttl": 10}
     service = {"port": 8000, "interfaces": "static:127.0.0.1", "health": health}
     return job(name, command or forever(name), **{**service, **more})

@@ -119,7 +119,7 @@ ATTACKS = [
 
 @pytest.fixture(autouse=True)
 def _many_files() -> Iterator[None]:
-    """A thousand clients are a thousand descriptors of ours."""
+    """A thousand clients are a thousand descriptors of ContainerPilot."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     yield

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.system.pilot_fixtures import StartPilot
 
 TICKS = job("ticks", mark("tick"), when={"interval": "50ms"}, restarts="unlimited")
-WORDS = job("words", sh("mark said; echo words"), when={"interval": "50ms"}, restarts="unlimited")
+WORDS = job("words", sh("mark printed; echo words"), when={"interval": "50ms"}, restarts="unlimited")
 
 
 # --- formats
@@ -78,12 +78,12 @@ def test_no_character_of_a_long_line_is_torn(pilot: StartPilot, format: str) -> 
 
 
 def test_level_warn_hides_the_output_of_children(pilot: StartPilot) -> None:
-    slow = job("slow", sh("echo hid$((1))den; mark said; exec sleep 1000"), timeout="300ms")
+    slow = job("slow", sh("echo hid$((1))den; mark printed; exec sleep 1000"), timeout="300ms")
     started = pilot(config(app(), slow, logging={"level": "warn"}))
 
     started.wait_for_line("slow timeout after 300ms")
 
-    assert started.count("said") == 1
+    assert started.count("printed") == 1
     assert "hid1den" not in started.output()
 
 
@@ -125,7 +125,7 @@ def test_rotation(pilot: StartPilot) -> None:
 
     started.wait_for(lambda: log.exists() and "words" in log.read_text(), what="output in the new file")
     count = rotated.read_text().count("words")
-    started.wait_for_mark("said", started.count("said") + 3)
+    started.wait_for_mark("printed", started.count("printed") + 3)
     assert rotated.read_text().count("words") == count
     assert [name for name in started.descriptors().values() if name.startswith(str(log))] == [str(log)]
 
@@ -134,7 +134,7 @@ def test_rotation_that_fails_is_reported_and_can_be_tried_again(pilot: StartPilo
     folder, moved = pilot.folder() / "logs", pilot.folder() / "moved"
     folder.mkdir()
     started = pilot(config(app(), WORDS, logging={"output": "logs/log"}))
-    started.wait_for_mark("said")
+    started.wait_for_mark("printed")
     folder.rename(moved)
 
     started.signal("USR1")
@@ -154,7 +154,7 @@ def test_full_disk_under_a_log_file_is_logged_once_and_delays_nothing(pilot: Sta
     started = pilot(config(app("app"), WORDS, TICKS, logging={"output": "/dev/full"}))
 
     started.wait_for_line("^cannot write to the log file '/dev/full': no space left on device$", stream="stderr")
-    started.wait_for_mark("said", 5)
+    started.wait_for_mark("printed", 5)
 
     assert started.stop() == 0
     assert started.errors().count("\n") == 1
@@ -167,7 +167,7 @@ def test_log_file_that_has_room_again_gets_the_number_of_lost_lines(pilot: Start
     started = pilot(config(app(), WORDS, logging={"output": "log"}), prefix=limited)
     log = started.folder / "log"
     started.wait_for_line("^cannot write to the log file 'log': file too large$", stream="stderr")
-    started.wait_for_mark("said", started.count("said") + 3)
+    started.wait_for_mark("printed", started.count("printed") + 3)
 
     os.truncate(log, 0)
 
@@ -178,7 +178,7 @@ def test_fifo_as_a_log_file_waits_for_no_reader(pilot: StartPilot, tmp_path: Pat
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     started = pilot(config(app(), WORDS, logging={"output": str(fifo)}))
-    started.wait_for_mark("said", 5)
+    started.wait_for_mark("printed", 5)
 
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     text = b""
@@ -194,7 +194,7 @@ def test_fifo_as_a_log_file_waits_for_no_reader(pilot: StartPilot, tmp_path: Pat
     started.wait_for(read)
     os.close(reader)
     assert re.search(rb" \d+ log lines were lost: broken pipe\n", text)
-    started.wait_for_mark("said", started.count("said") + 3)
+    started.wait_for_mark("printed", started.count("printed") + 3)
     assert started.stop() == 0
 
 

@@ -36,7 +36,7 @@ def test_exit_counts_when_the_child_that_has_the_output_ends_too(pilot: StartPil
     started.wait_for_mark("child")
     started.wait_for(lambda: started.jobs()["leaver"]["pid"] is None, what="the exit")
     leaver = started.jobs()["leaver"]
-    # Who has it is told as far as it is known: an orphan of the first moment is no child of ours.
+    # The holder is shown if it is known: an early orphan is not a child of ContainerPilot.
     assert re.fullmatch("its process has exited; (what it left|process).* has its output open", leaver["about"])
     assert leaver["state"] == "running"
     assert started.ask("POST", "/v3/jobs/leaver/signal", {"signal": "HUP"}).status == 409

@@ -141,11 +141,11 @@ BROKEN = {
     "a source that is not there": (
         "{jobs: [{name: 'app', exec: 'true', when: {once: 'stopped', source: 'b'}}]}", "there is no source 'b'",
     ),
-    "a log file that cannot be had": (
+    "a log file that is not available": (
         "{jobs: [{name: 'app', exec: 'true'}], logging: {output: '/no/such/folder/cp.log'}}",
         "Error initializing log file '/no/such/folder/cp.log'",
     ),
-    "a socket that cannot be had": (
+    "a socket that is not available": (
         "{jobs: [{name: 'app', exec: 'true'}], control: {socket: '/no/such/folder/cp.socket'}}",
         "cannot serve the control socket /no/such/folder/cp.socket: there is no directory /no/such/folder",
     ),
@@ -304,7 +304,7 @@ def test_go_r11_r16_hundreds_of_reloads_under_load_lose_and_leak_nothing(pilot: 
 
 
 def reload_often(started: Pilot, ask: Any, plan: Callable[[int], dict[str, Any]], count: int) -> None:
-    """Reload so many times, and replace one job each time."""
+    """Reloads this number of times, and replaces one job each time."""
     for number in range(1, count + 1):
         started.configure(plan(number))
         answer = ask("POST", "/v3/reload")

@@ -1,4 +1,4 @@
-"""Jobs that fork and leave, hear nothing, say too much, end while they begin, and set each other off."""
+"""Jobs that fork and leave, ignore signals, print too much, end while they begin, and trigger each other."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_job_that_ends_at_once_is_restarted_with_growing_pauses(pilot: StartPilo
 
 @pytest.mark.parametrize("request_", ["stop", "restart", "reload", "sigterm"])
 def test_job_that_ends_while_it_is_ended_or_started(pilot: StartPilot, request_: str) -> None:
-    """Hundreds of times at every moment: a job that lives for some milliseconds is asked for all that there is."""
+    """Hundreds of times at every moment: a job that lives for some milliseconds gets every kind of request."""
     brief = job("brief", "true", restarts="unlimited")
     started = pilot(config(app(), brief, job("each", "true", when=each("exitSuccess", "brief"))))
     started.wait_for_mark("app")

@@ -1,4 +1,4 @@
-"""What the catalogue is told about jobs, and when. Rows are those of v3.md 13.7."""
+"""The registrations of jobs in the catalogue, and their times. Rows are those of v3.md 13.7."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the control socket cannot be: each is told with its reason, and nothing is started."""
+"""Impossible places of the control socket: each is reported with its reason, and nothing is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit codes that are no failure."""
+"""Exit codes that count as success."""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ CHILD = "child"
 
 # By sigwait, for a handler may miss its moment between two looks; and they come one at a time.
 LISTENS = (
-    "heard = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}\n"
-    "signal.pthread_sigmask(signal.SIG_BLOCK, heard)\n"
+    "blocked = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}\n"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, blocked)\n"
     "def listen(word):\n"
     "    mark(word)\n"
     "    number = 0\n"
     "    while number != signal.SIGTERM:\n"
-    "        number = signal.sigwait(heard)\n"
+    "        number = signal.sigwait(blocked)\n"
     "        mark(f'{word} {int(number)}')\n"
 )
 

@@ -120,7 +120,7 @@ def send(scene: Scene, number: int, expected: Effect) -> None:
         pilot.wait_for(lambda: proc.state(pilot.pid) == "T", what="the halt")
         os.kill(pilot.pid, signal.SIGCONT)
         pilot.wait_for(lambda: proc.state(pilot.pid) != "T", what="its end")
-        if scene.phase in (RUNNING, STOP):  # the second SIGCONT that is passed on: it stands before SIGSTOP
+        if scene.phase in (RUNNING, STOP):  # the second SIGCONT that is passed on: it comes before SIGSTOP
             for each in getters(scene.dialect):
                 pilot.wait_for_mark(f"{each} {int(signal.SIGCONT)}", 2)
     if expected.app:
@@ -133,7 +133,7 @@ def send(scene: Scene, number: int, expected: Effect) -> None:
 
 
 def wait_for_log(scene: Scene, text: str, before: int = 0) -> None:
-    """Until it has been said once more."""
+    """Waits for the next occurrence of the line."""
     scene.pilot.wait_for(lambda: scene.log().count(text) > before, what=f"{text!r} in the log")
 
 

@@ -91,7 +91,7 @@ def test_root_is_shown_the_way_to_a_user_that_does_not_run_the_container(box: Ca
 def test_a_listener_of_a_stranger_in_the_place_of_a_socket_receives_nothing(
     box: Callable[..., Box], place: Path, owner: int
 ) -> None:
-    """Be it that the file is made to look like the socket of who runs the container."""
+    """The file may even look like the socket of the user who runs the container."""
     started = box([*become(OWNER), *PROGRAM])
     path = place.parent / f"containerpilot-{OWNER}.socket"
     path.unlink()

@@ -48,7 +48,7 @@ def test_by_default_root_alone_gives_orders_to_root(pilot: StartPilot, place: Pa
 
 
 def test_the_kernel_s_word_counts_where_the_mode_of_the_file_does_not(pilot: StartPilot, place: Path) -> None:
-    """Somebody has made the socket accessible: who connects is looked at all the same."""
+    """Somebody has made the socket accessible: ContainerPilot still checks each client."""
     started = start(pilot, place)
     place.chmod(0o777)
 

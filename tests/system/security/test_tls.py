@@ -1,4 +1,4 @@
-"""TLS to a catalogue: what holds unless somebody says otherwise, and that a token goes nowhere else."""
+"""TLS to a catalogue: the guarantees of the defaults, and that a token goes nowhere else."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def serve() -> Iterator[Callable[..., NotingServer]]:
 
 
 def failure(address: str, tls: Tls = Tls(), scheme: str = "https") -> str:  # noqa: B008 - it is frozen
-    """Why nothing can be asked there."""
+    """The reason why no call works there."""
     client = Consul(ConsulSettings(address=address, scheme=scheme, token=TOKEN, tls=tls), {})
     try:
         with pytest.raises(CatalogError) as caught:

@@ -1,4 +1,4 @@
-"""A server on the loopback that notes what it is sent, in the clear or over TLS, and gives one answer to everything."""
+"""A server on the loopback that notes what it receives, unencrypted or over TLS, and gives one answer to everything."""
 
 from __future__ import annotations
 

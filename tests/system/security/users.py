@@ -25,7 +25,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be anoth
 
 def become(user: int) -> list[str]:
     """The beginning of a command that runs the rest of it as this user, which may read what root may: the interpreter
-    can lie in root's home. It may write nowhere, connect to nothing, and signal nobody."""
+    can be in root's home. It may write nowhere, connect to nothing, and signal nobody."""
     who = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
     return ["setpriv", *who, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 

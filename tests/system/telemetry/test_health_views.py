@@ -35,8 +35,8 @@ class Views:
         return dict(line.split(": ", 1) for line in self.started.run("-job", name).stdout.splitlines())
 
     def of(self, name: str) -> set[str]:
-        """The statuses of a job: one, if all views agree; `-` where nothing is said of it, and what ContainerPilot 3.8
-        had as `unknown`."""
+        """The statuses of a job: one, if all views agree; `-` in views without a status, and in place of
+        the `unknown` of ContainerPilot 3.8."""
         status = self.port.ask("/status").json
         [told] = [
             each["Status"] for each in [*(status["Jobs"] or ()), *(status["Services"] or ())] if each["Name"] == name

@@ -1,4 +1,4 @@
-"""Many who read a large page of metrics at the same time: they share it, and hold up nothing."""
+"""Many who read a large page of metrics at the same time: they share it, and delay nothing."""
 
 from __future__ import annotations
 

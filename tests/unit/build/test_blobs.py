@@ -1,4 +1,4 @@
-"""Which modules lie in which file of bytecode."""
+"""The modules of each file of bytecode."""
 
 from __future__ import annotations
 

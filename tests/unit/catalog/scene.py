@@ -30,7 +30,7 @@ class Scene:
         self.set_random(lambda: 1.0)
 
     def set_random(self, random: Callable[[], float]) -> None:
-        """Begins anew, with this chance in the pauses."""
+        """Starts again, with this chance in the pauses."""
         registrar = self.registrar = Registrar(
             self.open,
             self.loop,

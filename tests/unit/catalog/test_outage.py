@@ -1,4 +1,4 @@
-"""What an outage costs, what is said of it, and when it is over: the registrar on a virtual clock."""
+"""The calls during an outage, its log lines, and its end: the registrar on a virtual clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def timed(scene: Scene) -> list[float]:
     return times
 
 
-# --- what is said
+# --- log lines
 
 
 def test_alternating_failures_and_successes_are_one_outage(scene: Scene) -> None:
@@ -121,7 +121,7 @@ def test_an_outage_lasts_since_the_question_that_was_not_answered(scene: Scene) 
 
 
 def test_an_outage_begins_with_the_failed_query_of_the_own_entry(scene: Scene) -> None:
-    """That this look has no answer is no failure; that the registration after it has none either is."""
+    """A query without an answer is not a failure here. The registration after it without an answer is one."""
     begun = scene.clock.time
     hang(scene, seconds=10)
     scene.catalog.on_look = lambda: hanging(scene, 10)
@@ -227,7 +227,7 @@ def test_a_fleet_does_not_march_in_step(new_scene: Callable[[], Scene]) -> None:
 
 @pytest.mark.parametrize(("asked", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_RETRY_AFTER)])
 def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, asked: float, waits: float) -> None:
-    """A Retry-After is honoured, for checks that pass meanwhile too; but not for ever: services would lapse."""
+    """A Retry-After is honoured, for checks that pass meanwhile too, up to a limit: otherwise services would lapse."""
     scene.passes(service(ttl=2 * HOUR))
     scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 (slow down)", retry_after=asked)
     times = timed(scene)
@@ -238,7 +238,7 @@ def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, asked: float, w
 
 
 def test_a_stale_entry_of_an_earlier_life_is_overwritten(scene: Scene) -> None:
-    """The catalogue has our id, with another address: the first thing it hears of us is the new one."""
+    """The catalogue has the id, with another address: the first call that it gets has the new one."""
     scene.catalog.known["web-box"] = "critical"
     assert scene.passes()[0] == "register web-box passing"
     assert scene.catalog.known == {"web-box": "passing"}

@@ -228,7 +228,7 @@ def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> Non
         scene.run()
         told = "info: Deregistering service: web" in scene.said()
         scene.catalog.error = None
-        assert scene.run(60) == ([] if errors[-1] is None else ["deregister web-box"]), "it is sent all the same"
+        assert scene.run(60) == ([] if errors[-1] is None else ["deregister web-box"]), "it is still sent"
         assert "info: Deregistering service: web" not in scene.said()
         return told
 
@@ -522,7 +522,7 @@ def test_nothing_is_done_after_the_stop(scene: Scene) -> None:
 
 
 def test_without_a_thread_a_removal_is_not_waited_for(scene: Scene) -> None:
-    """The container may have no process left to give; the next wish tries again."""
+    """The container may have no free process. The next change of the desired state tries again."""
 
     def refuse(run: Callable[[], None], arguments: tuple[()]) -> None:
         raise RuntimeError("can't start new thread")

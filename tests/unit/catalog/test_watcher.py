@@ -214,7 +214,7 @@ def test_a_catalogue_that_fails_every_second_time_is_one_outage(scene: Scene) ->
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_an_outage_lasts_since_the_answer_was_due(scene: Scene, waits: bool) -> None:
-    """A question that waits for a change has no answer as long as there is none: that is no outage."""
+    """A query that waits for a change has no answer until there is one. That is not an outage."""
     if waits:
         scene.look(A)
     asked_at = scene.clock.time
@@ -267,7 +267,7 @@ def test_a_failure_counts_for_all_users_of_the_catalogue_unless_it_is_a_refusal(
 
 
 def test_after_an_outage_the_first_questions_are_short_ones(scene: Scene) -> None:
-    """Else nobody would be told of its end for minutes."""
+    """Otherwise the log would not show its end for minutes."""
     waits: list[float] = []
     ask = scene.catalog.wait_for_change
 

@@ -1,4 +1,4 @@
-"""How the dialect of a configuration is told."""
+"""How the dialect of a configuration is recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs left in the background: looked for a little at a time, told to end once, and looked for until it has."""
+"""Background processes of runs: searched in small steps, terminated once, and searched until they have ended."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_cancelled_search_finds_nothing_more_and_closes_its_files() -> None:
     assert (seen, closed) == ([1], [True])
 
 
-# --- told to end
+# --- terminated
 
 
 def test_each_gets_sigterm_once_and_sigkill_at_each_look() -> None:

@@ -1,4 +1,4 @@
-"""The budget of a stop: it counts while something is told to end, and nothing else."""
+"""The budget of a stop: it only counts while something is being terminated."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_two_releases_give_no_time_back() -> None:
 def test_time_that_something_else_took_counts_once_for_all_holders(
     held: list[tuple[float, float]], spent_at: float
 ) -> None:
-    """The first second goes to something else. From then on, but for a pause, it is held until it is spent."""
+    """The first second goes to something else. From then on, except for a pause, it is held until it is spent."""
     scene = Scene(5)
     steps = [
         (1.0, "charge"),

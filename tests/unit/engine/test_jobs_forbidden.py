@@ -1,4 +1,4 @@
-"""Processes that we may not signal: nothing is taken for gone that lives, and nobody waits for it for ever."""
+"""Processes that ContainerPilot may not signal: they count as running, and waits for them have a limit."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_job_that_has_ended_by_itself_is_not_healthy(hooks: tuple[Job, ...], cod
 
 @pytest.mark.parametrize("ends_first", ["app", "hook"])
 def test_job_whose_process_has_ended_in_a_stop_is_not_healthy(ends_first: str) -> None:
-    """By itself, while the stop waits for a hook, or because it is told to."""
+    """By itself, while the stop waits for a hook, or because the stop terminates it."""
     hooks = job("hook", once("stopping", "app")), job("last", once("stopped", "app"))
     world = JobsWorld(job("app", main=True, health=check("app")), *hooks)
     world.processes.termination["check"] = (0.1, 0)

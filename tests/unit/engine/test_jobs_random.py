@@ -62,7 +62,7 @@ def plans(draw: st.DrawFn) -> tuple[Job, ...]:
 
 
 class Story:
-    """A world, and what was asked of it; `check_all` is called after each step."""
+    """A world, and its requests. `check_all` is called after each step."""
 
     def __init__(self, jobs: tuple[Job, ...], missing: set[str], stubborn: set[str]) -> None:
         self.world = JobsWorld(*jobs, stop_timeout=BUDGET)

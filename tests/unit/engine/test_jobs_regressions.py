@@ -104,7 +104,7 @@ def test_go_r11_no_job_of_an_earlier_configuration_is_kept() -> None:
     old = weakref.ref(world.engine.jobs["app"])
     world.reload(job("app", health=check("app"), timeout=9.0), job("pre", once("stopping", "app")))
     world.advance(10)
-    world.processes.all.clear()  # the fakes, which know whom they told of their end
+    world.processes.all.clear()  # the fakes, which refer to their subscribers
     gc.collect()
     assert old() is None
 

@@ -1,4 +1,4 @@
-"""Reload in the jobs dialect: what did not change goes on, the rest ends with its hooks and starts anew."""
+"""Reload in the jobs dialect: unchanged jobs go on, the others end with their hooks and start again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is shown of registrations: only what the catalogue has confirmed, whatever the engine told it."""
+"""The shown state of registrations: only what the catalogue has confirmed, not what the engine sent."""
 
 from __future__ import annotations
 

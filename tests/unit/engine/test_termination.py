@@ -1,4 +1,4 @@
-"""Runs that are told to end: who gets which signal, when what is left is killed, and when it is given up."""
+"""Termination of runs: who gets which signal, when the rest is killed, and when it is given up."""
 
 from __future__ import annotations
 

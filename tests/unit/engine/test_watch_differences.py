@@ -1,4 +1,4 @@
-"""What a run is told of the changes of a watch: the difference to what the last run that started was told."""
+"""The changes of a watch that a run gets: the difference to the instances of the last run that started."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(world: World, ids: str, name: str = "db") -> None:
 
 
 def told(world: World, name: str = "react") -> list[str]:
-    """What each run was told, such as `abc +b -x`."""
+    """The instances and changes that each run got, such as `abc +b -x`."""
     lines = []
     for process in world.processes.all:
         if process.command[0] == name:
@@ -173,7 +173,7 @@ def test_a_job_that_a_reload_keeps_remembers_the_changes_it_got() -> None:
 def test_a_watch_that_a_reload_changes_begins_again_and_its_jobs_remember_the_changes_they_got(
     after: str, line: str
 ) -> None:
-    """The first report of another watch comes even if it is empty: the jobs were told of instances."""
+    """The first report of another watch comes even if it is empty: the jobs knew instances."""
     world = reacting()
     report(world, "a")
     world.exit("react")
@@ -197,7 +197,7 @@ def test_a_watch_in_another_catalogue_reports_its_instances(after: str) -> None:
 
 
 def test_the_job_that_replaces_another_knows_the_changes_that_one_got() -> None:
-    """What went while the old one ended and the new one began must be told, too."""
+    """The new one must also get instances that were removed between the end of the old one and its start."""
     world = reacting()
     report(world, "ax")
     report(world, "abx")

@@ -248,7 +248,7 @@ class FakeDiscovery:
         self.watchers: dict[str, FakeWatcher] = {}
         self.by_tag: dict[tuple[str, str], FakeWatcher] = {}
         self.wanted: dict[str, plan.Service] = {}  # by id, as it was wanted last
-        self.ages: dict[str, float] = {}  # of what the last one was told of, by id
+        self.ages: dict[str, float] = {}  # the ages that the last catalogue got, by id
 
     def start(self) -> None:
         self._world.note("catalogue opened")

@@ -243,7 +243,7 @@ def test_keys_in_pem_push_nothing_out() -> None:
 
 
 def told(text: str, environ: Mapping[str, str]) -> str:
-    """What is said about a configuration that cannot be used."""
+    """The errors of a configuration that cannot be used."""
     with pytest.raises(ConfigError) as caught:
         load(
             Source("app.json5", text),

@@ -1,4 +1,4 @@
-"""What is counted and told of an engine, in the world where time stands still."""
+"""The counts and the states of an engine, in the world with a virtual clock."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Agent:
         warn: Callable[[str], object] = lambda text: None,
         **settings: Any,
     ) -> Consul:
-        """Of an agent that gives these answers, the last one for ever."""
+        """A client of an agent that gives these answers, and repeats the last one."""
         self._server.replies = list(replies) or [reply(200)]
         self._clients.append(Consul(ConsulSettings(address=f"127.0.0.1:{self._server.port}", **settings), {}, warn))
         return self._clients[-1]
@@ -117,7 +117,7 @@ def test_an_entry_that_cannot_be_used_is_reported_once_and_without_secrets(agent
         (500, 'CheckID "web-box" does not have associated TTL', CatalogForgotten),
         (500, 'Unknown check "web-box"', CatalogForgotten),
         (404, 'Unknown check ID "web-box". Ensure that the check ID is passed, not the check name.', CatalogForgotten),
-        (500, "words that no version said so far", CatalogForgotten),
+        (500, "words of no known version", CatalogForgotten),
         (500, "No cluster leader", CatalogUnreachable),
         (500, "rpc error making call: No cluster leader", CatalogUnreachable),
         (500, "No known Consul servers", CatalogUnreachable),
@@ -205,7 +205,7 @@ def test_a_question_that_waits_may_be_answered_by_any_server(agent: Agent) -> No
 
 @pytest.mark.parametrize("index", [9, 0, -1, "", "x", 10**30])
 def test_an_index_that_went_back_or_makes_no_sense_is_forgotten(agent: Agent, index: object) -> None:
-    """What came with it may be old: the leader is asked, for everything, and that is what counts."""
+    """The list in its answer may be old: the client queries the leader for everything, and uses that answer."""
     client = agent.client(found(1, index=10), found(666, index=index), found(2, index=3), found(3, index=4))
     _, cursor = client.instances(watch())
     now, cursor = client.wait_for_change(watch(), cursor, 60)

@@ -414,7 +414,7 @@ def test_inotify_of_a_path_that_is_not_a_folder(tmp_path: Path) -> None:
 
 
 def test_the_wait_ends_after_the_interval(scene: Scene) -> None:
-    """Over a network inotify does not hear what others write."""
+    """Over a network inotify does not report what others write."""
     follower = scene.open()
     found, cursor = follower.instances(watch())
     assert follower.wait_for_change(watch(interval=0.05), cursor, 300) == (found, cursor)

@@ -120,4 +120,4 @@ def test_the_pause_that_a_server_requests_is_respected(serve: Any, api: str, sta
             call()
         assert caught.value.retry_after == 7
     etcd.close()
-    assert len(server.requests) == len(known) + len(calls), "it was asked no more than once"
+    assert len(server.requests) == len(known) + len(calls), "it gets one request at most"

@@ -34,7 +34,7 @@ def version(text: str) -> tuple[int, bytes]:
 
 
 class Etcds:
-    """A server that answers by path, as it is told now; what it is not told it does not know."""
+    """A server with an answer for each path of `answers`, and 404 for all other paths."""
 
     def __init__(self, serve: Callable[..., Server]) -> None:
         self.answers: dict[str, tuple[int, bytes]] = {}
@@ -87,7 +87,7 @@ V2_ALONE = "etcd 3.4: API v2 is used, since it does not speak v3 over HTTP: "
         ("2.2.5", {V2: KEYS}, "v3", Etcd2, "etcd 2.2: API v2 is used, since it does not speak v3 over HTTP: it is too"),
         # Its v2 cannot renew a directory.
         ("3.5.9", {V2: KEYS, V3: (200, b"{}")}, "v2", Etcd3, "etcd 3.5: API v3 is used; see etcd.api"),
-        # What asks for a password knows the path, be it etcd itself or a proxy.
+        # A server that requires a password knows the path, whether it is etcd itself or a proxy.
         ("3.4.23", {V2: (401, b'{"errorCode":110}'), V3: (200, b"{}")}, "v2", Etcd2, PREFERS_V2),
         ("3.4.23", {V2: (401, b"<html>"), V3: (200, b"{}")}, "v2", Etcd2, PREFERS_V2),
         ("3.4.23", {V2: (404, b'{"errorCode":100}'), V3: (200, b"{}")}, "v2", Etcd2, PREFERS_V2),

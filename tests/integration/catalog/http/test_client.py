@@ -30,7 +30,7 @@ LONG = DEADLINE
 
 
 class Server:
-    """Accepts on the loopback; `replies` are used up one a request, the last one for ever."""
+    """Accepts on the loopback. Each request uses one of `replies`; the last one is repeated."""
 
     def __init__(self, *replies: Reply, listener: socket.socket | None = None) -> None:
         self.replies = list(replies)

@@ -24,7 +24,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Heard(LineStream):
-    """Has heard enough after so many lines."""
+    """Stops after this many lines."""
 
     def __init__(self, enough: int, max_wait: float = LONG, *, sends_at_once: bool = False) -> None:
         super().__init__(max_wait)

@@ -323,5 +323,5 @@ def test_a_name_is_not_an_address(host: str) -> None:
 
 def test_the_function_of_the_c_library() -> None:
     assert "127.0.0.1" in [peer.place[0] for peer in look_up("localhost")]
-    with contextlib.suppress(OSError):  # where nobody is asked
+    with contextlib.suppress(OSError):  # if there is no name server
         assert look_up("nowhere.invalid") == []

@@ -1,4 +1,4 @@
-"""orjson out of the archive, and what is done where it cannot be had."""
+"""orjson out of the archive, and its replacement if it is not available."""
 
 from __future__ import annotations
 

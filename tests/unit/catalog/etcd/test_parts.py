@@ -1,4 +1,4 @@
-"""What stands in etcd's keys, and what is taken for an answer of etcd's."""
+"""The content of etcd's keys, and the answers that count as etcd's."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def read(text: str) -> Message:
 
 
 def unfolded(message: Message | email.message.Message) -> list[tuple[str, str]]:
-    """Later Pythons drop the end of a first line that has nothing but a name, earlier ones do not."""
+    """Later Pythons drop the end of a first line that has only a name, earlier ones do not."""
     return [(name, value.lstrip()) for name, value in message.items()]
 
 

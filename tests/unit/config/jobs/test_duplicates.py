@@ -105,7 +105,7 @@ def after(event: str, source: str, name: str = "last") -> dict[str, Any]:
 
 
 def warned(*jobs: dict[str, Any]) -> list[str]:
-    """The warnings, but for those about the names."""
+    """The warnings, except those about the names."""
     return [line for line in warnings_of_jobs(*jobs).splitlines() if "too: all jobs" not in line]
 
 

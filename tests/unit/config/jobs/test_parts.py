@@ -324,7 +324,7 @@ def test_a_ttl_that_runs_out_between_two_checks_is_warned_about() -> None:
     assert warnings_of_jobs({"name": "aa", "exec": "x", "health": {"interval": 10, "ttl": 10}}) == ""
 
 
-# -- what the catalogue is told
+# -- registrations
 
 
 def test_a_service_with_all_its_keys() -> None:  # row 60

@@ -1,4 +1,4 @@
-"""The jobs dialect: what the process of a job reads, and which of its exit codes are no failure."""
+"""The jobs dialect: what the process of a job reads, and which of its exit codes count as success."""
 
 from __future__ import annotations
 

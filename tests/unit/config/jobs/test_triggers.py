@@ -152,7 +152,7 @@ def test_a_source_without_an_event_is_named_with_the_missing_key(source: str, sa
     assert plan.jobs[-1].when == AT_STARTUP
 
 
-# -- rhythms
+# -- intervals
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def on(name: str, source: str, event: str, *, each: bool = False) -> dict[str, A
                 "which waits for the end of 'aa'"
             ],
         ),
-        # of a mixed circle the one that is no hook suffers
+        # in a mixed circle, the job that is not a hook is skipped
         (
             [on("hook", "aa", "stopping"), on("aa", "hook", "exitSuccess")],
             ["jobs[1].when.source: the job never starts: it waits for 'hook', which waits for 'aa'"],

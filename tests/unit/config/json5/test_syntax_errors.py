@@ -1,4 +1,4 @@
-"""Where a person is pointed to when a configuration is no JSON5, or its template is wrong."""
+"""The place in the error when a configuration is not JSON5, or its template is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is told: in Go's words, with the true place, and without what the environment holds."""
+"""Errors of templates: in Go's words, with the true place, and without values of the environment."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from cp.config.template import render
 
 ENVIRON = {"A": "x", "U": "héé"}
-# As they stand in a template between printf and }}, with what Go prints.
+# Arguments of printf in a template, with the output of Go.
 GENERAL = [
     ('"%v %v %v %v" 1 `a` true 2.5', "1 a true 2.5"),
     ('"%v %v" (loop 3) (split "," "a,b")', "[0 1 2] [a b]"),

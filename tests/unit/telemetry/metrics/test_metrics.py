@@ -1,4 +1,4 @@
-"""All metrics together: those that the configuration defines, ContainerPilot's own, and how they are asked for."""
+"""All metrics together: those that the configuration defines, ContainerPilot's own, and requests for them."""
 
 from __future__ import annotations
 
@@ -300,7 +300,7 @@ def test_our_own_metrics_are_well_defined() -> None:
     assert len({definition.name for definition in (*OWN, *PROCESS)}) == len(OWN) + len(PROCESS)
 
 
-# Being asked.
+# Requests.
 
 ODD = ['"', "\\", "\n", 'a{b}="c",d', "# EOF", "\r\n\t", "\u2028", "é", "\ud800", "", " ", "x" * 1000, "{", "}", ","]
 
