@@ -1,4 +1,4 @@
-"""scripts/check-words.py finds the words that docs/STYLE.md replaces, and nothing in the pages that are done."""
+"""scripts/check-words.py finds the words that docs/STYLE.md replaces, and the repository has none of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def found_in(folder: Path, name: str, text: str) -> list[str]:
     return [f"{finding.line} {finding.words}" for finding in check_words.findings(path, name)]
 
 
-def test_the_pages_have_no_words_to_avoid() -> None:
+def test_the_repository_has_no_words_to_avoid() -> None:
     found = [each for path in check_words.in_scope() for each in check_words.findings(path, check_words.name_of(path))]
     assert not found, "\n".join(map(str, found))
 

@@ -176,7 +176,7 @@ def test_refusal_whose_words_are_cut_tears_no_character(pilot: Pilot) -> None:
     ("flags", "body", "words"),
     [
         (["-reload"], {"state": "waiting for job app"}, "waiting for job app"),
-        (["-stop", "app"], {**JOB, "about": "its process was told to end"}, "its process was told to end"),
+        (["-stop", "app"], {**JOB, "about": "its process has got SIGTERM"}, "its process has got SIGTERM"),
         (["-stop", "app"], b"x", "it takes longer than the server lets a client wait"),
     ],
 )
