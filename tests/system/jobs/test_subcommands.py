@@ -146,7 +146,7 @@ def test_reload_after_which_something_could_not_be_started_is_refused(pilot: Sta
     started.configure(config(app(), job("other", ["echo", "x" * 131_072])))
     refused = started.run("-reload")
     assert refused.code == 1
-    assert re.search(r"config\.json:1:\d+: jobs\[1\]\.exec: .*\[1\] has 131072 bytes: no process can", refused.stderr)
+    assert re.search(r"config\.json:1:\d+: jobs\[1\]\.exec: .*\[1\] has 131072 bytes: an argument has", refused.stderr)
     started.configure(config(app(), job("other", ["echo", "x" * 100_000, "y" * 100_000, "z" * 100_000])))
     refused = started.run("-reload")
     assert refused.code == 1
