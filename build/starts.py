@@ -46,8 +46,8 @@ class Starts:
 
     subcommand: tuple[str, ...]  # imported by clients of the control socket
     application: tuple[str, ...]  # imported by an ordinary start before the application starts
-    others: tuple[str, ...]  # imported by a start with more features, until soon after that
-    all: tuple[str, ...]  # imported by any of them until it ends
+    others: tuple[str, ...]  # imported by a start with more features or a directory, until soon after that
+    all: tuple[str, ...]  # imported by any of them until it ends, except the one with a directory
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,11 @@ def find_starts(sources: Path) -> Starts:
     with tempfile.TemporaryDirectory(prefix="containerpilot-") as folder, serve_catalogue(folder):
         application = run_ordinary(sources, Path(folder))
         others, subcommand = run_with_features(sources, Path(folder))
+        directory = run_with_directory(sources, Path(folder))
     return Starts(
         subcommand=subcommand.executed,
         application=application.before(0),
-        others=tuple(sorted(others.before(2))),
+        others=tuple(sorted({*others.before(2), *directory.before(1)})),
         all=tuple(sorted({*application.sought, *others.sought, *subcommand.sought})),
     )
 
@@ -123,6 +124,26 @@ def run_with_features(sources: Path, folder: Path) -> tuple[Notes, Notes]:
     telemetry = {"port": free_port(), "interfaces": f"static:{LOOPBACK}"}
     with_telemetry.write_text(json.dumps({**plan, "telemetry": telemetry}))
     return run(sources, folder / "others", ["-config", str(config)]), read(clients)
+
+
+def run_with_directory(sources: Path, folder: Path) -> Notes:
+    """Run the jobs dialect with a directory as its catalogue, until a watch has found the instance of a job.
+
+    Its modules outside of `cp.catalog` must be in the file of the other starts: for one module in the file of the
+    package `cp`, such an application would read all of that file, and keep half a megabyte of memory.
+    """
+    never = {"exec": "true", "interval": 2 * RUN_TIMEOUT, "ttl": 3 * RUN_TIMEOUT}
+    change = {"source": "watch.app", "once": "changed", "timeout": f"{STEP_TIMEOUT}s"}
+    config = {
+        "directory": "directory",
+        "jobs": [
+            service(exec=["sleep", str(2 * RUN_TIMEOUT)], initial_status="passing", health=never),
+            {"name": "change", "exec": "true", "when": change, "main": True},
+        ],
+        "watches": [{"name": "app", "interval": 1}],
+    }
+    arguments = ["-allow-second", "-config", json.dumps(config)]
+    return run(sources, folder / "with-directory", arguments)
 
 
 def recorded(sources: Path, notes: Path) -> list[str]:

@@ -179,6 +179,36 @@ def test_only_c_modules_and_those_of_containerpilot_come_before_the_application(
     assert sorted(filter(is_ours, {*before} - blobs.start - blobs.kept.get(PACKAGES.get(what, ""), set()))) == []
 
 
+CATALOGUES: dict[str, Any] = {
+    "consul": "127.0.0.1:1",
+    "etcd": {"endpoints": ["http://127.0.0.1:1"]},
+    "directory": "catalogue",  # is replaced in the test
+}
+
+
+@pytest.mark.parametrize("kind", CATALOGUES)
+def test_no_catalogue_needs_the_file_of_what_is_rarely_imported(kind: str, built_archive: Path, tmp_path: Path) -> None:
+    """For one module of it, each application with this catalogue would read all of the file, and keep half a megabyte
+    of memory."""
+    where = str(tmp_path / "catalogue") if kind == "directory" else CATALOGUES[kind]
+    never = {"exec": "/bin/true", "interval": 3600, "ttl": 7200}
+    app = {"name": "app", "port": 80, "interfaces": "static:127.0.0.1", "initial_status": "passing", "health": never}
+    jobs: list[dict[str, Any]] = [{**app, "exec": ["sleep", "3600"]}]
+    if kind == "directory":  # the watch finds this instance
+        jobs += [{"name": "last", "exec": MISSING, "main": True, "when": {"source": "watch.app", "once": "changed"}}]
+        until = f"fork/exec {MISSING}"
+    else:
+        jobs += [{"name": "last", "exec": ["sleep", "2"], "main": True}]
+        until = "cannot reach"
+    config = {"logging": TO_STDERR, kind: where, "jobs": jobs, "watches": [{"name": "app", "interval": 1}]}
+
+    before = imported([os.fspath(built_archive), "-allow-second", "-config", json.dumps(config)], until=until)
+
+    assert f"cp.catalog.{kind}.client" in before
+    rare = sorted(filter(is_ours, {*before} - blobs_of(built_archive).start))
+    assert [name for name in rare if not name.startswith("cp.catalog.")] == []
+
+
 @pytest.mark.smoke
 def test_few_of_its_own_modules_are_imported_before_the_application(built_archive: Path) -> None:
     blobs = blobs_of(built_archive)
