@@ -43,8 +43,8 @@ def pytest(folder: Path, family: str, *arguments: str) -> Outcome:
     code = run(folder, family, "pytest", "-n", "2", "--dist", "worksteal", f"--junitxml={report}", *arguments)
     cases = failures = 0
     for test in ET.parse(report).iter("testcase") if report.is_file() else ():
-        told = [int(each.get("value", "1")) for each in test.iter("property") if each.get("name") == "cases"]
-        cases += sum(told) or 1
+        reported = [int(each.get("value", "1")) for each in test.iter("property") if each.get("name") == "cases"]
+        cases += sum(reported) or 1
         failures += test.find("failure") is not None or test.find("error") is not None
     return Outcome(family, cases, failures or int(code != 0), time.monotonic() - began)
 
@@ -55,7 +55,7 @@ def model(folder: Path) -> Outcome:
     arguments = ["--examples", str(EXAMPLES), "--seconds", str(LONGEST), "--seed", str(seed)]
     code = run(folder, "random lives", "tests.model.soak", *arguments)
     seconds = time.monotonic() - began
-    return Outcome("random lives", said(folder, "random lives", "examples"), int(code != 0), seconds, str(seed))
+    return Outcome("random lives", printed(folder, "random lives", "examples"), int(code != 0), seconds, str(seed))
 
 
 def guided(folder: Path, seconds: int) -> Outcome:
@@ -66,8 +66,8 @@ def guided(folder: Path, seconds: int) -> Outcome:
     command = [str(ROOT / "scripts" / "fuzz.sh"), "all", "--seconds", str(seconds)]
     with log_of(folder, family).open("wb") as log:
         code = subprocess.run(command, cwd=ROOT, env=environ, stdout=log, stderr=log, check=False).returncode
-    told = log_of(folder, family).read_text(errors="replace")
-    rows = re.findall(r"^\S+ +(\d+) +\d+ +(\d+) +\d+$", told, re.MULTILINE)
+    reported = log_of(folder, family).read_text(errors="replace")
+    rows = re.findall(r"^\S+ +(\d+) +\d+ +(\d+) +\d+$", reported, re.MULTILINE)
     executions, crashes = (sum(int(row[column]) for row in rows) for column in (0, 1))
     return Outcome(family, executions, crashes or int(code != 0), time.monotonic() - began)
 
@@ -83,7 +83,7 @@ def log_of(folder: Path, family: str) -> Path:
     return folder / f"{family}.log".replace(" ", "-")
 
 
-def said(folder: Path, family: str, what: str) -> int:
+def printed(folder: Path, family: str, what: str) -> int:
     """The number that a program printed for this; 0 if it printed none."""
     found = re.findall(rf"([\d,]+) {what}\b|\b{what}\W+([\d,]+)", log_of(folder, family).read_text(errors="replace"))
     return int("".join(found[-1]).replace(",", "")) if found else 0
@@ -96,7 +96,7 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join([*lines, f"{'all':24}{cases:>12,}{failures:>10}{seconds:>9.0f}"])
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -120,12 +120,12 @@ def main() -> int:
     outcomes: list[Outcome] = []
     for play in families:
         outcomes.append(play())
-        say(table(outcomes[-1:]).splitlines()[1])
-    say("")
-    say(table(outcomes))
+        print_line(table(outcomes[-1:]).splitlines()[1])
+    print_line("")
+    print_line(table(outcomes))
     failed = [outcome for outcome in outcomes if outcome.failures]
     for outcome in failed:
-        say(f"failed: {outcome.family}, see {log_of(folder, outcome.family)}")
+        print_line(f"failed: {outcome.family}, see {log_of(folder, outcome.family)}")
     return int(bool(failed))
 
 

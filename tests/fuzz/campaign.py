@@ -61,17 +61,17 @@ def search(name: str, seconds: int) -> Outcome:
     command = [sys.executable, "-m", "tests.fuzz.guided", name, str(notes)]
     command += [*(f"-{key}={value}" for key, value in options.items()), str(own)]
     ended, output = _run(command, seconds + PATIENCE)
-    said = output.decode(errors="replace")
+    log = output.decode(errors="replace")
     if not ended and set(crashes.iterdir()) == known:
         size = int.from_bytes(notes.read_bytes()[:4], "little")
         data = notes.read_bytes()[4 : 4 + size]
         (crashes / f"last-{name_of(data)}").write_bytes(data)
     return Outcome(
-        _number(r"number_of_executed_units: (\d+)", said) or _number(r"#(\d+)\b", said),
+        _number(r"number_of_executed_units: (\d+)", log) or _number(r"#(\d+)\b", log),
         len(list(own.iterdir())) - before,
         0 if ended else 1,
-        _number(r"peak_rss_mb: +(\d+)", said) or _number(r"rss: (\d+)Mb", said),
-        "" if ended else said[-_SHOWN:],
+        _number(r"peak_rss_mb: +(\d+)", log) or _number(r"rss: (\d+)Mb", log),
+        "" if ended else log[-_SHOWN:],
     )
 
 
@@ -100,7 +100,7 @@ def keep(name: str) -> int:
     return write_folder(CORPUS / name, chosen(TARGETS[name], found))
 
 
-def tell(text: str) -> None:
+def print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -112,17 +112,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keep", action="store_true", help="put the best inputs into tests/fuzz/corpus/")
     options = parser.parse_args(arguments)
     names = list(TARGETS) if options.target == "all" else [options.target]
-    tell(f"{'target':14}{'executions':>12}{'new entries':>13}{'crashes':>9}{'memory, MiB':>13}")
+    print_line(f"{'target':14}{'executions':>12}{'new entries':>13}{'crashes':>9}{'memory, MiB':>13}")
     crashes = 0
     for name in names:
         outcome = search(name, options.seconds)
         crashes += outcome.crashes
-        tell(f"{name:14}{outcome.executions:12}{outcome.entries:13}{outcome.crashes:9}{outcome.memory:13}")
+        print_line(f"{name:14}{outcome.executions:12}{outcome.entries:13}{outcome.crashes:9}{outcome.memory:13}")
         if outcome.report:
-            tell(outcome.report)
+            print_line(outcome.report)
         if options.keep:
             keep(name)
-    tell(f"{len(names)} targets, {crashes} crashes")
+    print_line(f"{len(names)} targets, {crashes} crashes")
     return 1 if crashes else 0
 
 

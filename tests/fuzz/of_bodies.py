@@ -121,12 +121,12 @@ def fuzz_client(data: bytes) -> None:
         body, status = data, 500
     finally:
         connection.close()
-    told = [refusal(status, body), still_going_on(body)]
+    found = [refusal(status, body), still_going_on(body)]
     for command in ("jobs", "job", "events"):
         with contextlib.suppress(ClientError):
-            told.append(formatted(command, body).decode())
+            found.append(formatted(command, body).decode())
     with contextlib.suppress(ClientError):
         read(body)
-    for text in told:
+    for text in found:
         assert all(line.isprintable() for line in text.split("\n")), text
         to_bytes(text)

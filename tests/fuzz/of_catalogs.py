@@ -170,12 +170,12 @@ class _Endpoints(Endpoints):
     def __init__(self, settings: EtcdSettings, answers: list[bytes]) -> None:
         super().__init__(settings, {})
         self._answers = answers
-        self.asked = 0
+        self.requests = 0
 
     def _next(self) -> Response:
-        self.asked += 1
-        assert self.asked <= MOST_QUESTIONS, "it sends requests without limit"
-        data = self._answers[min(self.asked, len(self._answers)) - 1]
+        self.requests += 1
+        assert self.requests <= MOST_QUESTIONS, "it sends requests without limit"
+        data = self._answers[min(self.requests, len(self._answers)) - 1]
         selector, body = choice(data)
         headers = {"x-etcd-index": str(selector * 3), "retry-after": "1"} if selector & 16 else {}
         return Response(STATUSES[selector % len(STATUSES)], headers, body)

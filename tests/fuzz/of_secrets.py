@@ -39,5 +39,5 @@ def fuzz_masking(data: bytes) -> None:
         while end := matcher.cut(line, PIECE):
             pieces.append(matcher.masked(line[:end]))
             line = line[end:]
-        told = b"".join((*pieces, matcher.masked(line)))
-        assert not [secret for secret in plain if secret in told]
+        by_lines = b"".join((*pieces, matcher.masked(line)))
+        assert not [secret for secret in plain if secret in by_lines]

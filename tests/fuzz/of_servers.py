@@ -44,7 +44,7 @@ class ServedControl:
 
     def _reset(self) -> None:
         operator: FakeOperator = self._world.admin
-        operator.asked.clear()
+        operator.requests.clear()
         operator.metrics.clear()
         operator.signals.clear()
         operator.environment = {}
@@ -71,7 +71,7 @@ class ServedControl:
         assert not self._world.faults, self._world.faults
         assert not self._world.log.errors(), self._world.log.errors()
         assert not self._world.history.followers
-        assert set(self._world.admin.asked) <= {
+        assert set(self._world.admin.requests) <= {
             (verb, name) for verb in ("start", "stop", "restart") for name in self._world.admin.jobs
         } | {("reload",)}
         self._reset()

@@ -29,16 +29,16 @@ def test_a_deadline_of_four_hundred_digits_is_not_a_time(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("keys", [1, 500, 100_000])
 def test_an_etcd_that_has_always_more_keys_is_read_up_to_a_limit(keys: int) -> None:
-    asked = 0
+    requests = 0
 
     def answer(method: str, question: dict[str, object]) -> dict[str, Any]:
-        nonlocal asked
-        asked += 1
+        nonlocal requests
+        requests += 1
         return {"header": {"revision": "1"}, "more": True, "kvs": [{"key": "YQ=="}] * keys}
 
     with pytest.raises(CatalogGarbage, match="always more keys"):
         list(_Pages(answer, "/containerpilot/web/").entries())
-    assert asked <= MOST_PAGES
+    assert requests <= MOST_PAGES
 
 
 @pytest.mark.parametrize("text", ["%", "a%", "%a", "a%a", "%%", "%g1", "%1"])

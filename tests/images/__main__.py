@@ -59,7 +59,7 @@ def rows(names: Sequence[str], *, quick: bool) -> list[Row]:
     return [*map(roots.row, wanted), *(row for row in here if not left or row.name in left)]
 
 
-def tell(outcome: Outcome) -> None:
+def print_outcome(outcome: Outcome) -> None:
     sys.stderr.write(f"{outcome.result:6} {outcome.seconds:4.1f} s  {outcome.row.name}  {outcome.condition.key}\n")
 
 
@@ -76,7 +76,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     cells = [(row, each) for row in chosen for each in conditions if not given.quick or each in matrix.quick(row)]
-    outcomes = matrix.play_all(cells, pyz, tell)
+    outcomes = matrix.play_all(cells, pyz, print_outcome)
     sys.stdout.write(report.for_terminal(outcomes, conditions))
     sys.stdout.write(f"{time.monotonic() - began:.0f} s\n")
     failed = any(each.result == matrix.FAILED for each in outcomes)

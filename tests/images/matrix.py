@@ -81,13 +81,13 @@ def quick(row: Row) -> list[Condition]:
 def play_all(
     cells: Sequence[tuple[Row, Condition]],
     archive: Path,
-    told: Callable[[Outcome], object] = lambda outcome: None,
+    on_end: Callable[[Outcome], object] = lambda outcome: None,
 ) -> list[Outcome]:
-    """Runs all of these, and calls `told` with each that ends, on a thread of its own."""
+    """Runs all of these, and calls `on_end` with each that ends, on a thread of its own."""
 
     def one(cell: tuple[Row, Condition]) -> Outcome:
         outcome = play(*cell, archive)
-        told(outcome)
+        on_end(outcome)
         return outcome
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -45,7 +45,7 @@ def look(*command: str) -> tuple[str, str]:
     try:
         done = subprocess.run([*command, "-I", "-S", "-c", LOOK], capture_output=True, text=True, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip()
-        raise Unavailable(f"the Python at {command[-1]} does not run: {said}") from None
+        why = (getattr(error, "stderr", None) or str(error)).strip()
+        raise Unavailable(f"the Python at {command[-1]} does not run: {why}") from None
     version, _, library = done.stdout.strip().partition(" ")
     return version, library

@@ -116,8 +116,8 @@ def play_without_consul(row: Row, condition: Condition, archive: Path, folder: P
             code = cell.wait_exit()
             cell.check(code == 1, f"the exit code is {code}, not 1")
             cell.check(cell.marks() == [], "the application was started")
-            said = cell.output() + cell.errors()
-            right = said.count("\n") == 1 and MISSING in said and PACKAGE in said
+            output = cell.output() + cell.errors()
+            right = output.count("\n") == 1 and MISSING in output and PACKAGE in output
             cell.check(right, "this is not the one line")
             return
         cell.wait_for_mark("app waits")

@@ -25,7 +25,7 @@ class FakeWatcher:
         self._is_known = memory is not None
         self.running = False
         self.paused = False
-        self.said = False
+        self.has_reported = False
 
     def start(self) -> None:
         self.running = True
@@ -41,11 +41,11 @@ class FakeWatcher:
         self.running = False
         self._catalogue.watchers.remove(self)
 
-    def tell(self, number: int) -> None:
+    def send_report(self, number: int) -> None:
         if not self.running or self.paused or (self._is_known and len(self.memory) == number):
             return
         instances: list[Any] = [Instance(f"db-{each}", f"10.0.0.{each}", 80) for each in range(number)]
-        self.memory, self.said, self._is_known = instances, True, True
+        self.memory, self.has_reported, self._is_known = instances, True, True
         self._report(instances)
 
 
@@ -66,7 +66,7 @@ class FakeDiscovery:
         self._world.note(f"    {service.name} is to be registered: {status or service.initial_status}")
         if status or service.id not in self.wanted:
             self.wanted[service.id] = status or service.initial_status
-        self._world.model.registrations.told(service, status)
+        self._world.model.registrations.catalogue_called(service, status)
 
     def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
         self._world.note(f"    {service.name} is to be removed")

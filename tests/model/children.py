@@ -199,7 +199,7 @@ class FakeProcesses:
         if child.start:
             text, code = REASONS.get(child.start, REASONS["EAGAIN"])
             raise StartError(f"fork/exec {word}: {text}", code)
-        world.given.told(name, environ)
+        world.given.process_started(name, environ)
         process = FakeProcess(world, 1000 + len(self.all), name, child, on_exit, sweep)
         self.all.append(process)
         world.model.process_began(process)
@@ -219,7 +219,7 @@ class FakeProcesses:
         by_hand = number == KILL and not group
         swept = process.seen and not (process.left and process.holds_output)  # it is what it left that is meant
         if number in (TERM, KILL) and not by_hand and not swept:
-            self._world.process_told(process, number, group)
+            self._world.process_signalled(process, number, group)
         return process.take(number, group)
 
     def group_alive(self, process: FakeProcess) -> bool:

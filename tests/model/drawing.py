@@ -42,7 +42,7 @@ def from_bytes(dialect: str, data: bytes) -> Scenario:
     return decode(dialect, plans[0], plans[1 : 1 + shared[0] % (1 + MOST_RELOADS)], children, steps, shared[1:])
 
 
-def wishes_from_seed(seed: int) -> tuple[int, list[bytes]]:
+def registrar_scenario_from_seed(seed: int) -> tuple[int, list[bytes]]:
     """How many workers there are, and what happens to the catalogue."""
     chance = Random(seed)
     return 1 + seed % 3, [chance.randbytes(4) for _ in range(chance.randint(0, 25))]
@@ -54,7 +54,7 @@ def play(scenario: Scenario) -> World:
     try:
         world.play()
     except Broken as broken:
-        raise AssertionError(f"{broken}\n{world.told()}") from broken
+        raise AssertionError(f"{broken}\n{world.table()}") from broken
     except Exception as error:  # whatever it is, what led to it is to be seen
-        raise AssertionError(f"{type(error).__name__}: {error}\n{world.told()}") from error
+        raise AssertionError(f"{type(error).__name__}: {error}\n{world.table()}") from error
     return world

@@ -48,7 +48,7 @@ class Life:
         self.drained_by = 0.0
         self.exit_code: int | None = None
         self.status = ""
-        self.told_of_its_end = False
+        self.end_was_announced = False
 
     def __repr__(self) -> str:
         return f"{self.name} ({self.state})"
@@ -67,7 +67,7 @@ class Life:
 
     # --- starting
 
-    def hear(self, code: str, source: str) -> None:
+    def receive(self, code: str, source: str) -> None:
         """The event that it waits for has come."""
         model, job = self.model, self.job
         if self.state in (HELD, *ENDING) or not self.event_left or (model.stopping and not self.hook):
@@ -199,7 +199,7 @@ class Life:
         remembered, self.remembered = self.remembered, False
         self.move(WAITING)
         if remembered:
-            self.hear(self.job.when.code, self.job.when.source)
+            self.receive(self.job.when.code, self.job.when.source)
 
     def may_end(self) -> str:
         """Why it may end now, or be on its way to the end; empty if it may not."""
@@ -209,7 +209,7 @@ class Life:
             self.ticks = self.extra_tick = 0
             self.ticked()
         if self.over or model.left or model.changes.is_replaced(self):
-            return self.over or "asked for"
+            return self.over or "requested"
         if self.gives_up():
             return "its event has not come"
         if self.hook and self.state in (WAITING, HELD) and not model.can_come(self):
@@ -225,7 +225,7 @@ class Life:
 
     def gives_up(self) -> bool:
         """Its event has not come in time. What a hook waits for comes at the latest at the end."""
-        return self.told_of_its_end and not self.begun and not self.hook and self.state == WAITING
+        return self.end_was_announced and not self.begun and not self.hook and self.state == WAITING
 
     def ends_in_silence(self) -> bool:
         return not (self.begun or self.job.announces_unstarted)
@@ -233,7 +233,7 @@ class Life:
     def stopping(self) -> None:
         """`stopping` was announced."""
         expect(self.state not in ENDING, "event order", f"`stopping` of {self}")
-        expect(self.may_end(), "ends", f"{self} is about to end, and nobody asked for it")
+        expect(self.may_end(), "ends", f"{self} is about to end, and nobody requested it")
         self.awaited = {hook.name for hook in self.model.hooks_on(self, "stopping")}
         limit = self.job.stop_timeout
         self.drained_by = self.model.now + limit if limit else float("inf")
@@ -247,21 +247,21 @@ class Life:
     def stopped(self) -> None:
         """`stopped` was announced, or its end is not announced to anybody."""
         expect(self.state != COMPLETE, "event order", f"`stopped` of {self}")
-        expect(self.state in ENDING or self.may_end(), "ends", f"{self} has ended, and nobody asked for it")
+        expect(self.state in ENDING or self.may_end(), "ends", f"{self} has ended, and nobody requested it")
         if self.state == DRAINING:
             self.hooks_have_run()
         self.finish_waiting()
         self.move(COMPLETE)
 
-    def told_to_end(self) -> None:
-        asked_again = self.hook and self.model.requests_to_stop >= 2
-        if self.state == DRAINING and self.awaited and (self.model.left or asked_again):
+    def terminated(self) -> None:
+        requested_again = self.hook and self.model.requests_to_stop >= 2
+        if self.state == DRAINING and self.awaited and (self.model.left or requested_again):
             return  # it is killed with everything; or it is a hook itself, and not waited for any longer
         if self.state == DRAINING:
             self.hooks_have_run()
             self.move(TERMINATING)
         else:
-            allowed = self.state in ENDING or asked_again or self.model.left
+            allowed = self.state in ENDING or requested_again or self.model.left
             expect(allowed, "ends", f"the process of {self} was terminated")
 
     def hooks_have_run(self) -> None:
@@ -299,7 +299,7 @@ class Life:
         timeout = self.job.when.timeout
         if timeout and self.state == WAITING and not self.begun and not self.model.stopping:
             late = now > self.born + timeout + SOON
-            expect(self.told_of_its_end or not late, "ends", f"{self} waits for longer than its timeout")
+            expect(self.end_was_announced or not late, "ends", f"{self} waits for longer than its timeout")
         if self.state == DRAINING:
             waits = self.awaited and now < self.drained_by + SOON
             expect(waits, "ends", f"{self} waits for nobody")

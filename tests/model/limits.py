@@ -38,7 +38,7 @@ class Budget:
         self._model = model
         self.running: dict[str, FakeProcess] = {}
         self._limits: dict[FakeProcess, float] = {}  # the moments at which their own timeouts are over
-        self._told: set[FakeProcess] = set()  # to end, and they have not
+        self._terminated: set[FakeProcess] = set()  # to end, and they have not
         self._timed_out: set[FakeProcess] = set()
         self._holders: set[FakeProcess] = set()
         self._left, self._since = max(0.0, seconds), 0.0
@@ -55,7 +55,7 @@ class Budget:
         if self._holders and self.remaining <= SOON:
             self._spent_at = self._model.now  # while we were suspended, perhaps: what is due then comes in any order
         self._left, self._since, self._counted = max(0.0, seconds), self._model.now, 0.0
-        self._holders = set(self._told)
+        self._holders = set(self._terminated)
 
     def _count(self) -> None:
         now = self._model.now
@@ -69,7 +69,7 @@ class Budget:
     def let_go(self, process: FakeProcess) -> None:
         self._count()
         self._holders.discard(process)
-        self._told.discard(process)
+        self._terminated.discard(process)
 
     def charge(self, seconds: float) -> None:
         """The first so many seconds of it went to the catalogue; what was counted of them already is so once."""
@@ -82,14 +82,14 @@ class Budget:
         before = self.running.get(process.name)
         if before is not None and before.alive:
             given_up = before.doomed_at is not None and self._model.now >= before.doomed_at + GIVEN_UP - SOON
-            of_check = process.name != job.name and before in self._told
+            of_check = process.name != job.name and before in self._terminated
             expect(given_up or of_check, "one process", f"{process.name}: another runs since {before.began - 100:g} s")
         self.running[process.name] = process
         timeout = job.timeout if process.name == job.name else job.health.timeout if job.health else None
         if timeout:
             self._limits[process] = process.began + timeout
 
-    def told(self, process: FakeProcess, number: int) -> bool:
+    def process_signalled(self, process: FakeProcess, number: int) -> bool:
         """True if its own time limit is why it is killed."""
         now, limit = self._model.now, self._limits.get(process)
         timed_out = number == KILL and limit is not None and now >= limit - SOON
@@ -106,13 +106,13 @@ class Budget:
             process.doomed_at = now if process.doomed_at is None else process.doomed_at
         process.killed = process.killed or number == KILL
         if not timed_out and (self.running.get(process.name) is process or process.alive):
-            self._told.add(process)
+            self._terminated.add(process)
             self.hold(process)
         return timed_out
 
     def was_interrupted(self, name: str) -> bool:
         process = self.running.get(name)
-        return process is not None and process in self._told and process not in self._timed_out
+        return process is not None and process in self._terminated and process not in self._timed_out
 
     def overdue(self, process: FakeProcess) -> bool:
         return process in self._timed_out
@@ -129,7 +129,7 @@ class Budget:
         return [
             name
             for name, process in self.running.items()
-            if name in lives and lives[name].hook and process not in self._told
+            if name in lives and lives[name].hook and process not in self._terminated
         ]
 
     # --- at rest
@@ -138,16 +138,16 @@ class Budget:
         now = self._model.now
         for name, process in tuple(self.running.items()):
             if name.startswith("check-") and not process.alive:  # nobody announces the end of every check
-                told = process in self._told or process in self._timed_out
+                is_terminated = process in self._terminated or process in self._timed_out
                 given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
                 over = now >= process.ended_at + GRACE - SOON
-                if not process.holds_output or given_up or (over and not told):
+                if not process.holds_output or given_up or (over and not is_terminated):
                     self.released(name)
                 continue
             limit = self._limits.get(process)
             expect(limit is None or now <= limit + SOON, "in time", f"{name} runs for longer than its timeout")
         spent = self.remaining <= SOON
-        for process in tuple(self._told):
+        for process in tuple(self._terminated):
             current = self.running.get(process.name) is process
             given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
             ended = not process.alive and not process.holds_output

@@ -85,7 +85,7 @@ class Model:
         elif code == "timerExpired":
             waited = life.state == WAITING and not life.begun
             expect(waited and self.now + SOON >= life.born + (life.job.when.timeout or 0), "ends", f"{life} gave up")
-            life.told_of_its_end = True
+            life.end_was_announced = True
         elif code in ("healthy", "unhealthy"):
             self.registrations.checked(life, code == "healthy")
 
@@ -111,7 +111,7 @@ class Model:
         self.changes.delivered(code, source)
         for life in tuple(self.lives.values()):
             if (life.job.when.code, life.job.when.source) == (code, source):
-                life.hear(code, source)
+                life.receive(code, source)
 
     def completes(self, life: Life) -> None:
         life.stopped()
@@ -177,7 +177,7 @@ class Model:
             life.status = "" if wanted else life.status
             if not wanted and life.remembered and life.state not in (RUNNING, PAUSING):
                 life.remembered = False
-                life.hear(life.job.when.code, life.job.when.source)
+                life.receive(life.job.when.code, life.job.when.source)
 
     def signalled(self, name: str, number: int) -> None:
         if dict(self.plan.signals).get(name) != "stop":
@@ -250,16 +250,16 @@ class Model:
         if self.budget.running.get(process.name) is process and not process.name.startswith("check-"):
             self.codes[process.name] = code
 
-    def told(self, process: FakeProcess, number: int) -> None:
+    def process_signalled(self, process: FakeProcess, number: int) -> None:
         life = self.lives.get(process.name)
         if process.name in self.budget.running_hooks():
             self.last_hook = self.now
-        timed_out = self.budget.told(process, number)
+        timed_out = self.budget.process_signalled(process, number)
         if life is not None and self.budget.running.get(process.name) is process and not timed_out:
             ending = self.stop_reasons or self.stopping or self.changes.is_replaced(life)
             overdue = self.budget.overdue(process) and ending
             if life.state != RUNNING or not life.hook or not (overdue or self.requests_to_stop >= 2):
-                life.told_to_end()
+                life.terminated()
 
     # --- at rest
 

@@ -16,7 +16,7 @@ LASTING = ("exitSuccess", "exitFailed", "stopped")
 
 
 class Request:
-    """What somebody asked for. `answers` come when it is done or refused."""
+    """What somebody requested. `answers` come when it is done or refused."""
 
     def __init__(self, model: Model, kind: str, name: str) -> None:
         self.model, self.kind, self.name = model, kind, name
@@ -30,7 +30,7 @@ class Request:
 
 
 class Changes:
-    """Who asked for what, what that replaces, and what new jobs find has happened."""
+    """A request, the jobs that it replaces, and the earlier events that new jobs get."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -64,7 +64,7 @@ class Changes:
         if self.under_way == self.requests and by_hand:
             self.is_made()
 
-    def asked(self, kind: str, name: str) -> Request:
+    def requested(self, kind: str, name: str) -> Request:
         request = Request(self.model, kind, name)
         self.requests.append(request)
         return request
@@ -114,7 +114,7 @@ class Changes:
         self.model.budget.renew(change.plan.stop_timeout)
         for name in change.replaced:
             life = self.model.lives[name]
-            expect(self.is_replaced(life), "changes", f"{life} is replaced, and nobody asked for it")
+            expect(self.is_replaced(life), "changes", f"{life} is replaced, and nobody requested it")
             if life.had_remembered and life.job.when.code == "changed":
                 self._missed.add((life.job.when.code, life.job.when.source))
             if life.hook and life.state != COMPLETE:
@@ -154,11 +154,11 @@ class Changes:
         """What a new job waits for may have happened before it was there."""
         code, source = life.job.when.code, life.job.when.source
         if (code, source) in self._happened | self._missed or (code == "exitSuccess" and source in skipped):
-            life.hear(code, source)
+            life.receive(code, source)
         elif source.startswith("watch.") or code in ("healthy", "unhealthy"):
             sender = self.model.lives.get(source)
             reported = not moved and self.model.world.watch_says(code, source)
             if reported or (sender is not None and sender.status == code):
-                life.hear(code, source)
+                life.receive(code, source)
         elif life.hook and not self.model.can_come(life):
             life.over = "what it waits for has been"

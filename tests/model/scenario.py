@@ -51,17 +51,17 @@ class Child(NamedTuple):
     def __str__(self) -> str:
         if self.start:
             return f"cannot be started ({self.start})"
-        said = [
+        parts = [
             f"ends after {self.lasts:g} s with {self.code}" if self.lasts is not None else "runs until it gets a signal"
         ]
         if self.on_term is None:
-            said.append("ignores SIGTERM")
+            parts.append("ignores SIGTERM")
         elif self.on_term:
-            said.append(f"takes {self.on_term:g} s to end on SIGTERM")
-        said += ["hangs in the kernel"] * self.hangs + [f"leaves a process in the background: {self.leaves}"] * bool(
+            parts.append(f"takes {self.on_term:g} s to end on SIGTERM")
+        parts += ["hangs in the kernel"] * self.hangs + [f"leaves a process in the background: {self.leaves}"] * bool(
             self.leaves
         )
-        return ", ".join(said + ["prints"] * bool(self.lines) + ["closes its output"] * self.closes)
+        return ", ".join(parts + ["prints"] * bool(self.lines) + ["closes its output"] * self.closes)
 
 
 class Step(NamedTuple):

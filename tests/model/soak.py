@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from cp.engine.states import MOVES
-from tests.model.drawing import from_seed, play, wishes_from_seed
-from tests.model.wishes import play as play_wishes
+from tests.model.drawing import from_seed, play, registrar_scenario_from_seed
+from tests.model.registrar_model import play as play_registrar
 
 BATCH = 100
 SHOWN = 20  # failures
@@ -35,7 +35,7 @@ class Tally:
     def play(self, number: int) -> None:
         self.counts["examples"] += 1
         try:
-            play_wishes(*wishes_from_seed(number))
+            play_registrar(*registrar_scenario_from_seed(number))
             world = play(from_seed(number))
         except AssertionError as error:
             self.failures.append((number, str(error)))
@@ -85,7 +85,7 @@ def soak(first: int, examples: int, until: float, cores: int) -> Tally:
     return whole
 
 
-def tell(whole: Tally, first: int, seconds: float) -> None:
+def report(whole: Tally, first: int, seconds: float) -> None:
     say = sys.stdout.write
     counts, moves = whole.counts, whole.moves
     say(f"seed {first}, {seconds:.0f} s, {counts['examples'] / max(seconds, 0.001):.0f} examples a second\n")
@@ -109,11 +109,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seconds", type=float, default=86400.0)
     parser.add_argument("--seed", type=int, default=None, help="the first number (default: from the clock)")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
-    asked = parser.parse_args(words)
-    first = asked.seed if asked.seed is not None else int(time.time()) * 1_000_000
+    options = parser.parse_args(words)
+    first = options.seed if options.seed is not None else int(time.time()) * 1_000_000
     began = time.monotonic()
-    whole = soak(first, asked.examples, began + asked.seconds, asked.cores)
-    tell(whole, first, time.monotonic() - began)
+    whole = soak(first, options.examples, began + options.seconds, options.cores)
+    report(whole, first, time.monotonic() - began)
     return 1 if whole.failures or not whole.counts["examples"] else 0
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cp.catalog.desired import DesiredState
 from cp.catalog.desired_service import DesiredService
-from tests.model.drawing import wishes_from_seed
-from tests.model.wishes import play
+from tests.model.drawing import registrar_scenario_from_seed
+from tests.model.registrar_model import play
 from tests.size import FULL
 
 
@@ -50,4 +50,4 @@ def test_the_model_of_the_registrar_finds_a_fault(fault: str, monkeypatch: pytes
 
 def play_many(number: int) -> None:
     for each in range(number):
-        play(*wishes_from_seed(each))
+        play(*registrar_scenario_from_seed(each))

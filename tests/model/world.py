@@ -35,7 +35,7 @@ SIGNALS = {"SIGHUP": 1, "SIGINT": 2, "SIGUSR1": 10, "SIGUSR2": 12, "SIGTERM": 15
 AT_THE_END = {"Shutdown", "Termination", "FakeDiscovery"}  # whose timers may be left then
 
 
-class ToldBus(Bus):
+class ObservedBus(Bus):
     """The model receives each event when it is published, before all subscribers."""
 
     def __init__(self, world: World) -> None:
@@ -47,7 +47,7 @@ class ToldBus(Bus):
         super().publish(event)
 
 
-class ToldEngine(Engine):
+class ObservedEngine(Engine):
     world: World
 
     def progress(self) -> None:
@@ -82,7 +82,7 @@ class Given:
     def __init__(self) -> None:
         self._sums: dict[str, set[str]] = {}
 
-    def told(self, name: str, environ: Mapping[str, str]) -> None:
+    def process_started(self, name: str, environ: Mapping[str, str]) -> None:
         if "CONTAINERPILOT_WATCH" not in environ:
             return
         listed, added, removed = (
@@ -90,7 +90,9 @@ class Given:
             for word in ("INSTANCES", "ADDED", "REMOVED")
         )
         self._sums[name] = self._sums.get(name, set()) - removed | added
-        expect(self._sums[name] == listed, "told", f"{name} has {sorted(self._sums[name])}, and not {sorted(listed)}")
+        expect(
+            self._sums[name] == listed, "instances", f"{name} has {sorted(self._sums[name])}, and not {sorted(listed)}"
+        )
 
     def adopted(self, old: plan.Plan, new: plan.Plan) -> None:
         """A job that is gone, or waits for something else now, starts with an empty list."""
@@ -110,7 +112,7 @@ class World:
         self.counts = {"events": 0, "processes": 0, "stops": 0, "reloads": 0, "requests": 0}
         self.names: dict[str, str] = {}
         self.given = Given()
-        self.heard: list[list[tuple[str, str]]] = [[], [], []]  # by three subscribers
+        self.received: list[list[tuple[str, str]]] = [[], [], []]  # by three subscribers
         self.sent: list[tuple[str, str]] = []
         self.instants = 0
         self._agenda: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
@@ -120,9 +122,9 @@ class World:
         self.processes = FakeProcesses(self)
         self.outputs = FakeOutputs()
         self.catalogues: list[FakeDiscovery] = []
-        self.bus = ToldBus(self)
+        self.bus = ObservedBus(self)
         self.model = Model(self, first)
-        self.bus.subscribe(lambda event: self._hear(0, event.code, event.source))
+        self.bus.subscribe(lambda event: self._receive(0, event.code, event.source))
         self.context = Context(
             loop=cast("Loop", self.loop),
             processes=cast("Processes", self.processes),
@@ -132,7 +134,7 @@ class World:
             log=QuietLog(self),
             random=lambda: 0.5,
         )
-        self.engine = ToldEngine(
+        self.engine = ObservedEngine(
             self.context,
             first,
             open_discovery=self._open_catalogue,
@@ -142,9 +144,9 @@ class World:
         self.engine.world = self
         history = History(lambda: 0.0)
         self.admin = Admin(self.context, self.engine, history, lambda name, names: "")
-        history.follow(lambda entry: self._hear(1, entry.code, entry.source))
+        history.follow(lambda entry: self._receive(1, entry.code, entry.source))
         self.bus.subscribe(history.record)
-        self.bus.subscribe(lambda event: self._hear(2, event.code, event.source))
+        self.bus.subscribe(lambda event: self._receive(2, event.code, event.source))
 
     # --- what the engine does, passed on to the model
 
@@ -161,8 +163,8 @@ class World:
                 self.names[job.health.command[0]] = f"check-{job.name}"
         return found
 
-    def _hear(self, who: int, code: str, source: str) -> None:
-        self.heard[who].append((code, source))
+    def _receive(self, who: int, code: str, source: str) -> None:
+        self.received[who].append((code, source))
 
     def published(self, event: Event) -> None:
         self.counts["events"] += 1
@@ -179,10 +181,10 @@ class World:
         self.note(f"    {name} is started: {child}")
         self.model.spawned(name, child)
 
-    def process_told(self, process: FakeProcess, number: int, group: bool) -> None:
+    def process_signalled(self, process: FakeProcess, number: int, group: bool) -> None:
         name = {15: "SIGTERM", 9: "SIGKILL"}[number]
         self.note(f"    {name} to {process.name}{' and its group' if group else ''}")
-        self.model.told(process, number)
+        self.model.process_signalled(process, number)
 
     def process_ended(self, process: FakeProcess, code: int) -> None:
         self.note(f"  {process.name} ends with {code}")
@@ -289,12 +291,14 @@ class World:
 
     def _check_what_is_left(self) -> None:
         """Nothing is, and nothing comes after the end."""
-        loop, heard = self.loop, self.heard[0]
+        loop, received = self.loop, self.received[0]
         while loop.has_calls:  # those that were due when it was stopped
             loop.stopped = False
             loop.settle()
-        alike = self.heard[1] == self.heard[2] == heard == self.sent[: len(heard)]
-        expect(alike and (self.model.left or len(heard) == len(self.sent)), "one order", f"{self.heard}, {self.sent}")
+        alike = self.received[1] == self.received[2] == received == self.sent[: len(received)]
+        expect(
+            alike and (self.model.left or len(received) == len(self.sent)), "one order", f"{self.received}, {self.sent}"
+        )
         alive = [each.name for each in self.processes.all if each.left or not (each.reaped or each.child.hangs)]
         expect(not alive, "nothing left", f"{alive} live")
         hanging = {reader for each in self.processes.all if not each.reaped for reader in each.readers}
@@ -308,17 +312,17 @@ class World:
         expect(owners <= allowed, "nothing left", f"timers of {owners - allowed}")
         wanted = [catalogue.wanted for catalogue in self.catalogues if catalogue.wanted]
         expect(not wanted and self.catalogues[-1].closed, "nothing left", f"registered: {wanted}")
-        said = len(self.story)
+        length = len(self.story)
         loop.time += 1000
         while loop.fire(in_batches=True) or loop.has_calls:
             loop.stopped = False
             loop.settle()
-        expect(said == len(self.story), "nothing left", f"after the end: {self.story[said:]}")
+        expect(length == len(self.story), "nothing left", f"after the end: {self.story[length:]}")
 
     def watch_says(self, code: str, source: str) -> bool:
         """Whether the last report of a watch that is followed was this."""
         for watcher in self.catalogues[-1].watchers:
-            if watcher.watch.source == source and watcher.said and not watcher.watch.remembers:
+            if watcher.watch.source == source and watcher.has_reported and not watcher.watch.remembers:
                 return code == "changed" or (code == "healthy") == bool(watcher.memory)
         return False
 
@@ -330,7 +334,7 @@ class World:
                     process.exits(step.number)
         elif what in ("start", "stop", "restart"):
             self.counts["requests"] += 1
-            request = model.changes.asked(what, name)
+            request = model.changes.requested(what, name)
             getattr(self.admin, f"{what}_job")(name, request.answered)
         elif what.startswith("reload"):
             self.counts["reloads"] += 1
@@ -340,7 +344,7 @@ class World:
                 self.next_plan = None
             else:
                 self.next_plan = self.engine.plan
-            self.engine.changes.reload(model.changes.asked("reload", "").answered)
+            self.engine.changes.reload(model.changes.requested("reload", "").answered)
         elif what.startswith("maintenance"):
             model.maintained(what == "maintenance on")
             self.admin.set_maintenance(what == "maintenance on")
@@ -356,13 +360,13 @@ class World:
                 self.admin.signal_job(name, step.number)
         elif what == "report":
             for watcher in tuple(self.catalogues[-1].watchers):
-                watcher.tell(step.number)
+                watcher.send_report(step.number)
         elif what.startswith("catalogue"):
             self.catalogues[-1].delay = None if what == "catalogue slow" else 0.01
         elif what == "jump":
             self.jump(float(step.number))
 
-    def told(self) -> str:
+    def table(self) -> str:
         """The scenario and what happened in it, as a table."""
         rows = [f"t={round((moment - 100) * 1000):>6}ms  {what}" for moment, what in self.story]
         return "\n".join([str(self.scenario), *rows])

@@ -156,12 +156,12 @@ class Soak:
             if name == "containerpilot":
                 continue
             started = samples["job_starts"][name,]
-            told = self._events.count("exitSuccess", name) + self._events.count("exitFailed", name)
-            said = self._ledger.marks[f"start-{name}" if name != "app" else "app"]
-            if started != ended[name] + is_running or told != ended[name]:
-                yield f"{name}: {started} starts, {ended[name]} ends, {told} events of them, running: {is_running}"
-            if not said <= started <= said + self._chaos.interfered[name]:
-                yield f"{name}: {started} starts, of which {said} left a mark"
+            reported = self._events.count("exitSuccess", name) + self._events.count("exitFailed", name)
+            marked = self._ledger.marks[f"start-{name}" if name != "app" else "app"]
+            if started != ended[name] + is_running or reported != ended[name]:
+                yield f"{name}: {started} starts, {ended[name]} ends, {reported} events of them, running: {is_running}"
+            if not marked <= started <= marked + self._chaos.interfered[name]:
+                yield f"{name}: {started} starts, of which {marked} left a mark"
 
     def _end(self) -> None:
         code = self._pilot.stop()

@@ -116,12 +116,12 @@ def hold_network() -> None:
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
-            said = [answer.status, answer.read().decode()]
+            found = [answer.status, answer.read().decode()]
         except OSError:
-            said = [0, ""]
+            found = [0, ""]
         finally:
             connection.close()
-        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
 
 

@@ -27,8 +27,8 @@ def test_version(pilot: StartPilot) -> None:
     done = pilot.run("-version", "-config", "/no/such/file")
 
     assert (done.code, done.stderr) == (0, "")
-    told = subprocess.run([interpreter(), "-V"], capture_output=True, text=True, check=True).stdout.split()[1]
-    python = rf"{re.escape(told)}t? \((glibc \d+\.\d+|musl), {os.uname().machine}\)"
+    version = subprocess.run([interpreter(), "-V"], capture_output=True, text=True, check=True).stdout.split()[1]
+    python = rf"{re.escape(version)}t? \((glibc \d+\.\d+|musl), {os.uname().machine}\)"
     assert re.fullmatch(rf"Version: \d\S*\nGitHash: ([0-9a-f]{{12}}(-dirty)?)?\nPython: {python}\n", done.stdout)
 
 
@@ -178,9 +178,9 @@ def test_a_start_without_a_configuration_suggests_the_probable_command(
 
     done = pilot.run(*arguments)
 
-    said = "-config flag is required: there is no configuration: use -config FILE or set CONTAINERPILOT, see -help"
+    message = "-config flag is required: there is no configuration: use -config FILE or set CONTAINERPILOT, see -help"
     assert (done.code, done.stderr) == (1, "")
-    assert done.stdout.endswith(f" {said}{hint}\n")
+    assert done.stdout.endswith(f" {message}{hint}\n")
     assert done.stdout.count("\n") == 1
 
 
@@ -194,8 +194,8 @@ def test_a_flag_without_its_dash_starts_no_jobs(pilot: StartPilot, word: str, fl
     done = pilot.run(word, "x", env={"CONTAINERPILOT": ONE_JOB})
 
     assert (done.code, done.stderr) == (1, "")
-    said = f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?"
-    assert done.stdout.endswith(f" {said}\n")
+    message = f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?"
+    assert done.stdout.endswith(f" {message}\n")
     assert done.stdout.count("\n") == 1
 
 
@@ -242,17 +242,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 )
 def test_each_error_is_logged_once(pilot: StartPilot, dialect: str, output: str, wrong: str) -> None:
     """To who reads the standard streams, as `docker logs` does, and to who reads the log file, if there is one."""
-    changes, said = WRONG[wrong]
+    changes, message = WRONG[wrong]
     started = pilot(
         {**DIALECTS[dialect], "logging": {"output": output}, **changes}, ["true"] if dialect == "services" else []
     )
 
     assert started.wait_exit() == 1
-    assert (started.output() + started.errors()).count(said) == 1
+    assert (started.output() + started.errors()).count(message) == 1
     has_log = wrong != "a key"  # a configuration that does not load has none of its own
     in_log = (started.folder / "log").read_text() if output == "log" and has_log else ""
-    assert in_log.count(said) == (output == "log" and has_log)
-    assert (said in started.errors()) == (has_log and output not in ("stdout", "/proc/self/fd/1"))
+    assert in_log.count(message) == (output == "log" and has_log)
+    assert (message in started.errors()) == (has_log and output not in ("stdout", "/proc/self/fd/1"))
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -264,9 +264,9 @@ def test_each_error_of_a_reload_is_logged_once_and_reported_once_to_the_client(p
     refused = started.run("-reload")
 
     assert (refused.code, refused.stdout) == (1, "")
-    for said in ("nonsense: unknown key", "stopTimeout: must be"):
-        assert refused.stderr.count(said) == 1
-        assert (started.output() + started.errors()).count(said) == 1
+    for message in ("nonsense: unknown key", "stopTimeout: must be"):
+        assert refused.stderr.count(message) == 1
+        assert (started.output() + started.errors()).count(message) == 1
 
 
 def test_an_error_goes_to_standard_error_if_the_log_goes_nowhere(pilot: StartPilot) -> None:

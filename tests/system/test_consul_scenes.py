@@ -203,9 +203,9 @@ def test_frozen_consul_is_not_noticed_and_a_stop_is_in_time(pilot: StartPilot, s
 
     assert longest_pause(started, "beat", frozen_at, seen_at) < 0.8
     assert longest_pause(started, "check", frozen_at, seen_at) < 1.9
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 7
-    assert now() - asked_at < 1 + 0.5 + 1, "a second for the catalogue, half a second for the app, one for the test"
+    assert now() - requested_at < 1 + 0.5 + 1, "a second for the catalogue, half a second for the app, one for the test"
     started.assert_nothing_is_left()
     consul.thaw()
 
@@ -218,10 +218,10 @@ def test_deaf_app_and_frozen_consul_share_one_stop_budget(pilot: StartPilot, sta
     consul.wait_until_passing("app")
     consul.freeze()
 
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 137
 
-    assert 0.9 < now() - asked_at < 1 + 1.5
+    assert 0.9 < now() - requested_at < 1 + 1.5
     started.assert_nothing_is_left()
     consul.thaw()
 
@@ -262,17 +262,17 @@ def test_a_change_is_passed_on_with_all_and_with_added_and_removed_instances(
     blue = instance(1, "blue", 'odd "tag"')
     started = pilot(watching, ["sleep", "1000"])
 
-    def told(count: int) -> Any:
+    def change(count: int) -> Any:
         started.wait_for(lambda: len(started.words()) >= count, what=f"change {count}")
         return json.loads(started.words()[count - 1])
 
-    assert told(1) == {"watch": name, "all": [blue], "added": [blue], "removed": []}
+    assert change(1) == {"watch": name, "all": [blue], "added": [blue], "removed": []}
     entered_at = now()
     enter(2)
-    assert told(2) == {"watch": name, "all": [blue, instance(2)], "added": [instance(2)], "removed": []}
+    assert change(2) == {"watch": name, "all": [blue, instance(2)], "added": [instance(2)], "removed": []}
     assert started.marks()[1].at - entered_at < 3, "it did not wait for a poll"
     consul.put(f"/v1/agent/service/deregister/{name}-1")
-    assert told(3) == {"watch": name, "all": [instance(2)], "added": [], "removed": [blue]}
+    assert change(3) == {"watch": name, "all": [instance(2)], "added": [], "removed": [blue]}
     enter(2, Tags=["green"])
     settle(0.5)
     assert len(started.words()) == 3, "tags are not a change"

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 HOST = os.uname().nodename
 
 
-@pytest.mark.parametrize("told", ["configuration", "environment"])
-def test_with_certificates_and_a_token(pilot: StartPilot, start_consul: StartConsul, tmp_path: Path, told: str) -> None:
+@pytest.mark.parametrize("source", ["configuration", "environment"])
+def test_with_certificates_and_a_token(
+    pilot: StartPilot, start_consul: StartConsul, tmp_path: Path, source: str
+) -> None:
     authority = Authority(tmp_path / "ca")
     certificate, key = authority.issue("server", "IP:127.0.0.1")
     mine, my_key = authority.issue("client")
@@ -40,7 +42,7 @@ def test_with_certificates_and_a_token(pilot: StartPilot, start_consul: StartCon
         "backends": [{"name": "app", "poll": 1, "onChange": tell}],
     }
     env = {}
-    if told == "configuration":
+    if source == "configuration":
         tls = {"cafile": str(authority.file), "clientcert": str(mine), "clientkey": str(my_key)}
         config["consul"] = {"address": f"127.0.0.1:{port}", "scheme": "https", "token": token, "tls": tls}
     else:

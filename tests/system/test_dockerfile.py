@@ -28,8 +28,8 @@ def test_it_runs_the_command_at_pid_1_and_stops_it(alpine_image: Image, engine: 
 
     assert container.stop() == 143
 
-    said = container.output()
-    assert [word for word in ("child of 1", "draining", "done") if word in said] == ["child of 1", "draining", "done"]
+    output = container.output()
+    assert [word for word in ("child of 1", "draining", "done") if word in output] == ["child of 1", "draining", "done"]
 
 
 def test_it_is_healthy_while_containerpilot_answers(alpine_image: Image, engine: Engine) -> None:

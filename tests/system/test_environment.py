@@ -37,14 +37,14 @@ def run_every_kind(pilot: StartPilot, script: str, **options: Any) -> dict[str, 
     """What the shell script `script` printed in each kind of child."""
     config, app = every_kind(lambda kind: sh(f'mark "{kind}=$({script})"'))
     started = pilot(config, app, **options)
-    started.wait_for(lambda: {"app", "co", "task", "check"} <= set(said(started)), what="all kinds of children")
+    started.wait_for(lambda: {"app", "co", "task", "check"} <= set(variables(started)), what="all kinds of children")
     started.stop()
-    found = said(started)
+    found = variables(started)
     assert set(found) == set(KINDS)
     return found
 
 
-def said(started: Pilot) -> dict[str, str]:
+def variables(started: Pilot) -> dict[str, str]:
     """The first word of each kind."""
     found: dict[str, str] = {}
     for word in started.words():
@@ -111,11 +111,11 @@ def test_children_get_the_environment_with_the_pid_and_the_address_of_services(p
     show = "echo $GREETING,$CONTAINERPILOT_PID,$CONTAINERPILOT_APP_IP"
     config, app = every_kind(lambda kind: sh(f'mark "{kind}=$({show})"'))
     started = pilot(config, app, env={"GREETING": "a=b c"})
-    started.wait_for(lambda: {"app", "co", "task", "check"} <= set(said(started)))
+    started.wait_for(lambda: {"app", "co", "task", "check"} <= set(variables(started)))
 
     started.stop()
 
-    assert set(said(started).values()) == {f"a=b c,{started.pid},127.0.0.1"}
+    assert set(variables(started).values()) == {f"a=b c,{started.pid},127.0.0.1"}
 
 
 @pytest.mark.parametrize(
@@ -140,9 +140,9 @@ def test_later_processes_know_the_pids_of_hooks_and_app(pilot: StartPilot) -> No
     started.wait_for_mark("app")
     started.stop()
 
-    told = [word.split(":") for word in started.words() if word != "app"]
-    pids = {kind: pid for kind, pid, _ in told}
-    assert {kind: seen for kind, _, seen in told} == {
+    known_pids = [word.split(":") for word in started.words() if word != "app"]
+    pids = {kind: pid for kind, pid, _ in known_pids}
+    assert {kind: seen for kind, _, seen in known_pids} == {
         "preStart": ",,,",
         "app": f"{pids['preStart']},,,",
         "preStop": f"{pids['preStart']},{pids['app']},,",

@@ -83,12 +83,12 @@ def test_following_goes_on_after_a_pause_of_the_reader(pilot: StartPilot) -> Non
         while numbers[-1] < cut_at + 100:
             numbers.append(number(reader.stdout.readline()))
         reader.terminate()
-        said = reader.stderr.read().decode()
+        errors = reader.stderr.read().decode()
 
     assert numbers == sorted(set(numbers))
-    told = sum(map(int, re.findall(r"^-events: (\d+) events? (?:is|are) missing here: ", said, re.M)))
+    missed = sum(map(int, re.findall(r"^-events: (\d+) events? (?:is|are) missing here: ", errors, re.M)))
     live = [each for each in numbers if each > last_kept]
-    assert 0 < told == live[-1] - live[0] + 1 - len(live)
+    assert 0 < missed == live[-1] - live[0] + 1 - len(live)
 
 
 def number(line: bytes) -> int:

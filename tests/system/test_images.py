@@ -47,7 +47,7 @@ def test_image_with_only_programs(pilot: StartPilot) -> None:
     done = run_in_image(pilot, {"preStart": "/bin/echo hello"}, ["/bin/sh", "-c", "echo app; exit 7"])
 
     assert done.returncode == 7, done.stderr
-    assert said(done).startswith("hello\napp\n")
+    assert output_of(done).startswith("hello\napp\n")
     assert done.stderr == ""
 
 
@@ -68,13 +68,13 @@ def test_unknown_user(pilot: StartPilot) -> None:
     done = run_in_image(pilot, {}, ["/usr/bin/id", "-u"], user=user)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert said(done) == ("12345\n" if user else "0\n")
+    assert output_of(done) == ("12345\n" if user else "0\n")
 
 
 def test_standard_input_is_empty_also_without_dev_null(pilot: StartPilot) -> None:
     done = run_in_image(pilot, {"preStart": "/usr/bin/wc -c"}, ["/usr/bin/wc", "-c"])
 
-    assert (done.returncode, said(done), done.stderr) == (0, "0\n0\n", "")
+    assert (done.returncode, output_of(done), done.stderr) == (0, "0\n0\n", "")
 
 
 def test_checks_tasks_and_coprocesses_work(pilot: StartPilot) -> None:
@@ -100,7 +100,7 @@ def test_catalogue_that_cannot_be_written_is_reported_once_and_the_app_runs(pilo
     assert done.stdout.lower().count("/shelf: read-only file system") == 1
 
 
-def said(done: subprocess.CompletedProcess[str]) -> str:
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
     """The output, except the one warning about the control socket, for which an image like this has no place. An
     application that ends at once is over before anybody has looked for one."""
     lines = done.stdout.splitlines(keepends=True)

@@ -52,14 +52,14 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[st
                 pytest.skip("localedef and its sources are not installed")
             subprocess.run(command, cwd=folder, capture_output=True, check=False)  # it exits 1 after warnings
         environ = {"LOCPATH": str(folder), "LC_ALL": name, **AS_IT_IS}
-        said = subprocess.run(
+        output = subprocess.run(
             [interpreter(), "-c", "import sys; print(sys.getfilesystemencoding())"],
             env={"PATH": PATH, **environ},
             capture_output=True,
             text=True,
             check=True,
         ).stdout
-        if said.strip() == "utf-8":
+        if output.strip() == "utf-8":
             pytest.skip(f"this Python takes {name} for UTF-8")
         return environ
 
@@ -83,7 +83,7 @@ def test_children_get_the_bytes_of_the_configuration_and_of_the_environment(
 
     assert started.wait_exit() == 0
 
-    arguments, variables = told(started)
+    arguments, variables = received(started)
     assert arguments[-2:] == [encoded(TEXT), encoded(TEXT)]
     assert {encoded(f"{name}={value}") for name, value in given.items()} <= set(variables)
 
@@ -93,7 +93,7 @@ def test_children_get_the_bytes_of_the_command_line(pilot: StartPilot, locale: d
 
     assert started.wait_exit() == 0
 
-    arguments, _ = told(started)
+    arguments, _ = received(started)
     assert arguments[-2:] == [encoded(TEXT), encoded(ODD)]
 
 
@@ -136,7 +136,7 @@ def test_a_program_is_found_and_files_are_made_under_the_names_in_the_configurat
 
     # A change of a file with such a name is noticed.
     (shelf / "größe.json").write_text(entry("other"))
-    started.wait_for(lambda: "watch.other" in asked(started, ["-events"], locale).stdout.decode())
+    started.wait_for(lambda: "watch.other" in ask(started, ["-events"], locale).stdout.decode())
     assert socket.is_socket()
     assert started.stop() == 0
     assert not socket.exists()
@@ -147,16 +147,16 @@ def test_subcommands_send_and_print_text_as_utf_8(pilot: StartPilot, locale: dic
     started = pilot(config(app(), says), env=locale)
     started.jobs()
 
-    putting = asked(started, ["-putenv", f"GREETING={TEXT}"], locale)
+    putting = ask(started, ["-putenv", f"GREETING={TEXT}"], locale)
     assert (putting.returncode, putting.stdout, putting.stderr) == (0, b"", b"")
-    starting = asked(started, ["-start", "größe"], locale)
-    showing = asked(started, ["-job", "größe"], locale)
+    starting = ask(started, ["-start", "größe"], locale)
+    showing = ask(started, ["-job", "größe"], locale)
     started.wait_for_mark(TEXT)
 
     assert starting.returncode == 0, starting.stderr
     assert showing.stdout.startswith("name: größe\n".encode())
-    assert "größe".encode() in asked(started, ["-jobs"], locale).stdout
-    missing = asked(started, ["-job", "日本"], locale)
+    assert "größe".encode() in ask(started, ["-jobs"], locale).stdout
+    missing = ask(started, ["-job", "日本"], locale)
     assert (missing.returncode, "日本".encode() in missing.stderr) == (1, True)
 
 
@@ -214,7 +214,7 @@ def test_users_are_looked_up_by_the_bytes_of_their_names(
     started.wait_for(lambda: (started.folder / "control.socket").exists())
 
 
-def told(started: Pilot) -> list[list[bytes]]:
+def received(started: Pilot) -> list[list[bytes]]:
     """Arguments and variables that a child has got."""
     return [bytes.fromhex(word).split(b"\0")[:-1] for word in started.words()]
 
@@ -228,7 +228,7 @@ def entry(name: str) -> str:
     return json.dumps({**fields, "output": "", "ttl": 60, "deadline": 4e9})
 
 
-def asked(started: Pilot, flags: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
+def ask(started: Pilot, flags: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [interpreter(), str(archive()), "-config", "config.json", *flags],
         cwd=started.folder,

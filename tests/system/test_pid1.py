@@ -56,11 +56,11 @@ def test_docker_stop_ends_the_app_in_order(pilot: StartPilot) -> None:
 def test_docker_stop_kills_an_app_that_will_not_end(pilot: StartPilot) -> None:
     started = pilot({"stopTimeout": 1, "postStop": mark("postStop")}, deaf(), init=True)
     started.wait_for_mark("app")
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 137
 
-    assert now() - asked_at > 0.9
+    assert now() - requested_at > 0.9
     assert started.words() == ["app", "postStop"]
 
 

@@ -156,8 +156,8 @@ def test_a_python_without_http_refuses_consul_in_the_words_of_the_page(built: An
     container = engine.run(image, entrypoint=["sh", "-c", script], command=[], user="0")
 
     assert container.wait_exit() == 1
-    said = container.output().splitlines()[0]
-    assert f"`{said[said.index('cannot speak HTTP') :]}`" in PAGE.read_text()
+    first_line = container.output().splitlines()[0]
+    assert f"`{first_line[first_line.index('cannot speak HTTP') :]}`" in PAGE.read_text()
 
 
 # --- examples/compose

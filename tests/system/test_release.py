@@ -101,8 +101,8 @@ def bill(built_archive: Path) -> Any:
 
 def test_bill_of_materials_is_about_this_archive(built_archive: Path, bill: Any) -> None:
     digest = built_archive.with_name(f"{built_archive.name}.sha256").read_text().split()[0]
-    told = subprocess.run([sys.executable, built_archive, "-version"], capture_output=True, text=True, check=True)
-    version, commit = re.findall(r"(?:Version|GitHash): (.*)", told.stdout)
+    completed = subprocess.run([sys.executable, built_archive, "-version"], capture_output=True, text=True, check=True)
+    version, commit = re.findall(r"(?:Version|GitHash): (.*)", completed.stdout)
     about = bill["metadata"]["component"]
 
     assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)

@@ -126,6 +126,6 @@ def test_lines_that_a_stalled_reader_does_not_take_at_the_end_are_counted(pilot:
     assert started.wait_exit() == 3
     with open(reader, "rb") as rest:
         taken = rest.read().count(b"\n")
-    told = re.fullmatch(r".*?(\d+) log lines were lost: standard output was not read in time\n", started.errors())
-    assert told is not None, started.errors()
-    assert 40_000 < taken + int(told[1]) < 40_010  # and what it says itself
+    lost = re.fullmatch(r".*?(\d+) log lines were lost: standard output was not read in time\n", started.errors())
+    assert lost is not None, started.errors()
+    assert 40_000 < taken + int(lost[1]) < 40_010  # and what it says itself

@@ -58,18 +58,20 @@ def test_only_registered_services_are_deregistered_in_the_log(pilot: StartPilot)
 
     started.stop()
 
-    told = [line.partition("Deregistering ")[2] for line in started.output().splitlines() if "Deregistering" in line]
-    assert told == ["service: well"]
+    deregistered = [
+        line.partition("Deregistering ")[2] for line in started.output().splitlines() if "Deregistering" in line
+    ]
+    assert deregistered == ["service: well"]
 
 
 def test_app_that_ignores_sigterm_is_killed_after_stop_timeout(pilot: StartPilot) -> None:
     started = pilot({"stopTimeout": 1, **HOOKS}, deaf())
     started.wait_for_mark("app")
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 137
 
-    assert started.wait_for_mark("postStop").at - asked_at > 0.9
+    assert started.wait_for_mark("postStop").at - requested_at > 0.9
     assert "Killing Process" in started.output()
     assert started.words() == ["app", "preStop", "postStop"]
 
@@ -213,11 +215,11 @@ def test_second_sigterm_while_the_app_ends_does_not_run_pre_stop_again(pilot: St
 def test_shutdown_timeout_limits_hooks_too(pilot: StartPilot) -> None:
     started = pilot({"shutdownTimeout": 1, "preStop": deaf("preStop")}, forever())
     started.wait_for_mark("app")
-    asked_at = now()
+    requested_at = now()
 
     started.stop()
 
-    assert now() - asked_at > 0.9
+    assert now() - requested_at > 0.9
     started.assert_nothing_is_left()
 
 
@@ -231,11 +233,11 @@ def test_one_budget_is_for_all_that_will_not_end(pilot: StartPilot) -> None:
     started = pilot(config, deaf())
     for word in ("co0", "co1", "co2", "task", "app"):
         started.wait_for_mark(word)
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 137
 
-    assert 0.9 < now() - asked_at < 2.8, "each of them had a second of its own"
+    assert 0.9 < now() - requested_at < 2.8, "each of them had a second of its own"
     started.assert_nothing_is_left()
 
 

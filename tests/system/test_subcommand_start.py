@@ -54,7 +54,7 @@ def test_subcommand_can_be_interrupted(
     server.says = None
     command = [interpreter(), os.fspath(built_archive), "-config", configuration(server), *flags]
     started = subprocess.Popen(command, env={"PATH": PATH}, stdout=subprocess.DEVNULL)
-    assert server.asked.wait(DEADLINE)
+    assert server.requested.wait(DEADLINE)
 
     started.send_signal(number)
 

@@ -63,7 +63,7 @@ def wait_for_change(started: Pilot, number: int) -> None:
     started.wait_for(seen, what=f"{number} changes")
 
 
-def told(started: Pilot, run: int) -> str:
+def received(started: Pilot, run: int) -> str:
     """The instances and changes that this run got, such as `abc +b -x`."""
 
     def lists() -> list[dict[str, Any]]:
@@ -87,7 +87,7 @@ def test_the_next_run_gets_all_changes_during_a_run(pilot: StartPilot, tmp_path:
     folder.put("x")
     config = (jobs_dialect if dialect == "jobs" else services_dialect)(str(tmp_path / "catalogue"))
     started = pilot(config, forever() if dialect == "services" else ())
-    assert told(started, 1) == "ax +ax -"
+    assert received(started, 1) == "ax +ax -"
 
     folder.put("b")
     wait_for_change(started, 2)
@@ -96,7 +96,7 @@ def test_the_next_run_gets_all_changes_during_a_run(pilot: StartPilot, tmp_path:
     folder.put("c")
     wait_for_change(started, 4)
     go(started)
-    assert told(started, 2) == "abc +bc -x"
+    assert received(started, 2) == "abc +bc -x"
 
     folder.remove("a")
     wait_for_change(started, 5)
@@ -105,7 +105,7 @@ def test_the_next_run_gets_all_changes_during_a_run(pilot: StartPilot, tmp_path:
         started.configure(config)
         assert started.run("-reload").code == 0
     go(started)
-    assert told(started, 3) == "bc + -a"
+    assert received(started, 3) == "bc + -a"
 
 
 def test_a_reload_that_ends_the_run_loses_no_change(pilot: StartPilot, tmp_path: Path) -> None:
@@ -113,17 +113,17 @@ def test_a_reload_that_ends_the_run_loses_no_change(pilot: StartPilot, tmp_path:
     folder.put("a")
     config = services_dialect(str(tmp_path / "catalogue"))
     started = pilot(config, forever())
-    assert told(started, 1) == "a +a -"
+    assert received(started, 1) == "a +a -"
 
     folder.put("b")
     wait_for_change(started, 2)
     started.reload()
-    assert told(started, 2) == "ab +b -"
+    assert received(started, 2) == "ab +b -"
 
     folder.remove("a")
     wait_for_change(started, 3)
     go(started)
-    assert told(started, 3) == "b + -a"
+    assert received(started, 3) == "b + -a"
 
 
 @pytest.mark.parametrize("dialect", ["jobs", "services"])

@@ -42,9 +42,9 @@ def test_python_is_started_by_the_loader_that_came_with_it(script: Any, tmp_path
     folder = (tmp_path / "work").rename(tmp_path / "a place")
     (tmp_path / "link").symlink_to(folder / "usr/bin/python3.14")
 
-    told = subprocess.run([tmp_path / "link", "-c", "two words"], capture_output=True, text=True, check=True).stdout
+    done = subprocess.run([tmp_path / "link", "-c", "two words"], capture_output=True, text=True, check=True).stdout
 
-    assert told.splitlines() == [
+    assert done.splitlines() == [
         f"{folder}/{libraries}/ld-linux-{machine}.so.2",
         *("--library-path", f"{folder}/{libraries}", "--argv0", f"{tmp_path}/link"),
         *(f"{folder}/usr/bin/python3.14.real", "-c", "two words"),

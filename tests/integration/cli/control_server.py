@@ -31,7 +31,7 @@ class ControlServer:
         self.requests: list[tuple[str, str, bytes]] = []  # method, target, body
         self.heads: list[str] = []
         self.stays_open = False  # after the answer
-        self.asked = threading.Event()  # there was a request
+        self.requested = threading.Event()  # there was a request
         self._end = threading.Event()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -77,7 +77,7 @@ class ControlServer:
         method, target, _ = lines[0].split(" ")
         self.heads.append(head.decode())
         self.requests.append((method, target, body))
-        self.asked.set()
+        self.requested.set()
         says = self.later.pop(0) if self.later and len(self.requests) > 1 else self.says
         for part in says or ():
             client.sendall(part)

@@ -51,7 +51,7 @@ def test_every_kind_of_answer_is_read(server: ControlServer, pieces: tuple[bytes
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("content", "complaint"),
     [
         (b"", "{path} closed the connection without an answer"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "the server at {path} is not ContainerPilot: its answer has 'SSH-2.0"),
@@ -65,8 +65,8 @@ def test_every_kind_of_answer_is_read(server: ControlServer, pieces: tuple[bytes
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "is not ContainerPilot"),
     ],
 )
-def test_strange_answers_are_reported_in_a_sentence(server: ControlServer, said: bytes, complaint: str) -> None:
-    server.says = (said,)
+def test_strange_answers_are_reported_in_a_sentence(server: ControlServer, content: bytes, complaint: str) -> None:
+    server.says = (content,)
 
     with pytest.raises(ClientError) as refused:
         exchange(str(server.path), "GET", "/v3/ping")

@@ -76,7 +76,7 @@ class FakeOperator:
         self.jobs: dict[str, dict[str, object]] = {
             name: {"name": name, "state": "running"} for name in ("app", "of two words/and a slash")
         }
-        self.asked: list[tuple[str, ...]] = []
+        self.requests: list[tuple[str, ...]] = []
         self.environment: dict[str, str | None] = {"KEPT": "as it was"}
         self.metrics: list[tuple[str, str]] = []
         self.in_maintenance = False
@@ -101,20 +101,20 @@ class FakeOperator:
         return " (did you mean 'app'?)" if name == "ap" else ""
 
     def start_job(self, name: str, done: Callable[[str], object]) -> None:
-        self._asked_for(done, "start", name)
+        self._note_request(done, "start", name)
 
     def stop_job(self, name: str, done: Callable[[str], object]) -> None:
-        self._asked_for(done, "stop", name)
+        self._note_request(done, "stop", name)
 
     def restart_job(self, name: str, done: Callable[[str], object]) -> None:
-        self._asked_for(done, "restart", name)
+        self._note_request(done, "restart", name)
 
     def signal_job(self, name: str, number: int) -> None:
         self.signals.append(number)
         self._refuse()
 
     def reload(self, done: Callable[[str], object]) -> None:
-        self._asked_for(done, "reload")
+        self._note_request(done, "reload")
 
     def set_maintenance(self, wanted: bool) -> bool:
         was, self.in_maintenance = self.in_maintenance, wanted
@@ -132,8 +132,8 @@ class FakeOperator:
         if self.fault:
             raise OrderRefused(self.fault)
 
-    def _asked_for(self, done: Callable[[str], object], *what: str) -> None:
-        self.asked.append(what)
+    def _note_request(self, done: Callable[[str], object], *what: str) -> None:
+        self.requests.append(what)
         if self.waits and not self.fault:
             self._open.append(done)
         else:

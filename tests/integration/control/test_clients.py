@@ -41,7 +41,7 @@ def test_requests_in_a_row_wait_for_the_one_before(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload") + request("POST", "/v3/environ", {"A": "after"}))
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     world.settle()
     assert "A" not in world.admin.environment
     world.admin.finish()

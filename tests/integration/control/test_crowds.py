@@ -30,15 +30,15 @@ Serve = Callable[..., World]
 
 def test_the_oldest_idle_connection_makes_room(serve: Serve) -> None:
     world = serve(Limits(connections=3))
-    silent, asked, half = world.client(), world.client(), world.client()
-    asked.send(PING)
-    asked.answer()
+    silent, requesting, half = world.client(), world.client(), world.client()
+    requesting.send(PING)
+    requesting.answer()
     half.send(b"GET /v3")
     world.pump(lambda: world.control.connections == 3)
     assert world.ask("GET", "/v3/ping").status == 200
     assert silent.until_closed() == b""
-    asked.send(PING)
-    assert asked.answer().status == 200
+    requesting.send(PING)
+    assert requesting.answer().status == 200
 
 
 def test_a_request_that_was_not_looked_at_yet_is_answered_before_it_makes_room(serve: Serve) -> None:
@@ -57,7 +57,7 @@ def test_a_client_that_waits_for_an_answer_is_never_closed(serve: Serve) -> None
     reloading, following, third = world.client(), world.client(), world.client()
     reloading.send(request("POST", "/v3/reload"))
     following.send(request("GET", "/v3/events?follow=1"))
-    world.pump(lambda: world.admin.asked and world.history.followers)
+    world.pump(lambda: world.admin.requests and world.history.followers)
     third.send(PING)
     answer = third.answer()
     assert (answer.status, answer.error) == (503, "Service Unavailable: all connections are busy, try again later")
@@ -301,7 +301,7 @@ def test_closing_gives_the_answers_that_are_owed(world: World) -> None:
     world.admin.waits = True
     client, silent = world.client(), world.client()
     client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     closed: list[bool] = []
     world.control.close(lambda: closed.append(True))
     assert not os.path.lexists(world.path)
@@ -330,7 +330,7 @@ def test_closing_waits_for_nobody_beyond_the_grace(world: World) -> None:
     reloading.send(request("POST", "/v3/reload"))
     not_reading.send(request("GET", "/v3/jobs/app"))
     following.send(request("GET", "/v3/events?follow=1"))
-    world.pump(lambda: world.admin.asked and world.counted and world.history.followers)
+    world.pump(lambda: world.admin.requests and world.counted and world.history.followers)
     closed: list[bool] = []
     world.control.close(lambda: closed.append(True))
     world.settle()

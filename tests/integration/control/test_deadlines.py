@@ -64,7 +64,7 @@ def test_a_client_may_wait_long_for_an_answer(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     world.advance(7)
     world.admin.finish()
     assert client.answer().status == 200
@@ -149,7 +149,7 @@ def test_a_client_that_leaves_during_its_reload_leaves_nothing_behind(world: Wor
     world.admin.waits = True
     client = world.client()
     client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     client.close()
     world.pump(lambda: not world.control.connections)
     world.admin.finish()

@@ -62,7 +62,7 @@ def test_others_are_turned_away_for_any_request(world: World, come_as: Callable[
             f"Forbidden: cannot serve user {user}: only root{f' and user {as_own}' if as_own else ''} "
             f"may use this control socket; {ADVICE}"
         )
-    assert world.admin.asked == []
+    assert world.admin.requests == []
     assert world.admin.environment == {"KEPT": "as it was"}
     assert world.counted == []
 
@@ -126,7 +126,7 @@ def test_strangers_do_not_wait_and_take_no_connection(
     world.admin.waits = True
     for client in busy:
         client.send(request("POST", "/v3/reload"))
-    world.pump(lambda: len(world.admin.asked) == 2)
+    world.pump(lambda: len(world.admin.requests) == 2)
     come_as(STRANGER)
     assert world.ask("GET", "/v3/ping").status == 403
     for client in busy:
@@ -137,7 +137,7 @@ def test_strangers_do_not_wait_and_take_no_connection(
 # --- the log
 
 
-class Told:
+class LoggedPeers:
     """Peers with a clock of the test's own, and the log lines."""
 
     def __init__(self) -> None:
@@ -155,27 +155,27 @@ class Told:
 
 
 def test_a_stranger_is_one_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told()
+    logged = LoggedPeers()
     for _ in range(100):
-        assert told.turn_away(STRANGER, monkeypatch)
-    assert told.lines == [
+        assert logged.turn_away(STRANGER, monkeypatch)
+    assert logged.lines == [
         f"control: refused a client: user {STRANGER} (process 77) may not use the control socket; {ADVICE}"
     ]
-    told.time = QUIET - 1
-    told.turn_away(STRANGER, monkeypatch)
-    assert len(told.lines) == 1
-    told.time = QUIET + 1
-    told.turn_away(STRANGER, monkeypatch)
-    assert len(told.lines) == 2
-    told.close()
+    logged.time = QUIET - 1
+    logged.turn_away(STRANGER, monkeypatch)
+    assert len(logged.lines) == 1
+    logged.time = QUIET + 1
+    logged.turn_away(STRANGER, monkeypatch)
+    assert len(logged.lines) == 2
+    logged.close()
 
 
 def test_a_crowd_of_users_does_not_flood_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told()
+    logged = LoggedPeers()
     for user in range(1000, 3000):
-        assert told.turn_away(user, monkeypatch)
-    assert len(told.lines) == MOST_LOGGED
-    told.close()
+        assert logged.turn_away(user, monkeypatch)
+    assert len(logged.lines) == MOST_LOGGED
+    logged.close()
 
 
 def test_whom_the_system_does_not_name_is_turned_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

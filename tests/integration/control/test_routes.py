@@ -49,7 +49,7 @@ def test_an_order_is_not_given_by_get(world: World, target: str) -> None:
     answer = world.ask("GET", target)
     assert (answer.status, answer.error) == (405, "Method Not Allowed: use POST")
     assert answer.headers["allow"] == "POST"
-    assert world.admin.asked == []
+    assert world.admin.requests == []
     assert not world.admin.in_maintenance
 
 
@@ -270,7 +270,7 @@ def test_a_reload_is_answered_when_it_is_done(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(b"POST /v3/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\nignored")
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     assert world.log.lines[1:] == ["debug control: reloading app via control plane"]
     world.admin.finish()
     answer = client.answer()
@@ -289,7 +289,7 @@ def test_a_reload_that_takes_long_is_accepted_and_goes_on(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(b"POST /v3/reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     world.advance(8.1)
     answer = client.answer()
     assert (answer.status, answer.json) == (202, {"state": "reloading"})
@@ -340,19 +340,19 @@ def test_the_answer_to_an_order_shows_the_job_afterwards(world: World, verb: str
     world.admin.waits = True
     client = world.client()
     client.send(f"POST /v3/jobs/app/{verb} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     world.admin.jobs["app"]["state"] = "moved"
     world.admin.finish()
     answer = client.answer()
     assert (answer.status, answer.json) == (200, {"name": "app", "state": "moved"})
-    assert world.admin.asked == [(verb, "app")]
+    assert world.admin.requests == [(verb, "app")]
 
 
 def test_a_job_that_moves_slowly_is_shown_as_it_is_meanwhile(world: World) -> None:
     world.admin.waits = True
     client = world.client()
     client.send(b"POST /v3/jobs/app/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
-    world.pump(lambda: world.admin.asked)
+    world.pump(lambda: world.admin.requests)
     world.admin.jobs["app"]["state"] = "terminating"
     world.advance(8.1)
     answer = client.answer()
@@ -427,7 +427,7 @@ def test_head_is_get_without_a_body(world: World, target: str) -> None:
 def test_head_of_an_order_is_not_an_order(world: World) -> None:
     answer = world.ask("HEAD", "/v3/reload")
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
-    assert world.admin.asked == []
+    assert world.admin.requests == []
 
 
 # --- events

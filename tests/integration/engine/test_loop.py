@@ -139,8 +139,8 @@ def test_clients_get_their_share_and_no_more_while_the_engine_is_busy(
 def test_the_time_limit_of_clients_leaves_out_the_processor_time_of_others(scene: Scene) -> None:
     """A question of 0.2 ms that took 12 ms on a busy machine kept the next one waiting for 120 ms."""
     scene.keep_busy()
-    asked = scene.readable()
-    scene.loop.add_client(asked, lambda: scene.work("client", 0.012))
+    requesting = scene.readable()
+    scene.loop.add_client(requesting, lambda: scene.work("client", 0.012))
     scene.run_until(1.0)
     assert scene.done.count("client") == pytest.approx(1.0 / (CLIENT_TURN / CLIENT_SHARE + 0.012), rel=0.5)
 

@@ -151,11 +151,11 @@ def test_an_exit_is_noticed_though_nobody_reads_the_log(scene: Scene) -> None:
 
 
 def test_a_process_that_prints_much_is_terminated_without_delay(scene: Scene) -> None:
-    (told, talks), (_, waits) = scene.run(), scene.run()
+    (terminated, talks), (_, waits) = scene.run(), scene.run()
     scene.context.outputs.pause(True)
     written = fill(talks)
     fill(waits)
-    told.terminate(group=True)
+    terminated.terminate(group=True)
     for _ in range(2 * written // READ_LINES):
         scene.turn()
     assert scene.lines == written
@@ -166,11 +166,11 @@ def test_a_process_that_prints_much_is_terminated_without_delay(scene: Scene) ->
 
 
 def test_output_of_background_children_is_throttled_again(scene: Scene) -> None:
-    told, child = scene.run()
+    terminated, child = scene.run()
     scene.context.outputs.pause(True)
-    told.terminate(group=True)
+    terminated.terminate(group=True)
     left = os.dup(child.fd)
-    told.give_up()
+    terminated.give_up()
     os.write(left, b"one\n")
     scene.turn()
     assert scene.lines == 0

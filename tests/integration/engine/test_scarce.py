@@ -28,23 +28,23 @@ class Instance(NamedTuple):
 
 
 def test_an_error_that_cannot_be_logged_does_not_end_the_loop() -> None:
-    told: list[BaseException] = []
+    reported: list[BaseException] = []
     done: list[int] = []
 
-    def tell(error: BaseException) -> None:
-        told.append(error)
+    def report(error: BaseException) -> None:
+        reported.append(error)
         raise MemoryError
 
     def fail() -> None:
         raise OSError
 
-    loop = Loop(on_error=tell)
+    loop = Loop(on_error=report)
     loop.call_soon(fail)
     loop.call_soon(done.append, 1)
 
     loop.run_once()
 
-    assert len(told) == 1
+    assert len(reported) == 1
     assert done == [1]
 
 

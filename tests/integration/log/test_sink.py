@@ -445,13 +445,13 @@ def test_held_records_that_cannot_be_written_are_counted() -> None:
 
 
 def test_a_channel_that_begins_to_fail_is_reported_once() -> None:
-    heard: list[str] = []
+    reported: list[str] = []
     full = errno_error(errno.ENOSPC)
     sink = Sink(Wire(full, full, 100, full))
-    sink.on_broken = heard.append
+    sink.on_broken = reported.append
     sink.write(b"0\n")
     sink.write(b"1\n")
-    assert heard == ["no space left on device"]
+    assert reported == ["no space left on device"]
     sink.write(b"2\n")
     sink.write(b"3\n")
-    assert heard == ["no space left on device"] * 2
+    assert reported == ["no space left on device"] * 2

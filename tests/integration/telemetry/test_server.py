@@ -27,12 +27,12 @@ class FakeSource:
     def __init__(self) -> None:
         self.why: list[str] = []
         self.more: list[str] = []
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.made: list[tuple[str, str]] = []
         self.pause = 0  # steps before a page of metrics
 
     def form(self, accept: str, accept_encoding: str) -> tuple[str, str]:
-        self.asked.append((accept, accept_encoding))
+        self.requests.append((accept, accept_encoding))
         return "text/x", "gzip" if accept_encoding else ""
 
     def metrics(self, content_type: str, encoding: str) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ def test_metrics_are_sent_in_the_format_that_the_client_accepts(world: World) ->
     assert packed.headers["content-encoding"] == "gzip"
     assert plain.headers["vary"] == packed.headers["vary"] == "Accept, Accept-Encoding"
     assert "content-encoding" not in plain.headers
-    assert world.source.asked == [("application/openmetrics-text", ""), ("", "gzip")]
+    assert world.source.requests == [("application/openmetrics-text", ""), ("", "gzip")]
 
 
 def test_scrapers_that_ask_at_once_are_sent_the_same_page(world: World) -> None:
@@ -155,7 +155,7 @@ def test_scrapers_that_ask_at_once_are_sent_the_same_page(world: World) -> None:
     for client in clients:
         client.close()
     assert all(answer.endswith(b"\r\n\r\nzed 1\n") for answer in answers)
-    assert len(world.source.asked) == 30
+    assert len(world.source.requests) == 30
     assert len(world.source.made) <= 3
 
 
@@ -243,7 +243,7 @@ def test_a_body_and_huge_headers_are_refused(world: World) -> None:
 
     assert body.startswith(b"HTTP/1.1 413 ")
     assert huge.startswith(b"HTTP/1.1 431 ")
-    assert not world.source.asked
+    assert not world.source.requests
 
 
 def test_a_crowd_of_silent_clients_does_not_keep_a_scraper_out(serve: Callable[..., World]) -> None:

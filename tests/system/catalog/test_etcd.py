@@ -325,8 +325,8 @@ def test_a_wait_that_a_crash_ends_fails_and_is_not_taken_for_a_change(
 
 @both
 def test_keys_that_are_not_instances_are_logged_once(etcd: Etcd, open: Any, name: str, api: str) -> None:
-    told: list[str] = []
-    client = open(api=api, warn=told.append)
+    warnings: list[str] = []
+    client = open(api=api, warn=warnings.append)
     client.register(service(name), "passing")
     if api == "v3":
         etcd.put(f"/containerpilot/{name}/note", "hello")
@@ -338,7 +338,7 @@ def test_keys_that_are_not_instances_are_logged_once(etcd: Etcd, open: Any, name
     for _ in range(2):
         assert [one.id for one in client.instances(watch(name))[0]] == [f"{name}-box"]
     why = "it is not an entry of the catalogue: it is not JSON; see etcd.prefix"
-    assert told == [f"the key '{key}' in etcd is ignored, {why}"]
+    assert warnings == [f"the key '{key}' in etcd is ignored, {why}"]
 
 
 # --- endpoints

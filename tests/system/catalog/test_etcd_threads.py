@@ -21,10 +21,10 @@ both = pytest.mark.parametrize("api", ["v2", "v3"])
 
 def becomes_registered(party: Party, registrar: Registrar, one: Service, etcd: Etcd, api: str) -> None:
     """One check passes, which registers the service."""
-    told = f"info: Service registered: {one.name}"
-    before = party.live.lines.count(told)
+    expected = f"info: Service registered: {one.name}"
+    before = party.live.lines.count(expected)
     registrar.want(one, "passing")
-    party.live.until(lambda: party.live.lines.count(told) == before + 1)
+    party.live.until(lambda: party.live.lines.count(expected) == before + 1)
     assert etcd.ids(api, one.name) == [one.id]
 
 

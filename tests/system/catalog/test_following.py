@@ -74,9 +74,9 @@ def test_an_idle_watch_asks_once_and_waits(consul: Consul, party: Party, relay: 
         register(consul, f"{name}-other", number)
     register(consul, name, 2)
     party.live.until(lambda: len(reports.ports) == 2)
-    asked = [target.partition("&")[2].partition("=")[0] for _, target, _ in relay.requests()]
-    assert asked[:2] == ["", "index"]
-    assert len(asked) <= 4
+    indexes = [target.partition("&")[2].partition("=")[0] for _, target, _ in relay.requests()]
+    assert indexes[:2] == ["", "index"]
+    assert len(indexes) <= 4
     assert all("&wait=300s" in target for _, target, _ in relay.requests()[1:])
 
 

@@ -31,10 +31,10 @@ both_dialects = pytest.mark.parametrize("separate", [True, False], ids=["service
 
 def becomes_registered(party: Party, registrar: Registrar, one: Service, consul: Consul) -> None:
     """One check passes, which registers the service, and Consul has it as passing."""
-    told = f"info: Service registered: {one.name}"
-    before = party.live.lines.count(told)
+    expected = f"info: Service registered: {one.name}"
+    before = party.live.lines.count(expected)
     registrar.want(one, "passing")
-    party.live.until(lambda: party.live.lines.count(told) == before + 1)
+    party.live.until(lambda: party.live.lines.count(expected) == before + 1)
     check = one.id if one.separate_check else f"service:{one.id}"
     assert consul.checks()[check]["Status"] == "passing"
 

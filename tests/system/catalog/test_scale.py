@@ -120,8 +120,8 @@ def test_fifty_watches_that_churn_leave_the_loop_alone(scale: Scale, churning: s
     limit = quiet + LONGEST_LAG
     # The watches rest for up to 4 s, at random, while there are changes without pause.
     while len(scale.reports) < 50 or min(figures) >= limit:
-        told = f"{len(scale.reports)} of 50 reports; p99 with changes, in ms: {figures}; at rest {quiet:.1f}"
-        assert len(figures) < 10, told
+        summary = f"{len(scale.reports)} of 50 reports; p99 with changes, in ms: {figures}; at rest {quiet:.1f}"
+        assert len(figures) < 10, summary
         figures.append(p99(scale.run(2)))
 
     assert sum(scale.reports.values()) > 100

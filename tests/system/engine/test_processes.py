@@ -237,8 +237,8 @@ def test_pipes_of_background_children_are_bounded(scene: Scene) -> None:
 def test_closed_pipes_of_background_children_are_logged_once_a_minute(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-    outputs = Outputs(scene.loop, warn=told.append)
+    warnings: list[str] = []
+    outputs = Outputs(scene.loop, warn=warnings.append)
     time = 100.0
     monkeypatch.setattr(scene.loop, "now", lambda: time)
 
@@ -250,11 +250,11 @@ def test_closed_pipes_of_background_children_are_logged_once_a_minute(
             outputs.linger(reader)
 
     linger(LINGERING_LIMIT)
-    assert told == []
+    assert warnings == []
     linger(3)
     time += WARNING_PAUSE
     linger(1)
-    assert told == [
+    assert warnings == [
         "the output of what check.app has left in the background is not read any more: there is room for 64",
         "the output of what check.app has left in the background is not read any more, nor was that of 2 others: "
         "there is room for 64",

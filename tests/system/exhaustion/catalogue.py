@@ -46,7 +46,7 @@ class Catalogue:
             self._answer, self._index = json.dumps(entries).encode(), self._index + 1
             self._changed.notify_all()
 
-    def asked(self, query: str) -> tuple[int, bytes]:
+    def watch_answer(self, query: str) -> tuple[int, bytes]:
         """The answer to a watch: at once, or when something has changed."""
         seen = next((int(part[6:]) for part in query.split("&") if part.startswith("index=")), 0)
         with self._changed:
@@ -73,7 +73,7 @@ class Catalogue:
 
             def do_GET(self) -> None:
                 path, _, query = self.path.partition("?")
-                index, body = catalogue.asked(query) if path.startswith(HEALTH) else (1, b"{}")
+                index, body = catalogue.watch_answer(query) if path.startswith(HEALTH) else (1, b"{}")
                 self.answer(body, index)
 
             def do_PUT(self) -> None:
@@ -90,7 +90,7 @@ class Catalogue:
                     self.end_headers()
                     self.wfile.write(body)
                 except OSError:
-                    self.close_connection = True  # whoever asked has gone
+                    self.close_connection = True  # the client has gone
 
             def log_message(self, *_: Any) -> None:
                 pass

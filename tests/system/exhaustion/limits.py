@@ -116,9 +116,9 @@ def ends_well(pilot: Pilot, code: int = CODE) -> None:
     found = pilot.wait_exit()
     assert found == code, f"{found}\n{pilot.report()}"
     pilot.assert_nothing_is_left()
-    said = pilot.output() + pilot.errors()
-    assert "internal error" not in said, pilot.report()
-    assert "Traceback" not in said, pilot.report()
+    output = pilot.output() + pilot.errors()
+    assert "internal error" not in output, pilot.report()
+    assert "Traceback" not in output, pilot.report()
 
 
 def same_descriptors(pilot: Pilot, before: dict[int, str]) -> None:

@@ -71,10 +71,10 @@ def test_halted_and_deaf_children_end_with_the_budget(pilot: StartPilot, dialect
     settings, command = everything(dialect, deaf("app"))
     started = pilot(settings, command)
     halt_all(started)
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 128 + signal.SIGKILL
-    assert now() - asked_at > BUDGET - 0.1
+    assert now() - requested_at > BUDGET - 0.1
     started.assert_nothing_is_left()
 
 

@@ -53,7 +53,7 @@ def times(pilot: Pilot, word: str, begin: float, end: float) -> list[float]:
     return [mark.at for mark in pilot.marks() if mark.word == word and begin < mark.at < end]
 
 
-def keeps_its_rhythm(pilot: Pilot, word: str, interval: float, begin: float, end: float) -> None:
+def keeps_its_interval(pilot: Pilot, word: str, interval: float, begin: float, end: float) -> None:
     """Neither a pause nor a burst between the two moments."""
     found = times(pilot, word, begin, end)
     gaps = [later - earlier for earlier, later in itertools.pairwise([begin, *found, end])]
@@ -81,8 +81,8 @@ def test_jumps_of_the_wall_clock_change_no_interval(pilot: StartPilot, clock: Wa
             lasts(started, LASTS)
 
         end = now()
-        keeps_its_rhythm(started, "tick", TICK, begin, end)
-        keeps_its_rhythm(started, "check", 1, begin, end)
+        keeps_its_interval(started, "tick", TICK, begin, end)
+        keeps_its_interval(started, "check", 1, begin, end)
         beats = [begin, *(at for at in catalogue.heartbeats if begin < at < end), end]
         assert max(later - earlier for earlier, later in itertools.pairwise(beats)) < 1 + SLACK, "a TTL runs out"
         assert started.count("app") == 1
@@ -122,7 +122,7 @@ def test_a_machine_that_has_just_booted_or_is_up_for_years(pilot: StartPilot, up
     wait_for_two_ticks(started)
     end = started.wait_for_mark("check", 3).at
 
-    keeps_its_rhythm(started, "tick", TICK, begin, end)
+    keeps_its_interval(started, "tick", TICK, begin, end)
     ends_well(started)
 
 
@@ -146,7 +146,7 @@ def test_halted_and_continued_it_makes_up_for_nothing(pilot: StartPilot) -> None
     begin, end = lasts(started, 2.5)
     assert times(started, "tick", halted_at, woken_at - CENTISECOND) == []
     for word, interval in (("tick", TICK), ("slow", 1.0), ("check", 1.0)):
-        keeps_its_rhythm(started, word, interval, begin, end)
+        keeps_its_interval(started, word, interval, begin, end)
         assert len(times(started, word, woken_at, woken_at + 0.2)) <= 2, f"{word}: a burst"
     # The phase stays: it is that of before, not of the moment of waking.
     marks = [mark.at for mark in started.marks() if mark.word == "slow"]

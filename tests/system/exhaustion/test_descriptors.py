@@ -50,12 +50,12 @@ def test_with_few_it_runs_or_logs_why_not(pilot: StartPilot, record_property: Re
         running = [pilot(given, command, prefix=files(number)) for number in numbers]
         for number, started in zip(numbers, running, strict=True):
             code = started.wait_exit()
-            said = started.output() + started.errors()
-            assert code == 7 or re.search("too many open files|Error 24", said, re.I), f"{number}: {code} {said}"
-            assert code == 7 or number < ENOUGH, f"{number}: {code} {said}"
+            output = started.output() + started.errors()
+            assert code == 7 or re.search("too many open files|Error 24", output, re.I), f"{number}: {code} {output}"
+            assert code == 7 or number < ENOUGH, f"{number}: {code} {output}"
             assert code in (1, 7, 126) or number <= PYTHON_NEEDS
-            assert FROM_US not in said or number <= PYTHON_NEEDS, f"{number}: {said}"
-            assert "internal error" not in said, f"{number}: {said}"
+            assert FROM_US not in output or number <= PYTHON_NEEDS, f"{number}: {output}"
+            assert "internal error" not in output, f"{number}: {output}"
             started.assert_nothing_is_left()
 
 

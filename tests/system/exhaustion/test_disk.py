@@ -68,11 +68,11 @@ def test_log_file_on_a_full_disk_is_reported_once_and_nothing_waits(pilot: Start
     def lost() -> int:
         return sum(int(count) for count in re.findall(r"(\d+) log lines? (?:was|were) lost", written.read_text()))
 
-    def said() -> int:
+    def printed() -> int:
         return len(re.findall(r"\"msg\":\"line \d+\"", written.read_text()))
 
     started.wait_for(lost, what="the note of what was lost")
-    started.wait_for(lambda: said() + lost() >= 2 * LINES, what="each line in the log, or counted as lost")
+    started.wait_for(lambda: printed() + lost() >= 2 * LINES, what="each line in the log, or counted as lost")
     assert started.errors().count("no space left on device") == 1
     ends_well(started)
 

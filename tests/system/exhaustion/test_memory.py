@@ -59,10 +59,10 @@ def test_with_little_it_runs_or_fails_and_never_hangs(pilot: StartPilot, record_
         running = {size: pilot(given, command, prefix=memory(size * MB)) for size in sizes[begin : begin + AT_ONCE]}
         for size, started in running.items():
             code = started.wait_exit()
-            said = started.output() + started.errors()
-            assert code == 7 or said, f"{size} MB: {code} without a word"
+            output = started.output() + started.errors()
+            assert code == 7 or output, f"{size} MB: {code} without a word"
             assert code != 0
-            assert "internal error" not in said, f"{size} MB: {said}"
+            assert "internal error" not in output, f"{size} MB: {output}"
             started.assert_nothing_is_left()
     assert pilot(given, command, prefix=memory(ENOUGH)).wait_exit() == 7
 

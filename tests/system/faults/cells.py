@@ -153,9 +153,9 @@ class Cell:
         registrar.want(SERVICE, "passing")
         self._until(lambda: any("registered: app" in line for line in self._live.lines))
         self._begin()
-        asked_at = time.monotonic()
+        requested_at = time.monotonic()
         done: list[float] = []
-        registrar.forget(SERVICE, lambda: done.append(time.monotonic() - asked_at))
+        registrar.forget(SERVICE, lambda: done.append(time.monotonic() - requested_at))
         self._until(lambda: done)
         assert done[0] < 1.0, f"a stop would have waited {done[0]:.1f} s"
         return self._lasts(lambda: not self._server.knows(SERVICE.id))
@@ -166,7 +166,7 @@ class Cell:
             self._begin()
         _, reports = self._party.watcher(self._settings(), watch(WATCHED, interval=BEAT))
         if self.verb == WATCH:
-            self._until(lambda: reports.last == [1] and self._is_asked(WATCH))
+            self._until(lambda: reports.last == [1] and self._is_queried(WATCH))
             self._begin()
 
         def truthful() -> bool:
@@ -187,7 +187,7 @@ class Cell:
             return consul_at(self._server.address, **limits)
         return etcd_at(f"http://{self._server.address}", api="v2" if self.catalog == "etcd2" else "v3", **limits)
 
-    def _is_asked(self, verb: str) -> bool:
+    def _is_queried(self, verb: str) -> bool:
         return any(self._server.verb(call) == verb for call in self._server.calls)
 
     def _beat_for_ever(self) -> None:
@@ -200,7 +200,7 @@ class Cell:
         beat()
 
     def _begin(self) -> None:
-        self._began_at, self._asked = time.monotonic(), len(self._server.calls)
+        self._began_at, self._requests_before = time.monotonic(), len(self._server.calls)
         if self._lie is None:
             self._server.refuse()
         else:
@@ -223,12 +223,12 @@ class Cell:
         def lasted() -> bool:
             meanwhile()
             met = self._lied > 0 or self._lie is None
-            return met and self._told_enough() and time.monotonic() - self._began_at >= LASTS
+            return met and self._has_reported_enough() and time.monotonic() - self._began_at >= LASTS
 
         self._until(lasted)
         before_end()
         end = time.monotonic()
-        requests = len(self._server.calls) - self._asked
+        requests = len(self._server.calls) - self._requests_before
         assert self._count(ENDS) == 0, "an end was logged before it"
         if self._lie is None:
             self._server.accept()
@@ -242,8 +242,8 @@ class Cell:
             self._live.lines, self._count(BEGINS), self._count(ENDS),
         )  # fmt: skip
 
-    def _told_enough(self) -> bool:
-        return self._count(BEGINS) > 0 or not said(self.catalog, self.fault, self.verb)
+    def _has_reported_enough(self) -> bool:
+        return self._count(BEGINS) > 0 or not is_logged(self.catalog, self.fault, self.verb)
 
     def _count(self, what: re.Pattern[str]) -> int:
         return sum(what.search(line) is not None for line in self._live.lines)
@@ -278,7 +278,7 @@ def exists(catalog: str, fault: str, verb: str) -> bool:
     return True
 
 
-def said(catalog: str, fault: str, verb: str) -> bool:
+def is_logged(catalog: str, fault: str, verb: str) -> bool:
     """Is it worth a line in the log, at its begin and at its end? Half a second after it has begun, that is."""
     if verb == LOOK:
         return fault in BLIND  # else the registration goes on without it

@@ -75,7 +75,7 @@ class Exchange:
         self.is_old = False  # the truth, except the index or revision that it names: that is an old one
         self.is_compacted = False  # the truth of a server that has just forgotten its past
         self.server = server
-        self.told = 0  # the number of the lie it is about
+        self.lie_number = 0  # the number of the lie it is about
         self._connection = connection
         self._number = number
         self._call: Call | None = None
@@ -220,9 +220,9 @@ class LyingServer:
 
     def hold(self, exchange: Exchange, seconds: float | None, until: Callable[[], bool] = lambda: False) -> None:
         with self.changed:
-            told = exchange.told
-            self.changed.wait_for(lambda: self._lies != told or until(), seconds)
-            if self._lies != told:
+            lie_number = exchange.lie_number
+            self.changed.wait_for(lambda: self._lies != lie_number or until(), seconds)
+            if self._lies != lie_number:
                 raise Interrupted
 
     # --- threads
@@ -260,7 +260,7 @@ class LyingServer:
     def _answer(self, exchange: Exchange) -> None:
         while True:
             with self.changed:
-                lie, exchange.told = self._lie, self._lies
+                lie, exchange.lie_number = self._lie, self._lies
                 if self._closed:
                     raise Dropped
             try:

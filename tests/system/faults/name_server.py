@@ -20,7 +20,7 @@ class NameServer:
     def __init__(self) -> None:
         self.silent = False
         self.refuses = False  # answers that it is in trouble
-        self.asked = 0
+        self.queries = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         number = os.getpid() * 7919 + id(self)
         self.address = f"127.{number >> 16 & 127 | 64}.{number >> 8 & 255}.{number & 127 | 64}"
@@ -44,9 +44,9 @@ class NameServer:
             question, client = self._socket.recvfrom(4096)
             if client[0] == self.address:  # from `close`
                 return
-            self.asked += 1
+            self.queries += 1
             if not self.silent:
-                self._socket.sendto(_trouble(question) if self.refuses else _answer(question), client)
+                self._socket.sendto(_failure(question) if self.refuses else _answer(question), client)
 
     def close(self) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
@@ -64,5 +64,5 @@ def _answer(question: bytes) -> bytes:
     return question[:2] + struct.pack("!HHHHH", 0x8180, 1, 1 if record else 0, 0, 0) + question[12:end] + record
 
 
-def _trouble(question: bytes) -> bytes:
+def _failure(question: bytes) -> bytes:
     return question[:2] + struct.pack("!H", 0x8182) + question[4:]  # SERVFAIL

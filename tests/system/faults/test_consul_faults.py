@@ -248,8 +248,8 @@ def test_a_fault_is_visible_only_in_the_log_and_heals(pilot: StartPilot, agent: 
 
 def last_ports(started: Pilot) -> list[int] | None:
     """The last list that onChange got."""
-    told = [mark.word.removeprefix("web ") for mark in started.marks() if mark.word.startswith("web ")]
-    return [instance["port"] for instance in json.loads(told[-1])] if told else None
+    lists = [mark.word.removeprefix("web ") for mark in started.marks() if mark.word.startswith("web ")]
+    return [instance["port"] for instance in json.loads(lists[-1])] if lists else None
 
 
 def test_an_endless_answer_is_not_kept_after_it_is_refused(agent: LyingAgent) -> None:
@@ -291,8 +291,8 @@ def test_an_instance_with_an_invalid_port_is_left_out_and_reported_once(
     started = pilot(watching, forever())
 
     started.wait_for(lambda: last_ports(started) == [1, 9])
-    asked = len(agent.queries())
-    started.wait_for(lambda: len(agent.queries()) >= asked + 2, what="two more polls")
+    query_count = len(agent.queries())
+    started.wait_for(lambda: len(agent.queries()) >= query_count + 2, what="two more polls")
     agent.enter("web", 2)
     started.wait_for(lambda: last_ports(started) == [2, 9])
 

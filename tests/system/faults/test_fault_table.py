@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.faults.cells import LONGEST_TURN, Broken, Cell, Outcome, faults, names_of_cells, run_all, said
+from tests.system.faults.cells import LONGEST_TURN, Broken, Cell, Outcome, faults, is_logged, names_of_cells, run_all
 from tests.system.faults.lying import LOOK, VERBS
 from tests.system.pilot import wait_for
 
@@ -40,14 +40,14 @@ def problems(outcome: Outcome | Broken) -> list[str]:
     found = []
     if outcome.begins != outcome.ends or outcome.begins > 1:
         found.append(f"{outcome.begins} begins and {outcome.ends} ends in the log: {outcome.log}")
-    if said(*names) and not outcome.begins:
+    if is_logged(*names) and not outcome.begins:
         found.append(f"nothing was logged: {outcome.log}")
     if outcome.longest_turn > LONGEST_TURN:
         found.append(f"the loop stood still for {outcome.longest_turn:.2f} s")
     if outcome.requests > outcome.lasted * RATE + FIRST:
         found.append(f"{outcome.requests} requests in {outcome.lasted:.1f} s")
-    asked_for_a_pause = "Retry-After" in outcome.fault and outcome.verb != LOOK  # without which all else goes on
-    if asked_for_a_pause and outcome.requests > 3 + 2 * outcome.lasted:
+    requested_a_pause = "Retry-After" in outcome.fault and outcome.verb != LOOK  # without which all else goes on
+    if requested_a_pause and outcome.requests > 3 + 2 * outcome.lasted:
         found.append(f"{outcome.requests} requests, although the server requested a pause")
     return [f"{' / '.join(names)}: {problem}" for problem in found]
 

@@ -41,7 +41,7 @@ class Visitor:
 
     def _run(self) -> None:
         while not self._ends.wait(0.02):
-            asked_at = now()
+            requested_at = now()
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
             try:
                 connection.request("GET", "/")
@@ -50,7 +50,7 @@ class Visitor:
                 self.failures.append(repr(error))
             finally:
                 connection.close()
-            self.seconds.append(now() - asked_at)
+            self.seconds.append(now() - requested_at)
 
     def leave(self) -> None:
         self._ends.set()
@@ -112,9 +112,9 @@ def test_a_frozen_catalogue_costs_the_application_nothing(
     assert max(later - earlier for earlier, later in itertools.pairwise(checks)) < POLL + 0.9
     assert started.output().count("registration failed") <= 1
 
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 7
-    assert now() - asked_at < 1 + 1, "a second for the catalogue, and one for the test"
+    assert now() - requested_at < 1 + 1, "a second for the catalogue, and one for the test"
     started.assert_nothing_is_left()
     server.thaw()
 
@@ -132,9 +132,9 @@ def test_the_logged_duration_of_an_outage_is_that_of_the_silence(pilot: StartPil
     started.wait_for_line("Service registration failed")
     consul.thaw()
     frozen = now() - begin
-    said = started.wait_for_line(r"Catalogue reachable again after ([\d.]+) s")
+    match = started.wait_for_line(r"Catalogue reachable again after ([\d.]+) s")
 
-    assert frozen - 1.5 < float(said[1]) < frozen + 3
+    assert frozen - 1.5 < float(match[1]) < frozen + 3
 
 
 def test_no_end_of_an_outage_is_logged_for_a_catalogue_that_has_died(

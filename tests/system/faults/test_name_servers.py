@@ -63,15 +63,15 @@ def test_a_dead_name_server_is_reported_in_time_and_does_not_delay_a_stop(
     started.wait_for_line(rf"registration failed: .*{NO_ADDRESS.format('catalog.test')}")
     started.wait_for_line(rf"Failed to query web: .*{NO_ADDRESS.format('catalog.test')}")
     assert now() - begin < 6, "the C library takes ten seconds"
-    started.wait_for(lambda: names.asked >= 2, what="both questions, for IPv4 and IPv6")
+    started.wait_for(lambda: names.queries >= 2, what="both questions, for IPv4 and IPv6")
     threads = started.threads()
     settle(3)  # some attempts more, of several threads
     assert started.threads() <= threads + 1, "one look-up at a time, however many attempts there are"
-    assert names.asked <= 4
+    assert names.queries <= 4
 
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 143
-    assert now() - asked_at < 2.5, "a second for the catalogue, and no more"
+    assert now() - requested_at < 2.5, "a second for the catalogue, and no more"
     for line in ("registration failed: ", "Failed to query web: "):
         assert started.output().count(line) == 1
 
@@ -105,9 +105,9 @@ def test_the_last_good_address_serves_meanwhile(
     assert "no address for the name" not in started.output()
     agent.refuse()
     agent.accept()
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 143
-    assert now() - asked_at < 2.5
+    assert now() - requested_at < 2.5
     assert not agent.knows(ID), "it was deregistered by the address"
 
 

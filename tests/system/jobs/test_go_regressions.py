@@ -45,17 +45,17 @@ def test_go_r1_r5_signals_are_prompt_while_orphans_are_reaped(pilot: StartPilot)
     threads = started.threads()
 
     for count in range(1, 6):
-        asked_at = now()
+        requested_at = now()
         started.signal("USR2")
-        assert started.wait_for_mark("signal", count).at - asked_at < 3.0
+        assert started.wait_for_mark("signal", count).at - requested_at < 3.0
         started.wait_for(lambda: started.jobs()["on-signal"]["state"] == "waiting", what="the end of the job")
     # What is not reaped piles up.
     started.wait_for(lambda: len(started.zombies()) < 20, what="the end of zombies")
     started.wait_for(lambda: started.threads() <= threads, what="no more threads than before")
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 0
-    assert now() - asked_at < 5.0
+    assert now() - requested_at < 5.0
 
 
 def test_go_r2_another_trigger_does_not_stop_the_running_job(pilot: StartPilot) -> None:

@@ -137,9 +137,9 @@ def test_jobs_run_on_time_and_others_are_served(pilot: StartPilot, attack: Calla
 
     with ExitStack() as stack:
         attack(started, stack)
-        asked_at = now()
+        requested_at = now()
         assert started.ask("GET", "/v3/ping").status == 200
-        assert now() - asked_at < SERVED
+        assert now() - requested_at < SERVED
         started.wait_for(lambda: now() - began > 1.0, what="ten ticks")
         assert started.ask("GET", "/v3/jobs/app").json["state"] == "running"
         ended = now()
@@ -147,9 +147,9 @@ def test_jobs_run_on_time_and_others_are_served(pilot: StartPilot, attack: Calla
     assert longest_gap(started, began, ended) < TICK + LATE
     started.wait_for(lambda: len(started.descriptors()) <= descriptors + 4, what="the end of the connections")
     assert proc.resident_kilobytes(started.pid) - memory < 20_000
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 0
-    assert now() - asked_at < 3.0
+    assert now() - requested_at < 3.0
     assert "internal error" not in started.output()
 
 

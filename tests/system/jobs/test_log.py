@@ -45,9 +45,9 @@ def test_json_lines_have_time_level_msg_job_and_pid(pilot: StartPilot) -> None:
     records = [json.loads(line) for line in started.output().splitlines()]
 
     assert all(record.keys() >= {"time", "level", "msg"} for record in records)
-    said = [record for record in records if record.get("job") == "odd" and record["level"] == "info"]
-    assert all(isinstance(record["pid"], int) for record in said)
-    messages = [record["msg"] for record in said]
+    printed = [record for record in records if record.get("job") == "odd" and record["level"] == "info"]
+    assert all(isinstance(record["pid"], int) for record in printed)
+    messages = [record["msg"] for record in printed]
     assert messages[0] == "nul \x00 byte \ufffd crlf"
     assert "".join(messages[1:-2]) == "x" * 70_000
     assert messages[-2:] == ["", '\x1b[31m<"&>']

@@ -78,9 +78,9 @@ def test_one_of_five_jobs_is_replaced_without_effect_on_the_others(pilot: StartP
 
     with Sampler(statuses) as sampler, started.client() as client:
         client.ask("GET", "/v3/ping")
-        asked_at = now()
+        requested_at = now()
         answer = client.ask("POST", "/v3/reload")
-        took = now() - asked_at
+        took = now() - requested_at
         started.wait_for_mark("changed-new")
         consul.wait_until_gone(f"{names[2]}-{HOST}")
         consul.wait_until_passing(names[2])

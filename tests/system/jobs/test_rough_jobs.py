@@ -52,10 +52,10 @@ def test_group_that_ignores_sigterm_is_killed_when_the_budget_is_spent(pilot: St
     family = sh("trap '' TERM\nsleep 1000 &\nsleep 1000 &\nmark family\nwait\nsleep 1000")
     started = pilot(config(job("family", family), app(), stopTimeout=1))
     started.wait_for_mark("family")
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 0
-    assert now() - asked_at > 0.9
+    assert now() - requested_at > 0.9
     started.assert_nothing_is_left()
 
 
@@ -73,10 +73,10 @@ def test_many_deaf_jobs_share_one_budget(pilot: StartPilot) -> None:
     started = pilot(config(*(job(f"deaf{number}", deaf(f"deaf{number}")) for number in range(10)), stopTimeout=1))
     for number in range(10):
         started.wait_for_mark(f"deaf{number}")
-    asked_at = now()
+    requested_at = now()
 
     assert started.stop() == 0
-    assert now() - asked_at < 3.0
+    assert now() - requested_at < 3.0
     started.assert_nothing_is_left()
 
 
@@ -95,9 +95,9 @@ def test_flood_of_output_delays_nothing(pilot: StartPilot, raw: bool) -> None:
 
     assert longest_gap(started, began, ended) < 0.1 + LATE
     assert proc.resident_kilobytes(started.pid) - before < 20_000
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 0
-    assert now() - asked_at < 4.0
+    assert now() - requested_at < 4.0
     started.assert_nothing_is_left()
 
 
@@ -165,9 +165,9 @@ def test_triggers_in_a_circle_neither_stop_the_world_nor_the_stop(pilot: StartPi
 
     assert longest_gap(started, began, now()) < 0.1 + LATE
     assert started.jobs()["ring0"]["starts"] > 10
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 0
-    assert now() - asked_at < 3.0
+    assert now() - requested_at < 3.0
 
 
 @pytest.mark.timing
@@ -212,9 +212,9 @@ def test_two_hundred_jobs_and_fifty_watches_start_run_and_stop_in_time(pilot: St
     assert longest_gap(started, began, steady) < 1.5, "while 190 processes are started"
     assert longest_gap(started, steady, ended) < 0.1 + LATE
     assert len(started.jobs()) == 202
-    asked_at = now()
+    requested_at = now()
     assert started.stop() == 0
-    assert now() - asked_at < 5.0
+    assert now() - requested_at < 5.0
     started.assert_nothing_is_left()
     assert list(shelf.glob("*.json")) == []
 

@@ -56,7 +56,7 @@ def test_secrets_of_the_configuration_are_in_no_output(pilot: StartPilot) -> Non
         started.wait_for(lambda name=name: started.jobs()[name]["health"]["output"], what="a check")  # type: ignore[misc]
     started.wait_for(lambda: started.jobs()["lost"]["state"] == "complete")
 
-    said = [
+    shown = [
         body(started.ask("GET", "/v3/jobs")),
         body(started.ask("GET", "/v3/events")),
         *(started.run(*flags, env=env).stdout for flags in (["-jobs"], ["-events"], ["-job", "checked"])),
@@ -69,7 +69,7 @@ def test_secrets_of_the_configuration_are_in_no_output(pilot: StartPilot) -> Non
     assert f"no {MASK}" in started.jobs()["listed"]["health"]["output"]
     assert f"{MASK} {MASK}" in started.jobs()["lost"]["lastExit"]["text"]
     assert "loaded config:" in started.output()
-    for text in said:
+    for text in shown:
         assert not [part for part in ("hunter2", "hünter2", "h\\u00fcnter2", "ab'c") if part in text], text
     # The check's own line is its own.
     assert f"no {TOKEN}" in started.output()
@@ -138,14 +138,14 @@ def test_a_token_file_that_is_replaced_is_never_quoted(pilot: StartPilot, tmp_pa
     started = pilot(
         config(job("app", forever(), health=checks), job("replaces", python(replace)), consul=consul), env={}
     )
-    said: list[str] = []
+    shown: list[str] = []
 
     def quoted() -> bool:
-        said.append(started.jobs()["app"]["health"]["output"])
-        return said.count(MASK) > 3 and len({line for line in started.output().splitlines() if "token-" in line}) > 2
+        shown.append(started.jobs()["app"]["health"]["output"])
+        return shown.count(MASK) > 3 and len({line for line in started.output().splitlines() if "token-" in line}) > 2
 
     started.wait_for(quoted, what="some checks")
-    assert not [text for text in said if "token-" in text]
+    assert not [text for text in shown if "token-" in text]
 
 
 # --- the output of jobs
@@ -166,11 +166,11 @@ def test_not_a_byte_of_the_output_of_jobs_is_changed(pilot: StartPilot, format: 
 
     started.wait_for_line(r"the end")
 
-    found = [said(line, format) for line in started.output().splitlines()]
+    found = [shown(line, format) for line in started.output().splitlines()]
     assert found[found.index(lines[0]) :][: len(lines)] == lines
 
 
-def said(line: str, format: str) -> str:
+def shown(line: str, format: str) -> str:
     """What a line of the log says."""
     if format == "json":
         message: str = json.loads(line)["msg"]
@@ -279,11 +279,11 @@ def test_secrets_in_long_lines_are_masked_for_all_sizes_of_reads(pilot: StartPil
     assert started.wait_exit() == 0
 
     lines = [line.split(" ", 3)[-1] for line in started.output().splitlines() if " says " in line]
-    told = "".join(lines)
-    assert told.count(MASK) == 5 * 3 + 1
-    assert not [part for part in ("hunter2", "huge", "0123456789") if part in told]
+    joined = "".join(lines)
+    assert joined.count(MASK) == 5 * 3 + 1
+    assert not [part for part in ("hunter2", "huge", "0123456789") if part in joined]
     assert (
-        told.replace(MASK, "")
+        joined.replace(MASK, "")
         == "".join("x" * before + "y" * 70000 + "z" for before in (0, 30000, 65500, 65530, 65536))
         + "no end "
         + "x" * 65530

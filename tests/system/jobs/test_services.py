@@ -150,11 +150,11 @@ def test_failures_in_a_row_are_sent_as_critical_with_the_last_line(
 
     (started.folder / "ill").touch()
 
-    def told() -> bool:
+    def is_critical() -> bool:
         check = consul.checks()[f"service:{name}-{HOST}"]
         return bool(check["Status"] == "critical" and "is ill" in check["Output"])
 
-    started.wait_for(told, what="a critical check with its last line")
+    started.wait_for(is_critical, what="a critical check with its last line")
     (started.folder / "ill").unlink()
     consul.wait_until_passing(name)
 

@@ -198,13 +198,13 @@ def test_frozen_consul_does_not_delay_a_stop(pilot: StartPilot, start_consul: St
     )
     consul.wait_until_passing("app")
     consul.freeze()
-    asked_at = now()
+    requested_at = now()
 
     code = started.stop()
 
     consul.thaw()
     assert code == 0
-    assert now() - asked_at < 2.5
+    assert now() - requested_at < 2.5
     assert started.words() == ["app", "preStop", "app-term"]
 
 

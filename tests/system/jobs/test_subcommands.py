@@ -267,9 +267,9 @@ def test_events_are_printed_and_followed(pilot: StartPilot) -> None:
     started.wait_for_state("first", "complete")
 
     lines = started.run("-events").stdout.splitlines()
-    told = [line.split()[1:] for line in lines]
-    assert told[0] == ["startup", "global"]
-    assert ["exitSuccess", "first"] in told
+    columns = [line.split()[1:] for line in lines]
+    assert columns[0] == ["startup", "global"]
+    assert ["exitSuccess", "first"] in columns
 
     follower = subprocess.Popen(
         [interpreter(), str(archive()), "-config", "config.json", "-events", "-follow", "-json"],
@@ -326,14 +326,14 @@ def test_frozen_one_keeps_its_operator_waiting_only_up_to_a_limit(pilot: StartPi
     started.wait_for_mark("app")
     started.ask("GET", "/v3/ping")
     started.signal("STOP")
-    asked_at = now()
+    requested_at = now()
 
     done = started.run("-ping")
 
     started.signal("CONT")
     assert done.code == 1
     assert "no answer at " in done.stderr
-    assert now() - asked_at > 9
+    assert now() - requested_at > 9
     assert started.run("-ping").stdout == "ok\n"
 
 

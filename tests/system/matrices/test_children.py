@@ -80,7 +80,7 @@ def test_children_start_with_defaults_and_keep_their_settings(
     seen = []
     for kind, pid in each(started):
         child, ours = traits(pid), traits(started.pid)
-        begins_afresh(kind, child, ours)
+        has_defaults(kind, child, ours)
         if prefix is LIMITED or given == "all at once":
             has_what_was_set(child)
         assert child.folder == str(started.folder)
@@ -91,7 +91,7 @@ def test_children_start_with_defaults_and_keep_their_settings(
     started.assert_nothing_is_left()
 
 
-def begins_afresh(kind: str, child: Traits, ours: Traits) -> None:
+def has_defaults(kind: str, child: Traits, ours: Traits) -> None:
     assert child.signals == NONE, f"{kind}: blocked, ignored or caught"
     assert child.leads_a_group, f"{kind} leads no group of its own"
     assert (child.session, child.terminal) == (ours.session, ours.terminal), kind
@@ -124,7 +124,7 @@ def test_in_a_terminal_the_app_alone_has_it(pilot: StartPilot, record_property: 
         name = os.ttyname(slave)
         for kind, pid in each(started):
             child, ours = traits(pid), traits(started.pid)
-            begins_afresh(kind, child, ours)
+            has_defaults(kind, child, ours)
             assert child.terminal != 0
             runs = kind in children.DURING or kind == "preStop"
             assert (child.foreground == pid) == (kind == "app"), f"{kind} in the foreground"

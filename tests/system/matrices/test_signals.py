@@ -56,7 +56,7 @@ ENDS = [
 
 def test_the_table_is_that_of_the_manual() -> None:
     rows = documents.tables(documents.ROOT / "docs" / "lifecycle.md", "Signals")[0]
-    told = {
+    table = {
         (dialect, name): documents_say(cell)
         for names, *cells in rows
         for name in names.replace(" and the like", "").replace(" (", ", ").split(", ")
@@ -64,9 +64,9 @@ def test_the_table_is_that_of_the_manual() -> None:
         for dialect, cell in zip(DIALECTS, cells, strict=True)
     }
 
-    assert told == {key: kind(key[0], signal.Signals[key[1].strip("…) ")]) for key in told}
+    assert table == {key: kind(key[0], signal.Signals[key[1].strip("…) ")]) for key in table}
     ours = {name for dialect in DIALECTS for names in NAMES[dialect].values() for name in names}
-    assert ours | set(IN_BOTH[Kind.NOTHING]) - {"SIGCHLD"} <= {name for _, name in told}
+    assert ours | set(IN_BOTH[Kind.NOTHING]) - {"SIGCHLD"} <= {name for _, name in table}
 
 
 def documents_say(cell: str) -> Kind:
@@ -94,7 +94,7 @@ def test_signals_that_containerpilot_survives(
         else:
             for number in numbers:
                 send(scene, number, effect(dialect, phase, number, init=init))
-        goes_on_as_ever(scene)
+        goes_on_as_usual(scene)
 
     given = [each for number in numbers for each in passed_on(effect(dialect, phase, number, init=init), number, phase)]
     for each in ("app", CHILD):
@@ -153,7 +153,7 @@ def send_before_the_handlers(scene: Scene, numbers: list[int], *, init: bool) ->
         wait_for_log(scene, effect(scene.dialect, BEFORE, number, init=init).log)
 
 
-def goes_on_as_ever(scene: Scene) -> None:
+def goes_on_as_usual(scene: Scene) -> None:
     """The rest of the life of a ContainerPilot that has not been disturbed: the application starts, runs, is ended."""
     pilot = scene.pilot
     assert proc.state(pilot.pid) not in ("T", "Z", "")

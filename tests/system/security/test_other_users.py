@@ -109,9 +109,9 @@ def test_a_listener_of_a_stranger_in_the_place_of_a_socket_receives_nothing(
         refused = started.again("-putenv", "SECRET=x")
 
         assert refused.code == 1
-        said = "another user listens there" if owner == OWNER else "it belongs to another user"
-        assert f"{path}: {said}" in refused.stderr
-        heard = b""
+        reason = "another user listens there" if owner == OWNER else "it belongs to another user"
+        assert f"{path}: {reason}" in refused.stderr
+        received = b""
         with suppress(BlockingIOError), listener.accept()[0] as client:
-            heard = client.recv(1000)
-        assert heard == b""
+            received = client.recv(1000)
+        assert received == b""

@@ -76,7 +76,7 @@ def test_a_certificate_of_another_name_gets_no_token(serve: Callable[..., Noting
 
     assert "certificate verify failed" in why
     assert "IP address mismatch" in why
-    assert set(server.heard) == {b""}
+    assert set(server.received) == {b""}
 
 
 def test_a_server_with_an_untrusted_certificate_gets_no_token(
@@ -85,17 +85,17 @@ def test_a_server_with_an_untrusted_certificate_gets_no_token(
     server = serve(certificate=authority.issue("self", "IP:127.0.0.1"))
 
     assert "certificate verify failed" in failure(server.address)
-    assert set(server.heard) == {b""}
+    assert set(server.received) == {b""}
 
 
 def test_plain_http_is_not_tried_after_tls_fails(serve: Callable[..., NotingServer]) -> None:
     server = serve()
 
     assert "cannot reach Consul at https://" in failure(server.address)
-    assert server.heard
-    for heard in server.heard:
-        assert heard.startswith(b"\x16\x03"), "only the first record of a handshake"
-        assert TOKEN.encode() not in heard
+    assert server.received
+    for received in server.received:
+        assert received.startswith(b"\x16\x03"), "only the first record of a handshake"
+        assert TOKEN.encode() not in received
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -106,8 +106,8 @@ def test_redirects_are_not_followed(serve: Callable[..., NotingServer], status: 
     server = serve(f"{moved}Connection: close\r\n\r\n".encode())
 
     assert f"Unexpected response code: {status}" in failure(server.address, scheme="http")
-    assert len(server.heard) == 2
-    assert other.heard == []
+    assert len(server.received) == 2
+    assert other.received == []
 
 
 def test_authorities_of_the_environment_count(
@@ -121,7 +121,7 @@ def test_authorities_of_the_environment_count(
     client = Consul(ConsulSettings(address=server.address, scheme="https", token=TOKEN), {})
     assert client.instances(watch())[0] == []
     client.close()
-    assert TOKEN.encode() in server.heard[0]
+    assert TOKEN.encode() in server.received[0]
 
     stranger = Authority(authority.file.parent / "stranger")
     assert "certificate verify failed" in failure(server.address, Tls(ca_file=str(stranger.file)))

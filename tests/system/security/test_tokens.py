@@ -34,10 +34,12 @@ def start(pilot: StartPilot, agent: NotingServer, consul: dict[str, str]) -> Pil
     checked = advertised("checked", health={"exec": sh("mark check; sleep 0.2"), "interval": 1, "ttl": 10})
     after = job("after", sh("mark after; exec sleep 1000"), when={"source": "checked", "once": "healthy"})
     watches = [{"name": "other", "interval": 1}]
-    told = config(app(), checked, after, watches=watches, consul={"address": agent.address, **consul})
-    started = pilot(told, env={"OTHER": "value"})
+    configured = config(app(), checked, after, watches=watches, consul={"address": agent.address, **consul})
+    started = pilot(configured, env={"OTHER": "value"})
     started.wait_for_mark("after")
-    started.wait_for(lambda: any(TOKEN.encode() in heard for heard in agent.heard), what="a request with the token")
+    started.wait_for(
+        lambda: any(TOKEN.encode() in received for received in agent.received), what="a request with the token"
+    )
     return started
 
 

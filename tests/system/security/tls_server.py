@@ -16,11 +16,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
 
 
 class NotingServer:
-    """`heard`: what came on each connection, as far as it could be read (nothing where the handshake failed)."""
+    """`received`: what came on each connection, as far as it could be read (nothing where the handshake failed)."""
 
     def __init__(self, answer: bytes = OK, certificate: tuple[Path, Path] | None = None) -> None:
         self.answer = answer
-        self.heard: list[bytes] = []
+        self.received: list[bytes] = []
         self._context: ssl.SSLContext | None = None
         if certificate is not None:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -45,10 +45,10 @@ class NotingServer:
             except OSError:
                 return
             client.settimeout(DEADLINE)
-            self.heard.append(b"")
+            self.received.append(b"")
             try:
                 with client if self._context is None else self._context.wrap_socket(client, server_side=True) as talk:
-                    self.heard[-1] = talk.recv(65536)
+                    self.received[-1] = talk.recv(65536)
                     talk.sendall(self.answer)
             except OSError:  # ssl.SSLError is one
                 continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-class Told(NamedTuple):
+class HttpAnswer(NamedTuple):
     status: int
     headers: dict[str, str]  # names in lower case
     body: bytes
@@ -40,13 +40,13 @@ class Port:
     def config(self, **more: Any) -> dict[str, Any]:
         return {"port": self.number, "interfaces": ["lo"], **more}
 
-    def ask(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> Told:
+    def ask(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> HttpAnswer:
         """One request and its answer; OSError if there is nobody."""
         connection = HTTPConnection("127.0.0.1", self.number, timeout=DEADLINE)
         try:
             connection.request(method, path, headers=headers or {})
             answer = connection.getresponse()
-            return Told(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
+            return HttpAnswer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
         finally:
             connection.close()
 

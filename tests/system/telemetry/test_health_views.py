@@ -38,15 +38,15 @@ class Views:
         """The statuses of a job: one, if all views agree; `-` in views without a status, and in place of
         the `unknown` of ContainerPilot 3.8."""
         status = self.port.ask("/status").json
-        [told] = [
+        [reported] = [
             each["Status"] for each in [*(status["Jobs"] or ()), *(status["Services"] or ())] if each["Name"] == name
         ]
         shown = self.started.jobs()[name]["health"]
         described = "-" if shown is None else shown["status"]
         found = {described, self.row(name)[5], self.details(name).get("health", "-").partition(" ")[0]}
-        found.add("-" if found == {"-"} and told == "unknown" else told)
+        found.add("-" if found == {"-"} and reported == "unknown" else reported)
         metric = self.port.value(f'containerpilot_job_health{{job="{name}"}}')
-        return found if metric in ("", str(int(told == "healthy"))) else {*found, f"metric {metric}"}
+        return found if metric in ("", str(int(reported == "healthy"))) else {*found, f"metric {metric}"}
 
     def wait_for(self, name: str, status: str) -> None:
         self.started.wait_for(lambda: self.of(name) == {status}, what=f"{name} {status} in all views: {self.of(name)}")

@@ -81,10 +81,10 @@ def test_the_status_has_jobs_services_and_watches_in_the_order_of_the_file(pilot
     port.wait_until_served(started)
 
     started.wait_for(lambda: port.ask("/status").json["Catalog"] == "reachable")
-    told = port.ask("/status")
+    answer = port.ask("/status")
 
-    assert told.body.startswith(b'{"Version":"')
-    assert told.body.endswith(
+    assert answer.body.startswith(b'{"Version":"')
+    assert answer.body.endswith(
         b'"Jobs":[{"Name":"myjob1","Status":"unknown"},{"Name":"myjob3","Status":"unknown"}],'
         b'"Services":[{"Name":"myjob2","Address":"192.168.1.100","Port":80,"Status":"unknown","Registered":"not yet"},'
         b'{"Name":"containerpilot","Address":"127.0.0.1","Port":%d,"Status":"healthy","Registered":"not yet"}],'
@@ -124,11 +124,11 @@ def test_parsers_read_every_format(pilot: StartPilot, port: Port, accept: str) -
     for kind in kinds:
         assert started.run("-putmetric", f"own_{kind}=1.5").code == 0
 
-    told = port.ask("/metrics", headers={"Accept": accept, "Accept-Encoding": "gzip"})
+    answer = port.ask("/metrics", headers={"Accept": accept, "Accept-Encoding": "gzip"})
 
-    assert told.headers["content-encoding"] == "gzip"
-    text = gzip.decompress(told.body).decode()
-    assert told.headers["content-type"].startswith("application/openmetrics-text" if accept else "text/plain")
+    assert answer.headers["content-encoding"] == "gzip"
+    text = gzip.decompress(answer.body).decode()
+    assert answer.headers["content-type"].startswith("application/openmetrics-text" if accept else "text/plain")
     families = {family.name: family for family in (read_openmetrics if accept else read_text)(text)}
     # The parser of the old format gives all counters the name that they should have.
     samples = {
@@ -286,10 +286,10 @@ def test_a_reload_whose_port_is_taken_changes_nothing(pilot: StartPilot, port: P
     taken.number = int(consul.address.rpartition(":")[2])
 
     started.configure(plan_with(taken, {"name": "other", "type": "gauge"}))
-    told = started.run("-reload")
+    answer = started.run("-reload")
 
-    assert told.code == 1
-    assert f"Error serving telemetry on 127.0.0.1:{taken.number}: another program listens there" in told.stderr
+    assert answer.code == 1
+    assert f"Error serving telemetry on 127.0.0.1:{taken.number}: another program listens there" in answer.stderr
     assert port.value(NAME) == "2"
     assert port.value("other") == ""
     assert started.words() == ["app"]

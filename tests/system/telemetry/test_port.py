@@ -37,10 +37,10 @@ def test_a_port_in_use_is_one_error_and_nothing_runs(pilot: StartPilot, taken: P
 
     assert started.wait_exit() == 1
 
-    told = (
+    report = (
         f"Error serving telemetry on 127.0.0.1:{taken.number}: another program listens there: name another `port`, or"
     )
-    assert [told in line for line in started.output().splitlines() if "telemetry" in line] == [True]
+    assert [report in line for line in started.output().splitlines() if "telemetry" in line] == [True]
     assert started.marks() == []
     assert not (started.folder / "control.socket").exists()
 

@@ -76,9 +76,9 @@ def test_readers_do_not_delay_a_stop(pilot: StartPilot, port: Port) -> None:
         reader.start()
     try:
         wait_for(lambda: len(pages) > READERS, what="pages for all")
-        before, asked_at = len(pages), now()
+        before, requested_at = len(pages), now()
         assert started.stop() == 143
-        took = now() - asked_at
+        took = now() - requested_at
     finally:
         over.set()
         for reader in readers:

@@ -149,8 +149,8 @@ def test_no_watch_is_shown_as_up_to_date_while_a_frozen_etcd_does_not_answer(
     started = pilot(config(advertised(name, health=CHECK), etcd=settings, watches=watches))
 
     def shown() -> tuple[str, str]:
-        told = started.ask("GET", "/v3/jobs").json
-        return told["catalogue"]["about"].partition(" since ")[0], told["watches"][0]["about"]
+        answer = started.ask("GET", "/v3/jobs").json
+        return answer["catalogue"]["about"].partition(" since ")[0], answer["watches"][0]["about"]
 
     def is_consistent(about: str) -> bool:
         catalogue, watch = shown()
@@ -228,8 +228,8 @@ def test_a_job_that_crashes_repeatedly_does_not_stay_registered(pilot: StartPilo
     views.wait_for("lapsed")
 
     def health_in(state: str) -> str:
-        told = views.started.ask("GET", f"/v3/jobs/{name}").json
-        return str(told["health"]["status"]) if told["state"] == state else ""
+        answer = views.started.ask("GET", f"/v3/jobs/{name}").json
+        return str(answer["health"]["status"]) if answer["state"] == state else ""
 
     assert views.started.wait_for(lambda: health_in("pausing"), what="a pause") == "unknown"
 

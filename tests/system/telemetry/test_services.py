@@ -59,7 +59,7 @@ def test_a_sensor_prints_a_number_as_go_reads_it(pilot: StartPilot, port: Port, 
 
 
 @pytest.mark.parametrize(
-    ("check", "told"),
+    ("check", "complaint"),
     [
         (["printf", "a\\nb"], "value.sensor: cannot record a value of value: metric produced non-numeric value: a"),
         (["printf", "1_000"], "non-numeric value: 1_000: invalid syntax"),
@@ -70,16 +70,16 @@ def test_a_sensor_prints_a_number_as_go_reads_it(pilot: StartPilot, port: Port, 
     ],
 )
 def test_output_that_is_not_a_number_is_one_error_and_nothing_is_recorded(
-    pilot: StartPilot, port: Port, check: list[str], told: str
+    pilot: StartPilot, port: Port, check: list[str], complaint: str
 ) -> None:
     # 12.8 #2, #3
     started = start(pilot, port, sensor(check, poll=300), sensor(["printf", "1"], "other", "counter"))
     started.configure({"telemetry": port.config(sensors=[sensor(check), sensor(["printf", "1"], "other", "counter")])})
     started.signal("HUP")
 
-    started.wait_for(lambda: told in started.output(), what=told)
+    started.wait_for(lambda: complaint in started.output(), what=complaint)
     lines = [line for line in started.output().splitlines() if "value" in line and "Loaded" not in line]
-    assert told in lines[0]
+    assert complaint in lines[0]
     port.wait_for_value(started, "other", "3", "4")
     assert len([line for line in started.output().splitlines() if "value" in line]) <= 5
     assert port.value("value") == "0"

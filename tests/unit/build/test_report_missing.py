@@ -16,10 +16,10 @@ def test_it_names_the_slow_pythons_with_advice(capsys: pytest.CaptureFixture[str
 
     report_missing(found, ["3.10", "3.13"])
 
-    said = capsys.readouterr().out
-    assert "bytecode for CPython 3.11." in said
-    assert "On CPython 3.10 and 3.13 it starts several times as slowly" in said
-    assert "scripts/build-zipapp.sh --release" in said
+    output = capsys.readouterr().out
+    assert "bytecode for CPython 3.11." in output
+    assert "On CPython 3.10 and 3.13 it starts several times as slowly" in output
+    assert "scripts/build-zipapp.sh --release" in output
 
 
 def test_nothing_is_logged_if_none_is_missing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,6 +186,6 @@ class FakeCatalog:
             raise self.error
 
     def new_calls(self) -> list[str]:
-        """Since this was last asked."""
+        """The calls since the last call of this method."""
         calls, self.calls = self.calls, []
         return calls

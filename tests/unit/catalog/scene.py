@@ -69,11 +69,11 @@ class Scene:
         self.registrar.want(one or service(), "passing")
         return self.run(seconds)
 
-    def told(self) -> list[str]:
-        """What was reported since this was last asked."""
+    def new_reports(self) -> list[str]:
+        """The reports since the last call."""
         lines, self.facts.lines = self.facts.lines, []
         return lines
 
-    def said(self) -> list[str]:
+    def new_lines(self) -> list[str]:
         lines, self.log.lines = self.log.lines, []
         return [line for line in lines if not line.startswith("debug")]

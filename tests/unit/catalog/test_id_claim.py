@@ -34,12 +34,12 @@ def beats(scene: Scene, number: int) -> list[str]:
 def test_a_program_beside_a_live_one_takes_an_id_of_its_own(scene: Scene) -> None:
     scene.catalog.entries["web-box"] = NEIGHBOUR
     assert scene.passes() == ["register web-box-80 passing", "passing web-box-80"]
-    assert scene.said() == [
+    assert scene.new_lines() == [
         "warning: Another program has registered 10.0.0.1:8002 under the id web-box: web takes the id web-box-80; "
         + ADVICE,
         "info: Service registered: web",
     ]
-    assert scene.told()[-1] == "confirmed web-box-80 10.0.0.1:80 passing 1000"
+    assert scene.new_reports()[-1] == "confirmed web-box-80 10.0.0.1:80 passing 1000"
     assert beats(scene, 3) == ["passing web-box-80"] * 3
     scene.registrar.forget(service())
     assert scene.run() == ["deregister web-box-80"]
@@ -51,28 +51,28 @@ def test_a_program_beside_a_live_one_takes_an_id_of_its_own(scene: Scene) -> Non
 def test_an_entry_of_an_earlier_life_is_replaced_without_a_word(scene: Scene, entry: CatalogEntry) -> None:
     scene.catalog.entries["web-box"] = entry
     assert scene.passes() == ["register web-box passing", "passing web-box"]
-    assert scene.said() == ["info: Service registered: web"]
+    assert scene.new_lines() == ["info: Service registered: web"]
 
 
 def test_a_registration_at_the_same_moment_is_noticed_soon(scene: Scene) -> None:
     beats(scene, 1)
     scene.catalog.entries["web-box"] = NEIGHBOUR
-    scene.said()
+    scene.new_lines()
     assert beats(scene, SOON - 1) == ["passing web-box", "register web-box-80 passing", "passing web-box-80"]
-    assert "takes the id web-box-80" in scene.said()[0]
+    assert "takes the id web-box-80" in scene.new_lines()[0]
     assert beats(scene, 30) == ["passing web-box-80"] * 30
-    assert scene.said() == []
+    assert scene.new_lines() == []
 
 
 def test_another_program_is_noticed_within_ten_heartbeats(scene: Scene) -> None:
     beats(scene, 5)
     scene.catalog.entries["web-box"] = STRANGER
     assert beats(scene, LOOK_EVERY - 5) == ["passing web-box"] * 5
-    assert scene.said()[1:] == [
+    assert scene.new_lines()[1:] == [
         "warning: Another program has registered 10.0.0.2:80 under the id web-box: web is not registered any more, "
         "or the two would fight for it; " + ADVICE
     ]
-    assert scene.told()[-1] == "taken web-box by 10.0.0.2:80"
+    assert scene.new_reports()[-1] == "taken web-box by 10.0.0.2:80"
 
 
 @pytest.fixture
@@ -82,8 +82,8 @@ def lost(scene: Scene) -> Scene:
     beats(scene, 1)
     scene.catalog.entries["web-box"] = STRANGER
     beats(scene, SOON - 1)
-    scene.said()
-    scene.told()
+    scene.new_lines()
+    scene.new_reports()
     return scene
 
 
@@ -94,13 +94,13 @@ def test_an_id_that_was_lost_is_neither_renewed_nor_removed_nor_taken_back(lost:
     assert lost.run(60) == []
     assert done == ["done"]
     assert beats(lost, 35) == []
-    assert [line for line in lost.said() if line.startswith("warning")] == []
+    assert [line for line in lost.new_lines() if line.startswith("warning")] == []
 
 
 def test_an_id_that_was_lost_is_taken_once_it_is_free(lost: Scene) -> None:
     del lost.catalog.entries["web-box"]
     assert beats(lost, LOOK_EVERY)[:2] == ["register web-box passing", "passing web-box"]
-    assert lost.said() == ["info: The id web-box is free again: web takes it", "info: Service registered: web"]
+    assert lost.new_lines() == ["info: The id web-box is free again: web takes it", "info: Service registered: web"]
 
 
 def test_an_id_that_was_lost_stays_lost_during_an_outage(lost: Scene) -> None:
@@ -108,7 +108,7 @@ def test_an_id_that_was_lost_stays_lost_during_an_outage(lost: Scene) -> None:
     assert beats(lost, 25) == []
     lost.catalog.error = CatalogRefused("403")
     assert beats(lost, 25) == []
-    assert lost.said() == []
+    assert lost.new_lines() == []
 
 
 @pytest.mark.parametrize("error", [CatalogRefused("404"), CatalogGarbage("not JSON")])
@@ -121,13 +121,13 @@ def test_a_catalogue_that_refuses_reads_still_registers_the_service(
     monkeypatch.setattr(scene.catalog, "entry", refuse)
     assert scene.passes() == ["register web-box passing", "passing web-box"]
     assert beats(scene, 25) == ["passing web-box"] * 25
-    assert scene.said() == ["info: Service registered: web"]
+    assert scene.new_lines() == ["info: Service registered: web"]
 
 
 def test_a_catalogue_that_is_away_at_the_first_look_is_an_outage(scene: Scene) -> None:
     scene.catalog.error = DOWN
     assert scene.passes() == ["register web-box passing"]
-    assert scene.said() == [f"warning: Service registration failed: {DOWN}"]
+    assert scene.new_lines() == [f"warning: Service registration failed: {DOWN}"]
     scene.catalog.error = None
     assert scene.run(1) == ["register web-box passing", "passing web-box"]
 
@@ -152,7 +152,7 @@ def test_our_own_new_address_is_not_taken_for_another_program(scene: Scene) -> N
     beats(scene, SOON - 1)
     scene.catalog.on_look = lambda: scene.registrar.want(moved, "passing")
     assert beats(scene, 1) == ["passing web-box", "register web-box passing", "passing web-box"]
-    assert [line for line in scene.said() if line.startswith("warning")] == []
+    assert [line for line in scene.new_lines() if line.startswith("warning")] == []
 
 
 def test_the_number_of_looks_is_one_in_ten_heartbeats(scene: Scene) -> None:
@@ -222,7 +222,9 @@ def test_programs_on_one_machine_are_all_registered_in_the_end(
 
     assert set(shared.places) >= {f"10.0.0.1:{port}" for port in ports}
     assert not [call for call in shared.calls if call.startswith("register")]
-    assert all(len([line for line in scene.said() if line.startswith("warning")]) <= 2 for scene in scenes.values())
+    assert all(
+        len([line for line in scene.new_lines() if line.startswith("warning")]) <= 2 for scene in scenes.values()
+    )
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -258,6 +260,6 @@ def test_foreign_text_in_the_catalogue_breaks_no_line_of_the_log(scene: Scene) -
     beats(scene, 1)
     scene.catalog.entries["web-box"] = CatalogEntry("evil\nline\x1b[31m" + "x" * 1000, 80, alive=True)
     beats(scene, SOON - 1)
-    (line,) = [line for line in scene.said() if line.startswith("warning")]
+    (line,) = [line for line in scene.new_lines() if line.startswith("warning")]
     assert line.isprintable()
     assert len(line) < 500

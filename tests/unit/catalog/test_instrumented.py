@@ -22,50 +22,50 @@ CALLS: list[tuple[str, str, tuple[Any, ...]]] = [
 
 
 def observed(catalog: Mock) -> tuple[Any, list[tuple[str, bool]]]:
-    heard: list[tuple[str, bool]] = []
+    reported: list[tuple[str, bool]] = []
 
     def observe(verb: str, seconds: float, failed: bool) -> None:
         assert 0 <= seconds < 60
-        heard.append((verb, failed))
+        reported.append((verb, failed))
 
-    return InstrumentedCatalog(cast("Any", catalog), observe, PendingCalls(time.monotonic), "app"), heard
+    return InstrumentedCatalog(cast("Any", catalog), observe, PendingCalls(time.monotonic), "app"), reported
 
 
 @pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
 def test_calls_are_passed_on_and_reported(method: str, verb: str, arguments: tuple[Any, ...]) -> None:
     catalog = Mock()
-    one, heard = observed(catalog)
+    one, reported = observed(catalog)
 
     result = getattr(one, method)(*arguments)
 
     getattr(catalog, method).assert_called_once_with(*arguments)
     if verb in ("instances", "wait"):
         assert result is getattr(catalog, method).return_value
-    assert heard == [(verb, False)]
+    assert reported == [(verb, False)]
 
 
 @pytest.mark.parametrize(("error", "failed"), [(CatalogForgotten("gone"), True), (CatalogClosed("by us"), False)])
 def test_an_interrupted_call_has_not_failed(error: Exception, failed: bool) -> None:
     catalog = Mock()
     catalog.heartbeat.side_effect = error
-    one, heard = observed(catalog)
+    one, reported = observed(catalog)
 
     with pytest.raises(type(error)):
         one.heartbeat("service", "passing", "ok")
 
-    assert heard == [("heartbeat", failed)]
+    assert reported == [("heartbeat", failed)]
 
 
 def test_interrupting_and_closing_it_are_not_calls() -> None:
     catalog = Mock()
-    one, heard = observed(catalog)
+    one, reported = observed(catalog)
 
     one.interrupt()
     one.close()
 
     catalog.interrupt.assert_called_once_with()
     catalog.close.assert_called_once_with()
-    assert not heard
+    assert not reported
 
 
 @pytest.mark.parametrize(("method", "verb", "arguments"), CALLS)
@@ -79,13 +79,13 @@ def test_an_answer_is_overdue_until_the_catalogue_has_given_one(
     now = 1000.0
     awaited = PendingCalls(lambda: now)
     wait = 60.0 * 17 / 16 if verb == "wait" else 0.0
-    heard: list[dict[str, float]] = []
+    reported: list[dict[str, float]] = []
 
     def call(*_: object) -> None:
         nonlocal now
         for seconds in (wait + 1.9, wait + 2.0):
             now = 1000.0 + seconds
-            heard.append(awaited.overdue(lambda _: 2.0))
+            reported.append(awaited.overdue(lambda _: 2.0))
         if error is not None:
             raise error
 
@@ -97,7 +97,7 @@ def test_an_answer_is_overdue_until_the_catalogue_has_given_one(
         with pytest.raises(type(error)):
             getattr(one, method)(*arguments)
 
-    assert heard == [{}, {"app": 2.0}]
+    assert reported == [{}, {"app": 2.0}]
     has_answered = error is None or isinstance(error, (CatalogForgotten, CatalogRefused))
     assert awaited.overdue(lambda _: 2.0) == ({} if has_answered else {"app": 2.0})
     assert awaited.failing_for("app") == (0.0 if has_answered else 2.0)

@@ -28,15 +28,15 @@ def timed(scene: Scene) -> list[float]:
 
 def test_alternating_failures_and_successes_are_one_outage(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     for _ in range(30):
         scene.catalog.error = DOWN
         scene.passes(seconds=1)
         scene.catalog.error = None
         scene.passes(seconds=1)
-    assert scene.said() == [f"warning: Service registration failed: {DOWN}"]
+    assert scene.new_lines() == [f"warning: Service registration failed: {DOWN}"]
     scene.run(CALM)
-    assert scene.said() == ["info: Catalogue reachable again after 59.0 s"]
+    assert scene.new_lines() == ["info: Catalogue reachable again after 59.0 s"]
 
 
 def test_the_end_is_logged_without_another_call(scene: Scene) -> None:
@@ -46,31 +46,31 @@ def test_the_end_is_logged_without_another_call(scene: Scene) -> None:
     scene.passes()
     scene.catalog.new_calls()
     assert scene.run(HOUR) == []
-    assert scene.said()[-1] == "info: Catalogue reachable again after 8.0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 8.0 s"
 
 
 def test_an_outage_after_the_end_of_another_is_a_new_one(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     for _ in range(3):
         scene.catalog.error = DOWN
         scene.passes(seconds=2)
         scene.catalog.error = None
         scene.passes(seconds=CALM)
-        assert len(scene.said()) == 2
+        assert len(scene.new_lines()) == 2
 
 
 def test_one_service_that_is_refused_every_second_time_is_logged_once(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     for _ in range(30):
         scene.catalog.error = CatalogRefused("Unexpected response code: 403 (Permission denied)")
         scene.passes(seconds=1)
         scene.catalog.error = None
         scene.passes(seconds=1)
-    assert len(scene.said()) == 1
+    assert len(scene.new_lines()) == 1
     scene.run(CALM)
-    assert scene.said() == ["info: Service registration works again: web, after 59.0 s"]
+    assert scene.new_lines() == ["info: Service registration works again: web, after 59.0 s"]
 
 
 def test_a_catalogue_that_never_worked_is_not_reachable_again_because_there_is_nothing_to_remove(scene: Scene) -> None:
@@ -82,7 +82,7 @@ def test_a_catalogue_that_never_worked_is_not_reachable_again_because_there_is_n
     scene.registrar.forget(service(), lambda: gone.append(True))
     scene.run(HOUR)
     assert gone == [True]
-    assert not [line for line in scene.said() if "again" in line]
+    assert not [line for line in scene.new_lines() if "again" in line]
 
 
 def test_a_removal_of_a_registered_service_ends_the_outage(scene: Scene) -> None:
@@ -92,14 +92,14 @@ def test_a_removal_of_a_registered_service_ends_the_outage(scene: Scene) -> None
     scene.catalog.error = None
     scene.registrar.forget(service())
     scene.run(CALM)
-    assert scene.said()[-1] == "info: Catalogue reachable again after 1 min 0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 1 min 0 s"
 
 
 def test_a_service_that_never_passed_is_registered_as_critical_and_that_is_logged(scene: Scene) -> None:
     """`failures`: so many failed checks in a row are reported."""
     scene.registrar.want(service(), "critical", "connection refused")
     assert scene.run() == ["register web-box critical", "critical web-box connection refused"]
-    assert scene.said() == ["warning: Service registered as critical: web"]
+    assert scene.new_lines() == ["warning: Service registered as critical: web"]
 
 
 # --- since when
@@ -109,7 +109,7 @@ LASTING = service(ttl=100)  # its checks count for longer than a call takes
 
 def test_an_outage_lasts_since_the_question_that_was_not_answered(scene: Scene) -> None:
     scene.passes(LASTING)
-    scene.said()
+    scene.new_lines()
     hang(scene, seconds=10)
     scene.passes(LASTING)
     scene.clock.time += 1
@@ -117,7 +117,7 @@ def test_an_outage_lasts_since_the_question_that_was_not_answered(scene: Scene) 
     scene.catalog.error = None
     scene.passes(LASTING)
     scene.run(CALM)
-    assert scene.said()[-1] == "info: Catalogue reachable again after 11.0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 11.0 s"
 
 
 def test_an_outage_begins_with_the_failed_query_of_the_own_entry(scene: Scene) -> None:
@@ -133,7 +133,7 @@ def test_an_outage_begins_with_the_failed_query_of_the_own_entry(scene: Scene) -
     scene.catalog.error = None
     scene.passes(LASTING)
     scene.run(CALM)
-    assert scene.said()[-1] == "info: Catalogue reachable again after 21.0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 21.0 s"
 
 
 def hang(scene: Scene, seconds: float) -> None:
@@ -159,9 +159,9 @@ def test_no_end_is_logged_while_the_query_of_a_watch_fails(scene: Scene) -> None
     scene.catalog.error = DOWN
     scene.passes(seconds=5)
     scene.catalog.error = None
-    assert not [line for line in scene.said() if "again" in line]
+    assert not [line for line in scene.new_lines() if "again" in line]
     scene.passes(seconds=CALM)
-    assert scene.said()[-1] == "info: Catalogue reachable again after 18.0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 18.0 s"
 
 
 def test_a_failure_of_a_watch_restarts_the_five_seconds(scene: Scene) -> None:
@@ -171,9 +171,9 @@ def test_a_failure_of_a_watch_restarts_the_five_seconds(scene: Scene) -> None:
     scene.passes(seconds=3)
     scene.shared.note("watch.db", begins=True)
     scene.passes(seconds=CALM - 0.5)
-    assert not [line for line in scene.said() if "again" in line]
+    assert not [line for line in scene.new_lines() if "again" in line]
     scene.run(0.5)
-    assert scene.said()[-1] == "info: Catalogue reachable again after 11.0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 11.0 s"
 
 
 def test_a_watch_that_always_fails_does_not_hide_the_end_of_an_outage(scene: Scene) -> None:
@@ -187,7 +187,7 @@ def test_a_watch_that_always_fails_does_not_hide_the_end_of_an_outage(scene: Sce
         scene.passes(seconds=0.5)
         scene.shared.note("watch.far", begins=False)
         scene.run(0.5)
-    assert scene.said()[-1] == "info: Catalogue reachable again after 8.0 s"
+    assert scene.new_lines()[-1] == "info: Catalogue reachable again after 8.0 s"
 
 
 # --- what it costs
@@ -225,11 +225,11 @@ def test_a_fleet_does_not_march_in_step(new_scene: Callable[[], Scene]) -> None:
     assert max(slots.values()) <= 8, f"{max(slots.values())} of 30 within a tenth of a second"
 
 
-@pytest.mark.parametrize(("asked", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_RETRY_AFTER)])
-def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, asked: float, waits: float) -> None:
+@pytest.mark.parametrize(("requested", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_RETRY_AFTER)])
+def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, requested: float, waits: float) -> None:
     """A Retry-After is honoured, for checks that pass meanwhile too, up to a limit: otherwise services would lapse."""
     scene.passes(service(ttl=2 * HOUR))
-    scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 (slow down)", retry_after=asked)
+    scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 (slow down)", retry_after=requested)
     times = timed(scene)
     scene.passes(service(ttl=2 * HOUR))
     while len(times) < 2:
@@ -259,11 +259,11 @@ def test_an_address_that_changed_while_nothing_could_be_removed_is_registered(sc
 
 def test_a_removal_that_was_refused_is_logged_once_and_so_is_its_end(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     scene.catalog.error = CatalogRefused("Unexpected response code: 403 (no)")
     scene.registrar.forget(service(), lambda: None)
     scene.run(20)
-    assert scene.said() == [
+    assert scene.new_lines() == [
         "info: Deregistering service: web",
         "info: Deregistering failed: Unexpected response code: 403 (no)",
     ]
@@ -271,5 +271,5 @@ def test_a_removal_that_was_refused_is_logged_once_and_so_is_its_end(scene: Scen
     scene.catalog.error = None
     scene.run(15)
 
-    [line] = scene.said()
+    [line] = scene.new_lines()
     assert line.startswith("info: Service deregistered: web, after ")

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 def test_the_first_passing_check_registers_and_each_later_one_is_one_heartbeat(scene: Scene) -> None:
     assert scene.passes() == ["register web-box passing", "passing web-box"]
-    assert scene.said() == ["info: Service registered: web"]
+    assert scene.new_lines() == ["info: Service registered: web"]
     for _ in range(3):
         assert scene.passes(seconds=5) == ["passing web-box"]
-    assert scene.said() == []
+    assert scene.new_lines() == []
 
 
 def test_nothing_is_sent_between_checks(scene: Scene) -> None:
@@ -41,7 +41,7 @@ def test_a_service_with_an_initial_status_is_registered_before_its_first_check(s
     slow = service(initial_status="critical")
     scene.registrar.want(slow, "")
     assert scene.run(60) == ["register web-box critical"]
-    assert scene.said() == ["info: Registering service web with initial status set to critical"]
+    assert scene.new_lines() == ["info: Registering service web with initial status set to critical"]
     assert scene.passes(slow) == ["passing web-box"]
 
 
@@ -85,10 +85,10 @@ def test_failed_checks_are_reported_with_their_output(scene: Scene) -> None:
 
 def test_a_catalogue_that_forgot_the_service_has_it_again_at_the_next_heartbeat(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     scene.catalog.known.clear()
     assert scene.passes() == ["passing web-box", "register web-box passing", "passing web-box"]
-    assert scene.said() == [
+    assert scene.new_lines() == [
         "info: Service not registered: Unexpected response code: 500 (unknown check)",
         "info: Service registered: web",
     ]
@@ -119,23 +119,23 @@ def test_a_catalogue_that_restarted_unnoticed_has_the_service_again_at_once(scen
 
 def test_an_outage_is_logged_at_its_start_and_at_its_end(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     scene.catalog.error = DOWN
     for _ in range(100):
         scene.passes(seconds=5)
-    assert scene.said() == [f"warning: Service registration failed: {DOWN}"]
+    assert scene.new_lines() == [f"warning: Service registration failed: {DOWN}"]
     scene.catalog.error = None
     scene.passes()
-    assert scene.said() == []
+    assert scene.new_lines() == []
     scene.run(CALM)
-    assert scene.said() == ["info: Catalogue reachable again after 8 min 20 s"]
+    assert scene.new_lines() == ["info: Catalogue reachable again after 8 min 20 s"]
 
 
 def test_an_outage_is_logged_once_for_all_services(scene: Scene) -> None:
     scene.catalog.error = DOWN
     for name in "abcdefgh":
         scene.passes(service(name), seconds=1)
-    assert len(scene.said()) == 1
+    assert len(scene.new_lines()) == 1
 
 
 def test_a_new_passing_check_is_tried_at_once_during_an_outage(scene: Scene) -> None:
@@ -200,20 +200,20 @@ def test_a_passing_check_older_than_the_ttl_is_never_sent(scene: Scene) -> None:
 
 def test_removal_of_a_service(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     gone: list[str] = []
     scene.registrar.forget(service(), lambda: gone.append("web"))
     scene.registrar.forget(service(), lambda: gone.append("web again"))
     assert scene.run(3600) == ["deregister web-box"]
     assert gone == ["web", "web again"]
-    assert scene.said() == ["info: Deregistering service: web"]
+    assert scene.new_lines() == ["info: Deregistering service: web"]
     assert len(scene.registrar._desired_state) == 0
 
 
 def test_a_service_that_was_never_registered_is_still_removed(scene: Scene) -> None:
     scene.registrar.forget(service())
     assert scene.run() == ["deregister web-box"]
-    assert scene.said() == []
+    assert scene.new_lines() == []
 
 
 def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> None:
@@ -226,11 +226,11 @@ def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> Non
             scene.passes(seconds=30)
         scene.registrar.forget(service())
         scene.run()
-        told = "info: Deregistering service: web" in scene.said()
+        is_logged = "info: Deregistering service: web" in scene.new_lines()
         scene.catalog.error = None
         assert scene.run(60) == ([] if errors[-1] is None else ["deregister web-box"]), "it is still sent"
-        assert "info: Deregistering service: web" not in scene.said()
-        return told
+        assert "info: Deregistering service: web" not in scene.new_lines()
+        return is_logged
 
     assert not removed(nowhere)
     assert not removed(refused)
@@ -247,10 +247,10 @@ def test_an_earlier_removal_is_not_logged_again(scene: Scene) -> None:
     scene.passes()
     scene.registrar.forget(service())
     scene.run()
-    scene.said()
+    scene.new_lines()
     scene.registrar.forget(service())
     assert scene.run() == ["deregister web-box"]
-    assert scene.said() == []
+    assert scene.new_lines() == []
 
 
 def test_a_removal_of_a_forgotten_service_is_not_logged(scene: Scene) -> None:
@@ -260,23 +260,23 @@ def test_a_removal_of_a_forgotten_service_is_not_logged(scene: Scene) -> None:
         scene.catalog, "error", CatalogRefused("403") if verb.startswith("register") else None
     )
     scene.passes(seconds=30)
-    scene.said()
+    scene.new_lines()
     scene.registrar.forget(service())
     scene.run()
-    assert scene.said() == []
+    assert scene.new_lines() == []
 
 
 def test_a_removal_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     gone: list[str] = []
     scene.catalog.error = DOWN
     scene.registrar.forget(service(), lambda: gone.append("web"))
     scene.run()
     assert gone == ["web"]
-    assert scene.said() == ["info: Deregistering service: web", f"info: Deregistering failed: {DOWN}"]
+    assert scene.new_lines() == ["info: Deregistering service: web", f"info: Deregistering failed: {DOWN}"]
     scene.run(3600)
-    assert scene.said() == []
+    assert scene.new_lines() == []
     scene.catalog.error = None
     assert scene.run(15) == ["deregister web-box"]
     assert gone == ["web"]
@@ -364,7 +364,7 @@ def test_a_removal_breaks_off_a_call_that_hangs(scene: Scene) -> None:
 
     scene.catalog.on_call = hang
     assert scene.passes(service("slow")) == ["passing slow-box", "deregister gone-box", "passing slow-box"]
-    assert "warning" not in "".join(scene.said())
+    assert "warning" not in "".join(scene.new_lines())
 
 
 def test_a_call_that_ends_by_itself_is_not_broken_off(scene: Scene) -> None:
@@ -401,7 +401,7 @@ def test_a_refusal_shows_that_the_catalogue_is_there_again(scene: Scene) -> None
     scene.passes()
     scene.catalog.error = CatalogRefused("Unexpected response code: 403 (Permission denied)")
     scene.passes(seconds=CALM + 1)
-    assert scene.said()[1:] == [
+    assert scene.new_lines()[1:] == [
         "warning: Service registration failed: Unexpected response code: 403 (Permission denied)",
         "info: Catalogue reachable again after 0.2 s",
     ]
@@ -417,13 +417,13 @@ def test_the_refusal_of_one_service_does_not_delay_another(scene: Scene) -> None
         scene.passes(service("bad"), seconds=1)
         scene.passes(service("good"), seconds=1)
     assert scene.catalog.known == {"good-box": "passing"}
-    assert scene.said() == [
+    assert scene.new_lines() == [
         "warning: Service registration failed: Unexpected response code: 403 (Permission denied)",
         "info: Service registered: good",
     ]
     scene.catalog.on_call = lambda verb: None
     scene.passes(service("bad"), seconds=CALM)
-    assert scene.said() == [
+    assert scene.new_lines() == [
         "info: Service registered: bad",
         "info: Service registration works again: bad, after 40.0 s",
     ]
@@ -432,7 +432,7 @@ def test_the_refusal_of_one_service_does_not_delay_another(scene: Scene) -> None
 def test_a_check_that_cannot_be_registered_is_named(scene: Scene) -> None:
     scene.catalog.error = CatalogRefused("Unexpected response code: 400 (Invalid check)", "Check registration")
     scene.passes()
-    assert scene.said() == ["warning: Check registration failed: Unexpected response code: 400 (Invalid check)"]
+    assert scene.new_lines() == ["warning: Check registration failed: Unexpected response code: 400 (Invalid check)"]
 
 
 def test_a_catalogue_that_forgets_at_once_is_logged_once_and_not_called_in_a_loop(scene: Scene) -> None:
@@ -443,7 +443,7 @@ def test_a_catalogue_that_forgets_at_once_is_logged_once_and_not_called_in_a_loo
     scene.catalog.on_call = forget
     for _ in range(10):
         assert len(scene.passes(seconds=1)) <= 12
-    assert scene.said() == ["error: Failed to write heartbeat: Unexpected response code: 500 (unknown check)"]
+    assert scene.new_lines() == ["error: Failed to write heartbeat: Unexpected response code: 500 (unknown check)"]
 
 
 def test_each_attempt_may_register_twice(scene: Scene) -> None:
@@ -459,7 +459,7 @@ def test_each_attempt_may_register_twice(scene: Scene) -> None:
     scene.catalog.on_call = lambda verb: [answer(verb) for answer in answers] if verb.startswith("passing") else None
     scene.passes(seconds=CALM)
     assert scene.catalog.known == {"web-box": "passing"}
-    assert scene.said()[1:] == [
+    assert scene.new_lines()[1:] == [
         "info: Service registered: web",
         "info: Service registration works again: web, after 5.0 s",
     ]
@@ -467,7 +467,7 @@ def test_each_attempt_may_register_twice(scene: Scene) -> None:
 
 def test_a_catalogue_that_answers_500_to_everything_is_one_outage(scene: Scene) -> None:
     scene.passes()
-    scene.said()
+    scene.new_lines()
     scene.catalog.known.clear()
 
     def answer(verb: str) -> None:
@@ -477,7 +477,7 @@ def test_a_catalogue_that_answers_500_to_everything_is_one_outage(scene: Scene) 
     scene.catalog.on_call = answer
     for _ in range(50):
         scene.passes(seconds=5)
-    assert scene.said() == [
+    assert scene.new_lines() == [
         "info: Service not registered: Unexpected response code: 500 (unknown check)",
         "warning: Service registration failed: Unexpected response code: 500 (No cluster leader)",
     ]
@@ -486,7 +486,7 @@ def test_a_catalogue_that_answers_500_to_everything_is_one_outage(scene: Scene) 
 def test_a_catalogue_that_cannot_be_opened_is_an_outage(scene: Scene) -> None:
     scene.open_error = CatalogUnreachable("cannot use consul.address 'x y'")
     scene.passes(seconds=5)
-    assert scene.said() == ["warning: Service registration failed: cannot use consul.address 'x y'"]
+    assert scene.new_lines() == ["warning: Service registration failed: cannot use consul.address 'x y'"]
     scene.open_error = None
     scene.passes()
     assert scene.catalog.known == {"web-box": "passing"}
@@ -495,7 +495,7 @@ def test_a_catalogue_that_cannot_be_opened_is_an_outage(scene: Scene) -> None:
 def test_without_memory_the_registration_is_tried_again_and_that_is_logged(scene: Scene) -> None:
     scene.catalog.error = MemoryError()
     scene.passes(seconds=1)
-    assert scene.said() == ["warning: Service registration failed: not enough memory"]
+    assert scene.new_lines() == ["warning: Service registration failed: not enough memory"]
     scene.catalog.error = None
     scene.passes()
     assert scene.catalog.known == {"web-box": "passing"}
@@ -504,7 +504,7 @@ def test_without_memory_the_registration_is_tried_again_and_that_is_logged(scene
 def test_a_fault_in_a_library_does_not_end_registration(scene: Scene) -> None:
     scene.catalog.error = ZeroDivisionError("oops")
     scene.passes(seconds=1)
-    assert scene.said() == ["warning: Service registration failed: unexpected ZeroDivisionError: oops"]
+    assert scene.new_lines() == ["warning: Service registration failed: unexpected ZeroDivisionError: oops"]
     scene.catalog.error = None
     scene.passes()
     assert scene.catalog.known == {"web-box": "passing"}
@@ -536,6 +536,6 @@ def test_without_a_thread_a_removal_is_not_waited_for(scene: Scene) -> None:
     registrar.forget(service(), lambda: gone.append("web"))
     scene.loop.turn()
     assert gone == ["web"]
-    assert [line for line in scene.said() if "thread" in line] == [
+    assert [line for line in scene.new_lines() if "thread" in line] == [
         "warning: Service registration failed: cannot start a thread: can't start new thread"
     ]

@@ -51,7 +51,7 @@ class Scene:
         return pause
 
     def new_reports(self) -> list[list[str]]:
-        """Ids, since this was last asked."""
+        """The new ids since the last call."""
         reports, self.reports = self.reports, []
         return [[each.id for each in report] for report in reports]
 
@@ -217,8 +217,8 @@ def test_an_outage_lasts_since_the_answer_was_due(scene: Scene, waits: bool) -> 
     """A query that waits for a change has no answer until there is one. That is not an outage."""
     if waits:
         scene.look(A)
-    asked_at = scene.clock.time
-    due = asked_at + (PUSH_WAIT * 17 / 16 if waits else 0)
+    requested_at = scene.clock.time
+    due = requested_at + (PUSH_WAIT * 17 / 16 if waits else 0)
 
     def hang(verb: str) -> None:
         scene.clock.time = due + 10
@@ -335,11 +335,13 @@ def test_a_catalogue_that_cannot_be_opened_is_tried_again(scene: Scene) -> None:
     assert scene.new_reports() == [["a"]]
 
 
-@pytest.mark.parametrize(("error", "told"), [(MemoryError(), "not enough memory"), (KeyError(), "unexpected KeyError")])
-def test_a_fault_without_words_has_words(scene: Scene, error: Exception, told: str) -> None:
+@pytest.mark.parametrize(
+    ("error", "message"), [(MemoryError(), "not enough memory"), (KeyError(), "unexpected KeyError")]
+)
+def test_a_fault_without_words_has_words(scene: Scene, error: Exception, message: str) -> None:
     scene.catalog.error = error
     scene.look()
-    assert scene.log.lines == [f"warning: Failed to query web: {told}"]
+    assert scene.log.lines == [f"warning: Failed to query web: {message}"]
 
 
 def test_a_fault_in_a_library_does_not_end_the_watch(scene: Scene) -> None:

@@ -84,5 +84,5 @@ def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() ->
 def test_another_type_is_named_with_the_required_one(data: Any, what: str) -> None:
     with pytest.raises(CommandError) as caught:
         parse_command(parse(json.dumps(data)).root)
-    said = 'received zero-length argument: must be a string, or an array such as ["/bin/app", "-v"], not '
-    assert str(caught.value) == said + what
+    complaint = 'received zero-length argument: must be a string, or an array such as ["/bin/app", "-v"], not '
+    assert str(caught.value) == complaint + what

@@ -73,10 +73,10 @@ def test_warnings_are_reported_together_with_the_errors() -> None:
     ],
 )
 def test_a_value_is_shown_with_unprintable_characters_escaped(text: str) -> None:
-    told = str(refused(text % "n\u00e4m\u00e9 \\u001b\\u0085"))
+    messages = str(refused(text % "n\u00e4m\u00e9 \\u001b\\u0085"))
 
-    assert "n\u00e4m\u00e9 \\x1b\\x85" in told
-    assert told.replace("\n", "").isprintable()
+    assert "n\u00e4m\u00e9 \\x1b\\x85" in messages
+    assert messages.replace("\n", "").isprintable()
 
 
 # What is right, and each key of it: a wrong value in its place is one mistake.
@@ -519,8 +519,8 @@ def test_long_quotes_are_cut(text: str) -> None:
 
 def test_a_long_name_is_shown_with_beginning_and_end() -> None:
     name = f"my{'-long' * 30}-name"
-    told = errors({"services": [{**SERVICE, "name": name, "port": 0}]})
-    assert told.endswith(f"`port` must be > 0 in service {name[:60]}…{name[-18:]}: it is 0")
+    messages = errors({"services": [{**SERVICE, "name": name, "port": 0}]})
+    assert messages.endswith(f"`port` must be > 0 in service {name[:60]}…{name[-18:]}: it is 0")
     assert f" {name[:40]}: " in errors({"services": [{**SERVICE, "name": name[:40], "port": 0}]})
 
 
@@ -554,17 +554,19 @@ def test_a_secret_is_masked_before_it_is_cut(text: str) -> None:
 
 
 def test_a_health_check_of_the_other_dialect_is_explained() -> None:
-    said = errors({"services": [{**SERVICE, "health": {"exec": "x"}}]})
+    messages = errors({"services": [{**SERVICE, "health": {"exec": "x"}}]})
 
-    assert "Could not parse `health` in service myName: received zero-length argument: must be a string, or an" in said
-    assert "not an object: in this dialect `health` is the command itself, with `poll`, `ttl` and `timeout`" in said
+    assert (
+        "Could not parse `health` in service myName: received zero-length argument: must be a string, or an" in messages
+    )
+    assert "not an object: in this dialect `health` is the command itself, with `poll`, `ttl` and `timeout`" in messages
 
 
 def test_seconds_of_less_than_one_are_shown_as_they_are() -> None:
-    said = errors({"services": [{**SERVICE, "poll": 0.5, "port": 0.5}]})
+    messages = errors({"services": [{**SERVICE, "poll": 0.5, "port": 0.5}]})
 
-    assert "`poll` must be > 0 in service myName: it is 0.5, and must be a whole number of seconds" in said
-    assert "`port` must be > 0 in service myName: it is 0.5, and must be a whole number\n" in f"{said}\n"
+    assert "`poll` must be > 0 in service myName: it is 0.5, and must be a whole number of seconds" in messages
+    assert "`port` must be > 0 in service myName: it is 0.5, and must be a whole number\n" in f"{messages}\n"
 
 
 @pytest.mark.parametrize(

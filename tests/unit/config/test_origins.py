@@ -35,7 +35,7 @@ def test_a_hole_is_named_with_its_variable_and_its_place_in_the_template(text: s
 
 
 @pytest.mark.parametrize(
-    ("action", "said"),
+    ("action", "words"),
     [
         ("{{ .A }}", "{{ .A }} at app.json:1:5 gives nothing: the variable A is empty."),
         ("{{ .A | default .B }}", "{{ .A | default .B }} at app.json:1:5 gives nothing: the variable B is not set, "
@@ -47,8 +47,8 @@ def test_a_hole_is_named_with_its_variable_and_its_place_in_the_template(text: s
         ('{{ "" }}', '{{ "" }} at app.json:1:5 gives nothing.'),
     ],
 )  # fmt: skip
-def test_all_variables_that_have_nothing_to_give_are_named(action: str, said: str) -> None:
-    assert last_line(f"{{a: {action}, b: 1}}", A="") == said
+def test_all_variables_that_have_nothing_to_give_are_named(action: str, words: str) -> None:
+    assert last_line(f"{{a: {action}, b: 1}}", A="") == words
 
 
 def test_invalid_text_is_traced_to_the_template_action_that_wrote_it() -> None:
@@ -66,11 +66,11 @@ def test_text_that_no_template_wrote_has_its_ordinary_hints() -> None:
 def test_a_value_that_is_refused_is_traced_as_well() -> None:
     text = '{consul: "c:8500",\njobs: [{name: "{{ .NAME }}", exec: "x"},\n{name: "b", port: {{ .PORT }}, health: {}}]}'
 
-    told = refused(text, environ={"NAME": "", "PORT": "-1"}).errors
+    messages = refused(text, environ={"NAME": "", "PORT": "-1"}).errors
 
-    assert told[0].startswith("app.json:2:15: jobs[0].name: ")
-    assert told[0].endswith(" ({{ .NAME }} at app.json:2:16 gives nothing: the variable NAME is empty)")
-    (port,) = [each for each in told if "jobs[1].port" in each]
+    assert messages[0].startswith("app.json:2:15: jobs[0].name: ")
+    assert messages[0].endswith(" ({{ .NAME }} at app.json:2:16 gives nothing: the variable NAME is empty)")
+    (port,) = [each for each in messages if "jobs[1].port" in each]
     assert port.endswith(" ({{ .PORT }} at app.json:3:19 wrote it)")
 
 
@@ -78,11 +78,11 @@ def test_a_value_that_is_refused_is_traced_as_well() -> None:
 def test_a_trigger_that_is_empty_is_traced_to_its_variable(key: str) -> None:
     when = f'{{{key}: "{{{{ .EVERY }}}}"}}'
 
-    [told] = load_text(f'{{consul: "c:8500", jobs: [{{name: "a", exec: "x",\nwhen: {when}}}]}}').warnings
+    [messages] = load_text(f'{{consul: "c:8500", jobs: [{{name: "a", exec: "x",\nwhen: {when}}}]}}').warnings
 
-    assert told.startswith("app.json:2:7: jobs[0].when: has none of 'interval', 'once' and 'each', so the job is ")
+    assert messages.startswith("app.json:2:7: jobs[0].when: has none of 'interval', 'once' and 'each', so the job is ")
     place = f"2:{len(key) + 11}"
-    assert told.endswith(f" ({{{{ .EVERY }}}} at app.json:{place} gives nothing: the variable EVERY is not set)")
+    assert messages.endswith(f" ({{{{ .EVERY }}}} at app.json:{place} gives nothing: the variable EVERY is not set)")
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_a_trigger_that_is_empty_is_traced_to_its_variable(key: str) -> None:
     ],
 )  # fmt: skip
 def test_an_empty_element_of_an_array_is_traced_to_its_variable(key: str, text: str) -> None:
-    [told] = [line for line in refused(text, environ={}).errors if f"{key}: " in line]
+    [messages] = [line for line in refused(text, environ={}).errors if f"{key}: " in line]
 
-    assert "gives nothing: the variable HOLE is not set)" in told
+    assert "gives nothing: the variable HOLE is not set)" in messages
 
 
 def test_an_array_that_is_refused_for_another_reason_is_traced_to_no_template() -> None:
@@ -122,9 +122,9 @@ def test_secrets_are_masked_in_these_errors_too() -> None:
     source = Source("app.json", '{a: {{ .A | printf "s3cret" | len | slice "" }},}')
     secrets = Secrets()
     secrets.add("consul.token", "s3cret")
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as messages:
         load(source, {}, arguments=(), hostname="h", addresses=list, secrets=secrets)
-    assert "s3cret" not in str(told.value)
+    assert "s3cret" not in str(messages.value)
 
 
 def test_a_client_gets_the_same_error() -> None:
@@ -158,13 +158,13 @@ def test_a_client_gets_the_same_error() -> None:
     ],
 )
 def test_a_text_in_another_language_is_named(text: str, language: str) -> None:
-    told = last_line(text)
+    messages = last_line(text)
 
     example = '{consul: "localhost:8500", jobs: []}'
     hint = f"This looks like {language}. A configuration is JSON or JSON5: one object, such as {example}."
-    assert (told == hint) == bool(language)
-    assert ("looks like" in told) == bool(language)
-    assert not language or "double quotes" not in told
+    assert (messages == hint) == bool(language)
+    assert ("looks like" in messages) == bool(language)
+    assert not language or "double quotes" not in messages
 
 
 @pytest.mark.parametrize(("ending", "language"), [("yaml", "YAML"), ("YML", "YAML"), ("toml", "TOML"), ("hcl", "HCL")])
@@ -191,8 +191,8 @@ def test_an_empty_boolean_is_false_and_the_template_that_left_it_so_is_named(key
     warnings = load_text(text).warnings
 
     place = text.index("{{") + 1
-    said = (
+    words = (
         f"{key}: is empty, which means false: write true or false ({{{{ .S }}}} at app.json:1:{place} gives nothing: "
     )
-    assert [each for each in warnings if f"{said}the variable S is not set)" in each]
+    assert [each for each in warnings if f"{words}the variable S is not set)" in each]
     assert not [each for each in load_text(text, environ={"S": "false"}).warnings if key in each]

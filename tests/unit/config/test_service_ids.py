@@ -47,8 +47,8 @@ def test_an_id_that_no_catalogue_should_have(id: str, error: str) -> None:
 
 
 def test_an_id_has_no_effect_without_a_port() -> None:
-    told = warnings_of_jobs({"name": "web", "exec": "x", "id": "blue"})
-    assert "jobs[0].id: has no effect without a `port`" in str(told)
+    found = warnings_of_jobs({"name": "web", "exec": "x", "id": "blue"})
+    assert "jobs[0].id: has no effect without a `port`" in str(found)
 
 
 @pytest.mark.parametrize("first", [{"id": "blue"}, {"name": "blue"}, {"name": "other", "id": "blue"}])
@@ -61,8 +61,8 @@ def test_two_jobs_cannot_have_one_id(first: dict[str, Any]) -> None:
 
 
 def test_the_id_of_telemetry_is_its_own() -> None:
-    told = errors_of_jobs(served(id="containerpilot-host"), telemetry={"port": 9090, "interfaces": ["lo"]})
-    assert "jobs[0].id: 'containerpilot-host' is the id of containerpilot, too" in told
+    found = errors_of_jobs(served(id="containerpilot-host"), telemetry={"port": 9090, "interfaces": ["lo"]})
+    assert "jobs[0].id: 'containerpilot-host' is the id of containerpilot, too" in found
 
 
 def test_jobs_of_one_name_may_have_ids_of_their_own() -> None:

@@ -26,8 +26,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_nothing_given() -> None:
-    told = "-config flag is required: there is no configuration: use -config FILE or set CONTAINERPILOT, see -help"
-    assert error_of("") == error_of("", {"CONTAINERPILOT": ""}) == told
+    message = "-config flag is required: there is no configuration: use -config FILE or set CONTAINERPILOT, see -help"
+    assert error_of("") == error_of("", {"CONTAINERPILOT": ""}) == message
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
@@ -88,11 +88,11 @@ def test_a_file_that_is_not_there(argument: str) -> None:
     ],
 )
 def test_a_url_is_not_read(argument: str, shown: str) -> None:
-    told = (
+    message = (
         f"Could not read config file: open {shown}: no such file or directory: URLs are not read: a configuration is a "
         "path, file:// and a path, inline text that begins with {, or - for standard input"
     )
-    assert error_of(argument) == error_of("", {"CONTAINERPILOT": argument}) == told
+    assert error_of(argument) == error_of("", {"CONTAINERPILOT": argument}) == message
 
 
 def test_a_word_is_the_name_of_a_file() -> None:

@@ -296,7 +296,7 @@ def test_a_refusal_fails_since_it_came(facts: Facts) -> None:
 
 
 def test_a_service_that_lapsed_before_an_outage_has_lapsed_since_then(facts: Facts) -> None:
-    """Its checks failed long before anybody asked the catalogue again."""
+    """Its checks failed long before anybody queried the catalogue again."""
     facts.confirm()
     facts.time += 60
     call = facts.catalogue.awaited.begin(REGISTRATION)

@@ -58,19 +58,19 @@ def test_job_gives_up_when_its_event_does_not_come_in_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "reason"),
     [
         ("exitSuccess", "idle did not succeed within 10 s"),
         ("healthy", "idle did not become healthy within 10 s"),
         ("timerExpired", "the event timerExpired of idle did not come within 10 s"),
     ],
 )
-def test_a_main_job_that_gives_up_waiting_ends_the_program_with_1(code: str, said: str) -> None:
+def test_a_main_job_that_gives_up_waiting_ends_the_program_with_1(code: str, reason: str) -> None:
     world = JobsWorld(job("app", once(code, "idle", timeout=10), main=True), idle()).start()
     world.advance(10)
     assert world.over
     assert world.engine.exit_code == 1
-    assert f"error: app was never started: {said}" in world.log.lines
+    assert f"error: app was never started: {reason}" in world.log.lines
 
 
 def test_timeout_of_the_trigger_counts_no_longer_once_the_job_runs() -> None:

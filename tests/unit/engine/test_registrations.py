@@ -204,8 +204,8 @@ def test_another_catalogue_gets_the_age_of_the_last_passing_check() -> None:
     assert views.world.discovery.ages["app-host"] == 0
 
 
-@pytest.mark.parametrize(("initial", "told"), [("warning", [" app"]), ("", [])])
-def test_another_catalogue_gets_a_lapsed_service_as_before_its_first_check(initial: str, told: list[str]) -> None:
+@pytest.mark.parametrize(("initial", "statuses"), [("warning", [" app"]), ("", [])])
+def test_another_catalogue_gets_a_lapsed_service_as_before_its_first_check(initial: str, statuses: list[str]) -> None:
     service = advertised("app", initial)
     views = Views(service=service)
     views.world.advance(1.2)
@@ -214,7 +214,7 @@ def test_another_catalogue_gets_a_lapsed_service_as_before_its_first_check(initi
     views.world.discovery = FakeDiscovery(views.world)
     views.world.happened.clear()
     views.world.reload(app(service=service), catalog=NEW)
-    assert views.world.story("passing", "warning", " ") == told
+    assert views.world.story("passing", "warning", " ") == statuses
     assert views.registered() == (initial or "not yet")
 
 

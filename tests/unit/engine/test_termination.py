@@ -172,12 +172,12 @@ def test_renewed_budget_applies_to_earlier_terminations() -> None:
 
 def test_killing_everything_leaves_no_time_to_later_terminations() -> None:
     scene = Scene(5)
-    told, other = scene.run("told"), scene.run("other")
-    scene.termination.terminate(told, False)
+    terminated, other = scene.run("terminated"), scene.run("other")
+    scene.termination.terminate(terminated, False)
     scene.termination.kill_everything()
     later = scene.run("later")
     scene.termination.terminate(later, False)
-    assert [each.happened[-1] for each in (told, other, later)] == [(0.0, "SIGKILL")] * 3
+    assert [each.happened[-1] for each in (terminated, other, later)] == [(0.0, "SIGKILL")] * 3
 
 
 def test_an_unsignallable_process_is_stuck_when_the_budget_is_spent_and_not_given_up() -> None:

@@ -30,7 +30,7 @@ def report(world: World, ids: str, name: str = "db") -> None:
     world.loop.settle()
 
 
-def told(world: World, name: str = "react") -> list[str]:
+def received(world: World, name: str = "react") -> list[str]:
     """The instances and changes that each run got, such as `abc +b -x`."""
     lines = []
     for process in world.processes.all:
@@ -55,7 +55,7 @@ def test_the_next_run_gets_all_changes_during_a_run() -> None:
     world.exit("react")
     report(world, "bc")
     world.exit("react")
-    assert told(world) == ["ax +ax -", "abc +bc -x", "bc + -a"]
+    assert received(world) == ["ax +ax -", "abc +bc -x", "bc + -a"]
 
 
 def test_the_next_run_of_an_on_change_gets_all_changes_during_a_run() -> None:
@@ -65,7 +65,7 @@ def test_the_next_run_of_an_on_change_gets_all_changes_during_a_run() -> None:
     for ids in ("abx", "ab", "abc"):
         report(world, ids)
     world.exit("onChange", 1)
-    assert told(world, "onChange") == ["ax +ax -", "abc +bc -x"]
+    assert received(world, "onChange") == ["ax +ax -", "abc +bc -x"]
 
 
 def test_instances_that_came_and_went_meanwhile_are_passed_to_nobody() -> None:
@@ -74,7 +74,7 @@ def test_instances_that_came_and_went_meanwhile_are_passed_to_nobody() -> None:
     report(world, "ab")
     report(world, "a")
     world.exit("react")
-    assert told(world) == ["a +a -", "a + -"]
+    assert received(world) == ["a +a -", "a + -"]
 
 
 def test_each_job_on_a_watch_gets_the_changes_since_its_own_last_run() -> None:
@@ -84,8 +84,8 @@ def test_each_job_on_a_watch_gets_the_changes_since_its_own_last_run() -> None:
         report(world, ids)
         world.exit("quick")
     world.exit("slow")
-    assert told(world, "quick") == ["a +a -", "ab +b -", "abc +c -"]
-    assert told(world, "slow") == ["a +a -", "abc +bc -"]
+    assert received(world, "quick") == ["a +a -", "ab +b -", "abc +c -"]
+    assert received(world, "slow") == ["a +a -", "abc +bc -"]
 
 
 def test_jobs_on_health_and_on_change_each_have_their_own() -> None:
@@ -96,8 +96,8 @@ def test_jobs_on_health_and_on_change_each_have_their_own() -> None:
         for name in ("up", "down"):
             for process in world.processes.running(name):
                 process.exit(0)
-    assert told(world, "up") == ["ab +ab -", "c +c -ab"]
-    assert told(world, "down") == [" + -"]
+    assert received(world, "up") == ["ab +ab -", "c +c -ab"]
+    assert received(world, "down") == [" + -"]
 
 
 def test_a_run_that_could_not_be_started_got_no_changes() -> None:
@@ -109,7 +109,7 @@ def test_a_run_that_could_not_be_started_got_no_changes() -> None:
     world.advance(1)
     world.processes.missing.clear()
     report(world, "bc")
-    assert told(world) == ["a +a -", "bc +bc -a"]
+    assert received(world) == ["a +a -", "bc +bc -a"]
 
 
 def test_a_job_between_two_restarts_gets_all_changes() -> None:
@@ -122,7 +122,7 @@ def test_a_job_between_two_restarts_gets_all_changes() -> None:
     report(world, "ab")
     report(world, "bc")
     world.advance(1)
-    assert told(world)[-1] == "bc +bc -a"
+    assert received(world)[-1] == "bc +bc -a"
 
 
 def test_a_restart_gets_the_same_changes_as_its_run() -> None:
@@ -135,7 +135,7 @@ def test_a_restart_gets_the_same_changes_as_its_run() -> None:
     world.advance(1)
     world.exit("react", 0)
     report(world, "b")
-    assert told(world) == ["a +a -", "a +a -", "ab +b -", "b + -a"]
+    assert received(world) == ["a +a -", "a +a -", "ab +b -", "b + -a"]
 
 
 def test_a_restart_of_a_run_that_could_not_start_gets_all_changes() -> None:
@@ -144,7 +144,7 @@ def test_a_restart_of_a_run_that_could_not_start_gets_all_changes() -> None:
     report(world, "a")
     world.processes.missing.clear()
     world.advance(1)
-    assert told(world) == ["a +a -"]
+    assert received(world) == ["a +a -"]
 
 
 def test_all_changes_in_maintenance_are_passed_on_after_it() -> None:
@@ -157,7 +157,7 @@ def test_all_changes_in_maintenance_are_passed_on_after_it() -> None:
         report(world, ids)
     world.engine.set_maintenance(False)
     world.loop.settle()
-    assert told(world, "onChange") == ["ax +ax -", "ab +b -x"]
+    assert received(world, "onChange") == ["ax +ax -", "ab +b -x"]
 
 
 def test_a_job_that_a_reload_keeps_remembers_the_changes_it_got() -> None:
@@ -166,7 +166,7 @@ def test_a_job_that_a_reload_keeps_remembers_the_changes_it_got() -> None:
     report(world, "ab")
     world.reload(job("react", ON_CHANGE), job("idle", command=None), job("new"), watches=(watch(),))
     world.exit("react")
-    assert told(world) == ["a +a -", "ab +b -"]
+    assert received(world) == ["a +a -", "ab +b -"]
 
 
 @pytest.mark.parametrize(("after", "line"), [("bc", "bc +bc -a"), ("a", "a + -"), ("", " + -a")])
@@ -180,7 +180,7 @@ def test_a_watch_that_a_reload_changes_begins_again_and_its_jobs_remember_the_ch
     jobs = job("react", ON_CHANGE), job("idle", command=None)
     world.reload(*jobs, watches=(watch(tag="x"),))
     report(world, after)
-    assert told(world) == ["a +a -", line]
+    assert received(world) == ["a +a -", line]
 
 
 @pytest.mark.parametrize("after", ["", "b"])
@@ -193,7 +193,7 @@ def test_a_watch_in_another_catalogue_reports_its_instances(after: str) -> None:
     jobs = job("react", ON_CHANGE), job("idle", command=None)
     world.reload(*jobs, watches=(watch(),), catalog=DirectorySettings(path="/other"))
     report(world, after)
-    assert told(world)[-1] == f"{after} +{after} -a"
+    assert received(world)[-1] == f"{after} +{after} -a"
 
 
 def test_the_job_that_replaces_another_knows_the_changes_that_one_got() -> None:
@@ -202,10 +202,10 @@ def test_the_job_that_replaces_another_knows_the_changes_that_one_got() -> None:
     report(world, "ax")
     report(world, "abx")
     world.reload(job("react", ON_CHANGE, timeout=3.0), job("idle", command=None), watches=(watch(),))
-    assert told(world) == ["ax +ax -", "abx +b -"]
+    assert received(world) == ["ax +ax -", "abx +b -"]
     report(world, "ab")
     world.exit("react")
-    assert told(world)[-1] == "ab + -x"
+    assert received(world)[-1] == "ab + -x"
 
 
 def test_a_job_that_waits_for_another_watch_after_a_reload_gets_all_its_instances() -> None:
@@ -215,7 +215,7 @@ def test_a_job_that_waits_for_another_watch_after_a_reload_gets_all_its_instance
     another = job("react", each("changed", "watch.cache"))
     world.reload(another, job("idle", command=None), watches=(watch(), watch("cache")))
     report(world, "bc", "cache")
-    assert told(world) == ["ab +ab -", "bc +bc -"]
+    assert received(world) == ["ab +ab -", "bc +bc -"]
 
 
 def test_an_on_change_remembers_earlier_changes_after_a_reload() -> None:
@@ -225,7 +225,7 @@ def test_an_on_change_remembers_earlier_changes_after_a_reload() -> None:
     world.exit("onChange")
     world.reload(app(), handler, watches=(followed,))
     report(world, "b")
-    assert told(world, "onChange") == ["a +a -", "b +b -a"]
+    assert received(world, "onChange") == ["a +a -", "b +b -a"]
 
 
 def test_a_change_that_came_before_a_reload_is_passed_on_after_it() -> None:
@@ -237,7 +237,7 @@ def test_a_change_that_came_before_a_reload_is_passed_on_after_it() -> None:
     world.reload(app(), handler, watches=(followed,))
     report(world, "abc")
     world.advance(6)  # the old run is killed
-    assert told(world, "onChange") == ["a +a -", "abc +bc -"]
+    assert received(world, "onChange") == ["a +a -", "abc +bc -"]
 
 
 def test_a_change_that_waited_for_the_end_of_a_run_survives_a_reload() -> None:
@@ -246,7 +246,7 @@ def test_a_change_that_waited_for_the_end_of_a_run_survives_a_reload() -> None:
     report(world, "a")
     report(world, "ab")
     world.reload(app(), handler, watches=(followed,))
-    assert told(world, "onChange") == ["a +a -", "ab +b -"]
+    assert received(world, "onChange") == ["a +a -", "ab +b -"]
 
 
 def test_a_backend_with_its_old_tag_again_passes_new_changes_to_its_on_change() -> None:
@@ -259,7 +259,7 @@ def test_a_backend_with_its_old_tag_again_passes_new_changes_to_its_on_change() 
     world.exit("onChange")
     world.reload(app(), handler, watches=(followed,))
     report(world, "a")
-    assert told(world, "onChange") == ["a +a -", "b +b -a", "a +a -b"]
+    assert received(world, "onChange") == ["a +a -", "b +b -a", "a +a -b"]
 
 
 def test_a_run_that_is_started_by_hand_gets_the_report_of_the_watch() -> None:
@@ -273,13 +273,13 @@ def test_a_run_that_is_started_by_hand_gets_the_report_of_the_watch() -> None:
     world.ask("start", "react")
     report(world, "b")
     world.exit("react")
-    assert told(world) == [" + -", "ab +ab -", "bc +c -a", "b + -c"]
+    assert received(world) == [" + -", "ab +ab -", "bc +c -a", "b + -c"]
 
 
 def test_a_job_on_the_first_change_only_gets_all_instances() -> None:
     world = JobsWorld(job("react", once("changed", "watch.db")), job("idle", command=None), watches=(watch(),)).start()
     report(world, "ab")
-    assert told(world) == ["ab +ab -"]
+    assert received(world) == ["ab +ab -"]
 
 
 # --- watches of one source: a service with several tags
@@ -304,7 +304,7 @@ def test_reports_of_two_watches_of_one_source_are_both_passed_on() -> None:
     world.exit("react")
     world.exit("react")
     world.exit("react")
-    assert told(world) == ["a +a -", "b +b -a", "xy +xy -"]
+    assert received(world) == ["a +a -", "b +b -a", "xy +xy -"]
     assert world.state("react") == "waiting"
 
 
@@ -318,7 +318,7 @@ def test_a_restart_takes_one_of_two_reports_and_the_other_comes_after_it() -> No
     report_of(world, "blue", "b")
     world.advance(1)
     world.exit("react")
-    assert told(world) == ["a +a -", "a +a -", "x +x -", "b +b -a"]
+    assert received(world) == ["a +a -", "a +a -", "x +x -", "b +b -a"]
 
 
 def test_a_new_job_gets_the_reports_of_both_watches() -> None:
@@ -328,7 +328,7 @@ def test_a_new_job_gets_the_reports_of_both_watches() -> None:
     watches = watch(tag="blue"), watch(tag="green")
     world.reload(job("idle", command=None), job("new", ON_CHANGE), watches=watches)
     world.exit("new")
-    assert told(world, "new") == ["a +a -", "x +x -"]
+    assert received(world, "new") == ["a +a -", "x +x -"]
 
 
 def test_lists_that_are_too_long_are_each_logged_once_for_all_jobs() -> None:

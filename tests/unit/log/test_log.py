@@ -404,7 +404,7 @@ def test_lines_that_the_old_output_did_not_take_are_reported_to_the_new_one(tmp_
 def test_no_reader_is_waited_for_long_at_the_end(
     longest: float, waited: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[float, float]] = []
-    monkeypatch.setattr(Sink, "flush", lambda sink, patience, longest: asked.append((patience, longest)))
+    calls: list[tuple[float, float]] = []
+    monkeypatch.setattr(Sink, "flush", lambda sink, patience, longest: calls.append((patience, longest)))
     Stage().log.finish(longest)
-    assert asked == [(0.5, waited)]
+    assert calls == [(0.5, waited)]

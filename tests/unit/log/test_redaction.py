@@ -148,11 +148,11 @@ def test_an_unreadable_token_file_adds_no_secret(tmp_path: Path) -> None:
 
 def test_masked_output_is_masked_again_when_there_is_another_secret() -> None:
     secrets = Secrets()
-    heard: list[bool] = []
-    secrets.on_change = lambda: heard.append(True)
+    changes: list[bool] = []
+    secrets.on_change = lambda: changes.append(True)
     for value, count in (("one-token", 1), ("one-token", 1), ("another", 2)):
         secrets.add("consul.token", value)
-        assert len(heard) == count
+        assert len(changes) == count
 
 
 @given(st.text(), st.text(min_size=1).filter(lambda text: text.isprintable() and text.strip() and "*" not in text))
@@ -242,7 +242,7 @@ def test_keys_in_pem_push_nothing_out() -> None:
 # --- what a configuration makes known
 
 
-def told(text: str, environ: Mapping[str, str]) -> str:
+def error_text(text: str, environ: Mapping[str, str]) -> str:
     """The errors of a configuration that cannot be used."""
     with pytest.raises(ConfigError) as caught:
         load(
@@ -277,7 +277,7 @@ def told(text: str, environ: Mapping[str, str]) -> str:
 )
 def test_a_faulty_configuration_shows_none_of_its_secrets(catalogue: str, fault: str) -> None:
     for text in (f"{{{fault}, {catalogue}}}", f"{{{catalogue}, {fault}, services: []}}"):
-        found = told(text, {"DB_PASSWORD": "s3cr3t-0"})
+        found = error_text(text, {"DB_PASSWORD": "s3cr3t-0"})
         assert "s3cr3t" not in found
         assert MASK in found
 
@@ -288,7 +288,7 @@ def test_a_text_that_cannot_be_parsed_shows_no_known_secret(far: int) -> None:
     text = (
         f"{{logging: {{mask: ['DB_PASSWORD']}}, a: 't0ken-of-consul s3cr3t-0-s3cr3t{' ' * far}' oops 's3cr3t-0-s3cr3t'"
     )
-    found = told(text, environ)
+    found = error_text(text, environ)
     assert not [part for part in ("t0ken", "consul s", "s3c", "r3t") if part in found.partition("oops")[2]]
     assert not [part for part in ("t0ken", "s3c", "r3t") if part in found]
 

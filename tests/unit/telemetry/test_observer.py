@@ -162,8 +162,10 @@ def test_maintenance_is_shown_of_the_same_jobs_in_every_view() -> None:
     def views(name: str) -> tuple[Any, Any]:
         health = world.seen(name)["health"]
         status = cast("Any", observed.observer.status())
-        (told,) = [each["Status"] for each in [*status["Jobs"], *(status["Services"] or ())] if each["Name"] == name]
-        return health and health["status"], told
+        (reported,) = [
+            each["Status"] for each in [*status["Jobs"], *(status["Services"] or ())] if each["Name"] == name
+        ]
+        return health and health["status"], reported
 
     assert views("app") == views("done") == ("unknown", "unknown")
     assert views("plain") == views("gone") == (None, "unknown"), "nothing checks them"
@@ -275,9 +277,9 @@ def test_an_impossible_metric_is_logged_and_the_others_work() -> None:
     names = ("containerpilot_events", "zed")
     metrics = tuple(Metric(name=name, kind="counter", help="h") for name in names)
 
-    (told,) = observed.observer.define(SERVED.replace(metrics=metrics))
+    (message,) = observed.observer.define(SERVED.replace(metrics=metrics))
 
-    assert told == "cannot define the metric containerpilot_events: containerpilot_events is taken"
+    assert message == "cannot define the metric containerpilot_events: containerpilot_events is taken"
     assert observed.value("zed") == "0"
 
 

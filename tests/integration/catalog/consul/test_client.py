@@ -90,17 +90,17 @@ def test_an_entry_that_cannot_be_used_is_reported_once_and_without_secrets(agent
         entries = [{"Node": {}, "Service": {"Address": "10.0.0.1", "Port": 80, **service}} for service in services]
         return reply(200, json.dumps([*entries, {}]).encode(), X_Consul_Index="10")
 
-    told: list[str] = []
+    reports: list[str] = []
     first = {"ID": "b-geheim\n", "Port": True}
     client = agent.client(
         answer({"ID": "a"}, first), answer({"ID": "a"}, first), answer({"ID": "a"}, first, {"ID": "c", "Port": -1}),
-        warn=told.append, token="geheim",
+        warn=reports.append, token="geheim",
     )  # fmt: skip
     for _ in range(3):
         found, cursor = client.instances(watch())
         assert ([one.id for one in found], cursor) == (["a"], 10)
     port = "is ignored: its port is not a number from 0 to 65535"
-    assert told == [
+    assert reports == [
         f"the entry 'b-********\\n' of web in Consul {port}",
         "an entry of web in Consul is ignored: it has no id",
         f"the entry 'c' of web in Consul {port}",

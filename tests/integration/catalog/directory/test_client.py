@@ -45,23 +45,23 @@ def no_inotify(folder: str) -> Any:
 class Drained(Inotify):
     """Tells which files were drained, and how often."""
 
-    __slots__ = ("_names", "_told")
+    __slots__ = ("_condition", "_names")
 
     def __init__(self, folder: str) -> None:
         super().__init__(folder)
         self._names: list[str] = []
-        self._told = threading.Condition()
+        self._condition = threading.Condition()
 
     def drain(self) -> set[str] | None:
         names = super().drain()
-        with self._told:
+        with self._condition:
             self._names += names or ()
-            self._told.notify_all()
+            self._condition.notify_all()
         return names
 
     def wait_for(self, name: str, times: int) -> None:
-        with self._told:
-            assert self._told.wait_for(lambda: self._names.count(name) >= times, LONG)
+        with self._condition:
+            assert self._condition.wait_for(lambda: self._names.count(name) >= times, LONG)
 
 
 class Scene:

@@ -37,7 +37,7 @@ class Server:
         self.requests: list[bytes] = []
         self.connections = 0
         self.over = threading.Event()
-        self.asked = threading.Event()
+        self.requested = threading.Event()
         if listener is None:
             listener = socket.create_server(("127.0.0.1", 0))
         self.listener = listener
@@ -65,7 +65,7 @@ class Server:
             try:
                 while request := self._read(connection):
                     self.requests.append(request)
-                    self.asked.set()
+                    self.requested.set()
                     reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
                     reply(connection, request)
             except OSError:
@@ -360,7 +360,7 @@ def test_an_answer_that_breaks_off_is_not_requested_again(serve: Any, client: An
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # with a reset
 
-    class Heard(LineStream):
+    class Received(LineStream):
         def receive_line(self, line: bytes) -> bool:
             raise AssertionError("there is no whole line")
 
@@ -372,7 +372,7 @@ def test_an_answer_that_breaks_off_is_not_requested_again(serve: Any, client: An
     server = serve(says(OK), breaks_off)
     http = client(server)
     http.request("GET", "/", headers={})
-    assert isinstance(failure(http, stream=Heard(LONG)), CatalogUnreachable)
+    assert isinstance(failure(http, stream=Received(LONG)), CatalogUnreachable)
     assert len(server.requests) == 2
 
 
@@ -432,7 +432,7 @@ def test_a_call_that_hangs_can_be_broken_off(serve: Any, client: Any, for_good: 
     server = serve(lambda connection, request: None, says(OK))
     http = client(server, read_timeout=600)
     end = in_background(lambda: http.request("GET", "/", headers={}))
-    assert server.asked.wait(LONG)
+    assert server.requested.wait(LONG)
     if for_good:
         http.close()
     else:
@@ -448,9 +448,9 @@ def test_breaking_off_a_call_that_reuses_a_connection_does_not_repeat_it(serve: 
     server = serve(says(OK), lambda connection, request: None)
     http = client(server)
     http.request("GET", "/", headers={})
-    server.asked.clear()
+    server.requested.clear()
     end = in_background(lambda: http.request("GET", "/", headers={}))
-    assert server.asked.wait(LONG)
+    assert server.requested.wait(LONG)
     http.interrupt()
     assert isinstance(end(), CatalogClosed)
     assert len(server.requests) == 2

@@ -23,7 +23,7 @@ __all__ = ["client", "serve"]
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class Heard(LineStream):
+class Received(LineStream):
     """Stops after this many lines."""
 
     def __init__(self, enough: int, max_wait: float = LONG, *, sends_at_once: bool = False) -> None:
@@ -53,33 +53,33 @@ def test_lines_come_as_they_are_sent_in_any_pieces(serve: Any, client: Any) -> N
     server = serve(
         says(HEAD + chunk(b"a\n\nb") + chunk(b"c\nd") + chunk(b"\n") + chunk(b"end") + b"0\r\n\r\n"), says(OK)
     )
-    http, heard = client(server), Heard(9)
-    listen(http, heard)
-    assert heard.lines == [b"a", b"bc", b"d", b"end"]
+    http, received = client(server), Received(9)
+    listen(http, received)
+    assert received.lines == [b"a", b"bc", b"d", b"end"]
     assert http.request("GET", "/", headers={}).body == b"ok"
 
 
 def test_enough_ends_it_at_once_and_the_client_is_usable(serve: Any, client: Any) -> None:
     server = serve(says(HEAD + chunk(b"a\nb\nc\n")), says(OK))
-    http, heard = client(server), Heard(2)
-    listen(http, heard)
-    assert heard.lines == [b"a", b"b"]
+    http, received = client(server), Received(2)
+    listen(http, received)
+    assert received.lines == [b"a", b"b"]
     assert http.request("GET", "/", headers={}).body == b"ok"
 
 
 def test_the_head_may_be_enough(serve: Any, client: Any) -> None:
-    heard = Heard(1)
-    listen(client(serve(says(b"HTTP/1.1 200 OK\r\nX-Enough: 1\r\nTransfer-Encoding: chunked\r\n\r\n"))), heard)
-    assert heard.lines == []
+    received = Received(1)
+    listen(client(serve(says(b"HTTP/1.1 200 OK\r\nX-Enough: 1\r\nTransfer-Encoding: chunked\r\n\r\n"))), received)
+    assert received.lines == []
 
 
 @pytest.mark.timing
 @pytest.mark.parametrize("greeting", [b"", b"hello\n"])
 def test_silence_ends_it_when_the_time_is_over(serve: Any, client: Any, greeting: bytes) -> None:
     server = serve(says(HEAD + (chunk(greeting) if greeting else b"")))
-    heard = Heard(9, 0.4, sends_at_once=bool(greeting))
+    received = Received(9, 0.4, sends_at_once=bool(greeting))
     begin = time.monotonic()
-    listen(client(server, read_timeout=0.2), heard)
+    listen(client(server, read_timeout=0.2), received)
     assert 0.4 <= time.monotonic() - begin < 2
 
 
@@ -91,11 +91,11 @@ def test_chatter_does_not_prolong_it(serve: Any, client: Any) -> None:
             connection.sendall(chunk(b"x\n"))
 
     server = serve(chatter)
-    heard = Heard(10**9, 0.4)
+    received = Received(10**9, 0.4)
     begin = time.monotonic()
-    listen(client(server), heard)
+    listen(client(server), received)
     assert 0.4 <= time.monotonic() - begin < 2
-    assert len(heard.lines) > 1
+    assert len(received.lines) > 1
 
 
 def failure(http: HttpClient, stream: LineStream) -> CatalogError:
@@ -105,13 +105,13 @@ def failure(http: HttpClient, stream: LineStream) -> CatalogError:
 
 
 def test_a_greeting_that_does_not_come(serve: Any, client: Any) -> None:
-    error = failure(client(serve(says(HEAD)), read_timeout=0.2), Heard(1, LONG, sends_at_once=True))
+    error = failure(client(serve(says(HEAD)), read_timeout=0.2), Received(1, LONG, sends_at_once=True))
     assert isinstance(error, CatalogUnreachable)
     assert str(error).endswith(" did not answer within 0.2 s")
 
 
 def test_a_head_that_does_not_come(serve: Any, client: Any) -> None:
-    error = failure(client(serve(lambda connection, request: None), read_timeout=0.2), Heard(1))
+    error = failure(client(serve(lambda connection, request: None), read_timeout=0.2), Received(1))
     assert str(error).endswith(" did not answer within 0.2 s")
 
 
@@ -120,9 +120,9 @@ def test_a_stream_that_breaks(serve: Any, client: Any) -> None:
         connection.sendall(HEAD + chunk(b"a\n"))
         connection.shutdown(socket.SHUT_RDWR)
 
-    heard = Heard(9)
-    assert isinstance(failure(client(serve(reply)), heard), (CatalogUnreachable, CatalogGarbage))
-    assert heard.lines == [b"a"]
+    received = Received(9)
+    assert isinstance(failure(client(serve(reply)), received), (CatalogUnreachable, CatalogGarbage))
+    assert received.lines == [b"a"]
 
 
 def test_a_stream_that_breaks_on_a_kept_connection_is_not_requested_again(serve: Any, client: Any) -> None:
@@ -132,7 +132,7 @@ def test_a_stream_that_breaks_on_a_kept_connection_is_not_requested_again(serve:
         assert read.wait(LONG)
         connection.close()
 
-    class Noting(Heard):
+    class Noting(Received):
         def receive_line(self, line: bytes) -> bool:
             read.set()
             return super().receive_line(line)
@@ -147,21 +147,21 @@ def test_a_stream_that_breaks_on_a_kept_connection_is_not_requested_again(serve:
 
 def test_an_error_is_an_answer_like_any_other(serve: Any, client: Any) -> None:
     server = serve(says(b"HTTP/1.1 400 Bad\r\nContent-Length: 4\r\n\r\nnope"))
-    heard = Heard(1)
-    answer = client(server).request("POST", "/watch", headers={}, stream=heard)
-    assert (answer.status, answer.body, heard.lines) == (400, b"nope", [])
+    received = Received(1)
+    answer = client(server).request("POST", "/watch", headers={}, stream=received)
+    assert (answer.status, answer.body, received.lines) == (400, b"nope", [])
 
 
 def test_a_line_without_an_end(serve: Any, client: Any) -> None:
     reply = says(HEAD + chunk(b"x" * (LONGEST_LINE + 1)))
-    assert isinstance(failure(client(serve(reply)), Heard(1)), CatalogGarbage)
+    assert isinstance(failure(client(serve(reply)), Received(1)), CatalogGarbage)
 
 
 def test_it_can_be_broken_off(serve: Any, client: Any) -> None:
     server = serve(says(HEAD + chunk(b"a\n")))
-    http, heard = client(server), Heard(9, 600.0)
-    end = in_background(lambda: listen(http, heard))
-    assert server.asked.wait(LONG)
+    http, received = client(server), Received(9, 600.0)
+    end = in_background(lambda: listen(http, received))
+    assert server.requested.wait(LONG)
     http.close()
     assert isinstance(end(), CatalogClosed)
 
@@ -175,9 +175,9 @@ def test_a_flood_of_empty_lines_is_read_slowly(serve: Any, client: Any) -> None:
         while True:
             sent.append(connection.send(lines))
 
-    http, heard = client(serve(floods)), Heard(1 << 40, max_wait=1.0)
+    http, received = client(serve(floods)), Received(1 << 40, max_wait=1.0)
 
-    listen(http, heard)
+    listen(http, received)
 
-    assert len(heard.lines) * len(b"nothing\n") < 6 * FLOOD, "in one second"
-    assert heard.lines.count(b"nothing") == len(heard.lines), "whatever the pieces"
+    assert len(received.lines) * len(b"nothing\n") < 6 * FLOOD, "in one second"
+    assert received.lines.count(b"nothing") == len(received.lines), "whatever the pieces"

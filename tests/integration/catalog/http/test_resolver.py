@@ -37,14 +37,14 @@ class NameServer:
 
     def __init__(self) -> None:
         self.answer: list[Peer] | Exception | None = [HERE]
-        self.asked = 0
+        self.queries = 0
         self.under_way = 0
         self.most_under_way = 0
         self._changed = threading.Condition()
 
     def __call__(self, name: str) -> list[Peer]:
         with self._changed:
-            self.asked += 1
+            self.queries += 1
             self.under_way += 1
             self.most_under_way = max(self.most_under_way, self.under_way)
             self._changed.notify_all()
@@ -61,9 +61,9 @@ class NameServer:
             self.answer = answer
             self._changed.notify_all()
 
-    def wait_until_asked(self, times: int) -> None:
+    def wait_until_queried(self, times: int) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self.asked >= times, LONG)
+            assert self._changed.wait_for(lambda: self.queries >= times, LONG)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_many_attempts_have_one_thread(serve: Any, client: Any, name_server: Nam
     ends = [in_background(lambda http=http: [failure(http) for _ in range(3)]) for http in clients]  # type: ignore[misc]
     for end in ends:
         assert end() is None
-    assert (name_server.asked, name_server.most_under_way) == (1, 1)
+    assert (name_server.queries, name_server.most_under_way) == (1, 1)
     name_server.say([HERE])
     assert ask(clients[0]) == b"ok"
 
@@ -152,7 +152,7 @@ def test_all_waits_for_one_name_go_on_together(serve: Any, client: Any, name_ser
     name_server.say(None)
     server = serve(says(OK))
     ends = [in_background(lambda http=http: ask(http)) for http in [client(server) for _ in range(3)]]  # type: ignore[misc]
-    name_server.wait_until_asked(1)
+    name_server.wait_until_queried(1)
     name_server.say([HERE])
     for end in ends:
         assert end() is None
@@ -167,7 +167,7 @@ def test_the_wait_for_an_address_can_be_broken_off(
     name_server.say(None)
     http = client(serve(says(OK)))
     end = in_background(lambda: ask(http))
-    name_server.wait_until_asked(1)
+    name_server.wait_until_queried(1)
     begin = time.monotonic()
     if for_good:
         http.close()
@@ -228,7 +228,7 @@ def test_an_address_that_is_good_no_longer_waits_for_the_look_up(
     resolver.connected("consul.test", THERE, [THERE])  # where nobody listens
     name_server.say(None)
     end = in_background(lambda: ask(client(server)))
-    name_server.wait_until_asked(1)
+    name_server.wait_until_queried(1)
     name_server.say([HERE])
     assert end() is None
 

@@ -27,7 +27,7 @@ def put(folder: Path, name: str, deadline: float = NOW + 10, **fields: Any) -> s
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    return Folder(str(tmp_path), lambda told: None)
+    return Folder(str(tmp_path), lambda text: None)
 
 
 def test_a_changed_file_of_the_service_is_read_again(folder: Folder, tmp_path: Path) -> None:

@@ -83,22 +83,22 @@ def test_a_value_that_is_not_a_record(text: str | bytes, why: str) -> None:
 
 
 def test_a_foreign_key_is_logged_again_only_if_it_was_valid_in_between() -> None:
-    told: list[str] = []
-    reader = EtcdReader(told.append)
+    warnings: list[str] = []
+    reader = EtcdReader(warnings.append)
     for value in ("x", "x", GOOD, "x"):
         found = instances(reader.records([("/b", "b", GOOD), ("/a", "a", value)]))
         assert [one.id for one in found] == (["a", "b"] if value == GOOD else ["b"])
     line = "the key '/a' in etcd is ignored, it is not an entry of the catalogue: it is not JSON; see etcd.prefix"
-    assert told == [line] * 2
+    assert warnings == [line] * 2
 
 
 def test_an_impossible_place_of_a_key_is_logged_once() -> None:
-    told: list[str] = []
-    reader = EtcdReader(told.append)
+    warnings: list[str] = []
+    reader = EtcdReader(warnings.append)
     for key in ("/a/b", "/a/b", "/c/d"):
         reader.obstructed(key)
     line = "in etcd cannot be: one above it is not a directory; see etcd.prefix"
-    assert told == [f"the key '/a/b' {line}", f"the key '/c/d' {line}"]
+    assert warnings == [f"the key '/a/b' {line}", f"the key '/c/d' {line}"]
 
 
 def test_a_lease_belongs_to_a_key_and_a_time() -> None:

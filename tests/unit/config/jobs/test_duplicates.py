@@ -49,9 +49,9 @@ def test_the_only_service_of_a_name_has_the_id_that_it_has_alone() -> None:
 
 
 def test_the_warning_has_both_places() -> None:
-    told = warnings_of_jobs(WEB, {"name": "other", "exec": "x"}, WEB)
+    messages = warnings_of_jobs(WEB, {"name": "other", "exec": "x"}, WEB)
 
-    assert told == (
+    assert messages == (
         "app.json:1:162: jobs[2].name: 'web' is the name of jobs[0] (app.json:1:45) too: all jobs of a name run, and "
         "its events come from any of them. This one is 'web#2' in the control plane, and is registered as "
         "'web-host-2'. Give it another name to tell its events apart"
@@ -59,8 +59,8 @@ def test_the_warning_has_both_places() -> None:
 
 
 def test_variables_of_one_name_are_not_warned_of_as_well() -> None:
-    told = warnings_of_jobs({**WEB, "exec": "a"}, {**WEB, "exec": "b", "interfaces": ["lo"]})
-    assert len(told.splitlines()) == 1
+    messages = warnings_of_jobs({**WEB, "exec": "a"}, {**WEB, "exec": "b", "interfaces": ["lo"]})
+    assert len(messages.splitlines()) == 1
     assert dict(load_jobs(WEB, {**WEB, "interfaces": ["lo"]}).environ) == {"CONTAINERPILOT_WEB_IP": "127.0.0.1"}
 
 
@@ -92,9 +92,9 @@ def test_only_one_of_them_can_be_the_main_job() -> None:
 
 @pytest.mark.parametrize("name", ["", "  "])
 def test_blank_names_are_an_error_and_no_more(name: str) -> None:
-    told = errors_of_jobs({"name": name}, {"name": name})
-    assert len([line for line in told.splitlines() if "must not be blank" in line]) == 2
-    assert "too: all jobs" not in told
+    messages = errors_of_jobs({"name": name}, {"name": name})
+    assert len([line for line in messages.splitlines() if "must not be blank" in line]) == 2
+    assert "too: all jobs" not in messages
 
 
 # --- who waits for whom
@@ -115,8 +115,8 @@ def test_an_event_that_one_of_them_sends_is_sent() -> None:
 
 
 def test_an_event_that_neither_sends_is_warned_of_with_each_event_once() -> None:
-    (told,) = warned({"name": "a", "exec": "x"}, {"name": "a", "exec": "y"}, after("healthy", "a"))
-    assert told.endswith("it sends only exitSuccess, exitFailed, stopping, stopped")
+    (messages,) = warned({"name": "a", "exec": "x"}, {"name": "a", "exec": "y"}, after("healthy", "a"))
+    assert messages.endswith("it sends only exitSuccess, exitFailed, stopping, stopped")
 
 
 def test_a_circle_that_another_job_of_the_same_name_breaks_is_accepted() -> None:
@@ -124,8 +124,8 @@ def test_a_circle_that_another_job_of_the_same_name_breaks_is_accepted() -> None
 
 
 def test_exits_of_its_own_name_do_not_start_a_job() -> None:
-    (told,) = warned({"name": "a", "exec": "x"}, after("exitSuccess", "a", "a"))
-    assert "the job never starts: it waits for an event of its own" in told
+    (messages,) = warned({"name": "a", "exec": "x"}, after("exitSuccess", "a", "a"))
+    assert "the job never starts: it waits for an event of its own" in messages
     assert warned({"name": "a", "health": HEALTH}, after("healthy", "a", "a")) == []
 
 

@@ -15,9 +15,9 @@ WEB = {"name": "web", "port": 80, "health": HEALTH}
 
 
 def service(**keys: Any) -> Service:
-    told = load_job(**{**WEB, **keys}).service
-    assert told is not None
-    return told
+    found = load_job(**{**WEB, **keys}).service
+    assert found is not None
+    return found
 
 
 def health(**keys: Any) -> Health:
@@ -231,12 +231,12 @@ def test_a_value_that_means_no_port_gives_a_warning(port: Any, shown: str) -> No
 def test_a_job_that_does_nothing_is_warned_about_with_its_keys(keys: dict[str, Any]) -> None:
     warnings = warnings_of_jobs({"name": "app", **keys}).splitlines()
 
-    told = [f"jobs[0].{key}: has no effect without `exec`" for key in keys if key in ("restarts", "timeout")]
-    told += ["jobs[0].when.interval: has no effect without `exec`"] if "when" in keys else []
+    found = [f"jobs[0].{key}: has no effect without `exec`" for key in keys if key in ("restarts", "timeout")]
+    found += ["jobs[0].when.interval: has no effect without `exec`"] if "when" in keys else []
     if "port" in keys:
-        told.append("jobs[0].port: 0 means no port, so the job is not registered: name a port, or leave it out")
-    told.append("jobs[0].name: the job does nothing: it has no `exec`, no `health` and no `port`")
-    assert sorted(warning.partition(": ")[2] for warning in warnings) == sorted(told)
+        found.append("jobs[0].port: 0 means no port, so the job is not registered: name a port, or leave it out")
+    found.append("jobs[0].name: the job does nothing: it has no `exec`, no `health` and no `port`")
+    assert sorted(warning.partition(": ")[2] for warning in warnings) == sorted(found)
 
 
 def test_a_job_without_a_process_may_be_there_for_its_events() -> None:
@@ -423,9 +423,9 @@ def test_a_port_beyond_the_last_is_warned_about() -> None:
 
 
 def test_all_errors_of_a_job_are_reported_at_once() -> None:
-    told = errors_of_jobs({"name": "", "exec": "", "restarts": "x", "timeout": "x", "zzz": 1, "port": 80})
+    found = errors_of_jobs({"name": "", "exec": "", "restarts": "x", "timeout": "x", "zzz": 1, "port": 80})
 
-    assert [line.split(": ")[1] for line in told.split("\n")] == [
+    assert [line.split(": ")[1] for line in found.split("\n")] == [
         "jobs[0].health",
         "jobs[0].name",
         "jobs[0].exec",
@@ -443,10 +443,10 @@ def test_the_order_of_the_file_is_kept() -> None:
 
 
 def test_jobs_whose_pid_is_in_one_variable() -> None:
-    told = warnings_of_jobs(
+    found = warnings_of_jobs(
         {"name": "my-app", "exec": "a"}, {"name": "my_app", "exec": "b"}, {"name": "x", "exec": "c"}
     )
-    assert told.endswith(
+    assert found.endswith(
         "jobs[1].name: 'my_app' and 'my-app' both set CONTAINERPILOT_MY_APP_PID: "
         "children see only one of the two, so give one of them another name"
     )
@@ -456,6 +456,6 @@ def test_jobs_whose_pid_is_in_one_variable() -> None:
 
 def test_jobs_whose_address_is_in_one_variable() -> None:
     web, other = {**WEB, "name": "my-web"}, {**WEB, "name": "my-Web", "interfaces": ["lo"]}
-    told = warnings_of_jobs(web, other)
-    assert "jobs[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in told
+    found = warnings_of_jobs(web, other)
+    assert "jobs[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in found
     assert warnings_of_jobs(web, {**other, "interfaces": ["eth0"]}) == ""  # it is the same address

@@ -63,10 +63,10 @@ def test_values_that_are_neither_a_word_nor_a_path_are_refused(given: str) -> No
     ],
 )
 def test_the_standard_input_that_is_refused_is_shown_as_it_is_written(given: object, end: str) -> None:
-    told = errors_of_jobs({"name": "app", "exec": "app", "stdin": given})
+    found = errors_of_jobs({"name": "app", "exec": "app", "stdin": given})
 
-    assert told.count("jobs[0].stdin: ") == 1
-    assert told.endswith(end)
+    assert found.count("jobs[0].stdin: ") == 1
+    assert found.endswith(end)
 
 
 def test_null_for_the_main_job_is_not_the_word_null() -> None:

@@ -123,12 +123,12 @@ def test_without_an_event_a_job_starts_at_once(when: Any) -> None:
     plan = load_jobs(*SOURCES, {"name": "app", "exec": "x", "when": when})
 
     assert plan.jobs[-1].when == AT_STARTUP
-    said = "jobs[3].when: has none of 'interval', 'once' and 'each', so the job is started at once"
-    assert [said in warning for warning in plan.warnings] == ([] if when is None else [True])
+    message = "jobs[3].when: has none of 'interval', 'once' and 'each', so the job is started at once"
+    assert [message in warning for warning in plan.warnings] == ([] if when is None else [True])
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         (
             "db",
@@ -144,11 +144,13 @@ def test_without_an_event_a_job_starts_at_once(when: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("more", [{}, {"timeout": "5s"}, {"once": ""}])
-def test_a_source_without_an_event_is_named_with_the_missing_key(source: str, said: str, more: dict[str, str]) -> None:
+def test_a_source_without_an_event_is_named_with_the_missing_key(
+    source: str, message: str, more: dict[str, str]
+) -> None:
     plan = load_jobs(*SOURCES, waiting(source=source, **more), watches=WATCHES)
 
     (warning,) = [each for each in plan.warnings if ".when: " in each]
-    assert f"so the job is started at once, as without `when`: {said}" in warning
+    assert f"so the job is started at once, as without `when`: {message}" in warning
     assert plan.jobs[-1].when == AT_STARTUP
 
 
@@ -173,10 +175,10 @@ def test_a_periodic_job_with_limits_of_its_own() -> None:
 
 
 def test_source_and_timeout_mean_nothing_to_a_periodic_job() -> None:
-    said = warnings(interval="1s", source="nobody", timeout="xx")
+    message = warnings(interval="1s", source="nobody", timeout="xx")
 
-    assert "when.source: has no effect beside `interval`" in said
-    assert "when.timeout: has no effect beside `interval`" in said
+    assert "when.source: has no effect beside `interval`" in message
+    assert "when.timeout: has no effect beside `interval`" in message
 
 
 # -- what is wrong
@@ -258,10 +260,10 @@ def test_the_error_is_reported_where_the_source_is_written() -> None:
     ],
 )
 def test_an_event_that_never_comes_is_warned_about(when: dict[str, str], text: str) -> None:
-    said = warnings(**when)
+    message = warnings(**when)
 
-    assert f"jobs[3].when.source: {text}" in said
-    assert "\n" not in said
+    assert f"jobs[3].when.source: {text}" in message
+    assert "\n" not in message
 
 
 def on(name: str, source: str, event: str, *, each: bool = False) -> dict[str, Any]:
@@ -312,10 +314,10 @@ def on(name: str, source: str, event: str, *, each: bool = False) -> dict[str, A
     ],
 )
 def test_jobs_that_wait_for_each_other_are_warned_about(jobs: list[dict[str, Any]], texts: list[str]) -> None:
-    said = load_jobs(*jobs).warnings
+    message = load_jobs(*jobs).warnings
 
-    assert len(said) == len(texts)
-    for warning, text in zip(said, texts, strict=True):
+    assert len(message) == len(texts)
+    for warning, text in zip(message, texts, strict=True):
         assert text in warning
 
 
@@ -328,8 +330,8 @@ def test_a_job_that_waits_for_the_checks_of_itself_is_warned_about() -> None:
 def test_thousands_of_missing_sources_are_shown_as_fifty_and_their_number() -> None:
     jobs = [on(f"job-number-{i}", f"task-number-{i}", "exitSuccess") for i in range(3000)]
 
-    told = errors_of_jobs(*jobs).split("\n")
-    assert (len(told), told[-1]) == (51, "app.json: and 2950 more errors")
+    messages = errors_of_jobs(*jobs).split("\n")
+    assert (len(messages), messages[-1]) == (51, "app.json: and 2950 more errors")
 
 
 def test_a_chain_of_thousands_of_jobs_is_accepted() -> None:

@@ -43,7 +43,7 @@ def test_readers_know_exactly_the_keys_of_the_table(dialect: str, monkeypatch: p
     """Neither a key that the table lacks, nor one that only the table has; and none is read that is not known."""
     known: dict[str, set[str]] = {}
     unknown: set[str] = set()
-    opened, asked = Fields.__init__, Fields.value
+    opened, used = Fields.__init__, Fields.value
 
     def recording(self: Fields, problems: Any, value: Any, path: str, keys: tuple[str, ...], **rest: Any) -> None:
         known.setdefault(without_indices(path), set()).update(keys)
@@ -52,7 +52,7 @@ def test_readers_know_exactly_the_keys_of_the_table(dialect: str, monkeypatch: p
     def asking(self: Fields, key: str) -> Any:
         if key not in known[without_indices(self.path)]:
             unknown.add(self.where(key))
-        return asked(self, key)
+        return used(self, key)
 
     monkeypatch.setattr(Fields, "__init__", recording)
     monkeypatch.setattr(Fields, "value", asking)
@@ -349,7 +349,7 @@ def test_a_key_beside_one_that_excludes_it_is_reported(dialect: str, path: str) 
         assert loaded(dialect, configuration).complaints
 
 
-class Asked(dict[str, str]):
+class UsedVariables(dict[str, str]):
     """An environment that notes which variables are looked for."""
 
     names: set[str]
@@ -377,12 +377,12 @@ OTHER_VARIABLES = {"CONSUL_HTTP_AUTH", "CONSUL_HTTP_SSL"}
 
 @pytest.mark.parametrize("dialect", ROOTS)
 def test_readers_look_for_the_variables_of_the_table(dialect: str) -> None:
-    asked = Asked()
+    used = UsedVariables()
     for of, path in ALL:
         if of == dialect:
-            loaded(dialect, with_key(dialect, path, KEYS[of, path].example), environ=asked)
+            loaded(dialect, with_key(dialect, path, KEYS[of, path].example), environ=used)
     named = {key.environment for (of, _), key in KEYS.items() if of == dialect} - {""}
-    assert asked.names - set(ENVIRON) == named | OTHER_VARIABLES
+    assert used.names - set(ENVIRON) == named | OTHER_VARIABLES
 
 
 @some(lambda key: key.environment)

@@ -87,9 +87,9 @@ def test_failures_in_a_row_may_be_reported() -> None:
 def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
     plan = load_dict({"services": [{"Name": "web", "PORT": "0x50", "poll": 10.9, "ttl": "25", "Tags": {}}]})
 
-    told = job(plan, "web").service
-    assert told is not None
-    assert (told.port, told.ttl, told.tags) == (80, 25, ())
+    found = job(plan, "web").service
+    assert found is not None
+    assert (found.port, found.ttl, found.tags) == (80, 25, ())
     assert plan.warnings == ()
 
 
@@ -104,10 +104,10 @@ def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
     ],
 )
 def test_the_address_of_a_service(interfaces: Any, address: str) -> None:
-    told = service(interfaces=interfaces).service
+    found = service(interfaces=interfaces).service
 
-    assert told is not None
-    assert told.address == address
+    assert found is not None
+    assert found.address == address
 
 
 def test_the_addresses_of_the_machine_are_read_once_and_only_if_they_are_needed() -> None:
@@ -354,8 +354,8 @@ def test_a_name_that_would_set_another_variable_sets_none() -> None:
 
 def test_coprocesses_whose_pid_is_in_one_variable() -> None:
     agents = [{"name": "my-agent", "command": "a"}, {"name": "my_agent", "command": "b"}]
-    (told,) = load_dict({"coprocesses": agents}).warnings
-    assert told.endswith(
+    (found,) = load_dict({"coprocesses": agents}).warnings
+    assert found.endswith(
         "coprocesses[1].name: 'coprocess[my_agent]' and 'coprocess[my-agent]' both set CONTAINERPILOT_MY_AGENT_PID: "
         "children see only one of the two, so give one of them another name"
     )
@@ -364,8 +364,8 @@ def test_coprocesses_whose_pid_is_in_one_variable() -> None:
 @pytest.mark.parametrize(("name", "other"), [("app", "APP"), ("preStart", "preStart"), ("postStop", "postStop")])
 def test_a_coprocess_that_is_called_like_the_application_or_a_hook(name: str, other: str) -> None:
     hooks = {"preStart": "x", "postStop": "x"}
-    (told,) = load_dict({**hooks, "coprocesses": [{"name": name, "command": "a"}]}).warnings
-    assert f"'coprocess[{name}]' and '{other}' both set CONTAINERPILOT_{name.upper()}_PID" in told
+    (found,) = load_dict({**hooks, "coprocesses": [{"name": name, "command": "a"}]}).warnings
+    assert f"'coprocess[{name}]' and '{other}' both set CONTAINERPILOT_{name.upper()}_PID" in found
 
 
 def test_coprocesses_that_share_no_variable() -> None:
@@ -375,8 +375,8 @@ def test_coprocesses_that_share_no_variable() -> None:
 
 def test_services_whose_address_is_in_one_variable() -> None:
     services = [{**SERVICE, "name": "my-web", "interfaces": ["lo"]}, {**SERVICE, "name": "my-Web"}]
-    (told,) = load_dict({"services": services}).warnings
-    assert "services[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in told
+    (found,) = load_dict({"services": services}).warnings
+    assert "services[1].name: 'my-Web' and 'my-web' both set CONTAINERPILOT_MY_WEB_IP: " in found
     for same in services:
         same["interfaces"] = ["eth0"]
     assert load_dict({"services": services}).warnings == ()

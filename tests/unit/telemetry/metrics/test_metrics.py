@@ -68,7 +68,7 @@ def test_there_are_metrics_of_four_types(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "help_text", "said"),
+    ("name", "kind", "help_text", "reason"),
     [
         ("zed", "nonsense", "h", "invalid metric type: nonsense"),
         ("Test.Sensor.Bad.Name", "counter", "h", '"Test.Sensor.Bad.Name" is not a valid metric name'),
@@ -79,11 +79,11 @@ def test_there_are_metrics_of_four_types(kind: str) -> None:
         ("zed", "gauge", " \n", "empty help string"),
     ],
 )
-def test_a_bad_definition_is_refused_with_a_reason(name: str, kind: str, help_text: str, said: str) -> None:
-    assert said in refusal(check_definition, name, kind, help_text)
+def test_a_bad_definition_is_refused_with_a_reason(name: str, kind: str, help_text: str, reason: str) -> None:
+    assert reason in refusal(check_definition, name, kind, help_text)
     shown = metrics()
-    (told,) = shown.swap([user(name, kind, help_text)], keep_unchanged=False)
-    assert said in told
+    (messages,) = shown.swap([user(name, kind, help_text)], keep_unchanged=False)
+    assert reason in messages
     assert text_of(shown) == text_of(metrics())
 
 
@@ -102,8 +102,8 @@ def test_an_exposed_name_is_never_the_old_name_of_another() -> None:
 
 def test_the_later_of_two_definitions_counts() -> None:
     shown = metrics()
-    (told,) = shown.swap([user("x", COUNTER, "first"), user("x", GAUGE, "second")], keep_unchanged=False)
-    assert told == "the metric x is defined more than once: the last definition counts"
+    (messages,) = shown.swap([user("x", COUNTER, "first"), user("x", GAUGE, "second")], keep_unchanged=False)
+    assert messages == "the metric x is defined more than once: the last definition counts"
     assert "# HELP x second\n# TYPE x gauge\nx 0\n" in text_of(shown)
 
 
@@ -118,8 +118,8 @@ def test_the_later_of_two_definitions_counts() -> None:
 )
 def test_a_metric_that_would_write_into_another_is_refused(name: str, kind: str) -> None:
     shown = metrics()
-    (told,) = shown.swap([user("sizes", HISTOGRAM), user(name, kind)], keep_unchanged=False)
-    assert told.startswith(f"cannot define the metric {name}: ")
+    (messages,) = shown.swap([user("sizes", HISTOGRAM), user(name, kind)], keep_unchanged=False)
+    assert messages.startswith(f"cannot define the metric {name}: ")
     shown.record("sizes", "1")
     assert "there is no metric" in refusal(shown.record, name, "1")
 
@@ -307,8 +307,8 @@ ODD = ['"', "\\", "\n", 'a{b}="c",d', "# EOF", "\r\n\t", "\u2028", "é", "\ud800
 
 def everything() -> Metrics:
     shown = Metrics(Clock())
-    told = shown.swap([user(f"user_{kind}", kind, f'of {kind}: "\\\n') for kind in KINDS], keep_unchanged=False)
-    assert told == []
+    messages = shown.swap([user(f"user_{kind}", kind, f'of {kind}: "\\\n') for kind in KINDS], keep_unchanged=False)
+    assert messages == []
     for kind in KINDS:
         shown.record(f"user_{kind}", "1.5")
     gauges: dict[Definition, list[tuple[str, float]]] = {}
@@ -363,8 +363,8 @@ def test_gzip_for_clients_that_accept_it() -> None:
 
 def test_names_that_clash_in_openmetrics_are_offered_as_text_only() -> None:
     shown = metrics()
-    (told,) = shown.swap([user("jobs", COUNTER), user("jobs_total", COUNTER)], keep_unchanged=False)
-    assert told == (
+    (messages,) = shown.swap([user("jobs", COUNTER), user("jobs_total", COUNTER)], keep_unchanged=False)
+    assert messages == (
         "the metrics jobs and jobs_total both have the name jobs in OpenMetrics: "
         "only Prometheus's text format is offered"
     )

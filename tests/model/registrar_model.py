@@ -39,14 +39,14 @@ FAULTS: dict[str, Callable[[], CatalogError]] = {
     "is interrupted": lambda: CatalogClosed("interrupted"),
 }
 STATES = ("up", "up", "loses answers", *FAULTS)
-WISHES = ("passing", "passing", "critical", "announced", "forget", "forget")
+DESIRED_STATES = ("passing", "passing", "critical", "announced", "forget", "forget")
 
 
 class Model:
     """The last desired state of each service, and the calls that are permitted: the rules, and what has happened."""
 
     def __init__(self) -> None:
-        self.wishes: dict[str, tuple[Service, str]] = {}
+        self.last_desired: dict[str, tuple[Service, str]] = {}
         self.registered: dict[str, Service] = {}  # as far as the caller can know
         self.removals: set[str] = set()  # that were requested, and not tried
         self.waiting = 0  # for a removal
@@ -70,7 +70,7 @@ class Model:
             self.registered[service.id] = service
         elif isinstance(error, CatalogForgotten) or (error is None and verb == DEREGISTER):
             self.registered.pop(service.id, None)
-            if verb == DEREGISTER and not self.wishes[service.id][1]:
+            if verb == DEREGISTER and not self.last_desired[service.id][1]:
                 self.removals.discard(service.id)  # a new request for it meanwhile is served by this one
 
 
@@ -91,19 +91,19 @@ class World:
 
     # --- desired state
 
-    def wish(self, what: str, service: Service) -> None:
+    def set_desired(self, what: str, service: Service) -> None:
         model = self.model
         model.story.append(f"t={self.now:7.2f}      {what} {service.id} {service.address}")
         if what == "forget":
             model.waiting += 1
             model.removals.add(service.id)
-            model.wishes[service.id] = service, ""
+            model.last_desired[service.id] = service, ""
             self.desired_state.forget(service, self._released, self.now)
             return
-        before = model.wishes.get(service.id)
+        before = model.last_desired.get(service.id)
         if what == "announced" and before is not None and before[0] == service and before[1]:
             return  # it is more than that already
-        model.wishes[service.id] = service, "warning" if what == "announced" else what
+        model.last_desired[service.id] = service, "warning" if what == "announced" else what
         status = cast("Status", "" if what == "announced" else what)
         self.desired_state.want(service, status, "output", self.now)
 
@@ -188,22 +188,22 @@ def play(workers: int, steps: list[bytes]) -> None:
             world.known.clear()
             model.story.append(f"t={world.now:7.2f}  the catalogue forgets all")
         else:
-            world.wish(WISHES[what // 4 % len(WISHES)], service(whom, takes))
+            world.set_desired(DESIRED_STATES[what // 4 % len(DESIRED_STATES)], service(whom, takes))
         world.run((0.0, 0.1, 0.0, 1.0, 0.0, 5.0, 30.0)[wait % 7])
 
     # In the end the catalogue works, and checks that pass go on passing.
     world.state, world.call_takes = "up", 0.0
     world.run(40.0)
-    for one, status in tuple(model.wishes.values()):
+    for one, status in tuple(model.last_desired.values()):
         if status in ("passing", "critical"):
-            world.wish(status, one)
+            world.set_desired(status, one)
     world.run(TTL - 1.0)
-    for one, status in tuple(model.wishes.values()):  # what it forgot is noticed at the next check
+    for one, status in tuple(model.last_desired.values()):  # what it forgot is noticed at the next check
         if status:
-            world.wish("passing", one)
-            model.wishes[one.id] = one, "passing"
+            world.set_desired("passing", one)
+            model.last_desired[one.id] = one, "passing"
     world.run(TTL - 1.0)
-    wanted = {id: (one.address, status) for id, (one, status) in model.wishes.items() if status}
+    wanted = {id: (one.address, status) for id, (one, status) in model.last_desired.items() if status}
     if world.known != wanted:
         raise model.broken(f"the catalogue has {world.known}, and not {wanted}")
     if model.removals:
