@@ -274,7 +274,7 @@ class Program:
         self._servers.use(loaded, accept)
 
     def _serve_as_planned(self, loaded: plan.Plan, accept: Callable[[], object] = lambda: None) -> None:
-        """The same, for a start or a reload, which fails if a place that the plan names cannot be served."""
+        """Serve what the plan says. Raises _CannotStart if the socket or port that the plan names is not available."""
         from cp.http.errors import ServeError
 
         try:

@@ -37,7 +37,7 @@ class Servers:
     def use(self, loaded: Plan, accept: Callable[[], object] = lambda: None) -> None:
         """From now on serve what the plan says, which `accept` may still refuse by raising.
 
-        control.ServeError if a place that the plan names is not available. Then, and if `accept` raises, nothing has
+        Raises ServeError if a place that the plan names is not available, or what `accept` raises. Then nothing has
         changed.
         """
         self._control.use(loaded.control, lambda: self._use_telemetry(loaded, accept))

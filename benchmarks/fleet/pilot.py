@@ -1,4 +1,4 @@
-"""An instance of this program: its real registrar's goals and its real watchers, on simulated time."""
+"""An instance of this program: its real `DesiredState` and its real watchers, on simulated time."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Pilot:
         self._poll = poll
         self._service = Service(name=name, id=instance.id, address=instance.address, port=instance.port, ttl=int(ttl))
         reports = Reports(LOOP, CatalogueStatus(lambda: world.now))
-        self._goals = DesiredState(world.random.random, lambda level, text: None, lambda done: done(), reports)
+        self._desired_state = DesiredState(world.random.random, lambda level, text: None, lambda done: done(), reports)
         self._calling = False
         self._wake_at = 0.0  # when the registrar wants to look again
         self._stopped = False
@@ -72,7 +72,7 @@ class Pilot:
         self._stopped = True
         for follower in self._followers:
             follower.stop()
-        self._goals.forget(self._service, None, self._world.now)
+        self._desired_state.forget(self._service, None, self._world.now)
         self._work()
 
     def is_up_to_date(self) -> bool:
@@ -81,14 +81,14 @@ class Pilot:
     def _check(self) -> None:
         if not self._stopped:
             self._world.at(self._world.now + self._poll, self._check)
-            self._goals.want(self._service, "passing", "", self._world.now)
+            self._desired_state.want(self._service, "passing", "", self._world.now)
             self._work()
 
     def _work(self) -> None:
         """What the registrar's worker does."""
         if self._calling:
             return
-        chosen = self._goals.next(self._world.now, self)
+        chosen = self._desired_state.next(self._world.now, self)
         if isinstance(chosen, Action):
             self._calling = True
             Call(self._client, lambda: self._make(chosen), lambda result: self._ended(chosen, result))
@@ -112,7 +112,7 @@ class Pilot:
 
     def _ended(self, action: Action, result: object) -> None:
         self._calling = False
-        self._goals.ended(action, result if isinstance(result, CatalogError) else None, self._world.now)
+        self._desired_state.ended(action, result if isinstance(result, CatalogError) else None, self._world.now)
         self._work()
 
 

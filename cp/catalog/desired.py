@@ -56,11 +56,11 @@ class DesiredState:
         self._notice = notice
         self._release = release
         self._reports = reports
-        self._desired_state: dict[str, DesiredService] = {}
+        self._services: dict[str, DesiredService] = {}
         self.outage = Outage(random, shared, REGISTRATION)  # of the catalogue as a whole, not of one service
 
     def __len__(self) -> int:
-        return len(self._desired_state)
+        return len(self._services)
 
     # --- what is desired
 
@@ -100,9 +100,9 @@ class DesiredState:
             self._release_all(desired)
 
     def _entry_of(self, service: Service) -> DesiredService:
-        desired = self._desired_state.get(service.id)
+        desired = self._services.get(service.id)
         if desired is None:
-            desired = self._desired_state[service.id] = DesiredService(service, self._random)
+            desired = self._services[service.id] = DesiredService(service, self._random)
         return desired
 
     def _ask(self, desired: DesiredService, now: float) -> None:
@@ -111,7 +111,7 @@ class DesiredState:
         desired.due = desired.fresh = True
 
     def untried_removals(self) -> list[DesiredService]:
-        return [desired for desired in self._desired_state.values() if desired.purge]
+        return [desired for desired in self._services.values() if desired.purge]
 
     # --- what to do
 
@@ -119,7 +119,7 @@ class DesiredState:
         """Whether a call is due now that no worker makes."""
         return any(
             desired.has_work and not desired.busy and desired.worker is None and self._ready_at(desired) <= now
-            for desired in self._desired_state.values()
+            for desired in self._services.values()
         )
 
     def next(self, now: float, worker: object = None) -> Action | float | None:
@@ -128,7 +128,7 @@ class DesiredState:
         self._log_ends(now)
         chosen: tuple[bool, bool, float, DesiredService] | None = None
         earliest: float | None = self.outage.over_at
-        for desired in self._desired_state.values():
+        for desired in self._services.values():
             over_at = desired.outage.over_at
             if over_at is not None:
                 earliest = over_at if earliest is None else min(earliest, over_at)
@@ -163,7 +163,7 @@ class DesiredState:
         lasted = self.outage.over(now)
         if lasted is not None:
             self._notice("info", f"Catalogue reachable again after {span(lasted)}")
-        for desired in self._desired_state.values():
+        for desired in self._services.values():
             lasted = desired.outage.over(now)
             if lasted is not None and desired.present:
                 self._notice("info", f"Service registration works again: {desired.service.name}, after {span(lasted)}")
@@ -229,7 +229,7 @@ class DesiredState:
                 lasted = span(now - desired.outage.since)
                 self._notice("info", f"Service deregistered: {desired.service.name}, after {lasted}")
             desired.due = desired.purge = False
-            self._desired_state.pop(desired.service.id, None)
+            self._services.pop(desired.service.id, None)
 
     def _registered(self, desired: DesiredService, action: Action) -> None:
         if desired.service != action.requested:
@@ -326,7 +326,7 @@ class DesiredState:
             if first or (desired.waiting and desired.may_be_there):
                 self._notice("info", f"Deregistering failed: {error}")
             if not of_one:  # other removals would fail as well, and a stop has no time
-                for other in self._desired_state.values():
+                for other in self._services.values():
                     self._release_all(other)
         elif first:
             self._notice("warning", f"{error.operation or 'Service registration'} failed: {error}")

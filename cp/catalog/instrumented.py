@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cp.plan import Service, Status, Watch
 
     T = TypeVar("T")
-    #: Gets each call that has ended, on the calling thread: its verb, its seconds, and whether it failed.
+    # Gets each call that has ended, on the calling thread: its verb, its seconds, and whether it failed.
     Observe = Callable[[str, float, bool], object]
 
 # A catalogue may wait longer than requested: Consul adds up to a sixteenth.

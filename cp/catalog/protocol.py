@@ -1,7 +1,8 @@
 """Catalogues: where services are registered and where their instances are found.
 
-A `Catalog` is a set of blocking calls for the catalogue threads; `registrar` and `watcher` own those threads and are
-what the rest of the program speaks to. This page has only what both sides share, so that importing it costs nothing.
+A `Catalog` is a set of blocking calls for the catalogue threads; `registrar` and `watcher` own those threads, and the
+rest of the program calls only them. This module has only what the clients and their callers share, so that its import
+costs next to nothing.
 """
 
 from __future__ import annotations

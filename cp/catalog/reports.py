@@ -25,7 +25,7 @@ class Reports:
         self._closed = False
 
     def confirmed(self, service: Service, status: Status, at: float, id: str) -> None:
-        """See `cp.catalog.Listener`. It says, too, that the catalogue answers."""
+        """See `CatalogListener` in engine/ports.py. It also means that the catalogue answers."""
         self._last = SUCCESS
         self._post(self._listener.confirmed, service, status, at, id)
 

@@ -43,8 +43,8 @@ class Fields:
     def __init__(
         self, problems: Problems, value: Value, path: str, known: tuple[str, ...], *, verbatim: bool = False
     ) -> None:
-        """Read `value`, an object with these keys. Any other key is an error, at top level also one in another case.
-        Keys that the Go program accepted and ignored are warnings.
+        """Read `value`, an object with these keys. Any other key is an error. Inside of objects the case of a key does
+        not matter, at top level it does. Keys that the Go program accepted and ignored are warnings.
 
         `verbatim`: errors end with the exact words of ContainerPilot 3, because tools search for them.
         """

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     class Admin(Protocol):
         """What clients may request of a running engine. No method blocks.
 
-        An order that ends at once raises OrderRefused (`engine.admin`) if it is not carried out. An order that takes
+        A request that ends at once raises NotPossible (`engine.admin`) if it is not carried out. A request that takes
         its time calls `done` with the reason instead, or with "" if it was carried out.
         """
 

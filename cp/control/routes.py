@@ -10,7 +10,7 @@ from collections import deque
 from cp.control.event_stream import Feed, of_query, shape, wants_stream
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.encoding import percent
-from cp.engine.admin import OrderRefused
+from cp.engine.admin import NotPossible
 from cp.http.long_answers import LongAnswers, gathered, json_parts, report
 from cp.http.messages import EVENT_STREAM, TEXT, Response, answer, refusal
 from cp.platform.text import from_bytes
@@ -83,7 +83,7 @@ class ControlRoutes:
         self._log = log
         self._on_answer = on_answer
         self._limit = limit
-        self._pages = LongAnswers(loop)
+        self._long_answers = LongAnswers(loop)
         self._feed = Feed(loop, admin.history)
         self._large: deque[Iterator[None]] = deque()  # requests with large bodies, which are read one after the other
         self._fixed: dict[str, tuple[str, Callable[[Call], Steps]]] = {
@@ -94,14 +94,14 @@ class ControlRoutes:
             "/v3/maintenance/enable": ("POST", lambda call: self._maintenance(call, wanted=True)),
             "/v3/maintenance/disable": ("POST", lambda call: self._maintenance(call, wanted=False)),
             "/v3/ping": ("", lambda call: call.reply(_DONE)),
-            "/v3/jobs": ("GET", lambda call: self._page(call, "jobs", admin.overview)),
+            "/v3/jobs": ("GET", lambda call: self._answer_long(call, "jobs", admin.overview)),
             "/v3/events": ("GET", self._events),
         }
         self._of_a_job: dict[str, tuple[str, Callable[[Call, str], Steps]]] = {
             "": ("GET", self._job),
-            "/start": ("POST", lambda call, name: self._move(call, name, admin.start_job)),
-            "/stop": ("POST", lambda call, name: self._move(call, name, admin.stop_job)),
-            "/restart": ("POST", lambda call, name: self._move(call, name, admin.restart_job)),
+            "/start": ("POST", lambda call, name: self._change_job(call, name, admin.start_job)),
+            "/stop": ("POST", lambda call, name: self._change_job(call, name, admin.stop_job)),
+            "/restart": ("POST", lambda call, name: self._change_job(call, name, admin.restart_job)),
             "/signal": ("POST", self._signal),
         }
 
@@ -147,21 +147,21 @@ class ControlRoutes:
         """Run the steps of a request. It is carried out even if the client disconnects meanwhile."""
         try:
             yield from steps
-        except (Unprocessable, OrderRefused) as error:
+        except (Unprocessable, NotPossible) as error:
             call.reply(_unprocessable(str(error)))
         except Exception as error:  # an error in ContainerPilot: the client must not wait forever
             report(self._loop, error)
             if not call.answered:
                 call.reply(refusal(500, "internal error: see the log"))
 
-    def _page(self, call: Call, name: str, content: Callable[[], dict[str, object]]) -> None:
+    def _answer_long(self, call: Call, name: str, content: Callable[[], dict[str, object]]) -> None:
         """Give a long answer; all clients that request this name at the same time get the same one."""
 
         def make() -> Generator[None, None, Response]:
             body = yield from gathered(json_parts(content()), self._limit)
             return Response(200, body)
 
-        self._pages.ask(name, make, call.reply)
+        self._long_answers.ask(name, make, call.reply)
 
     # --- the whole program
 
@@ -208,14 +208,14 @@ class ControlRoutes:
         elif wants_stream(call.request):
             call.follow(self._feed, name)
         else:
-            self._page(call, f"events {name}", lambda: {"events": map(shape, admin.history.entries(name))})
+            self._answer_long(call, f"events {name}", lambda: {"events": map(shape, admin.history.entries(name))})
 
     # --- one job
 
     def _job(self, call: Call, name: str) -> None:
         call.reply(self._shown(name))
 
-    def _move(self, call: Call, name: str, act: Callable[[str, Done], None]) -> None:
+    def _change_job(self, call: Call, name: str, act: Callable[[str, Done], None]) -> None:
         if self._admin.job(name) is None:
             call.reply(self._shown(name))
             return
@@ -233,7 +233,7 @@ class ControlRoutes:
         number = yield from signal_number(call.request.body)
         try:
             self._admin.signal_job(name, number)
-        except OrderRefused as error:
+        except NotPossible as error:
             call.reply(refusal(409, str(error)))
         else:
             call.reply(self._shown(name))

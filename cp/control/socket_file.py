@@ -215,7 +215,7 @@ def _set_mode(path: str, identity: tuple[int, int], mode: int) -> None:
 
 
 def _identity(path: str, through_link: bool = False) -> tuple[int, int]:
-    """Device and inode of the file itself, even of a symbolic link; with `follow` of its target."""
+    """Device and inode of the file itself, even of a symbolic link; with `through_link` of its target."""
     status = os.stat(to_bytes(path), follow_symlinks=through_link)
     return status.st_dev, status.st_ino
 

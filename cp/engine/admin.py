@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cp.engine.ports import Done
 
 
-class OrderRefused(Exception):
+class NotPossible(Exception):
     """A request of a client is refused; the text says why."""
 
 
@@ -35,12 +35,13 @@ class Admin:
         self._context = context
         self._engine = engine
 
-    # --- to see
+    # --- views
 
     def overview(self) -> dict[str, object]:
         """All jobs and watches, in the order of the plan.
 
-        Each one is described when the iterator reaches it. A job that has been removed by then is left out.
+        `jobs` and `watches` are iterators: each one is described when its turn comes. A job that is gone by then is
+        left out.
         """
         from cp.engine.job_report import describe_catalogue, describe_watch
 
@@ -88,17 +89,17 @@ class Admin:
         self._engine.changes.restart(name, done)
 
     def signal_job(self, name: str, number: int) -> None:
-        """Send a signal to the process of a job, not to its group. OrderRefused if that is not possible."""
+        """Send a signal to the process of a job, not to its group. NotPossible if that is not possible."""
         self._log_request(f"signal {number} to {name}")
         job = self._engine.jobs.get(name)
         if job is None:
-            raise OrderRefused(f"there is no job '{name}'")
+            raise NotPossible(f"there is no job '{name}'")
         if not job.runs.pid:
             if job.state == State.RUNNING:
-                raise OrderRefused(f"{name} has no process: it has exited, and what it left has its output open")
-            raise OrderRefused(f"{name} has no process: it is {job.state}")
+                raise NotPossible(f"{name} has no process: it has exited, and what it left has its output open")
+            raise NotPossible(f"{name} has no process: it is {job.state}")
         if not job.runs.signal(number, group=False):
-            raise OrderRefused(f"{name} cannot be sent a signal: {job.runs.refusal or 'it has just ended'}")
+            raise NotPossible(f"{name} cannot be sent a signal: {job.runs.refusal or 'it has just ended'}")
 
     # --- to act on all
 
@@ -118,7 +119,7 @@ class Admin:
     def change_environment(self, changes: dict[str, str | None]) -> None:
         """Change the environment of later processes and reloads; None removes a variable.
 
-        Raises OrderRefused, and changes nothing, if no process could start with that environment.
+        Raises NotPossible, and changes nothing, if no process could start with that environment.
         """
         from cp.engine.exec_limits import DoesNotFit, check_change
 
@@ -128,7 +129,7 @@ class Admin:
         try:
             check_change(self._engine.plan, before, after)
         except DoesNotFit as error:
-            raise OrderRefused(f"no process could be started any more: {error}") from None
+            raise NotPossible(f"no process could be started any more: {error}") from None
         for name, value in changes.items():
             if value is None:
                 environment.unset(name)
@@ -138,13 +139,13 @@ class Admin:
     def record_metrics(self, values: list[tuple[str, str]]) -> None:
         """Record values of metrics, and publish an event for each. Without telemetry nothing is recorded.
 
-        Raises OrderRefused, and records nothing, if a metric cannot take its value.
+        Raises NotPossible, and records nothing, if a metric cannot take its value.
         """
         observer = self._context.observer
         if observer is not None:
             try:
                 observer.record(values)
             except ValueError as error:
-                raise OrderRefused(str(error)) from None
+                raise NotPossible(str(error)) from None
         for name, value in values:
             self._context.bus.publish(Event(Code.METRIC, f"{name}|{value}"))

@@ -1,6 +1,6 @@
 """Background processes that runs left: search for them in small steps, send them a signal to end, and search again.
 
-Imported when the application runs.
+Imported after the application has started.
 """
 
 from __future__ import annotations

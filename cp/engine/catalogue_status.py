@@ -187,7 +187,7 @@ class PendingCalls:
 
 
 class CatalogueStatus:
-    """The facts about one catalogue. The methods of the first part are `cp.catalog.Listener`."""
+    """The facts about one catalogue. The methods of its first part are those of `CatalogListener` (engine/ports.py)."""
 
     def __init__(self, elapsed: Callable[[], float], now: Callable[[], float] | None = None) -> None:
         """`elapsed`: seconds, monotonic, a suspension of the machine included; `now`: the same without it."""

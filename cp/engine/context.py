@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cp.engine.events import Bus
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
-    from cp.engine.ports import Ending, JobLog, Observer
+    from cp.engine.ports import JobLog, Observer, Terminable
     from cp.engine.process import Processes
 
 
@@ -95,13 +95,13 @@ class Context:
         self.log = log
         self.random = random  # a number in [0, 1), for jitter
         self.masked = masked  # masks secrets in texts that users see
-        self.runs: set[Ending] = set()  # started and not ended
+        self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
         # The engine replaces these five by its own, for the budget of its stops.
-        self.terminate: Callable[[Ending, bool], None] = lambda run, group: run.terminate(group=group)
-        self.kill: Callable[[Ending], None] = lambda run: run.kill()
-        self.run_ended: Callable[[Ending], None] = self.runs.discard
-        self.run_stuck: Callable[[Ending], None] = lambda run: run.give_up()  # a run does not end
+        self.terminate: Callable[[Terminable, bool], None] = lambda run, group: run.terminate(group=group)
+        self.kill: Callable[[Terminable], None] = lambda run: run.kill()
+        self.run_ended: Callable[[Terminable], None] = self.runs.discard
+        self.run_stuck: Callable[[Terminable], None] = lambda run: run.give_up()  # a run does not end
         self.run_overdue: Callable[[], None] = lambda: None  # a run's own time limit has killed it
 
     def control_answered(self, path: str, status: int) -> None:

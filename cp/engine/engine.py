@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cp import plan
     from cp.engine.catalogue_status import CatalogueStatus, RegistrationStatus
     from cp.engine.context import Context
-    from cp.engine.ports import Ending, OpenDiscovery
+    from cp.engine.ports import OpenDiscovery, Terminable
     from cp.engine.reload import Change
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
@@ -211,7 +211,7 @@ class Engine:
     def waits_again(self, hook: Job) -> None:
         """A hook has run and waits for the end of others of that name. Those that end already need not wait for it."""
         if hook.state == State.WAITING:
-            for source in self._registry.named(hook.plan.when.source):
+            for source in self._registry.with_source(hook.plan.when.source):
                 source.completed(hook)
 
     def review_waiting(self, ended: Job | None = None) -> None:
@@ -223,7 +223,7 @@ class Engine:
         self._exit_code.main_skipped(skip.exit_code)
         self.stop()
 
-    def _stuck(self, run: Ending) -> None:
+    def _stuck(self, run: Terminable) -> None:
         """A run does not end. A stop of everything goes on without it, and a change leaves its job as it is."""
         if self.stopping:
             run.give_up()
@@ -242,7 +242,7 @@ class Engine:
             # The jobs that waited for the hook get the full budget: others may have spent it meanwhile.
             self._termination.renew(self.plan.stop_timeout)
         # Not all jobs: thousands may end together.
-        for source in self._registry.named(job.plan.when.source):
+        for source in self._registry.with_source(job.plan.when.source):
             source.completed(job)
         job.has_ended = True
         for hook in self._registry.waiting_hooks(job, stopping=self.stopping):

@@ -87,7 +87,9 @@ class Bus:
     `publish` runs after the delivery, however many steps that has. Signals, timers and descriptors are handled between
     the steps, since an event may start a thousand jobs.
 
-    The queue needs no limit: every publisher is a timer, a process or a watch of a finite plan.
+    The queue has no limit of its own, because its publishers are limited: timers, processes and watches belong to a
+    finite plan, the kernel merges signals, and a request publishes at most the values of one body of 1 MiB. Clients get
+    the time that the deliveries leave.
     """
 
     __slots__ = ("_call_steps", "_queue", "_scheduled", "_subscribers", "trace")

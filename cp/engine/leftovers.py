@@ -1,4 +1,4 @@
-"""The processes that are left after all jobs have ended. Imported when the application runs."""
+"""The processes that are left after all jobs have ended. Imported after the application has started."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Phase:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether a stop has begun. No phase but the ones of a stop follows."""
+        """Whether a stop has begun. After that, only the phases of a stop follow."""
         return self.name in (DEREGISTERING, STOPPING, LEAVING)
 
     @property

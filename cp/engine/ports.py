@@ -46,7 +46,7 @@ class JobLog(Log, Protocol):
         """Log a line that a child printed, at level info."""
 
 
-class Ending(Protocol):
+class Terminable(Protocol):
     """Processes that can be terminated: a run, or what runs left in the background."""
 
     @property

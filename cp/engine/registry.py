@@ -56,14 +56,14 @@ class JobRegistry:
             if not any(_has_sent(other, code) for other in named):
                 self._happened.pop((code, job.source), None)
 
-    def named(self, source: str) -> list[Job]:
+    def with_source(self, source: str) -> list[Job]:
         """The jobs whose events have this source: more than one if they share a name."""
         return self._named.get(source, [])
 
     def senders(self, key: Key) -> list[Job]:
         """The jobs that send an event, or whose checks do."""
         code, source = key
-        return [*self.named(source), *(self._checked.get(source, ()) if source and code in EXITS else ())]
+        return [*self.with_source(source), *(self._checked.get(source, ()) if source and code in EXITS else ())]
 
     def waiters(self, job: Job) -> list[Job]:
         """The jobs that an event of a job's life, or of its check, starts."""
@@ -98,7 +98,9 @@ class JobRegistry:
         event = self._happened.get(key)
         reports = {report.slot: report for report in (*self._seen_by_watches(key), *missed)}
         events = [event] if event is not None else list(reports.values())
-        if not events and any(job.health.announced == key[0] for job in self.named(key[1])):  # healthy or unhealthy
+        if not events and any(
+            job.health.announced == key[0] for job in self.with_source(key[1])
+        ):  # healthy or unhealthy
             events = [Event(*key)]
         for event in events:
             job.triggered(event)
@@ -107,7 +109,7 @@ class JobRegistry:
 
     def comes_too_late(self, job: Job) -> bool:
         """Whether it is a hook, and all jobs whose end it waits for have ended or have announced their end."""
-        senders = [sender for sender in self.named(job.plan.when.source) if sender is not job]
+        senders = [sender for sender in self.with_source(job.plan.when.source) if sender is not job]
         if not job.is_hook or not senders:
             return False
         return job.trigger.arrivals >= len(senders) or all(sender.state == State.COMPLETE for sender in senders)
@@ -118,7 +120,7 @@ class JobRegistry:
         """The hooks on the end of a job that still wait in vain: no other job of that name can end later."""
         hooks = [hook for code in HOOKED for hook in self._triggers.get((code, job.source), ())]
         waiting = [hook for hook in hooks if hook.is_hook and hook.state == State.WAITING]
-        if all(other.state == State.COMPLETE for other in self.named(job.source)):
+        if all(other.state == State.COMPLETE for other in self.with_source(job.source)):
             return waiting
         return [hook for hook in waiting if stopping and self.waits_in_vain(hook)]
 
@@ -162,7 +164,7 @@ class JobRegistry:
         for each in todo:  # grows
             if each.trigger.key == (Code.SHUTDOWN, GLOBAL):
                 return False
-            for source in self.named(each.plan.when.source):
+            for source in self.with_source(each.plan.when.source):
                 if source in chain or source.has_ended:
                     continue
                 if not source.is_hook or source.state != State.WAITING:

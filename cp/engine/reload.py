@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cp.engine.context import Context
     from cp.engine.job import Job
-    from cp.engine.ports import Done, Ending
+    from cp.engine.ports import Done, Terminable
     from cp.engine.registrations import Registrations
     from cp.engine.registry import JobRegistry
     from cp.engine.termination import Termination
@@ -285,12 +285,12 @@ class ChangeQueue:
             started, held = late
             self._ask(lambda dones: self._replace(job.name, dones, started=started, held=held), [])
 
-    def stuck(self, run: Ending) -> None:
+    def stuck(self, run: Terminable) -> None:
         """A run does not end. A change goes on without its job, and is refused as far as that is concerned."""
         for job in self._registry.jobs.values():
             if job.runs.current is run:
                 self._leave_out(job)
-                for source in self._registry.named(job.plan.when.source):
+                for source in self._registry.with_source(job.plan.when.source):
                     source.completed(job)  # a hook has used up its time
                 return
 

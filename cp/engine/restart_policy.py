@@ -21,7 +21,7 @@ class RestartPolicy:
         self.count = 0
         self.left = job.restarts
         self._limit = job.restarts
-        # A job on `stopping` delays the end of another one, which would never come.
+        # A hook on `stopping` delays the end of its job. With unlimited restarts that end would never come.
         self._must_end = job.when.code == Code.STOPPING and job.command is not None
         self._backoff = Backoff(random)
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cp.engine.context import Context
     from cp.engine.leftovers import Leftovers
     from cp.engine.loop import Loop, Timer
-    from cp.engine.ports import Ending
+    from cp.engine.ports import Terminable
 
 KILL_LIMIT = 2.0  # seconds until ContainerPilot goes on without a killed process
 MOST_PIDS = 10  # in one message
@@ -102,17 +102,17 @@ class Termination:
     )
 
     def __init__(
-        self, context: Context, seconds: float, on_end: Callable[[], None], on_stuck: Callable[[Ending], None]
+        self, context: Context, seconds: float, on_end: Callable[[], None], on_stuck: Callable[[Terminable], None]
     ) -> None:
         self._context = context
         self._on_end = on_end
         self._on_stuck = on_stuck
         self._seconds = seconds
         self._budget = StopBudget(context.loop, seconds, self._spent)
-        self._terminated: set[Ending] = set()  # and not ended; without runs that their own limit killed
+        self._terminated: set[Terminable] = set()  # and not ended; without runs that their own limit killed
         self._killed_at: float | None = None  # the last time that a run was, within this budget
         self._leftovers: Leftovers | None = None
-        self._stuck: set[Ending] = set()  # terminated before, and not any more: they do not end
+        self._stuck: set[Terminable] = set()  # terminated before, and not any more: they do not end
 
     def renew(self, seconds: float) -> None:
         """Start a new budget, also for runs that were terminated before and have not ended."""
@@ -127,7 +127,7 @@ class Termination:
         """Charge seconds of the budget to something else."""
         self._budget.charge(seconds)
 
-    def terminate(self, run: Ending, group: bool) -> None:
+    def terminate(self, run: Terminable, group: bool) -> None:
         """Send SIGTERM; with a negative budget only SIGKILL."""
         if run not in self._context.runs:
             return
@@ -137,7 +137,7 @@ class Termination:
             run.terminate(group=group)
         self._hold(run)
 
-    def kill(self, run: Ending) -> None:
+    def kill(self, run: Terminable) -> None:
         """Send only SIGKILL, whatever is left of the budget."""
         if run in self._context.runs:
             self._kill(run)
@@ -172,7 +172,7 @@ class Termination:
         self.terminate(self._leftovers, True)
         return True
 
-    def stuck(self, run: Ending) -> None:
+    def stuck(self, run: Terminable) -> None:
         """A run does not end."""
         if run not in self._context.runs:
             return
@@ -183,7 +183,7 @@ class Termination:
         self._budget.release(run)
         self._on_stuck(run)
 
-    def ended(self, run: Ending) -> None:
+    def ended(self, run: Terminable) -> None:
         self._context.runs.discard(run)
         self._terminated.discard(run)
         self._stuck.discard(run)
@@ -192,7 +192,7 @@ class Termination:
             self._leftovers.run_ended()
         self._context.loop.call_soon(self._on_end)
 
-    def _hold(self, run: Ending) -> None:
+    def _hold(self, run: Terminable) -> None:
         if run not in self._context.runs:
             return  # it had exited; only its output was open
         self._budget.hold(run)
@@ -207,11 +207,11 @@ class Termination:
                 self._context.log.info(f"{what} did not end within stopTimeout")
             self._kill(run)
 
-    def _kill(self, run: Ending) -> None:
+    def _kill(self, run: Terminable) -> None:
         run.kill()
         self._context.loop.call_later(self._kill_limit(run), self._give_up, run)
 
-    def _kill_limit(self, run: Ending) -> float:
+    def _kill_limit(self, run: Terminable) -> float:
         """Seconds that a run has to disappear after SIGKILL; for the leftovers, what the other runs left of them."""
         now = self._context.loop.now()
         if run.is_forbidden:
@@ -221,7 +221,7 @@ class Termination:
         self._killed_at = now
         return KILL_LIMIT
 
-    def _give_up(self, run: Ending) -> None:
+    def _give_up(self, run: Terminable) -> None:
         if run not in self._context.runs or run in self._stuck:
             return
         if run.obstacle():

@@ -15,7 +15,7 @@ JITTER = 0.1
 
 
 class Ticker:
-    """Calls back at `first`, `first + interval`, …: the phase stays. Missed ticks are lost."""
+    """Calls back after the first delay, then every `interval` seconds. A late tick does not shift later ones."""
 
     __slots__ = ("_callback", "_interval", "_loop", "_next", "_timer")
 

@@ -1,7 +1,7 @@
-"""Makes long answers in small steps of the clients' time, and one answer for all clients that request the same page.
+"""Makes long answers in small steps of the clients' time, and one answer for all clients that request the same thing.
 
-A client that requests a page while it is being made gets the next one, so that no answer is older than its request. At
-most one page of a name is in work at a time, however many clients request it.
+A client whose request comes while the answer is being made gets the next one, so that no answer is older than its
+request. At most one answer of a name is being made at a time, however many clients request it.
 
 Imported when the first client sends something.
 """

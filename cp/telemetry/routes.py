@@ -52,12 +52,12 @@ class TelemetryRoutes:
     `limit`: bytes after which an answer is not completed, because the server refuses a longer one.
     """
 
-    __slots__ = ("_limit", "_pages", "_source")
+    __slots__ = ("_limit", "_long_answers", "_source")
 
     def __init__(self, loop: Loop, source: Source, limit: int) -> None:
         self._source = source
         self._limit = limit
-        self._pages = LongAnswers(loop)
+        self._long_answers = LongAnswers(loop)
 
     def handle(self, request: Request, exchange: Exchange, metrics_path: str) -> None:
         path, method = request.path, request.method
@@ -70,11 +70,11 @@ class TelemetryRoutes:
         elif path == metrics_path:
             headers = request.headers
             form = self._source.form(headers.get("accept", ""), headers.get("accept-encoding", ""))
-            self._pages.ask(" ".join(form), lambda: self._metrics(*form), exchange.reply)
+            self._long_answers.ask(" ".join(form), lambda: self._metrics(*form), exchange.reply)
         elif path == STATUS:
-            self._pages.ask(STATUS, self._status, exchange.reply)
+            self._long_answers.ask(STATUS, self._status, exchange.reply)
         elif path == READY:
-            self._pages.ask(READY, self._readiness, exchange.reply)
+            self._long_answers.ask(READY, self._readiness, exchange.reply)
         else:
             exchange.reply(_OK)
 

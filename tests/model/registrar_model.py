@@ -211,4 +211,4 @@ def play(workers: int, steps: list[bytes]) -> None:
     if model.released != model.waiting:
         raise model.broken(f"{model.waiting} wait for a removal, and {model.released} were released")
     if len(world.desired_state) > len(wanted):
-        raise model.broken(f"{len(world.desired_state)} goals are kept for {len(wanted)} services")
+        raise model.broken(f"{len(world.desired_state)} entries are kept for {len(wanted)} services")

@@ -7,7 +7,7 @@ import heapq
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.engine.admin import Admin, OrderRefused
+from cp.engine.admin import Admin, NotPossible
 from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
@@ -356,7 +356,7 @@ class World:
             model.signalled(what, number)
             act_on(number, what, self.engine, self.context, lambda: None)
         elif what == "signal":
-            with contextlib.suppress(OrderRefused):
+            with contextlib.suppress(NotPossible):
                 self.admin.signal_job(name, step.number)
         elif what == "report":
             for watcher in tuple(self.catalogues[-1].watchers):

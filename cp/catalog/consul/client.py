@@ -40,7 +40,7 @@ DENIED = ("permission denied", "acl not found")
 
 
 class Consul:
-    """A client of one agent; see `cp.catalog.Catalog`. All calls are idempotent."""
+    """A client of one agent; see `cp.catalog.protocol.Catalog`. All calls are idempotent."""
 
     def __init__(
         self,

@@ -39,8 +39,8 @@ LONGEST_NAME = 255  # bytes; what file systems take
 
 
 class Directory:
-    """A client of one folder; see `cp.catalog.Catalog`. `warn` gets one line for each file that is not a registration,
-    unless another client has seen it: all clients share `unusable`."""
+    """A client of one folder; see `cp.catalog.protocol.Catalog`. `warn` gets one line for each file that is not a
+    registration, unless another client has seen it: all clients share `unusable`."""
 
     def __init__(
         self,

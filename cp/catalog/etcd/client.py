@@ -31,7 +31,7 @@ FIRST_BROKEN_V2 = (3, 5)  # cannot extend the TTL of a directory: etcd-io/etcd i
 
 
 class Etcd:
-    """A client of one cluster; see `cp.catalog.Catalog`. All calls are idempotent.
+    """A client of one cluster; see `cp.catalog.protocol.Catalog`. All calls are idempotent.
 
     In etcd an instance exists or not: it has no status. So a service that does not pass is removed, and comes back
     when it passes. `warn` gets one line for each key below a watched service that is not an instance, unless another

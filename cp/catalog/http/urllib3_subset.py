@@ -161,7 +161,7 @@ class Subset:
         self._builtins = {**vars(builtins), "__import__": self._import}
         if "__lazy_import__" in self._builtins:  # Python 3.15: the environment may ask for all imports to be lazy
             self._builtins["__lazy_import__"] = self._import
-        self._modules = stand_ins() if modules is None else dict(modules)
+        self._modules = replacements() if modules is None else dict(modules)
 
     def with_tls(self) -> Subset:
         """Another one with the same modules, in which the one for TLS is imported again and finds `ssl`."""
@@ -242,7 +242,7 @@ def new_module(name: str, spec: ModuleSpec) -> ModuleType:
     return module
 
 
-def stand_ins() -> dict[str, ModuleType]:
+def replacements() -> dict[str, ModuleType]:
     """By name, what the modules of the subset import in place of others. ModuleNotFoundError."""
 
     class Logger:

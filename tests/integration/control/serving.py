@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cp.control.server import ControlServer
 from cp.control.socket_file import open_listener
-from cp.engine.admin import OrderRefused
+from cp.engine.admin import NotPossible
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
 from tests.limits import DEADLINE
@@ -130,7 +130,7 @@ class FakeOperator:
 
     def _refuse(self) -> None:
         if self.fault:
-            raise OrderRefused(self.fault)
+            raise NotPossible(self.fault)
 
     def _note_request(self, done: Callable[[str], object], *what: str) -> None:
         self.requests.append(what)

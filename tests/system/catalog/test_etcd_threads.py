@@ -110,7 +110,7 @@ def test_an_etcd_that_restarts_with_its_data_keeps_the_service(
     etcd.kill()
     etcd.start(empty=False)
     registrar.want(one, "passing")
-    party.live.until(lambda: not registrar._desired_state._desired_state[one.id].due)
+    party.live.until(lambda: not registrar._desired_state._services[one.id].due)
     assert etcd.ids(api, name) == [one.id]
     assert party.live.lines == [f"info: Service registered: {name}"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cp import plan
-from cp.engine.admin import Admin, OrderRefused
+from cp.engine.admin import Admin, NotPossible
 from cp.engine.events import Event
 from cp.engine.signals import act_on
 from cp.plan import EVENT, REOPEN_LOG, STOP
@@ -23,7 +23,7 @@ def refusal(order: Callable[..., None], *arguments: object) -> str:
     """Why the engine refuses an order; empty if it carries it out."""
     try:
         order(*arguments)
-    except OrderRefused as error:
+    except NotPossible as error:
         return str(error)
     return ""
 

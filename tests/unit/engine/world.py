@@ -117,7 +117,7 @@ class FakeProcess(Process):
 
 
 class FakeProcesses:
-    """Starts fake processes; a command in `missing` cannot be started, one in `endings` ends after some seconds."""
+    """Starts fake processes; a command in `missing` cannot be started, one in `termination` ends by itself."""
 
     def __init__(self, world: World) -> None:
         self._world = world
