@@ -1,4 +1,4 @@
-"""What all tests share: fixtures, options, and how Hypothesis searches."""
+"""Shared by all tests: fixtures, options, and the settings of Hypothesis."""
 
 from __future__ import annotations
 

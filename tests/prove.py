@@ -1,4 +1,4 @@
-"""What scripts/prove.sh runs, family by family, and the table that it prints.
+"""The test families that scripts/prove.sh runs, and the table that it prints.
 
     python -m tests.prove FOLDER [--seconds N]
 

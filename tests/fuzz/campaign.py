@@ -29,7 +29,7 @@ _SHOWN = 4000  # characters of the output of a search before it broke off
 
 
 class Outcome(NamedTuple):
-    """What one search did. `memory` is in MiB, at its highest; `report` says what was wrong, if anything was."""
+    """The result of one search. `memory` is its maximum in MiB; `report` has the errors, if there are any."""
 
     executions: int
     entries: int

@@ -1,4 +1,4 @@
-"""What hypothesis makes by the grammar: templates, requests, command lines."""
+"""Inputs that Hypothesis generates by grammars: templates, requests, command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What targets keep from one input to the next: sockets, servers and a folder, gone when the process ends."""
+"""Resources that targets keep from one input to the next: sockets, servers and a folder, gone when the process ends."""
 
 from __future__ import annotations
 

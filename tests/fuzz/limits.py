@@ -1,4 +1,4 @@
-"""What one input may cost."""
+"""The limits for one input."""
 
 from __future__ import annotations
 

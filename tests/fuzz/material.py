@@ -34,7 +34,7 @@ def choice(data: bytes) -> tuple[int, bytes]:
 
 
 def whole(steps: Generator[None, None, T]) -> T:
-    """What comes out of work in steps."""
+    """The result of work in steps."""
     while True:
         try:
             next(steps)

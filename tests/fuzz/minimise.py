@@ -20,7 +20,7 @@ _PRODUCT = str(Path(__file__).parents[2] / "cp") + os.sep
 
 
 def steps_of(target: Callable[[bytes], None], data: bytes) -> Steps | None:
-    """What of the product an input reaches; None if it finds something wrong."""
+    """The code of the product that an input reaches; None if it finds an error."""
     steps: Steps = set()
 
     def in_function(frame: FrameType, event: str, argument: Any) -> Any:

@@ -122,7 +122,7 @@ def fuzz_interface(data: bytes) -> None:
 
 
 def fuzz_netlink(data: bytes) -> None:
-    """What the kernel would say of its addresses: a list, or an OSError."""
+    """A possible answer of the kernel about its addresses: a list, or an OSError."""
     with contextlib.suppress(OSError):
         for address in netlink.parse_dump(data, {1: "lo", 2: "eth0"}):
             if address is not None:

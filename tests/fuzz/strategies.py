@@ -1,4 +1,4 @@
-"""What hypothesis feeds the targets with: good inputs that were changed a little, as bytes or as trees."""
+"""Inputs that Hypothesis generates for the targets: good ones that were changed a little, as bytes or as trees."""
 
 from __future__ import annotations
 

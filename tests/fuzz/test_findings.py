@@ -1,4 +1,4 @@
-"""What the search for bad inputs has found, each as small as it gets."""
+"""Bad inputs that the search has found, each as small as possible."""
 
 from __future__ import annotations
 

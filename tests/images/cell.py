@@ -136,7 +136,7 @@ class Cell:
         return text.split("\n")[:-1]
 
     def entries(self) -> list[dict[str, Any]]:
-        """What is in the catalogue: the objects of its files."""
+        """The content of the catalogue: the objects of its files."""
         found = []
         for file in (self.work / "catalogue").glob("*.json"):
             try:

@@ -26,7 +26,7 @@ AT_ONCE = 8
 
 
 class Outcome(NamedTuple):
-    """What came of one cell; `reason` is empty if it is ok."""
+    """The result of one cell; `reason` is empty if it is ok."""
 
     row: Row
     condition: Condition

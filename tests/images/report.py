@@ -61,7 +61,7 @@ def shown(row: dict[str, Outcome], condition: Condition) -> str:
 
 
 def reasons(outcomes: Iterable[Outcome]) -> list[str]:
-    """What failed and what could not be played, with why. Of reasons that begin alike, only the first is complete."""
+    """Failed and skipped cells, with the reasons. Of reasons that begin alike, only the first is complete."""
     found: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.reason:

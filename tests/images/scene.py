@@ -1,4 +1,4 @@
-"""What ContainerPilot does in each cell: from the start of an application to its exit code.
+"""The actions of ContainerPilot in each cell: from the start of an application to its exit code.
 
 Each step is seen by the traces that it leaves in /work, whatever is closed or missing."""
 

@@ -100,5 +100,5 @@ for call in (lambda: os.memfd_create("x"), lambda: os.pidfd_open(1), lambda: os.
 
 
 def test_the_page_is_about_these_conditions() -> None:
-    """Else it was not made again: `scripts/test-images.sh --write`."""
+    """If this fails, write the page again: `scripts/test-images.sh --write`."""
     assert report.legend(CONDITIONS) in PAGE.read_text()

@@ -1,4 +1,4 @@
-"""What the tests use for descriptors."""
+"""The helpers of tests for descriptors."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class FakeProcess(Process):
 
 
 class FakeOrphan:
-    """What a process left in the background."""
+    """A process in the background that another one left."""
 
     def __init__(self, process: FakeProcess) -> None:
         self.process = process

@@ -1,4 +1,4 @@
-"""What one job may do from its beginning to its end, as docs/jobs.md says it."""
+"""The permitted life of one job from its beginning to its end, as docs/jobs.md describes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the program may do: the start, requests, maintenance, the stop. Written from docs/lifecycle.md and control.md.
+"""The permitted behaviour of the program, from docs/lifecycle.md and control.md: start, requests, maintenance, stop.
 
 The model receives everything that can be seen from outside: events as they are published and delivered, processes that
 start, get their signals, and end, desired states of the catalogue, requests. It never looks at how the engine works.

@@ -16,7 +16,7 @@ LASTING = ("exitSuccess", "exitFailed", "stopped")
 
 
 class Request:
-    """What somebody requested. `answers` come when it is done or refused."""
+    """A request. `answers` come when it is done or refused."""
 
     def __init__(self, model: Model, kind: str, name: str) -> None:
         self.model, self.kind, self.name = model, kind, name
@@ -123,7 +123,7 @@ class Changes:
                 self.model.completes(life)
 
     def adopted(self, new: plan.Plan, fresh: list[plan.Job], change: Any) -> None:
-        """What was replaced is gone, and these take its place."""
+        """The replaced jobs are gone, and these take their place."""
         by_hand = change.started or change.held
         for name in change.replaced:
             life = self.model.lives[name]
@@ -151,7 +151,7 @@ class Changes:
         self.is_changing = False
 
     def catches_up(self, life: Life, skipped: set[str], *, moved: bool) -> None:
-        """What a new job waits for may have happened before it was there."""
+        """A new job may wait for an event that came before the job."""
         code, source = life.job.when.code, life.job.when.source
         if (code, source) in self._happened | self._missed or (code == "exitSuccess" and source in skipped):
             life.receive(code, source)

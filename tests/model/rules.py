@@ -1,4 +1,4 @@
-"""What is promised, each promise in words; `Broken` names the one that was not kept."""
+"""The promises in words; `Broken` names the one that was not kept."""
 
 from __future__ import annotations
 

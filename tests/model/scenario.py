@@ -174,7 +174,7 @@ def _shared(data: bytes) -> dict[str, Any]:
 
 
 def _services_text(jobs: list[bytes], shared: bytes, version: str) -> str:
-    """What ContainerPilot 2 had, all of it optional; the application is the command on the command line."""
+    """The parts of ContainerPilot 2, all of them optional; the application is the command on the command line."""
     tape = Tape(b"".join(jobs))
     found: dict[str, Any] = {"dialect": "services", **_shared(shared)}
     for hook in ("preStart", "preStop", "postStop"):

@@ -203,7 +203,7 @@ class World:
     # --- time
 
     def at(self, delay: float, callback: Callable[..., object], *arguments: Any) -> None:
-        """What the world outside does after so many seconds."""
+        """Lets the world outside do this after the given seconds."""
         self._sequence += 1
         heapq.heappush(self._agenda, (self.loop.time + delay, self._sequence, callback, arguments))
 

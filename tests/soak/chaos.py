@@ -1,4 +1,4 @@
-"""What happens to a ContainerPilot during a soak. Each act waits until all that must follow from it was seen."""
+"""Disturbances of a ContainerPilot during a soak. Each act waits until all its consequences were seen."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Chaos:
         )
 
     def each_once(self) -> None:
-        """So that all modules are loaded, and all that is made once is there."""
+        """Loads all modules, and creates all objects that exist once."""
         for act in dict.fromkeys(self._acts):
             self._do(act)
 

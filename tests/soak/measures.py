@@ -1,4 +1,4 @@
-"""What a process holds, and whether that is what it held before."""
+"""The resources of a process, and whether they are the same as before."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def usage(pilot: Pilot) -> Usage:
 
 
 def grown(before: Usage, after: Usage) -> list[str]:
-    """What there is more of than may be, in words."""
+    """The resources that grew more than permitted, in words."""
     rows = zip(Usage._fields, before, after, ALLOWED, strict=True)
     return [f"{name}: {now}, and {then} before" for name, then, now, more in rows if now > then + more]
 
 
 def table(counts: Mapping[str, object], before: Usage, after: Usage) -> str:
-    """What was done, and what was held before and after it."""
+    """The number of actions, and the usage before and after them."""
     lines = [f"{name:<28} {value!s:>12}" for name, value in counts.items()]
     lines += ["", f"{'':<28} {'before':>12} {'after':>12} {'at most':>12}"]
     names = ("resident memory, KiB", "descriptors", "threads", "zombies")

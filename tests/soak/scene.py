@@ -1,4 +1,4 @@
-"""What runs during a soak: jobs that end at random, hooks, a checked service, a watch, bursts of output, orphans."""
+"""The plan of a soak: jobs that end at random, hooks, a checked service, a watch, bursts of output, orphans."""
 
 from __future__ import annotations
 

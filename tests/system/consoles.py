@@ -48,7 +48,7 @@ def assert_prints_what_is_shown(shown: list[tuple[str, str]], beside: str, folde
 
 
 def run_beside(shown: list[tuple[str, str]], file: str, folder: Path, port: str) -> list[str]:
-    """What each command prints. The first one is repeated until it prints what is shown: a start takes its time."""
+    """The output of each command. The first one is repeated until it prints the shown text: a start takes its time."""
     (first, expected), *others = shown
     printed = ""
 
@@ -85,7 +85,7 @@ def running(file: str, folder: Path, port: str) -> Iterator[None]:
 
 
 def run_in_one_shell(lines: list[str], folder: Path, **variables: str) -> list[str]:
-    """What each command prints, on both streams; `$?` is that of the command before."""
+    """The output of each command, on both streams; `$?` is that of the command before."""
     mark = "--- next command ---"
     script = "".join(f"{line}\nstatus=$?; echo '{mark}'; (exit $status)\n" for line in lines)
     done = subprocess.run(

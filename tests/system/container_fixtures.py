@@ -48,7 +48,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
 
 @pytest.fixture(scope="session")
 def alpine_image(images: Images, built_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Image:
-    """What Dockerfile.alpine makes. A FROM finds it by the name that it has in that file."""
+    """The image of Dockerfile.alpine. A FROM finds it by the name that it has in that file."""
     source = tmp_path_factory.mktemp("source")
     shutil.copy2(ROOT / ".dockerignore", source)
     (source / "dist").mkdir()

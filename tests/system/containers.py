@@ -43,7 +43,7 @@ class Network:
         return ["nsenter", f"--target={self.process.pid}", *as_root, "--net"]
 
     def get(self, place: str, path: str = "/") -> tuple[int, str]:
-        """What a web server at `HOST:PORT` answers: status (0: it does not) and text."""
+        """The answer of a web server at `HOST:PORT`: status (0: it does not) and text."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{place} {path}\n")
@@ -150,7 +150,7 @@ class Container:
         )
 
     def wait_until_healthy(self, *check: str) -> None:
-        """Until its health check succeeds; the one of its image, if none is named."""
+        """Waits until its health check succeeds: the one of its image, if none is named."""
         command = check or tuple(self.image.health)
         self.wait_for(lambda: self.exec(*command).returncode == 0, f"success of {' '.join(command)}")
 

@@ -206,7 +206,7 @@ def _copy_one(path: Path, target: Path, into: bool) -> None:
 
 
 def context(folder: Path, target: Path) -> Path:
-    """What the engine would be sent of a folder: a copy without what its .dockerignore leaves out.
+    """The build context of a folder: a copy without the files that its .dockerignore excludes.
 
     Only such patterns as are used here: names and paths without `**`, and exceptions from them that begin with `!`.
     """

@@ -78,7 +78,7 @@ def code(cell: str) -> list[str]:
 
 
 def steady(text: str) -> str:
-    """What a program printed, without what differs each time: times, ages, pids, and the width of columns."""
+    """The output of a program, without varying parts: times, ages, pids, and the width of columns."""
     text = re.sub(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "DATE TIME", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "DATETIME", text)
     text = re.sub(r"\b\d+[smhd](\d+[smh])?\b", "AGE", text)

@@ -163,7 +163,7 @@ class Pilot:
             raise AssertionError(f"{error}\n{self.report()}") from None
 
     def wait_for_line(self, pattern: str, *, stream: str = "stdout", timeout: float = DEADLINE) -> re.Match[str]:
-        """Until standard output (or error) has the pattern; `^` and `$` are those of a line."""
+        """Waits until standard output (or error) has the pattern; `^` and `$` are those of a line."""
         read = self.output if stream == "stdout" else self.errors
         found = self.wait_for(lambda: re.search(pattern, read(), re.MULTILINE), timeout, f"a line with {pattern!r}")
         assert found is not None
@@ -232,7 +232,7 @@ class Pilot:
             return client.ask(method, target, body)
 
     def jobs(self) -> dict[str, dict[str, Any]]:
-        """What it says about its jobs, by name."""
+        """The reports about its jobs, by name."""
         return {job["name"]: job for job in self.ask("GET", "/v3/jobs").json["jobs"]}
 
     def wait_for_state(self, job: str, state: str) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def put_tools(root: Path, tools: tuple[str, ...] = TOOLS) -> None:
 
 
 def put_basics(root: Path) -> None:
-    """What every image has, and every runtime adds."""
+    """The files that every image has and every runtime adds."""
     for folder in ("etc", "proc", "dev", "run", "var", "root", "srv", "tmp"):
         (root / folder).mkdir(exist_ok=True)
     (root / "tmp").chmod(0o1777)

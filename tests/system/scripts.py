@@ -1,4 +1,4 @@
-"""What the children of these tests do, as commands. `mark WORD` in a script leaves a line with the time."""
+"""The commands of the children in these tests. `mark WORD` in a script leaves a line with the time."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ class Consul:
         return [entry["Service"] for entry in self.get(f"/v1/health/service/{service}?passing=1")]
 
     def services(self) -> dict[str, Any]:
-        """What the agent has, by id."""
+        """The services of the agent, by id."""
         return dict(self.get("/v1/agent/services"))
 
     def checks(self) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def test_same_sources_in_two_directories_give_the_same_bytes(built_archive: Path
 
 @pytest.mark.smoke
 def test_an_ordinary_start_executes_its_imports_in_one_pass(built_archive: Path) -> None:
-    """What is missing there costs every start milliseconds, what is too much costs it less."""
+    """A missing module costs every start milliseconds; one too many costs less."""
     services = [{**SERVICE, "interfaces": ["lo:inet"]}]
     config = json.dumps({"logging": TO_STDERR, "consul": "127.0.0.1:1", "services": services})
     names = imported([str(built_archive), "-config", config, MISSING], until=f"fork/exec {MISSING}")
@@ -346,7 +346,7 @@ runpy.run_path({str(built_archive)!r}, run_name="__main__")
 
 
 def test_replacements_of_the_standard_library_are_gone_when_the_program_runs(built_archive: Path) -> None:
-    """And is the module itself for whom needs more of it, here what runs the archive."""
+    """Code that needs more of it gets the module itself, here the code that runs the archive."""
     show = f"""
 import importlib, runpy, sys
 for name in ("contextlib", "functools", "types", "warnings"):

@@ -1,4 +1,4 @@
-"""What people get wrong about catalogues: one clear line, with the key of the configuration to look at; no secrets."""
+"""Common mistakes with catalogues: one clear line, with the key of the configuration, and no secrets."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ],
 )
 def test_each_error_is_logged_once(pilot: StartPilot, dialect: str, output: str, wrong: str) -> None:
-    """To who reads the standard streams, as `docker logs` does, and to who reads the log file, if there is one."""
+    """For readers of the standard streams, such as `docker logs`, and for readers of the log file, if there is one."""
     changes, message = WRONG[wrong]
     started = pilot(
         {**DIALECTS[dialect], "logging": {"output": output}, **changes}, ["true"] if dialect == "services" else []

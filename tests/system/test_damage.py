@@ -148,7 +148,7 @@ def another_version(archive: Path) -> bytes:
 
 @pytest.fixture
 def copy(built_archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the pilots of this test run."""
+    """The commands of the pilots in this test."""
     copy = tmp_path / "copy.pyz"
     shutil.copy(built_archive, copy)
     monkeypatch.setenv("CONTAINERPILOT_PYZ", str(copy))

@@ -1,4 +1,4 @@
-"""What a child finds when it starts: variables, signals, descriptors, process group."""
+"""The environment of a child at its start: variables, signals, descriptors, process group."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def every_kind(report: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def run_every_kind(pilot: StartPilot, script: str, **options: Any) -> dict[str, str]:
-    """What the shell script `script` printed in each kind of child."""
+    """The output of the shell script `script` in each kind of child."""
     config, app = every_kind(lambda kind: sh(f'mark "{kind}=$({script})"'))
     started = pilot(config, app, **options)
     started.wait_for(lambda: {"app", "co", "task", "check"} <= set(variables(started)), what="all kinds of children")

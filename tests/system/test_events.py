@@ -1,4 +1,4 @@
-"""What people see of the events: seldom ones are not pushed out, of one job, and after a pause of the reader."""
+"""Events as people see them: rare ones are not pushed out, of one job, and after a pause of the reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fleet asks of Consul, simulated with 200 instances: it heals, and its load stays within bounds."""
+"""The load of a fleet on Consul, simulated with 200 instances: it heals, and its load stays within bounds."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def test_a_recipe_runs_the_application_at_pid_1(recipe: Block, built: Any, engin
 
 
 def run_options(name: str) -> dict[str, Any]:
-    """What the page says after `docker run` about the image with this name, as options of `Container`."""
+    """The options of `docker run` on the page for the image with this name, as options of `Container`."""
     lines = [block.text.split() for block in BLOCKS if block.page == PAGE and block.language == "sh"]
     found = [line[2:-1] for line in lines if line[:2] == ["docker", "run"] and line[-1] == name]
     options: dict[str, Any] = {}
@@ -168,7 +168,7 @@ def compose() -> dict[str, Any]:
 
 
 def compose_options(service: dict[str, Any], consul: Consul) -> dict[str, Any]:
-    """What a service of compose.yaml says, as options of `Container`; but Consul is at its unix socket."""
+    """A service of compose.yaml as options of `Container`, except that Consul is at its unix socket."""
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["volumes"] == [".:/srv:ro"]

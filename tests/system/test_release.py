@@ -1,4 +1,4 @@
-"""What a release is besides the program: its native files, its hash, its bill of materials, the Pythons it is for."""
+"""Parts of a release besides the program: its native files, its hash, its bill of materials, its Pythons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each signal to ContainerPilot does, whenever it comes."""
+"""The effect of each signal to ContainerPilot, at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the application and jobs read: `docker run -i image command <file`."""
+"""Standard input of the application and jobs: `docker run -i image command <file`."""
 
 from __future__ import annotations
 

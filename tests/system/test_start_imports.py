@@ -1,4 +1,4 @@
-"""What is imported before the application runs: our own modules and C modules, and nothing else.
+"""Imports before the application runs: only ContainerPilot's own modules and C modules.
 
 Each module of the standard library on that way would cost every start of every container milliseconds.
 """
@@ -134,7 +134,7 @@ def imported(arguments: list[str], until: str = "") -> list[str]:
 
 @pytest.fixture
 def interpreter_alone(tmp_path: Path, built_archive: Path) -> set[str]:
-    """What Python imports to run the archive, before the first statement of it."""
+    """The modules that Python imports to run the archive, before its first statement."""
     empty = tmp_path / "empty.pyz"
     with zipfile.ZipFile(built_archive) as full, zipfile.ZipFile(empty, "w") as archive:
         for name in full.namelist():
@@ -144,7 +144,7 @@ def interpreter_alone(tmp_path: Path, built_archive: Path) -> set[str]:
 
 
 def test_interpreter_itself_imports_little_before_it_finds_the_archive(interpreter_alone: set[str]) -> None:
-    """What else it would load costs a start a third of its time."""
+    """Other modules would cost a start a third of its time."""
     bare = set(imported(["-I", "-c", ""]))
 
     assert "types" in interpreter_alone

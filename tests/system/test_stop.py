@@ -154,7 +154,7 @@ def test_app_that_ends_first_does_not_cut_pre_stop_off(pilot: StartPilot) -> Non
 
 
 def ask_again(started: Pilot) -> None:
-    """What comes at once is still the request before."""
+    """A signal that comes at once still belongs to the request before."""
     settle(SAME_REQUEST)
     started.signal("TERM")
 

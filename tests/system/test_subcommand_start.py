@@ -1,4 +1,4 @@
-"""What a subcommand costs at its start, from the one file: sensors and health checks run one each second."""
+"""The cost of a subcommand's start, from the one file: sensors and health checks run one each second."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def configuration(server: ControlServer) -> str:
 def test_only_needed_modules_are_imported(
     built_archive: Path, server: ControlServer, interpreter_alone: set[str], flags: list[str]
 ) -> None:
-    """And all modules of ContainerPilot are in the part of the archive that is read first."""
+    """All modules of ContainerPilot are in the part of the archive that is read first."""
     names = imported([os.fspath(built_archive), "-config", configuration(server), *flags])
 
     ours = {name for name in names if name.partition(".")[0] == "cp"}

@@ -206,7 +206,7 @@ def test_control_z_gives_the_shell_its_terminal_and_fg_gives_it_back(
 
 
 def test_app_that_was_stopped_goes_on_in_the_background(pilot: StartPilot, terminal: Terminal) -> None:
-    """And its end does not take the terminal from the shell."""
+    """Its end does not take the terminal from the shell."""
     # It starts nothing while it waits: a child that is stopped before its exec keeps its parent from stopping.
     app = sh("mkfifo go\nmark app\nread -r _ <go\nmark gone\nexit 7")
     script = '"$@"; mark shell; bg >/dev/null; read -r word; mark $word; wait; mark code:$?'

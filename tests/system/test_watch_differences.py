@@ -54,7 +54,7 @@ def services_dialect(folder: str) -> dict[str, Any]:
 
 
 def wait_for_change(started: Pilot, number: int) -> None:
-    """Until the watch has reported so many changes."""
+    """Waits until the watch has reported this number of changes."""
 
     def seen() -> bool:
         events = started.ask("GET", "/v3/events").json["events"]

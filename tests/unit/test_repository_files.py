@@ -29,7 +29,7 @@ def workflow(name: str) -> Any:
 
 
 def mistakes(workflow: Any) -> Iterator[str]:
-    """What is wrong with a workflow."""
+    """The errors of a workflow."""
     if not isinstance(workflow, dict) or not isinstance(workflow.get("jobs"), dict):
         yield "it has no jobs"
         return

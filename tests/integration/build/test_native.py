@@ -40,7 +40,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_wheels_that_are_there_are_not_fetched(place: Path) -> None:
-    """And the native files of all kinds stay apart, though they have one name."""
+    """The native files of all kinds stay separate, although they have one name."""
     found = native.fetch(["3.14"], place.parent)
 
     assert {(each.machine, each.key): each.native() for each in found} == {

@@ -42,7 +42,7 @@ class Leaping(Clock):
 
 
 def usage() -> dict[str, Any]:
-    """What this process holds."""
+    """The resources of this process."""
     gc.collect()
     descriptors = []
     for name in os.listdir("/proc/self/fd"):

@@ -27,7 +27,7 @@ by_each = pytest.mark.parametrize("who", ["registrar", "watch"])
 
 
 def endure(who: str, api: str, url: str, failures: int) -> list[str]:
-    """What was logged; AssertionError if anything is left behind."""
+    """The log; AssertionError if anything is left behind."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.integration.catalog.enduring", who, api, url],
         cwd=ROOT,

@@ -21,7 +21,7 @@ SLOW = 0.2  # seconds; a call that lasts longer is slow
 
 
 class Server:
-    """What is behind all clients: calls of services named slow last until `release`."""
+    """The server of all clients: calls of services named slow last until `release`."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()

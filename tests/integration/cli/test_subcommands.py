@@ -1,4 +1,4 @@
-"""What the subcommands ask, print and exit with, against a server that says what the test wants."""
+"""Requests, output and exit codes of the subcommands, against a server with the answers of the test."""
 
 from __future__ import annotations
 
@@ -524,7 +524,7 @@ def test_closed_output_of_a_silent_subcommand_is_not_an_error(pilot: Pilot) -> N
 
 
 def run_on_terminal(pilot: Pilot, *, columns: int, **environ: str) -> str:
-    """What -jobs writes to a terminal of this width."""
+    """The output of -jobs on a terminal of this width."""
     import fcntl
     import pty
     import struct

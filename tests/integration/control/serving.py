@@ -201,7 +201,7 @@ class World:
         waker.cancel()
 
     def settle(self) -> None:
-        """Until nothing is left to do: a few turns in a row in which no descriptor had anything."""
+        """Runs until nothing is left to do: a few turns in a row in which no descriptor had anything."""
         for _ in range(5):
             self.turn(0.001)
 

@@ -1,4 +1,4 @@
-"""Who follows the events: with what it begins, what it gets, and when it is let go."""
+"""Followers of events: their first events, later ones, and when they are disconnected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the control plane answers, path by path."""
+"""Answers of the control plane, path by path."""
 
 from __future__ import annotations
 

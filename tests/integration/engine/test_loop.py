@@ -66,7 +66,7 @@ class Scene:
             self.loop.run_once()
 
     def turns(self) -> list[str]:
-        """What was done, without repetitions in a row."""
+        """The work that was done, without repetitions in a row."""
         return [what for number, what in enumerate(self.done) if not number or self.done[number - 1] != what]
 
     def close(self) -> None:

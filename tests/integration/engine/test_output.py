@@ -1,4 +1,4 @@
-"""What children print becomes lines: long ones in pieces, of which none tears a character."""
+"""Output of children becomes lines: long ones in pieces, and no piece splits a character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exited child left in its pipes: all of it is logged before its end, and nothing else waits for that."""
+"""Output that an exited child left in its pipes: all of it is logged before its end, and nothing else waits for it."""
 
 from __future__ import annotations
 

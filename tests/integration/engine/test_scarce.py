@@ -1,4 +1,4 @@
-"""What the engine does when there is not enough of something to do it, or to tell of it."""
+"""The engine without enough memory or descriptors to do something, or to report it."""
 
 from __future__ import annotations
 

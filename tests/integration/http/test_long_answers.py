@@ -45,7 +45,7 @@ class Scene:
         return make
 
     def ask(self, name: str = "page") -> list[Response]:
-        """What is answered, once it is."""
+        """Waits for the answer, and returns it."""
         answers: list[Response] = []
         self.pages.ask(name, self.make(), answers.append)
         return answers

@@ -1,4 +1,4 @@
-"""What a client has not read yet: given to the kernel in bounded steps, and shared with other clients."""
+"""Data that a client has not read yet: given to the kernel in bounded steps, and shared with other clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the log's sink share: a loop, a pipe and a channel that do what the test says."""
+"""Parts that the tests of the log's sink share: a loop, a pipe and a channel that do what the test says."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Pipe:
         self.read_end, self.write_end = os.pipe()
 
     def read_all(self) -> bytes:
-        """What is in the pipe now."""
+        """The current content of the pipe."""
         os.set_blocking(self.read_end, False)
         parts = []
         try:

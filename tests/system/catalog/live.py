@@ -1,4 +1,4 @@
-"""What registrar and watcher need around them, on the test's own thread; and a relay that notes what they send."""
+"""The environment of registrar and watcher on the test's own thread, and a relay that notes their requests."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Party:
 
 
 class Reports:
-    """What a watcher reported: lists of ports, with the times of their arrival."""
+    """The reports of a watcher: lists of ports, with the times of their arrival."""
 
     def __init__(self) -> None:
         self.ports: list[list[int]] = []

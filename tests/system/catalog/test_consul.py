@@ -37,7 +37,7 @@ def open(consul: Consul) -> Iterator[Callable[..., Client]]:
 
 
 def beat(client: Client, one: Service) -> None:
-    """What the registrar does at the first passing check."""
+    """Registers as the registrar does at the first passing check."""
     client.register(one, "passing")
     try:
         client.heartbeat(one, "passing", "")

@@ -1,4 +1,4 @@
-"""What is on the wire and in the keys of etcd, and what only one of its APIs has."""
+"""Requests to etcd and its keys, and features of only one of its APIs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def call_of(registrar: Registrar) -> str:
-    """What it does at the moment; "" = nothing."""
+    """Its current activity; "" = none."""
     action = registrar._first.action
     return action.verb if action is not None else ""
 

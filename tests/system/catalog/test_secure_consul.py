@@ -236,6 +236,6 @@ def test_a_token_file_that_is_replaced_heals_without_a_restart(
 
 
 def test_a_watch_that_is_not_allowed_sees_nothing(guarded: Guarded, open: Any, name: str) -> None:
-    """That is how Consul answers: by leaving out what the token may not read."""
+    """Consul answers without the entries that the token may not read."""
     beat(open(guarded.address, token=guarded.token(both(name))), service(name))
     assert open(guarded.address).instances(watch(name))[0] == []

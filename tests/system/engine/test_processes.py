@@ -291,7 +291,7 @@ def test_timers_fire_in_order_and_cancelled_ones_do_not() -> None:
 
 @pytest.mark.parametrize("stack", [512 << 10, 8 << 20, 64 << 20])
 def test_the_limits_of_an_environment_are_those_of_the_kernel(scene: Scene, stack: int) -> None:
-    """To the byte: what is refused beforehand is what no process could be given."""
+    """The limit is exact to the byte: only an environment that the kernel refuses is refused beforehand."""
     soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (stack, hard))
     try:

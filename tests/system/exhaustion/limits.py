@@ -122,5 +122,5 @@ def ends_well(pilot: Pilot, code: int = CODE) -> None:
 
 
 def same_descriptors(pilot: Pilot, before: dict[int, str]) -> None:
-    """Until as many are open as were, which a check or a tick under way may delay."""
+    """Waits until the number of open descriptors is that of before. A check or a tick under way may delay it."""
     wait_for(lambda: len(pilot.descriptors()) <= len(before), what=f"{len(before)} descriptors")

@@ -54,7 +54,7 @@ def times(pilot: Pilot, word: str, begin: float, end: float) -> list[float]:
 
 
 def keeps_its_interval(pilot: Pilot, word: str, interval: float, begin: float, end: float) -> None:
-    """Neither a pause nor a burst between the two moments."""
+    """Allows neither a pause nor a burst between the two moments."""
     found = times(pilot, word, begin, end)
     gaps = [later - earlier for earlier, later in itertools.pairwise([begin, *found, end])]
     assert max(gaps) < interval + SLACK, f"{word}: {gaps}"

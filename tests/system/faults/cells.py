@@ -218,7 +218,7 @@ class Cell:
         meanwhile: Callable[[], bool] = lambda: True,
         before_end: Callable[[], object] = lambda: None,
     ) -> Outcome:
-        """Until it has lasted for a while, and then until all is well."""
+        """Runs while the fault lasts, and then until all is well."""
 
         def lasted() -> bool:
             meanwhile()

@@ -1,4 +1,4 @@
-"""What a lying server can say."""
+"""The answers of a lying server."""
 
 from __future__ import annotations
 

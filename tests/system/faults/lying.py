@@ -104,11 +104,11 @@ class Exchange:
         return Call(now(), words[0], path, dict(parse_qsl(query)), headers, body, self._number)
 
     def verb(self) -> str:
-        """What the client is doing; "" for what belongs to all of its doings."""
+        """The activity of the client; "" for a request that belongs to all of them."""
         return self.server.verb(self.read())
 
     def truth(self) -> Reply:
-        """What an honest server would answer, and has done for it; a question that waits for a change waits here."""
+        """Does and answers what an honest server would. A query that waits for a change waits here."""
         return self.server.truth(self)
 
     def tell_truth(self) -> None:

@@ -20,7 +20,7 @@ VERBS = {"register": REGISTER, "check": REGISTER, "pass": HEARTBEAT, "deregister
 
 
 def name_of(call: Call) -> str:
-    """What it does, and to whom: "pass app-box"."""
+    """Its action and its object: "pass app-box"."""
     if call.path == "/v1/agent/service/register":
         return f"register {call.json()['ID']}"
     if call.path == "/v1/agent/check/register":

@@ -33,7 +33,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def problems(outcome: Outcome | Broken) -> list[str]:
-    """What is not as promised."""
+    """The broken promises."""
     names = (outcome.catalog, outcome.fault, outcome.verb)
     if isinstance(outcome, Broken):
         return [f"{' / '.join(names)}: {outcome.why}"]

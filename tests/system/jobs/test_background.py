@@ -1,4 +1,4 @@
-"""What jobs leave in the background, in sessions of their own: daemons."""
+"""Processes that jobs leave in the background, in sessions of their own: daemons."""
 
 from __future__ import annotations
 

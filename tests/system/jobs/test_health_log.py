@@ -1,4 +1,4 @@
-"""What the log tells of health checks, in each format."""
+"""Log lines of health checks, in each format."""
 
 from __future__ import annotations
 

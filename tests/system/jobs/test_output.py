@@ -1,4 +1,4 @@
-"""What jobs print, and when an exit counts. Rows are those of v3.md 13.7."""
+"""Output of jobs, and when an exit counts. Rows are those of v3.md 13.7."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ def test_not_a_byte_of_the_output_of_jobs_is_changed(pilot: StartPilot, format: 
 
 
 def shown(line: str, format: str) -> str:
-    """What a line of the log says."""
+    """The message of a line of the log."""
     if format == "json":
         message: str = json.loads(line)["msg"]
         return message

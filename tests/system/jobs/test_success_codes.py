@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("init", [False, True], ids=["not PID 1", "PID 1"])
 def test_main_job_that_answers_sigterm_with_143_ends_with_0(pilot: StartPilot, init: bool) -> None:
-    """What a JVM does; tini has the option -e for it."""
+    """A JVM exits with 143 on SIGTERM; tini has the option -e for it."""
     started = pilot(config(job("app", until_term(code=143), main=True, successExitCodes=[143])), init=init)
     started.wait_for_mark("app")
 

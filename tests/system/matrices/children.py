@@ -97,7 +97,7 @@ def open_gate(pilot: Pilot, kind: str) -> None:
 
 
 class Traits(NamedTuple):
-    """What a process has from its parent, as /proc tells."""
+    """The attributes that a process has from its parent, as /proc shows them."""
 
     signals: dict[str, int]
     leads_a_group: bool

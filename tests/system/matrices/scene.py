@@ -146,5 +146,5 @@ def in_phase(pilot: StartPilot, dialect: str, phase: str, *, init: bool) -> Iter
 
 
 def getters(dialect: str) -> tuple[str, ...]:
-    """Who gets what is passed on."""
+    """The processes that get a signal that is passed on."""
     return ("app", CHILD) if dialect == JOBS else ("app",)

@@ -1,4 +1,4 @@
-"""What each signal to ContainerPilot does in each phase of its life: the table that test_signals.py tries row by row.
+"""The effect of each signal to ContainerPilot in each phase: the table that test_signals.py tries row by row.
 
 It says what docs/lifecycle.md says, at full length; a test holds the two together.
 """
@@ -22,7 +22,7 @@ ALL = tuple(sorted(int(number) for number in signal.valid_signals()))
 
 
 class Kind(Enum):
-    """What a signal means."""
+    """The meaning of a signal."""
 
     STOP = "stop"
     RELOAD = "reload"
@@ -37,7 +37,7 @@ class Kind(Enum):
 
 
 class Effect(NamedTuple):
-    """What is seen of a signal from outside."""
+    """The visible effects of a signal."""
 
     app: bool = False  # the application gets it; in the jobs dialect its children too
     log: str = ""  # what the log says

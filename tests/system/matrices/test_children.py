@@ -1,4 +1,4 @@
-"""What children have from us, read back from /proc: signals, groups, terminal, descriptors, limits."""
+"""Attributes of children, read back from /proc: signals, groups, terminal, descriptors, limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What we return: all exit codes of the application, and all signals that it may get, with and without a core dump."""
+"""Exit codes for all exit codes of the application, and for all its signals, with and without a core dump."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def start(pilot: StartPilot, dialect: str, script: str, *, init: bool = False) -
 
 
 def codes(pilot: StartPilot, dialect: str, scripts: list[str], **options: Any) -> list[int]:
-    """What we return for each of these applications."""
+    """The exit code of ContainerPilot for each of these applications."""
     found: list[int] = []
     for begin in range(0, len(scripts), AT_ONCE):
         running = [start(pilot, dialect, script, **options) for script in scripts[begin : begin + AT_ONCE]]

@@ -41,7 +41,7 @@ CHOSEN = {signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV}
 
 
 def deadly(phase: str, *, init: bool) -> list[tuple[str, int]]:
-    """What ContainerPilot does not go on after: each of these has one of its own."""
+    """Signals that end ContainerPilot: each of these cases has a ContainerPilot of its own."""
     found = [(each, number) for each in DIALECTS for number in ALL if not lives_on(each, phase, number, init=init)]
     return [(dialect, number) for dialect, number in found if FULL or number in CHOSEN]
 

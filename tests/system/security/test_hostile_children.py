@@ -143,7 +143,7 @@ def assert_all_is_well(started: Pilot) -> None:
 
 @only_root
 def test_a_child_of_another_user_cannot_even_try(pilot: StartPilot) -> None:
-    """Neither signals nor memory, environment, descriptors, limits; and orders neither (test_peers.py)."""
+    """No access to signals, memory, environment, descriptors and limits; nor to orders (test_peers.py)."""
     folder = pilot.folder()
     (folder / "marks").touch(0o666)
     (folder / "marks").chmod(0o666)

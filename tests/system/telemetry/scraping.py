@@ -65,7 +65,7 @@ class Port:
         return ""
 
     def wait_for_value(self, pilot: Pilot, sample: str, *values: str) -> str:
-        """Until the sample has one of these values, or any if there are none; it."""
+        """Waits until the sample has one of these values, or any if there are none. Returns the value."""
         self.wait_until_served(pilot)
 
         def found() -> str:

@@ -1,4 +1,4 @@
-"""What every view shows of a job's health: they agree, and say why where something is not as it should be."""
+"""A job's health in every view: the views agree, and show the reason if it is not healthy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Views:
         return next(line.split(maxsplit=6) for line in table if line.startswith(f"{name} "))
 
     def details(self, name: str) -> dict[str, str]:
-        """What `-job` prints."""
+        """The output of `-job`."""
         return dict(line.split(": ", 1) for line in self.started.run("-job", name).stdout.splitlines())
 
     def of(self, name: str) -> set[str]:

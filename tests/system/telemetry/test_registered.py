@@ -1,4 +1,4 @@
-"""What every view shows of a registration, while the catalogue answers, is away, or was never there."""
+"""A registration in every view, while the catalogue answers, is away, or was never there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Views:
         self.name = name
 
     def all(self) -> set[str]:
-        """What they show of the registration, without times: one word if they agree."""
+        """The shown states of the registration, without times: one word if they agree."""
         job = self.started.ask("GET", f"/v3/jobs/{self.name}").json["service"]["registered"]
         [line] = [
             line for line in self.started.run("-job", self.name).stdout.splitlines() if line[:11] == "registered:"

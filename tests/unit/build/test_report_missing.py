@@ -1,4 +1,4 @@
-"""What a build says about Pythons that the archive has no bytecode for."""
+"""The output of a build about Pythons without bytecode in the archive."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ class FakeCatalog:
         self.known.pop(service.id, None)
 
     def entry(self, service: Service) -> CatalogEntry | None:
-        """What `entries` says is there; these calls are not remembered, but in `looks`."""
+        """The entry from `entries`. These calls are only noted in `looks`."""
         self.looks.append(service.id)
         self.on_look()
         if self.error is not None:

@@ -1,4 +1,4 @@
-"""What the registrar calls, when, and what it says: on a virtual clock, without threads."""
+"""Calls and log lines of the registrar, and their times: on a virtual clock, without threads."""
 
 from __future__ import annotations
 

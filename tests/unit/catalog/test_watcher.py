@@ -1,4 +1,4 @@
-"""What a watcher asks, when, and what it reports: on a virtual clock, without threads."""
+"""Queries and reports of a watcher, and their times: on a virtual clock, without threads."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_changes_in_a_burst_are_gathered(scene: Scene) -> None:
 
 
 def test_while_every_pause_misses_a_change_the_pauses_grow(scene: Scene) -> None:
-    """Else each watch of a service that is being started would ask four times a second."""
+    """Otherwise each watch of a service that is being started would query four times a second."""
     assert [scene.look(instance("a", port)) for port in range(1, 7)] == [GATHER, GATHER, 1.0, 4.0, 4.0, 4.0]
     assert LONGEST_GATHER == 4.0
 
@@ -301,7 +301,7 @@ def test_the_attempts_of_an_outage_are_spaced_and_never_further_than_the_interva
 
 
 def test_attempts_at_the_pace_of_the_interval_are_half_chance(scene: Scene) -> None:
-    """Else all watches that lost their catalogue at one moment would find it again at one moment."""
+    """Otherwise all watches that lost their catalogue at one moment would find it again at one moment."""
     scene.watcher = scene.make(random=lambda: 0.0)
     scene.catalog.error = DOWN
     assert [scene.look() for _ in range(7)] == [0.25, 0.5, 1, 2, 2.5, 2.5, 2.5]

@@ -1,4 +1,4 @@
-"""What a command line means."""
+"""The meaning of command lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command line of Python runs, and which flag a word was meant to be."""
+"""The program in a command line of Python, and the flag that a word probably meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person reads whose configuration cannot be used: all errors, each with place, key path, reason and fix."""
+"""The errors of a configuration that cannot be used: all of them, each with place, key path, reason and fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `telemetry` means in both dialects: where it is served, its metrics, and the jobs that come of it."""
+"""`telemetry` in both dialects: its address, its metrics, and its internal jobs."""
 
 from __future__ import annotations
 

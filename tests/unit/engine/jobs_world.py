@@ -64,7 +64,7 @@ class JobsWorld(World):
         self.loop.settle()
 
     def seen(self, name: str) -> dict[str, Any]:
-        """What an operator is shown of a job."""
+        """The state of a job as an operator sees it."""
         described = self.admin.job(name)
         assert described is not None
         return described

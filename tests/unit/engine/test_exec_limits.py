@@ -1,4 +1,4 @@
-"""What is refused since no process could be started with it."""
+"""Configurations and environments that are refused because no process could start with them."""
 
 from __future__ import annotations
 

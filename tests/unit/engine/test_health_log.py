@@ -1,4 +1,4 @@
-"""What the log tells of health checks: failures, changes of health, and not more than anybody reads."""
+"""Log lines of health checks: failures, changes of health, and no floods."""
 
 from __future__ import annotations
 

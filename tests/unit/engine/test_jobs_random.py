@@ -83,7 +83,7 @@ class Story:
         self.world.loop.settle()
 
     def interrupt(self, calls: int) -> None:
-        """What comes next is followed by something else after so many calls: in the middle of an event's delivery."""
+        """The next step gets another one after this number of calls: in the middle of an event's delivery."""
         self.world.loop.calls = calls
 
     def maintain(self, wanted: bool) -> None:

@@ -37,7 +37,7 @@ class Views:
         self.world.processes.termination["check"] = (0.1, code)
 
     def registered(self) -> str:
-        """What all views agree on, without the time since when."""
+        """The state that all views show, without its time."""
         shown = str(self.world.seen("app")["service"]["registered"])
         status = json.loads(b"".join(json_parts(self.observer.status())))
         assert [each["Registered"] for each in status["Services"]] == [shown]

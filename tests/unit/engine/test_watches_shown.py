@@ -1,4 +1,4 @@
-"""What operators are shown of watches."""
+"""The state of watches as operators see it."""
 
 from __future__ import annotations
 

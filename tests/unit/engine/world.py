@@ -358,7 +358,7 @@ class World:
         self.loop.settle()
 
     def story(self, *prefixes: str) -> list[str]:
-        """What happened, only the entries that begin so."""
+        """The events that begin with one of the prefixes."""
         return [entry for entry in self.happened if entry.startswith(prefixes)]
 
     @property

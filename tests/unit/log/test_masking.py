@@ -39,7 +39,7 @@ def every_letter(text: str) -> str:
 
 
 def as_go(text: str) -> str:
-    """What encoding/json writes by default."""
+    """The default output of Go's encoding/json."""
     quoted = json.dumps(text, ensure_ascii=False)[1:-1]
     return quoted.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").replace("\u2028", "\\u2028")
 
@@ -219,7 +219,7 @@ def test_the_short_last_line_of_a_key_is_masked_on_its_own_line(prefix: str, siz
 
 
 def pieces_of(text: str, chunk: int, limit: int, *secrets: str) -> list[str]:
-    """What comes out of a line that is read so many bytes at a time."""
+    """The output for a line that is read in pieces of this number of bytes."""
     matcher = Matcher(map(as_bytes, secrets))
     data, left = as_bytes(text), b""
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""What is taken for an answer of Consul's."""
+"""Answers that count as Consul's."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_entries_of_a_large_answer_that_cannot_be_used(parser: str) -> None:
 
 
 def test_memory_is_not_searched_for_garbage_while_a_large_answer_is_parsed(parser: str) -> None:
-    """That takes as long as the parsing itself; and what was turned off by hand stays off."""
+    """A collection takes as long as the parsing itself. A collector that was turned off by hand stays off."""
     body = encoded([entry(number) for number in range(2000)])
     runs: list[str] = []
 

@@ -1,4 +1,4 @@
-"""What is read of the directory catalogue's files, and when."""
+"""Which files of the directory catalogue are read, and when."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def waiting(**when: Any) -> dict[str, Any]:
 
 
 def trigger(**when: Any) -> When:
-    """What a job waits for, among others, without a complaint about it."""
+    """The trigger of a job, among others, without a warning about it."""
     plan = load_jobs(*SOURCES, waiting(**when), watches=WATCHES)
     assert plan.warnings == ()
     return plan.jobs[-1].when

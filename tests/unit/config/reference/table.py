@@ -35,7 +35,7 @@ def ids(dialect: str, path: str) -> str:
 
 
 class Outcome:
-    """What loading a configuration led to: a plan, or errors; and the warnings."""
+    """The result of loading a configuration: a plan, or errors; and the warnings."""
 
     def __init__(self, plan: Plan | None, errors: tuple[str, ...], warnings: tuple[str, ...]) -> None:
         self.plan = None if plan is None else plan.replace(warnings=())

@@ -1,4 +1,4 @@
-"""What fields, variables, pipelines and loops give."""
+"""The values of fields, variables, pipelines and loops."""
 
 from __future__ import annotations
 

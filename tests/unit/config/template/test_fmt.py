@@ -1,4 +1,4 @@
-"""What printf makes of each verb, with its flags, and how it says that a form is wrong."""
+"""The output of printf for each verb and its flags, and its errors for a wrong format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is exposed, as a whole, and the parsers of Prometheus's own Python library."""
+"""The whole exposition, and the parsers of Prometheus's own Python library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scrapers read: both formats, to the byte and through the parsers of Prometheus's own Python library."""
+"""Pages for scrapers: both formats, to the byte and through the parsers of Prometheus's own Python library."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def text_of(shown: Metrics) -> str:
 
 
 def value_of(shown: Metrics, sample: str) -> str:
-    """What stands after the sample in the text."""
+    """The value after the name of the sample in the text."""
     (line,) = (line for line in text_of(shown).splitlines() if line.rpartition(" ")[0] == sample)
     return line.rpartition(" ")[2]
 
