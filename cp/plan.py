@@ -254,6 +254,10 @@ class DirectorySettings(Record):
     path: str
 
 
+GLOBAL = "global"  # the source of events that belong to no job
+REGISTRATION = "registration"  # the name of the registrar in reports about a catalogue; watches have names of their own
+LAST_PORT = 65535
+LONGEST_SOCKET_PATH = 107  # bytes: the path of a sockaddr_un (unix(7)) without the zero byte at its end
 MASK = "********"  # replaces a secret
 SHORTEST_MASKED = 8  # characters; `logging.mask` masks only values of at least this length
 

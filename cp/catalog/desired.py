@@ -23,8 +23,7 @@ from cp.catalog.desired_service import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Ac
 from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS
 from cp.catalog.outage import Outage, span
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
-from cp.catalog.reports import REGISTRATION
-from cp.plan import PASSING
+from cp.plan import PASSING, REGISTRATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -119,7 +119,7 @@ class Discovery:
     def _opened(self) -> Registrar:
         if self._registrar is None:
             from cp.catalog.registrar import Registrar
-            from cp.catalog.reports import REGISTRATION
+            from cp.plan import REGISTRATION
 
             self._registrar = Registrar(
                 lambda: self._open(REGISTRATION),

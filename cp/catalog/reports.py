@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cp.plan import REGISTRATION
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -10,7 +12,6 @@ if TYPE_CHECKING:
     from cp.engine.ports import CatalogListener, Loop
     from cp.plan import Service, Status
 
-REGISTRATION = "registration"  # the name of the registrar; watches have names of their own
 SUCCESS = ("", True)
 
 

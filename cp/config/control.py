@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from cp.plan import ControlSettings
+from cp.plan import LONGEST_SOCKET_PATH, ControlSettings
 from cp.platform.text import for_python_to_encode, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
 
-LONGEST_PATH = 107  # bytes of sockaddr_un(7), without the zero byte at the end
 HIGHEST_USER = 2**32 - 2  # the kernel uses the next number for "none"
 EVERYONE = "*"
 
@@ -30,8 +29,8 @@ def _read_socket(fields: Fields) -> str:
             "control: validate failed with control server not loading due to missing config: name a path, "
             "or leave it out for the usual place",
         )
-    elif len(to_bytes(path)) > LONGEST_PATH:
-        fields.error("socket", f"the path is too long for a socket: at most {LONGEST_PATH} bytes")
+    elif len(to_bytes(path)) > LONGEST_SOCKET_PATH:
+        fields.error("socket", f"the path is too long for a socket: at most {LONGEST_SOCKET_PATH} bytes")
     return path
 
 

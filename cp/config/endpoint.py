@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cp.plan import LONGEST_SOCKET_PATH
 from cp.platform.text import to_bytes
 
 PORTS = {"http": 80, "https": 443}
@@ -9,7 +10,6 @@ FORMS = "host:port, http://host:port/path, [IPv6 address]:port or unix:///path"
 
 _LABEL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253  # characters, the limits of DNS
-_LONGEST_SOCKET = 107  # bytes of struct sockaddr_un, without the zero byte at the end
 
 
 class EndpointError(ValueError):
@@ -85,8 +85,8 @@ def _unix(path: str) -> Endpoint:
         size = len(to_bytes(path))
     except ValueError:
         raise EndpointError("the path of the socket has an incomplete character") from None
-    if "\0" in path or size > _LONGEST_SOCKET:
-        raise EndpointError(f"the path of a socket has at most {_LONGEST_SOCKET} bytes, and no NUL")
+    if "\0" in path or size > LONGEST_SOCKET_PATH:
+        raise EndpointError(f"the path of a socket has at most {LONGEST_SOCKET_PATH} bytes, and no NUL")
     return Endpoint("http", "localhost", 80, socket=path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.config.names import ip_variable
 from cp.config.nearest import did_you_mean
 from cp.encoding.prometheus import KINDS, is_metric_name
-from cp.plan import Job, TelemetrySettings
+from cp.plan import LAST_PORT, Job, TelemetrySettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 9090
 NAME_PARTS = ("namespace", "subsystem", "name")
-
-_LAST_PORT = 65535
 
 
 class ReadTelemetry:
@@ -34,8 +32,8 @@ class ReadTelemetry:
 
 def read_port(fields: Fields, prefix: str) -> int:
     port = fields.positive("port", prefix, DEFAULT_PORT, DEFAULT_PORT)
-    if port > _LAST_PORT:
-        fields.error("port", f"must be from 1 to {_LAST_PORT}, but is {port}")
+    if port > LAST_PORT:
+        fields.error("port", f"must be from 1 to {LAST_PORT}, but is {port}")
     return port
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from cp.log.log import Log
     from cp.plan import ControlSettings as Settings
 
-REPLACED_GRACE = 10.0  # seconds in which the server on a socket that a reload replaced finishes its answers
-
 
 class ControlError(ServeError):
     """The socket that the plan names cannot be created."""
@@ -51,6 +49,7 @@ class ControlPlane:
         from cp.control.server import mode_for
         from cp.control.socket_file import ListenError, open_first, open_listener
         from cp.control.socket_paths import usual_places
+        from cp.http.server import REPLACED_GRACE
 
         server, fault = None, ""
         try:

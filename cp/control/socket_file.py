@@ -11,13 +11,13 @@ import os
 import stat
 import sys
 
+from cp.plan import LONGEST_SOCKET_PATH
 from cp.platform.text import from_bytes, reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_PATH = 107  # bytes: the path of a sockaddr_un (unix(7)) without its final zero byte
 BACKLOG = 512  # clients that may wait while the loop is busy; the kernel limits it to net.core.somaxconn
 ATTEMPTS = 3  # another program may create and remove files meanwhile
 # A client that may connect may start processes. The file's mode admits only the user that ContainerPilot runs as. Where
@@ -101,8 +101,8 @@ def _open(path: str, mode: int) -> Listener:
     if "\0" in path:
         raise _Refused("the path has a NUL character in it")
     length = len(to_bytes(path))
-    if length > LONGEST_PATH:
-        raise _Refused(f"the path has {length} bytes, and a socket's at most {LONGEST_PATH}: name a shorter one")
+    if length > LONGEST_SOCKET_PATH:
+        raise _Refused(f"the path has {length} bytes, and a socket's at most {LONGEST_SOCKET_PATH}: name a shorter one")
     for _ in range(ATTEMPTS):
         _clear(path)
         server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 
-from cp.plan import STATUSES
+from cp.plan import REGISTRATION, STATUSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     # What may be true of a service: the status that the catalogue has confirmed, or one of the words below.
     RegistrationState = Status | Literal["not yet", "unreachable", "refused", "lapsed", "taken", "deregistering", "no"]
 
-REGISTRATION = "registration"  # the part of the program that registers services; the others are watches
 
 # What may be true of a service, besides the status that the catalogue has confirmed within the last `ttl`.
 NOT_YET: Final = "not yet"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.engine.events import GLOBAL, Code, Event
+from cp.engine.events import Code, Event
 from cp.engine.job import Job
 from cp.engine.maintenance import Maintenance
 from cp.engine.phase import LEAVING, RUNNING, STARTING, Phase
@@ -14,6 +14,7 @@ from cp.engine.skipping import SkippedJobs
 from cp.engine.states import State
 from cp.engine.termination import Termination
 from cp.engine.watches import Watches
+from cp.plan import GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

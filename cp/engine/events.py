@@ -43,7 +43,6 @@ CLASSIC: dict[str, str] = {
     Code.UNHEALTHY: "StatusUnhealthy",
     Code.CHANGED: "StatusChanged",
 }
-GLOBAL = "global"  # the source of events that belong to no job
 # Kinds of events: of a check that changed nothing, and of a change of health.
 CHECK: Final = "check"
 CHANGE: Final = "change"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 
-from cp.engine.catalogue_status import DEREGISTERING, LAPSED, NOT_YET, REGISTRATION
-from cp.engine.events import GLOBAL
+from cp.engine.catalogue_status import DEREGISTERING, LAPSED, NOT_YET
 from cp.engine.health import MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, STOPPING_STATES, State
-from cp.plan import ConsulSettings, EtcdSettings
+from cp.plan import GLOBAL, REGISTRATION, ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

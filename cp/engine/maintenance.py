@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cp.engine.events import GLOBAL, Code, Event
+from cp.engine.events import Code, Event
+from cp.plan import GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

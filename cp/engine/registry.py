@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cp.engine.events import GLOBAL, Code, Event
+from cp.engine.events import Code, Event
 from cp.engine.states import State
 from cp.engine.trigger import EXITS, HOOKED, OF_A_LIFE
+from cp.plan import GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

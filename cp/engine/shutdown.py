@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from cp.engine.events import GLOBAL, Code, Event
+from cp.engine.events import Code, Event
 from cp.engine.exit_status import NOT_ENDED, Exit
 from cp.engine.phase import DEREGISTERING, LEAVING, STOPPING
 from cp.engine.states import State
 from cp.engine.termination import KILL_LIMIT
 from cp.engine.trigger import missed
+from cp.plan import GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ SERVED_AT_ONCE = 4  # clients in one call of epoll_wait(2), which returns ready 
 ACCEPT_PAUSE = 0.1  # seconds without accepting after accept(2) failed
 CLOSE_TURN = 0.002  # seconds that `close` itself spends on pending answers; the rest is done in pieces
 GRACE = 0.6  # seconds for the pending answers when the server closes
+REPLACED_GRACE = 10.0  # the same for a server that a reload replaced
 
 
 class Server:

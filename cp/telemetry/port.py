@@ -6,6 +6,7 @@ Imported only if the plan has telemetry.
 from __future__ import annotations
 
 from cp.http.errors import ServeError
+from cp.http.server import REPLACED_GRACE
 from cp.http.tcp import PortError, listen, shown
 from cp.platform.text import reason_of_fd
 from cp.telemetry.observer import Observer
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from cp.engine.engine import Engine
     from cp.log.log import Log
     from cp.plan import TelemetrySettings as Settings
-
-REPLACED_GRACE = 10.0  # seconds in which the server of a replaced port finishes its answers
 
 
 class TelemetryError(ServeError):

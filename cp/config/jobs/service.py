@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.fields import one_of, show
 from cp.config.names import SERVICE_NAME_RULE, is_service_name
-from cp.plan import STATUSES, Service
+from cp.plan import LAST_PORT, STATUSES, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ ON_DEFAULT_INTERFACES = (
 )
 
 _CONSUL_KEYS = ("enableTagOverride", "deregisterCriticalServiceAfter")
-_LAST_PORT = 65535
 _OF_IDS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:@-")
 _LONGEST_ID = 200
 
@@ -53,10 +52,10 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
         return None
     if port < 0:
         fields.error(
-            "port", f"must be from 1 to {_LAST_PORT}, but is {port}: leave it out if the job is not to be registered"
+            "port", f"must be from 1 to {LAST_PORT}, but is {port}: leave it out if the job is not to be registered"
         )
-    elif port > _LAST_PORT:
-        fields.warning("port", f"{port} is beyond the last port, {_LAST_PORT}: nobody can connect to it")
+    elif port > LAST_PORT:
+        fields.warning("port", f"{port} is beyond the last port, {LAST_PORT}: nobody can connect to it")
     check_service_name(fields, name)
     status = fields.string("initial_status")
     if status and status not in STATUSES:

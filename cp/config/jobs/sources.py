@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cp.config.jobs.job import TELEMETRY_JOB
-from cp.config.jobs.triggers import GLOBAL, GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS, without_event
+from cp.config.jobs.triggers import GLOBAL_EVENTS, SIGNAL_EVENT, SIGNALS, without_event
+from cp.plan import GLOBAL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.fields import one_of
-from cp.plan import When
+from cp.plan import GLOBAL, When
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from cp.config.fields import Fields
     from cp.plan import EventCode
 
-GLOBAL = "global"
 GLOBAL_EVENTS: tuple[EventCode, ...] = ("startup", "shutdown", "enterMaintenance", "exitMaintenance")
 SIGNALS = ("SIGHUP", "SIGUSR2")
 SIGNAL_EVENT: Final = "signal"

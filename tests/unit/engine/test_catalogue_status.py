@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.engine.catalogue_status import REGISTRATION, CatalogueStatus
-from cp.plan import STATUSES
+from cp.engine.catalogue_status import CatalogueStatus
+from cp.plan import REGISTRATION, STATUSES
 from tests.unit.engine.plans import advertised
 
 if TYPE_CHECKING:

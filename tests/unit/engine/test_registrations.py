@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from cp.engine.catalogue_status import REGISTRATION
 from cp.http.long_answers import json_parts
-from cp.plan import DirectorySettings, Watch
+from cp.plan import REGISTRATION, DirectorySettings, Watch
 from cp.telemetry.observer import Observer
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, job, once

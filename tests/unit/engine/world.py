@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
-from cp.engine.catalogue_status import REGISTRATION
 from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
@@ -19,6 +18,7 @@ from cp.engine.output import Outputs
 from cp.engine.process import Process, Processes, StartError
 from cp.engine.reload import ChangeRefused
 from cp.engine.shutdown import SAME_REQUEST
+from cp.plan import REGISTRATION
 
 if TYPE_CHECKING:
     from cp.engine.ports import CatalogFacts, Report
