@@ -30,11 +30,11 @@ from cp.config.reference.key import ORIGINALS  # noqa: E402
 from cp.config.reference.tree import keys_of  # noqa: E402
 from cp.control.event_stream import KEEP_ALIVE, MOST_WAITING  # noqa: E402
 from cp.control.routes import PATIENCE  # noqa: E402
-from cp.control.socket_file import LONGEST_PATH  # noqa: E402
 from cp.engine.history import KEPT, KEPT_CHANGES, KEPT_CHECKS, KEPT_SUCCESSES  # noqa: E402
 from cp.engine.reload import WAITING_LIMIT  # noqa: E402
 from cp.engine.states import MEANINGS, MOVES  # noqa: E402
 from cp.http.messages import DEFAULT_LIMITS  # noqa: E402
+from cp.plan import LONGEST_SOCKET_PATH  # noqa: E402
 from cp.telemetry.metrics.own import OWN  # noqa: E402
 
 MARKED = re.compile(r"(<!-- generated: ([a-z-]+)((?: [^ >]+)*) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -86,7 +86,7 @@ def limits() -> str:
         ("time between two keep-alive comments of a stream", seconds(KEEP_ALIVE), ""),
         ("time until 202", seconds(PATIENCE), "the request continues"),
         ("changes that wait for their turn", str(WAITING_LIMIT), "409; 422 for a reload"),
-        ("path of the socket", f"{LONGEST_PATH} bytes", "the configuration is refused"),
+        ("path of the socket", f"{LONGEST_SOCKET_PATH} bytes", "the configuration is refused"),
         ("time that a flag waits", seconds(TIMEOUT), "exit code 1; not for `-follow`"),
         ("answer that a flag reads", size(LARGEST_ANSWER), "exit code 1"),
     ]

@@ -59,7 +59,13 @@ def test_readers_know_exactly_the_keys_of_the_table(dialect: str, monkeypatch: p
     for of, path in ALL:
         if of == dialect:
             loaded(dialect, with_key(dialect, path, KEYS[of, path].example))
-    assert known == objects(dialect)
+    table = objects(dialect)
+    for path in known.keys() | table.keys():
+        read, described = set(known.get(path, ())), set(table.get(path, ()))
+        assert read == described, (
+            f"{path or 'top level'}: only the reader knows {sorted(read - described)}, "
+            f"only cp/config/reference has {sorted(described - read)}"
+        )
     assert not unknown
 
 
@@ -334,7 +340,7 @@ def test_a_key_without_its_required_key_is_reported(dialect: str, path: str) -> 
     key = KEYS[dialect, path]
     alone = loaded(dialect, with_key(dialect, path, key.example, needs=False))
     neither = loaded(dialect, with_key(dialect, path, ABSENT, needs=False))
-    assert alone.complaints
+    assert alone.complaints, f"{path} needs {key.needs}, but the reader neither refuses nor warns without it"
     assert alone.complaints != neither.complaints or alone.plan == neither.plan
 
 
