@@ -13,7 +13,7 @@ SEPARATOR = b"\xff"  # which no text in UTF-8 has
 
 
 def text_of(data: bytes) -> str:
-    """As the system hands us texts: bytes that are not UTF-8 are surrogate escapes."""
+    """The text as the system passes it: bytes that are not UTF-8 are surrogate escapes."""
     return data.decode("utf-8", "surrogateescape")
 
 

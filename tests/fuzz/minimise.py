@@ -1,4 +1,4 @@
-"""Of many inputs the few small ones that together reach what all reach: every line, every step from line to line."""
+"""The few small inputs that together reach as much as all: every line, every step from line to line."""
 
 from __future__ import annotations
 

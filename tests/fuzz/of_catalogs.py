@@ -146,7 +146,7 @@ def _check_message(error: CatalogError) -> None:
 
 
 class _Response:
-    """As the stream of an answer reads one: what has come, at most so many bytes at a time."""
+    """Reads like the stream of an answer: the received bytes, up to this number at a time."""
 
     length = None
 

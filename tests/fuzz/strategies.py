@@ -123,7 +123,7 @@ odd_values: st.SearchStrategy[Any] = st.sampled_from(
 
 
 def paths_of(tree: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where the values of a tree are."""
+    """The places of the values in a tree."""
     found = [path]
     if isinstance(tree, dict):
         for key, value in tree.items():

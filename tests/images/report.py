@@ -49,7 +49,7 @@ def title(row: Row) -> str:
 
 
 def cells(outcomes: Iterable[Outcome]) -> dict[str, dict[str, Outcome]]:
-    """By row and by the key of the condition."""
+    """The outcomes by row and by the key of the condition."""
     table: dict[str, dict[str, Outcome]] = {}
     for outcome in outcomes:
         table.setdefault(title(outcome.row), {})[outcome.condition.key] = outcome

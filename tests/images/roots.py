@@ -136,7 +136,7 @@ def unpack(lines: Sequence[str], packages: Sequence[str], target: Path, sources:
 
 
 def build_musl(target: Path) -> None:
-    """In a root with a compiler, which is gone afterwards; takes minutes."""
+    """Builds the image in a root with a compiler, which is gone afterwards. It takes minutes."""
     workshop = target.with_name(f"{target.name}-workshop")
     shutil.rmtree(workshop, ignore_errors=True)
     try:
@@ -150,7 +150,7 @@ def build_musl(target: Path) -> None:
 
 
 def compile_library(image: Path) -> None:
-    """As the packages' own scripts, which did not run, or an image's author would."""
+    """Does the work of the packages' own scripts, which did not run, or of an image's author."""
     python = "/usr/bin/python3" if (image / "usr/bin/python3").exists() else "/usr/local/bin/python3"
     library = of_root("", image, python).library
     run(["chroot", str(image), python, "-m", "compileall", "-q", library])

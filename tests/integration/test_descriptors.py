@@ -15,7 +15,7 @@ from tests.descriptors import is_ready
 
 @pytest.fixture
 def many() -> Iterator[None]:
-    """As many descriptors as may be open."""
+    """Allows the test as many open descriptors as the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard <= 1024:
         pytest.skip("this machine gives nobody a descriptor above 1023")

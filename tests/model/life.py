@@ -305,7 +305,7 @@ class Life:
             expect(waits, "ends", f"{self} waits for nobody")
 
     def compare(self, state: str, starts: int, restarts: int, left: int | None) -> None:
-        """With what the engine says of the job."""
+        """Compares with the engine's report about the job."""
         if state == COMPLETE != self.state and self.ends_in_silence():
             self.model.completes(self)  # nobody receives an event
         if state != self.state:

@@ -50,7 +50,7 @@ class Tally:
 
 
 def work(results: Connection, numbers: range, until: float) -> None:
-    """In a process of its own: plays these, and reports now and then."""
+    """Plays these in a process of its own, and reports at intervals."""
     for start in range(0, len(numbers), BATCH):
         tally = Tally()
         for number in numbers[start : start + BATCH]:

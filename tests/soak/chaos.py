@@ -108,7 +108,7 @@ class Chaos:
         self._ledger.take_log(moved)
 
     def suspend(self) -> None:
-        """As a debugger or a snapshot of the machine does."""
+        """Stops the process for a while, as a debugger or a snapshot of the machine does."""
         self._pilot.signal("STOP")
         settle(self._random.uniform(0.1, 0.8))
         self._pilot.signal("CONT")

@@ -19,7 +19,7 @@ Seen = Counter[tuple[str, str]]  # by code and source
 
 
 def classic(code: str) -> str:
-    """As metrics write it."""
+    """The name of an event as metrics write it."""
     return CLASSIC.get(code) or code[:1].upper() + code[1:]
 
 

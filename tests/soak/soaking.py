@@ -102,7 +102,7 @@ class Soak:
         return least._replace(memory=usage(self._pilot).memory)
 
     def _as_before(self, before: Usage) -> Usage:
-        """As soon as it is no more than before; whatever it is, when every limit of time is over."""
+        """The usage as soon as it is not more than before, or the usage at the end of all time limits."""
         try:
             wait_for(lambda: not grown(before, usage(self._pilot)), SETTLED, "rest")
         except AssertionError:

@@ -58,7 +58,7 @@ class Box:
 
     @property
     def pid(self) -> int:
-        """Of PID 1, by the numbers of this side."""
+        """The pid of PID 1 of the container, as the host sees it."""
         return wait_for(lambda: proc.children(self._process.pid), what="an init process")[0]
 
     def exec(self, *command: str, shell: str = "", user: int | None = None, mounts: bool = True) -> Finished:

@@ -123,7 +123,7 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """Of its PID 1, by the numbers of this side."""
+        """The pid of its PID 1, as the host sees it."""
 
         def init() -> list[int]:
             # Before it becomes its program it still has another command line.
@@ -136,7 +136,7 @@ class Container:
     # --- what is done to it
 
     def exec(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """As `docker exec` does."""
+        """Runs a command as `docker exec` does."""
         entry = {**self._entry, "command": command, "mounts": False}
         as_root = ["--user", "--preserve-credentials"] if ROOTLESS else []
         inside = ["nsenter", f"--target={self.pid}", *as_root, "--mount", "--pid", "--net"]
@@ -155,7 +155,7 @@ class Container:
         self.wait_for(lambda: self.exec(*command).returncode == 0, f"success of {' '.join(command)}")
 
     def stop(self, name: str = "") -> int:
-        """As `docker stop` does: the signal of the image; the exit code."""
+        """Stops it as `docker stop` does, with the signal of the image. Returns the exit code."""
         os.kill(self.pid, signal.Signals[name or self.image.stop_signal])
         return self.wait_exit()
 

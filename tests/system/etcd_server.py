@@ -115,7 +115,7 @@ class Etcd:
             return False
 
     def kill(self) -> None:
-        """As a crash does: connections break, nothing is handed over."""
+        """Ends it as a crash does: connections break, nothing is handed over."""
         self._popen.kill()
         self._popen.wait()
 
@@ -174,7 +174,7 @@ class Etcd:
         return sorted(child["key"].removeprefix(folder) for child in node.get("nodes", []) if child.get("nodes"))
 
     def remove(self, api: str, service: str, id: str) -> None:
-        """As an operator would do by hand."""
+        """Removes the instance, as an operator would do by hand."""
         key = f"{PREFIX}/{service}/{id}"
         if api == "v3":
             self.delete(key)

@@ -24,7 +24,7 @@ def sh(script: str) -> Command:
 
 
 def python(script: str) -> Command:
-    """For what a shell cannot do; `mark` is there as well."""
+    """A command in Python for work that a shell cannot do; it has `mark` as well."""
     prelude = (
         "import os, signal, sys, time\n"
         "def mark(word):\n"

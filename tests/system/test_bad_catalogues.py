@@ -223,7 +223,7 @@ def test_an_etcd_without_api_v2(pilot: StartPilot, start_etcd: StartEtcd) -> Non
 
 @pytest.fixture
 def occupied(start_etcd: StartEtcd) -> Etcd:
-    """Where our folder should be, in either API, somebody else has a key."""
+    """Somebody else has a key in the place of the folder, in either API."""
     etcd = start_etcd()
     etcd.call("PUT", "/v2/keys/taken", b"value=hello")
     etcd.put("/taken/web/config", "max_clients=5")

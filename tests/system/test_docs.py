@@ -87,7 +87,7 @@ def test_every_configuration_and_every_console_of_the_pages_is_tested() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, built_archive: Path) -> Path:
-    """Where commands run: the archive is there, and its short name is on PATH."""
+    """The folder in which commands run: the archive is there, and its short name is on PATH."""
     (tmp_path / "containerpilot.pyz").symlink_to(built_archive)
     make_programs(tmp_path, [interpreter(), str(built_archive)])
     return tmp_path

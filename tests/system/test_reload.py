@@ -273,6 +273,6 @@ def test_logging_of_the_new_configuration_is_used(pilot: StartPilot) -> None:
 
 
 def renewals(started: Pilot, shelf: Path) -> float:
-    """When the service's entry was written last."""
+    """The time at which the service's entry was last written."""
     files = started.wait_for(lambda: list(shelf.rglob("app*.json")), what="the registration")
     return max(file.stat().st_mtime for file in files)

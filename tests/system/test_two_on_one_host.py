@@ -83,7 +83,7 @@ def test_both_are_registered_when_they_start_at_the_same_moment(
     started = [start(pilot, catalogue, name, port) for port in (8001, 8002)]
 
     def seen() -> Registered:
-        """As they show it themselves."""
+        """The registrations as the two show them."""
         services = [each.jobs()[name]["service"] for each in started]
         return {each["id"]: f"127.0.0.1:{each['port']}" for each in services if each["registered"] == "passing"}
 

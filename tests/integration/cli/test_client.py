@@ -152,7 +152,7 @@ def test_all_places_that_were_tried_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 def test_socket_of_another_user_in_a_usual_place_is_not_trusted(server: ControlServer, tmp_path: Path) -> None:
-    """In a folder that all may write to, anybody can listen under our name."""
+    """In a folder that all may write to, anybody can listen at the usual name."""
     os.chown(server.path, 12345, 12345)
 
     with pytest.raises(ClientError, match=r"control\.socket: it belongs to another user"):

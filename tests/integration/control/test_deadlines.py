@@ -1,4 +1,4 @@
-"""How long clients may take, and what becomes of those that leave."""
+"""Time limits of clients, and clients that leave."""
 
 from __future__ import annotations
 

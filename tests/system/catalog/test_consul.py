@@ -222,7 +222,7 @@ def test_an_unknown_datacenter_is_an_error(open: Any, name: str) -> None:
 def test_the_token_goes_along_and_is_read_again_when_its_file_changes(
     open: Any, relay: Relay, name: str, tmp_path: Path
 ) -> None:
-    """Without ACLs Consul takes any token, so the relay is who looks at it."""
+    """Without ACLs Consul takes any token, so the relay checks it."""
     file = tmp_path / "token"
     file.write_text("first\n")
     client = open(relay.address, token_file=str(file), token="unused")

@@ -173,7 +173,7 @@ def test_no_lease_is_left_behind(etcd: Etcd, open: Any, name: str) -> None:
 
 
 def test_another_time_to_live_is_another_lease_and_no_gap(etcd: Etcd, open: Any, name: str) -> None:
-    """As after a reload; the old one ends without taking the key along."""
+    """As after a reload: the old one ends, and the key stays."""
     client = open(etcd.url, api="v3")
     client.register(service(name, ttl=1), "passing")
     client.register(service(name, ttl=60), "passing")

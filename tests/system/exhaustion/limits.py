@@ -69,7 +69,7 @@ def fill(folder: Path) -> Path:
 
 @contextmanager
 def lowered(pilot: Pilot, what: int, value: int) -> Iterator[None]:
-    """For a while the program, and what it starts, has a lower soft limit of one of `resource`'s RLIMIT_*."""
+    """Gives the program and its children a lower soft limit of one of `resource`'s RLIMIT_* for a while."""
     soft, hard = resource.prlimit(pilot.pid, what)
     resource.prlimit(pilot.pid, what, (value, hard))
     try:

@@ -32,7 +32,7 @@ COUNTED = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; done"
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Path:
-    """Where the program finds a small file system; empty for all others."""
+    """The mount point of a small file system that only the program sees; an empty folder for all others."""
     folder = tmp_path / "disk"
     folder.mkdir()
     return folder

@@ -68,7 +68,7 @@ def test_with_little_it_runs_or_fails_and_never_hangs(pilot: StartPilot, record_
 
 
 def size(pilot: Pilot) -> int:
-    """Of the address space, in bytes."""
+    """The size of the address space, in bytes."""
     return int(proc.status(pilot.pid)["VmSize"].split()[0]) * 1024
 
 

@@ -53,7 +53,7 @@ class Fault(NamedTuple):
 
 
 def faults(catalog: str) -> dict[str, Fault]:
-    """By name, in the order of the table."""
+    """The faults by name, in the order of the table."""
     stream = lies.cuts_a_line_short if catalog != "consul" else lies.cuts_short
     answers = {
         f"{status}": Fault(lies.says(status, b"no"))

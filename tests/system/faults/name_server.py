@@ -15,7 +15,7 @@ ADDRESS, IPV4 = "127.0.0.1", 1
 
 
 class NameServer:
-    """On port 53, of which only root can make one; every instance has a loopback address of its own."""
+    """A name server on port 53, which needs root. Every instance has a loopback address of its own."""
 
     def __init__(self) -> None:
         self.silent = False

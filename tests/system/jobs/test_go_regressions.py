@@ -208,5 +208,5 @@ def signals(started: Pilot, name: str) -> int:
 
 
 def still(started: Pilot) -> int:
-    """How many descriptors are open while nobody is asking anything."""
+    """The number of open descriptors without a request under way."""
     return min(len(started.descriptors()) for _ in range(5))

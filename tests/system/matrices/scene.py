@@ -103,7 +103,7 @@ class Scene:
             self._configure = -1
 
     def hook_pid(self) -> int:
-        """Of the hook that runs; 0 if there is none, or no pilot."""
+        """The pid of the running hook; 0 if there is none, or no pilot."""
         hooks = [pid for pid in self.pilot.children() if pid != self.app_pid and proc.state(pid) not in ("", "Z")]
         return hooks[0] if hooks else 0
 

@@ -78,7 +78,7 @@ def kind(dialect: str, number: int) -> Kind:
 
 
 def effect(dialect: str, phase: str, number: int, *, init: bool) -> Effect:
-    """Of one signal, sent from outside of the container if we are PID 1 (`init`)."""
+    """The effect of one signal, sent from outside of the container if ContainerPilot is PID 1 (`init`)."""
     means = kind(dialect, number)
     if means is Kind.STOP:
         return Effect(asks=True)

@@ -57,7 +57,7 @@ class Port:
             return False
 
     def value(self, sample: str) -> str:
-        """Of one sample, its labels included, as the text has it; empty if it is not there."""
+        """The value of one sample, with its labels, as in the text; empty if it is not there."""
         for line in self.ask("/metrics").text.splitlines():
             name, _, value = line.rpartition(" ")
             if name == sample:

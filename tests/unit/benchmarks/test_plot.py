@@ -16,7 +16,7 @@ def texts(picture: ET.Element) -> list[str]:
 
 
 def lengths(picture: ET.Element) -> list[float]:
-    """Of the bars, from the top; the first rectangle is the background."""
+    """The widths of the bars, from the top; the first rectangle is the background."""
     return [float(element.attrib["width"]) for element in list(picture.iter(f"{SVG}rect"))[1:]]
 
 

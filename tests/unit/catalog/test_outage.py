@@ -17,7 +17,7 @@ HOUR = 3600
 
 
 def timed(scene: Scene) -> list[float]:
-    """When calls are made, from now on."""
+    """The times of calls, from now on."""
     times: list[float] = []
     scene.catalog.on_call = lambda verb: times.append(scene.clock.time)
     return times
@@ -226,7 +226,7 @@ def test_a_fleet_does_not_march_in_step(new_scene: Callable[[], Scene]) -> None:
 
 
 @pytest.mark.parametrize(("requested", "waits"), [(3.0, 3.0), (20.0, 20.0), (HOUR, LONGEST_RETRY_AFTER)])
-def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene, requested: float, waits: float) -> None:
+def test_the_pause_that_a_catalogue_requests_is_respected(scene: Scene, requested: float, waits: float) -> None:
     """A Retry-After is honoured, for checks that pass meanwhile too, up to a limit: otherwise services would lapse."""
     scene.passes(service(ttl=2 * HOUR))
     scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 (slow down)", retry_after=requested)

@@ -288,7 +288,7 @@ def test_after_an_outage_the_first_questions_are_short_ones(scene: Scene) -> Non
     assert waits == [PUSH_WAIT, CALM, CALM, PUSH_WAIT]
 
 
-def test_a_catalogue_that_asks_to_be_left_alone_is(scene: Scene) -> None:
+def test_the_pause_that_a_catalogue_requests_is_respected(scene: Scene) -> None:
     scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 ()", retry_after=20)
     assert scene.look() == 22
     scene.catalog.error = CatalogUnreachable("Unexpected response code: 429 ()", retry_after=3600)

@@ -1,4 +1,4 @@
-"""Where a server listens, as people write it; and what can never work."""
+"""Addresses of servers as people write them, and invalid ones."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def triggers(names: tuple[str, ...]) -> st.SearchStrategy[When]:
 def plans(draw: st.DrawFn) -> tuple[Job, ...]:
     names = NAMES[: draw(st.integers(2, 5))]
     jobs = []
-    namesakes = draw(st.booleans())
+    repeats_names = draw(st.booleans())
     main = draw(st.sampled_from((None, None, *names)))
     for name in names:
         when = draw(triggers(names))
@@ -47,7 +47,7 @@ def plans(draw: st.DrawFn) -> tuple[Job, ...]:
             job(
                 name,
                 when,
-                source=draw(st.sampled_from(("", *names))) if namesakes else "",
+                source=draw(st.sampled_from(("", *names))) if repeats_names else "",
                 main=name == main,
                 command=draw(st.sampled_from(((name,), (name,), (name,), (name, "other"), None))),
                 restarts=restarts,

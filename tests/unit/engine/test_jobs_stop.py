@@ -367,7 +367,7 @@ def test_a_stop_does_not_wait_until_a_thousand_jobs_have_started() -> None:
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions were called."""
+    """The number of called functions."""
     count = 0
 
     def profile(_: object, what: str, __: object) -> None:

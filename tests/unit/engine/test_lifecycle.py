@@ -228,7 +228,7 @@ def test_second_sigterm_ends_a_running_hook_and_the_stop_goes_on() -> None:
 
 
 def test_sigterm_that_comes_twice_at_once_is_one_request() -> None:
-    """As GNU timeout sends it, to us and then to our group."""
+    """GNU timeout sends it to the process and then to its group."""
     world = World(app(), pre_stop(), post_stop()).start()
     world.terminate()
     world.loop.advance(SAME_REQUEST / 2)

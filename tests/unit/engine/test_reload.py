@@ -145,8 +145,8 @@ def test_many_reloads_in_a_row_end_in_the_last_configuration() -> None:
     assert len([process for process in world.processes.all if not process.reaped]) == 2
 
 
-def test_children_see_the_addresses_of_the_services_that_there_are() -> None:
-    """Of those that a reload removed or moved nothing is left; what somebody else has set is not ours to take away."""
+def test_children_see_the_addresses_of_existing_services() -> None:
+    """Removed and moved variables are gone. A variable that somebody else has set stays."""
     addresses = (("OLD_IP", "10.0.0.1"), ("MOVED_IP", "10.0.0.2"), ("THEIRS_IP", "10.0.0.3"))
     world = World(app(), coprocess(), environ=addresses).start()
     world.context.environment.set("THEIRS_IP", "192.0.2.1")

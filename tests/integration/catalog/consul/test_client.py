@@ -61,7 +61,7 @@ class Agent:
         return [request.split(b" ")[1].decode() for request in self._server.requests]
 
     def headers(self) -> dict[str, str]:
-        """Of the last request."""
+        """The headers of the last request."""
         lines = self._server.requests[-1].decode().partition("\r\n\r\n")[0].split("\r\n")[1:]
         return dict(line.split(": ", 1) for line in lines)
 

@@ -157,7 +157,7 @@ def test_a_line_without_an_end(serve: Any, client: Any) -> None:
     assert isinstance(failure(client(serve(reply)), Received(1)), CatalogGarbage)
 
 
-def test_it_can_be_broken_off(serve: Any, client: Any) -> None:
+def test_it_can_be_interrupted(serve: Any, client: Any) -> None:
     server = serve(says(HEAD + chunk(b"a\n")))
     http, received = client(server), Received(9, 600.0)
     end = in_background(lambda: listen(http, received))

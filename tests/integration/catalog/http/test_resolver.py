@@ -80,7 +80,7 @@ def resolver(name_server: NameServer) -> Resolver:
 
 @pytest.fixture
 def client(resolver: Resolver) -> Iterator[Callable[..., HttpClient]]:
-    """Of `consul.test`, at the port of a server."""
+    """Clients of `consul.test`, at the port of a server."""
     clients: list[HttpClient] = []
 
     def make(server: Server, **options: Any) -> HttpClient:

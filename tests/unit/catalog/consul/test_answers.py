@@ -15,7 +15,7 @@ from cp.catalog.protocol import CatalogGarbage, Instance
 
 
 def usable(body: bytes) -> list[Instance]:
-    """Of an answer in which all entries are."""
+    """The instances of an answer with all entries."""
     found, unusable = parse_instances(body)
     assert unusable == {}
     return found
@@ -134,7 +134,7 @@ def test_invalid_named_ports(ports: Any) -> None:
 
 
 def entry(number: int, **more: Any) -> dict[str, Any]:
-    """As Consul writes it, with a little of what nobody here asks for."""
+    """An entry as Consul writes it, with a few keys that the client does not use."""
     return {
         "Node": {"ID": f"{number:032x}", "Node": f"node-{number}", "Address": "10.1.2.3", "Meta": {"a": '"},{"'}},
         "Service": {"ID": f"web-{number}", "Service": "web", "Tags": ["blue", "v7"],

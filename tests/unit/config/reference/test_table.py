@@ -184,7 +184,7 @@ CONSEQUENCES = {
 
 @some(lambda key: not (key.required or key.default is not None or key.default_key or key.default_words or key.keys))
 def test_a_key_without_a_default_gives_nothing(dialect: str, path: str) -> None:
-    """Where the plan has something also without the key, the table must name it."""
+    """If the plan has a value without the key, the table must name it."""
     key = KEYS[dialect, path]
     without = loaded(dialect, with_key(dialect, path, ABSENT)).plan
     written = loaded(dialect, with_key(dialect, path, key.example)).plan

@@ -21,7 +21,7 @@ def family(name: str, kind: str, values: list[float], *, help_text: str = "h", *
 
 
 def families() -> list[Family]:
-    """As they were given to Go's client, whose output is below."""
+    """The families that Go's client had, whose output is below."""
     counted = family("b", COUNTER, [1.5], x="2", y="a")
     counted.take(1e6, ("é€", 'a\\b"c\nd'))
     return [

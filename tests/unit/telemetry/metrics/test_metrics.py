@@ -30,7 +30,7 @@ class Clock:
 
 
 def metrics(*definitions: Definition, clock: Clock | None = None) -> Metrics:
-    """With these of the user and nothing of the process."""
+    """Metrics with these definitions of the user, and without metrics of the process."""
     made = Metrics(clock or Clock(), list)
     assert made.swap(definitions, keep_unchanged=False) == []
     return made
@@ -378,7 +378,7 @@ def test_names_that_clash_in_openmetrics_are_offered_as_text_only() -> None:
 
 
 def test_many_observations_need_no_more_memory_than_one() -> None:
-    """Of counters and histograms; a summary's is tested with its quantiles."""
+    """For counters and histograms. Another test does this for summaries, with their quantiles."""
     shown = metrics(user("sizes", HISTOGRAM))
 
     def observe(number: int) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def ids(started: Pilot) -> set[str]:
-    """Of the services in the folder that is the catalogue."""
+    """The ids of the services in the folder that is the catalogue."""
     entries = [json.loads(path.read_text()) for path in (started.folder / "catalogue").glob("*.json")]
     return {entry["id"] for entry in entries}
 
