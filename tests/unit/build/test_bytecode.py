@@ -137,7 +137,8 @@ def test_code_for_the_type_checker_is_left_out() -> None:
                     if TYPE_CHECKING:
                         value = None
                 finally:
-                    return value
+                    pass
+                return value
         """
     )
 
