@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the tests that take long and rarely find something: all tests with every case (MATRIX=full), random runs against
+# Runs the tests that take long and rarely find something: all tests with every case (MATRIX=full), the tests of parts on
+# every Python of this machine, random runs against
 # the model, guided fuzzing, a long soak test, and the matrix of root file systems and Pythons.
 # Usage: scripts/nightly.sh
 # Environment: PYTHON  the Python to test on (default: python3); guided fuzzing chooses its own
@@ -30,7 +31,14 @@ guided_fuzzing() {
     env -u PYTHON scripts/fuzz.sh all --seconds "${SECONDS_OF_FUZZING:-60}"
 }
 
+other_pythons() {
+    list_pythons | cut -d ' ' -f 2- | while read -r other; do
+        PYTHON=$other CHECKS=0 scripts/test.sh --smoke tests/unit tests/integration tests/system || return 1
+    done
+}
+
 part all-cases all_cases
+part other-pythons other_pythons
 part random-lives random_lives
 part guided-fuzzing guided_fuzzing
 part rough-time scripts/soak.sh --minutes "${MINUTES:-20}"

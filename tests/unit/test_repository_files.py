@@ -147,7 +147,11 @@ def test_ci_runs_the_same_tests_as_the_script() -> None:
     }
     script = (ROOT / ".ci" / "run").read_text()
 
-    assert arguments["smoke"] == re.findall(r"^ +PYTHON=\$python scripts/test\.sh(.*)$", script, re.M)
+    [on_the_forge] = arguments["smoke"]
+    [here] = re.findall(r"^ +PYTHON=\$python scripts/test\.sh(.*)$", script, re.M)
+    # The script has one machine for all Pythons, so it leaves out some folders.
+    for argument in here.split():
+        assert any(argument == each or argument.startswith(f"{each}/") for each in on_the_forge.split()), argument
     assert arguments["all"] == re.findall(r"^PYTHON=\$newest COVERAGE=1 scripts/test\.sh(.*)$", script, re.M)
 
 
