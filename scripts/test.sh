@@ -76,7 +76,7 @@ run() {
 cores=$(getconf _NPROCESSORS_ONLN)
 [ "$cores" -ge 2 ] || cores=2
 # An idle process takes over tests from the other one: some tests take milliseconds, some take seconds.
-parallel="-n $cores --dist worksteal --timing without"
+parallel="--dist worksteal --timing without"
 
 if [ "$named${COVERAGE:-}" = nothing1 ]; then
     say "pytest with coverage, $cores at a time"
@@ -86,7 +86,7 @@ if [ "$named${COVERAGE:-}" = nothing1 ]; then
     mkdir -p "$cache/coverage"
     export COVERAGE_PROCESS_START="$root/pyproject.toml"
     # shellcheck disable=SC2086 # several words
-    run $parallel "$@" $in_process
+    run -n "$cores" $parallel "$@" $in_process
     unset COVERAGE_PROCESS_START
     "$tests/bin/python" -m coverage combine --quiet
     "$tests/bin/python" -m coverage report >"$cache/coverage/report.txt" || {
@@ -97,9 +97,10 @@ if [ "$named${COVERAGE:-}" = nothing1 ]; then
     parallel="$parallel --ignore=tests/unit --ignore=tests/integration --ignore=tests/system/engine"
 fi
 
-say "pytest, $cores at a time"
+# System tests mostly wait for processes and servers, so the cores have work for two of them each.
+say "pytest, $((cores * 2)) at a time"
 # shellcheck disable=SC2086
-run $parallel "$@"
+run -n $((cores * 2)) $parallel "$@"
 
 say "pytest, what measures time, one at a time"
 status=0
