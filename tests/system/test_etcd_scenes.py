@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.limits import DEADLINE
+from tests.size import mostly_nightly
 from tests.system.etcd_server import PASSWORD, PREFIX, USER, find_etcd
 from tests.system.pilot import now
 from tests.system.scripts import forever, python, service, sh
@@ -219,7 +220,7 @@ def test_a_wrong_password_is_one_warning_that_names_the_key(pilot: StartPilot, s
 
 
 @pytest.mark.timing
-@both
+@pytest.mark.parametrize("api", mostly_nightly(["v2", "v3"], "v3"))
 def test_a_change_reaches_the_job_at_once_and_an_outage_is_not_a_change(
     pilot: StartPilot, start_etcd: StartEtcd, api: str
 ) -> None:

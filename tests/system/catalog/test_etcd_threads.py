@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.size import mostly_nightly
 from tests.system import proc
 from tests.system.catalog.live import Party, Relay, etcd_at, service, watch
 
@@ -46,7 +47,7 @@ def looks(relay: Relay) -> list[str]:
 
 
 @pytest.mark.timing
-@both
+@pytest.mark.parametrize("api", mostly_nightly(["v2", "v3"], "v3"))
 def test_registered_kept_and_removed(etcd: Etcd, party: Party, name: str, api: str) -> None:
     one = service(name)
     relay = Relay(etcd.address)
@@ -179,7 +180,7 @@ def test_instances_come_and_go(etcd: Etcd, party: Party, name: str, api: str) ->
 
 
 @pytest.mark.timing
-@both
+@pytest.mark.parametrize("api", mostly_nightly(["v2", "v3"], "v3"))
 def test_a_change_is_reported_within_a_tenth_of_a_second(etcd: Etcd, party: Party, name: str, api: str) -> None:
     etcd.enter(api, name, 1)
     watcher, reports = party.watcher(etcd_at(etcd.url, api=api), watch(name, interval=60.0))

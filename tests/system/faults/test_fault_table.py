@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.size import mostly_nightly
 from tests.system.faults.cells import LONGEST_TURN, Broken, Cell, Outcome, faults, is_logged, names_of_cells, run_all
 from tests.system.faults.lying import LOOK, VERBS
 from tests.system.pilot import wait_for
@@ -54,7 +55,7 @@ def problems(outcome: Outcome | Broken) -> list[str]:
 
 @pytest.mark.timing
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize("catalog", ["consul", "etcd2", "etcd3"])
+@pytest.mark.parametrize("catalog", mostly_nightly(["consul", "etcd2", "etcd3"], "consul", "etcd3"))
 def test_every_fault_of_every_request_is_harmless_and_heals(catalog: str) -> None:
     Cell(catalog, "500", "read").run()  # imports what all of them need
     gc.collect()

@@ -78,7 +78,7 @@ def serving(port: int) -> list[str]:
 
 @pytest.mark.timing
 @pytest.mark.timeout(120 + FROZEN)
-@pytest.mark.parametrize("catalog", mostly_nightly(["consul", "etcd v2", "etcd v3"], "consul", "etcd v3"))
+@pytest.mark.parametrize("catalog", mostly_nightly(["consul", "etcd v2", "etcd v3"], "consul"))
 def test_a_frozen_catalogue_costs_the_application_nothing(
     pilot: StartPilot, start_consul: StartConsul, start_etcd: StartEtcd, catalog: str
 ) -> None:
