@@ -27,7 +27,7 @@ def load() -> Callable[[bytes], Any]:
     try:
         return (import_packed(read) if read else import_installed()).loads  # type: ignore[no-any-return]
     except Exception:
-        # Whatever is odd about this machine (its C library, a system call that is forbidden), we can do without.
+        # Loading a native file can fail in any way (the C library, a forbidden system call), and is never needed.
         return json.loads
 
 

@@ -101,7 +101,8 @@ class HttpClient:
         self._urllib3_tls = None
         if address.scheme == "https":
             self._urllib3_tls = self._urllib3.tls(warn)
-            tls_context(self._urllib3_tls, tls, self._name, self._hint)  # an error in its files is for now, not later
+            # Made here as well, so that an error in its files is reported before the first call.
+            tls_context(self._urllib3_tls, tls, self._name, self._hint)
         self._proxy = None
         if not address.socket:
             try:

@@ -2,8 +2,8 @@
 
 urllib3 and `http.client` are executed as modules of this subset, which are not in `sys.modules`. Their global names
 include an `__import__` of the subset, the function that the interpreter calls for each `import` statement in them. So
-only their code sees the stand-ins below: no other thread can get one or has to wait, and an `import urllib3` elsewhere
-gives the real, whole package.
+only their code sees the replacements below: no other thread can get one or has to wait, and an `import urllib3`
+elsewhere gives the real, whole package.
 
 The client uses documented names of urllib3 only. All of urllib3 has the same names, and is imported where the subset
 does not work: with a newer Python or a newer urllib3.
@@ -153,7 +153,7 @@ def _warn(warn: Warn, error: Exception) -> None:
 
 
 class Subset:
-    """Modules that import each other and stand-ins, apart from `sys.modules`. For any thread."""
+    """Modules that import each other and the replacements, apart from `sys.modules`. For any thread."""
 
     def __init__(self, absent: frozenset[str] = ABSENT, modules: Mapping[str, ModuleType] | None = None) -> None:
         self._absent = absent
