@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from build import ROOT, BuildError, write
-from build.entry._bootstrap.importer import PACKAGES
+from build.entry._bootstrap.importer import JOBS, PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +47,12 @@ def arrange(importer: Source, modules: Iterable[Source], starts: Starts) -> list
         Blob("start", "start", starts.application, (importer, *subcommand)),
         Blob("application", "application", starts.application, application),
         *(
-            Blob(package, "package", starts.all, tuple(left[name] for name in left if package_of(name) == package))
+            Blob(
+                package,
+                "dialect" if package == JOBS else "package",
+                starts.jobs if package == JOBS else starts.all,
+                tuple(left[name] for name in left if package_of(name) == package),
+            )
             for package in PACKAGES
         ),
     ]

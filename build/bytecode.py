@@ -10,6 +10,8 @@ The marshalled result goes to standard output. The first argument selects it; th
 - `package`: a pair of `{name: (is it a package, marshalled code)}` of those that are named, and such a dictionary of
   the others, marshalled and compressed, since most applications need none of them. Where none is named the first one
   has all, and the second one is empty.
+- `dialect`: such a pair as for `package`, in which modules that are named are code that is not marshalled one by one.
+  The second one has the names, in the order in which the modules can be executed.
 
 After the first two there is a hash (8 bytes), which `entry/__main__.py` and the importer check.
 
@@ -196,6 +198,12 @@ def pack_package(names: list[str], lines: list[str]) -> bytes:
     )
 
 
+def pack_dialect(names: list[str], lines: list[str]) -> bytes:
+    modules = together(lines)
+    later = {name: (package, marshal.dumps(code)) for name, (package, code) in modules.items() if name not in names}
+    return marshal.dumps(({**modules, **later}, tuple(names)))
+
+
 def pack_start(names: list[str], lines: list[str]) -> bytes:
     _, _, importer = compile_line(lines[0])
     modules = together(lines[1:])
@@ -232,7 +240,9 @@ def hashed(value: tuple[Any, ...]) -> bytes:
 
 
 def main(arguments: list[str], lines: list[str]) -> bytes:
-    pack = {"start": pack_start, "application": pack_application, "package": pack_package}[arguments[0]]
+    pack = {"start": pack_start, "application": pack_application, "package": pack_package, "dialect": pack_dialect}[
+        arguments[0]
+    ]
     return pack(arguments[1:], lines)
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from build import ROOT, BuildError
+from build.entry._bootstrap.importer import JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,11 +42,12 @@ WATCHED = "watched"  # the service of which the catalogue has an instance
 
 @dataclass(frozen=True)
 class Starts:
-    """Names of modules. The first two lists are in the order of execution: each module comes after its own imports. The
-    others are sorted, because threads import their modules."""
+    """Names of modules. The first three lists are in the order of execution: each module comes after its own imports.
+    The others are sorted, because threads import their modules."""
 
     subcommand: tuple[str, ...]  # imported by clients of the control socket
     application: tuple[str, ...]  # imported by an ordinary start before the application starts
+    jobs: tuple[str, ...]  # the same, but only those of the jobs dialect's own package
     others: tuple[str, ...]  # imported by a start with more features or a directory, until soon after that
     all: tuple[str, ...]  # imported by any of them until it ends, except the one with a directory
 
@@ -74,6 +76,7 @@ def find_starts(sources: Path) -> Starts:
     return Starts(
         subcommand=subcommand.executed,
         application=application.before(0),
+        jobs=tuple(name for name in others.before(0) if f"{name}.".startswith(f"{JOBS}.")),
         others=tuple(sorted({*others.before(2), *directory.before(1)})),
         all=tuple(sorted({*application.sought, *others.sought, *subcommand.sought})),
     )
@@ -100,8 +103,10 @@ def run_with_features(sources: Path, folder: Path) -> tuple[Notes, Notes]:
     """
     config, clients = folder / "config.json", folder / "clients"
     with_telemetry = folder / "with-telemetry.json"
-    client = shlex.join([*recorded(sources, clients), "-config", str(config)])
-    ask = f"{client} -ping && mv {shlex.quote(str(with_telemetry))} {shlex.quote(str(config))} && {client} -reload"
+    program = shlex.join(recorded(sources, clients))
+    client = f"{program} -config {shlex.quote(str(config))}"
+    reload = f"mv {shlex.quote(str(with_telemetry))} {shlex.quote(str(config))} && {client} -reload"
+    ask = f"{program} -version && {client} -ping && {reload}"
     # The interval is longer than the run, because the process of a check would be counted, too.
     never = {"exec": "true", "interval": 2 * RUN_TIMEOUT, "ttl": 3 * RUN_TIMEOUT}
     plan = {

@@ -79,11 +79,18 @@ def test_truncated_archive_says_so_in_one_line(built_archive: Path, tmp_path: Pa
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("part", ["start", "cp"])
-def test_hole_is_reported_in_one_line(built_archive: Path, tmp_path: Path, part: str) -> None:
+@pytest.mark.parametrize(
+    ("part", "arguments"),
+    [
+        ("start", ["-version"]),
+        ("cp", ["-config", "{jobs: []", "-template"]),
+        ("cp.config.jobs", ["-config", "{jobs: [{name: 'a', exec: 'true'}]}"]),
+    ],
+)
+def test_hole_is_reported_in_one_line(built_archive: Path, tmp_path: Path, part: str, arguments: list[str]) -> None:
     copy = with_a_hole(built_archive, tmp_path / "copy.pyz", f"_bootstrap/code/{part}-{magic()}.bin")
 
-    assert_reported_as_damaged(run(copy, "-version"), copy)
+    assert_reported_as_damaged(run(copy, *arguments), copy)
 
 
 def test_damaged_sources_are_reported_in_one_line(built_archive: Path, tmp_path: Path) -> None:

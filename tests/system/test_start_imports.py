@@ -102,6 +102,7 @@ CONFIGURATIONS: dict[str, Any] = {
 
 
 # Where what these need lies besides: reading it takes a millisecond or two.
+DIALECT = "cp.config.jobs"
 PACKAGES = {"a template": "cp.config.template", "telemetry": "cp"}
 
 
@@ -176,7 +177,14 @@ def test_only_c_modules_and_those_of_containerpilot_come_before_the_application(
     assert [name for name in before if name.startswith("cp.engine.")]
     assert sorted({name for name in before if not OURS.match(name)} - interpreter_alone - C_MODULES) == []
     blobs = blobs_of(built_archive)
-    assert sorted(filter(is_ours, {*before} - blobs.start - blobs.kept.get(PACKAGES.get(what, ""), set()))) == []
+    assert (
+        sorted(
+            filter(
+                is_ours, {*before} - blobs.start - blobs.kept[DIALECT] - blobs.kept.get(PACKAGES.get(what, ""), set())
+            )
+        )
+        == []
+    )
 
 
 CATALOGUES: dict[str, Any] = {
@@ -205,7 +213,8 @@ def test_no_catalogue_needs_the_file_of_what_is_rarely_imported(kind: str, built
     before = imported([os.fspath(built_archive), "-allow-second", "-config", json.dumps(config)], until=until)
 
     assert f"cp.catalog.{kind}.client" in before
-    rare = sorted(filter(is_ours, {*before} - blobs_of(built_archive).start))
+    blobs = blobs_of(built_archive)
+    rare = sorted(filter(is_ours, {*before} - blobs.start - blobs.kept[DIALECT]))
     assert [name for name in rare if not name.startswith("cp.catalog.")] == []
 
 

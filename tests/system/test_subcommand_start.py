@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from build.entry._bootstrap.importer import VERSION
 from tests.integration.cli.control_server import ControlServer, server
 from tests.limits import DEADLINE
 from tests.system.blobs import blobs_of
@@ -34,9 +35,18 @@ def test_only_needed_modules_are_imported(
     names = imported([os.fspath(built_archive), "-config", configuration(server), *flags])
 
     ours = {name for name in names if name.partition(".")[0] == "cp"}
-    assert sorted(ours) == sorted(blobs_of(built_archive).subcommand)
+    assert sorted(ours) == sorted(blobs_of(built_archive).subcommand - {VERSION})
     assert sorted(set(names) - ours - interpreter_alone - C_MODULES) == []
     assert len(server.requests) == 1
+
+
+@pytest.mark.smoke
+def test_version_needs_only_the_part_of_the_archive_that_is_read_first(built_archive: Path) -> None:
+    names = imported([os.fspath(built_archive), "-version"])
+
+    ours = {name for name in names if name.partition(".")[0] == "cp"}
+    assert VERSION in ours
+    assert sorted(ours - blobs_of(built_archive).subcommand) == []
 
 
 @pytest.mark.parametrize(

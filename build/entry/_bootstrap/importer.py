@@ -3,7 +3,8 @@
 For each CPython of the build, the archive has several files of bytecode: `start`, which `__main__` has read already and
 which is all that a subcommand needs; `application`, read for the start of an application; and one for each of PACKAGES,
 read when one of its modules is imported first. The last kind has two parts: what most applications need soon, and the
-rest, which is read when a module of it is imported. Other Pythons use `sources.tar`.
+rest, which is read when a module of it is imported. The package JOBS is executed as a whole instead, in the start of an
+application that has this dialect. Other Pythons use `sources.tar`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 # The import of one of these modules shows whether an application or a subcommand will run.
 APPLICATION, SUBCOMMAND = "cp.app", "cp.cli.subcommands"
+VERSION = "cp.version"  # of all modules in `start`, a subcommand does not need this one
+# The package of the jobs dialect, whose modules are executed in one go.
+JOBS = "cp.config.jobs"
 # The packages with a file of bytecode of their own; a package precedes the one that contains it.
-PACKAGES = ("cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
+PACKAGES = (JOBS, "cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
 SOURCES = "_bootstrap/sources.tar"
 # The replacements for modules of the standard library until the program begins, see entry/stand_ins.
 STAND_INS = ("_stand_in", "contextlib", "functools", "types", "warnings")
@@ -110,7 +114,7 @@ class Importer:
     bytecode is read when one of their modules is not in `modules`; without `later`, `modules` has all of them. Of such
     a file only what most applications need stays in memory, until another module of it is imported."""
 
-    __slots__ = ("_application", "_archive", "_later", "_magic", "_modules", "_start", "read")
+    __slots__ = ("_application", "_archive", "_jobs", "_later", "_magic", "_modules", "_start", "read")
 
     def __init__(
         self, archive: str, read: Callable[[str], bytes], magic: int, modules: Modules, later: tuple[str, ...]
@@ -123,6 +127,7 @@ class Importer:
         # The modules of a subcommand and of an application, in the order of execution; None: not read yet.
         self._start = tuple(modules) if later else ()
         self._application: tuple[str, ...] | None = None if later else ()
+        self._jobs: tuple[str, ...] = ()  # the modules of the jobs dialect, in the order of execution
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -135,6 +140,8 @@ class Importer:
             if f"{name}.".startswith(f"{package}."):
                 # Two threads may do this at once. The second one only repeats it.
                 modules, rest = self._read(package)
+                if package == JOBS:
+                    self._jobs, rest = rest, b""
                 if rest and name not in modules:
                     import zlib
 
@@ -157,7 +164,9 @@ class Importer:
         if name == APPLICATION:
             self._load(self._application or ())
         elif name == SUBCOMMAND:
-            self._load(self._start)
+            self._load(tuple(each for each in self._start if each != VERSION))
+        elif name == JOBS:
+            self._load(self._jobs)
         code = self.get_code(name)
         self._modules[name] = self._modules[name][0], None
         module.__file__ = f"{self._archive}/{self._file(name)}"

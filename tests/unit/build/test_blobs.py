@@ -15,8 +15,19 @@ IMPORTER = Source("importer.py", Path("importer.py"))
 STARTS = Starts(
     subcommand=("cp", "cp.cli"),
     application=("cp", "cp.cli", "cp.plan", "cp.catalog", "cp.app"),
+    jobs=("cp.config.jobs", "cp.config.jobs.job", "cp.config.jobs.compiler"),
     others=("cp", "cp.app", "cp.catalog.client", "cp.control"),
-    all=("cp", "cp.app", "cp.catalog", "cp.catalog.client", "cp.cli", "cp.control", "cp.later", "urllib3"),
+    all=(
+        "cp",
+        "cp.app",
+        "cp.catalog",
+        "cp.catalog.client",
+        "cp.cli",
+        "cp.config.jobs",
+        "cp.control",
+        "cp.later",
+        "urllib3",
+    ),
 )
 
 
@@ -26,7 +37,9 @@ def source(module: str) -> Source:
 
 
 def arranged(*more: str) -> dict[str, Blob]:
-    blobs = arrange(IMPORTER, [source(name) for name in sorted({*STARTS.application, *STARTS.all, *more})], STARTS)
+    blobs = arrange(
+        IMPORTER, [source(name) for name in sorted({*STARTS.application, *STARTS.jobs, *STARTS.all, *more})], STARTS
+    )
     return {blob.name: blob for blob in blobs}
 
 
@@ -56,6 +69,13 @@ def test_everything_else_is_in_the_smallest_package_that_has_it() -> None:
     assert names(blobs["cp.config.template"]) == ["cp.config.template.renderer"]
     assert (names(blobs["h11"]), names(blobs["urllib3"])) == (["h11.rare"], ["urllib3"])
     assert blobs["cp"].needed == blobs["urllib3"].needed == STARTS.all
+
+
+def test_jobs_dialect_has_a_file_that_is_executed_in_the_order_of_its_start() -> None:
+    jobs = arranged("cp.config.jobs.telemetry")["cp.config.jobs"]
+
+    assert {*names(jobs)} == {*STARTS.jobs, "cp.config.jobs.telemetry"}
+    assert (jobs.kind, jobs.needed) == ("dialect", STARTS.jobs)
 
 
 def test_notes_of_a_run(tmp_path: Path) -> None:
