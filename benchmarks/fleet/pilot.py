@@ -13,7 +13,7 @@ from cp.catalog.desired_service import HEARTBEAT, LOOK, REGISTER, Action
 from cp.catalog.protocol import CatalogError, Instance
 from cp.catalog.reports import Reports
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.catalog_status import CatalogStatus
 from cp.plan import Service, Watch
 
 
@@ -55,7 +55,7 @@ class Pilot:
         self._client = client
         self._poll = poll
         self._service = Service(name=name, id=instance.id, address=instance.address, port=instance.port, ttl=int(ttl))
-        reports = Reports(LOOP, CatalogueStatus(lambda: world.now))
+        reports = Reports(LOOP, CatalogStatus(lambda: world.now))
         self._desired_state = DesiredState(world.random.random, lambda level, text: None, lambda done: done(), reports)
         self._calling = False
         self._wake_at = 0.0  # when the registrar wants to look again
@@ -134,7 +134,7 @@ class Follower:
             LOOP,
             LOG,
             lambda found: None,
-            listener=CatalogueStatus(lambda: world.now),
+            listener=CatalogStatus(lambda: world.now),
             random=world.random.random,
             clock=self._clock,
         )

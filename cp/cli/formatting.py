@@ -62,10 +62,10 @@ def jobs_table(answer: Data, now: float, *, width: int = 0, colours: bool = Fals
             "",
             *_table(WATCH_HEADINGS, rows, [_watch_colour(watch) for watch in watches] if colours else [], width),
         ]
-    if catalogue := _object(overview.get("catalogue")):
-        where = f"{_text(catalogue, 'kind')} at {_text(catalogue, 'address')}"
-        line = f"catalogue: {where}, {_text(catalogue, 'about')}"
-        is_unreachable = colours and catalogue.get("reachable") is False
+    if catalog := _object(overview.get("catalogue")):
+        where = f"{_text(catalog, 'kind')} at {_text(catalog, 'address')}"
+        line = f"catalogue: {where}, {_text(catalog, 'about')}"
+        is_unreachable = colours and catalog.get("reachable") is False
         lines += ["", f"{_RED}{_cut(line, width)}{_PLAIN}" if is_unreachable else _cut(line, width)]
     return "".join(f"{line}\n" for line in lines)
 

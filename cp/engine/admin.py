@@ -43,16 +43,16 @@ class Admin:
         `jobs` and `watches` are iterators: each one is described when its turn comes. A job that is gone by then is
         left out.
         """
-        from cp.engine.job_report import describe_catalogue, describe_watch
+        from cp.engine.job_report import describe_catalog, describe_watch
 
         engine, now = self._engine, self._context.loop.now
-        reach = engine.catalogue.reach
+        reach = engine.catalog_status.reach
         names = [job.name for job in engine.plan.jobs]
         return {
             "maintenance": self._engine.maintenance,
             "stopping": self._engine.stopping,
             "reloading": self._engine.changes.current is not None,
-            "catalogue": describe_catalogue(engine, reach),
+            "catalogue": describe_catalog(engine, reach),
             "watches": (describe_watch(engine, watch, reach, now()) for watch in engine.plan.watches),
             "jobs": (found for found in map(self.job, names) if found is not None),
         }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp import plan
-    from cp.engine.catalogue_status import CatalogueStatus, RegistrationStatus
+    from cp.engine.catalog_status import CatalogStatus, RegistrationStatus
     from cp.engine.context import Context
     from cp.engine.ports import OpenDiscovery, Terminable
     from cp.engine.reload import Change
@@ -104,9 +104,9 @@ class Engine:
         return self._context.masked
 
     @property
-    def catalogue(self) -> CatalogueStatus:
+    def catalog_status(self) -> CatalogStatus:
         """The facts about the catalogue of the plan. Their times are those of `loop.elapsed`."""
-        return self._registrations.catalogue
+        return self._registrations.catalog_status
 
     def standing(self, job: Job) -> RegistrationStatus | None:
         """The state of a job's registration; None if the job has no service."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cp.engine.catalogue_status import DEREGISTERING, LAPSED, NOT_YET
+from cp.engine.catalog_status import DEREGISTERING, LAPSED, NOT_YET
 from cp.engine.health import MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, STOPPING_STATES, State
@@ -12,7 +12,7 @@ from cp.plan import GLOBAL, REGISTRATION, ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.engine.catalogue_status import Reachability, RegistrationStatus
+    from cp.engine.catalog_status import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
     from cp.engine.health import HealthStatus
     from cp.engine.job import Job
@@ -57,12 +57,12 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
     }
 
 
-def describe_catalogue(engine: Engine, reach: Reachability) -> dict[str, object] | None:
+def describe_catalog(engine: Engine, reach: Reachability) -> dict[str, object] | None:
     """The state of the catalogue; None if the plan has none."""
-    settings, facts = engine.plan.catalog, engine.catalogue
+    settings, facts = engine.plan.catalog, engine.catalog_status
     if settings is None:
         return None
-    kind, where = catalogue_place(settings)
+    kind, where = catalog_place(settings)
     error = facts.last_error
     return {
         "kind": kind,
@@ -84,7 +84,7 @@ def describe_catalogue(engine: Engine, reach: Reachability) -> dict[str, object]
 def describe_watch(engine: Engine, watch: Watch, reach: Reachability, now: float) -> dict[str, object]:
     """Everything about a watch. `reach` is the same for the whole page, since it costs a look at all calls."""
     count, reported_at = engine.watches.last_report(watch)
-    is_known = reported_at is not None or engine.catalogue.has_answered(watch.source)
+    is_known = reported_at is not None or engine.catalog_status.has_answered(watch.source)
     return {
         "name": watch.name,
         "source": watch.source,
@@ -98,7 +98,7 @@ def describe_watch(engine: Engine, watch: Watch, reach: Reachability, now: float
 
 
 def _about_watch(engine: Engine, watch: Watch, reach: Reachability, *, is_known: bool) -> str:
-    failure = engine.catalogue.failures.get(watch.source)
+    failure = engine.catalog_status.failures.get(watch.source)
     if engine.watches.has_ended:
         return "ended"
     if not engine.watches.has_begun(watch):
@@ -113,11 +113,11 @@ def _about_watch(engine: Engine, watch: Watch, reach: Reachability, *, is_known:
     if not is_known:
         return "not asked yet"
     if reach.is_reachable is False:  # its question may be left open, and others had no answer
-        return f"{UNCERTAIN}; catalogue: {catalogue_text(engine, reach)}"
+        return f"{UNCERTAIN}; catalogue: {catalog_text(engine, reach)}"
     return "up to date"
 
 
-def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> tuple[str, str]:
+def catalog_place(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> tuple[str, str]:
     """What kind of catalogue it is, and where; the place is not masked."""
     if isinstance(settings, ConsulSettings):
         return "consul", settings.address
@@ -126,7 +126,7 @@ def catalogue_place(settings: ConsulSettings | EtcdSettings | DirectorySettings)
     return "directory", settings.path
 
 
-def catalogue_text(engine: Engine, reach: Reachability) -> str:
+def catalog_text(engine: Engine, reach: Reachability) -> str:
     """The state of the catalogue in words, without its errors: they may be for operators alone."""
     if reach.is_reachable is None:
         return "not asked yet"
@@ -137,8 +137,8 @@ def catalogue_text(engine: Engine, reach: Reachability) -> str:
 
 
 def _with_error(engine: Engine, reach: Reachability) -> str:
-    text = catalogue_text(engine, reach)
-    why = next((each.why for each in engine.catalogue.failures.values() if not each.answered), "")
+    text = catalog_text(engine, reach)
+    why = next((each.why for each in engine.catalog_status.failures.values() if not each.answered), "")
     return f"{text}: {engine.masked(why)}" if why else text
 
 
@@ -168,13 +168,13 @@ def _overdue_text(engine: Engine, standing: RegistrationStatus) -> str:
     """A text about the overdue answer, if the registration waits for it."""
     if standing.state not in (NOT_YET, LAPSED, DEREGISTERING):
         return ""
-    asked = engine.catalogue.reach.overdue.get(REGISTRATION)
+    asked = engine.catalog_status.reach.overdue.get(REGISTRATION)
     return "" if asked is None else f"the catalogue has given no answer since {_second(engine, asked)}"
 
 
 def _moment(engine: Engine, at: float | None) -> str | None:
     """A time of the facts about the catalogue as RFC 3339 text."""
-    return None if at is None else moment_text(time.time() - engine.catalogue.age(at))
+    return None if at is None else moment_text(time.time() - engine.catalog_status.age(at))
 
 
 def _second(engine: Engine, at: float | None) -> str:

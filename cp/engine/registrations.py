@@ -1,12 +1,12 @@
 """The services of a plan, as the catalogue should have them: the engine's side of registration.
 
 What the engine wants goes out to the catalogue of the plan, through `Discovery`; what the catalogue confirms comes back
-into `catalogue`. A reload may replace the catalogue; then the new one receives the registrations of the old one.
+into `catalog_status`. A reload may replace the catalogue; then the new one receives the registrations of the old one.
 """
 
 from __future__ import annotations
 
-from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.catalog_status import CatalogStatus
 from cp.engine.states import STOPPING_STATES, State
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.catalogue_status import RegistrationStatus
+    from cp.engine.catalog_status import RegistrationStatus
     from cp.engine.context import Context
     from cp.engine.job import Job
     from cp.engine.ports import Discovery, OpenDiscovery
@@ -47,8 +47,8 @@ class Registrations:
         self._all_removed = all_removed
         self._desired: dict[str, _Desired] = {}  # by id
         self._removals: set[str] = set()  # ids whose removal is waited for
-        self.catalogue = CatalogueStatus(context.loop.elapsed, context.loop.now)
-        self.discovery: Discovery = open_discovery(first, self.catalogue)
+        self.catalog_status = CatalogStatus(context.loop.elapsed, context.loop.now)
+        self.discovery: Discovery = open_discovery(first, self.catalog_status)
 
     def is_desired(self, service: plan.Service) -> bool:
         """Whether it should be in the catalogue."""
@@ -97,15 +97,15 @@ class Registrations:
         # Only an `initial_status` registers a skipped job.
         is_skipped = job.state == State.SKIPPED and not service.initial_status
         is_out = is_suspended or is_skipped or job.state in (State.HELD, *STOPPING_STATES)
-        return self.catalogue.standing(service, wanted=not is_out)
+        return self.catalog_status.standing(service, wanted=not is_out)
 
     # --- another catalogue, or another address
 
     def move(self, changed: plan.Plan) -> None:
         """Use the catalogue of this plan: services are removed from the old one and registered in the new one."""
         left = self.discovery
-        self.catalogue = CatalogueStatus(self._loop.elapsed, self._loop.now)
-        self.discovery = self._open(changed, self.catalogue)
+        self.catalog_status = CatalogStatus(self._loop.elapsed, self._loop.now)
+        self.discovery = self._open(changed, self.catalog_status)
         for desired in self._desired.values():
             left.forget(desired.service, _nothing)
             self._repeat(desired)

@@ -52,7 +52,7 @@ class Watches:
                 self._reports.pop(watch, None)
                 self._reported_at.pop(watch, None)
                 watcher.stop()
-                self._registrations.catalogue.dropped(watch.source)
+                self._registrations.catalog_status.dropped(watch.source)
 
     def happened(self, code: EventCode, source: str) -> None:
         """Start the watches that wait for this event."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from cp import __version__
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY
-from cp.engine.job_report import catalogue_place, catalogue_text, health_status, registered_text, why_not_healthy
+from cp.engine.job_report import catalog_place, catalog_text, health_status, registered_text, why_not_healthy
 from cp.engine.states import State
 from cp.plan import PASSING
 from cp.telemetry.metrics import own
@@ -112,9 +112,9 @@ class Observer:
         show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watches.counts()))
         standings = ((job.name, engine.standing(job)) for job in self._in_order())
         show(own.JOB_REGISTERED, ((name, float(each.state == PASSING)) for name, each in standings if each is not None))
-        settings, reachable = engine.plan.catalog, engine.catalogue.is_reachable
+        settings, reachable = engine.plan.catalog, engine.catalog_status.is_reachable
         if settings is not None and reachable is not None:
-            show(own.CATALOG_REACHABLE, [(catalogue_place(settings)[0], float(reachable))])
+            show(own.CATALOG_REACHABLE, [(catalog_place(settings)[0], float(reachable))])
         else:
             show(own.CATALOG_REACHABLE, ())
         yield from self._metrics.page(content_type, encoding)
@@ -137,7 +137,7 @@ class Observer:
             "Watches": [watch.name for watch in self._engine.plan.watches] or None,
         }
         if self._engine.plan.catalog is not None:
-            answer["Catalog"] = catalogue_text(self._engine, self._engine.catalogue.reach)
+            answer["Catalog"] = catalog_text(self._engine, self._engine.catalog_status.reach)
         return answer
 
     def _served(self, job: Job) -> Settings | None:
@@ -162,9 +162,9 @@ class Observer:
         of the catalogue would become an outage of the application.
         """
         if self._engine.plan.catalog is not None:
-            reach = self._engine.catalogue.reach
+            reach = self._engine.catalog_status.reach
             if reach.is_reachable is False:
-                yield f"catalogue: {catalogue_text(self._engine, reach)}"
+                yield f"catalogue: {catalog_text(self._engine, reach)}"
         for job in self._in_order():
             standing = None if job.plan.always_healthy else self._engine.standing(job)
             if standing is not None and self._status(job) == HEALTHY and not standing.is_registered:

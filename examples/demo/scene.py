@@ -150,13 +150,13 @@ class Scene:
         self._archive = archive
         self._folder = folder
         self._front_port = Port()
-        self._catalogue = folder / "catalogue"
+        self._catalog = folder / "catalogue"
         self._upstreams = folder / "upstreams"
         self.pilots: list[Pilot] = []
 
     def start(self, name: str, program: str, port: Port, *arguments: str) -> Pilot:
         environ = {
-            "CATALOGUE": str(self._catalogue),
+            "CATALOGUE": str(self._catalog),
             "HERE": str(HERE),
             "PYTHON": sys.executable,
             "UPSTREAMS": str(self._upstreams),
@@ -178,7 +178,7 @@ class Scene:
         web = self.start("web", "web.py", Port(), "v1")
         web.shows("listens on port")
         web.shows("Service registered: web")
-        files = wait_for(lambda: sorted(self._catalogue.glob("*.json")), "an entry in the catalogue")
+        files = wait_for(lambda: sorted(self._catalog.glob("*.json")), "an entry in the catalogue")
         say(f"   The catalogue now has the file {files[0].name}")
 
         say("\n== 2. A front starts under a second ContainerPilot, which watches `web`")

@@ -32,7 +32,7 @@ mark app waits
 while :; do wait; done
 """
 
-NO_CATALOGUE = {
+NO_CATALOG = {
     "consul": "127.0.0.1:1",
     "services": [{"name": "app", "port": 8001, "interfaces": "static:127.0.0.1", "poll": 1, "ttl": 30}],
 }
@@ -111,7 +111,7 @@ def see_end(cell: Cell) -> None:
 
 
 def play_without_consul(row: Row, condition: Condition, archive: Path, folder: Path) -> None:
-    with Cell(row, condition, archive, folder, NO_CATALOGUE, APP) as cell:
+    with Cell(row, condition, archive, folder, NO_CATALOG, APP) as cell:
         if row.minimal:
             code = cell.wait_exit()
             cell.check(code == 1, f"the exit code is {code}, not 1")

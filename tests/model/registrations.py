@@ -81,7 +81,7 @@ class Registrations:
 
     # --- what the engine tells the catalogue
 
-    def catalogue_called(self, service: plan.Service, status: str) -> None:
+    def catalog_called(self, service: plan.Service, status: str) -> None:
         life = next((each for each in self._model.lives.values() if each.job.service == service), None)
         expect(life is not None and self._counts(life), "registered", f"{service.name} is registered: {life}")
         if life is not None and status == "passing" and life.job.health and life.job.health.command is None:
@@ -117,6 +117,6 @@ class Registrations:
             late = model.now > max(life.last_check, life.resumed_at, self._counting_since) + health.interval + SOON
             expect(running or not late, "checks", f"{life} was not checked for longer than its interval")
         found: dict[str, str] = {}
-        for catalogue in model.world.catalogues:
-            found.update(catalogue.wanted)
+        for catalog in model.world.catalogs:
+            found.update(catalog.wanted)
         expect(found == self._wanted, "registered", f"{found} instead of {self._wanted}")

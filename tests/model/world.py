@@ -18,7 +18,7 @@ from cp.engine.process import Processes
 from cp.engine.reload import ChangeRefused
 from cp.engine.signals import act_on
 from cp.plan import RELOAD
-from tests.model.catalogue import FakeDiscovery
+from tests.model.catalog import FakeDiscovery
 from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses
 from tests.model.clock import AT_ONCE, ModelLoop
 from tests.model.model import Model
@@ -121,7 +121,7 @@ class World:
         first = self._plan(0)
         self.processes = FakeProcesses(self)
         self.outputs = FakeOutputs()
-        self.catalogues: list[FakeDiscovery] = []
+        self.catalogs: list[FakeDiscovery] = []
         self.bus = ObservedBus(self)
         self.model = Model(self, first)
         self.bus.subscribe(lambda event: self._receive(0, event.code, event.source))
@@ -137,7 +137,7 @@ class World:
         self.engine = ObservedEngine(
             self.context,
             first,
-            open_discovery=self._open_catalogue,
+            open_discovery=self._open_catalog,
             load=self._load,
             started=lambda: None,
         )
@@ -190,9 +190,9 @@ class World:
         self.note(f"  {process.name} ends with {code}")
         self.model.process_ended(process, code)
 
-    def _open_catalogue(self, of: plan.Plan, facts: Any) -> Any:
-        self.catalogues.append(FakeDiscovery(self))
-        return self.catalogues[-1]
+    def _open_catalog(self, of: plan.Plan, facts: Any) -> Any:
+        self.catalogs.append(FakeDiscovery(self))
+        return self.catalogs[-1]
 
     def _load(self) -> plan.Plan:
         if self.next_plan is None:
@@ -310,8 +310,8 @@ class World:
         allowed |= {"Ticker", "Background"} if self.model.left else set()
         allowed |= {"Run"} if self.model.left and not all(each.reaped for each in self.processes.all) else set()
         expect(owners <= allowed, "nothing left", f"timers of {owners - allowed}")
-        wanted = [catalogue.wanted for catalogue in self.catalogues if catalogue.wanted]
-        expect(not wanted and self.catalogues[-1].closed, "nothing left", f"registered: {wanted}")
+        wanted = [catalog.wanted for catalog in self.catalogs if catalog.wanted]
+        expect(not wanted and self.catalogs[-1].closed, "nothing left", f"registered: {wanted}")
         length = len(self.story)
         loop.time += 1000
         while loop.fire(in_batches=True) or loop.has_calls:
@@ -321,7 +321,7 @@ class World:
 
     def watch_says(self, code: str, source: str) -> bool:
         """Whether the last report of a watch that is followed was this."""
-        for watcher in self.catalogues[-1].watchers:
+        for watcher in self.catalogs[-1].watchers:
             if watcher.watch.source == source and watcher.has_reported and not watcher.watch.remembers:
                 return code == "changed" or (code == "healthy") == bool(watcher.memory)
         return False
@@ -359,10 +359,10 @@ class World:
             with contextlib.suppress(NotPossible):
                 self.admin.signal_job(name, step.number)
         elif what == "report":
-            for watcher in tuple(self.catalogues[-1].watchers):
+            for watcher in tuple(self.catalogs[-1].watchers):
                 watcher.send_report(step.number)
         elif what.startswith("catalogue"):
-            self.catalogues[-1].delay = None if what == "catalogue slow" else 0.01
+            self.catalogs[-1].delay = None if what == "catalogue slow" else 0.01
         elif what == "jump":
             self.jump(float(step.number))
 

@@ -31,11 +31,11 @@ def test_a_catalogue_without_permission_is_an_outage_and_nothing_in_it_is_gone(p
 
     shelf.chmod(mode)
     try:
-        catalogue = started.wait_for(
+        catalog = started.wait_for(
             lambda: [each for each in [started.ask("GET", "/v3/jobs").json["catalogue"]] if len(each["failing"]) == 2]
         )[0]
-        failing = {who: failure["error"] for who, failure in catalogue["failing"].items()}
-        assert catalogue["reachable"] is False
+        failing = {who: failure["error"] for who, failure in catalog["failing"].items()}
+        assert catalog["reachable"] is False
         assert failing["registration"].endswith("permission denied")
         assert failing["watch.app"].endswith("permission denied")
     finally:

@@ -187,18 +187,18 @@ def test_only_c_modules_and_those_of_containerpilot_come_before_the_application(
     )
 
 
-CATALOGUES: dict[str, Any] = {
+CATALOGS: dict[str, Any] = {
     "consul": "127.0.0.1:1",
     "etcd": {"endpoints": ["http://127.0.0.1:1"]},
     "directory": "catalogue",  # is replaced in the test
 }
 
 
-@pytest.mark.parametrize("kind", CATALOGUES)
+@pytest.mark.parametrize("kind", CATALOGS)
 def test_no_catalogue_needs_the_file_of_what_is_rarely_imported(kind: str, built_archive: Path, tmp_path: Path) -> None:
     """For one module of it, each application with this catalogue would read all of the file, and keep half a megabyte
     of memory."""
-    where = str(tmp_path / "catalogue") if kind == "directory" else CATALOGUES[kind]
+    where = str(tmp_path / "catalogue") if kind == "directory" else CATALOGS[kind]
     never = {"exec": "/bin/true", "interval": 3600, "ttl": 7200}
     app = {"name": "app", "port": 80, "interfaces": "static:127.0.0.1", "initial_status": "passing", "health": never}
     jobs: list[dict[str, Any]] = [{**app, "exec": ["sleep", "3600"]}]

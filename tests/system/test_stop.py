@@ -38,11 +38,11 @@ def test_a_stop_ends_the_moment_the_app_is_gone(pilot: StartPilot) -> None:
 
 
 def test_services_are_deregistered_before_pre_stop_and_the_app(pilot: StartPilot, tmp_path: Path) -> None:
-    catalogue = tmp_path / "catalogue"
-    look = sh(f"mark preStop:$(ls {catalogue} | wc -l)\nsleep 0.3\nmark preStop-ends")
-    config = {"directory": str(catalogue), "services": [service()], "preStop": look, "stopTimeout": 5}
+    catalog = tmp_path / "catalogue"
+    look = sh(f"mark preStop:$(ls {catalog} | wc -l)\nsleep 0.3\nmark preStop-ends")
+    config = {"directory": str(catalog), "services": [service()], "preStop": look, "stopTimeout": 5}
     started = pilot(config, until_term())
-    started.wait_for(lambda: any(catalogue.rglob("*app*")), what="the registration")
+    started.wait_for(lambda: any(catalog.rglob("*app*")), what="the registration")
 
     started.stop()
 

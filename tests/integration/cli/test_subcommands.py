@@ -373,14 +373,14 @@ def test_state_of_the_whole_is_at_the_top(pilot: Pilot) -> None:
 
 
 WATCH = {"name": "db", "tag": "", "datacenter": "", "instances": 2, "seconds": 192.5, "about": "up to date"}
-CATALOGUE = {"kind": "consul", "address": "127.0.0.1:8500", "reachable": True, "about": "reachable"}
+CATALOG = {"kind": "consul", "address": "127.0.0.1:8500", "reachable": True, "about": "reachable"}
 
 
 def test_watches_and_the_catalogue_are_at_the_bottom(pilot: Pilot) -> None:
     odd = {**WATCH, "name": "web", "tag": "blue", "datacenter": "dc2", "instances": None, "seconds": None}
     away = {**odd, "tag": "", "about": "no answer since 2026-11-22T16:50:00Z: x\x1by"}
 
-    assert pilot.about(JOB, watches=[WATCH, odd, away], catalogue=CATALOGUE)[2:] == [
+    assert pilot.about(JOB, watches=[WATCH, odd, away], catalogue=CATALOG)[2:] == [
         "",
         "WATCH          INSTANCES  SINCE  ABOUT",
         "db                     2  3m12s  up to date",
@@ -569,8 +569,8 @@ def test_failed_jobs_are_red_on_a_terminal(pilot: Pilot) -> None:
 def test_a_catalogue_that_does_not_answer_is_red_on_a_terminal_and_cut(pilot: Pilot) -> None:
     away = {**WATCH, "about": f"no answer since 2026-11-22T16:50:00Z: {'x' * 100}"}
     perhaps = {**WATCH, "about": "perhaps out of date; catalogue: unreachable since 2026-11-22T16:50:00Z"}
-    catalogue = {**CATALOGUE, "reachable": False, "about": f"unreachable since 2026-11-22T16:50:00Z: {'x' * 100}"}
-    pilot.server.says = (answer(200, {"jobs": [JOB], "watches": [WATCH, perhaps, away], "catalogue": catalogue}),)
+    catalog = {**CATALOG, "reachable": False, "about": f"unreachable since 2026-11-22T16:50:00Z: {'x' * 100}"}
+    pilot.server.says = (answer(200, {"jobs": [JOB], "watches": [WATCH, perhaps, away], "catalogue": catalog}),)
 
     lines = run_on_terminal(pilot, columns=70).splitlines()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cp.catalog.factory import open_catalog
 from cp.catalog.registrar import Registrar
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.catalog_status import CatalogStatus
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Service, Watch
 from tests.limits import DEADLINE
 
@@ -97,7 +97,7 @@ class Party:
             lambda: open_catalog(settings, environ={}),
             self.live,
             self.live,
-            listener=CatalogueStatus(time.monotonic),
+            listener=CatalogStatus(time.monotonic),
             random=random.random,
         )
         registrar.start()
@@ -114,7 +114,7 @@ class Party:
             self.live,
             self.live,
             reports.add,
-            listener=CatalogueStatus(time.monotonic),
+            listener=CatalogStatus(time.monotonic),
             random=random.random,
         )
         watcher.start()

@@ -14,7 +14,7 @@ import pytest
 
 from cp.catalog.consul.client import Consul
 from cp.catalog.watcher import Watcher
-from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.catalog_status import CatalogStatus
 from cp.engine.loop import Loop
 from cp.plan import ConsulSettings
 from tests.system.catalog.live import Live, watch
@@ -64,7 +64,7 @@ class Scale:
             self.loop,
             log,
             report,
-            listener=CatalogueStatus(time.monotonic),
+            listener=CatalogStatus(time.monotonic),
             random=random.random,
         )
         watcher.start()

@@ -15,7 +15,7 @@ import pytest
 from tests.limits import DEADLINE
 from tests.size import FULL
 from tests.system import proc
-from tests.system.exhaustion.catalogue import Catalogue
+from tests.system.exhaustion.catalog import Catalog
 from tests.system.exhaustion.clocks import WallClock
 from tests.system.exhaustion.limits import (
     TICK,
@@ -70,10 +70,10 @@ def lasts(pilot: Pilot, seconds: float) -> tuple[float, float]:
 
 @pytest.mark.timing
 def test_jumps_of_the_wall_clock_change_no_interval(pilot: StartPilot, clock: WallClock) -> None:
-    with Catalogue() as catalogue:
-        settings = {**supervised(), "directory": None, "consul": catalogue.address}
+    with Catalog() as catalog:
+        settings = {**supervised(), "directory": None, "consul": catalog.address}
         started = pilot(settings, env=clock.environ)
-        started.wait_for(lambda: catalogue.heartbeats, what="a heartbeat")
+        started.wait_for(lambda: catalog.heartbeats, what="a heartbeat")
         begin = now()
 
         for ahead in JUMPS:
@@ -83,7 +83,7 @@ def test_jumps_of_the_wall_clock_change_no_interval(pilot: StartPilot, clock: Wa
         end = now()
         keeps_its_interval(started, "tick", TICK, begin, end)
         keeps_its_interval(started, "check", 1, begin, end)
-        beats = [begin, *(at for at in catalogue.heartbeats if begin < at < end), end]
+        beats = [begin, *(at for at in catalog.heartbeats if begin < at < end), end]
         assert max(later - earlier for earlier, later in itertools.pairwise(beats)) < 1 + SLACK, "a TTL runs out"
         assert started.count("app") == 1
         ends_well(started)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.size import CASES, FULL
 from tests.system import proc
-from tests.system.exhaustion.catalogue import Catalogue
+from tests.system.exhaustion.catalog import Catalog
 from tests.system.exhaustion.limits import (
     ends_well,
     is_registered,
@@ -94,24 +94,24 @@ def test_a_flood_of_output_without_memory(pilot: StartPilot, end: bytes, left: i
 
 @pytest.mark.parametrize("left", [0, 4 * MB] if FULL else [2 * MB])
 def test_a_large_answer_of_a_catalogue_without_memory(pilot: StartPilot, left: int) -> None:
-    with Catalogue() as catalogue:
-        catalogue.has(1)
+    with Catalog() as catalog:
+        catalog.has(1)
         changed = job("changed", mark("changed"), when={"source": "watch.web", "each": "changed"})
         watch = {"name": "web", "interval": 1}
-        started = pilot({**supervised(changed, watches=[watch]), "directory": None, "consul": catalogue.address})
+        started = pilot({**supervised(changed, watches=[watch]), "directory": None, "consul": catalog.address})
         started.wait_for_mark("changed")
-        started.wait_for(lambda: catalogue.heartbeats, what="a heartbeat")
+        started.wait_for(lambda: catalog.heartbeats, what="a heartbeat")
         assert started.ask("GET", "/v3/jobs").status == 200
 
         with lowered(started, resource.RLIMIT_AS, size(started) + left):
-            catalogue.has(INSTANCES, weight=WEIGHT)
+            catalog.has(INSTANCES, weight=WEIGHT)
             started.wait_for_line("Failed to query web: ")
             assert started.is_running()
 
         started.wait_for_mark("changed", 2)
         wait_for_two_ticks(started)
-        catalogue.heartbeats.clear()
-        started.wait_for(lambda: catalogue.heartbeats, what="a heartbeat")
+        catalog.heartbeats.clear()
+        started.wait_for(lambda: catalog.heartbeats, what="a heartbeat")
         ends_well(started)
 
 

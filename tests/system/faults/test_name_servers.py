@@ -45,9 +45,9 @@ def port(agent: LyingAgent) -> str:
 
 
 @pytest.mark.timing
-@pytest.mark.parametrize("catalogue", mostly_nightly(["consul", "etcd", "proxy"], "consul"))
+@pytest.mark.parametrize("catalog", mostly_nightly(["consul", "etcd", "proxy"], "consul"))
 def test_a_dead_name_server_is_reported_in_time_and_does_not_delay_a_stop(
-    pilot: StartPilot, names: NameServer, tmp_path: Path, catalogue: str
+    pilot: StartPilot, names: NameServer, tmp_path: Path, catalog: str
 ) -> None:
     names.silent = True
     places: dict[str, dict[str, Any]] = {
@@ -55,8 +55,8 @@ def test_a_dead_name_server_is_reported_in_time_and_does_not_delay_a_stop(
         "etcd": {"etcd": {"endpoints": ["http://catalog.test:2379"], "connectTimeout": "1s"}},
         "proxy": {"consul": {"address": "10.255.255.1:8500", "connectTimeout": "1s"}},
     }
-    env = {"HTTP_PROXY": "http://catalog.test:3128"} if catalogue == "proxy" else {}
-    config = {**places[catalogue], "services": [service(), service("two"), service("three")], "backends": [BACKEND]}
+    env = {"HTTP_PROXY": "http://catalog.test:3128"} if catalog == "proxy" else {}
+    config = {**places[catalog], "services": [service(), service("two"), service("three")], "backends": [BACKEND]}
     begin = now()
     started = pilot(config, forever(), env=env, prefix=names.prefix(tmp_path))
 

@@ -55,7 +55,7 @@ class Views:
     def wait_for(self, state: str) -> None:
         self.started.wait_for(lambda: self.all() == {state}, what=f"{state} in all views: {self.all()}")
 
-    def catalogue(self) -> dict[str, Any]:
+    def catalog(self) -> dict[str, Any]:
         found: dict[str, Any] = self.started.ask("GET", "/v3/jobs").json["catalogue"]
         return found
 
@@ -70,10 +70,10 @@ def test_nothing_is_passing_without_a_consul_and_the_outage_is_seen(pilot: Start
 
     views.wait_for("unreachable")
 
-    catalogue = views.catalogue()
-    assert (catalogue["kind"], catalogue["address"], catalogue["reachable"]) == ("consul", nowhere, False)
-    assert "connection refused" in catalogue["lastError"]["text"]
-    assert set(catalogue["failing"]) == {"registration", "watch.db"}
+    catalog = views.catalog()
+    assert (catalog["kind"], catalog["address"], catalog["reachable"]) == ("consul", nowhere, False)
+    assert "connection refused" in catalog["lastError"]["text"]
+    assert set(catalog["failing"]) == {"registration", "watch.db"}
     assert port.value('containerpilot_catalog_reachable{catalog="consul"}') == "0"
     ready = port.ask("/readyz")
     assert ready.status == 200
@@ -89,16 +89,16 @@ def test_an_outage_begins_and_ends_in_all_views(
     views = Views(pilot(plan), port, name)
     port.wait_until_served(views.started)
     views.wait_for("passing")
-    assert views.catalogue()["about"] == "reachable"
+    assert views.catalog()["about"] == "reachable"
 
     consul.kill()
     views.wait_for("unreachable")
-    assert views.catalogue()["reachable"] is False
+    assert views.catalog()["reachable"] is False
 
     consul.start()
     views.wait_for("passing")
-    assert views.catalogue()["reachable"] is True
-    assert views.catalogue()["lastError"]["text"]
+    assert views.catalog()["reachable"] is True
+    assert views.catalog()["lastError"]["text"]
 
 
 def test_a_frozen_consul_is_not_shown_as_reachable_once_its_answer_is_overdue(
@@ -121,7 +121,7 @@ def test_a_frozen_consul_is_not_shown_as_reachable_once_its_answer_is_overdue(
     consul.freeze()
     views.wait_for("lapsed")
     views.started.wait_for(lambda: table().startswith("no answer since "), what="an overdue answer")
-    shown = views.catalogue()
+    shown = views.catalog()
     assert (shown["reachable"], shown["about"]) == (False, table())
     assert list(shown["failing"]) == ["registration"], "the question of the watch may take its time"
     [watch] = views.started.ask("GET", "/v3/jobs").json["watches"]
@@ -153,9 +153,9 @@ def test_no_watch_is_shown_as_up_to_date_while_a_frozen_etcd_does_not_answer(
         return answer["catalogue"]["about"].partition(" since ")[0], answer["watches"][0]["about"]
 
     def is_consistent(about: str) -> bool:
-        catalogue, watch = shown()
-        assert catalogue == "reachable" or watch != "up to date"
-        return catalogue == about
+        catalog, watch = shown()
+        assert catalog == "reachable" or watch != "up to date"
+        return catalog == about
 
     started.wait_for(lambda: shown() == ("reachable", "up to date"))
     etcd.freeze()
@@ -165,18 +165,18 @@ def test_no_watch_is_shown_as_up_to_date_while_a_frozen_etcd_does_not_answer(
     started.wait_for(lambda: shown() == ("reachable", "up to date"))
 
 
-@pytest.mark.parametrize("catalogue", mostly_nightly(["consul", "etcd"], "consul"))
+@pytest.mark.parametrize("catalog", mostly_nightly(["consul", "etcd"], "consul"))
 def test_an_outage_by_a_frozen_catalogue_has_one_beginning_in_all_views(
-    pilot: StartPilot, start_consul: StartConsul, start_etcd: StartEtcd, port: Port, name: str, catalogue: str
+    pilot: StartPilot, start_consul: StartConsul, start_etcd: StartEtcd, port: Port, name: str, catalog: str
 ) -> None:
     """While the first answer is overdue, and when the call has ended without it."""
-    server = start_consul() if catalogue == "consul" else start_etcd()
+    server = start_consul() if catalog == "consul" else start_etcd()
     where = {"address": server.address} if isinstance(server, Consul) else {"endpoints": server.url}
     plan = config(
         advertised(name, health=CHECK),
         advertised("late", health={"exec": sh("test -e frozen"), "interval": 1, "ttl": 60}),
         telemetry=port.config(),
-        **{catalogue: {**where, "readTimeout": "5s"}},
+        **{catalog: {**where, "readTimeout": "5s"}},
     )
     views = Views(pilot(plan), port, name)
     port.wait_until_served(views.started)
@@ -237,19 +237,19 @@ def test_a_job_that_crashes_repeatedly_does_not_stay_registered(pilot: StartPilo
     views.wait_for("passing")
 
 
-@pytest.mark.parametrize("catalogue", ["consul", "directory"])
+@pytest.mark.parametrize("catalog", ["consul", "directory"])
 def test_a_service_whose_checks_fail_lapses_in_all_views(
-    pilot: StartPilot, start_consul: StartConsul, port: Port, name: str, catalogue: str
+    pilot: StartPilot, start_consul: StartConsul, port: Port, name: str, catalog: str
 ) -> None:
-    where = start_consul().address if catalogue == "consul" else "shelf"
-    plan = config(advertised(name, health=CHECK), telemetry=port.config(), **{catalogue: where})
+    where = start_consul().address if catalog == "consul" else "shelf"
+    plan = config(advertised(name, health=CHECK), telemetry=port.config(), **{catalog: where})
     views = Views(pilot(plan), port, name)
     port.wait_until_served(views.started)
     views.wait_for("passing")
 
     (views.started.folder / "fails").touch()
     views.wait_for("lapsed")
-    assert views.catalogue()["about"] == "reachable"
+    assert views.catalog()["about"] == "reachable"
 
     (views.started.folder / "fails").unlink()
     views.wait_for("passing")
@@ -257,12 +257,12 @@ def test_a_service_whose_checks_fail_lapses_in_all_views(
     views.wait_for("no")
 
 
-@pytest.mark.parametrize("catalogue", [{}, {"directory": "catalogue"}])
+@pytest.mark.parametrize("catalog", [{}, {"directory": "catalogue"}])
 @pytest.mark.parametrize("dialect", ["jobs", "services"])
 def test_telemetry_itself_is_healthy_in_every_view(
-    pilot: StartPilot, port: Port, dialect: str, catalogue: dict[str, str]
+    pilot: StartPilot, port: Port, dialect: str, catalog: dict[str, str]
 ) -> None:
-    settings = {**config(), "dialect": dialect, "telemetry": port.config(), **catalogue}
+    settings = {**config(), "dialect": dialect, "telemetry": port.config(), **catalog}
     if dialect == "services":
         del settings["jobs"]
     started = pilot(settings, forever() if dialect == "services" else ())

@@ -10,7 +10,7 @@ import pytest
 
 from cp.catalog.instrumented import InstrumentedCatalog
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogRefused, CatalogUnreachable
-from cp.engine.catalogue_status import PendingCalls
+from cp.engine.catalog_status import PendingCalls
 
 CALLS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("register", "register", ("service", "passing")),

@@ -193,7 +193,7 @@ def test_initial_status_is_registered_once_although_the_job_never_starts() -> No
     world.advance(10)
     assert world.story(" app", "passing", "critical") == [" app"]
     assert world.starts("check") == []
-    assert world.engine.catalogue.standing(advertised("app", "critical"), wanted=True).confirmed_at == 0
+    assert world.engine.catalog_status.standing(advertised("app", "critical"), wanted=True).confirmed_at == 0
 
 
 def test_initial_status_is_taken_back_by_maintenance_and_registered_after_it() -> None:

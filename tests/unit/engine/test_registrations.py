@@ -48,7 +48,7 @@ class Views:
             assert remarks == ([] if shown == "passing" else [f"app is healthy; registered: {shown}"])
         return shown.partition(" since ")[0]
 
-    def catalogue(self) -> dict[str, Any]:
+    def catalog(self) -> dict[str, Any]:
         overview = self.world.admin.overview()["catalogue"]
         assert isinstance(overview, dict)
         text = str(self.observer.status()["Catalog"])
@@ -72,19 +72,19 @@ def views() -> Views:
 
 def test_passing_is_shown_once_the_catalogue_has_confirmed_it(views: Views) -> None:
     assert views.registered() == "not yet"
-    assert views.catalogue()["about"] == "not asked yet"
+    assert views.catalog()["about"] == "not asked yet"
     views.world.advance(1.2)
     assert views.registered() == "passing"
-    assert views.catalogue()["about"] == "reachable"
-    assert views.catalogue()["kind"] == "directory"
+    assert views.catalog()["about"] == "reachable"
+    assert views.catalog()["kind"] == "directory"
 
 
 def test_passing_is_never_shown_of_a_catalogue_that_was_never_reached(views: Views) -> None:
     views.world.discovery.down = True
     views.world.advance(30)
     assert views.registered() == "unreachable"
-    assert views.catalogue()["reachable"] is False
-    assert views.catalogue()["about"].endswith("Z: connection refused")
+    assert views.catalog()["reachable"] is False
+    assert views.catalog()["about"].endswith("Z: connection refused")
     assert views.world.seen("app")["service"]["problem"] == "connection refused"
 
 
@@ -93,14 +93,14 @@ def test_an_outage_shows_first_at_the_catalogue_and_after_the_ttl_at_the_service
     views.world.discovery.down = True
     views.world.advance(5)
     assert views.registered() == "passing"
-    assert views.catalogue()["reachable"] is False
+    assert views.catalog()["reachable"] is False
     views.world.advance(5)
     assert views.registered() == "unreachable"
     views.world.discovery.down = False
     views.world.advance(1)
     assert views.registered() == "passing"
-    assert views.catalogue()["reachable"] is True
-    assert views.catalogue()["lastError"]["text"] == "connection refused"
+    assert views.catalog()["reachable"] is True
+    assert views.catalog()["lastError"]["text"] == "connection refused"
 
 
 def test_a_service_that_counts_as_healthy_without_a_check_is_remarked_when_it_is_not_registered() -> None:
@@ -233,10 +233,10 @@ def test_errors_are_for_operators_not_for_the_telemetry_port(views: Views) -> No
 
 def test_a_watch_that_cannot_be_queried_is_shown(views: Views) -> None:
     views.world.advance(1.2)
-    facts = views.world.engine.catalogue
+    facts = views.world.engine.catalog_status
     facts.failed("watch.db", "500", False)
-    assert views.catalogue()["failing"]["watch.db"]["error"] == "500"
-    assert REGISTRATION not in views.catalogue()["failing"]
+    assert views.catalog()["failing"]["watch.db"]["error"] == "500"
+    assert REGISTRATION not in views.catalog()["failing"]
     assert views.registered() == "passing"
 
 
@@ -245,13 +245,13 @@ def test_an_answer_that_is_overdue_is_shown_in_every_view(monkeypatch: pytest.Mo
     watch = Watch(name="db", source="watch.db", interval=1.0)
     views = Views(watches=(watch,))
     views.world.advance(1.2)
-    views.world.engine.catalogue.answered(watch.source)
-    awaited = views.world.engine.catalogue.awaited
+    views.world.engine.catalog_status.answered(watch.source)
+    awaited = views.world.engine.catalog_status.awaited
     calls = [awaited.begin(REGISTRATION), awaited.begin(watch.source, 60.0)]
     views.world.advance(1.9)
-    assert views.catalogue()["about"] == "reachable"
+    assert views.catalog()["about"] == "reachable"
     views.world.advance(0.1)
-    shown = views.catalogue()
+    shown = views.catalog()
     assert shown["reachable"] is False
     assert str(shown["about"]).startswith("no answer since ")
     assert str(shown["about"]).endswith(f"{shown['since'][:-5]}Z")
@@ -263,13 +263,13 @@ def test_an_answer_that_is_overdue_is_shown_in_every_view(monkeypatch: pytest.Mo
     views.world.advance(12)
     assert views.registered() == "lapsed"
     problem = views.world.seen("app")["service"]["problem"]
-    assert problem == f"the catalogue has given {views.catalogue()['about']}"
-    assert views.watch()["about"] == f"perhaps out of date; catalogue: {views.catalogue()['about']}"
+    assert problem == f"the catalogue has given {views.catalog()['about']}"
+    assert views.watch()["about"] == f"perhaps out of date; catalogue: {views.catalog()['about']}"
     views.world.advance(60)
     assert str(views.watch()["about"]).startswith("no answer since ")
     for call in calls:
         awaited.end(call)
-    assert views.catalogue()["about"] == "reachable"
+    assert views.catalog()["about"] == "reachable"
     assert views.watch()["about"] == "up to date"
     assert views.world.seen("app")["service"]["problem"] is None
 
@@ -278,8 +278,8 @@ def test_secrets_in_an_error_are_masked(views: Views) -> None:
     views.world.context.masked = lambda text: text.replace("refused", "********")
     views.world.discovery.down = True
     views.world.advance(2)
-    assert views.catalogue()["about"].endswith(": connection ********")
-    assert views.catalogue()["lastError"]["text"] == "connection ********"
+    assert views.catalog()["about"].endswith(": connection ********")
+    assert views.catalog()["lastError"]["text"] == "connection ********"
     assert views.world.seen("app")["service"]["problem"] == "connection ********"
 
 

@@ -34,7 +34,7 @@ def report(world: JobsWorld, *instances: Any) -> None:
 def test_instances_and_when_they_changed() -> None:
     world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
     assert one(world) == (None, None, "not asked yet")
-    world.engine.catalogue.answered("watch.db")
+    world.engine.catalog_status.answered("watch.db")
     assert one(world) == (0, None, "up to date")
     report(world, A, B)
     world.advance(12)
@@ -46,18 +46,18 @@ def test_instances_and_when_they_changed() -> None:
 def test_a_watch_without_an_answer_says_since_when_and_why() -> None:
     world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
     report(world, A)
-    world.engine.catalogue.failed("watch.db", "connection refused", False)
+    world.engine.catalog_status.failed("watch.db", "connection refused", False)
     count, _, about = one(world)
     assert count == 1
     assert about.startswith("no answer since ")
     assert about.endswith("Z: connection refused")
-    world.engine.catalogue.answered("watch.db")
+    world.engine.catalog_status.answered("watch.db")
     assert one(world)[2] == "up to date"
 
 
 def test_a_watch_is_not_shown_as_up_to_date_while_others_get_no_answer() -> None:
     world = JobsWorld(job("app"), watches=(watch(), watch("web")), catalog=FOLDER).start()
-    facts = world.engine.catalogue
+    facts = world.engine.catalog_status
     report(world, A)
     facts.answered("watch.db")
     facts.failed("registration", "timed out", False)
@@ -78,7 +78,7 @@ def test_a_watch_is_not_shown_as_up_to_date_while_others_get_no_answer() -> None
 def test_all_watches_are_shown_after_one_look_at_the_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at all of them for each would cost a second where there are thousands."""
     world = JobsWorld(job("app"), watches=(watch(), watch("web"), watch("cache")), catalog=FOLDER).start()
-    awaited, looks = world.engine.catalogue.awaited, 0
+    awaited, looks = world.engine.catalog_status.awaited, 0
     look = awaited.overdue
 
     def counted(patience: Callable[[str], float]) -> dict[str, float]:
@@ -122,7 +122,7 @@ def test_a_watch_that_maintenance_pauses_says_so() -> None:
 def test_a_watch_that_a_reload_changes_begins_again() -> None:
     world = JobsWorld(job("app"), watches=(watch(),), catalog=FOLDER).start()
     report(world, A)
-    world.engine.catalogue.answered("watch.db")
+    world.engine.catalog_status.answered("watch.db")
     world.reload(job("app"), watches=(watch(tag="x"), watch("other")), catalog=FOLDER)
     assert [(each["name"], each["tag"], each["instances"], each["about"]) for each in shown(world)] == [
         ("db", "x", None, "not asked yet"),

@@ -257,7 +257,7 @@ def error_text(text: str, environ: Mapping[str, str]) -> str:
 
 
 @pytest.mark.parametrize(
-    "catalogue",
+    "catalog",
     [
         'consul: {token: "s3cr3t-0"}',
         'consul: {Token: "s3cr3t-0"}',
@@ -275,8 +275,8 @@ def error_text(text: str, environ: Mapping[str, str]) -> str:
     "fault",
     ['stopTimeout: "s3cr3t-0"', '"s3cr3t-0": 1', 'tasks: [{frequency: "s3cr3t-0"}]'],
 )
-def test_a_faulty_configuration_shows_none_of_its_secrets(catalogue: str, fault: str) -> None:
-    for text in (f"{{{fault}, {catalogue}}}", f"{{{catalogue}, {fault}, services: []}}"):
+def test_a_faulty_configuration_shows_none_of_its_secrets(catalog: str, fault: str) -> None:
+    for text in (f"{{{fault}, {catalog}}}", f"{{{catalog}, {fault}, services: []}}"):
         found = error_text(text, {"DB_PASSWORD": "s3cr3t-0"})
         assert "s3cr3t" not in found
         assert MASK in found

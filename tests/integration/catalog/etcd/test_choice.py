@@ -14,7 +14,7 @@ from cp.catalog.etcd.client import Etcd
 from cp.catalog.etcd.v2 import Etcd2
 from cp.catalog.etcd.v3 import Etcd3
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
-from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.catalog_status import CatalogStatus
 from cp.plan import EtcdSettings
 from tests.integration.catalog.http.test_client import Server, serve
 from tests.unit.catalog.fakes import Clock, FakeLog, FakeLoop, service, watch
@@ -161,7 +161,7 @@ def test_all_clients_of_a_catalogue_log_their_choice_once(etcds: Etcds) -> None:
     loop, log = FakeLoop(Clock()), FakeLog()
     settings = EtcdSettings(endpoints=(etcds.url,), preferred_api="v2")
     discovery = Discovery(
-        settings, cast("Any", loop), cast("Any", log), lambda: 0.5, facts=CatalogueStatus(time.monotonic)
+        settings, cast("Any", loop), cast("Any", log), lambda: 0.5, facts=CatalogStatus(time.monotonic)
     )
     for _ in range(3):
         client = discovery._open("app")

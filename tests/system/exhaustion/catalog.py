@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 HEALTH, UPDATE = "/v1/health/service/", "/v1/agent/check/"
 
 
-class Catalogue:
+class Catalog:
     """Use it with `with`."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Catalogue:
             self._changed.wait_for(lambda: self._index > seen or self._closing, timeout=20)
             return self._index, self._answer
 
-    def __enter__(self) -> Catalogue:
+    def __enter__(self) -> Catalog:
         self._thread.start()
         return self
 
@@ -66,20 +66,20 @@ class Catalogue:
         self._server.server_close()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        catalogue = self
+        catalog = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 path, _, query = self.path.partition("?")
-                index, body = catalogue.watch_answer(query) if path.startswith(HEALTH) else (1, b"{}")
+                index, body = catalog.watch_answer(query) if path.startswith(HEALTH) else (1, b"{}")
                 self.answer(body, index)
 
             def do_PUT(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 if self.path.startswith(UPDATE) and "deregister" not in self.path:
-                    catalogue.heartbeats.append(now())
+                    catalog.heartbeats.append(now())
                 self.answer(b"", 1)
 
             def answer(self, body: bytes, index: int) -> None:

@@ -185,7 +185,7 @@ class PendingCalls:
         return waited
 
 
-class CatalogueStatus:
+class CatalogStatus:
     """The facts about one catalogue. The methods of its first part are those of `CatalogListener` (engine/ports.py)."""
 
     def __init__(self, elapsed: Callable[[], float], now: Callable[[], float] | None = None) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class FakeWatcher:
     """Tells of so many instances, when the world says so."""
 
-    def __init__(self, catalogue: FakeDiscovery, watch: plan.Watch, report: Report, memory: list[Any] | None) -> None:
-        self._catalogue = catalogue
+    def __init__(self, catalog: FakeDiscovery, watch: plan.Watch, report: Report, memory: list[Any] | None) -> None:
+        self._catalog = catalog
         self.watch = watch
         self._report = report
         self.memory = memory or []
@@ -29,7 +29,7 @@ class FakeWatcher:
 
     def start(self) -> None:
         self.running = True
-        self._catalogue.watchers.append(self)
+        self._catalog.watchers.append(self)
 
     def pause(self) -> None:
         self.paused = True
@@ -39,7 +39,7 @@ class FakeWatcher:
 
     def stop(self) -> None:
         self.running = False
-        self._catalogue.watchers.remove(self)
+        self._catalog.watchers.remove(self)
 
     def send_report(self, number: int) -> None:
         if not self.running or self.paused or (self._is_known and len(self.memory) == number):
@@ -66,7 +66,7 @@ class FakeDiscovery:
         self._world.note(f"    {service.name} is to be registered: {status or service.initial_status}")
         if status or service.id not in self.wanted:
             self.wanted[service.id] = status or service.initial_status
-        self._world.model.registrations.catalogue_called(service, status)
+        self._world.model.registrations.catalog_called(service, status)
 
     def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
         self._world.note(f"    {service.name} is to be removed")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.engine.catalogue_status import CatalogueStatus
+from cp.engine.catalog_status import CatalogStatus
 from cp.plan import REGISTRATION, STATUSES
 from tests.unit.engine.plans import advertised
 
@@ -21,18 +21,18 @@ DOWN = "connection refused"
 class Facts:
     def __init__(self) -> None:
         self.time = 1000.0
-        self.catalogue = CatalogueStatus(lambda: self.time)
+        self.catalog = CatalogStatus(lambda: self.time)
 
     def confirm(self, status: Status = "passing") -> None:
-        self.catalogue.confirmed(WEB, status, self.time, WEB.id)
+        self.catalog.confirmed(WEB, status, self.time, WEB.id)
 
     def fail(self, why: str = DOWN) -> None:
-        self.catalogue.failed(REGISTRATION, why, False)
+        self.catalog.failed(REGISTRATION, why, False)
 
     def seen(self, service: object = WEB, *, wanted: bool = True) -> str:
         """The state of a service, and since how many seconds, if it is a failure."""
         assert isinstance(service, type(WEB))
-        standing = self.catalogue.standing(service, wanted=wanted)
+        standing = self.catalog.standing(service, wanted=wanted)
         return standing.state if standing.since is None else f"{standing.state} {self.time - standing.since:g}"
 
 
@@ -43,7 +43,7 @@ def facts() -> Facts:
 
 def test_nothing_is_registered_before_the_catalogue_confirmed_it(facts: Facts) -> None:
     assert facts.seen() == "not yet"
-    assert facts.catalogue.is_reachable is None
+    assert facts.catalog.is_reachable is None
 
 
 @pytest.mark.parametrize("status", STATUSES)
@@ -60,7 +60,7 @@ def test_a_confirmed_status_counts_for_one_ttl(facts: Facts, status: Status) -> 
 
 
 def test_a_confirmation_counts_from_the_time_of_its_request(facts: Facts) -> None:
-    facts.catalogue.confirmed(WEB, "passing", facts.time - 10, WEB.id)
+    facts.catalog.confirmed(WEB, "passing", facts.time - 10, WEB.id)
     assert facts.seen() == "lapsed 0"
 
 
@@ -69,9 +69,9 @@ def test_a_catalogue_that_never_answered_is_unreachable_and_nothing_is_passing(f
     facts.time += 30
     facts.fail("another reason")
     assert facts.seen() == "unreachable 30"
-    assert facts.catalogue.standing(WEB, wanted=True).why == "another reason"
-    assert facts.catalogue.is_reachable is False
-    assert facts.catalogue.since == 1000
+    assert facts.catalog.standing(WEB, wanted=True).why == "another reason"
+    assert facts.catalog.is_reachable is False
+    assert facts.catalog.since == 1000
 
 
 def test_a_confirmed_state_is_valid_for_its_ttl_although_the_catalogue_went_away(facts: Facts) -> None:
@@ -86,25 +86,25 @@ def test_a_confirmed_state_is_valid_for_its_ttl_although_the_catalogue_went_away
 def test_an_outage_that_is_over_is_not_shown_any_more_but_its_error_is(facts: Facts) -> None:
     facts.fail()
     facts.time += 5
-    facts.catalogue.answered(REGISTRATION)
+    facts.catalog.answered(REGISTRATION)
     assert facts.seen() == "not yet"
-    assert facts.catalogue.is_reachable is True
-    assert facts.catalogue.since == 1005
-    assert facts.catalogue.last_error == (1000, DOWN)
+    assert facts.catalog.is_reachable is True
+    assert facts.catalog.since == 1005
+    assert facts.catalog.last_error == (1000, DOWN)
     facts.time += 1
-    facts.catalogue.answered(REGISTRATION)
-    assert facts.catalogue.since == 1005
+    facts.catalog.answered(REGISTRATION)
+    assert facts.catalog.since == 1005
 
 
 def test_a_service_that_is_refused_is_shown_as_such_beside_one_that_is_not(facts: Facts) -> None:
-    facts.catalogue.answered(REGISTRATION)
-    facts.catalogue.refused(WEB, "403")
+    facts.catalog.answered(REGISTRATION)
+    facts.catalog.refused(WEB, "403")
     facts.time += 7
-    facts.catalogue.refused(WEB, "403 again")
+    facts.catalog.refused(WEB, "403 again")
     assert facts.seen() == "refused 7"
-    assert facts.catalogue.standing(WEB, wanted=True).why == "403 again"
+    assert facts.catalog.standing(WEB, wanted=True).why == "403 again"
     assert facts.seen(advertised("other")) == "not yet"
-    assert facts.catalogue.is_reachable is True
+    assert facts.catalog.is_reachable is True
     facts.confirm()
     assert facts.seen() == "passing"
 
@@ -112,13 +112,13 @@ def test_a_service_that_is_refused_is_shown_as_such_beside_one_that_is_not(facts
 def test_an_entry_with_the_old_address_does_not_confirm_the_new_one(facts: Facts) -> None:
     facts.confirm()
     assert facts.seen(MOVED) == "not yet"
-    facts.catalogue.confirmed(MOVED, "passing", facts.time, MOVED.id)
+    facts.catalog.confirmed(MOVED, "passing", facts.time, MOVED.id)
     assert facts.seen(MOVED) == "passing"
 
 
 def test_a_service_that_the_catalogue_has_forgotten_is_not_registered(facts: Facts) -> None:
     facts.confirm()
-    facts.catalogue.removed(WEB)
+    facts.catalog.removed(WEB)
     assert facts.seen() == "not yet"
 
 
@@ -130,101 +130,101 @@ def test_a_removed_service_is_shown_until_the_catalogue_confirms_the_removal(fac
     facts.fail()
     facts.time += 10
     assert facts.seen(wanted=False) == "unreachable 10"
-    facts.catalogue.removed(WEB)
+    facts.catalog.removed(WEB)
     assert facts.seen(wanted=False) == "no"
 
 
 def test_each_watch_and_the_registration_may_fail_on_their_own(facts: Facts) -> None:
-    catalogue = facts.catalogue
+    catalog = facts.catalog
     facts.confirm()
     facts.time += 1
-    catalogue.failed("watch.db", "500 (no cluster leader)", False)
-    assert catalogue.is_reachable is False
+    catalog.failed("watch.db", "500 (no cluster leader)", False)
+    assert catalog.is_reachable is False
     facts.time += 1
     facts.confirm()
-    assert catalogue.is_reachable is False
-    assert catalogue.since == 1001
-    assert list(catalogue.failures) == ["watch.db"]
+    assert catalog.is_reachable is False
+    assert catalog.since == 1001
+    assert list(catalog.failures) == ["watch.db"]
     assert facts.seen() == "passing"
     facts.time += 1
-    catalogue.answered("watch.db")
-    assert catalogue.is_reachable is True
-    assert catalogue.since == 1003
+    catalog.answered("watch.db")
+    assert catalog.is_reachable is True
+    assert catalog.since == 1003
 
 
 def test_a_watch_that_is_refused_does_not_make_the_catalogue_unreachable(facts: Facts) -> None:
-    facts.catalogue.failed("watch.db", "403", True)
-    assert facts.catalogue.is_reachable is True
-    assert facts.catalogue.since == 1000
-    assert facts.catalogue.failures["watch.db"].why == "403"
+    facts.catalog.failed("watch.db", "403", True)
+    assert facts.catalog.is_reachable is True
+    assert facts.catalog.since == 1000
+    assert facts.catalog.failures["watch.db"].why == "403"
 
 
 def test_a_watch_that_a_reload_took_away_fails_no_more(facts: Facts) -> None:
     facts.confirm()
-    facts.catalogue.failed("watch.db", DOWN, False)
+    facts.catalog.failed("watch.db", DOWN, False)
     facts.time += 1
-    facts.catalogue.dropped("watch.db")
-    assert facts.catalogue.is_reachable is True
-    assert facts.catalogue.since == 1001
+    facts.catalog.dropped("watch.db")
+    assert facts.catalog.is_reachable is True
+    assert facts.catalog.since == 1001
 
 
 def test_an_answer_that_is_overdue_shows_until_it_comes(facts: Facts) -> None:
-    catalogue = facts.catalogue
+    catalog = facts.catalog
     facts.confirm()
     facts.time += 4
-    call = catalogue.awaited.begin("watch.db")
+    call = catalog.awaited.begin("watch.db")
     facts.time += 1.9
-    assert (catalogue.is_reachable, catalogue.since) == (True, 1000)
+    assert (catalog.is_reachable, catalog.since) == (True, 1000)
     facts.time += 0.1
-    assert (catalogue.is_reachable, catalogue.since) == (False, 1004)
-    assert catalogue.reach.overdue == {"watch.db": 1004}
-    assert not catalogue.reach.has_failed
+    assert (catalog.is_reachable, catalog.since) == (False, 1004)
+    assert catalog.reach.overdue == {"watch.db": 1004}
+    assert not catalog.reach.has_failed
     assert facts.seen() == "passing"
-    catalogue.awaited.end(call)
-    assert (catalogue.is_reachable, catalogue.since) == (True, 1000)
+    catalog.awaited.end(call)
+    assert (catalog.is_reachable, catalog.since) == (True, 1000)
 
 
 def test_an_answer_to_the_registration_is_overdue_once_the_ttl_is_over(facts: Facts) -> None:
     facts.confirm()
     facts.time += 9.5
-    facts.catalogue.awaited.begin(REGISTRATION)
-    facts.catalogue.awaited.begin("watch.db")
+    facts.catalog.awaited.begin(REGISTRATION)
+    facts.catalog.awaited.begin("watch.db")
     facts.time += 0.4
-    assert facts.catalogue.is_reachable is True
+    assert facts.catalog.is_reachable is True
     facts.time += 0.1
     assert facts.seen() == "lapsed 0"
-    assert facts.catalogue.reach.overdue == {REGISTRATION: 1009.5}
+    assert facts.catalog.reach.overdue == {REGISTRATION: 1009.5}
 
 
 def test_a_question_of_a_moment_ago_is_not_overdue_although_the_ttl_is_over(facts: Facts) -> None:
     facts.confirm()
     facts.time += 15
-    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.catalog.awaited.begin(REGISTRATION)
     facts.time += 0.1
-    assert facts.catalogue.is_reachable is True
+    assert facts.catalog.is_reachable is True
 
 
 def test_a_catalogue_that_has_not_answered_the_first_question_in_time_is_not_reachable(facts: Facts) -> None:
-    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.catalog.awaited.begin(REGISTRATION)
     facts.time += 1
-    assert facts.catalogue.is_reachable is None
+    assert facts.catalog.is_reachable is None
     facts.time += 1
-    assert facts.catalogue.is_reachable is False
+    assert facts.catalog.is_reachable is False
 
 
 def test_an_outage_began_with_its_first_failure_however_long_the_next_answer_takes(facts: Facts) -> None:
     facts.fail()
     facts.time += 1
-    facts.catalogue.awaited.begin(REGISTRATION)
+    facts.catalog.awaited.begin(REGISTRATION)
     facts.time += 5
-    assert facts.catalogue.reach.has_failed
-    assert facts.catalogue.since == 1000
+    assert facts.catalog.reach.has_failed
+    assert facts.catalog.since == 1000
 
 
 @pytest.mark.parametrize("asker", [REGISTRATION, "watch.db"])
 def test_an_outage_has_one_beginning_from_the_first_overdue_answer_to_the_end(facts: Facts, asker: str) -> None:
     """Whatever becomes of its questions: calls that end in vain, one after another, and the pauses between them."""
-    catalogue = facts.catalogue
+    catalog = facts.catalog
     facts.confirm()
     facts.time += 1
     since = []
@@ -232,102 +232,102 @@ def test_an_outage_has_one_beginning_from_the_first_overdue_answer_to_the_end(fa
     def passes(seconds: int) -> None:
         for _ in range(seconds):
             facts.time += 1
-            since.append((catalogue.is_reachable, catalogue.since))
+            since.append((catalog.is_reachable, catalog.since))
 
     for attempt in range(3):
-        call = catalogue.awaited.begin(asker)
+        call = catalog.awaited.begin(asker)
         passes(10)
-        catalogue.awaited.end(call, answered=False)
+        catalog.awaited.end(call, answered=False)
         passes(1)
         if attempt:  # what looks at our entry reports nothing
-            catalogue.failed(asker, DOWN, False)
+            catalog.failed(asker, DOWN, False)
     assert since == [(True, 1000)] + [(False, 1001)] * 32
-    assert catalogue.failures[asker].since == 1001
+    assert catalog.failures[asker].since == 1001
     assert facts.seen() == ("unreachable 33" if asker == REGISTRATION else "lapsed 24")
 
-    call = catalogue.awaited.begin(asker)
-    catalogue.awaited.end(call)
-    catalogue.answered(asker)
-    assert (catalogue.is_reachable, catalogue.since) == (True, facts.time)
+    call = catalog.awaited.begin(asker)
+    catalog.awaited.end(call)
+    catalog.answered(asker)
+    assert (catalog.is_reachable, catalog.since) == (True, facts.time)
 
 
 def test_the_beginning_of_an_outage_is_that_of_the_question_that_waited_longest(facts: Facts) -> None:
     facts.confirm()
-    watch = facts.catalogue.awaited.begin("watch.db")
+    watch = facts.catalog.awaited.begin("watch.db")
     facts.time += 5
-    assert facts.catalogue.since == 1000
+    assert facts.catalog.since == 1000
     facts.fail("connection reset")
-    assert facts.catalogue.since == 1000
-    facts.catalogue.awaited.end(watch, answered=False)
-    facts.catalogue.failed("watch.db", DOWN, False)
-    assert {who: failure.since for who, failure in facts.catalogue.failures.items()} == {
+    assert facts.catalog.since == 1000
+    facts.catalog.awaited.end(watch, answered=False)
+    facts.catalog.failed("watch.db", DOWN, False)
+    assert {who: failure.since for who, failure in facts.catalog.failures.items()} == {
         REGISTRATION: 1005,
         "watch.db": 1000,
     }
-    assert facts.catalogue.since == 1000
+    assert facts.catalog.since == 1000
 
 
 def test_the_answer_to_a_question_that_is_left_open_is_due_after_its_wait(facts: Facts) -> None:
     facts.confirm()
-    call = facts.catalogue.awaited.begin("watch.db", 300.0)
+    call = facts.catalog.awaited.begin("watch.db", 300.0)
     facts.time += 310
-    assert facts.catalogue.since == 1300
-    facts.catalogue.awaited.end(call, answered=False)
-    facts.catalogue.failed("watch.db", DOWN, False)
-    assert facts.catalogue.failures["watch.db"].since == facts.catalogue.since == 1300
+    assert facts.catalog.since == 1300
+    facts.catalog.awaited.end(call, answered=False)
+    facts.catalog.failed("watch.db", DOWN, False)
+    assert facts.catalog.failures["watch.db"].since == facts.catalog.since == 1300
 
 
 def test_a_question_that_is_left_open_and_broken_off_fails_now(facts: Facts) -> None:
     facts.confirm()
-    call = facts.catalogue.awaited.begin("watch.db", 300.0)
+    call = facts.catalog.awaited.begin("watch.db", 300.0)
     facts.time += 100
-    facts.catalogue.awaited.end(call, answered=False)
-    assert facts.catalogue.is_reachable is True
-    facts.catalogue.failed("watch.db", DOWN, False)
-    assert facts.catalogue.since == 1100
+    facts.catalog.awaited.end(call, answered=False)
+    assert facts.catalog.is_reachable is True
+    facts.catalog.failed("watch.db", DOWN, False)
+    assert facts.catalog.since == 1100
 
 
 def test_a_refusal_fails_since_it_came(facts: Facts) -> None:
-    call = facts.catalogue.awaited.begin("watch.db")
+    call = facts.catalog.awaited.begin("watch.db")
     facts.time += 1
-    facts.catalogue.awaited.end(call)
-    facts.catalogue.failed("watch.db", "403", True)
-    assert facts.catalogue.failures["watch.db"].since == 1001
+    facts.catalog.awaited.end(call)
+    facts.catalog.failed("watch.db", "403", True)
+    assert facts.catalog.failures["watch.db"].since == 1001
 
 
 def test_a_service_that_lapsed_before_an_outage_has_lapsed_since_then(facts: Facts) -> None:
     """Its checks failed long before anybody queried the catalogue again."""
     facts.confirm()
     facts.time += 60
-    call = facts.catalogue.awaited.begin(REGISTRATION)
+    call = facts.catalog.awaited.begin(REGISTRATION)
     facts.time += 10
     assert facts.seen() == "lapsed 60"
-    facts.catalogue.awaited.end(call, answered=False)
+    facts.catalog.awaited.end(call, answered=False)
     facts.fail()
     assert facts.seen() == "lapsed 60"
-    assert facts.catalogue.standing(WEB, wanted=True).why == DOWN
+    assert facts.catalog.standing(WEB, wanted=True).why == DOWN
 
 
 def test_the_oldest_overdue_answer_counts(facts: Facts) -> None:
     facts.confirm()
     for _ in range(3):
-        facts.catalogue.awaited.begin(REGISTRATION)
+        facts.catalog.awaited.begin(REGISTRATION)
         facts.time += 1
-    assert facts.catalogue.reach.overdue == {REGISTRATION: 1000}
+    assert facts.catalog.reach.overdue == {REGISTRATION: 1000}
 
 
 def test_the_query_of_a_watch_that_a_reload_removed_is_not_overdue(facts: Facts) -> None:
     facts.confirm()
-    facts.catalogue.awaited.begin("watch.db")
+    facts.catalog.awaited.begin("watch.db")
     facts.time += 60
-    facts.catalogue.dropped("watch.db")
-    assert facts.catalogue.is_reachable is True
+    facts.catalog.dropped("watch.db")
+    assert facts.catalog.is_reachable is True
 
 
 def test_time_of_a_suspended_machine_does_not_count_against_the_catalogue() -> None:
     slept = 0.0
-    catalogue = CatalogueStatus(lambda: 1000.0 + slept, lambda: 500.0)
-    catalogue.answered(REGISTRATION)
-    catalogue.awaited.begin(REGISTRATION)
+    catalog = CatalogStatus(lambda: 1000.0 + slept, lambda: 500.0)
+    catalog.answered(REGISTRATION)
+    catalog.awaited.begin(REGISTRATION)
     slept = 3600.0
-    assert catalogue.is_reachable is True
+    assert catalog.is_reachable is True
