@@ -32,7 +32,7 @@ _ETCD_KEYS = ("endpoints", "prefix", "api", "username", "password", "tls", *_TIM
 
 def read_catalog(root: Fields, environ: Mapping[str, str], *, preferred_etcd_api: str = "v3") -> Settings | None:
     """The settings of the catalogue; None without one, or for null. `environ` may have CONSUL_* variables."""
-    present = sorted((key for key in CATALOG_KEYS if root.has(key)), key=root.place)
+    present = sorted((key for key in CATALOG_KEYS if root.has(key)), key=root.offset_of)
     for key in present[1:]:
         root.error(key, f"More than one discovery backend defined: '{present[0]}' is defined already, keep one of them")
     settings: list[Settings | None] = []
@@ -81,29 +81,29 @@ def _consul(root: Fields, environ: Mapping[str, str]) -> ConsulSettings | None:
 
 
 def _consul_settings(
-    place: Fields, key: str, address: str, scheme: str, fields: Fields | None, environ: Mapping[str, str]
+    holder: Fields, key: str, address: str, scheme: str, fields: Fields | None, environ: Mapping[str, str]
 ) -> ConsulSettings:
-    """Fill in missing settings as Consul's own client does. The address is the value of `key` in `place`."""
+    """Fill in missing settings as Consul's own client does. The address is the value of `key` in `holder`."""
     origin, fallback = "", environ.get("CONSUL_HTTP_ADDR", "").strip()
     if not address:
         origin = " (in the environment variable CONSUL_HTTP_ADDR)"
-        if place.has(key) and (why := place.problems.origin(place.place(key))):
+        if holder.has(key) and (why := holder.problems.origin(holder.offset_of(key))):
             used = "that of CONSUL_HTTP_ADDR" if fallback else _DEFAULT_ADDRESS
-            place.warning(key, f"the address is empty, so {used} is used: {why}")
+            holder.warning(key, f"the address is empty, so {used} is used: {why}")
         address = fallback or _DEFAULT_ADDRESS
     wants_tls = scheme == "https"
     if not scheme:
         wants_tls = environ.get("CONSUL_HTTP_SSL", "").lower() in ("1", "t", "true")
     if wants_tls and address.lower().startswith("http://"):  # Consul's client uses TLS here, too
-        place.warning(key, f"the address{origin} begins with http://, but TLS is enabled: https is used")
+        holder.warning(key, f"the address{origin} begins with http://, but TLS is enabled: https is used")
         address = address[len("http://") :]
     try:
         endpoint = parse_endpoint(address, "https" if wants_tls else "http")
     except EndpointError as error:
         fix = "set CONSUL_HTTP_AUTH=NAME:PASSWORD" if isinstance(error, CredentialsError) else f"expected {FORMS}"
-        place.error(key, _with_value(f"cannot use the address{origin}", address, str(error), fix))
+        holder.error(key, _with_value(f"cannot use the address{origin}", address, str(error), fix))
         endpoint = parse_endpoint(_DEFAULT_ADDRESS)
-    _warn_about_consul(place, key, endpoint, origin)
+    _warn_about_consul(holder, key, endpoint, origin)
 
     def setting(name: str, variable: str) -> str:
         return (variable and environ.get(variable, "")) or (fields.string(name) if fields is not None else "")
@@ -124,13 +124,13 @@ def _consul_settings(
     )
 
 
-def _warn_about_consul(place: Fields, key: str, endpoint: Endpoint, origin: str) -> None:
+def _warn_about_consul(holder: Fields, key: str, endpoint: Endpoint, origin: str) -> None:
     if endpoint.socket:
         return
     if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
-        place.warning(key, f"the address{origin} names no port, so port 80 is used; Consul itself listens on 8500")
+        holder.warning(key, f"the address{origin} names no port, so port 80 is used; Consul itself listens on 8500")
     if endpoint.path.endswith(_CONSUL_PATHS):
-        place.warning(key, f"the address{origin} ends in a path of Consul's own, which ContainerPilot adds itself")
+        holder.warning(key, f"the address{origin} ends in a path of Consul's own, which ContainerPilot adds itself")
 
 
 def _text_of(endpoint: Endpoint) -> str:
@@ -140,8 +140,8 @@ def _text_of(endpoint: Endpoint) -> str:
 
 def _with_value(prefix: str, text: str, why: str, fix: str) -> str:
     """A message about an address, in which the part before the last @, perhaps a password, is replaced."""
-    before, at, rest = text.rpartition("@")
-    if at:
+    before, separator, rest = text.rpartition("@")
+    if separator:
         scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
         text = f"{scheme}…@{rest}"
     quoted = f"'{text}'" if text.isprintable() else show(text)
@@ -208,14 +208,14 @@ def _endpoints(fields: Fields) -> tuple[str, ...]:
         fields.error("endpoints", f'Must provide etcd endpoints{found}, such as "endpoints": ["http://etcd:2379"]')
         return ()
     given = [value] if isinstance(value.data, str) else value.data
-    endpoints = [(one.at, one.data) for one in given if isinstance(one.data, str)]
+    endpoints = [(one.offset, one.data) for one in given if isinstance(one.data, str)]
     if not endpoints:
         fields.error("endpoints", 'client: no endpoints available: name one, such as ["http://etcd:2379"]')
-    return tuple(_endpoint(fields, at, text.strip()) for at, text in endpoints)
+    return tuple(_endpoint(fields, offset, text.strip()) for offset, text in endpoints)
 
 
-def _endpoint(fields: Fields, at: int, text: str) -> str:
-    where = fields.where("endpoints")
+def _endpoint(fields: Fields, offset: int, text: str) -> str:
+    key_path = fields.key_path_of("endpoints")
     try:
         endpoint = parse_endpoint(text)
         if "://" not in text:
@@ -225,14 +225,14 @@ def _endpoint(fields: Fields, at: int, text: str) -> str:
     except EndpointError as error:
         has_password = isinstance(error, CredentialsError)
         fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"
-        fields.problems.error(at, where, _with_value("cannot use the endpoint", text, str(error), fix))
+        fields.problems.error(offset, key_path, _with_value("cannot use the endpoint", text, str(error), fix))
         return text
     if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
         why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"
-        fields.problems.warning(at, where, why)
+        fields.problems.warning(offset, key_path, why)
     if endpoint.path.endswith(_ETCD_PATHS):
         why = "the endpoint ends in a path of etcd's own, which ContainerPilot adds itself"
-        fields.problems.warning(at, where, why)
+        fields.problems.warning(offset, key_path, why)
     return str(endpoint)
 
 

@@ -17,11 +17,11 @@ _SUSPICIOUS = 32 * 1024  # characters; a shorter argument always has fewer bytes
 
 
 class CommandError(Exception):
-    """The value is not a command. `at` is the offset of the error."""
+    """The value is not a command. `offset` is where the error is in the text."""
 
-    def __init__(self, at: int, text: str) -> None:
+    def __init__(self, offset: int, text: str) -> None:
         super().__init__(text)
-        self.at = at
+        self.offset = offset
 
 
 def parse_command(value: Value) -> tuple[str, ...]:
@@ -34,19 +34,19 @@ def parse_command(value: Value) -> tuple[str, ...]:
     if isinstance(data, str):
         words = tuple(data.strip().split(" "))
         if words == ("",):
-            raise CommandError(value.at, f"{_ZERO_LENGTH}: the command is empty")
+            raise CommandError(value.offset, f"{_ZERO_LENGTH}: the command is empty")
     elif isinstance(data, list):
         if not data:
-            raise CommandError(value.at, f"{_ZERO_LENGTH}: the array is empty")
+            raise CommandError(value.offset, f"{_ZERO_LENGTH}: the array is empty")
         words = tuple(_argument(element, index) for index, element in enumerate(data))
         if not words[0].strip():
-            raise CommandError(data[0].at, f"{_ZERO_LENGTH}: the name of the program is empty")
+            raise CommandError(data[0].offset, f"{_ZERO_LENGTH}: the name of the program is empty")
     else:
         what = f'must be a string, or an array such as ["/bin/app", "-v"], not {kind(value)}'
-        raise CommandError(value.at, f"{_ZERO_LENGTH}: {what}")
+        raise CommandError(value.offset, f"{_ZERO_LENGTH}: {what}")
     for index, word in enumerate(words):
         if "\0" in word:
-            raise CommandError(value.at, "a command cannot contain a NUL character")
+            raise CommandError(value.offset, "a command cannot contain a NUL character")
         if len(word) >= _SUSPICIOUS:
             _check_length(value, index, word)
     return words
@@ -56,8 +56,8 @@ def _check_length(value: Value, index: int, word: str) -> None:
     most = 32 * os.sysconf("SC_PAGE_SIZE") - 1
     length = len(to_bytes(word))
     if length > most:
-        at = value.data[index].at if isinstance(value.data, list) else value.at
-        raise CommandError(at, f"[{index}] has {length} bytes: an argument has at most {most}")
+        offset = value.data[index].offset if isinstance(value.data, list) else value.offset
+        raise CommandError(offset, f"[{index}] has {length} bytes: an argument has at most {most}")
 
 
 def _argument(element: Value, index: int) -> str:
@@ -69,4 +69,4 @@ def _argument(element: Value, index: int) -> str:
     if isinstance(data, int | float):
         return plain(data)
     what = "null" if data is None else "an array" if isinstance(data, list) else "an object"
-    raise CommandError(element.at, f'[{index}] is {what}: an argument is a string (an empty one is "")')
+    raise CommandError(element.offset, f'[{index}] is {what}: an argument is a string (an empty one is "")')

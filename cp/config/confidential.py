@@ -27,8 +27,8 @@ def note_secrets(root: Value, environ: Mapping[str, str], secrets: Secrets) -> N
         for name in ("token", "password"):
             for secret in _texts(_member(catalog, name)):
                 secrets.add(f"{key}.{name}", secret)
-        for place in (catalog, _member(catalog, "address"), _member(catalog, "endpoints")):
-            for number, url in enumerate(_texts(place)):
+        for value in (catalog, _member(catalog, "address"), _member(catalog, "endpoints")):
+            for number, url in enumerate(_texts(value)):
                 secrets.add_url(f"{key}[{number}]", url)
     for name in _texts(_member(_member(root, "logging"), "mask")):
         _note_variable(name, environ, secrets)

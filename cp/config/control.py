@@ -51,7 +51,7 @@ def _read_users(fields: Fields) -> tuple[int, ...] | None:
             try:
                 found[_number(element.data)] = None
             except ValueError as error:
-                fields.problems.error(element.at, fields.where(path), str(error))
+                fields.problems.error(element.offset, fields.key_path_of(path), str(error))
     return None if everyone else tuple(found)
 
 

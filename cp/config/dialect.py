@@ -20,14 +20,14 @@ SERVED = 'keep to one of them; for a control socket in the services dialect add 
 
 
 class Dialect:
-    """`name` is SERVICES or JOBS. `reason` says how it was detected, and `at` is the offset of the evidence."""
+    """`name` is SERVICES or JOBS. `reason` says how it was detected, and `offset` is that of the evidence."""
 
-    __slots__ = ("at", "name", "reason")
+    __slots__ = ("name", "offset", "reason")
 
-    def __init__(self, name: str, reason: str, at: int) -> None:
+    def __init__(self, name: str, reason: str, offset: int) -> None:
         self.name = name
         self.reason = reason
-        self.at = at
+        self.offset = offset
 
 
 def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
@@ -56,8 +56,8 @@ def detect(root: Value, problems: Problems, *, has_command: bool) -> Dialect:
         if key not in _SHARED_KEYS and nearest(key, SERVICES_KEYS + JOBS_KEYS) in SERVICES_KEYS:
             return Dialect(SERVICES, f"the key '{key}' looks like one of its keys", root.keys[key])
     if has_command:
-        return Dialect(SERVICES, "a command follows on the command line", root.at)
-    return Dialect(JOBS, "no key shows its dialect, and no command follows on the command line", root.at)
+        return Dialect(SERVICES, "a command follows on the command line", root.offset)
+    return Dialect(JOBS, "no key shows its dialect, and no command follows on the command line", root.offset)
 
 
 def _declared(declared: Value, problems: Problems) -> Dialect:
@@ -66,9 +66,9 @@ def _declared(declared: Value, problems: Problems) -> Dialect:
         from cp.config.nearest import did_you_mean
 
         what = show(name) + did_you_mean(name, (SERVICES, JOBS)) if isinstance(name, str) else kind(declared)
-        problems.error(declared.at, "dialect", f'must be "services" or "jobs", not {what}')
+        problems.error(declared.offset, "dialect", f'must be "services" or "jobs", not {what}')
         problems.check()
-    return Dialect(str(name), f'it has "dialect": "{name}"', declared.at)
+    return Dialect(str(name), f'it has "dialect": "{name}"', declared.offset)
 
 
 def _first(root: Value, keys: tuple[str, ...], of_telemetry: str) -> tuple[str, int] | None:
@@ -77,5 +77,5 @@ def _first(root: Value, keys: tuple[str, ...], of_telemetry: str) -> tuple[str, 
     found = [(key, root.keys[key]) for key in keys if key in members]
     telemetry = members.get("telemetry")
     if telemetry is not None:
-        found += [(f"telemetry.{key}", at) for key, at in telemetry.keys.items() if key.lower() == of_telemetry]
+        found += [(f"telemetry.{key}", offset) for key, offset in telemetry.keys.items() if key.lower() == of_telemetry]
     return min(found, key=lambda one: one[1]) if found else None

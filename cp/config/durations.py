@@ -47,24 +47,24 @@ def parse_go(text: str) -> int:
     if not rest:
         raise DurationError(f"time: invalid duration {text}", _hint_for("invalid"))
     total = 0
-    at = 0
-    while at < len(rest):
-        start = at
-        while at < len(rest) and rest[at] in _DIGITS:
-            at += 1
-        whole = rest[start:at]
+    offset = 0
+    while offset < len(rest):
+        start = offset
+        while offset < len(rest) and rest[offset] in _DIGITS:
+            offset += 1
+        whole = rest[start:offset]
         fraction = ""
-        if rest[at : at + 1] == ".":
-            start = at = at + 1
-            while at < len(rest) and rest[at] in _DIGITS:
-                at += 1
-            fraction = rest[start:at]
+        if rest[offset : offset + 1] == ".":
+            start = offset = offset + 1
+            while offset < len(rest) and rest[offset] in _DIGITS:
+                offset += 1
+            fraction = rest[start:offset]
         if (not whole and not fraction) or len(whole) > 20:
             raise DurationError(f"time: invalid duration {text}", _hint_for("invalid"))
-        start = at
-        while at < len(rest) and rest[at] != "." and rest[at] not in _DIGITS:
-            at += 1
-        name = rest[start:at]
+        start = offset
+        while offset < len(rest) and rest[offset] != "." and rest[offset] not in _DIGITS:
+            offset += 1
+        name = rest[start:offset]
         if not name:
             raise DurationError(f"time: missing unit in duration {text}", _hint_for("missing", text))
         unit = _UNITS.get(name)

@@ -1,4 +1,4 @@
-"""Collects the errors and warnings of a configuration, and reports all of them, each with its place."""
+"""Collects the errors and warnings of a configuration, and reports all of them, each with its location."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cp.config.json5.parser import Document
 
 
-SHOWN = 50  # errors, and as many warnings; more are not useful, and computing their places takes time
+SHOWN = 50  # errors, and as many warnings; more are not useful, and computing their locations takes time
 _LONGEST_WORD = 80  # characters; longer keys and values are cut
 _LONGEST_MESSAGE = 1000  # characters; longer than any message with short keys and values
 _WORDS = 500
@@ -45,7 +45,7 @@ class ConfigError(Exception):
 class Problems:
     """Collects the errors and warnings about one document, each of them once.
 
-    `name` is the document in messages; `note` is added to each message with a place. `masked` masks secrets in a
+    `name` is the document in messages; `note` is added to each message with a location. `masked` masks secrets in a
     message, before it is cut, because parts of secrets cannot be recognised afterwards. `origin` describes the
     template's part in the value at an offset.
     """
@@ -70,42 +70,42 @@ class Problems:
         self._unreadable: set[tuple[int, str]] = set()
         self._remarks: list[str] = []
 
-    def error(self, at: int, path: str, text: str) -> None:
-        """Add an error at offset `at`. `path` is its key path, which may be empty.
+    def error(self, offset: int, key_path: str, text: str) -> None:
+        """Add an error at `offset`. `key_path` may be empty.
 
         It is dropped if the value has the wrong type, because then it is about the value's replacement.
         """
-        if (at, path) not in self._unreadable:
-            self._errors.append(self._shortened(at, path, text))
+        if (offset, key_path) not in self._unreadable:
+            self._errors.append(self._shortened(offset, key_path, text))
 
-    def unreadable(self, at: int, path: str, text: str) -> None:
+    def unreadable(self, offset: int, key_path: str, text: str) -> None:
         """Add an error: the value has the wrong type."""
-        self.error(at, path, text)
-        self._unreadable.add((at, path))
+        self.error(offset, key_path, text)
+        self._unreadable.add((offset, key_path))
 
-    def origin(self, at: int) -> str:
-        """The template's part in the value at offset `at`; empty if it has none."""
-        return self._origin(at) if self._origin is not None else ""
+    def origin(self, offset: int) -> str:
+        """The template's part in the value at `offset`; empty if it has none."""
+        return self._origin(offset) if self._origin is not None else ""
 
-    def warning(self, at: int, path: str, text: str) -> None:
-        """Add a warning at offset `at`."""
-        self._warnings.append(self._shortened(at, path, text))
+    def warning(self, offset: int, key_path: str, text: str) -> None:
+        """Add a warning at `offset`."""
+        self._warnings.append(self._shortened(offset, key_path, text))
 
-    def where(self, at: int) -> str:
-        """File, line and column of an offset, for a message about another place."""
-        line, column = self._document.place(at)
+    def location(self, offset: int) -> str:
+        """File, line and column of an offset, for a message about another part of the text."""
+        line, column = self._document.line_and_column(offset)
         return f"{self._name}:{line}:{column}"
 
     def remark(self, text: str) -> None:
-        """Add a warning without a place in the document."""
+        """Add a warning that is not about a part of the document."""
         self._remarks.append(short(self._masked(text)))
 
-    def _shortened(self, at: int, path: str, text: str) -> tuple[int, str, str]:
-        return at, _cut(readable(self._masked(path)), _LONGEST_WORD), short(readable(self._masked(text)))
+    def _shortened(self, offset: int, key_path: str, text: str) -> tuple[int, str, str]:
+        return offset, _cut(readable(self._masked(key_path)), _LONGEST_WORD), short(readable(self._masked(text)))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """All warnings, ordered by their places."""
+        """All warnings, ordered by their offsets."""
         return (*self._formatted(self._warnings, "warnings"), *self._remarks)
 
     def check(self) -> None:
@@ -116,14 +116,14 @@ class Problems:
     def _formatted(
         self, messages: list[tuple[int, str, str]], what: str, origin: Callable[[int], str] | None = None
     ) -> tuple[str, ...]:
-        """The first SHOWN messages, ordered by their places, each once."""
-        # Sort by place only, so that two messages about one place keep their order.
+        """The first SHOWN messages, ordered by their offsets, each once."""
+        # Sort by offset only, so that two messages about one offset keep their order.
         ordered = list(dict.fromkeys(sorted(messages, key=lambda message: message[0])))
         lines = tuple(self._sentence(*message, origin(message[0]) if origin else "") for message in ordered[:SHOWN])
         left = len(ordered) - SHOWN
         return lines if left <= 0 else (*lines, f"{self._name}: and {left} more {what}")
 
-    def _sentence(self, at: int, path: str, text: str, origin: str) -> str:
+    def _sentence(self, offset: int, key_path: str, text: str, origin: str) -> str:
         first, newline, rest = text.partition("\n")
         first += f" ({origin})" if origin else ""
-        return f"{self.where(at)}: {path}{': ' if path else ''}{first}{self._note}{newline}{rest}"
+        return f"{self.location(offset)}: {key_path}{': ' if key_path else ''}{first}{self._note}{newline}{rest}"

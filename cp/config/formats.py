@@ -24,7 +24,7 @@ def nothing_in(text: str, *, is_rendered: bool) -> str:
         scanner.skip("")
     except JsonError:  # a comment that is not closed
         return ""
-    if scanner.at < scanner.end:
+    if scanner.offset < scanner.end:
         return ""
     what = "the rendered template" if is_rendered else "the configuration"
     return f"{what} {'has only comments' if text.strip() else 'is empty'}, expected one object, such as {EXAMPLE}"

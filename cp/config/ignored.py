@@ -63,11 +63,11 @@ SERVICES = {
 }
 
 
-def instead_of(path: str, key: str, *, jobs_dialect: bool) -> str:
+def instead_of(key_path: str, key: str, *, jobs_dialect: bool) -> str:
     """The replacement of a key in the object at this key path; empty if the Go program refused the key."""
-    table = (JOBS if jobs_dialect else SERVICES).get(_without_indices(path), {})
+    table = (JOBS if jobs_dialect else SERVICES).get(_without_indices(key_path), {})
     return next((advice for name, advice in table.items() if name.lower() == key.lower()), "")
 
 
-def _without_indices(path: str) -> str:
-    return ".".join(part.partition("[")[0] for part in path.split("."))
+def _without_indices(key_path: str) -> str:
+    return ".".join(part.partition("[")[0] for part in key_path.split("."))

@@ -23,7 +23,7 @@ _OTHER_LINES = " (line of the rendered configuration; see -template)"
 
 
 def render(source: Source, environ: Mapping[str, str], secrets: Secrets | None = None) -> str:
-    """Apply the template. Raises ConfigError with the place in the source."""
+    """Apply the template. Raises ConfigError with the location in the source."""
     if "{{" not in source.text:
         return source.text
     from cp.config import template
@@ -33,11 +33,11 @@ def render(source: Source, environ: Mapping[str, str], secrets: Secrets | None =
     except template.TemplateError as error:
         from cp.config.origins import meant_by
 
-        place, why = f"{source.name}:{error.line}:{error.column}", f"{error}{meant_by(error.message, environ)}"
+        location, why = f"{source.name}:{error.line}:{error.column}", f"{error}{meant_by(error.message, environ)}"
         if secrets is not None:
             _note_named_variables(source.text, environ, secrets)
             why = secrets.masked(why)
-        raise ConfigError([f"{place}: Could not apply template to config: {short(why)}"]) from None
+        raise ConfigError([f"{location}: Could not apply template to config: {short(why)}"]) from None
 
 
 def load(
@@ -64,7 +64,7 @@ def load(
     if detected.name == dialect.JOBS:
         if arguments:
             why = f"this is the jobs dialect ({detected.reason}), which runs only jobs"
-            problems.warning(detected.at, "", f"the command that follows on the command line is not run: {why}")
+            problems.warning(detected.offset, "", f"the command that follows on the command line is not run: {why}")
         from cp.config.jobs.compiler import compile_jobs
 
         return compile_jobs(document, problems, environ, hostname=hostname, addresses=addresses, version=version)
@@ -95,8 +95,10 @@ def control_socket(source: Source, environ: Mapping[str, str]) -> str:
     from cp.config.json5.parser import Value
 
     if isinstance(control.data, dict):  # only the server needs the users, whose names may not exist here
-        control = Value({key: each for key, each in control.data.items() if key != "users"}, control.at, control.keys)
-    part = Value({"control": control}, root.at, root.keys)
+        control = Value(
+            {key: each for key, each in control.data.items() if key != "users"}, control.offset, control.keys
+        )
+    part = Value({"control": control}, root.offset, root.keys)
     path = read_control(Fields(problems, part, "", ("control",)), announced=True).socket
     problems.check()
     return path
@@ -136,7 +138,7 @@ def _parse(
         if secrets is not None:
             _note_named_variables(text, environ, secrets)
             redacted = secrets.starred(text)
-        if text is not source.text and (hint := template().of_syntax_error(error.at)):
+        if text is not source.text and (hint := template().of_syntax_error(error.offset)):
             hints = (f"{hint}.",)
         elif other := other_format(name, text):
             hints = (other,)
@@ -147,17 +149,17 @@ def _parse(
         first, newline, rest = error.report(redacted, hints).partition("\n")
         raise ConfigError([f"{name}:{error.line}:{error.column}: {first}{note}{newline}{rest}"]) from None
     if document.root.data is None:
-        document.root = Value({}, document.root.at)  # null is the same as nothing
+        document.root = Value({}, document.root.offset)  # null is the same as nothing
     if secrets is not None:
         from cp.config.confidential import note_secrets
 
         note_secrets(document.root, environ, secrets)
-    origin = (lambda at: template().of_value(at)) if text is not source.text else None
+    origin = (lambda offset: template().of_value(offset)) if text is not source.text else None
     problems = Problems(document, name, note, masked, origin)
     if not isinstance(document.root.data, dict):
         from cp.config.json5.parser import kind
 
         what = f"Could not parse configuration: must be an object {{…}}, not {kind(document.root)}"
-        problems.error(document.root.at, "", what)
+        problems.error(document.root.offset, "", what)
         problems.check()
     return document, problems

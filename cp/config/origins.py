@@ -42,49 +42,49 @@ class Origins:
         self._masked = masked
         self._found: list[Origin] | None = None
 
-    def of_syntax_error(self, at: int) -> str:
-        """The action that caused a syntax error at offset `at`; empty if none did."""
-        at = max(at, 0)  # -1 for an empty text
+    def of_syntax_error(self, offset: int) -> str:
+        """The action that caused a syntax error at `offset`; empty if none did."""
+        offset = max(offset, 0)  # -1 for an empty text
         before = None
         for origin in self._all():
-            if origin.start <= at < origin.end:
+            if origin.start <= offset < origin.end:
                 return self._described(origin)
-            if origin.start < at == origin.end:
-                return f"The text before it is from {self._place(origin)}"
-            if origin.start <= at and origin.start == origin.end:
+            if origin.start < offset == origin.end:
+                return f"The text before it is from {self._location(origin)}"
+            if origin.start <= offset and origin.start == origin.end:
                 before = origin
         if before is None:
             return ""
-        gap = self._text[before.start : at]
+        gap = self._text[before.start : offset]
         # After an empty action the parser reads up to a character that is not allowed, within the same pair.
         return self._described(before) if len(gap) <= _FAR and "," not in gap else ""
 
-    def of_value(self, at: int) -> str:
-        """The actions that wrote the value at offset `at`, or left an element of its array of strings empty. Empty if
+    def of_value(self, offset: int) -> str:
+        """The actions that wrote the value at `offset`, or left an element of its array of strings empty. Empty if
         there are none, or for an object or any other array."""
-        if self._text[at : at + 1] == "[":
-            holes = self._empty_strings(at)
+        if self._text[offset : offset + 1] == "[":
+            holes = self._empty_strings(offset)
             found = [self._described(origin) for origin in self._all() if origin.start == origin.end in holes]
         else:
-            end = self._end(at)
-            found = [self._described(each) for each in self._all() if at <= each.start <= end and each.end <= end]
+            end = self._end(offset)
+            found = [self._described(each) for each in self._all() if offset <= each.start <= end and each.end <= end]
         return "; ".join(found[:3])
 
-    def _empty_strings(self, at: int) -> set[int]:
+    def _empty_strings(self, offset: int) -> set[int]:
         """The offsets at which the empty strings of an array end; none if it contains objects or arrays."""
-        text, at = self._text, at + 1
+        text, offset = self._text, offset + 1
         holes: set[int] = set()
-        while at < len(text) and text[at] not in "{[]":
-            end = self._end(at) if text[at] in ('"', "'") else at
-            if end == at + 1:
+        while offset < len(text) and text[offset] not in "{[]":
+            end = self._end(offset) if text[offset] in ('"', "'") else offset
+            if end == offset + 1:
                 holes.add(end)
-            at = end + 1
-        return holes if text[at : at + 1] == "]" else set()
+            offset = end + 1
+        return holes if text[offset : offset + 1] == "]" else set()
 
-    def _end(self, at: int) -> int:
+    def _end(self, offset: int) -> int:
         """The offset at which a string, a number or a word ends."""
-        text, end = self._text, at + 1
-        quote = text[at : at + 1]
+        text, end = self._text, offset + 1
+        quote = text[offset : offset + 1]
         if quote in ("{", "["):
             return -1
         if quote in ('"', "'"):
@@ -107,12 +107,12 @@ class Origins:
         return self._found
 
     def _described(self, origin: Origin) -> str:
-        action = self._place(origin)
+        action = self._location(origin)
         if origin.start < origin.end:
             return f"{action} wrote it"
         names = [f"the variable {name} is not set" for name in origin.missing]
         names += [f"the variable {name} is empty" for name in origin.empty]
         return f"{action} gives nothing{': ' if names else ''}{', '.join(names)}"
 
-    def _place(self, origin: Origin) -> str:
+    def _location(self, origin: Origin) -> str:
         return f"{short(self._masked(origin.action))} at {self._source.name}:{origin.line}:{origin.column}"

@@ -44,15 +44,15 @@ def _control(text: str) -> tuple[int, int]:
             key = parser.string('"') if character == '"' else parser.key(character)
             if parser.skip(AFTER_KEY) != ":":
                 break
-            parser.at += 1
+            parser.offset += 1
             character = parser.skip(VALUE)
-            start = parser.at
+            start = parser.offset
             parser.value(character)
             if key == "control":
-                found = start, parser.at
+                found = start, parser.offset
             if parser.skip(AFTER_PAIR) != ",":
                 break
-            parser.at += 1
+            parser.offset += 1
     except JsonError:
         pass
     return found

@@ -126,5 +126,5 @@ def read_shutdown_timeout(root: Fields) -> float | None:
 
 def warn_about_repeated_keys(document: Document, problems: Problems) -> None:
     """Warn about repeated keys: only the last one counts."""
-    for key, at in document.repeated:
-        problems.warning(at, "", f"the key '{key}' is repeated, and only the last one counts")
+    for key, offset in document.repeated:
+        problems.warning(offset, "", f"the key '{key}' is repeated, and only the last one counts")

@@ -115,7 +115,7 @@ def _cannot(what: str, name: str, error: OSError, hint: str = "") -> ConfigError
 def _without_secrets(url: str) -> str:
     """Remove user, password and query from a URL."""
     scheme, _, rest = url.partition("://")
-    _, at, host = rest.rpartition("@")
-    redacted = f"{scheme}://…@{host}" if at else url
+    _, separator, host = rest.rpartition("@")
+    redacted = f"{scheme}://…@{host}" if separator else url
     path, mark, _ = redacted.partition("?")
     return f"{path}?…" if mark else path

@@ -37,8 +37,8 @@ def fuzz_json5(data: bytes) -> None:
     assert (strict is None) == (document.relaxed is not None)
     if strict is not None:
         assert _same(plain(document.root), _without_halves(strict[0]))
-    for _, at in document.repeated:
-        assert is_place_in(text, *document.place(at))
+    for _, offset in document.repeated:
+        assert is_place_in(text, *document.line_and_column(offset))
 
 
 def plain(value: Value) -> Any:

@@ -24,13 +24,13 @@ def warn_about_cycles(jobs: list[ReadJob]) -> None:
     for read in jobs:
         # Each job waits for at most one other job: a chain ends, or reaches a job that is in `done` or in the chain.
         chain: list[ReadJob] = []
-        at: ReadJob | None = read
-        while at is not None and at.job.name not in done:
-            done.add(at.job.name)
-            chain.append(at)
-            at = _awaited(at, by_source)
-        if at is not None and at in chain:
-            _warn(chain[chain.index(at) :], numbers)
+        current: ReadJob | None = read
+        while current is not None and current.job.name not in done:
+            done.add(current.job.name)
+            chain.append(current)
+            current = _awaited(current, by_source)
+        if current is not None and current in chain:
+            _warn(chain[chain.index(current) :], numbers)
 
 
 def _awaited(read: ReadJob, by_source: dict[str, list[ReadJob]]) -> ReadJob | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def rename_duplicates(root: Fields, jobs: list[ReadJob], telemetry: ReadTelemetry | None) -> None:
     """Give the second job of a name the name `NAME#2` and the service id `…-2`, the third `NAME#3`, and so on.
 
-    Adds a warning for each, with the place of the first one. The job of telemetry comes last.
+    Adds a warning for each, with the location of the first one. The job of telemetry comes last.
     """
     taken = {read.job.name for read in jobs}
     if telemetry is not None:
@@ -21,13 +21,13 @@ def rename_duplicates(root: Fields, jobs: list[ReadJob], telemetry: ReadTelemetr
     names = _Numbers("#", taken)
     ids = _Numbers("-", set())
     firsts: dict[str, ReadJob] = {}
-    places: dict[str, str] = {}  # of names that repeat; computed only for them, because it is slow in a large file
+    locations: dict[str, str] = {}  # of names that repeat; computed only for them, because it is slow in a large file
 
     def warning(job: Job) -> str:
-        if job.source not in places:
+        if job.source not in locations:
             fields = firsts[job.source].fields
-            places[job.source] = f"{fields.path} ({fields.place_of('name')})"
-        return _warning(job, places[job.source])
+            locations[job.source] = f"{fields.key_path} ({fields.location_of('name')})"
+        return _warning(job, locations[job.source])
 
     for read in jobs:
         if not read.source.strip():

@@ -89,7 +89,7 @@ def _events_of(job: Job) -> tuple[str, ...]:
 
 
 def _warn_of_eventless(fields: Fields, why: str) -> None:
-    fields.problems.warning(fields.place("source"), fields.path, f"{without_event(fields)}: {why}")
+    fields.problems.warning(fields.offset_of("source"), fields.key_path, f"{without_event(fields)}: {why}")
 
 
 def _check_error(fields: Fields, when: When, sources: dict[str, tuple[str, ...]]) -> None:

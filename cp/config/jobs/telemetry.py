@@ -57,7 +57,7 @@ def read_telemetry(root: Fields, host_info: HostInfo, *, has_catalog: bool) -> R
 def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
     """The metrics. If a name repeats, the last one counts."""
     metrics: dict[str, Metric] = {}
-    paths: dict[str, str] = {}
+    key_paths: dict[str, str] = {}
     for metric in fields.objects("metrics", _METRIC_KEYS):
         kind = metric.string("type")
         if kind not in KINDS:
@@ -65,8 +65,8 @@ def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
         name = full_name(metric)
         if not has_good_name(metric, name):
             metric.error("name", f'"{name}" is not a valid metric name: {NAME_RULE}')
-        elif name in paths:
-            metric.warning("name", f"replaces the metric {name} of {paths[name]}: keep one of them")
+        elif name in key_paths:
+            metric.warning("name", f"replaces the metric {name} of {key_paths[name]}: keep one of them")
         joined = "_".join(map(metric.string, NAME_PARTS))  # ContainerPilot 3 requires this name from its clients
         metrics[name] = Metric(
             name=name,
@@ -74,5 +74,5 @@ def _read_metrics(fields: Fields) -> tuple[Metric, ...]:
             help=metric.string("help").strip() or f"{kind} {name}",
             lookups=(joined,) if joined != name else (),
         )
-        paths.setdefault(name, metric.path)
+        key_paths.setdefault(name, metric.key_path)
     return tuple(metrics.values())

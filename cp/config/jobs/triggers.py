@@ -75,13 +75,13 @@ def read_trigger(job: Fields, name: str) -> ReadTrigger:
 
 
 def _warn_of_nothing(fields: Fields) -> None:
-    fields.problems.warning(fields.at, fields.path, without_event(fields))
+    fields.problems.warning(fields.offset, fields.key_path, without_event(fields))
 
 
 def without_event(fields: Fields) -> str:
     """The warning about a `when` without an event, with the template actions that left its keys empty."""
     empty = [key for key in ("interval", "once", "each", "source") if fields.has(key) and not fields.string(key)]
-    why = "; ".join(filter(None, (fields.problems.origin(fields.place(key)) for key in empty)))
+    why = "; ".join(filter(None, (fields.problems.origin(fields.offset_of(key)) for key in empty)))
     return (
         "has none of 'interval', 'once' and 'each', so the job is started at once, as without `when`"
         f"{f' ({why})' if why else ''}"

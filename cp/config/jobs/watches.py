@@ -19,7 +19,7 @@ def read_watches(root: Fields) -> list[Watch]:
     the catalogue reports changes if it can.
     """
     watches: list[Watch] = []
-    paths: dict[tuple[str, str, str], str] = {}
+    key_paths: dict[tuple[str, str, str], str] = {}
     for fields in root.objects("watches", _KEYS):
         name = fields.string("name")
         check_service_name(fields, name)
@@ -33,8 +33,8 @@ def read_watches(root: Fields) -> list[Watch]:
             datacenter=datacenter,
             push=_is_push(fields, name),
         )
-        first = paths.setdefault((name, tag, datacenter), fields.path)
-        if first == fields.path:
+        first = key_paths.setdefault((name, tag, datacenter), fields.key_path)
+        if first == fields.key_path:
             watches.append(watch)
         elif name:
             fields.warning("name", f"has no effect: {first} watches '{name}' with the same tag and datacenter already")

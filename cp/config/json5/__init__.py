@@ -1,1 +1,1 @@
-"""JSON5: parses text into values with their places."""
+"""JSON5: parses text into values with their offsets."""

@@ -6,12 +6,12 @@ EXCERPT = 200  # characters of a line in an excerpt
 
 
 class JsonError(Exception):
-    """The text is not JSON5 from offset `at` on. `str()` has several lines: the reason, an excerpt with a pointer, and
+    """The text is not JSON5 from `offset` on. `str()` has several lines: the reason, an excerpt with a pointer, and
     hints."""
 
-    def __init__(self, text: str, at: int, reason: str, hints: tuple[str, ...] = ()) -> None:
-        self.at = at
-        self.line, self.column = place(text, at)
+    def __init__(self, text: str, offset: int, reason: str, hints: tuple[str, ...] = ()) -> None:
+        self.offset = offset
+        self.line, self.column = line_and_column(text, offset)
         self.reason = reason
         self.hints = hints
         super().__init__(self.report(text, hints))
@@ -23,18 +23,18 @@ class JsonError(Exception):
         lines = [f"Parse error at line:col [{self.line}:{self.column}]: {self.reason}"]
         source = without_secrets(text).split("\n")
         numbers = range(max(self.line - 1, 1), self.line + 1)
-        # Only the part of a long line around the place.
+        # Only the part of a long line around the column.
         start = max(0, self.column - EXCERPT // 2) if len(source[self.line - 1]) > EXCERPT else 0
         lines += [f"{number:5d}: {source[number - 1].rstrip()[start : start + EXCERPT]}" for number in numbers]
         lines.append("-" * (7 + self.column - start - 1) + "^")
         return "\n".join((*lines, *hints))
 
 
-def place(text: str, at: int) -> tuple[int, int]:
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
     """Line and column of an offset, in characters from 1. Offset -1, for an empty text, is 1:0."""
-    if at < 0:
+    if offset < 0:
         return 1, 0
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def quoted(character: str) -> str:

@@ -20,12 +20,12 @@ def without_secrets(text: str) -> str:
 
 
 def _secrets(text: str) -> list[tuple[int, int]]:
-    """The positions of the values of `token: …`, `"password": "…"`, `token=…`, and of the password in
+    """The offsets of the values of `token: …`, `"password": "…"`, `token=…`, and of the password in
     `user:pw@host`."""
     found: list[tuple[int, int]] = []
-    at = text.find("@")
-    while at >= 0:
-        start = end = at
+    offset = text.find("@")
+    while offset >= 0:
+        start = end = offset
         while start and text[start - 1] not in _ENDS:
             start -= 1
         while end < len(text) and text[end] not in _ENDS:
@@ -33,20 +33,20 @@ def _secrets(text: str) -> list[tuple[int, int]]:
         last = text.rfind("@", start, end)  # a password may contain @
         if start < last and text[start - 1 : start] == ":" and text[start - 2 : start - 1] not in ("", " ", '"', "'"):
             found.append((start, last))
-        at = text.find("@", end)
+        offset = text.find("@", end)
     for word in ("token", "password", "passwd", "secret", "api_key", "private_key"):
-        at = text.find(word)
-        while at >= 0:
-            start = at = at + len(word)
+        offset = text.find(word)
+        while offset >= 0:
+            start = offset = offset + len(word)
             while start < len(text) and text[start] in " \t\r\n\"':=":
                 start += 1
-            if ":" in text[at:start] or "=" in text[at:start]:
+            if ":" in text[offset:start] or "=" in text[offset:start]:
                 quote = text[start - 1]
                 stops = quote + "\n" if quote in "\"'" else " ,\"'}]\n"
                 end = start
                 while end < len(text) and text[end] not in stops:
                     end += 1
                 found.append((start, end))
-                at = end
-            at = text.find(word, at)
+                offset = end
+            offset = text.find(word, offset)
     return found

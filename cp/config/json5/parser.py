@@ -1,4 +1,4 @@
-"""Parses JSON5 into values that know their positions, so that every later error has a place.
+"""Parses JSON5 into values that know their offsets, so that every later error has a line and a column.
 
 The language is a superset of JSON (RFC 7159) and of the JSON5 of ContainerPilot 3: comments, one trailing comma, keys
 without quotes, single quotes, `+1`, `.5`, `5.`, hexadecimal, `Infinity`, `NaN`, escapes such as `\\x41`. A missing
@@ -8,7 +8,7 @@ pattern. If a key repeats, the last one counts.
 
 from __future__ import annotations
 
-from cp.config.json5.errors import JsonError, place
+from cp.config.json5.errors import JsonError, line_and_column
 from cp.config.json5.scanner import AFTER_DOCUMENT, AFTER_ELEMENT, AFTER_KEY, AFTER_PAIR, KEY, VALUE, Relaxed, Scanner
 
 TYPE_CHECKING = False
@@ -27,11 +27,11 @@ _NO_KEYS: dict[str, int] = {}
 class Value:
     """A value and the offset of its first character. An object also has the offsets of its keys."""
 
-    __slots__ = ("at", "data", "keys")
+    __slots__ = ("data", "keys", "offset")
 
-    def __init__(self, data: Data, at: int, keys: dict[str, int] = _NO_KEYS) -> None:
+    def __init__(self, data: Data, offset: int, keys: dict[str, int] = _NO_KEYS) -> None:
         self.data = data
-        self.at = at
+        self.offset = offset
         self.keys = keys
 
 
@@ -60,9 +60,9 @@ class Document:
         self.relaxed = relaxed
         self.repeated = repeated
 
-    def place(self, at: int) -> tuple[int, int]:
+    def line_and_column(self, offset: int) -> tuple[int, int]:
         """Line and column of an offset, both counted from 1, in characters."""
-        return place(self.text, at)
+        return line_and_column(self.text, offset)
 
 
 def parse(text: str) -> Document:
@@ -70,7 +70,7 @@ def parse(text: str) -> Document:
     parser = Parser(text)
     root = parser.value(parser.skip(VALUE))
     parser.skip(AFTER_DOCUMENT)
-    if parser.at < parser.end:
+    if parser.offset < parser.end:
         raise parser.refused(AFTER_DOCUMENT)
     return Document(text, root, parser.relaxed, parser.repeated)
 
@@ -85,36 +85,36 @@ class Parser(Scanner):
         self.repeated: list[tuple[str, int]] = []
 
     def value(self, character: str) -> Value:
-        """Parse the value that begins at `at` with this character."""
-        at = self.at
+        """Parse the value that begins at `offset` with this character."""
+        offset = self.offset
         if character == '"':
-            return Value(self.string('"'), at)
+            return Value(self.string('"'), offset)
         if character == "{":
             return self._object()
         if character == "[":
             return self._array()
-        if character in "-+.0123456789" or self.text.startswith(("Infinity", "NaN"), at):
-            return Value(self.number(), at)
+        if character in "-+.0123456789" or self.text.startswith(("Infinity", "NaN"), offset):
+            return Value(self.number(), offset)
         if character in _LITERALS:
-            return Value(self._literal(character), at)
+            return Value(self._literal(character), offset)
         if character == "'":
             self.relax("single quotes", VALUE)
-            return Value(self.string("'"), at)
+            return Value(self.string("'"), offset)
         raise self._refused_value(character)
 
     def _refused_value(self, character: str) -> JsonError:
         if character in ",]}":
-            before = self.text[: self.at].rstrip()[-1:]
+            before = self.text[: self.offset].rstrip()[-1:]
             extra = before == "," or (before == "[" and character == ",")
             return self.refused(VALUE, EXTRA_COMMA if extra else "A value is missing before it.")
         return self.refused(VALUE, *self._hint_for_word())
 
     def _hint_for_word(self) -> tuple[str, ...]:
         """A hint for a word without quotes."""
-        end = self.at
+        end = self.offset
         while end < self.end and (self.text[end].isalnum() or self.text[end] in "_-./:"):
             end += 1
-        word = self.text[self.at : end]
+        word = self.text[self.offset : end]
         constant = {"true": "true", "false": "false", "null": "null", "none": "null", "nil": "null"}.get(word.lower())
         if constant:
             return (f"Write {constant}.",)
@@ -124,9 +124,9 @@ class Parser(Scanner):
         word, value = _LITERALS[first]
         hints = self._hint_for_word()
         for expected in word:
-            if self.text[self.at] != expected:
+            if self.text[self.offset] != expected:
                 raise self.refused(f"in literal {word} (expecting '{expected}')", *hints)
-            self.at += 1
+            self.offset += 1
         return value
 
     def _object(self) -> Value:
@@ -136,23 +136,23 @@ class Parser(Scanner):
         keys: dict[str, int] = {}
         character = self.skip(KEY)
         while character != "}":
-            key_at = self.at
+            key_offset = self.offset
             key = self.string('"') if character == '"' else self.key(character)
             if key in members:
-                self.repeated.append((key, key_at))
-            keys[key] = key_at
+                self.repeated.append((key, key_offset))
+            keys[key] = key_offset
             # Usually the colon or the comma follows directly. Checking that first halves the time of parsing.
-            if text[self.at] != ":" and self.skip(AFTER_KEY) != ":":
+            if text[self.offset] != ":" and self.skip(AFTER_KEY) != ":":
                 raise self.refused(AFTER_KEY, "Write a colon between a key and its value.")
-            self.at += 1
+            self.offset += 1
             character = self.skip(VALUE)
-            at = self.at
-            members[key] = Value(self.string('"'), at) if character == '"' else self.value(character)
-            character = text[self.at]
+            offset = self.offset
+            members[key] = Value(self.string('"'), offset) if character == '"' else self.value(character)
+            character = text[self.offset]
             if character != ",":
                 character = self.skip(AFTER_PAIR)
             if character == ",":
-                self.at += 1
+                self.offset += 1
                 character = self.skip(KEY)
                 if character == "}":
                     self.relax("a trailing comma", KEY)
@@ -168,11 +168,11 @@ class Parser(Scanner):
         character = self.skip(VALUE)
         while character != "]":
             elements.append(self.value(character))
-            character = text[self.at]
+            character = text[self.offset]
             if character != ",":
                 character = self.skip(AFTER_ELEMENT)
             if character == ",":
-                self.at += 1
+                self.offset += 1
                 character = self.skip(VALUE)
                 if character == "]":
                     self.relax("a trailing comma", VALUE)
@@ -182,19 +182,19 @@ class Parser(Scanner):
         return Value(elements, start)
 
     def enter(self) -> int:
-        """Enter the object or array that begins at `at`. Return its offset."""
+        """Enter the object or array that begins at `offset`. Return its offset."""
         if len(self.open) >= MAX_DEPTH:
-            raise self.refused_because(self.at, f"objects and arrays are nested deeper than {MAX_DEPTH} levels")
-        self.open.append(self.at)
-        self.at += 1
+            raise self.refused_because(self.offset, f"objects and arrays are nested deeper than {MAX_DEPTH} levels")
+        self.open.append(self.offset)
+        self.offset += 1
         return self.open[-1]
 
     def _leave(self) -> None:
         self.open.pop()
-        self.at += 1
+        self.offset += 1
 
     def _hint_after_value(self) -> str:
-        here, before = self.text[self.at], self.text[self.at - 1]
+        here, before = self.text[self.offset], self.text[self.offset - 1]
         if before in "0123456789" and here.isalpha():
             return 'Write a number with a unit as a string in double quotes, such as "10s".'
         if here in "]}":
@@ -209,10 +209,10 @@ class Parser(Scanner):
         if not (character.isalpha() or character in "_$"):
             raise self.refused(KEY, *((EXTRA_COMMA,) if character == "," else ()))
         self.relax("a key without double quotes", KEY)
-        start = self.at
+        start = self.offset
         text = self.text
-        while text[self.at].isalnum() or text[self.at] in "_$":
-            self.at += 1
-        if text[self.at] == "-":
+        while text[self.offset].isalnum() or text[self.offset] in "_$":
+            self.offset += 1
+        if text[self.offset] == "-":
             raise self.refused(AFTER_KEY, "Write a key with a dash in double quotes.")
-        return text[start : self.at]
+        return text[start : self.offset]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.config.json5.errors import JsonError, place, quoted
+from cp.config.json5.errors import JsonError, line_and_column, quoted
 
 # What the parser expected, in the words of Go's parser, which users find with search engines.
 VALUE = "looking for beginning of value"
@@ -31,127 +31,131 @@ _OTHER_ESCAPES = {"'": "'", "v": "\v", "0": "\0", "\n": "", "\r": "", "\u2028": 
 class Relaxed:
     """The first part that is not strict JSON: its offset, its description, and the error of a strict parser."""
 
-    __slots__ = ("at", "reason", "what")
+    __slots__ = ("offset", "reason", "what")
 
-    def __init__(self, at: int, what: str, reason: str) -> None:
-        self.at = at
+    def __init__(self, offset: int, what: str, reason: str) -> None:
+        self.offset = offset
         self.what = what
         self.reason = reason
 
 
 class Scanner:
-    """`at` is the offset of the next character; `open` has the offsets of the open brackets."""
+    """`offset` is the offset of the next character; `open` has the offsets of the open brackets."""
 
-    __slots__ = ("at", "end", "open", "relaxed", "text")
+    __slots__ = ("end", "offset", "open", "relaxed", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text + "\0"  # ends every loop, so that no index needs a check
         self.end = len(text)
-        self.at = 0
+        self.offset = 0
         self.open: list[int] = []
         self.relaxed: Relaxed | None = None
 
     # -- errors
 
     def refused(self, expected: str, *hints: str) -> JsonError:
-        """The error for a character that is not allowed at `at`."""
-        if self.at < self.end:
-            if self.text[self.at] == "#":
+        """The error for a character that is not allowed at `offset`."""
+        if self.offset < self.end:
+            if self.text[self.offset] == "#":
                 hints = (*hints, "A comment begins with //, or is between /* and */.")
-            return self.refused_because(self.at, f"invalid character {quoted(self.text[self.at])} {expected}", *hints)
+            return self.refused_because(
+                self.offset, f"invalid character {quoted(self.text[self.offset])} {expected}", *hints
+            )
         if self.open:
-            line, column = place(self.text, self.open[-1])
+            line, column = line_and_column(self.text, self.open[-1])
             bracket = quoted(self.text[self.open[-1]])
             hints = (f"The {bracket} at line {line}, column {column} is never closed.",)
         last = len(self.text[: self.end].rstrip()) - 1
         return self.refused_because(last if last >= 0 else self.end - 1, "unexpected end of JSON input", *hints)
 
-    def refused_because(self, at: int, reason: str, *hints: str) -> JsonError:
-        """An error at offset `at`."""
-        return JsonError(self.text[: self.end], at, reason, hints)
+    def refused_because(self, offset: int, reason: str, *hints: str) -> JsonError:
+        """An error at offset `offset`."""
+        return JsonError(self.text[: self.end], offset, reason, hints)
 
-    def relax(self, what: str, expected: str, at: int = -1) -> None:
-        """Remember the character at `at` if it is the first one that strict JSON refuses."""
+    def relax(self, what: str, expected: str, offset: int = -1) -> None:
+        """Remember the character at `offset` if it is the first one that strict JSON refuses."""
         if self.relaxed is None:
-            at = at if at >= 0 else self.at
-            end = at >= self.end
-            reason = "unexpected end of JSON input" if end else f"invalid character {quoted(self.text[at])} {expected}"
-            self.relaxed = Relaxed(at, what, reason)
+            offset = offset if offset >= 0 else self.offset
+            end = offset >= self.end
+            reason = (
+                "unexpected end of JSON input" if end else f"invalid character {quoted(self.text[offset])} {expected}"
+            )
+            self.relaxed = Relaxed(offset, what, reason)
 
     # -- white space and comments
 
     def skip(self, expected: str) -> str:
         """Skip white space and comments. Return the next character."""
         text = self.text
-        at = self.at
+        offset = self.offset
         while True:
-            character = text[at]
+            character = text[offset]
             if character in _BLANKS:
-                at += 1
-                if text[at] in _BLANKS:  # indentation: skip it at once
-                    run = text[at : at + 64]
-                    at += len(run) - len(run.lstrip(_BLANKS))
+                offset += 1
+                if text[offset] in _BLANKS:  # indentation: skip it at once
+                    run = text[offset : offset + 64]
+                    offset += len(run) - len(run.lstrip(_BLANKS))
             elif character == "/" or character in _OTHER_BLANKS:
-                self.at = at
-                at = self._skip_unusual(expected)
-                if at < 0:
+                self.offset = offset
+                offset = self._skip_unusual(expected)
+                if offset < 0:
                     return character
             else:
-                self.at = at
+                self.offset = offset
                 return character
 
     def _skip_unusual(self, expected: str) -> int:
         """The offset after a comment or white space that only JSON5 has; -1 if there is none."""
         text = self.text
-        at = self.at
-        if text[at] != "/":
+        offset = self.offset
+        if text[offset] != "/":
             self.relax("a blank that JSON does not know", expected)
-            return at + 1
-        if text[at + 1] == "/":
+            return offset + 1
+        if text[offset + 1] == "/":
             self.relax("a comment", expected)
-            end = text.find("\n", at)
+            end = text.find("\n", offset)
             return end if end >= 0 else self.end
-        if text[at + 1] == "*":
+        if text[offset + 1] == "*":
             self.relax("a comment", expected)
-            end = text.find("*/", at + 2)
+            end = text.find("*/", offset + 2)
             if end >= 0:
                 return end + 2
             if expected == AFTER_DOCUMENT:  # ContainerPilot 3 accepts this at the end of the text
                 return self.end
-            raise self.refused_because(at, "the comment that begins here is never closed", "Close it with */.")
+            raise self.refused_because(offset, "the comment that begins here is never closed", "Close it with */.")
         return -1
 
     # -- strings
 
     def string(self, quote: str) -> str:
-        """Parse the string that begins at `at`."""
+        """Parse the string that begins at `offset`."""
         text = self.text
-        start = self.at + 1
+        start = self.offset + 1
         end = text.find(quote, start)
         piece = text[start:end]
         if end >= 0 and piece.isprintable() and "\\" not in piece:
-            self.at = end + 1
+            self.offset = end + 1
             return piece
         return self._unusual_string(quote)
 
     def _unusual_string(self, quote: str) -> str:
         """Parse a string with escapes or control characters, or without an end."""
         text = self.text
-        opened = self.at
+        opened = self.offset
         pieces: list[str] = []
-        self.at = start = opened + 1
+        self.offset = start = opened + 1
         while True:
-            character = text[self.at]
+            character = text[self.offset]
             if character == quote:
-                pieces.append(text[start : self.at])
-                self.at += 1
+                pieces.append(text[start : self.offset])
+                self.offset += 1
                 return "".join(pieces)
             if character == "\\":
-                pieces.append(text[start : self.at])
+                pieces.append(text[start : self.offset])
                 pieces.append(self._escape())
-                start = self.at
-            elif character in "\n\r" or self.at >= self.end:
-                line, column = place(text, opened)
+                start = self.offset
+            elif character in "\n\r" or self.offset >= self.end:
+                line, column = line_and_column(text, opened)
                 self.open.clear()  # the open string explains the error better than the open brackets
                 raise self.refused(
                     _IN_STRING, f"The string that begins at line {line}, column {column} has no closing {quote}"
@@ -159,92 +163,92 @@ class Scanner:
             else:
                 if character < " ":
                     self.relax("a control character in a string", _IN_STRING)
-                self.at += 1
+                self.offset += 1
 
     def _escape(self) -> str:
-        """The character of the escape at `at`."""
+        """The character of the escape at `offset`."""
         text = self.text
-        self.at += 1
-        character = text[self.at]
+        self.offset += 1
+        character = text[self.offset]
         if character in _ESCAPES:
-            self.at += 1
+            self.offset += 1
             return _ESCAPES[character]
         if character == "u":
             return self._unicode_escape()
         if character == "x":
             self.relax("an escape that JSON does not know", _IN_ESCAPE)
             return chr(self._hex_digits(2))
-        is_octal = character == "0" and text[self.at + 1] in _DIGITS
-        if self.at < self.end and character in _OTHER_ESCAPES and not is_octal:
+        is_octal = character == "0" and text[self.offset + 1] in _DIGITS
+        if self.offset < self.end and character in _OTHER_ESCAPES and not is_octal:
             self.relax("an escape that JSON does not know", _IN_ESCAPE)
-            self.at += 2 if text.startswith("\r\n", self.at) else 1
+            self.offset += 2 if text.startswith("\r\n", self.offset) else 1
             return _OTHER_ESCAPES[character]
         raise self.refused(_IN_ESCAPE, f"Write a backslash twice: \\\\{character}")
 
     def _unicode_escape(self) -> str:
         code = self._hex_digits(4)
-        if 0xD800 <= code < 0xDC00 and self.text.startswith("\\u", self.at):
-            after_high = self.at
-            self.at += 1
+        if 0xD800 <= code < 0xDC00 and self.text.startswith("\\u", self.offset):
+            after_high = self.offset
+            self.offset += 1
             low = self._hex_digits(4)
             if 0xDC00 <= low < 0xE000:
                 return chr(0x10000 + ((code - 0xD800) << 10) + low - 0xDC00)
-            self.at = after_high
+            self.offset = after_high
         return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
 
     def _hex_digits(self, count: int) -> int:
-        """The number after the letter at `at`."""
-        letter = self.text[self.at]
-        self.at += 1
-        start = self.at
-        while self.at < start + count:
-            if self.text[self.at] not in _HEX_DIGITS:
+        """The number after the letter at `offset`."""
+        letter = self.text[self.offset]
+        self.offset += 1
+        start = self.offset
+        while self.offset < start + count:
+            if self.text[self.offset] not in _HEX_DIGITS:
                 raise self.refused(f"in \\{letter} hexadecimal character escape")
-            self.at += 1
-        return int(self.text[start : self.at], 16)
+            self.offset += 1
+        return int(self.text[start : self.offset], 16)
 
     # -- numbers
 
     def number(self) -> int | float:
-        """Parse the number that begins at `at`."""
+        """Parse the number that begins at `offset`."""
         text = self.text
-        start = self.at
+        start = self.offset
         sign = -1 if text[start] == "-" else 1
         if text[start] in "+-":
             if text[start] == "+":
                 self.relax("a plus sign", VALUE)
-            self.at += 1
+            self.offset += 1
         for word, value in (("Infinity", float("inf")), ("NaN", float("nan"))):
-            if text.startswith(word, self.at):
-                self.relax(f"the number {word}", VALUE if self.at == start else _IN_NUMBER)
-                self.at += len(word)
+            if text.startswith(word, self.offset):
+                self.relax(f"the number {word}", VALUE if self.offset == start else _IN_NUMBER)
+                self.offset += len(word)
                 return sign * value
-        if text[self.at] == "0" and text[self.at + 1] in "xX":
+        if text[self.offset] == "0" and text[self.offset + 1] in "xX":
             return sign * self._hexadecimal()
         whole = self._digits()
-        if whole > 1 and text[self.at - whole] == "0":
-            self.at -= whole - 1
+        if whole > 1 and text[self.offset - whole] == "0":
+            self.offset -= whole - 1
             raise self.refused(_IN_NUMBER, "A number has no leading zeros.")
-        is_float = text[self.at] == "."
+        is_float = text[self.offset] == "."
         if is_float:
             if not whole:
-                self.relax("a number that begins with a dot", VALUE if self.at == start else _IN_NUMBER)
-            self.at += 1
+                self.relax("a number that begins with a dot", VALUE if self.offset == start else _IN_NUMBER)
+            self.offset += 1
             if not self._digits():
                 if not whole:
                     raise self.refused(_IN_NUMBER)
                 self.relax("a number that ends with a dot", "after decimal point in numeric literal")
         elif not whole:
-            raise self.refused(VALUE if self.at == start else _IN_NUMBER)
-        if text[self.at] in "eE":
+            raise self.refused(VALUE if self.offset == start else _IN_NUMBER)
+        if text[self.offset] in "eE":
             is_float = True
-            self.at += 2 if text[self.at + 1] in "+-" else 1
+            self.offset += 2 if text[self.offset + 1] in "+-" else 1
             if not self._digits():
                 raise self.refused("in exponent of numeric literal")
         return self._in_range(start, is_float)
 
     def _in_range(self, start: int, is_float: bool) -> int | float:
-        number = self.text[start : self.at]
+        number = self.text[start : self.offset]
         if len(number) <= _LONGEST_NUMBER:
             if not is_float:
                 return int(number)
@@ -257,21 +261,21 @@ class Scanner:
     def _hexadecimal(self) -> int:
         around = self.text[self.open[-1]] if self.open else ""
         self.relax(
-            "a hexadecimal number", {"{": AFTER_PAIR, "[": AFTER_ELEMENT, "": AFTER_DOCUMENT}[around], self.at + 1
+            "a hexadecimal number", {"{": AFTER_PAIR, "[": AFTER_ELEMENT, "": AFTER_DOCUMENT}[around], self.offset + 1
         )
-        self.at += 2
-        start = self.at
-        while self.text[self.at] in _HEX_DIGITS:
-            self.at += 1
-        if self.at == start:
+        self.offset += 2
+        start = self.offset
+        while self.text[self.offset] in _HEX_DIGITS:
+            self.offset += 1
+        if self.offset == start:
             raise self.refused("in hex number")
-        if self.at - start > _LONGEST_NUMBER // 2:
+        if self.offset - start > _LONGEST_NUMBER // 2:
             raise self.refused_because(start - 2, "the hexadecimal number is out of range")
-        return int(self.text[start : self.at], 16)
+        return int(self.text[start : self.offset], 16)
 
     def _digits(self) -> int:
         """Skip decimal digits. Return their number."""
-        start = self.at
-        while self.text[self.at] in _DIGITS:
-            self.at += 1
-        return self.at - start
+        start = self.offset
+        while self.text[self.offset] in _DIGITS:
+            self.offset += 1
+        return self.offset - start

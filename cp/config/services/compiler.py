@@ -120,10 +120,10 @@ def _warn_about_json(document: Document, problems: Problems) -> None:
     """Warn about JSON5: ContainerPilot 2 reads only strict JSON, and may share the file."""
     relaxed = document.relaxed
     if relaxed is not None:
-        line, column = document.place(relaxed.at)
+        line, column = document.line_and_column(relaxed.offset)
         hint = f" {EXTRA_COMMA}" if relaxed.what == "a trailing comma" else ""
         problems.warning(
-            relaxed.at,
+            relaxed.offset,
             "",
             f"read as JSON5, since strict JSON does not allow {relaxed.what}: "
             f"Parse error at line:col [{line}:{column}]: {relaxed.reason}{'.' if hint else ''}{hint}",

@@ -97,8 +97,8 @@ def _read_sensors(fields: Fields, scope: Scope) -> tuple[list[Metric], list[Job]
             del read[metric.name]
             sensor.warning(
                 "name",
-                f"replaces the sensor {first.path} ({first.place_of('name')}), which is not run: both feed the metric "
-                f"{metric.name}, so keep one of them",
+                f"replaces the sensor {first.key_path} ({first.location_of('name')}), which is not run: both feed the "
+                f"metric {metric.name}, so keep one of them",
             )
         firsts[metric.name] = sensor
         read[metric.name] = metric, job

@@ -1,4 +1,4 @@
-"""Errors of templates, with their places."""
+"""Errors of templates, with their lines and columns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from __future__ import annotations
 class TemplateError(Exception):
     """A template cannot be parsed or executed.
 
-    `message` is only the cause; `line` and `column`, in characters from 1, are the place in the source text.
-    `str(error)` is the whole sentence in the words of Go's text/template. Its place counts columns in bytes from 0, and
+    `message` is only the cause; `line` and `column`, in characters from 1, are in the source text.
+    `str(error)` is the whole sentence in the words of Go's text/template. Its columns count bytes from 0, and
     an error of the parser has none.
     """
 
@@ -22,11 +22,11 @@ class FunctionError(Exception):
     """A template function refused its arguments. The evaluator adds the call."""
 
 
-def place(text: str, position: int) -> tuple[int, int]:
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
     """The line and the column of a character of the text, from 1."""
-    return text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def read_error(name: str, text: str, message: str, position: int, line: int) -> TemplateError:
+def read_error(name: str, text: str, message: str, offset: int, line: int) -> TemplateError:
     """An error of the parser. Go names the template, and the line that its lexer has reached."""
-    return TemplateError(message, *place(text, position), f"template: {name}:{line}: {message}")
+    return TemplateError(message, *line_and_column(text, offset), f"template: {name}:{line}: {message}")

@@ -89,10 +89,10 @@ class ExpressionParser:
     def line_of(self, token: Token) -> int:
         return self.text.count("\n", 0, token[1]) + 1
 
-    def error(self, message: str, at: Token | None = None, line: int = 0) -> TemplateError:
-        """An error at the token `at`. Go counts lines by the lexer, which may be one token ahead."""
-        position = (at or self.last)[1]
-        return read_error(self.name, self.text, message, position, line or self.line_of(self.last))
+    def error(self, message: str, token: Token | None = None, line: int = 0) -> TemplateError:
+        """An error at `token`, or at the last token. Go counts lines by the lexer, which may be one token ahead."""
+        offset = (token or self.last)[1]
+        return read_error(self.name, self.text, message, offset, line or self.line_of(self.last))
 
     def unexpected(self, token: Token, context: str) -> TemplateError:
         kind, _, value = token
@@ -127,7 +127,7 @@ class ExpressionParser:
             raise self.error(f"missing value for {context}", token)
         for stage, command in enumerate(pipeline.commands[1:], 2):
             if isinstance(command.operands[0], (Dot, Nil, Number, Constant)):
-                raise self.error(f"non executable command in pipeline stage {stage}", (EOF, command.position, ""))
+                raise self.error(f"non executable command in pipeline stage {stage}", (EOF, command.offset, ""))
         return pipeline
 
     def declarations(self, pipeline: Pipeline, context: str) -> None:
@@ -196,27 +196,27 @@ class ExpressionParser:
         else:
             term = Chain(token[1], term)
             term.fields += names
-        term.error_position = field[1]
+        term.error_offset = field[1]
         return term
 
     def term(self, token: Token) -> Operand:
-        kind, position, text = token
+        kind, offset, text = token
         if kind is FIELD:
-            return Field(position, [text[1:]])
+            return Field(offset, [text[1:]])
         if kind is VARIABLE:
             if text not in self.variables:
                 raise self.error(f'undefined variable "{text}"', token)
-            return Variable(position, text)
+            return Variable(offset, text)
         if kind is IDENTIFIER:
             if text not in self.functions:
                 raise self.error(f'function "{text}" not defined', token)
-            return Identifier(position, text)
+            return Identifier(offset, text)
         if kind is STRING:
-            return Constant(position, text, self.string(token))
+            return Constant(offset, text, self.string(token))
         if kind is NUMBER or kind is CHARACTER:
-            return Number(position, text, self.number(token))
+            return Number(offset, text, self.number(token))
         if kind is BOOL:
-            return Constant(position, text, text == "true")
+            return Constant(offset, text, text == "true")
         if kind is LEFT_PAREN:
             if self.parentheses >= MAX_PARENTHESES:
                 raise self.error("max expression depth exceeded", token)
@@ -224,7 +224,7 @@ class ExpressionParser:
             pipeline = self.pipeline("parenthesized pipeline", RIGHT_PAREN)
             self.parentheses -= 1
             return pipeline
-        return Dot(position) if kind == DOT else Nil(position)
+        return Dot(offset) if kind == DOT else Nil(offset)
 
     def string(self, token: Token) -> str:
         text = token[2]

@@ -62,10 +62,10 @@ def _index(item: Value, *indexes: Value) -> Value:
             item = item.get(index, "")
         elif isinstance(item, (str, Slice)):
             items = to_bytes(item) if isinstance(item, str) else item
-            at = _position(index, len(items))
-            if at == len(items):
+            position = _position(index, len(items))
+            if position == len(items):
                 raise FunctionError(f"reflect: {'string' if isinstance(item, str) else 'slice'} index out of range")
-            item = Byte(items[at]) if isinstance(items, bytes) else items[at]
+            item = Byte(items[position]) if isinstance(items, bytes) else items[position]
         else:
             raise FunctionError(f"can't index item of type {type_name(item)}")
     return item

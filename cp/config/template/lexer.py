@@ -1,4 +1,4 @@
-"""Splits the text of a template into tokens `(kind, position, text)`, one at a time, so that errors come in order.
+"""Splits the text of a template into tokens `(kind, offset, text)`, one at a time, so that errors come in order.
 
 Outside of actions the only token is TEXT. Comments, and white space that a trim marker removes, are not tokens. An
 ERROR token has the message, and is the last one.
@@ -49,19 +49,19 @@ _PREFIXED = {"x": "0123456789abcdefABCDEF_", "o": "01234567_", "b": "01_"}
 
 def tokens(text: str) -> Iterator[Token]:
     """Yield all tokens of the text. The last one is EOF or ERROR."""
-    at = 0
+    offset = 0
     while True:
-        left = text.find("{{", at)
+        left = text.find("{{", offset)
         if left < 0:
-            if at < len(text):
-                yield TEXT, at, text[at:]
+            if offset < len(text):
+                yield TEXT, offset, text[offset:]
             yield EOF, len(text), "EOF"
             return
         inside = left + 2
         trim = text.startswith("-", inside) and text[inside + 1 : inside + 2] in _SPACE_SET
-        chunk = text[at:left].rstrip(SPACES) if trim else text[at:left]
+        chunk = text[offset:left].rstrip(SPACES) if trim else text[offset:left]
         if chunk:
-            yield TEXT, at, chunk
+            yield TEXT, offset, chunk
         if trim:
             inside += 2
         if text.startswith("/*", inside):
@@ -73,57 +73,57 @@ def tokens(text: str) -> Iterator[Token]:
             if not closed:
                 yield ERROR, inside, "comment ends before closing delimiter"
                 return
-            at = closed
+            offset = closed
         else:
             yield LEFT, left, "{{"
-            at = yield from _action(text, inside)
-            if at < 0:
+            offset = yield from _action(text, inside)
+            if offset < 0:
                 return
 
 
-def _right_delimiter(text: str, at: int) -> int:
-    """The position after the right delimiter at `at` and after the space that it trims; 0 if there is none."""
-    if text.startswith("}}", at):
-        return at + 2
-    if text.startswith("-}}", at + 1) and text[at] in SPACES:
-        at += 4
-        while text[at : at + 1] in _SPACE_SET:
-            at += 1
-        return at
+def _right_delimiter(text: str, offset: int) -> int:
+    """The offset after the right delimiter at `offset` and after the space that it trims; 0 if there is none."""
+    if text.startswith("}}", offset):
+        return offset + 2
+    if text.startswith("-}}", offset + 1) and text[offset] in SPACES:
+        offset += 4
+        while text[offset : offset + 1] in _SPACE_SET:
+            offset += 1
+        return offset
     return 0
 
 
-def _action(text: str, at: int) -> Generator[Token, None, int]:
-    """Yield the tokens of an action. Return the position after it, or -1 after an ERROR."""
+def _action(text: str, offset: int) -> Generator[Token, None, int]:
+    """Yield the tokens of an action. Return the offset after it, or -1 after an ERROR."""
     depth = 0
     size = len(text)
     while True:
-        if at >= size:
-            yield ERROR, at, "unclosed action"
+        if offset >= size:
+            yield ERROR, offset, "unclosed action"
             return -1
-        start, c = at, text[at]
-        closed = _right_delimiter(text, at) if c == "}" or c in SPACES else 0
+        start, c = offset, text[offset]
+        closed = _right_delimiter(text, offset) if c == "}" or c in SPACES else 0
         if closed:
             if depth:
-                yield ERROR, at, "unclosed left paren"
+                yield ERROR, offset, "unclosed left paren"
                 return -1
-            yield RIGHT, at if c == "}" else at + 2, "}}"
+            yield RIGHT, offset if c == "}" else offset + 2, "}}"
             return closed
-        at += 1
+        offset += 1
         kind = ""
         if c in SPACES:
-            while at < size and text[at] in SPACES:
-                at += 1
-            if text.startswith("-}}", at) and at - start > 1:
-                at -= 1  # this space belongs to the trim marker
+            while offset < size and text[offset] in SPACES:
+                offset += 1
+            if text.startswith("-}}", offset) and offset - start > 1:
+                offset -= 1  # this space belongs to the trim marker
             kind = SPACE
         elif c in _SIMPLE:
             kind = _SIMPLE[c]
         elif c == ":":
-            if not text.startswith("=", at):
+            if not text.startswith("=", offset):
                 yield ERROR, start, "expected :="
                 return -1
-            at += 1
+            offset += 1
             kind = DECLARE
         elif c == "(":
             depth += 1
@@ -135,11 +135,11 @@ def _action(text: str, at: int) -> Generator[Token, None, int]:
                 return -1
             kind = RIGHT_PAREN
         else:
-            kind, at, message = _word(text, start, c)
+            kind, offset, message = _word(text, start, c)
             if message:
                 yield ERROR, start, message
                 return -1
-        yield kind, start, text[start:at]
+        yield kind, start, text[start:offset]
 
 
 def _word(text: str, start: int, c: str) -> tuple[str, int, str]:
@@ -168,28 +168,28 @@ def _word(text: str, start: int, c: str) -> tuple[str, int, str]:
     return ERROR, start + 1, f"unrecognized character in action: {_described(c)}"
 
 
-def _word_end(text: str, at: int) -> int:
-    while at < len(text) and (text[at] == "_" or text[at].isalpha() or text[at].isdecimal()):
-        at += 1
-    return at
+def _word_end(text: str, offset: int) -> int:
+    while offset < len(text) and (text[offset] == "_" or text[offset].isalpha() or text[offset].isdecimal()):
+        offset += 1
+    return offset
 
 
-def _at_terminator(text: str, at: int) -> bool:
+def _at_terminator(text: str, offset: int) -> bool:
     """Whether a word may end here: `$x+2` must have spaces."""
-    return at >= len(text) or text[at] in _TERMINATORS or text.startswith("}}", at)
+    return offset >= len(text) or text[offset] in _TERMINATORS or text.startswith("}}", offset)
 
 
 def _quoted(text: str, start: int, mark: str) -> tuple[str, int, str]:
     if mark == "`":
         end = text.find("`", start + 1) + 1
         return (STRING, end, "") if end else (ERROR, start, "unterminated raw quoted string")
-    at = start + 1
-    while at < len(text) and text[at] != "\n":
-        if text[at] == mark:
-            return (STRING if mark == '"' else CHARACTER), at + 1, ""
-        at += 1
-        if text[at - 1] == "\\" and at < len(text) and text[at] != "\n":
-            at += 1
+    offset = start + 1
+    while offset < len(text) and text[offset] != "\n":
+        if text[offset] == mark:
+            return (STRING if mark == '"' else CHARACTER), offset + 1, ""
+        offset += 1
+        if text[offset - 1] == "\\" and offset < len(text) and text[offset] != "\n":
+            offset += 1
     what = "quoted string" if mark == '"' else "character constant"
     return ERROR, start, f"unterminated {what}"
 
@@ -207,34 +207,34 @@ def _number(text: str, start: int) -> tuple[str, int, str]:
     return ERROR, start, f"bad number syntax: {quote(text[start:end])}"
 
 
-def _number_end(text: str, at: int) -> tuple[int, bool]:
-    def run(at: int, allowed: str) -> int:
-        while at < len(text) and text[at] in allowed:
-            at += 1
-        return at
+def _number_end(text: str, offset: int) -> tuple[int, bool]:
+    def run(offset: int, allowed: str) -> int:
+        while offset < len(text) and text[offset] in allowed:
+            offset += 1
+        return offset
 
-    def sign(at: int) -> int:
-        return at + 1 if text[at : at + 1] in ("+", "-") else at
+    def sign(offset: int) -> int:
+        return offset + 1 if text[offset : offset + 1] in ("+", "-") else offset
 
-    at = sign(at)
+    offset = sign(offset)
     digits = _DECIMAL
-    if text.startswith("0", at):
-        at += 1
-        prefixed = _PREFIXED.get(text[at : at + 1].lower())
+    if text.startswith("0", offset):
+        offset += 1
+        prefixed = _PREFIXED.get(text[offset : offset + 1].lower())
         if prefixed:
             digits = prefixed
-            at += 1
-    at = run(at, digits)
-    if text.startswith(".", at):
-        at = run(at + 1, digits)
+            offset += 1
+    offset = run(offset, digits)
+    if text.startswith(".", offset):
+        offset = run(offset + 1, digits)
     exponent = {_DECIMAL: "e", _PREFIXED["x"]: "p"}.get(digits)
-    if exponent and text[at : at + 1].lower() == exponent:
-        at = run(sign(at + 1), _DECIMAL)
-    if text.startswith("i", at):
-        at += 1
-    if at < len(text) and _word_end(text, at) > at:
-        return at + 1, False
-    return at, True
+    if exponent and text[offset : offset + 1].lower() == exponent:
+        offset = run(sign(offset + 1), _DECIMAL)
+    if text.startswith("i", offset):
+        offset += 1
+    if offset < len(text) and _word_end(text, offset) > offset:
+        return offset + 1, False
+    return offset, True
 
 
 def _described(char: str) -> str:

@@ -27,15 +27,15 @@ def unquote(text: str) -> str:
     if "\\" not in inner:
         return inner
     data = bytearray()
-    at = 0
-    while at < len(inner):
-        end = inner.find("\\", at)
+    offset = 0
+    while offset < len(inner):
+        end = inner.find("\\", offset)
         if end < 0:
             end = len(inner)
-        data += to_bytes(inner[at:end])
-        at = end
-        if at < len(inner):
-            code, is_byte, at = _escape(inner, at, '"')
+        data += to_bytes(inner[offset:end])
+        offset = end
+        if offset < len(inner):
+            code, is_byte, offset = _escape(inner, offset, '"')
             data += bytes((code,)) if is_byte else chr(code).encode()
     return from_bytes(bytes(data))
 
@@ -54,24 +54,24 @@ def character(text: str) -> int:
     return code
 
 
-def _escape(text: str, at: int, quote_mark: str) -> tuple[int, bool, int]:
-    """The escape sequence at `at`: its code, whether the code is a byte instead of a character, and its end."""
-    kind = text[at + 1 : at + 2]
+def _escape(text: str, offset: int, quote_mark: str) -> tuple[int, bool, int]:
+    """The escape sequence at `offset`: its code, whether the code is a byte instead of a character, and its end."""
+    kind = text[offset + 1 : offset + 2]
     if kind == quote_mark:
-        return ord(kind), False, at + 2
+        return ord(kind), False, offset + 2
     if kind in _ESCAPES:
-        return _ESCAPES[kind], False, at + 2
+        return _ESCAPES[kind], False, offset + 2
     if kind in _HEX_ESCAPES:
-        end = at + 2 + _HEX_ESCAPES[kind]
-        digits = text[at + 2 : end]
+        end = offset + 2 + _HEX_ESCAPES[kind]
+        digits = text[offset + 2 : end]
         if len(digits) == _HEX_ESCAPES[kind] and not digits.strip(_HEX):
             code = int(digits, 16)
             if kind == "x" or (code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF):
                 return code, kind == "x", end
     elif kind and kind in _OCTAL:
-        digits = text[at + 1 : at + 4]
+        digits = text[offset + 1 : offset + 4]
         if len(digits) == 3 and not digits.strip(_OCTAL) and int(digits, 8) <= 0xFF:
-            return int(digits, 8), True, at + 4
+            return int(digits, 8), True, offset + 4
     raise LiteralError("invalid syntax")
 
 
@@ -135,7 +135,10 @@ def _float(text: str) -> float | None:
 def _complex(text: str) -> complex:
     """Parse `1+2i`, or an imaginary number without a real part."""
     body = text[:-1]
-    split = max((at for at, c in enumerate(body) if c in "+-" and body[at - 1 : at] not in ("", *"eEpP")), default=0)
+    split = max(
+        (offset for offset, c in enumerate(body) if c in "+-" and body[offset - 1 : offset] not in ("", *"eEpP")),
+        default=0,
+    )
     real = _float(body[:split]) if split else 0.0
     imaginary = _float(body[split:])
     if real is None or imaginary is None:

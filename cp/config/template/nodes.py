@@ -1,6 +1,6 @@
 """The nodes of a parsed template.
 
-`position` is the start of a node in the text. `error_position` is the place in Go's errors, which differs for chained
+`offset` is the start of a node in the text. `error_offset` is the one in Go's errors, which differs for chained
 fields. `str(node)` is the node as Go's errors quote it.
 """
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class Node:
     """A place in the text: the base of all nodes that can be in an error."""
 
-    __slots__ = ("error_position", "position")
+    __slots__ = ("error_offset", "offset")
 
-    def __init__(self, position: int) -> None:
-        self.position = position
-        self.error_position = position
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+        self.error_offset = offset
 
 
 class Dot(Node):
@@ -46,8 +46,8 @@ class Constant(Node):
 
     __slots__ = ("text", "value")
 
-    def __init__(self, position: int, text: str, value: str | bool) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, text: str, value: str | bool) -> None:
+        super().__init__(offset)
         self.text = text
         self.value = value
 
@@ -60,8 +60,8 @@ class Number(Node):
 
     __slots__ = ("text", "value")
 
-    def __init__(self, position: int, text: str, value: complex) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, text: str, value: complex) -> None:
+        super().__init__(offset)
         self.text = text
         self.value = value
 
@@ -74,8 +74,8 @@ class Field(Node):
 
     __slots__ = ("names",)
 
-    def __init__(self, position: int, names: list[str]) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, names: list[str]) -> None:
+        super().__init__(offset)
         self.names = names
 
     def __str__(self) -> str:
@@ -87,8 +87,8 @@ class Variable(Node):
 
     __slots__ = ("fields", "name")
 
-    def __init__(self, position: int, name: str) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, name: str) -> None:
+        super().__init__(offset)
         self.name = name
         self.fields: list[str] = []
 
@@ -101,8 +101,8 @@ class Identifier(Node):
 
     __slots__ = ("name",)
 
-    def __init__(self, position: int, name: str) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, name: str) -> None:
+        super().__init__(offset)
         self.name = name
 
     def __str__(self) -> str:
@@ -114,8 +114,8 @@ class Chain(Node):
 
     __slots__ = ("fields", "operand")
 
-    def __init__(self, position: int, operand: Operand) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, operand: Operand) -> None:
+        super().__init__(offset)
         self.operand = operand
         self.fields: list[str] = []
 
@@ -128,8 +128,8 @@ class Command(Node):
 
     __slots__ = ("operands",)
 
-    def __init__(self, position: int) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
         self.operands: list[Operand] = []
 
     def __str__(self) -> str:
@@ -141,8 +141,8 @@ class Pipeline(Node):
 
     __slots__ = ("assigns", "commands", "variables")
 
-    def __init__(self, position: int) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
         self.variables: list[str] = []
         self.assigns = False
         self.commands: list[Command] = []
@@ -200,8 +200,8 @@ class Call(Node):
 
     __slots__ = ("name", "pipeline")
 
-    def __init__(self, position: int, name: str, pipeline: Pipeline | None) -> None:
-        super().__init__(position)
+    def __init__(self, offset: int, name: str, pipeline: Pipeline | None) -> None:
+        super().__init__(offset)
         self.name = name
         self.pipeline = pipeline
 

@@ -5,7 +5,7 @@ Parentheses are evaluated by recursion. The parser limits their depth.
 
 from __future__ import annotations
 
-from cp.config.template.errors import FunctionError, TemplateError, place
+from cp.config.template.errors import FunctionError, TemplateError, line_and_column
 from cp.config.template.nodes import Chain, Constant, Field, Identifier, Nil, Number, Pipeline, Variable
 from cp.config.template.values import MAX_INT, MIN_INT, Slice, to_bytes, type_name
 
@@ -106,19 +106,19 @@ class PipelineEvaluator:
         raise self.error(f"undefined variable: {name}")
 
     def assign(self, name: str, value: Value) -> None:
-        for at in range(len(self.variables) - 1, -1, -1):
-            if self.variables[at][0] == name:
-                self.variables[at] = (name, value)
+        for index in range(len(self.variables) - 1, -1, -1):
+            if self.variables[index][0] == name:
+                self.variables[index] = (name, value)
                 return
         raise self.error(f"undefined variable: {name}")
 
     def fields(self, value: Value, names: list[str], has_arguments: bool) -> Value:
-        for at, name in enumerate(names, 1):
+        for number, name in enumerate(names, 1):
             if value is None:
                 continue
             if not isinstance(value, dict):
                 raise self.error(f"can't evaluate field {name} in type {type_name(value)}")
-            if has_arguments and at == len(names):
+            if has_arguments and number == len(names):
                 raise self.error(f"{name} is not a method but has arguments")
             value = value.get(name, "")
         return value
@@ -215,11 +215,11 @@ class PipelineEvaluator:
         from cp.config.template.literals import quote
 
         assert self.node is not None  # nothing can fail before something is evaluated
-        position = self.node.error_position
-        line, column = place(self.text, position)
-        column = len(to_bytes(self.text[position - column + 1 : position]))
+        offset = self.node.error_offset
+        line, column = line_and_column(self.text, offset)
+        column = len(to_bytes(self.text[offset - column + 1 : offset]))
         where = f"{self.name}:{line}:{column}: executing {quote(self.template)} at <{self.node}>"
-        return TemplateError(message, *place(self.text, self.node.position), f"template: {where}: {message}")
+        return TemplateError(message, *line_and_column(self.text, self.node.offset), f"template: {where}: {message}")
 
 
 def _weight(value: Value, by_reference: bool) -> int:

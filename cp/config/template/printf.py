@@ -26,14 +26,14 @@ def sprintf(form: str, values: Sequence[Value]) -> str:
 
 
 class _Format:
-    """The state of formatting: the position in the form, and the next value."""
+    """The state of formatting: the offset in the form, and the next value."""
 
-    __slots__ = ("at", "form", "good_index", "indexed", "next", "reordered", "size", "values")
+    __slots__ = ("form", "good_index", "indexed", "next", "offset", "reordered", "size", "values")
 
     def __init__(self, form: str, values: Sequence[Value]) -> None:
         self.form = form
         self.values = values
-        self.at = 0
+        self.offset = 0
         self.next = 0
         self.reordered = False  # the form has an index, so values that are left over are not an error
         self.indexed = False  # an index comes directly before
@@ -44,19 +44,19 @@ class _Format:
         parts = []
         form = self.form
         while True:
-            percent = form.find("%", self.at)
+            percent = form.find("%", self.offset)
             if percent < 0:
-                parts.append(form[self.at :])
+                parts.append(form[self.offset :])
                 break
-            parts.append(form[self.at : percent])
-            self.at = percent + 1
+            parts.append(form[self.offset : percent])
+            self.offset = percent + 1
             printer = Printer()
             parts += self.flags(printer)
-            if self.at >= len(form):
+            if self.offset >= len(form):
                 parts.append("%!(NOVERB)")
                 break
-            verb = form[self.at]
-            self.at += 1
+            verb = form[self.offset]
+            self.offset += 1
             parts.append(self.verb(printer, verb))
         if not self.reordered and self.next < len(self.values):
             printer = Printer()
@@ -90,9 +90,9 @@ class _Format:
         """Parse the part between `%` and the verb. Return the texts for its errors."""
         wrong = []
         form = self.form
-        while self.at < len(form) and form[self.at] in _FLAGS:
-            flag = form[self.at]
-            self.at += 1
+        while self.offset < len(form) and form[self.offset] in _FLAGS:
+            flag = form[self.offset]
+            self.offset += 1
             if flag == "#":
                 printer.sharp = True
             elif flag == "0":
@@ -105,7 +105,7 @@ class _Format:
                 printer.space = True
         self.good_index = True
         self.index()
-        if form.startswith("*", self.at):
+        if form.startswith("*", self.offset):
             printer.width = self.star()
             if printer.width is None:
                 wrong.append("%!(BADWIDTH)")
@@ -117,12 +117,12 @@ class _Format:
             printer.width = self.number()
             if self.indexed and printer.width is not None:  # %[3]2d
                 self.good_index = False
-        if form.startswith(".", self.at) and self.at + 1 < len(form):
-            self.at += 1
+        if form.startswith(".", self.offset) and self.offset + 1 < len(form):
+            self.offset += 1
             if self.indexed:  # %[3].2d
                 self.good_index = False
             self.index()
-            if form.startswith("*", self.at):
+            if form.startswith("*", self.offset):
                 printer.precision = self.star()
                 if printer.precision is not None and printer.precision < 0:
                     printer.precision = None
@@ -135,16 +135,16 @@ class _Format:
         return wrong
 
     def number(self) -> int | None:
-        start = self.at
-        while self.at < len(self.form) and self.form[self.at] in "0123456789":
-            self.at += 1
-        value = _decimal(self.form[start : self.at])
-        if value is None and self.at > start:
-            self.at = len(self.form)  # Go does not use the rest of the form
+        start = self.offset
+        while self.offset < len(self.form) and self.form[self.offset] in "0123456789":
+            self.offset += 1
+        value = _decimal(self.form[start : self.offset])
+        if value is None and self.offset > start:
+            self.offset = len(self.form)  # Go does not use the rest of the form
         return value
 
     def star(self) -> int | None:
-        self.at += 1
+        self.offset += 1
         self.indexed = False
         value = self.values[self.next] if self.next < len(self.values) else None
         if self.next < len(self.values):
@@ -156,16 +156,16 @@ class _Format:
     def index(self) -> None:
         """Parse `[n]`, which selects the next value, from 1."""
         self.indexed = False
-        if not self.form.startswith("[", self.at):
+        if not self.form.startswith("[", self.offset):
             return
         self.reordered = True
-        end = self.form.find("]", self.at)
-        if end < 0 or len(self.form) < self.at + 3:
+        end = self.form.find("]", self.offset)
+        if end < 0 or len(self.form) < self.offset + 3:
             self.good_index = False
-            self.at += 1
+            self.offset += 1
             return
-        digits = self.form[self.at + 1 : end]
-        self.at = end + 1
+        digits = self.form[self.offset + 1 : end]
+        self.offset = end + 1
         number = _decimal(digits) if not digits.strip("0123456789") else None
         self.indexed = number is not None
         if number is not None and 1 <= number <= len(self.values):

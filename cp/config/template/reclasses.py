@@ -40,14 +40,14 @@ _CATEGORIES = {"L": "ultmo", "M": "nce", "N": "dlo", "P": "cdseifo", "S": "mcko"
 class ClassReader:
     """Parses expressions for one character. The whole expression is for one text only."""
 
-    __slots__ = ("alphabet", "at", "flags", "out", "pattern")
+    __slots__ = ("alphabet", "flags", "offset", "out", "pattern")
 
     def __init__(self, pattern: str, text: str) -> None:
         self.pattern = pattern
         # A class of Unicode is reduced to the characters of the text: computing all of its members takes a second.
         self.alphabet = "".join(sorted(set(text + text.lower() + text.upper())))
-        self.at = 0
-        self.flags: frozenset[str] = frozenset()  # of `imsU`, those that are set at the current position
+        self.offset = 0
+        self.flags: frozenset[str] = frozenset()  # of `imsU`, those that are set at the current offset
         self.out: list[str] = []
 
     def error(self, problem: str, part: str) -> FunctionError:
@@ -62,28 +62,28 @@ class ClassReader:
 
     def named_class(self, start: int) -> Ranges | None:
         """Parse `\\d`, `\\pL` and similar classes, after the backslash. Return None if there is none."""
-        c = self.pattern[self.at : self.at + 1]
+        c = self.pattern[self.offset : self.offset + 1]
         if c in ("p", "P"):
             return self.unicode_class(start)
         if c == "" or c not in "dDsSwW":
             return None
-        self.at += 1
+        self.offset += 1
         ranges = _ranges(_PERL[c.lower()])
         return ranges if c.islower() else _complement(ranges)
 
     def unicode_class(self, start: int) -> Ranges:
         pattern = self.pattern
-        negative = pattern[self.at] == "P"
-        self.at += 1
-        if pattern.startswith("{", self.at):
-            end = pattern.find("}", self.at)
+        negative = pattern[self.offset] == "P"
+        self.offset += 1
+        if pattern.startswith("{", self.offset):
+            end = pattern.find("}", self.offset)
             if end < 0:
                 raise self.error("invalid character class range", pattern[start:])
-            name = pattern[self.at + 1 : end]
-            self.at = end + 1
+            name = pattern[self.offset + 1 : end]
+            self.offset = end + 1
         else:
-            name = pattern[self.at : self.at + 1]
-            self.at += 1
+            name = pattern[self.offset : self.offset + 1]
+            self.offset += 1
         if name.startswith("^"):
             name = name[1:]
             negative = not negative
@@ -93,64 +93,64 @@ class ClassReader:
             ranges = [(ord(c), ord(c)) for c in self.alphabet if _category(c).startswith(name)]
         else:
             known = "" if len(name) < 3 else " (only Unicode's general categories are supported, not its scripts)"
-            raise self.error(f"invalid character class range{known}", pattern[start : self.at])
+            raise self.error(f"invalid character class range{known}", pattern[start : self.offset])
         return _complement(ranges) if negative else ranges
 
     def code(self, start: int) -> int:
         """The character of an escape, after the backslash."""
         pattern = self.pattern
-        c = pattern[self.at : self.at + 1]
+        c = pattern[self.offset : self.offset + 1]
         if not c:
             raise self.error("trailing backslash at end of expression", "")
-        self.at += 1
+        self.offset += 1
         if c in _ESCAPES:
             return _ESCAPES[c]
         if c < "\x80" and not c.isalnum():
             return ord(c)
-        if c in _OCTAL and (c == "0" or pattern[self.at : self.at + 1] in tuple(_OCTAL)):
+        if c in _OCTAL and (c == "0" or pattern[self.offset : self.offset + 1] in tuple(_OCTAL)):
             digits = c
-            while len(digits) < 3 and pattern[self.at : self.at + 1] in tuple(_OCTAL):
-                digits += pattern[self.at]
-                self.at += 1
+            while len(digits) < 3 and pattern[self.offset : self.offset + 1] in tuple(_OCTAL):
+                digits += pattern[self.offset]
+                self.offset += 1
             return int(digits, 8)
         if c == "x":
-            braced = pattern.startswith("{", self.at)
-            end = pattern.find("}", self.at) if braced else self.at + 2
-            digits = pattern[self.at + braced : end] if end >= 0 else ""
-            self.at = min(max(end + braced, self.at), len(pattern))
+            braced = pattern.startswith("{", self.offset)
+            end = pattern.find("}", self.offset) if braced else self.offset + 2
+            digits = pattern[self.offset + braced : end] if end >= 0 else ""
+            self.offset = min(max(end + braced, self.offset), len(pattern))
             if digits and not digits.strip(_HEX) and (braced or len(digits) == 2):
                 code = int(digits, 16) if len(digits.lstrip("0")) < 7 else _MAX_CODE + 1
                 if code <= _MAX_CODE:
                     return code
-        raise self.error("invalid escape sequence", pattern[start : self.at])
+        raise self.error("invalid escape sequence", pattern[start : self.offset])
 
     def bracket(self, start: int) -> None:
         """Parse a class in brackets, after the first bracket."""
         pattern = self.pattern
-        negative = pattern.startswith("^", self.at)
-        self.at += negative
-        first = self.at
+        negative = pattern.startswith("^", self.offset)
+        self.offset += negative
+        first = self.offset
         ranges: Ranges = []
-        while not pattern.startswith("]", self.at) or self.at == first:
-            at = self.at
-            if pattern.startswith("[:", at) and pattern.find(":]", at + 2) >= 0:
-                ranges += self.posix_class(at)
+        while not pattern.startswith("]", self.offset) or self.offset == first:
+            offset = self.offset
+            if pattern.startswith("[:", offset) and pattern.find(":]", offset + 2) >= 0:
+                ranges += self.posix_class(offset)
                 continue
-            if pattern.startswith("\\", at):
-                self.at += 1
-                named = self.named_class(at)
+            if pattern.startswith("\\", offset):
+                self.offset += 1
+                named = self.named_class(offset)
                 if named is not None:
                     ranges += named
                     continue
-                self.at = at
+                self.offset = offset
             low = high = self.class_character(start)
-            if pattern.startswith("-", self.at) and pattern[self.at + 1 : self.at + 2] not in ("", "]"):
-                self.at += 1
+            if pattern.startswith("-", self.offset) and pattern[self.offset + 1 : self.offset + 2] not in ("", "]"):
+                self.offset += 1
                 high = self.class_character(start)
                 if high < low:
-                    raise self.error("invalid character class range", pattern[at : self.at])
+                    raise self.error("invalid character class range", pattern[offset : self.offset])
             ranges.append((low, high))
-        self.at += 1
+        self.offset += 1
         self.write(written(ranges, negative))
 
     def posix_class(self, start: int) -> Ranges:
@@ -161,15 +161,15 @@ class ClassReader:
         pairs = _POSIX.get(name[negative:])
         if pairs is None:
             raise self.error("invalid character class range", expression)
-        self.at = end
+        self.offset = end
         return _complement(_ranges(pairs)) if negative else _ranges(pairs)
 
     def class_character(self, start: int) -> int:
-        if self.at >= len(self.pattern):
+        if self.offset >= len(self.pattern):
             raise self.error("missing closing ]", self.pattern[start:])
-        c = self.pattern[self.at]
-        self.at += 1
-        return self.code(self.at - 1) if c == "\\" else ord(c)
+        c = self.pattern[self.offset]
+        self.offset += 1
+        return self.code(self.offset - 1) if c == "\\" else ord(c)
 
 
 def _ranges(pairs: str) -> Ranges:

@@ -81,9 +81,9 @@ def _time_limit(pattern: str, seconds: float) -> Iterator[_Clock]:
 def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> str:
     out: list[str] = []
     size = len(text)  # of the result, at most
-    copied = at = 0
-    while at <= len(text):
-        match = compiled.search(text, at)
+    copied = offset = 0
+    while offset <= len(text):
+        match = compiled.search(text, offset)
         if match is None:
             break
         out.append(text[copied : match.start()])
@@ -95,7 +95,7 @@ def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> s
                 raise FunctionError(f"regexReplaceAll: the result has more than {MAX_TEXT} characters")
             out += pieces
         copied = match.end()
-        at = max(at + 1, copied)
+        offset = max(offset + 1, copied)
     out.append(text[copied:])
     return "".join(out)
 
@@ -103,26 +103,26 @@ def _replaced(compiled: re.Pattern[str], parts: list[str | int], text: str) -> s
 def _expansion(template: str, names: dict[str, int], groups: int) -> list[str | int]:
     """Split the replacement into texts and numbers of groups. A group that does not exist is empty."""
     parts: list[str | int] = []
-    at = 0
+    offset = 0
     while True:
-        dollar = template.find("$", at)
+        dollar = template.find("$", offset)
         if dollar < 0:
-            return [*parts, template[at:]]
-        parts.append(template[at:dollar])
-        at = dollar + 1
-        if template.startswith("$", at):
+            return [*parts, template[offset:]]
+        parts.append(template[offset:dollar])
+        offset = dollar + 1
+        if template.startswith("$", offset):
             parts.append("$")
-            at += 1
+            offset += 1
             continue
-        braced = template.startswith("{", at)
-        start = end = at + braced
+        braced = template.startswith("{", offset)
+        start = end = offset + braced
         while end < len(template) and (template[end] == "_" or template[end].isalpha() or template[end].isdecimal()):
             end += 1
         name = template[start:end]
         if not name or (braced and not template.startswith("}", end)):
             parts.append("$")
             continue
-        at = end + braced
+        offset = end + braced
         numeric = name.isascii() and name.isdigit() and (name == "0" or name[0] != "0") and len(name) < 10
         number = int(name) if numeric else names.get(name, -1)
         if 0 <= number <= groups:

@@ -30,12 +30,12 @@ class Reader(ClassReader):
         pattern = self.pattern
         repeated = ""  # the repetition directly before, which cannot be repeated
         atom = False  # whether an expression that can be repeated is directly before
-        while self.at < len(pattern):
-            start = self.at
+        while self.offset < len(pattern):
+            start = self.offset
             c = pattern[start]
             repetition = self.repetition(c) if c in "*+?{" else ""
             if repetition:
-                part = pattern[start : self.at]
+                part = pattern[start : self.offset]
                 if repeated:
                     raise self.error("invalid nested repetition operator", repeated + part)
                 if not atom:
@@ -43,7 +43,7 @@ class Reader(ClassReader):
                 self.out.append(repetition)
                 repeated = part
                 continue
-            self.at = start + 1
+            self.offset = start + 1
             if c == "(":
                 if self.open_group(start):
                     repeated, atom = "", False
@@ -83,29 +83,29 @@ class Reader(ClassReader):
     # Repetition.
 
     def repetition(self, operator: str) -> str:
-        """The repetition at this position; empty for a literal brace."""
+        """The repetition at the current offset; empty for a literal brace."""
         if operator == "{":
             operator = self.counted()
             if not operator:
                 return ""
         else:
-            self.at += 1
+            self.offset += 1
         lazy = "U" in self.flags
-        if self.pattern.startswith("?", self.at):
-            self.at += 1
+        if self.pattern.startswith("?", self.offset):
+            self.offset += 1
             lazy = not lazy
         return operator + "?" * lazy
 
     def counted(self) -> str:
-        end = self.pattern.find("}", self.at) + 1
-        part = self.pattern[self.at : end]
+        end = self.pattern.find("}", self.offset) + 1
+        part = self.pattern[self.offset : end]
         low, _, high = part[1:-1].partition(",")
         if not _is_count(low) or not (_is_count(high) or high == ""):
             return ""
         counts = [int(count) if len(count) < 9 else _MAX_REPEAT + 1 for count in (low, high) if count]
         if max(counts) > _MAX_REPEAT or counts[-1] < counts[0]:
             raise self.error("invalid repeat count", part)
-        self.at = end
+        self.offset = end
         return part
 
     # Groups.
@@ -117,9 +117,9 @@ class Reader(ClassReader):
             raise self.error("expression nests too deeply", pattern)
         outer = self.flags
         capturing = True
-        if pattern.startswith(("?P<", "?<"), self.at) and len(pattern) > pattern.index("<", self.at) + 1:
+        if pattern.startswith(("?P<", "?<"), self.offset) and len(pattern) > pattern.index("<", self.offset) + 1:
             self.named_group(start)
-        elif pattern.startswith("?", self.at):
+        elif pattern.startswith("?", self.offset):
             if not self.flag_group(start):
                 return False
             capturing = False
@@ -138,15 +138,15 @@ class Reader(ClassReader):
         if not name.replace("_", "a").isalnum() or not name.isascii():
             raise self.error("invalid named capture", pattern[start : end + 1])
         self.names.setdefault(name, self.groups + 1)
-        self.at = end + 1
+        self.offset = end + 1
 
     def flag_group(self, start: int) -> bool:
         """Parse `(?flags-flags:`, which opens a group, or `(?flags-flags)`, which only sets them."""
         flags = set(self.flags)
         negative = seen = False
-        for at in range(start + 2, len(self.pattern)):
-            c = self.pattern[at]
-            self.at = at + 1
+        for offset in range(start + 2, len(self.pattern)):
+            c = self.pattern[offset]
+            self.offset = offset + 1
             if c in "imsU":
                 seen = True
                 if negative:
@@ -160,20 +160,20 @@ class Reader(ClassReader):
                 return c == ":"
             else:
                 break
-        raise self.error("invalid or unsupported Perl syntax", self.pattern[start : max(self.at, start + 2)])
+        raise self.error("invalid or unsupported Perl syntax", self.pattern[start : max(self.offset, start + 2)])
 
     def escape(self, start: int) -> bool:
         """Parse the part after a backslash. Return False if it cannot be repeated."""
         pattern = self.pattern
-        c = pattern[self.at : self.at + 1]
+        c = pattern[self.offset : self.offset + 1]
         if c in ("A", "z", "b", "B"):
-            self.at += 1
+            self.offset += 1
             # Before Python 3.14, the empty text has no \\B.
             self.out.append({"A": "(?:\\A)", "z": "(?:\\Z)", "b": "(?a:\\b)", "B": "(?:(?!(?a:\\b)))"}[c])
         elif c == "Q":
             end = pattern.find("\\E", start)
-            text = pattern[self.at + 1 : end] if end >= 0 else pattern[self.at + 1 :]
-            self.at = end + 2 if end >= 0 else len(pattern)
+            text = pattern[self.offset + 1 : end] if end >= 0 else pattern[self.offset + 1 :]
+            self.offset = end + 2 if end >= 0 else len(pattern)
             for char in text:
                 self.literal(char)
             return bool(text)

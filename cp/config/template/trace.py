@@ -5,7 +5,7 @@ Imported for a configuration with errors.
 
 from __future__ import annotations
 
-from cp.config.template.errors import place
+from cp.config.template.errors import line_and_column
 from cp.config.template.evaluate import Evaluator
 from cp.config.template.functions import functions
 from cp.config.template.nodes import Chain, Constant, Field, Identifier, Pipeline, Variable
@@ -58,8 +58,8 @@ class _Tracer(Evaluator):
     def print(self, dot: Value, pipeline: Pipeline, value: Value) -> None:
         start = self.size
         super().print(dot, pipeline, value)
-        left = self.text.rfind("{{", 0, pipeline.position)
-        origin = Origin(f"{{{{ {pipeline} }}}}", *place(self.text, left), start, self.size)
+        left = self.text.rfind("{{", 0, pipeline.offset)
+        origin = Origin(f"{{{{ {pipeline} }}}}", *line_and_column(self.text, left), start, self.size)
         self.origins.append(origin)
         for name in dict.fromkeys(_variables(pipeline, isinstance(dot, dict))):
             if name not in self.environ:

@@ -209,7 +209,7 @@ def test_tls_that_is_wanted_is_not_undone_by_an_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("json", "place", "text"),
+    ("json", "line_column", "text"),
     [
         ('":8500"', "f:1:12: consul", "':8500': the host is missing (is a variable empty?); expected host:port, "),
         ('"http://"', "f:1:12: consul", "'http://': the host is missing"),
@@ -228,10 +228,10 @@ def test_tls_that_is_wanted_is_not_undone_by_an_address() -> None:
         ('{"address": "s3cret@c"}', "f:1:24: consul.address", ": it must not contain a name and a password; set "),
     ],
 )
-def test_an_address_that_can_never_work_is_an_error_with_its_place(json: str, place: str, text: str) -> None:
+def test_an_address_that_can_never_work_is_an_error_with_its_place(json: str, line_column: str, text: str) -> None:
     (error,) = errors(f'{{"consul": {json}}}')
 
-    assert f"{place}: cannot use the address" in error
+    assert f"{line_column}: cannot use the address" in error
     assert text in error
     assert "s3cret" not in error
 
@@ -246,16 +246,18 @@ def test_a_variable_that_can_never_work_is_named(json: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "where"),
+    ("text", "line_column"),
     [('{consul: "{{ .X }}"}', "1:10: consul"), ('{jobs: [], consul: {address: "{{ .X }} "}}', "1:30: consul.address")],
 )
-def test_an_address_that_a_variable_leaves_empty_is_a_warning(text: str, where: str) -> None:
+def test_an_address_that_a_variable_leaves_empty_is_a_warning(text: str, line_column: str) -> None:
     def warned(text: str, **environ: str) -> list[str]:
         return [one for one in load_text(text, environ=environ).warnings if "address is empty" in one]
 
     (unset,), (empty,) = warned(text), warned(text, X="", CONSUL_HTTP_ADDR="agent:1")
 
-    assert f"app.json:{where}: the address is empty, so 127.0.0.1:8500 is used: {{{{ .X }}}} at app.json:1:" in unset
+    assert (
+        f"app.json:{line_column}: the address is empty, so 127.0.0.1:8500 is used: {{{{ .X }}}} at app.json:1:" in unset
+    )
     assert unset.endswith("gives nothing: the variable X is not set")
     assert "the address is empty, so that of CONSUL_HTTP_ADDR is used: " in empty
     assert empty.endswith("gives nothing: the variable X is empty")

@@ -62,7 +62,7 @@ def test_the_refusal_points_at_the_argument() -> None:
     with pytest.raises(CommandError) as caught:
         parse_command(parse('["a", null]').root)
 
-    assert caught.value.at == 6
+    assert caught.value.offset == 6
 
 
 def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() -> None:
@@ -73,7 +73,7 @@ def test_an_argument_that_no_process_could_be_given_is_refused_at_its_place() ->
         with pytest.raises(CommandError) as refused:
             command(["a", argument])
         assert str(refused.value) == (f"[1] has {size} bytes: an argument has at most {most}")
-        assert refused.value.at == len('["a", ')
+        assert refused.value.offset == len('["a", ')
     with pytest.raises(CommandError, match=r"^\[1\] has "):
         command("a " + "x" * (most + 1))
 

@@ -137,7 +137,7 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "what"),
+    ("text", "line_column", "what"),
     [
         ("", "1:1", "the configuration is empty"),
         (" \n\n", "2:1", "the configuration is empty"),
@@ -146,11 +146,11 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         ("{{ .X }}", "1:1", "the rendered template is empty"),
     ],
 )
-def test_an_empty_configuration_is_reported_as_empty(text: str, place: str, what: str) -> None:
+def test_an_empty_configuration_is_reported_as_empty(text: str, line_column: str, what: str) -> None:
     first, _, rest = str(refused(text, environ={"X": ""})).partition("\n")
 
     assert first.startswith(
-        f"app.json:{place}: Parse error at line:col [{place}]: unexpected end of JSON input: {what}, "
+        f"app.json:{line_column}: Parse error at line:col [{line_column}]: unexpected end of JSON input: {what}, "
         'expected one object, such as {consul: "localhost:8500", jobs: []}'
     )
     assert rest == ("{{ .X }} at app.json:1:1 gives nothing: the variable X is empty." if ".X }}" in text[:9] else "")
@@ -162,11 +162,11 @@ def test_a_value_of_another_type_is_one_error(dialect: str) -> None:
     for path in paths_in(RIGHT[dialect]):
         for wrong in (5, True, ["a"], [["a"]], {"a": 1}, "", "\0", -1.5):
             changed = json.loads(json.dumps(RIGHT[dialect]))
-            *places, last = path
-            place = changed
-            for each in places:
-                place = place[each]
-            place[last] = wrong
+            *parents, last = path
+            parent = changed
+            for each in parents:
+                parent = parent[each]
+            parent[last] = wrong
             try:
                 load_text(json.dumps(changed), "app")
             except ConfigError as error:

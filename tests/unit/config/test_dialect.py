@@ -69,7 +69,7 @@ def test_a_misspelt_key_is_reported_as_that() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "names"),
+    ("text", "line_column", "names"),
     [
         ('{"services": [],\n "jobs": []}', "2:2", ("services", "jobs")),
         ('{"watches": [],\n "preStop": "x"}', "2:2", ("preStop", "watches")),
@@ -77,11 +77,11 @@ def test_a_misspelt_key_is_reported_as_that() -> None:
         ('{"telemetry": {"metrics": [], "sensors": []}}', "1:31", ("telemetry.sensors", "telemetry.metrics")),
     ],
 )
-def test_keys_of_both_are_refused_by_name(text: str, place: str, names: tuple[str, str]) -> None:
+def test_keys_of_both_are_refused_by_name(text: str, line_column: str, names: tuple[str, str]) -> None:
     (error,) = refused(text).errors
 
     assert error == (
-        f"app.json:{place}: keys of two dialects: '{names[0]}' belongs to the services dialect, "
+        f"app.json:{line_column}: keys of two dialects: '{names[0]}' belongs to the services dialect, "
         f"'{names[1]}' to the jobs dialect: keep to one of them"
     )
 

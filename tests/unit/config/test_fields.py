@@ -207,7 +207,7 @@ def test_null_elements_are_dropped_and_the_others_keep_their_index() -> None:
     reading = value('[null, {"a": 1}, "x", {"a": 2}]')
     objects = reading.fields.objects("value", ("a",))
 
-    assert [one.path for one in objects] == ["thing.value[1]", "thing.value[3]"]
+    assert [one.key_path for one in objects] == ["thing.value[1]", "thing.value[3]"]
     assert [one.integer("a") for one in objects] == [1, 2]
     assert reading.complaints() == ["f:1:28: thing.value[2]: must be an object {…}, not a string"]
 

@@ -13,19 +13,19 @@ HEALTH = {"interval": 10, "ttl": 25}
 WEB = {"name": "web", "port": 80, "health": HEALTH}
 
 
-def with_a_key(where: str, key: str, value: Any) -> Plan:
+def with_a_key(holder: str, key: str, value: Any) -> Plan:
     """A configuration of the jobs dialect that has this key in a job, a watch, the telemetry or a metric of it."""
     extra = {key: value}
-    metric = {"name": "m", "type": "gauge", **(extra if where == "metric" else {})}
+    metric = {"name": "m", "type": "gauge", **(extra if holder == "metric" else {})}
     return load_jobs(
-        {**WEB, "exec": "app", **(extra if where == "job" else {})},
-        watches=[{"name": "db", "interval": 5, **(extra if where == "watch" else {})}],
-        telemetry={"metrics": [metric], **(extra if where == "telemetry" else {})},
+        {**WEB, "exec": "app", **(extra if holder == "job" else {})},
+        watches=[{"name": "db", "interval": 5, **(extra if holder == "watch" else {})}],
+        telemetry={"metrics": [metric], **(extra if holder == "telemetry" else {})},
     )
 
 
 @pytest.mark.parametrize(
-    ("where", "key", "path", "advice"),
+    ("holder", "key", "holder_path", "advice"),
     [
         ("job", "restartLimit", "jobs[0]", "`restarts`"),
         ("job", "execTimeout", "jobs[0]", "`timeout`"),
@@ -42,12 +42,14 @@ def with_a_key(where: str, key: str, value: Any) -> Plan:
     ],
 )
 @pytest.mark.parametrize("value", [5, "5s", {"code": 1}, [True]])
-def test_a_field_of_the_go_program_is_a_warning(where: str, key: str, path: str, advice: str, value: Any) -> None:
-    (warning,) = with_a_key(where, key, value).warnings
+def test_a_field_of_the_go_program_is_a_warning(
+    holder: str, key: str, holder_path: str, advice: str, value: Any
+) -> None:
+    (warning,) = with_a_key(holder, key, value).warnings
 
     text = f"has no effect, and had none in ContainerPilot 3, which did not report it: use {advice}"
     assert warning.startswith("app.json:1:")
-    assert warning.endswith(f": {path}.{key}: {text}")
+    assert warning.endswith(f": {holder_path}.{key}: {text}")
 
 
 def test_it_changes_nothing() -> None:

@@ -18,7 +18,7 @@ def last_line(text: str, **environ: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "line_column"),
     [
         ("{\n  port: {{ .PORT }},\n}", "2:9"),
         ("{\n  port: {{ .PORT }}\n}", "2:9"),
@@ -30,8 +30,8 @@ def last_line(text: str, **environ: str) -> str:
         ("{{ .PORT }}", "1:1"),
     ],
 )
-def test_a_hole_is_named_with_its_variable_and_its_place_in_the_template(text: str, place: str) -> None:
-    assert last_line(text) == f"{{{{ .PORT }}}} at app.json:{place} {NOT_SET}."
+def test_a_hole_is_named_with_its_variable_and_its_place_in_the_template(text: str, line_column: str) -> None:
+    assert last_line(text) == f"{{{{ .PORT }}}} at app.json:{line_column} {NOT_SET}."
 
 
 @pytest.mark.parametrize(
@@ -81,8 +81,10 @@ def test_a_trigger_that_is_empty_is_traced_to_its_variable(key: str) -> None:
     [messages] = load_text(f'{{consul: "c:8500", jobs: [{{name: "a", exec: "x",\nwhen: {when}}}]}}').warnings
 
     assert messages.startswith("app.json:2:7: jobs[0].when: has none of 'interval', 'once' and 'each', so the job is ")
-    place = f"2:{len(key) + 11}"
-    assert messages.endswith(f" ({{{{ .EVERY }}}} at app.json:{place} gives nothing: the variable EVERY is not set)")
+    line_column = f"2:{len(key) + 11}"
+    assert messages.endswith(
+        f" ({{{{ .EVERY }}}} at app.json:{line_column} gives nothing: the variable EVERY is not set)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -190,9 +192,9 @@ def test_the_error_for_a_comment_of_another_language_shows_how_to_write_it() -> 
 def test_an_empty_boolean_is_false_and_the_template_that_left_it_so_is_named(key: str, text: str) -> None:
     warnings = load_text(text).warnings
 
-    place = text.index("{{") + 1
+    column = text.index("{{") + 1
     words = (
-        f"{key}: is empty, which means false: write true or false ({{{{ .S }}}} at app.json:1:{place} gives nothing: "
+        f"{key}: is empty, which means false: write true or false ({{{{ .S }}}} at app.json:1:{column} gives nothing: "
     )
     assert [each for each in warnings if f"{words}the variable S is not set)" in each]
     assert not [each for each in load_text(text, environ={"S": "false"}).warnings if key in each]

@@ -124,7 +124,7 @@ def test_of_a_repeated_key_the_last_one_counts_and_it_is_known() -> None:
     document = parse('{"a": 1,\n "b": 2,\n "a": 3}')
 
     assert plain(document.root) == {"a": 3, "b": 2}
-    assert [(key, document.place(at)) for key, at in document.repeated] == [("a", (3, 2))]
+    assert [(key, document.line_and_column(offset)) for key, offset in document.repeated] == [("a", (3, 2))]
 
 
 def test_integers_stay_exact() -> None:
@@ -132,7 +132,7 @@ def test_integers_stay_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "what"),
+    ("text", "line_column", "what"),
     [
         ('{"consul": "x",}', (1, 16), "a trailing comma"),
         ('{\n"consul": "x",\n}', (3, 1), "a trailing comma"),
@@ -149,11 +149,11 @@ def test_integers_stay_exact() -> None:
         ("\ufeff{}", (1, 1), "a blank that JSON does not know"),
     ],
 )
-def test_the_first_thing_that_strict_json_refuses_is_known(text: str, place: tuple[int, int], what: str) -> None:
+def test_the_first_thing_that_strict_json_refuses_is_known(text: str, line_column: tuple[int, int], what: str) -> None:
     document = parse(text)
 
     assert document.relaxed is not None
-    assert (document.place(document.relaxed.at), document.relaxed.what) == (place, what)
+    assert (document.line_and_column(document.relaxed.offset), document.relaxed.what) == (line_column, what)
 
 
 # -- places
@@ -168,19 +168,19 @@ def test_values_and_keys_know_their_line_and_column() -> None:
     inner = one.data[1]
     assert isinstance(inner.data, dict)
 
-    assert document.place(root.at) == (1, 1)
-    assert document.place(root.keys["one"]) == (2, 3)
-    assert document.place(one.at) == (2, 10)
-    assert document.place(one.data[0].at) == (2, 11)
-    assert document.place(inner.keys["two"]) == (3, 6)
-    assert document.place(inner.data["two"].at) == (3, 13)
+    assert document.line_and_column(root.offset) == (1, 1)
+    assert document.line_and_column(root.keys["one"]) == (2, 3)
+    assert document.line_and_column(one.offset) == (2, 10)
+    assert document.line_and_column(one.data[0].offset) == (2, 11)
+    assert document.line_and_column(inner.keys["two"]) == (3, 6)
+    assert document.line_and_column(inner.data["two"].offset) == (3, 13)
 
 
 # -- refusals
 
 
 @pytest.mark.parametrize(
-    ("text", "place", "reason"),
+    ("text", "line_column", "reason"),
     [
         ("<>", (1, 1), "invalid character '<' looking for beginning of value"),
         ('{"test": , "test2": "hello"}', (1, 10), "invalid character ',' looking for beginning of value"),
@@ -211,10 +211,10 @@ def test_values_and_keys_know_their_line_and_column() -> None:
         ("[\0]", (1, 2), "invalid character '\\u0000' looking for beginning of value"),
     ],
 )
-def test_a_refusal_has_its_true_place(text: str, place: tuple[int, int], reason: str) -> None:
+def test_a_refusal_has_its_true_place(text: str, line_column: tuple[int, int], reason: str) -> None:
     error = error_of(text)
 
-    assert ((error.line, error.column), error.reason) == (place, reason)
+    assert ((error.line, error.column), error.reason) == (line_column, reason)
 
 
 def test_the_report_has_the_line_before_the_line_and_a_pointer_under_the_character() -> None:

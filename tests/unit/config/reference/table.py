@@ -55,8 +55,8 @@ class Outcome:
 
 def is_at(path: str, message: str) -> bool:
     """Whether a message is about this key, or about an element of its array."""
-    where = r"\[\d+\]".join(map(re.escape, path.split("[]")))
-    return re.match(rf"app\.json:\d+:\d+: {where}(\[\d+\])?: ", message) is not None
+    pattern = r"\[\d+\]".join(map(re.escape, path.split("[]")))
+    return re.match(rf"app\.json:\d+:\d+: {pattern}(\[\d+\])?: ", message) is not None
 
 
 def loaded(

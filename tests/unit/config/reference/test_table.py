@@ -50,8 +50,8 @@ def test_readers_know_exactly_the_keys_of_the_table(dialect: str, monkeypatch: p
         opened(self, problems, value, path, keys, **rest)
 
     def asking(self: Fields, key: str) -> Any:
-        if key not in known[without_indices(self.path)]:
-            unknown.add(self.where(key))
+        if key not in known[without_indices(self.key_path)]:
+            unknown.add(self.key_path_of(key))
         return used(self, key)
 
     monkeypatch.setattr(Fields, "__init__", recording)

@@ -205,13 +205,13 @@ def test_templates_that_cannot_be_parsed_give_the_errors_of_go(text: str, senten
     assert sentence.endswith(error.message)
 
 
-@pytest.mark.parametrize(("text", "place", "template", "node", "message"), RUNNING)
+@pytest.mark.parametrize(("text", "line_column", "template", "node", "message"), RUNNING)
 def test_templates_that_cannot_be_executed_give_the_errors_of_go(
-    text: str, place: str, template: str, node: str, message: str
+    text: str, line_column: str, template: str, node: str, message: str
 ) -> None:
     error = error_of(text)
 
-    assert str(error) == f'template: :{place}: executing "{template}" at <{node}>: {message}'
+    assert str(error) == f'template: :{line_column}: executing "{template}" at <{node}>: {message}'
     assert error.message == message
 
 
