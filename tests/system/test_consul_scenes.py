@@ -84,7 +84,7 @@ def test_registered_healed_and_removed(pilot: StartPilot, start_consul: StartCon
 def test_the_rendered_configuration_of_a_backend_leads_to_the_app(
     pilot: StartPilot, consul: Consul, tmp_path: Path, name: str
 ) -> None:
-    """v2 12.10 #2: what serves before the app asks for its places, and renders its own configuration again."""
+    """A server before the app gets the addresses of the app, and renders its own configuration again."""
     upstreams = tmp_path / "upstreams"
     render = python(
         "import json\n"
@@ -126,7 +126,7 @@ def test_the_rendered_configuration_of_a_backend_leads_to_the_app(
 
 
 def test_300_reloads_and_a_stop(pilot: StartPilot, consul: Consul, name: str) -> None:
-    """v2 12.10 #8 and #10."""
+    """The service stays registered during 300 reloads at random moments. The stop removes it."""
     started = pilot(serving(consul, name), until_term(), init=True)
     consul.wait_until_passing(name)
     gaps = random.Random(8)
@@ -146,7 +146,7 @@ def test_300_reloads_and_a_stop(pilot: StartPilot, consul: Consul, name: str) ->
 
 
 def test_maintenance_from_pre_start_on(pilot: StartPilot, consul: Consul, name: str) -> None:
-    """v2 12.10 #14."""
+    """`preStart` sends SIGUSR1, so that the service is registered only after the second one."""
     started = pilot({**serving(consul, name), "preStart": sh("kill -USR1 1; mark preStart")}, forever(), init=True)
     started.wait_for_mark("app")
     settle(1.5)

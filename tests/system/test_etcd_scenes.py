@@ -31,7 +31,7 @@ both = pytest.mark.parametrize("api", ["v2", "v3"])
 @both
 @pytest.mark.parametrize("init", [False, True], ids=["process", "PID 1"])
 def test_registered_healed_and_removed(pilot: StartPilot, start_etcd: StartEtcd, api: str, init: bool) -> None:
-    """v2 12.10 #3: what templates of confd read."""
+    """The keys are those that templates of confd read."""
     etcd = start_etcd()
     config: dict[str, Any] = {
         "etcd": {"endpoints": etcd.url, "api": api},
@@ -156,7 +156,7 @@ def test_with_tls_and_a_password_of_the_environment(
 def test_the_rendered_configuration_of_a_backend_leads_to_the_app(
     pilot: StartPilot, start_etcd: StartEtcd, tmp_path: Path, api: str
 ) -> None:
-    """v2 12.10 #3: endpoints as a string; what serves before the app finds it by its keys."""
+    """The endpoints are a string. A server before the app finds the app by its keys."""
     etcd = start_etcd()
     where = {"endpoints": etcd.url, "prefix": PREFIX, "api": api}
     places = tmp_path / "places"
@@ -180,7 +180,7 @@ def test_the_rendered_configuration_of_a_backend_leads_to_the_app(
 
 
 def test_an_etcd_that_it_runs_itself(pilot: StartPilot, tmp_path: Path) -> None:
-    """v2 12.10 #4: the application is an etcd whose arguments name its own address, and so is the catalogue."""
+    """The application is an etcd whose arguments name its own address, and so is the catalogue."""
     port, peer = free_port(), free_port()
     own, other = (f"http://{{{{ .CONTAINERPILOT_ETCD_IP }}}}:{each}" for each in (port, peer))
     url = f"http://127.0.0.1:{port}"

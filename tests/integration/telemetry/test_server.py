@@ -198,7 +198,6 @@ def test_a_remark_is_shown_and_does_not_make_it_unready(world: World) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/status", "/healthz", "/readyz"])
 def test_post_requests_are_refused(world: World, path: str) -> None:
-    # 113
     answer = world.ask("POST", path)
 
     assert (answer.status, answer.body) == (405, b"Method Not Allowed\n")
@@ -271,7 +270,6 @@ def test_an_address_of_another_machine_is_an_error() -> None:
 
 
 def test_a_port_that_was_served_a_moment_ago_is_available_at_once() -> None:
-    # 115
     first = World()
     assert first.ask("GET", "/metrics").status == 200
     kept = first.connect()

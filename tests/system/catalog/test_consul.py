@@ -51,7 +51,7 @@ both_dialects = pytest.mark.parametrize("separate", [True, False], ids=["service
 
 @both_dialects
 def test_a_heartbeat_makes_the_check_pass(consul: Consul, open: Any, name: str, separate: bool) -> None:
-    """v2 12.5 row 3, v3 13.5 row 103: the check's id is the service's own, or begins with `service:`."""
+    """The id of the check is the id of the service, or begins with `service:`."""
     beat(open(), service(name, ttl=1, separate_check=separate))
     check = f"{name}-box" if separate else f"service:{name}-box"
     assert consul.checks()[check]["Status"] == "passing"
@@ -61,7 +61,7 @@ def test_a_heartbeat_makes_the_check_pass(consul: Consul, open: Any, name: str, 
 def test_a_new_address_replaces_the_old_one_of_an_earlier_life(
     consul: Consul, open: Any, name: str, separate: bool
 ) -> None:
-    """v2 12.5 row 4: the check has survived, and the address is still updated."""
+    """The check has survived, and the address is still updated."""
     beat(open(), service(name, address="192.168.1.1", separate_check=separate))
     beat(open(), service(name, address="192.168.1.2", separate_check=separate))
     assert consul.services()[f"{name}-box"]["Address"] == "192.168.1.2"
@@ -69,7 +69,7 @@ def test_a_new_address_replaces_the_old_one_of_an_earlier_life(
 
 @both_dialects
 def test_an_instance_is_healthy_until_its_time_to_live_is_over(open: Any, name: str, separate: bool) -> None:
-    """v2 12.5 row 5: no change; change; no change; change when the TTL has run out."""
+    """A watch sees no change; a change; no change; a change when the TTL has run out."""
     client = open()
     assert client.instances(watch(name))[0] == []
     beat(client, service(name, ttl=1, separate_check=separate))
@@ -90,14 +90,13 @@ def test_an_instance_is_healthy_until_its_time_to_live_is_over(open: Any, name: 
 def test_tags_can_be_overridden_if_the_configuration_says_so(
     consul: Consul, open: Any, name: str, separate: bool
 ) -> None:
-    """v2 12.5 row 6."""
     beat(open(), service(name, enable_tag_override=True, separate_check=separate))
     entries = wait_for(lambda: consul.get(f"/v1/catalog/service/{name}"))
     assert [entry["ServiceEnableTagOverride"] for entry in entries] == [True]
 
 
 def test_the_calls_of_the_services_dialect_to_the_letter(open: Any, relay: Relay, name: str) -> None:
-    """v2 7.2 and 7.3, captured from the Go program."""
+    """The expected calls were captured from ContainerPilot 2."""
     one = service(
         name, separate_check=True, ttl=5, tags=("t1", "t2"), enable_tag_override=True, deregister_critical_after="90m"
     )
@@ -124,7 +123,7 @@ def test_the_calls_of_the_services_dialect_to_the_letter(open: Any, relay: Relay
 
 
 def test_the_calls_of_the_jobs_dialect_to_the_letter(open: Any, relay: Relay, name: str) -> None:
-    """v3 6.2."""
+    """The expected calls are those of ContainerPilot 3: one registration with its check, then the check's status."""
     one = service(name, ttl=10)
     client = open(relay.address)
     beat(client, one)

@@ -57,7 +57,6 @@ def failure(call: Callable[[], object]) -> CatalogError:
 
 @both
 def test_there_while_it_is_registered(etcd: Etcd, open: Any, name: str, api: str) -> None:
-    """v2 12.6 row 4."""
     client, one = open(api=api), service(name)
     assert etcd.ids(api, name) == []
     client.register(one, "passing")
@@ -70,7 +69,6 @@ def test_there_while_it_is_registered(etcd: Etcd, open: Any, name: str, api: str
 
 @both
 def test_its_time_to_live_ends_it(etcd: Etcd, open: Any, name: str, api: str) -> None:
-    """v2 12.6 row 3."""
     client, one = open(api=api), service(name, ttl=1)
     client.register(one, "passing")
     assert etcd.ids(api, name) == [f"{name}-box"]
@@ -91,7 +89,7 @@ def test_heartbeats_keep_it_alive(etcd: Etcd, open: Any, name: str, api: str) ->
 
 @both
 def test_a_watch_sees_it_come_and_lapse(open: Any, name: str, api: str) -> None:
-    """v2 12.6 row 5: no change; change; no change; change after the expiry."""
+    """A watch sees no change; a change; no change; a change after the expiry."""
     client = open(api=api)
     assert client.instances(watch(name))[0] == []
     client.register(service(name, ttl=1), "passing")
@@ -103,7 +101,7 @@ def test_a_watch_sees_it_come_and_lapse(open: Any, name: str, api: str) -> None:
 
 @both
 def test_a_restart_under_the_same_name_takes_over_without_a_gap(etcd: Etcd, open: Any, name: str, api: str) -> None:
-    """v2 12.11 row 13: the program was killed, and what it had registered lives on for its ttl."""
+    """The program was killed, and its registration stays for the rest of its `ttl`."""
     open(api=api).register(service(name, ttl=2), "passing")
     again, one = open(api=api), service(name, ttl=2, address="10.0.0.2")
     again.register(one, "passing")

@@ -57,7 +57,7 @@ FORM = (
 
 
 def test_the_calls_of_api_v2_to_the_letter(open: Any, relay: Relay, name: str) -> None:
-    """v2 9, captured from the Go program."""
+    """The expected calls were captured from ContainerPilot 2."""
     one = service(name, ttl=5, tags=("t1", "t2"))
     client = open(f"http://{relay.address}", api="v2")
     client.register(one, "passing")

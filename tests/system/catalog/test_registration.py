@@ -107,7 +107,6 @@ def test_a_consul_that_comes_up_later_gets_the_service_without_a_new_check(
 def test_an_initial_status_is_registered_without_any_check(
     consul: Consul, party: Party, relay: Relay, name: str
 ) -> None:
-    """v3 acceptance 147."""
     registrar = party.registrar(consul_at(relay.address))
     registrar.want(service(name, initial_status="critical"), "")
     party.live.until(lambda: party.live.lines)

@@ -101,7 +101,7 @@ def test_a_steady_service_is_one_call_a_poll_on_one_connection(pilot: StartPilot
 
 
 def test_a_check_that_survived_is_used_again(pilot: StartPilot, agent: LyingAgent) -> None:
-    """v2 7.2: the first registration refreshes the address, and no check is registered again."""
+    """The first registration refreshes the address, and no check is registered again."""
     first = pilot(serving(agent, service(interfaces="static:10.0.0.1")), forever())
     first.wait_for(lambda: agent.passing(ID))
     first.close()

@@ -1,4 +1,4 @@
-"""Faults that ContainerPilot 3 once had (v3.md 12.1), where the built program shows them best."""
+"""Faults that ContainerPilot 3 once had, where the built program shows them best."""
 
 from __future__ import annotations
 

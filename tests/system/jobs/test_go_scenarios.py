@@ -1,4 +1,4 @@
-"""The integration scenarios of ContainerPilot 3, with a real Consul where they had one. Rows are of v3.md 13.6."""
+"""The integration scenarios of ContainerPilot 3, with a real Consul where they had one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ def check(command: Any = "true", **more: Any) -> dict[str, Any]:
 
 
 def test_reload_is_logged_once_and_the_socket_is_served_twice(pilot: StartPilot, consul: Consul, name: str) -> None:
-    # 116
     watches = [{"name": f"{name}-other", "interval": 1}]
     plan = config(advertised(name), consul=consul.address, watches=watches, logging={"level": "debug"})
     started = pilot(plan)
@@ -54,7 +53,6 @@ def test_reload_is_logged_once_and_the_socket_is_served_twice(pilot: StartPilot,
 
 
 def test_restart_budget_is_spent_by_deaths_and_renewed_by_a_reload(pilot: StartPilot) -> None:
-    # 118
     def plan(argument: str) -> dict[str, Any]:
         return config(app(), job("coprocess", forever(f"coprocess-{argument}"), restarts=1))
 
@@ -79,7 +77,7 @@ def test_restart_budget_is_spent_by_deaths_and_renewed_by_a_reload(pilot: StartP
 
 
 def test_two_services_find_each_other(pilot: StartPilot, consul: Consul, name: str) -> None:
-    # 119: `nginx` gets its route from a job on the changes of the watch
+    # `nginx` gets its route from a job that runs after each change of the watch.
     def plan(me: str, other: str) -> dict[str, Any]:
         return config(
             job("preStart", mark("preStart")),
@@ -106,7 +104,7 @@ def test_two_services_find_each_other(pilot: StartPilot, consul: Consul, name: s
 
 
 def test_a_job_sees_the_addresses_and_pids_of_others(pilot: StartPilot) -> None:
-    # 120: the Consul is not there
+    # Consul does not run.
     started = pilot(
         config(
             advertised("testenvvar", health=check()),
@@ -122,7 +120,6 @@ def test_a_job_sees_the_addresses_and_pids_of_others(pilot: StartPilot) -> None:
 
 
 def test_raw_output_goes_past_the_log(pilot: StartPilot) -> None:
-    # 121
     raw = {"logging": {"raw": True}}
     started = pilot(
         config(
@@ -140,7 +137,6 @@ def test_raw_output_goes_past_the_log(pilot: StartPilot) -> None:
 
 
 def test_configuration_in_the_environment_and_a_consul_that_is_not_there(pilot: StartPilot) -> None:
-    # 122
     text = """{
         consul: '127.0.0.1:1', control: {socket: 'control.socket'}, logging: {level: 'debug'},
         watches: [{name: 'upstream', interval: 1}],
@@ -157,7 +153,6 @@ def test_configuration_in_the_environment_and_a_consul_that_is_not_there(pilot: 
 
 
 def test_orphans_of_checks_and_jobs_do_not_pile_up(pilot: StartPilot) -> None:
-    # 123
     started = pilot(
         config(
             app("parent", health=check(sh("sleep 0.3 &\nmark check"))),
@@ -177,14 +172,14 @@ def test_orphans_of_checks_and_jobs_do_not_pile_up(pilot: StartPilot) -> None:
     started.wait_for(look)
     started.wait_for(lambda: started.zombies() == [], what="the end of the zombies")
 
-    # More than the row has for a moment: several may exit between two turns of the loop.
+    # The test of ContainerPilot 3 allows one and two. Here several may exit between two turns of the loop.
     assert most <= 3
     assert most_in_all <= 4
     assert "no child processes" not in started.output().lower() + started.errors().lower()
 
 
 def test_log_file_is_reopened_on_sigusr1(pilot: StartPilot) -> None:
-    # 124: a number as an interval is seconds
+    # A number as an interval means seconds.
     started = pilot(
         config(job("ticker", "echo tick", when={"interval": 1}), logging={"output": "cp.log"}),
         init=True,
@@ -205,7 +200,7 @@ def test_log_file_is_reopened_on_sigusr1(pilot: StartPilot) -> None:
 def test_jobs_run_on_sighup_and_sigusr2_and_the_app_stays_registered(
     pilot: StartPilot, consul: Consul, name: str
 ) -> None:
-    # 125: the quotes are part of what is printed, since no shell reads them
+    # The quotes are part of the output, because no shell reads them.
     started = pilot(
         config(
             advertised(name, health=check()),
@@ -251,7 +246,6 @@ def test_docker_stop_runs_pre_stop_before_and_post_stop_after_the_end_of_the_app
 
 @pytest.mark.timing
 def test_tasks_and_their_timeouts(pilot: StartPilot) -> None:
-    # 127
     def task(name: str, interval: str, script: str, **more: Any) -> dict[str, Any]:
         return job(name, mark(name, script), when={"interval": interval}, **more)
 
@@ -275,7 +269,6 @@ def test_tasks_and_their_timeouts(pilot: StartPilot) -> None:
 
 
 def test_version_as_the_command_of_a_container() -> None:
-    # 129
     done = subprocess.run(
         [*namespaces(), interpreter(), str(archive()), "-version"],
         env={"PATH": PATH},

@@ -112,7 +112,6 @@ def test_log_file_in_a_missing_folder_is_refused(pilot: StartPilot, tmp_path: Pa
 
 
 def test_rotation(pilot: StartPilot) -> None:
-    # 124
     started = pilot(config(app(), WORDS, logging={"output": "log"}))
     log, rotated = started.folder / "log", started.folder / "log.1"
     started.wait_for(lambda: log.exists() and "words" in log.read_text())

@@ -1,4 +1,4 @@
-"""Output of jobs, and when an exit counts. Rows are those of v3.md 13.7."""
+"""Output of jobs, and when an exit counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ AFTER = job("after", mark("after"), when=once("exitSuccess", "leaver"))
 
 
 def test_exit_counts_when_the_child_that_has_the_output_ends_too(pilot: StartPilot) -> None:
-    # 144
     started = pilot(config(app(), job("leaver", LEAVER), AFTER))
     started.wait_for_mark("child")
     started.wait_for(lambda: started.jobs()["leaver"]["pid"] is None, what="the exit")
@@ -49,7 +48,6 @@ def test_exit_counts_when_the_child_that_has_the_output_ends_too(pilot: StartPil
 
 
 def test_exit_counts_at_once_where_the_output_is_raw_and_the_rest_is_terminated(pilot: StartPilot) -> None:
-    # 144
     started = pilot(config(app(), job("leaver", LEAVER, logging={"raw": True}), AFTER))
 
     started.wait_for_mark("after")

@@ -154,7 +154,6 @@ BROKEN = {
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_configuration_that_does_not_load_changes_nothing_and_is_reported(pilot: StartPilot, fault: str) -> None:
-    # 138
     text, complaint = BROKEN[fault]
     started = pilot(config(app()))
     started.wait_for_mark("app")
@@ -188,7 +187,7 @@ def test_pipe_in_the_place_of_the_configuration_is_not_waited_for(pilot: StartPi
 
 
 def test_reload_reports_the_error_and_exits_with_1(pilot: StartPilot) -> None:
-    # 138: the `control` part is fine, so that it finds the socket
+    # The `control` part is valid, so that the client finds the socket.
     started = pilot(config(app()))
     started.wait_for_mark("app")
     started.configure(config(job("app", "true", restart=1)))
@@ -271,7 +270,7 @@ def test_go_r15_socket_is_there_after_every_reload(pilot: StartPilot) -> None:
 
 @pytest.mark.smoke
 def test_go_r11_r16_hundreds_of_reloads_under_load_lose_and_leak_nothing(pilot: StartPilot) -> None:
-    # 117: there is an answer after each, and after all of them
+    # The server answers after each reload, and after all of them.
     chatter = "mark {name}\nwhile :; do echo chatter chatter chatter; sleep 0.01; done"
 
     def plan(number: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The registrations of jobs in the catalogue, and their times. Rows are those of v3.md 13.7."""
+"""The registrations of jobs in the catalogue, and their times."""
 
 from __future__ import annotations
 
@@ -48,7 +48,6 @@ def test_registration_is_that_of_the_jobs_dialect(pilot: StartPilot, consul: Con
 
 
 def test_service_is_registered_again_after_maintenance(pilot: StartPilot, consul: Consul, name: str) -> None:
-    # 136
     started = pilot(config(advertised(name), consul=consul.address))
     consul.wait_until_passing(name)
 
@@ -61,7 +60,6 @@ def test_service_is_registered_again_after_maintenance(pilot: StartPilot, consul
 
 
 def test_restart_in_maintenance_does_not_end_it(pilot: StartPilot, consul: Consul, name: str) -> None:
-    # 143
     plan = config(advertised(name, health=checking(), restarts="unlimited"), consul=consul.address)
     started = pilot(plan)
     consul.wait_until_passing(name)
@@ -79,7 +77,6 @@ def test_restart_in_maintenance_does_not_end_it(pilot: StartPilot, consul: Consu
 
 
 def test_registration_that_consul_lost_is_made_again(pilot: StartPilot, consul: Consul, name: str) -> None:
-    # 146
     started = pilot(config(advertised(name), consul=consul.address))
     consul.wait_until_passing(name)
 
@@ -92,7 +89,7 @@ def test_registration_that_consul_lost_is_made_again(pilot: StartPilot, consul: 
 def test_initial_status_is_sent_when_consul_answers_and_nothing_is_checked(
     pilot: StartPilot, start_consul: StartConsul
 ) -> None:
-    # 147: what starts the job never comes
+    # The event that starts the job never comes.
     consul = start_consul()
     consul.kill()
     waiting = advertised("app", initial_status="critical", health=checking(), when=once("exitSuccess", "other"))

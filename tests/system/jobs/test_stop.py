@@ -1,4 +1,4 @@
-"""How a configuration of jobs comes to its end. Rows are those of v3.md 13.7."""
+"""How a configuration of jobs comes to its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ PROMPT = 2.0  # seconds
 
 
 def test_zero_jobs_end_with_sigterm(pilot: StartPilot) -> None:
-    # 130
     started = pilot(config(stopTimeout=600))
     started.wait_for_line("control: serving at ")
 
@@ -32,7 +31,6 @@ def test_zero_jobs_end_with_sigterm(pilot: StartPilot) -> None:
 
 @pytest.mark.timing
 def test_one_short_job_ends_the_program_without_lingering(pilot: StartPilot) -> None:
-    # 131
     began = now()
     started = pilot(config(job("app", "true")))
 
@@ -43,7 +41,6 @@ def test_one_short_job_ends_the_program_without_lingering(pilot: StartPilot) -> 
 
 @pytest.mark.timing
 def test_slow_pre_stop_delays_the_app_for_its_stop_timeout_and_no_longer(pilot: StartPilot) -> None:
-    # 132
     started = pilot(
         config(
             job("app", until_term(), stopTimeout="500ms"),
@@ -60,7 +57,6 @@ def test_slow_pre_stop_delays_the_app_for_its_stop_timeout_and_no_longer(pilot: 
 
 
 def test_dependent_on_each_stopping_of_a_job_that_ends_by_itself_does_not_delay_a_stop(pilot: StartPilot) -> None:
-    # 133
     started = pilot(
         config(
             app(),
@@ -77,7 +73,6 @@ def test_dependent_on_each_stopping_of_a_job_that_ends_by_itself_does_not_delay_
 
 
 def test_stopping_of_an_unknown_job_is_refused_with_its_place(pilot: StartPilot) -> None:
-    # 134
     started = pilot(config(app(), job("hook", "true", when=once("stopping", "ap"))))
 
     assert started.wait_exit() == 1
@@ -87,7 +82,6 @@ def test_stopping_of_an_unknown_job_is_refused_with_its_place(pilot: StartPilot)
 
 
 def test_job_that_was_triggered_while_it_ran_does_not_delay_a_stop(pilot: StartPilot) -> None:
-    # 135
     started = pilot(config(job("each", until_term("each"), when={"source": "SIGUSR2"}), stopTimeout=600))
     started.wait_for_line("control: serving at ")
     started.signal("USR2")
@@ -100,7 +94,7 @@ def test_job_that_was_triggered_while_it_ran_does_not_delay_a_stop(pilot: StartP
 
 
 def test_sigterm_right_after_a_reload_request_stops(pilot: StartPilot) -> None:
-    # 137: the reload has to wait for a job that is slow to end
+    # The reload waits for a job that is slow to end.
     slow = sh("trap 'sleep 0.5; exit' TERM\nmark slow\nwhile :; do sleep 0.05; done")
     started = pilot(config(app(), job("slow", slow)))
     started.wait_for_mark("slow")
@@ -120,7 +114,7 @@ def test_sigterm_right_after_a_reload_request_stops(pilot: StartPilot) -> None:
 
 @pytest.mark.parametrize("reloads", [1, 20])
 def test_reload_and_sigterm_in_one_moment_stop(pilot: StartPilot, reloads: int) -> None:
-    # 137: whichever comes first
+    # Either of them may come first.
     started = pilot(config(job("app", until_term())))
     started.wait_for_mark("app")
 
@@ -136,7 +130,6 @@ def test_reload_and_sigterm_in_one_moment_stop(pilot: StartPilot, reloads: int) 
 
 
 def test_bad_configuration_shows_in_the_exit_code_of_the_container(pilot: StartPilot) -> None:
-    # 141
     started = pilot("{ jobs: [{name: 'app', exec: 'true', restart: 1}] }", init=True)
 
     assert started.wait_exit() == 1
@@ -144,7 +137,6 @@ def test_bad_configuration_shows_in_the_exit_code_of_the_container(pilot: StartP
 
 
 def test_second_sigterm_ends_a_pre_stop_and_the_stop_goes_on(pilot: StartPilot) -> None:
-    # 142
     started = pilot(
         config(
             job("app", until_term()),
@@ -185,7 +177,6 @@ def test_third_sigterm_ends_everything_at_once(pilot: StartPilot) -> None:
 @pytest.mark.timing
 @pytest.mark.parametrize("init", [False, True], ids=["process", "PID 1"])
 def test_frozen_consul_does_not_delay_a_stop(pilot: StartPilot, start_consul: StartConsul, init: bool) -> None:
-    # 145
     consul = start_consul()
     started = pilot(
         config(

@@ -1,4 +1,4 @@
-"""Telemetry of the jobs dialect. Rows are those of v3.md 13."""
+"""Telemetry of the jobs dialect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ NAME = "containerpilot_app_some_counter"
 def test_a_sensor_job_puts_a_metric_and_the_page_shows_everything(
     pilot: StartPilot, consul: Consul, port: Port
 ) -> None:
-    # 128
     name = f"app-{uuid.uuid4().hex[:8]}"
     started = pilot(
         config(
@@ -66,7 +65,6 @@ def test_a_sensor_job_puts_a_metric_and_the_page_shows_everything(
 
 
 def test_the_status_has_jobs_services_and_watches_in_the_order_of_the_file(pilot: StartPilot, port: Port) -> None:
-    # 114
     quiet = {"exec": "true", "interval": 300, "ttl": 400}
     started = pilot(
         config(
@@ -146,7 +144,6 @@ def test_parsers_read_every_format(pilot: StartPilot, port: Port, accept: str) -
 def test_a_value_that_cannot_be_recorded_is_refused_and_nothing_of_it_is_recorded(
     pilot: StartPilot, port: Port
 ) -> None:
-    # 110, 140
     gauge = {"name": "zed", "type": "gauge"}
     started = pilot(config(app(), telemetry=port.config(metrics=[COUNTER, gauge])))
     port.wait_until_served(started)

@@ -63,7 +63,6 @@ def test_the_port_is_open_before_the_first_job_starts(pilot: StartPilot, port: P
 
 
 def test_it_is_available_again_at_once_after_a_stop(pilot: StartPilot, port: Port) -> None:
-    # 115
     for _ in range(2):
         started = pilot(config(app(), telemetry=port.config()))
         port.wait_until_served(started)

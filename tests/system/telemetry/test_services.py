@@ -1,4 +1,4 @@
-"""Telemetry of the services dialect. Rows are those of v2.md 12.8 and 12.10."""
+"""Telemetry of the services dialect."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ def start(pilot: StartPilot, port: Port, *sensors: dict[str, Any], **more: Any) 
 def test_a_sensor_feeds_a_counter_and_the_service_containerpilot_is_registered(
     pilot: StartPilot, consul: Consul, port: Port
 ) -> None:
-    # 12.8 #1, 12.10 #12
     name = f"pilot-{uuid.uuid4().hex[:8]}"
     counter = sensor(["printf", "42"], "some_counter", "counter", namespace="containerpilot", subsystem="app")
     started = pilot(
@@ -72,7 +71,6 @@ def test_a_sensor_prints_a_number_as_go_reads_it(pilot: StartPilot, port: Port, 
 def test_output_that_is_not_a_number_is_one_error_and_nothing_is_recorded(
     pilot: StartPilot, port: Port, check: list[str], complaint: str
 ) -> None:
-    # 12.8 #2, #3
     started = start(pilot, port, sensor(check, poll=300), sensor(["printf", "1"], "other", "counter"))
     started.configure({"telemetry": port.config(sensors=[sensor(check), sensor(["printf", "1"], "other", "counter")])})
     started.signal("HUP")
@@ -115,7 +113,7 @@ def test_standard_error_of_a_sensor_is_logged(pilot: StartPilot, port: Port) -> 
 
 
 def test_histograms_and_summaries(pilot: StartPilot, port: Port) -> None:
-    # 12.8 #6, #7: what is between two values of the counter was observed
+    # The summary has the difference of two values of the counter.
     numbers = sh("n=$(cat n 2>/dev/null || echo 0); n=$((n + 1)); echo $n >n; [ $n -le 4 ] && echo $n")
     started = start(pilot, port, sensor(numbers, "sizes", "summary"))
 
@@ -137,7 +135,6 @@ def test_maintenance_pauses_sensors(pilot: StartPilot, port: Port) -> None:
 
 
 def test_a_reload_begins_at_zero_and_may_change_everything(pilot: StartPilot, port: Port) -> None:
-    # 12.8 #16
     started = start(pilot, port, sensor(["printf", "5"], kind="counter"))
     port.wait_for_value(started, "value", "5", "10")
 

@@ -7,7 +7,7 @@ from tests.unit.catalog.fakes import instance
 
 
 def test_lists_are_compared_with_the_one_before() -> None:
-    """v3 13.5 row 102: nothing, two, nothing, two, one."""
+    """The lists have no instance, two, none, two, and one."""
     one, two = instance("a"), instance("b")
     last = Snapshot([])
     changed = []

@@ -10,7 +10,6 @@ from cp.config.names import ip_variable, is_service_name, pid_variable
 @pytest.mark.parametrize(
     ("name", "variable"),
     [
-        # row 52
         ("testCase", "TESTCASE"),
         ("test-case", "TEST_CASE"),
         ("/bin/to/testCase", "TESTCASE"),
@@ -36,10 +35,10 @@ def test_the_variable_of_an_address() -> None:
 
 
 @pytest.mark.parametrize("name", ["myService", "my-service", "my-service-123"])
-def test_names_that_a_catalogue_can_carry(name: str) -> None:  # row 29
+def test_names_that_a_catalogue_can_carry(name: str) -> None:
     assert is_service_name(name)
 
 
 @pytest.mark.parametrize("name", ["my_service", "-my-service", "my%service", "MyService", "x", "", "ab\n", "été"])
-def test_names_that_it_cannot(name: str) -> None:  # row 29
+def test_names_that_it_cannot(name: str) -> None:
     assert not is_service_name(name)

@@ -28,7 +28,7 @@ def test_a_prefix_has_one_slash_before_each_part(prefix: str, normal: str) -> No
 
 
 def test_the_json_of_api_v2_to_the_byte() -> None:
-    """v2 9: Go's fields in Go's order, and never any tags."""
+    """Go's fields in Go's order, and never any tags."""
     one = service("app", id="app-host", tags=("a", "b"))
     expected = b'{"id":"app-host","name":"app","address":"10.0.0.1","port":80,"tags":null}'
     assert encode(one, tags=False) == expected

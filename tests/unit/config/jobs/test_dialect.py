@@ -1,4 +1,4 @@
-"""The jobs dialect: what the document as a whole, watches and settings become. Row numbers are those of v3.md, 13."""
+"""The jobs dialect: what the document as a whole, watches and settings become."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ FULL = """{
 }"""
 
 
-def test_a_full_configuration_loads_without_a_warning() -> None:  # row 18
+def test_a_full_configuration_loads_without_a_warning() -> None:
     plan = load_text(FULL, environ={"TEST": "HELLO"})
 
     assert plan.dialect == "jobs"
@@ -103,7 +103,7 @@ def test_signals_and_variables_of_a_full_configuration() -> None:
     assert plan.environ == (("CONTAINERPILOT_SERVICEA_IP", "10.0.0.7"), ("CONTAINERPILOT_SERVICEB_IP", "10.0.0.7"))
 
 
-def test_hooks_are_jobs_on_the_events_of_other_jobs() -> None:  # row 56
+def test_hooks_are_jobs_on_the_events_of_other_jobs() -> None:
     plan = load_text(FULL)
 
     assert job(plan, "serviceA").when == When(code="exitSuccess", source="preStart")
@@ -115,21 +115,21 @@ def test_hooks_are_jobs_on_the_events_of_other_jobs() -> None:  # row 56
 # -- watches
 
 
-def test_the_watches_of_a_full_configuration() -> None:  # row 20
+def test_the_watches_of_a_full_configuration() -> None:
     assert load_text(FULL).watches == (
         Watch(name="upstreamA", source="watch.upstreamA", interval=11.0, tag="dev"),
         Watch(name="upstreamB", source="watch.upstreamB", interval=79.0),
     )
 
 
-def test_a_key_without_quotes_and_a_name_from_a_template() -> None:  # row 25
+def test_a_key_without_quotes_and_a_name_from_a_template() -> None:
     text = '{consul: "consul:8500", watches: [{"name": "upstreamA{{.VAR}}", "interval": 11}]}'
 
     (watch,) = load_text(text, environ={"VAR": "-ok"}).watches
     assert watch.source == "watch.upstreamA-ok"
 
 
-def test_a_watch_in_another_datacenter_that_is_polled_only() -> None:  # row 88
+def test_a_watch_in_another_datacenter_that_is_polled_only() -> None:
     (watch,) = load_jobs(watches=[{"name": "db", "interval": "7", "dc": "us-east-1", "mode": "poll"}]).watches
 
     assert watch == Watch(name="db", source="watch.db", interval=7.0, datacenter="us-east-1", push=False)
@@ -158,9 +158,9 @@ def test_a_watch_that_is_there_already_is_warned_about() -> None:
 @pytest.mark.parametrize(
     ("watch", "text"),
     [
-        ({"name": "", "interval": 1}, "watches[0].name: 'name' must not be blank"),  # rows 11, 89
+        ({"name": "", "interval": 1}, "watches[0].name: 'name' must not be blank"),
         ({"interval": 1}, "watches[0].name: 'name' must not be blank"),
-        ({"name": "myName"}, "watches[0].interval: watch[myName].interval must be > 0: add it"),  # rows 11, 89
+        ({"name": "myName"}, "watches[0].interval: watch[myName].interval must be > 0: add it"),
         ({"name": "myName", "interval": -1}, "watch[myName].interval must be > 0: it is -1"),
         ({"name": "my_name", "interval": 1}, "service names must be alphanumeric with dashes"),
         (
@@ -192,11 +192,11 @@ def test_a_watch_that_is_wrong(watch: Any, text: str) -> None:
         ({"socket": "/s", "users": [1000, "*"]}, ControlSettings(socket="/s", users=None)),
     ],
 )
-def test_control(written: Any, control: ControlSettings) -> None:  # rows 21, 92
+def test_control(written: Any, control: ControlSettings) -> None:
     assert load_jobs(control=written).control == control
 
 
-def test_a_control_socket_without_a_path() -> None:  # row 93
+def test_a_control_socket_without_a_path() -> None:
     assert "control.socket: control: validate failed with control server not loading due to missing config" in (
         errors_of_jobs(control={"socket": ""})
     )
@@ -235,17 +235,17 @@ def test_clients_need_not_know_the_users_of_the_control_socket(socket: str) -> N
 @pytest.mark.parametrize(
     ("written", "logging"),
     [
-        (None, LoggingSettings(level="info", format="job", output="stdout")),  # row 38
+        (None, LoggingSettings(level="info", format="job", output="stdout")),
         ({}, LoggingSettings(level="info", format="job", output="stdout")),
         (
-            {"level": "DEBUG", "format": "text", "output": "stderr"},  # row 39
+            {"level": "DEBUG", "format": "text", "output": "stderr"},
             LoggingSettings(level="debug", format="text", output="stderr"),
         ),
         ({"level": "warn", "format": "Default"}, LoggingSettings(level="warning", format="job", output="stdout")),
         (
             {"output": "/var/log/App.log"},
             LoggingSettings(level="info", format="job", output="/var/log/App.log"),
-        ),  # row 42
+        ),
         ({"output": "STDERR"}, LoggingSettings(level="info", format="job", output="stderr")),
     ],
 )
@@ -333,7 +333,7 @@ def test_a_plain_supervisor_needs_no_catalogue() -> None:
     assert plan.warnings == ()
 
 
-def test_an_advertised_job_needs_one() -> None:  # row 2, as far as something needs it
+def test_an_advertised_job_needs_one() -> None:
     (error,) = refused(
         '{"jobs": [{"name": "web", "health": {"interval": 5, "ttl": 10}, "port": 80}], "consul": null}'
     ).errors
@@ -351,7 +351,7 @@ def test_a_watch_needs_one() -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "null", '{"jobs": []}', '{"jobs": [null]}', '{"consul": "consul:8500"}'])
-def test_a_configuration_without_jobs_loads_with_a_warning(text: str) -> None:  # row 6
+def test_a_configuration_without_jobs_loads_with_a_warning(text: str) -> None:
     plan = load_text(text)
 
     assert plan.jobs == ()

@@ -1,4 +1,4 @@
-"""The jobs dialect: what the keys of a job become in the plan. Row numbers are those of v3.md, 13."""
+"""The jobs dialect: what the keys of a job become in the plan."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def test_a_job_without_a_process_has_no_variable_for_it() -> None:
         (["x", True, 1.5, 1000000], ("x", "true", "1.5", "1000000")),
     ],
 )
-def test_exec(written: Any, command: tuple[str, ...]) -> None:  # rows 43, 55, 66
+def test_exec(written: Any, command: tuple[str, ...]) -> None:
     assert load_job(exec=written).command == command
 
 
 @pytest.mark.parametrize("written", ["", "  ", [], 5, True, {}])
-def test_exec_without_a_program(written: Any) -> None:  # rows 43, 49, 66
+def test_exec_without_a_program(written: Any) -> None:
     assert "jobs[0].exec: unable to create job[serviceD].exec: received zero-length argument" in (
         errors_of_jobs({"name": "serviceD", "exec": written})
     )
@@ -103,7 +103,7 @@ def test_a_null_argument_is_refused() -> None:
         ("+2", 2),
     ],
 )
-def test_restarts(written: Any, restarts: int | None) -> None:  # rows 57, 68
+def test_restarts(written: Any, restarts: int | None) -> None:
     assert load_job(exec="x", restarts=written).restarts == restarts
 
 
@@ -119,13 +119,13 @@ def test_restarts(written: Any, restarts: int | None) -> None:  # rows 57, 68
         (-1, "field '-1' invalid: number must be positive integer"),
     ],
 )
-def test_invalid_restarts(written: Any, text: str) -> None:  # row 67
+def test_invalid_restarts(written: Any, text: str) -> None:
     assert f"jobs[0].restarts: job[myjob].restarts {text}" in (
         errors_of_jobs({"name": "myjob", "exec": "x", "restarts": written})
     )
 
 
-def test_unlimited_restarts_and_each_exclude_one_another() -> None:  # row 67
+def test_unlimited_restarts_and_each_exclude_one_another() -> None:
     source = {"name": "aa", "exec": "x"}
     when = {"source": "aa", "each": "exitSuccess"}
 
@@ -136,7 +136,7 @@ def test_unlimited_restarts_and_each_exclude_one_another() -> None:  # row 67
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("1500ms", 1.5), ("5", 5.0), (5, 5.0), ("1h", 3600.0), ("", None)])
-def test_timeout(written: Any, seconds: float | None) -> None:  # row 27
+def test_timeout(written: Any, seconds: float | None) -> None:
     one = load_job(exec="x", timeout=written)
 
     assert (one.timeout, one.timeout_text) == (seconds, str(written))
@@ -145,11 +145,11 @@ def test_timeout(written: Any, seconds: float | None) -> None:  # row 27
 @pytest.mark.parametrize(
     ("written", "text"),
     [
-        ("xx", "unable to parse job[serviceC].timeout 'xx': time: invalid duration xx"),  # rows 27, 66
+        ("xx", "unable to parse job[serviceC].timeout 'xx': time: invalid duration xx"),
         ("0", "job[serviceC].timeout '0' cannot be less than 1ms"),
-        ("-1ms", "job[serviceC].timeout '-1ms' cannot be less than 1ms"),  # row 65
-        ("1ns", "job[serviceC].timeout '1ns' cannot be less than 1ms"),  # row 65
-        ("20yy", "unable to parse job[serviceC].timeout '20yy': time: unknown unit yy in duration 20yy"),  # row 28
+        ("-1ms", "job[serviceC].timeout '-1ms' cannot be less than 1ms"),
+        ("1ns", "job[serviceC].timeout '1ns' cannot be less than 1ms"),
+        ("20yy", "unable to parse job[serviceC].timeout '20yy': time: unknown unit yy in duration 20yy"),
         (0.5, "unable to parse job[serviceC].timeout '0.5': time: missing unit in duration 0.5"),
     ],
 )
@@ -172,18 +172,18 @@ def test_an_invalid_stop_timeout() -> None:
 
 
 @pytest.mark.parametrize("name", ["my_job", "my job", "5", "x", "myjob_invalid_name", "My/Job"])
-def test_without_a_port_any_name_will_do(name: str) -> None:  # row 62
+def test_without_a_port_any_name_will_do(name: str) -> None:
     assert load_job(name=name, exec="x").name == name
 
 
 @pytest.mark.parametrize("name", ["", "  ", None])
 @pytest.mark.parametrize("others", [{}, {"exec": "x"}, {"port": 80, "health": HEALTH}])
-def test_a_blank_name(name: Any, others: dict[str, Any]) -> None:  # rows 9, 62
+def test_a_blank_name(name: Any, others: dict[str, Any]) -> None:
     assert errors_of_jobs({"name": name, **others}).endswith("jobs[0].name: 'name' must not be blank")
 
 
 @pytest.mark.parametrize("name", ["my_service", "-my-service", "my%service", "MyService", "x"])
-def test_a_name_that_the_catalogue_cannot_carry(name: str) -> None:  # row 29
+def test_a_name_that_the_catalogue_cannot_carry(name: str) -> None:
     assert (
         "jobs[0].name: service names must be alphanumeric with dashes to comply with service discovery"
         in errors_of_jobs({**WEB, "name": name})
@@ -251,7 +251,7 @@ def test_a_job_without_a_process_may_be_there_for_its_events() -> None:
 
 
 def test_a_health_check_with_all_its_keys() -> None:
-    assert health(exec="/bin/check A1 A2", timeout="5s", failures=3, logging={"raw": True}) == Health(  # rows 53, 54
+    assert health(exec="/bin/check A1 A2", timeout="5s", failures=3, logging={"raw": True}) == Health(
         label="check.app",
         interval=10.0,
         command=("/bin/check", "A1", "A2"),
@@ -266,7 +266,7 @@ def test_a_health_check_with_all_its_keys() -> None:
     )
 
 
-def test_the_timeout_of_a_check_is_its_interval() -> None:  # row 54
+def test_the_timeout_of_a_check_is_its_interval() -> None:
     check = health(exec="/bin/check")
 
     assert (check.timeout, check.timeout_text, check.output) == (10.0, "10s", LOG)
@@ -279,7 +279,7 @@ def test_a_check_without_a_limit(written: Any) -> None:
     assert (check.timeout, check.timeout_text) == (None, "")
 
 
-def test_without_exec_there_are_only_heartbeats() -> None:  # row 63
+def test_without_exec_there_are_only_heartbeats() -> None:
     check = health()
 
     assert (check.command, check.source) == (None, "")
@@ -288,8 +288,8 @@ def test_without_exec_there_are_only_heartbeats() -> None:  # row 63
 @pytest.mark.parametrize(
     ("written", "text"),
     [
-        ({"ttl": 5}, "jobs[0].health.interval: job[myName].health.interval must be > 0: add it"),  # rows 10, 69
-        ({"interval": 5}, "jobs[0].health.ttl: job[myName].health.ttl must be > 0: add it"),  # rows 10, 63, 69
+        ({"ttl": 5}, "jobs[0].health.interval: job[myName].health.interval must be > 0: add it"),
+        ({"interval": 5}, "jobs[0].health.ttl: job[myName].health.ttl must be > 0: add it"),
         ({**HEALTH, "interval": 0}, "job[myName].health.interval must be > 0: it is 0"),
         (
             {**HEALTH, "interval": 0.5},
@@ -301,11 +301,11 @@ def test_without_exec_there_are_only_heartbeats() -> None:  # row 63
         ),
         (
             {**HEALTH, "exec": ""},
-            "unable to create job[myName].health.exec: received zero-length argument",  # row 69
+            "unable to create job[myName].health.exec: received zero-length argument",
         ),
         (
             {**HEALTH, "timeout": "xx"},
-            "could not parse job[myName].health.timeout 'xx': time: invalid duration xx",  # row 69
+            "could not parse job[myName].health.timeout 'xx': time: invalid duration xx",
         ),
         ({**HEALTH, "failures": -1}, "job[myName].health.failures must be >= 0, but is -1"),
         ({**HEALTH, "tll": 5}, "(did you mean 'ttl'?): '[0].health' has invalid keys: tll"),
@@ -327,7 +327,7 @@ def test_a_ttl_that_runs_out_between_two_checks_is_warned_about() -> None:
 # -- registrations
 
 
-def test_a_service_with_all_its_keys() -> None:  # row 60
+def test_a_service_with_all_its_keys() -> None:
     assert service(
         initial_status="warning",
         interfaces=["lo"],
@@ -382,23 +382,23 @@ def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
-        ({"health": None}, "jobs[0].health: job[web].health must be set if 'port' is set"),  # row 63
+        ({"health": None}, "jobs[0].health: job[web].health must be set if 'port' is set"),
         (
             {"initial_status": "invalid"},
             "job[web].initial_status must be one of 'passing', 'warning' or 'critical', not \"invalid\"",
         ),
-        ({"initialStatus": "passing"}, "(did you mean 'initial_status'?): '[0]' has invalid keys: initialStatus"),  # 63
+        ({"initialStatus": "passing"}, "(did you mean 'initial_status'?): '[0]' has invalid keys: initialStatus"),
         (
-            {"consul": {"enableTagOverride": "nope"}},  # row 64
+            {"consul": {"enableTagOverride": "nope"}},
             "cannot parse '[0].consul.enableTagOverride' as bool: strconv.ParseBool: parsing \"nope\"",
         ),
         (
-            {"consul": {"deregisterCriticalServiceAfter": "nope"}},  # row 64
+            {"consul": {"deregisterCriticalServiceAfter": "nope"}},
             "unable to parse job[web].consul.deregisterCriticalServiceAfter: time: invalid duration nope",
         ),
         ({"consul": {"deregisterCriticalServiceAfter": "10"}}, "time: missing unit in duration 10"),
         ({"interfaces": "eth0:inet5"}, "Unable to parse interface spec: eth0:inet5"),
-        ({"interfaces": {"a": 1}}, "interfaces: must be an array of strings, not an object"),  # row 26
+        ({"interfaces": {"a": 1}}, "interfaces: must be an array of strings, not an object"),
         ({"interfaces": ["xxxx"]}, "None of the interface specifications were able to match"),
         ({"port": -80}, "jobs[0].port: must be from 1 to 65535, but is -80"),
         ({"port": "http"}, 'jobs[0].port: must be a whole number, not "http"'),
@@ -408,7 +408,7 @@ def test_a_service_that_is_wrong(keys: dict[str, Any], text: str) -> None:
     assert text in errors_of_jobs({**WEB, **keys})
 
 
-def test_keys_for_the_catalogue_have_no_effect_without_a_port() -> None:  # row 58
+def test_keys_for_the_catalogue_have_no_effect_without_a_port() -> None:
     plan = load_jobs({"name": "aa", "exec": "x", "initial_status": "invalid", "tags": ["a"]})
 
     assert plan.jobs[0].service is None

@@ -1,4 +1,4 @@
-"""The jobs dialect: what starts a job, and what can never start it. Row numbers are those of v3.md, 13."""
+"""The jobs dialect: what starts a job, and what can never start it."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ def test_global_events_need_no_source(event: EventCode) -> None:
         {"each": "SIGHUP"},
     ],
 )
-def test_a_signal_starts_its_job_each_time(when: dict[str, str]) -> None:  # rows 15, 17, 61
+def test_a_signal_starts_its_job_each_time(when: dict[str, str]) -> None:
     assert trigger(**when) == When(code="signal", source="SIGHUP", each=True)
 
 
-def test_the_other_signal() -> None:  # rows 15, 17, 61
+def test_the_other_signal() -> None:
     assert trigger(source="SIGUSR2", timeout="5s") == When(code="signal", source="SIGUSR2", each=True, timeout=5.0)
 
 
@@ -102,7 +102,7 @@ def test_unlimited_restarts_go_with_a_signal() -> None:
     assert load_job(exec="x", restarts="unlimited", when={"source": "SIGHUP"}).restarts is None
 
 
-def test_only_two_signals_are_events() -> None:  # row 17
+def test_only_two_signals_are_events() -> None:
     assert "there is no source 'SIGTERM'" in errors(source="SIGTERM", once="startup")
 
 
@@ -160,7 +160,7 @@ def test_a_source_without_an_event_is_named_with_the_missing_key(
 @pytest.mark.parametrize(
     ("written", "seconds"), [("1s", 1.0), ("250ms", 0.25), (1, 1.0), ("5", 5.0), ("1ms", 0.001), ("1h30m", 5400.0)]
 )
-def test_a_periodic_job(written: Any, seconds: float) -> None:  # rows 59, 65
+def test_a_periodic_job(written: Any, seconds: float) -> None:
     one = load_job(exec="x", when={"interval": written})
 
     assert one.when == When(code="startup", source="global", interval=seconds)
@@ -187,10 +187,10 @@ def test_source_and_timeout_mean_nothing_to_a_periodic_job() -> None:
 @pytest.mark.parametrize(
     ("when", "text"),
     [
-        ({"interval": "-1s"}, "job[app].when.interval '-1s' cannot be less than 1ms"),  # row 65
-        ({"interval": "1ns"}, "job[app].when.interval '1ns' cannot be less than 1ms"),  # row 65
+        ({"interval": "-1s"}, "job[app].when.interval '-1s' cannot be less than 1ms"),
+        ({"interval": "1ns"}, "job[app].when.interval '1ns' cannot be less than 1ms"),
         ({"interval": 0}, "job[app].when.interval '0' cannot be less than 1ms"),
-        ({"interval": "xx"}, "unable to parse job[app].when.interval 'xx': time: invalid duration xx"),  # row 65
+        ({"interval": "xx"}, "unable to parse job[app].when.interval 'xx': time: invalid duration xx"),
         ({"interval": 0.5}, "unable to parse job[app].when.interval '0.5': time: missing unit in duration 0.5"),
         (
             {"interval": "1s", "once": "startup"},
