@@ -33,7 +33,7 @@ BREEDER = python(
 
 
 @pytest.mark.timing
-def test_go_r1_r5_signals_are_prompt_while_orphans_are_reaped(pilot: StartPilot) -> None:
+def test_signals_are_prompt_while_orphans_are_reaped(pilot: StartPilot) -> None:
     started = pilot(
         config(
             job("breeder", BREEDER),
@@ -58,7 +58,7 @@ def test_go_r1_r5_signals_are_prompt_while_orphans_are_reaped(pilot: StartPilot)
     assert now() - requested_at < 5.0
 
 
-def test_go_r2_another_trigger_does_not_stop_the_running_job(pilot: StartPilot) -> None:
+def test_another_trigger_does_not_stop_the_running_job(pilot: StartPilot) -> None:
     started = pilot(config(job("each", until_term("each"), when={"source": "SIGHUP"})))
     started.wait_for_line("control: serving at ")
     started.signal("HUP")
@@ -73,7 +73,7 @@ def test_go_r2_another_trigger_does_not_stop_the_running_job(pilot: StartPilot) 
     assert started.words() == ["each"]
 
 
-def test_go_r4_jobs_get_sigterm_before_they_are_killed(pilot: StartPilot) -> None:
+def test_jobs_get_sigterm_before_they_are_killed(pilot: StartPilot) -> None:
     # The shell dies at once, and its child needs its time.
     family = sh("(trap 'sleep 0.2; mark child-term; exit' TERM; mark child; while :; do sleep 0.02; done) &\nwait")
     started = pilot(config(job("app", until_term()), job("family", family)))
@@ -84,7 +84,7 @@ def test_go_r4_jobs_get_sigterm_before_they_are_killed(pilot: StartPilot) -> Non
     assert sorted(started.words()[2:]) == ["app-term", "child-term"]
 
 
-def test_go_r7_hooks_end_on_reload_and_on_a_stop(pilot: StartPilot) -> None:
+def test_hooks_end_on_reload_and_on_a_stop(pilot: StartPilot) -> None:
     def plan(version: str) -> dict[str, Any]:
         hooks = [job(f"hook{number}", mark(f"hook{number}"), when=when) for number, when in enumerate(HOOKS)]
         return config(job("app", until_term(f"app-{version}")), *hooks)
@@ -104,7 +104,7 @@ def test_go_r7_hooks_end_on_reload_and_on_a_stop(pilot: StartPilot) -> None:
 HOOKS = [once("stopping", "app"), each("stopping", "app"), once("stopped", "app"), each("stopped", "app")]
 
 
-def test_go_r9_a_socket_that_a_killed_one_left_is_replaced(pilot: StartPilot) -> None:
+def test_a_socket_that_a_killed_one_left_is_replaced(pilot: StartPilot) -> None:
     first = pilot(config(app()))
     first.wait_for_mark("app")
     first.wait_for(lambda: (first.folder / SOCKET).is_socket())
@@ -118,7 +118,7 @@ def test_go_r9_a_socket_that_a_killed_one_left_is_replaced(pilot: StartPilot) ->
     assert first.run("-ping").stdout == "ok\n"
 
 
-def test_go_r10_interval_jobs_go_on_without_a_limit_also_when_they_fail(pilot: StartPilot) -> None:
+def test_interval_jobs_go_on_without_a_limit_also_when_they_fail(pilot: StartPilot) -> None:
     started = pilot(config(job("task", mark("task", "exit 1"), when={"interval": "20ms"})))
 
     started.wait_for_mark("task", 20)
@@ -126,7 +126,7 @@ def test_go_r10_interval_jobs_go_on_without_a_limit_also_when_they_fail(pilot: S
     assert started.is_running()
 
 
-def test_go_r12_join_works_in_a_pipe(pilot: StartPilot) -> None:
+def test_join_works_in_a_pipe(pilot: StartPilot) -> None:
     text = '{ jobs: [{name: "app", exec: "echo {{ .PARTS | split `:` | join `.` }}"}] }'
 
     done = pilot.run("-config", text, "-template", env={"PARTS": "a:b:c"})
@@ -134,7 +134,7 @@ def test_go_r12_join_works_in_a_pipe(pilot: StartPilot) -> None:
     assert done.stdout == '{ jobs: [{name: "app", exec: "echo a.b.c"}] }'
 
 
-def test_go_r13_entering_and_leaving_maintenance_start_jobs(pilot: StartPilot) -> None:
+def test_entering_and_leaving_maintenance_start_jobs(pilot: StartPilot) -> None:
     started = pilot(
         config(
             app(),
@@ -154,7 +154,7 @@ def test_go_r13_entering_and_leaving_maintenance_start_jobs(pilot: StartPilot) -
     assert started.words() == ["app", *["enter", "exit"] * 2]
 
 
-def test_go_r16_signals_and_rotations_leak_nothing(pilot: StartPilot) -> None:
+def test_signals_and_rotations_leak_nothing(pilot: StartPilot) -> None:
     started = pilot(config(app(), job("on-hup", "true", when={"source": "SIGHUP"}), logging={"output": "cp.log"}))
     started.wait_for_mark("app")
     started.ask("GET", "/v3/ping")
@@ -170,7 +170,7 @@ def test_go_r16_signals_and_rotations_leak_nothing(pilot: StartPilot) -> None:
     assert started.threads() <= 2
 
 
-def test_go_r18_a_program_that_starts_after_another_has_ended_finds_the_place_free(pilot: StartPilot) -> None:
+def test_a_program_that_starts_after_another_has_ended_finds_the_place_free(pilot: StartPilot) -> None:
     place = pilot.folder() / SOCKET
     for _ in range(3):
         control = {"socket": os.path.relpath(place, pilot.folder())}
@@ -180,7 +180,7 @@ def test_go_r18_a_program_that_starts_after_another_has_ended_finds_the_place_fr
         assert not place.exists()
 
 
-def test_go_r18_unlimited_restarts_are_refused_for_a_job_that_is_started_each_time(pilot: StartPilot) -> None:
+def test_unlimited_restarts_are_refused_for_a_job_that_is_started_each_time(pilot: StartPilot) -> None:
     wrong = job("each", "true", when=each("exitSuccess", "app"), restarts="unlimited")
 
     started = pilot(config(app(), wrong))
@@ -190,7 +190,7 @@ def test_go_r18_unlimited_restarts_are_refused_for_a_job_that_is_started_each_ti
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_go_r5_a_stop_is_prompt_although_a_child_cannot_be_waited_for(pilot: StartPilot, number: int) -> None:
+def test_a_stop_is_prompt_although_a_child_cannot_be_waited_for(pilot: StartPilot, number: int) -> None:
     """A stopped child is neither dead nor doing anything."""
     started = pilot(config(job("app", forever()), app("stopped"), stopTimeout=600), init=True)
     started.wait_for_mark("app")

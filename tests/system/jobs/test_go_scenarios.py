@@ -226,7 +226,7 @@ def test_jobs_run_on_sighup_and_sigusr2_and_the_app_stays_registered(
 
 @pytest.mark.smoke
 def test_docker_stop_runs_pre_stop_before_and_post_stop_after_the_end_of_the_app(pilot: StartPilot) -> None:
-    # 126, and R18: preStop runs on SIGTERM
+    # `preStop` runs on SIGTERM.
     started = pilot(
         config(
             job("app", until_term()),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_long_line_and_unfinished_line_are_logged_and_do_no_harm(pilot: StartPilot) -> None:
-    # 139, and R16: nothing of their pipes is left
+    # The pipes of both are closed.
     flood = "head -c 70000 /dev/zero | tr '\\0' x; echo; printf unfinished; mark end"
     started = pilot(config(app(), job("flood", sh(flood))))
 

@@ -256,7 +256,7 @@ def test_socket_whose_path_is_written_otherwise_stays(pilot: StartPilot) -> None
     assert not (started.folder / SOCKET).exists()
 
 
-def test_go_r15_socket_is_there_after_every_reload(pilot: StartPilot) -> None:
+def test_socket_is_there_after_every_reload(pilot: StartPilot) -> None:
     started = pilot(config(app()))
     with started.client() as client:
         for _ in range(20):
@@ -269,7 +269,7 @@ def test_go_r15_socket_is_there_after_every_reload(pilot: StartPilot) -> None:
 
 
 @pytest.mark.smoke
-def test_go_r11_r16_hundreds_of_reloads_under_load_lose_and_leak_nothing(pilot: StartPilot) -> None:
+def test_hundreds_of_reloads_under_load_lose_and_leak_nothing(pilot: StartPilot) -> None:
     # The server answers after each reload, and after all of them.
     chatter = "mark {name}\nwhile :; do echo chatter chatter chatter; sleep 0.01; done"
 

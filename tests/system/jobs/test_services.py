@@ -31,7 +31,7 @@ def checking(word: str = "check", **more: Any) -> dict[str, Any]:
 
 
 def test_registration_is_that_of_the_jobs_dialect(pilot: StartPilot, consul: Consul, name: str) -> None:
-    # R18: the id of the check is `service:<id>`
+    # The id of the check is `service:<id>`.
     started = pilot(config(advertised(name, tags=["a", "b"], port=8123), consul=consul.address))
     [entry] = consul.wait_until_passing(name)
 
@@ -122,7 +122,7 @@ def test_initial_status_becomes_passing_with_the_first_passed_check(
 
 
 def test_no_check_before_the_job_was_started(pilot: StartPilot) -> None:
-    # 148, and R18: also not when a maintenance has come and gone
+    # The end of maintenance starts no check either.
     started = pilot(config(app("other"), job("app", forever(), when=once("exitSuccess", "other"), health=checking())))
     started.wait_for_mark("other")
     started.run("-maintenance", "enable")

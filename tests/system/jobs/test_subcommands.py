@@ -104,7 +104,7 @@ def test_jobs_are_listed(pilot: StartPilot, dialect: str) -> None:
     assert [each["pid"] for each in running] == [started.children()[0]]
 
 
-def test_go_r18_putenv_keeps_the_text_after_the_first_equals_sign(pilot: StartPilot) -> None:
+def test_putenv_keeps_the_text_after_the_first_equals_sign(pilot: StartPilot) -> None:
     shown = sh('mark "$A/${B-unset}/$LATE"')
     started = pilot(config(app(), job("shown", shown, when={"source": "SIGUSR2"})), env={"B": "given", "LATE": "1"})
     started.wait_for_mark("app")

@@ -169,7 +169,7 @@ def test_without_telemetry_values_are_taken_and_lead_nowhere(pilot: StartPilot) 
     started.wait_for_line(r"event: \{metric zed\|1.5\}")
 
 
-def test_go_r3_status_is_the_live_one(pilot: StartPilot, port: Port) -> None:
+def test_status_is_the_live_one(pilot: StartPilot, port: Port) -> None:
     check = {"exec": sh("test -e ready"), "interval": 1, "ttl": 5}
     started = pilot(config(app(health=check), telemetry=port.config()))
     port.wait_until_served(started)
@@ -183,7 +183,7 @@ def test_go_r3_status_is_the_live_one(pilot: StartPilot, port: Port) -> None:
     started.wait_for(lambda: status() == "healthy", what="a healthy job")
 
 
-def test_go_r17_metrics_are_not_events(pilot: StartPilot, port: Port) -> None:
+def test_metrics_are_not_events(pilot: StartPilot, port: Port) -> None:
     started = pilot(config(app(), telemetry=port.config(metrics=[COUNTER])))
     port.wait_until_served(started)
 

@@ -13,7 +13,7 @@ from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, each, every, job, once, watch
 
 
-def test_go_r2_another_trigger_does_not_stop_the_running_job() -> None:
+def test_another_trigger_does_not_stop_the_running_job() -> None:
     world = JobsWorld(job("react", each("changed", "watch.db")), watches=(watch("db"),)).start()
     world.report("db")
     pid = world.pid("react")
@@ -24,7 +24,7 @@ def test_go_r2_another_trigger_does_not_stop_the_running_job() -> None:
 
 
 @pytest.mark.parametrize("how", ["stop", "reload", "operator", "timeout of the hook"])
-def test_go_r4_a_job_gets_sigterm_before_it_is_killed(how: str) -> None:
+def test_a_job_gets_sigterm_before_it_is_killed(how: str) -> None:
     hook = job("pre", once("stopping", "app"))
     jobs = (job("app", stop_timeout=1.0), hook) if how == "timeout of the hook" else (job("app"), job("x"))
     world = JobsWorld(*jobs).start()
@@ -38,7 +38,7 @@ def test_go_r4_a_job_gets_sigterm_before_it_is_killed(how: str) -> None:
     assert world.story("SIGTERM app", "SIGKILL app") == ["SIGTERM app"]
 
 
-def test_go_r6_timeout_of_a_trigger_ends_neither_its_job_nor_the_chain_behind_it() -> None:
+def test_timeout_of_a_trigger_ends_neither_its_job_nor_the_chain_behind_it() -> None:
     world = JobsWorld(
         job("first", once("startup", "global", timeout=1)),
         job("second", once("exitSuccess", "first", timeout=5)),
@@ -56,9 +56,7 @@ def test_go_r6_timeout_of_a_trigger_ends_neither_its_job_nor_the_chain_behind_it
 @pytest.mark.parametrize("code", ["stopping", "stopped"])
 @pytest.mark.parametrize("trigger", [once, each])
 @pytest.mark.parametrize("by", ["stop", "reload", "itself"])
-def test_go_r7_jobs_on_the_end_of_another_end_themselves(
-    code: str, trigger: Callable[[str, str], When], by: str
-) -> None:
+def test_jobs_on_the_end_of_another_end_themselves(code: str, trigger: Callable[[str, str], When], by: str) -> None:
     when = trigger(code, "app")
     world = JobsWorld(job("app"), job("hook", when), job("other"))
     world.processes.termination["hook"] = (0.5, 0)
@@ -77,7 +75,7 @@ def test_go_r7_jobs_on_the_end_of_another_end_themselves(
 
 
 @pytest.mark.parametrize("by", ["stop", "reload"])
-def test_go_r8_many_jobs_end_together_without_a_deadlock(by: str) -> None:
+def test_many_jobs_end_together_without_a_deadlock(by: str) -> None:
     jobs = [job(f"job{number}", each("signal", "SIGHUP")) for number in range(400)]
     world = JobsWorld(*jobs).start()
     for _ in range(5):
@@ -90,14 +88,14 @@ def test_go_r8_many_jobs_end_together_without_a_deadlock(by: str) -> None:
     assert len(world.starts()) == 400
 
 
-def test_go_r10_interval_jobs_run_without_limit() -> None:
+def test_interval_jobs_run_without_limit() -> None:
     world = JobsWorld(job("task", every(1), restarts=None, timeout=1))
     world.processes.termination["task"] = (0.1, 0)
     world.start().advance(999.5)
     assert len(world.starts()) == 1000
 
 
-def test_go_r11_no_job_of_an_earlier_configuration_is_kept() -> None:
+def test_no_job_of_an_earlier_configuration_is_kept() -> None:
     world = JobsWorld(job("app", health=check("app")), job("pre", once("stopping", "app")))
     world.processes.termination["pre"] = (0.1, 0)
     world.start().advance(1.5)
@@ -109,7 +107,7 @@ def test_go_r11_no_job_of_an_earlier_configuration_is_kept() -> None:
     assert old() is None
 
 
-def test_go_r13_both_ends_of_maintenance_start_jobs() -> None:
+def test_both_ends_of_maintenance_start_jobs() -> None:
     jobs = (job("in", once("enterMaintenance", "global")), job("out", once("exitMaintenance", "global")))
     world = JobsWorld(*jobs).start()
     world.maintenance(True)
@@ -118,7 +116,7 @@ def test_go_r13_both_ends_of_maintenance_start_jobs() -> None:
     assert world.starts() == ["in", "out"]
 
 
-def test_go_r14_events_to_subscribers_that_left_do_no_harm() -> None:
+def test_events_to_subscribers_that_left_do_no_harm() -> None:
     world = JobsWorld(job("app"), job("react", each("changed", "watch.db")), watches=(watch("db"),)).start()
     world.report("db")
     watcher = world.discovery.watchers["db"]
@@ -133,7 +131,7 @@ def test_go_r14_events_to_subscribers_that_left_do_no_harm() -> None:
     assert world.over
 
 
-def test_go_r16_neither_reloads_nor_signals_pile_anything_up() -> None:
+def test_neither_reloads_nor_signals_pile_anything_up() -> None:
     def plans(number: int) -> tuple[Job, ...]:
         return (job("app", health=check("app"), timeout=100.0 + number), job("hup", each("signal", "SIGHUP")))
 
@@ -151,7 +149,7 @@ def test_go_r16_neither_reloads_nor_signals_pile_anything_up() -> None:
     assert set(sizes) == {sizes[0]}
 
 
-def test_go_r18_no_health_check_before_the_job_has_started() -> None:
+def test_no_health_check_before_the_job_has_started() -> None:
     world = JobsWorld(job("app", once("exitSuccess", "setup"), health=check("app")), job("setup")).start()
     world.advance(10)
     assert "check" not in world.starts()
@@ -160,7 +158,7 @@ def test_go_r18_no_health_check_before_the_job_has_started() -> None:
     assert world.starts()[-1] == "check"
 
 
-def test_go_r18_a_reload_leaves_no_deadlock_behind() -> None:
+def test_a_reload_leaves_no_deadlock_behind() -> None:
     hooks = (job("pre", each("stopping", "app")), job("post", each("stopped", "app")))
     world = JobsWorld(job("app"), *hooks)
     world.processes.termination |= {"pre": (0.1, 0), "post": (0.1, 0)}
@@ -174,14 +172,14 @@ def test_go_r18_a_reload_leaves_no_deadlock_behind() -> None:
     assert world.over
 
 
-def test_go_r18_pre_stop_runs_on_sigterm() -> None:
+def test_pre_stop_runs_on_sigterm() -> None:
     world = JobsWorld(job("app", main=True), job("pre", once("stopping", "app"))).start()
     world.terminate()
     assert world.happened[-1] == "start pre"
     assert world.story("SIGTERM") == []
 
 
-def test_go_r18_environment_values_keep_their_equal_signs() -> None:
+def test_environment_values_keep_their_equal_signs() -> None:
     world = JobsWorld(job("app", each("signal", "SIGHUP"))).start()
     world.admin.change_environment({"VALUE": "PART1=PART2"})
     world.signal(1, "SIGHUP")
