@@ -28,16 +28,11 @@ from cp.platform.text import decoded_by_python, file_of, process_environment, re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
 
     from cp import plan
     from cp.engine.ports import CatalogFacts, Discovery
     from cp.platform.address import Address
     from cp.servers import Servers
-
-    class Suggest(Protocol):
-        def __call__(self, arguments: Sequence[str], *, flag: bool = False) -> str:
-            """A hint at what the user probably meant by a command that cannot run; with `flag`, the name of a flag."""
 
 
 # What a module raises if descriptors or memory are exhausted while it is imported or does its work.
@@ -53,18 +48,28 @@ FOR_HTTP = ("http", "json", "queue")
 SERVE_AFTER = 0.01
 
 
-def run(config_argument: str, arguments: tuple[str, ...], suggest: Suggest) -> int:
-    """Run the configuration until everything has ended. The result is the exit code of the program."""
+def run(
+    config_argument: str,
+    arguments: tuple[str, ...],
+    *,
+    hint_at_command: Callable[[Sequence[str]], str],
+    flag_of: Callable[[str], str],
+) -> int:
+    """Run the configuration until everything has ended. The result is the exit code of the program.
+
+    For the error about a command that cannot run, `hint_at_command(arguments)` is a hint at what the user probably
+    meant, and `flag_of(word)` is the flag that a word names. Both may be empty.
+    """
     secrets = Secrets()
     inherited = process_environment()
     environment = Environment(inherited, secrets.learn)
     environment.set("CONTAINERPILOT_PID", str(os.getpid()))
     log = Log(secrets=secrets)
     try:
-        source = read(config_argument, environment.get(), lambda: suggest(arguments))
+        source = read(config_argument, environment.get(), lambda: hint_at_command(arguments))
         configuration = Configuration(source, environment, arguments, log)
         first = configuration.load()
-        if first.dialect == "jobs" and arguments and (flag := suggest(arguments, flag=True)):
+        if first.dialect == "jobs" and arguments and (flag := flag_of(arguments[0])):
             raise _CannotStart(f"cannot start: a command is not run in the jobs dialect: did you mean -{flag}?")
         program = Program(configuration, first, inherited)
     except (ConfigError, LogError, _CannotStart) as error:

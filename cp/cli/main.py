@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
         return 1
     from cp.app import run
 
-    code = run(options.config, options.arguments, _suggestion)
+    code = run(options.config, options.arguments, hint_at_command=_hint_at_command, flag_of=_flag_of)
     # Threads may hang in a call to a catalogue, and the interpreter's own exit would wait for them.
     os._exit(code)
 
@@ -83,8 +83,15 @@ def _refusal_beside_init(options: Options) -> str:
     return refusal(init, options.config, options.arguments, process_environment())
 
 
-def _suggestion(arguments: Sequence[str], *, flag: bool = False) -> str:
-    """Guess what a command that cannot be run was meant to be: in parentheses; with `flag`, only the flag's name."""
-    from cp.cli.usage_errors import flag_of, instead_of_a_start
+def _hint_at_command(arguments: Sequence[str]) -> str:
+    """A hint at what the command of a start without a configuration was meant to be, in parentheses; may be empty."""
+    from cp.cli.usage_errors import instead_of_a_start
 
-    return flag_of(arguments[0]) if flag else instead_of_a_start(arguments)
+    return instead_of_a_start(arguments)
+
+
+def _flag_of(word: str) -> str:
+    """The flag that a word names, without its dash; empty if it names none."""
+    from cp.cli.usage_errors import flag_of
+
+    return flag_of(word)

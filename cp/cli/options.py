@@ -72,7 +72,7 @@ def parse(argv: list[str]) -> Options:
             _set(options, name, value)
             _note(options, name, True)
         else:
-            raise FlagError(f"flag provided but not defined: -{printable(name)}{_did_you_mean(name)}")
+            raise FlagError(f"flag provided but not defined: -{printable(name)}{_hint_at_flag(name)}")
     options.arguments = tuple(argv[position:])
     _check(options)
     return options
@@ -134,7 +134,8 @@ def _invalid(name: str, value: str, why: str) -> FlagError:
     return FlagError(f'invalid value "{printable(value)}" for flag -{name}: {why}')
 
 
-def _did_you_mean(name: str) -> str:
+def _hint_at_flag(name: str) -> str:
+    """A hint at the flag that is most similar to the name, in parentheses; may be empty."""
     from cp.config.nearest import nearest
 
     meant = nearest(name, FLAGS)
