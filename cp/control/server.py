@@ -6,7 +6,7 @@ A start may import it: the routes are imported when the first client sends somet
 from __future__ import annotations
 
 from cp.control.socket_file import MODE, MODE_FOR_OTHERS
-from cp.http.server import DEFAULT_LIMITS, GRACE, Server
+from cp.http.server import CLOSE_GRACE, DEFAULT_LIMITS, Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class ControlServer:
         self._listener.change_mode(mode_for(users))
         self._users = users
 
-    def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
+    def close(self, done: Callable[[], object] | None = None, grace: float = CLOSE_GRACE) -> None:
         """Remove the socket's file, give pending answers for at most `grace` seconds, then call `done`.
 
         The file is removed first, so that `done` may create a new one.

@@ -21,7 +21,7 @@ else:
     import _signal  # the C module: `signal` imports enum
 
 TURN = 0.001  # seconds of a search in one turn of the loop
-GRACE = 0.2  # seconds for which a search that finds nothing is repeated
+EMPTY_SEARCH_GRACE = 0.2  # seconds for which a search that finds nothing is repeated
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds between two searches; they double
 
 
@@ -179,7 +179,7 @@ class OutputHolders(Background):
     @property
     def is_worth_waiting_for(self) -> bool:
         """Whether a process is left that may end, or that a search may find soon: orphans come one by one."""
-        is_recent = self._context.loop.now() - self._since < GRACE
+        is_recent = self._context.loop.now() - self._since < EMPTY_SEARCH_GRACE
         return bool(self.found) or is_recent or self._context.processes.group_alive(self._process)
 
     def obstacle(self) -> str:

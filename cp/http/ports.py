@@ -30,7 +30,7 @@ if TYPE_CHECKING:
             """The bytes of answers that are kept until their clients have read them, with these sent to one more."""
 
         def forget(self, connection: Client) -> None:
-            """The connection is closed."""
+            """Drop the record of a connection that is closed."""
 
         def report(self, error: BaseException) -> None:
             """A handler failed."""

@@ -32,7 +32,7 @@ ACCEPTED_PER_TURN = 16
 SERVED_AT_ONCE = 4  # clients in one call of epoll_wait(2), which returns ready ones in rotation
 ACCEPT_PAUSE = 0.1  # seconds without accepting after accept(2) failed
 CLOSE_TURN = 0.002  # seconds that `close` itself spends on pending answers; the rest is done in pieces
-GRACE = 0.6  # seconds for the pending answers when the server closes
+CLOSE_GRACE = 0.6  # seconds for the pending answers when the server closes
 REPLACED_GRACE = 10.0  # the same for a server that a reload replaced
 
 
@@ -99,7 +99,7 @@ class Server:
             kept |= connection.unread()
         return sum(kept.values())
 
-    def close(self, done: Callable[[], object] | None = None, grace: float = GRACE) -> None:
+    def close(self, done: Callable[[], object] | None = None, grace: float = CLOSE_GRACE) -> None:
         """Stop accepting, give pending answers for at most `grace` seconds, then call `done`."""
         if done is not None:
             self._done.append(done)
@@ -156,7 +156,7 @@ class Server:
     # --- what connections call
 
     def forget(self, connection: Client) -> None:
-        """The connection is closed."""
+        """Drop our own record of a connection that is closed."""
         del self._connections[connection.fd]
         if self.closing and not self._connections:
             # Not at once: it may be in the middle of its turn.

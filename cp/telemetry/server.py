@@ -5,7 +5,7 @@ This is on the way to the application's start, so the routes are imported when t
 
 from __future__ import annotations
 
-from cp.http.server import Limits, Server
+from cp.http.server import CLOSE_GRACE, Limits, Server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 # Clients send no body; an answer may have thousands of series; scrapers keep their connections between requests.
 LIMITS = Limits(connections=128, body=0, headers=1 << 14, header_lines=200, response=1 << 25, idle_seconds=75.0)
-
-_GRACE = 0.6  # seconds for the pending answers when the server closes
 
 
 class TelemetryServer:
@@ -44,7 +42,7 @@ class TelemetryServer:
         """The number of connected clients."""
         return self._server.connections
 
-    def close(self, done: Callable[[], object] | None = None, grace: float = _GRACE) -> None:
+    def close(self, done: Callable[[], object] | None = None, grace: float = CLOSE_GRACE) -> None:
         """Stop accepting, give pending answers for at most `grace` seconds, then call `done`."""
         self._server.close(done, grace)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.model.children import FakeProcess
     from tests.model.model import Model
 
-KILL, GIVEN_UP, GRACE = 9, 2.0, 0.2
+KILL, GIVEN_UP, OUTPUT_GRACE = 9, 2.0, 0.2
 
 
 class Pauses:
@@ -140,7 +140,7 @@ class Budget:
             if name.startswith("check-") and not process.alive:  # nobody announces the end of every check
                 is_terminated = process in self._terminated or process in self._timed_out
                 given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
-                over = now >= process.ended_at + GRACE - SOON
+                over = now >= process.ended_at + OUTPUT_GRACE - SOON
                 if not process.holds_output or given_up or (over and not is_terminated):
                     self.released(name)
                 continue

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Watch = Callable[[socket.socket | Wakeup | None], None]
 
 # Seconds that a look-up has before the last good address is used: much longer than a healthy name server takes, and
-# short enough for the removal of services at a stop, which has one second.
-GRACE = 0.25
+# short enough for the deregistration of services at a stop, which has one second.
+LOOKUP_GRACE = 0.25
 # The errors for a name without an address. All other errors concern the name servers.
 WITHOUT_ADDRESS = tuple(getattr(socket, name, None) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY"))
 
@@ -53,7 +53,7 @@ class Dialer:
             return self._first_of(peers, 1.0)[0]
         good = self._resolver.good(self._host)
         lookup = self._resolver.start(self._host)
-        self._wait(lookup, min(GRACE, self._deadline.left() / 4) if good else self._deadline.left())
+        self._wait(lookup, min(LOOKUP_GRACE, self._deadline.left() / 4) if good else self._deadline.left())
         if lookup.peers or not good:
             return self._by(lookup)
         if lookup.error is not None and _is_about_the_name(lookup.error):
