@@ -72,7 +72,7 @@ class Pilot:
         self._stopped = True
         for follower in self._followers:
             follower.stop()
-        self._desired_state.forget(self._service, None, self._world.now)
+        self._desired_state.deregister(self._service, None, self._world.now)
         self._work()
 
     def is_up_to_date(self) -> bool:
@@ -81,7 +81,7 @@ class Pilot:
     def _check(self) -> None:
         if not self._stopped:
             self._world.at(self._world.now + self._poll, self._check)
-            self._desired_state.want(self._service, "passing", "", self._world.now)
+            self._desired_state.register(self._service, "passing", "", self._world.now)
             self._work()
 
     def _work(self) -> None:

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 class DesiredState:
     """The desired state of all services. Each service has at most one call under way.
 
-    `notice(level, text)` gets the lines for the log. `release(done)` gets each callback of `forget` when its removal
-    has succeeded or failed for the first time. `reports` receives the results of calls. `shared` has the failures of
-    all clients of the catalogue.
+    `notice(level, text)` gets the lines for the log. `release(done)` gets each callback of `deregister` when the
+    deregistration has succeeded or failed for the first time. `reports` receives the results of calls. `shared` has the
+    failures of all clients of the catalogue.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class DesiredState:
 
     # --- what is desired
 
-    def want(self, service: Service, status: Status, output: str, now: float) -> None:
+    def register(self, service: Service, status: Status, output: str, now: float) -> None:
         """The service must be present with this status; "": no check has run yet."""
         desired = self._entry_of(service)
         if not status and desired.present and desired.service == service:
@@ -78,7 +78,7 @@ class DesiredState:
             return
         self._ask(desired, now)
 
-    def forget(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
+    def deregister(self, service: Service, done: Callable[[], None] | None, now: float) -> None:
         """The service must be absent."""
         desired = self._entry_of(service)
         if desired.may_be_there and (desired.present or not desired.due):
@@ -87,15 +87,15 @@ class DesiredState:
             desired.service = service
             desired.registered = False  # not this one: the entry may be another service
         desired.present = False
-        desired.purge = True
+        desired.deregisters_first = True
         if not desired.busy:
             desired.worker = None  # any worker
         if done is not None:
             desired.waiting.append(done)
         self._ask(desired, now)
         if desired.claim.taken_by:  # the entry belongs to another program
-            desired.due = desired.purge = False
-            self._reports.removed(service)
+            desired.due = desired.deregisters_first = False
+            self._reports.absent(service)
             self._release_all(desired)
 
     def _entry_of(self, service: Service) -> DesiredService:
@@ -109,8 +109,8 @@ class DesiredState:
         desired.version += 1
         desired.due = desired.fresh = True
 
-    def untried_removals(self) -> list[DesiredService]:
-        return [desired for desired in self._services.values() if desired.purge]
+    def untried_deregistrations(self) -> list[DesiredService]:
+        return [desired for desired in self._services.values() if desired.deregisters_first]
 
     # --- what to do
 
@@ -138,8 +138,8 @@ class DesiredState:
             if ready_at > now:
                 earliest = ready_at if earliest is None else min(earliest, ready_at)
                 continue
-            # Removals first: a stop waits for them. Then the rest of an attempt: no other worker continues it.
-            order = (desired.present and not desired.purge, desired.worker is None, desired.asked_at)
+            # Deregistrations first: a stop waits for them. Then the rest of an attempt: no other worker continues it.
+            order = (desired.present and not desired.deregisters_first, desired.worker is None, desired.asked_at)
             if chosen is None or order < chosen[:3]:
                 chosen = (*order, desired)
         if chosen is None:
@@ -147,8 +147,8 @@ class DesiredState:
         desired = chosen[3]
         desired.fresh = False
         desired.busy = True
-        if desired.purge or not desired.present:
-            desired.purge = False
+        if desired.deregisters_first or not desired.present:
+            desired.deregisters_first = False
             return Action(DEREGISTER, desired, worker, now)
         if desired.looks_next:
             return Action(LOOK, desired, worker, now)
@@ -169,7 +169,7 @@ class DesiredState:
 
     def _stale(self, desired: DesiredService, now: float) -> bool:
         """Whether a passing check is older than the ttl. The next check makes the service due again."""
-        counts = desired.present and not desired.purge and desired.status == PASSING
+        counts = desired.present and not desired.deregisters_first and desired.status == PASSING
         if not counts or now < desired.asked_at + desired.service.ttl:
             return False
         desired.due = False
@@ -178,7 +178,7 @@ class DesiredState:
         return True
 
     def _ready_at(self, desired: DesiredService) -> float:
-        if desired.worker is not None or (desired.fresh and desired.purge):
+        if desired.worker is not None or (desired.fresh and desired.deregisters_first):
             return 0.0
         if desired.fresh:
             return max(self.outage.news_at, desired.outage.news_at)
@@ -192,12 +192,12 @@ class DesiredState:
         desired.busy = False
         desired.worker = None
         if error is None:
-            # Removing an entry that never existed may succeed without any request, as in a folder that does not exist.
+            # If the entry never existed, deregistering may succeed without a request, as in a missing folder.
             if action.verb in (REGISTER, HEARTBEAT) or desired.registered:
                 self.outage.worked(now)
                 self._reports.answered()
             if action.verb == DEREGISTER:
-                self._removed(desired, now)
+                self._deregistered(desired, now)
             elif action.verb == REGISTER:
                 self._registered(desired, action)
             elif action.verb == LOOK:
@@ -214,20 +214,20 @@ class DesiredState:
             self._unknown(desired, action, error, now)
         else:
             self._failed(desired, action, error, now)
-        if action.verb == DEREGISTER and not desired.purge:
+        if action.verb == DEREGISTER and not desired.deregisters_first:
             self._release_all(desired)
 
-    def _removed(self, desired: DesiredService, now: float) -> None:
+    def _deregistered(self, desired: DesiredService, now: float) -> None:
         was_there, desired.may_be_there = desired.may_be_there, False
         desired.registered = desired.registered_now = False
         desired.forgotten = 0
         desired.outage.worked(now)
-        self._reports.removed(desired.service)
+        self._reports.absent(desired.service)
         if not desired.present:
             if desired.outage.under_way and was_there:  # this service leaves the table, so its end is logged now
                 lasted = span(now - desired.outage.since)
                 self._notice("info", f"Service deregistered: {desired.service.name}, after {lasted}")
-            desired.due = desired.purge = False
+            desired.due = desired.deregisters_first = False
             self._services.pop(desired.service.id, None)
 
     def _registered(self, desired: DesiredService, action: Action) -> None:
@@ -253,7 +253,7 @@ class DesiredState:
     def _looked(self, desired: DesiredService, action: Action) -> None:
         if desired.service != action.requested or not desired.present:
             desired.claim.looked()
-            return  # the entry is about to be replaced or removed
+            return  # the entry is about to be replaced or deregistered
         is_first = desired.claim.is_first_look
         name, id, found = desired.service.name, action.service.id, action.found
         meaning = desired.claim.compare(action.service, found)
@@ -298,7 +298,7 @@ class DesiredState:
         # Registered a moment ago, it lacked its check. Every new service begins so: this is not worth a line.
         level: Level = "debug" if desired.registered_now else "info"
         self._reports.answered()
-        self._reports.removed(action.requested)
+        self._reports.absent(action.requested)
         desired.registered = desired.registered_now = desired.may_be_there = False
         desired.forgotten += 1
         if desired.forgotten == 1:
@@ -324,7 +324,7 @@ class DesiredState:
         if action.verb == DEREGISTER:
             if first or (desired.waiting and desired.may_be_there):
                 self._notice("info", f"Deregistering failed: {error}")
-            if not of_one:  # other removals would fail as well, and a stop has no time
+            if not of_one:  # other deregistrations would fail as well, and a stop has no time
                 for other in self._services.values():
                     self._release_all(other)
         elif first:

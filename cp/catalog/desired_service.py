@@ -25,8 +25,8 @@ class DesiredService:
     """The desired state of one service id, and what is known of its entry in the catalogue."""
 
     __slots__ = (
-        "asked_at", "busy", "claim", "due", "forgotten", "fresh", "may_be_there", "outage", "output", "present",
-        "purge", "registered", "registered_now", "service", "status", "version", "waiting", "worker",
+        "asked_at", "busy", "claim", "deregisters_first", "due", "forgotten", "fresh", "may_be_there", "outage",
+        "output", "present", "registered", "registered_now", "service", "status", "version", "waiting", "worker",
     )  # fmt: skip
 
     def __init__(self, service: Service, random: Callable[[], float]) -> None:
@@ -38,10 +38,10 @@ class DesiredService:
         self.version = 0  # of the desired state
         self.due = False  # a call must be made
         self.fresh = False  # no call has been made for this version
-        self.purge = False  # a removal has not been tried yet: it comes first, whatever is desired since
+        self.deregisters_first = False  # not tried yet: it comes before what is desired since
         self.registered = False
         self.registered_now = False  # and the log does not say so yet
-        self.may_be_there = False  # a registration was sent, with or without a response, and not removed since
+        self.may_be_there = False  # a registration was sent, with or without a response, and not deregistered since
         self.busy = False  # a call of it is under way
         self.worker: object = None  # between two calls of one attempt: the worker that makes both
         self.forgotten = 0  # how often in this attempt

@@ -31,10 +31,10 @@ class NoDiscovery:
     def start(self) -> None:
         pass
 
-    def want(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
+    def register(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
         pass
 
-    def forget(self, service: Service, done: Callable[[], None]) -> None:
+    def deregister(self, service: Service, done: Callable[[], None]) -> None:
         self._loop.call_soon(done)
 
     def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher:
@@ -91,11 +91,11 @@ class Discovery:
     def start(self) -> None:
         self._opened().start()
 
-    def want(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
-        self._opened().want(service, status, output, age)
+    def register(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
+        self._opened().register(service, status, output, age)
 
-    def forget(self, service: Service, done: Callable[[], None]) -> None:
-        self._opened().forget(service, done)
+    def deregister(self, service: Service, done: Callable[[], None]) -> None:
+        self._opened().deregister(service, done)
 
     def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher:
         from cp.catalog.watcher import Watcher

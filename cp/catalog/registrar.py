@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from cp.engine.ports import CatalogListener, Log, Loop
     from cp.plan import Level, Service, Status
 
-# Seconds that a removal waits for the call of another service. Then it interrupts that call: the engine gives all
-# removals together one second.
-GRACE = 0.2
+# Seconds that a deregistration waits for the call of another service. Then it interrupts that call: the engine gives
+# all deregistrations together one second.
+DEREGISTRATION_GRACE = 0.2
 SLOW = 1.0  # seconds; a call that takes longer must not delay other services: they get another worker
 MOST_WORKERS = 4
 IDLE = 30.0  # seconds without a slow call after which all workers but the first one end
@@ -32,9 +32,9 @@ IDLE = 30.0  # seconds without a slow call after which all workers but the first
 class Registrar:
     """Receives the desired state of services, and repeats calls until the catalogue has it.
 
-    `start`, `want`, `forget` and `stop` are for the loop's thread and never block. Threads of the registrar make all
-    calls to the catalogue. The first one opens the catalogue when it starts, so that its first call finds all modules
-    imported. Up to three more run while calls are slow. `open` makes a client for one thread; it may raise
+    `start`, `register`, `deregister` and `stop` are for the loop's thread and never block. Threads of the registrar
+    make all calls to the catalogue. The first one opens the catalogue when it starts, so that its first call finds all
+    modules imported. Up to three more run while calls are slow. `open` makes a client for one thread; it may raise
     CatalogError, which begins an outage. `clock` should go on while the machine is suspended, as the catalogue's clock
     does. `shared` has the failures of all clients of the catalogue.
     """
@@ -64,7 +64,7 @@ class Registrar:
         self._lock = allocate_lock()
         self._first = RegistrarWorker(self, open)
         self._workers = [self._first]
-        self._watched = False  # a timer will look for slow calls
+        self._check_is_due = False  # a timer will call `_check_for_slow_calls`
         self._slow_at = 0.0  # when one worker was last not enough
         self._stopped = False
         self._complained = False
@@ -79,7 +79,7 @@ class Registrar:
     def _start_first(self) -> bool:
         try:
             self._first.start(self._start_thread)
-        except (OSError, RuntimeError) as error:  # no descriptor, no thread: the next `want` tries again
+        except (OSError, RuntimeError) as error:  # no descriptor, no thread: the next `register` tries again
             why = f"cannot start a thread: {error}"
             self._reports.failed(why)
             if not self._complained:
@@ -88,7 +88,7 @@ class Registrar:
             return False
         return True
 
-    def want(self, service: Service, status: Status, output: str = "", age: float = 0.0) -> None:
+    def register(self, service: Service, status: Status, output: str = "", age: float = 0.0) -> None:
         """Register the service with this status of a check. Each call is one heartbeat, and repairs the entry.
 
         Status "" is for the time before the first check: the service has its initial status, and no heartbeat. A
@@ -97,13 +97,13 @@ class Registrar:
         if self._stopped:
             return
         with self._lock:
-            self._desired_state.want(service, status, output, self._clock() - age)
+            self._desired_state.register(service, status, output, self._clock() - age)
         self._wake()
 
-    def forget(self, service: Service, done: Callable[[], None] | None = None) -> None:
-        """Deregister the service. `done` is posted to the loop after its removal, or after the first failed attempt.
+    def deregister(self, service: Service, done: Callable[[], None] | None = None) -> None:
+        """Deregister the service. `done` is posted to the loop when that succeeds, or fails for the first time.
 
-        The registrar retries until the removal succeeds or `want` gets the service again.
+        The registrar retries until that succeeds, or until `register` gets the service again.
         """
         if self._stopped:
             if done is not None:
@@ -113,10 +113,12 @@ class Registrar:
             self._loop.post(done)
             done = None
         with self._lock:
-            self._desired_state.forget(service, done, self._clock())
+            self._desired_state.deregister(service, done, self._clock())
             calls = [worker.action for worker in self._workers if worker.action is not None]
         if calls:
-            self._loop.call_later(GRACE, self._hurry, [call for call in calls if call.verb != DEREGISTER])
+            self._loop.call_later(
+                DEREGISTRATION_GRACE, self._interrupt, [call for call in calls if call.verb != DEREGISTER]
+            )
         self._wake()
 
     def stop(self) -> None:
@@ -130,19 +132,19 @@ class Registrar:
 
     def _wake(self) -> None:
         self._start_first()
-        self._ring()
+        self._wake_resting_workers()
         if len(self._desired_state) > 1:  # a slow call of the only service delays no other
-            self._watch()
+            self._schedule_check()
 
-    def _hurry(self, actions: list[Action]) -> None:
-        """Interrupt those of the calls that delay removals, if they are still under way.
+    def _interrupt(self, actions: list[Action]) -> None:
+        """Interrupt those of the calls that delay deregistrations, if they are still under way.
 
-        A removal is not interrupted for another one, which gets another worker.
+        A deregistration is not interrupted for another one, which gets another worker.
         """
         if self._stopped:
             return
         with self._lock:
-            waiting = self._desired_state.untried_removals()
+            waiting = self._desired_state.untried_deregistrations()
             old = [each for each in self._workers if each.action in actions and each.catalog is not None]
             old.sort(key=lambda worker: worker.action is None or worker.action.desired not in waiting)
             own = sum(worker.action is not None and worker.action.desired in waiting for worker in old)
@@ -153,11 +155,11 @@ class Registrar:
                     worker.catalog.interrupt()
             missing -= len(interrupted)
         for _ in range(missing):
-            self._hire()
+            self._start_worker()
 
-    def _relieve(self) -> None:
+    def _check_for_slow_calls(self) -> None:
         """Start another worker if all calls are slow and more are due."""
-        self._watched = False
+        self._check_is_due = False
         if self._stopped:
             return
         now = self._clock()
@@ -167,13 +169,13 @@ class Registrar:
             slow = all(call is not None and now - call.begun >= SLOW for call in calls)
             waits = self._desired_state.waits_for_worker(now)
         if waits and slow:
-            self._hire()
+            self._start_worker()
         elif waits:
-            self._ring()  # the first worker knows when to retry, and it may be busy
+            self._wake_resting_workers()  # the first worker knows when to retry, and it may be busy
         if busy:
-            self._watch()
+            self._schedule_check()
 
-    def _hire(self) -> None:
+    def _start_worker(self) -> None:
         worker = RegistrarWorker(self, self._open, self._idle)
         with self._lock:
             self._slow_at = self._clock()
@@ -186,16 +188,16 @@ class Registrar:
             with self._lock:
                 self._workers.remove(worker)
 
-    def _ring(self) -> None:
+    def _wake_resting_workers(self) -> None:
         with self._lock:
             resting = [worker for worker in self._workers if worker.action is None]
         for worker in resting:
             worker.ring()
 
-    def _watch(self) -> None:
-        if not self._watched:
-            self._watched = True
-            self._loop.call_later(SLOW, self._relieve)
+    def _schedule_check(self) -> None:
+        if not self._check_is_due:
+            self._check_is_due = True
+            self._loop.call_later(SLOW, self._check_for_slow_calls)
 
     # --- on the workers' threads
 

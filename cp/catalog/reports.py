@@ -30,8 +30,8 @@ class Reports:
         self._last = SUCCESS
         self._post(self._listener.confirmed, service, status, at, id)
 
-    def removed(self, service: Service) -> None:
-        self._post(self._listener.removed, service)
+    def absent(self, service: Service) -> None:
+        self._post(self._listener.absent, service)
 
     def refused(self, service: Service, why: str) -> None:
         self._post(self._listener.refused, service, why)

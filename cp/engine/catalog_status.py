@@ -155,7 +155,7 @@ class PendingCalls:
             self._unanswered[who] = _Unanswered(due if before is None else min(due, before.due), now)
 
     def forget(self, who: str) -> None:
-        """What this part of the program asked does not count any more."""
+        """Drop our own record of what this part of the program asked: it does not count any more."""
         with self._lock:
             self._unanswered.pop(who, None)
             for call in [call for call, (asker, _) in self._calls.items() if asker == who]:
@@ -207,7 +207,7 @@ class CatalogStatus:
         entry = self._entry(service)
         entry.status, entry.at, entry.id, entry.refused, entry.taken = status, at, id, None, None
 
-    def removed(self, service: plan.Service) -> None:
+    def absent(self, service: plan.Service) -> None:
         """The catalogue has no entry of this service (any more)."""
         self._entries.pop(service.id, None)
 

@@ -178,11 +178,11 @@ class Engine:
 
     def register(self, service: plan.Service, status: Status, output: str) -> None:
         if not (self.maintenance or self.stopping):
-            self._registrations.want(service, status, output)
+            self._registrations.register(service, status, output)
 
     def deregister(self, service: plan.Service) -> None:
         if not self.phase.ends_jobs:  # a stop has deregistered all services by then
-            self._registrations.remove(service)
+            self._registrations.deregister(service)
 
     def found(self, source: str) -> Found | None:
         return self.watches.found(source)

@@ -41,7 +41,7 @@ class Maintenance:
         self.active = active
         self._watches.pause(active)
         if active:
-            self._withdraw()
+            self._deregister_all()
         self._context.bus.publish(Event(Code.ENTER_MAINTENANCE if active else Code.EXIT_MAINTENANCE, GLOBAL))
         if not active:
             for job in self._registry.jobs.values():
@@ -49,10 +49,10 @@ class Maintenance:
                 job.announce()
         return True
 
-    def _withdraw(self) -> None:
-        """Take all services out of the catalogue, and forget the results of checks."""
+    def _deregister_all(self) -> None:
+        """Deregister all services, and forget the results of checks."""
         for job in self._registry.jobs.values():
             job.health.forget()
             if job.plan.service is not None:
                 self._context.log.info(f"Marking for maintenance: {job.plan.service.name}")
-                self._registrations.withdraw(job.plan.service)
+                self._registrations.deregister_unawaited(job.plan.service)

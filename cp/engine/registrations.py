@@ -36,17 +36,17 @@ class _Desired:
 
 
 class Registrations:
-    """Nothing here blocks. `all_removed` is called when the last of the removals that `remove` began has ended."""
+    """Nothing here blocks. `all_deregistered` is called when the last deregistration by `deregister` has ended."""
 
     def __init__(
-        self, context: Context, first: plan.Plan, open_discovery: OpenDiscovery, all_removed: Callable[[], object]
+        self, context: Context, first: plan.Plan, open_discovery: OpenDiscovery, all_deregistered: Callable[[], object]
     ) -> None:
         self._loop = context.loop
         self._log = context.log
         self._open = open_discovery
-        self._all_removed = all_removed
+        self._all_deregistered = all_deregistered
         self._desired: dict[str, _Desired] = {}  # by id
-        self._removals: set[str] = set()  # ids whose removal is waited for
+        self._deregistering: set[str] = set()  # ids whose deregistration is waited for
         self.catalog_status = CatalogStatus(context.loop.elapsed, context.loop.now)
         self.discovery: Discovery = open_discovery(first, self.catalog_status)
 
@@ -55,36 +55,36 @@ class Registrations:
         return service.id in self._desired
 
     @property
-    def removing(self) -> bool:
-        """Whether a removal has not ended."""
-        return bool(self._removals)
+    def is_deregistering(self) -> bool:
+        """Whether a deregistration has not ended."""
+        return bool(self._deregistering)
 
-    def want(self, service: plan.Service, status: Status, output: str) -> None:
+    def register(self, service: plan.Service, status: Status, output: str) -> None:
         """Register it with this status; "" = no check has run yet."""
         if status or service.id not in self._desired:
             self._desired[service.id] = _Desired(service, status, output, self._loop.elapsed())
-        self.discovery.want(service, status, output)
+        self.discovery.register(service, status, output)
 
-    def remove(self, service: plan.Service) -> None:
-        """Remove it, unless a removal of it has not ended."""
-        if service.id not in self._removals:
-            self._removals.add(service.id)
+    def deregister(self, service: plan.Service) -> None:
+        """Deregister it, unless a deregistration of it has not ended."""
+        if service.id not in self._deregistering:
+            self._deregistering.add(service.id)
             self._desired.pop(service.id, None)
-            self.discovery.forget(service, lambda: self._removed(service.id))
+            self.discovery.deregister(service, lambda: self._deregistered(service.id))
 
-    def _removed(self, service_id: str) -> None:
-        self._removals.discard(service_id)
-        if not self._removals:
-            self._all_removed()
+    def _deregistered(self, service_id: str) -> None:
+        self._deregistering.discard(service_id)
+        if not self._deregistering:
+            self._all_deregistered()
 
-    def withdraw(self, service: plan.Service) -> None:
-        """Remove it without waiting for the end of that."""
+    def deregister_unawaited(self, service: plan.Service) -> None:
+        """Deregister it without waiting for the end of that."""
         self._desired.pop(service.id, None)
-        self.discovery.forget(service, _nothing)
+        self.discovery.deregister(service, _nothing)
 
     def wait_no_longer(self) -> None:
-        """Do not wait for the removals any more."""
-        self._removals.clear()
+        """Do not wait for the deregistrations any more."""
+        self._deregistering.clear()
 
     def standing(self, job: Job, *, is_suspended: bool) -> RegistrationStatus | None:
         """The state of a job's registration; None if the job has no service.
@@ -102,12 +102,12 @@ class Registrations:
     # --- another catalogue, or another address
 
     def move(self, changed: plan.Plan) -> None:
-        """Use the catalogue of this plan: services are removed from the old one and registered in the new one."""
+        """Use the catalogue of this plan: services are deregistered from the old one and registered in the new one."""
         left = self.discovery
         self.catalog_status = CatalogStatus(self._loop.elapsed, self._loop.now)
         self.discovery = self._open(changed, self.catalog_status)
         for desired in self._desired.values():
-            left.forget(desired.service, _nothing)
+            left.deregister(desired.service, _nothing)
             self._repeat(desired)
         # A recent deregistration may not have reached the old catalogue yet.
         self._loop.call_later(OLD_CATALOG_LIMIT, left.stop)
@@ -128,9 +128,9 @@ class Registrations:
         """Register it again. A passing check counts for one `ttl`, whatever has happened since."""
         age = self._loop.elapsed() - desired.at
         if not desired.status or age < desired.service.ttl:
-            self.discovery.want(desired.service, desired.status, desired.output, age=age)
+            self.discovery.register(desired.service, desired.status, desired.output, age=age)
         elif desired.service.initial_status:
-            self.discovery.want(desired.service, "", "")
+            self.discovery.register(desired.service, "", "")
 
 
 def differ_in_address(old: plan.Job, new: plan.Job) -> bool:
@@ -142,4 +142,4 @@ def differ_in_address(old: plan.Job, new: plan.Job) -> bool:
 
 
 def _nothing() -> None:
-    """Ignore the end of a removal."""
+    """Ignore the end of a deregistration."""

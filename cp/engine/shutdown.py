@@ -115,8 +115,8 @@ class Shutdown:
             # An application that ends before its first check need not wait for a catalogue that does not know it.
             service = job.plan.service
             if service is not None and (self.is_requested or self._registrations.is_desired(service)):
-                self._registrations.remove(service)
-        if not self._registrations.removing:
+                self._registrations.deregister(service)
+        if not self._registrations.is_deregistering:
             self.end_jobs()
 
     def end_jobs(self) -> None:

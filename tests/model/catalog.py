@@ -56,25 +56,25 @@ class FakeDiscovery:
         self._world = world
         self.wanted: dict[str, str] = {}
         self.watchers: list[FakeWatcher] = []
-        self.delay: float | None = 0.0  # until a removal is confirmed; None = never
+        self.delay: float | None = 0.0  # until a deregistration is confirmed; None = never
         self.closed = False
 
     def start(self) -> None:
         pass
 
-    def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
+    def register(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         self._world.note(f"    {service.name} is to be registered: {status or service.initial_status}")
         if status or service.id not in self.wanted:
             self.wanted[service.id] = status or service.initial_status
         self._world.model.registrations.catalog_called(service, status)
 
-    def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
-        self._world.note(f"    {service.name} is to be removed")
+    def deregister(self, service: plan.Service, done: Callable[[], None]) -> None:
+        self._world.note(f"    {service.name} is to be deregistered")
         self.wanted.pop(service.id, None)
         if self.delay is not None:
             self._world.at(self.delay, self._world.loop.call_soon, done)
         if getattr(done, "__name__", "") != "_nothing":  # else nobody waits for it
-            self._world.model.registrations.removed(service, self.delay)
+            self._world.model.registrations.deregistered(service, self.delay)
 
     def watch(self, watch: plan.Watch, report: Report, memory: list[Any] | None) -> FakeWatcher:
         return FakeWatcher(self, watch, report, memory)

@@ -39,7 +39,7 @@ FAULTS: dict[str, Callable[[], CatalogError]] = {
     "is interrupted": lambda: CatalogClosed("interrupted"),
 }
 STATES = ("up", "up", "loses answers", *FAULTS)
-DESIRED_STATES = ("passing", "passing", "critical", "announced", "forget", "forget")
+DESIRED_STATES = ("passing", "passing", "critical", "announced", "deregister", "deregister")
 
 
 class Model:
@@ -48,8 +48,8 @@ class Model:
     def __init__(self) -> None:
         self.last_desired: dict[str, tuple[Service, str]] = {}
         self.registered: dict[str, Service] = {}  # as far as the caller can know
-        self.removals: set[str] = set()  # that were requested, and not tried
-        self.waiting = 0  # for a removal
+        self.deregistrations: set[str] = set()  # that were requested, and not tried
+        self.waiting = 0  # for a deregistration
         self.released = 0
         self.story: list[str] = []
 
@@ -59,9 +59,9 @@ class Model:
     def called(self, verb: str, service: Service, now: float) -> None:
         self.story.append(f"t={now:7.2f}  {verb} {service.id} {service.address}")
         if verb == DEREGISTER:
-            self.removals.discard(service.id)
-        elif service.id in self.removals:
-            raise self.broken(f"{service.id}: a removal is lost: {verb} comes first")
+            self.deregistrations.discard(service.id)
+        elif service.id in self.deregistrations:
+            raise self.broken(f"{service.id}: a deregistration is lost: {verb} comes first")
         if verb == HEARTBEAT and self.registered.get(service.id) != service:
             raise self.broken(f"{service.id}: a heartbeat for something that is not registered")
 
@@ -71,7 +71,7 @@ class Model:
         elif isinstance(error, CatalogForgotten) or (error is None and verb == DEREGISTER):
             self.registered.pop(service.id, None)
             if verb == DEREGISTER and not self.last_desired[service.id][1]:
-                self.removals.discard(service.id)  # a new request for it meanwhile is served by this one
+                self.deregistrations.discard(service.id)  # a new request for it meanwhile is served by this one
 
 
 class World:
@@ -94,18 +94,18 @@ class World:
     def set_desired(self, what: str, service: Service) -> None:
         model = self.model
         model.story.append(f"t={self.now:7.2f}      {what} {service.id} {service.address}")
-        if what == "forget":
+        if what == "deregister":
             model.waiting += 1
-            model.removals.add(service.id)
+            model.deregistrations.add(service.id)
             model.last_desired[service.id] = service, ""
-            self.desired_state.forget(service, self._released, self.now)
+            self.desired_state.deregister(service, self._released, self.now)
             return
         before = model.last_desired.get(service.id)
         if what == "announced" and before is not None and before[0] == service and before[1]:
             return  # it is more than that already
         model.last_desired[service.id] = service, "warning" if what == "announced" else what
         status = cast("Status", "" if what == "announced" else what)
-        self.desired_state.want(service, status, "output", self.now)
+        self.desired_state.register(service, status, "output", self.now)
 
     def _released(self) -> None:
         self.model.released += 1
@@ -119,7 +119,10 @@ class World:
         self.model.called(action.verb, action.service, self.now)
         self._workers[worker] = action
         error: CatalogError | None = None
-        if self.state in FAULTS and (self.state, action.verb) != ("is interrupted", DEREGISTER):  # removals never are
+        if self.state in FAULTS and (self.state, action.verb) != (
+            "is interrupted",
+            DEREGISTER,
+        ):  # deregistrations never are
             error = FAULTS[self.state]()
             if isinstance(error, CatalogClosed):  # our own side broke this one call off
                 self.state = "up"
@@ -206,9 +209,9 @@ def play(workers: int, steps: list[bytes]) -> None:
     wanted = {id: (one.address, status) for id, (one, status) in model.last_desired.items() if status}
     if world.known != wanted:
         raise model.broken(f"the catalogue has {world.known}, and not {wanted}")
-    if model.removals:
-        raise model.broken(f"removals were never tried: {model.removals}")
+    if model.deregistrations:
+        raise model.broken(f"deregistrations were never tried: {model.deregistrations}")
     if model.released != model.waiting:
-        raise model.broken(f"{model.waiting} wait for a removal, and {model.released} were released")
+        raise model.broken(f"{model.waiting} wait for a deregistration, and {model.released} were released")
     if len(world.desired_state) > len(wanted):
         raise model.broken(f"{len(world.desired_state)} entries are kept for {len(wanted)} services")

@@ -18,7 +18,7 @@ class Registrations:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._wanted: dict[str, str] = {}
-        self._confirmed_at: dict[str, float] = {}  # when removals will be confirmed
+        self._confirmed_at: dict[str, float] = {}  # when deregistrations will be confirmed
         self._waited_for: set[str] = set()  # by the stop
         self._collecting = False
         self._counting_since = 0.0
@@ -88,7 +88,7 @@ class Registrations:
             self.check_started(life.name)  # a heartbeat alone
             self._wanted[service.id] = "passing"
 
-    def removed(self, service: plan.Service, delay: float | None) -> None:
+    def deregistered(self, service: plan.Service, delay: float | None) -> None:
         model = self._model
         at = float("inf") if delay is None else model.now + delay
         earlier = self._confirmed_at.get(service.id, 0.0)
@@ -97,7 +97,7 @@ class Registrations:
             self._waited_for.add(service.id)
 
     def gone(self) -> bool:
-        """All removals that the stop waits for were confirmed, or had their time."""
+        """All deregistrations that the stop waits for were confirmed, or had their time."""
         model = self._model
         limit = model.stop_began + min(1.0, max(0.0, model.plan.stop_timeout) / 4)
         confirmed = all(self._confirmed_at[each] <= model.now + SOON for each in self._waited_for)

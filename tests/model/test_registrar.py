@@ -25,13 +25,17 @@ def test_the_catalogue_reaches_the_desired_state_whatever_happens_to_the_calls(w
 
 
 FAULTS = {
-    "a removal does not come first": (
+    "a deregistration does not come first": (
         DesiredService,
-        "purge",
+        "deregisters_first",
         property(lambda desired: False, lambda desired, wanted: None),
     ),
     "what was forgotten is not registered again": (DesiredState, "_unknown", lambda desired_state, *outcome: None),
-    "nobody learns that a removal was tried": (DesiredState, "_release_all", lambda desired_state, desired: None),
+    "nobody learns that a deregistration was tried": (
+        DesiredState,
+        "_release_all",
+        lambda desired_state, desired: None,
+    ),
     "two may make a call for one service": (
         DesiredService,
         "busy",

@@ -54,27 +54,27 @@ class Etcd:
         self._reader = EtcdReader(warn, unusable)
         self._inform = inform
         self._api: Api | None = None  # once it is known
-        self._withdrawn: set[str] = set()  # ids of services that are not registered because of their status
+        self._not_passing: set[str] = set()  # ids of services that have no entry because of their status
 
     # --- registration
 
     def register(self, service: Service, status: Status) -> None:
         if status == PASSING:
             self._do(lambda api: api.enter(service))
-            self._withdrawn.discard(service.id)
+            self._not_passing.discard(service.id)
         else:
             self._do(lambda api: api.remove(service))
-            self._withdrawn.add(service.id)
+            self._not_passing.add(service.id)
 
     def heartbeat(self, service: Service, status: Status, output: str) -> None:
-        if status != PASSING or service.id in self._withdrawn:
+        if status != PASSING or service.id in self._not_passing:
             self.register(service, status)
         else:
             self._do(lambda api: api.renew(service))
 
     def deregister(self, service: Service) -> None:
         self._do(lambda api: api.remove(service))
-        self._withdrawn.discard(service.id)
+        self._not_passing.discard(service.id)
 
     def entry(self, service: Service) -> CatalogEntry | None:
         found = self._do(lambda api: api.read(service))

@@ -58,6 +58,7 @@ class Family:
         self._series[()].check(value)
 
     def forget(self, labels: tuple[str, ...]) -> None:
+        """Drop the record of these labels."""
         self._series.pop(tuple(_clean(label) for label in labels), None)
 
     def show(self, values: Iterable[tuple[str, float]]) -> None:

@@ -96,7 +96,7 @@ def fail_to_register(open: Callable[[], Catalog]) -> dict[str, Any]:
     for failed in range(FAILURES + WARM_UP):
         if failed == WARM_UP:
             before = usage()
-        registrar.want(services[failed % 2], "passing")
+        registrar.register(services[failed % 2], "passing")
         catalog.may_try.release()
         assert catalog.tried.acquire(timeout=LONG)
         loop.turn()

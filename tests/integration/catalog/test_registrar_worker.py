@@ -135,7 +135,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_two_slow_services_starve_neither_one_another_nor_a_third(world: World) -> None:
     began_at = time.monotonic()
     for name in ("slow1", "slow2", "quick"):
-        world.registrar.want(service(name), "passing")
+        world.registrar.register(service(name), "passing")
     world.loop.until(lambda: world.server.known == {"quick-box": "passing"})
     assert sorted(world.server.hanging) == ["register slow1-box passing", "register slow2-box passing"]
     assert time.monotonic() - began_at < 4 * SLOW
@@ -145,7 +145,7 @@ def test_two_slow_services_starve_neither_one_another_nor_a_third(world: World) 
 
 def test_threads_are_bounded_and_end_when_there_is_nothing_to_do(world: World) -> None:
     for number in range(10):
-        world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+        world.registrar.register(service(f"slow{number}", ttl=60), "passing")
     world.loop.until(world.hangs(MOST_WORKERS))
     assert world.threads == MOST_WORKERS
     world.server.release()
@@ -157,13 +157,13 @@ def test_threads_are_bounded_and_end_when_there_is_nothing_to_do(world: World) -
 def test_threads_end_also_while_quick_heartbeats_go_on(world: World) -> None:
     """A container has heartbeats as long as it lives: one slow hour must not leave it with more threads."""
     for number in range(3):
-        world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+        world.registrar.register(service(f"slow{number}", ttl=60), "passing")
     world.loop.until(world.hangs(3))
     world.server.release()
 
     def beat_on() -> bool:
         for number in range(3):
-            world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+            world.registrar.register(service(f"slow{number}", ttl=60), "passing")
         return world.threads == 1
 
     world.loop.until(beat_on)
@@ -171,21 +171,21 @@ def test_threads_end_also_while_quick_heartbeats_go_on(world: World) -> None:
 
 
 def test_a_single_service_never_has_a_second_thread(world: World) -> None:
-    world.registrar.want(service("slow"), "passing")
+    world.registrar.register(service("slow"), "passing")
     world.loop.until(world.hangs(1))
     for _ in range(3):
-        world.registrar.want(service("slow"), "passing")
+        world.registrar.register(service("slow"), "passing")
     assert world.loop._timers == []
     assert world.threads == 1
 
 
 def test_one_service_has_never_two_calls_at_once(world: World) -> None:
-    world.registrar.want(service("slow"), "passing")
-    world.registrar.want(service("quick"), "passing")
+    world.registrar.register(service("slow"), "passing")
+    world.registrar.register(service("quick"), "passing")
     world.loop.until(lambda: world.server.known == {"quick-box": "passing"})
     for _ in range(5):
-        world.registrar.want(service("slow"), "passing")
-        world.registrar.want(service("quick"), "passing")
+        world.registrar.register(service("slow"), "passing")
+        world.registrar.register(service("quick"), "passing")
     world.loop.until(lambda: sum(len(client.calls) for client in world.server.clients) >= 3)
     assert world.server.hanging == ["register slow-box passing"]
 
@@ -194,11 +194,11 @@ def test_one_service_has_never_two_calls_at_once(world: World) -> None:
 def test_removals_of_many_services_interrupt_hanging_calls(world: World) -> None:
     """The stop of a program whose catalogue has become slow: each removal is sent within the second that is left."""
     for number in range(3):
-        world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+        world.registrar.register(service(f"slow{number}", ttl=60), "passing")
     world.loop.until(world.hangs(3))
     began_at = time.monotonic()
     for number in range(3):
-        world.registrar.forget(service(f"slow{number}", ttl=60))
+        world.registrar.deregister(service(f"slow{number}", ttl=60))
     world.loop.until(lambda: sorted(world.server.hanging) == [f"deregister slow{number}-box" for number in range(3)])
     assert time.monotonic() - began_at < 1
 
@@ -206,7 +206,7 @@ def test_removals_of_many_services_interrupt_hanging_calls(world: World) -> None
 @pytest.mark.timing
 def test_a_stop_ends_all_threads_in_the_middle_of_their_calls(world: World) -> None:
     for number in range(3):
-        world.registrar.want(service(f"slow{number}", ttl=60), "passing")
+        world.registrar.register(service(f"slow{number}", ttl=60), "passing")
     world.loop.until(world.hangs(3))
     began_at = time.monotonic()
     world.registrar.stop()

@@ -70,8 +70,8 @@ def test_the_catalogue_is_opened_and_called_on_the_registrars_own_thread() -> No
     registrar.start()
     assert opened.wait(LONG)  # before there is anything to do
     gone: list[str] = []
-    registrar.want(service(), "passing")
-    registrar.forget(service(), lambda: gone.append("web"))
+    registrar.register(service(), "passing")
+    registrar.deregister(service(), lambda: gone.append("web"))
     while not gone:
         loop.next()
     registrar.stop()

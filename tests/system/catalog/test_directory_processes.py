@@ -103,13 +103,13 @@ def test_a_process_that_dies_is_gone_when_its_time_to_live_is_over(
 
 def test_the_registrar_notices_that_its_file_was_removed(party: Party, tmp_path: Path) -> None:
     registrar, one = party.registrar(directory_at(tmp_path)), service("web")
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: (tmp_path / "web-box.json").exists())
     party.live.until(lambda: party.live.lines)
     (tmp_path / "web-box.json").unlink()
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: (tmp_path / "web-box.json").exists())
     gone: list[bool] = []
-    registrar.forget(one, lambda: gone.append(True))
+    registrar.deregister(one, lambda: gone.append(True))
     party.live.until(lambda: gone)
     assert os.listdir(tmp_path) == []

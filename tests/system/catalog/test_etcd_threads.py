@@ -24,7 +24,7 @@ def becomes_registered(party: Party, registrar: Registrar, one: Service, etcd: E
     """One check passes, which registers the service."""
     expected = f"info: Service registered: {one.name}"
     before = party.live.lines.count(expected)
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: party.live.lines.count(expected) == before + 1)
     assert etcd.ids(api, one.name) == [one.id]
 
@@ -57,13 +57,13 @@ def test_registered_kept_and_removed(etcd: Etcd, party: Party, name: str, api: s
         party.live.until(lambda: registrar._first.action is None)
         before = len(heartbeats(relay))
         for number in range(1, 4):
-            registrar.want(one, "passing")
+            registrar.register(one, "passing")
             expected = before + number
             party.live.until(lambda expected=expected: len(heartbeats(relay)) == expected)  # type: ignore[misc]
         assert len(looks(relay)) == 2  # before the registration, and at the second heartbeat
         gone: list[bool] = []
         begin = time.monotonic()
-        registrar.forget(one, lambda: gone.append(True))
+        registrar.deregister(one, lambda: gone.append(True))
         party.live.until(lambda: gone)
         assert time.monotonic() - begin < 0.5
     finally:
@@ -80,11 +80,11 @@ def test_an_etcd_that_restarts_empty_has_the_service_again_after_one_heartbeat(
     registrar = party.registrar(etcd_at(etcd.url, api=api))
     becomes_registered(party, registrar, one, etcd, api)
     etcd.kill()
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: any(line.startswith("warning") for line in party.live.lines))
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     etcd.start()
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: party.live.lines[-1] == f"info: Service registered: {name}")
     assert etcd.ids(api, name) == [one.id]
     forgotten = "100: Key not found (/" if api == "v2" else f"the lease of /containerpilot/{name}/{name}-box has ended"
@@ -110,7 +110,7 @@ def test_an_etcd_that_restarts_with_its_data_keeps_the_service(
     becomes_registered(party, registrar, one, etcd, api)
     etcd.kill()
     etcd.start(empty=False)
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: not registrar._desired_state._services[one.id].due)
     assert etcd.ids(api, name) == [one.id]
     assert party.live.lines == [f"info: Service registered: {name}"]
@@ -136,9 +136,9 @@ def test_a_failing_service_is_taken_out_and_comes_back_without_a_word(
     one = service(name, ttl=60)
     registrar = party.registrar(etcd_at(etcd.url, api=api))
     becomes_registered(party, registrar, one, etcd, api)
-    registrar.want(one, "critical", "disk full")
+    registrar.register(one, "critical", "disk full")
     party.live.until(lambda: etcd.ids(api, name) == [])
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: etcd.ids(api, name) == [one.id])
     assert party.live.lines == [f"info: Service registered: {name}"]
 
@@ -151,9 +151,9 @@ def test_a_frozen_etcd_does_not_delay_a_removal(start_etcd: StartEtcd, party: Pa
     becomes_registered(party, registrar, one, etcd, api)
     etcd.freeze()
     try:
-        registrar.want(one, "passing")
+        registrar.register(one, "passing")
         party.live.until(lambda: _verb(registrar) == "heartbeat")
-        registrar.forget(one)
+        registrar.deregister(one)
         party.live.until(lambda: _verb(registrar) == "deregister")
     finally:
         etcd.thaw()

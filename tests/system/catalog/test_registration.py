@@ -33,7 +33,7 @@ def becomes_registered(party: Party, registrar: Registrar, one: Service, consul:
     """One check passes, which registers the service, and Consul has it as passing."""
     expected = f"info: Service registered: {one.name}"
     before = party.live.lines.count(expected)
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: party.live.lines.count(expected) == before + 1)
     check = one.id if one.separate_check else f"service:{one.id}"
     assert consul.checks()[check]["Status"] == "passing"
@@ -46,10 +46,10 @@ def test_registered_kept_and_removed(consul: Consul, party: Party, relay: Relay,
     becomes_registered(party, registrar, one, consul)
     before = len(writes(relay))
     for number in range(before + 1, before + 4):
-        registrar.want(one, "passing")
+        registrar.register(one, "passing")
         party.live.until(lambda number=number: len(writes(relay)) == number)  # type: ignore[misc]
     gone: list[bool] = []
-    registrar.forget(one, lambda: gone.append(True))
+    registrar.deregister(one, lambda: gone.append(True))
     party.live.until(lambda: gone)
     assert one.id not in consul.services()
     assert party.live.lines == [f"info: Service registered: {name}", f"info: Deregistering service: {name}"]
@@ -63,11 +63,11 @@ def test_a_consul_that_restarts_empty_has_the_service_again_after_one_heartbeat(
     registrar = party.registrar(consul_at(consul.address))
     becomes_registered(party, registrar, one, consul)
     consul.kill()
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: any(line.startswith("warning") for line in party.live.lines))
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     consul.start()
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: len(party.live.lines) == 5)
     assert len(consul.passing(name)) == 1
     kinds = [line.partition(name)[0].rstrip("0123456789. s") for line in party.live.lines]
@@ -98,7 +98,7 @@ def test_a_consul_that_comes_up_later_gets_the_service_without_a_new_check(
     consul, one = start_consul(), service(name, ttl=60)
     consul.kill()
     registrar = party.registrar(consul_at(consul.address))
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: party.live.lines)
     consul.start()
     party.live.until(lambda: consul.passing(name))
@@ -108,7 +108,7 @@ def test_an_initial_status_is_registered_without_any_check(
     consul: Consul, party: Party, relay: Relay, name: str
 ) -> None:
     registrar = party.registrar(consul_at(relay.address))
-    registrar.want(service(name, initial_status="critical"), "")
+    registrar.register(service(name, initial_status="critical"), "")
     party.live.until(lambda: party.live.lines)
     assert party.live.lines == [f"info: Registering service {name} with initial status set to critical"]
     assert consul.checks()[f"service:{name}-box"]["Status"] == "critical"
@@ -126,7 +126,7 @@ def test_a_removal_takes_a_fraction_of_a_second(consul: Consul, party: Party, na
     becomes_registered(party, registrar, service(name), consul)
     gone: list[bool] = []
     begin = time.monotonic()
-    registrar.forget(service(name), lambda: gone.append(True))
+    registrar.deregister(service(name), lambda: gone.append(True))
     party.live.until(lambda: gone)
     assert time.monotonic() - begin < 0.5
 
@@ -140,9 +140,9 @@ def test_a_frozen_consul_gets_the_removal_as_soon_as_it_lives_again(
     becomes_registered(party, registrar, one, consul)
     consul.freeze()
     try:
-        registrar.want(one, "passing")
+        registrar.register(one, "passing")
         party.live.until(lambda: call_of(registrar) == "heartbeat")
-        registrar.forget(one)
+        registrar.deregister(one)
         party.live.until(lambda: call_of(registrar) == "deregister")
     finally:
         consul.thaw()
@@ -157,12 +157,12 @@ def test_a_frozen_consul_is_one_outage_and_heals(start_consul: StartConsul, part
     consul.freeze()
     try:
         for _ in range(3):
-            registrar.want(one, "passing")
+            registrar.register(one, "passing")
             party.live.until(lambda: call_of(registrar))
             party.live.until(lambda: not call_of(registrar))
     finally:
         consul.thaw()
-    registrar.want(one, "passing")
+    registrar.register(one, "passing")
     party.live.until(lambda: len(party.live.lines) == 3)
     assert party.live.lines[1] == (
         f"warning: Service registration failed: Consul at http://{consul.address} did not answer within 0.3 s"
@@ -174,10 +174,10 @@ def test_many_services_of_one_program(consul: Consul, party: Party, name: str) -
     registrar = party.registrar(consul_at(consul.address))
     services = [service(f"{name}-{number}", separate_check=number % 2 == 0) for number in range(30)]
     for one in services:
-        registrar.want(one, "passing")
+        registrar.register(one, "passing")
     party.live.until(lambda: {one.id for one in services} <= consul.services().keys())
     gone: list[bool] = []
     for one in services:
-        registrar.forget(one, lambda: gone.append(True))
+        registrar.deregister(one, lambda: gone.append(True))
     party.live.until(lambda: len(gone) == 30)
     assert not {one.id for one in services} & consul.services().keys()

@@ -152,7 +152,7 @@ def test_a_certificate_that_has_expired(
     settings = {"scheme": "https", "tls": Tls(ca_file=str(authority.file))}
     with pytest.raises(CatalogUnreachable, match="certificate has expired"):
         open(f"127.0.0.1:{port}", **settings).instances(watch(name))
-    party.registrar(consul_at(f"127.0.0.1:{port}", **settings)).want(service(name), "passing")
+    party.registrar(consul_at(f"127.0.0.1:{port}", **settings)).register(service(name), "passing")
     party.live.until(lambda: party.live.lines)
     assert "certificate has expired" in party.live.lines[0]
 
@@ -227,11 +227,11 @@ def test_a_token_file_that_is_replaced_heals_without_a_restart(
     file = tmp_path / "token"
     file.write_text("99999999-8888-7777-6666-555555555555\n")
     registrar = party.registrar(consul_at(guarded.address, token_file=str(file)))
-    registrar.want(service(name, ttl=60), "passing")
+    registrar.register(service(name, ttl=60), "passing")
     party.live.until(lambda: party.live.lines)
     assert party.live.lines[0].endswith("; see consul.tokenfile")
     file.write_text(guarded.token(both(name)) + "\n")
-    registrar.want(service(name, ttl=60), "passing")
+    registrar.register(service(name, ttl=60), "passing")
     party.live.until(lambda: guarded.consul.passing(name))
 
 

@@ -150,12 +150,12 @@ class Cell:
 
     def _deregister(self) -> Outcome:
         registrar = self._party.registrar(self._settings())
-        registrar.want(SERVICE, "passing")
+        registrar.register(SERVICE, "passing")
         self._until(lambda: any("registered: app" in line for line in self._live.lines))
         self._begin()
         requested_at = time.monotonic()
         done: list[float] = []
-        registrar.forget(SERVICE, lambda: done.append(time.monotonic() - requested_at))
+        registrar.deregister(SERVICE, lambda: done.append(time.monotonic() - requested_at))
         self._until(lambda: done)
         assert done[0] < 1.0, f"a stop would have waited {done[0]:.1f} s"
         return self._lasts(lambda: not self._server.knows(SERVICE.id))
@@ -194,7 +194,7 @@ class Cell:
         registrar = self._party.registrar(self._settings())
 
         def beat() -> None:
-            registrar.want(SERVICE, "passing")
+            registrar.register(SERVICE, "passing")
             self._live.call_later(BEAT, beat)
 
         beat()

@@ -101,8 +101,8 @@ class Facts:
     def confirmed(self, service: Service, status: str, at: float, id: str) -> None:
         self._keep(f"confirmed {id} {service.address}:{service.port} {status} {at:g}")
 
-    def removed(self, service: Service) -> None:
-        self._keep(f"removed {service.id}")
+    def absent(self, service: Service) -> None:
+        self._keep(f"absent {service.id}")
 
     def refused(self, service: Service, why: str) -> None:
         self._keep(f"refused {service.id}: {why}")

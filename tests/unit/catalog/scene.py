@@ -66,7 +66,7 @@ class Scene:
 
     def passes(self, one: Service | None = None, seconds: float = 0.0) -> list[str]:
         """A check has passed."""
-        self.registrar.want(one or service(), "passing")
+        self.registrar.register(one or service(), "passing")
         return self.run(seconds)
 
     def new_reports(self) -> list[str]:

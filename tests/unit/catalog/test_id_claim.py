@@ -41,7 +41,7 @@ def test_a_program_beside_a_live_one_takes_an_id_of_its_own(scene: Scene) -> Non
     ]
     assert scene.new_reports()[-1] == "confirmed web-box-80 10.0.0.1:80 passing 1000"
     assert beats(scene, 3) == ["passing web-box-80"] * 3
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     assert scene.run() == ["deregister web-box-80"]
 
 
@@ -90,7 +90,7 @@ def lost(scene: Scene) -> Scene:
 def test_an_id_that_was_lost_is_neither_renewed_nor_removed_nor_taken_back(lost: Scene) -> None:
     assert beats(lost, 35) == []
     done: list[str] = []
-    lost.registrar.forget(service(), lambda: done.append("done"))
+    lost.registrar.deregister(service(), lambda: done.append("done"))
     assert lost.run(60) == []
     assert done == ["done"]
     assert beats(lost, 35) == []
@@ -142,7 +142,7 @@ def test_a_look_that_was_broken_off_is_made_again(scene: Scene) -> None:
 
 def test_a_check_that_passes_during_a_look_is_sent(scene: Scene) -> None:
     beats(scene, SOON - 1)
-    scene.catalog.on_look = lambda: scene.registrar.want(service(), "passing", "during the look")
+    scene.catalog.on_look = lambda: scene.registrar.register(service(), "passing", "during the look")
     assert beats(scene, 1) == ["passing web-box", "passing web-box during the look"]
 
 
@@ -150,7 +150,7 @@ def test_our_own_new_address_is_not_taken_for_another_program(scene: Scene) -> N
     moved = service(address="10.0.0.9")
     scene.catalog.entries["web-box"] = OURSELVES
     beats(scene, SOON - 1)
-    scene.catalog.on_look = lambda: scene.registrar.want(moved, "passing")
+    scene.catalog.on_look = lambda: scene.registrar.register(moved, "passing")
     assert beats(scene, 1) == ["passing web-box", "register web-box passing", "passing web-box"]
     assert [line for line in scene.new_lines() if line.startswith("warning")] == []
 
@@ -203,14 +203,14 @@ def test_programs_on_one_machine_are_all_registered_in_the_end(
         scene.set_random(chance.random)
 
     def beat(port: int) -> None:
-        scenes[port].registrar.want(service(port=port), "passing")
+        scenes[port].registrar.register(service(port=port), "passing")
         scenes[port].run(1)
 
     for _ in range(chance.randrange(40)):
         if chance.random() < 0.1:
             shared.entries.clear()  # the catalogue forgets
         if chance.random() < 0.1:
-            scenes[chance.choice(ports)].registrar.forget(service(port=0))
+            scenes[chance.choice(ports)].registrar.deregister(service(port=0))
         beat(chance.choice(ports))
     for _ in range(3 * LOOK_EVERY):
         for port in ports:
@@ -237,7 +237,7 @@ def test_programs_of_two_machines_do_not_fight_for_an_id(seed: int, new_scene: C
         scene.set_random(chance.random)
 
     def beat(address: str) -> None:
-        scenes[address].registrar.want(service(address=address), "passing")
+        scenes[address].registrar.register(service(address=address), "passing")
         scenes[address].run(1)
 
     for _ in range(10 + chance.randrange(40)):

@@ -79,7 +79,7 @@ def test_a_catalogue_that_never_worked_is_not_reachable_again_because_there_is_n
     scene.passes(seconds=60)
     scene.catalog.error = None
     gone: list[bool] = []
-    scene.registrar.forget(service(), lambda: gone.append(True))
+    scene.registrar.deregister(service(), lambda: gone.append(True))
     scene.run(HOUR)
     assert gone == [True]
     assert not [line for line in scene.new_lines() if "again" in line]
@@ -90,14 +90,14 @@ def test_a_removal_of_a_registered_service_ends_the_outage(scene: Scene) -> None
     scene.catalog.error = DOWN
     scene.passes(seconds=60)
     scene.catalog.error = None
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     scene.run(CALM)
     assert scene.new_lines()[-1] == "info: Catalogue reachable again after 1 min 0 s"
 
 
 def test_a_service_that_never_passed_is_registered_as_critical_and_that_is_logged(scene: Scene) -> None:
     """`failures`: so many failed checks in a row are reported."""
-    scene.registrar.want(service(), "critical", "connection refused")
+    scene.registrar.register(service(), "critical", "connection refused")
     assert scene.run() == ["register web-box critical", "critical web-box connection refused"]
     assert scene.new_lines() == ["warning: Service registered as critical: web"]
 
@@ -201,7 +201,7 @@ def test_an_hour_of_outage_costs_a_bounded_number_of_calls(scene: Scene, interva
     times = timed(scene)
     for _ in range(HOUR // interval):
         for each in services:
-            scene.registrar.want(each, "passing")
+            scene.registrar.register(each, "passing")
         scene.run(interval)
     # Each new check of each service may try once; and between them there is a try every 7.5 to 15 s.
     bound = 3 * HOUR // interval + HOUR / 7.5
@@ -249,9 +249,9 @@ def test_an_address_that_changed_while_nothing_could_be_removed_is_registered(sc
     moved = service(address="10.0.0.2")
     scene.passes()
     scene.catalog.error = DOWN
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     scene.run(1)
-    scene.registrar.forget(moved)
+    scene.registrar.deregister(moved)
     scene.run(1)
     scene.catalog.error = None
     assert scene.passes(moved) == ["register web-box passing", "passing web-box"]
@@ -261,7 +261,7 @@ def test_a_removal_that_was_refused_is_logged_once_and_so_is_its_end(scene: Scen
     scene.passes()
     scene.new_lines()
     scene.catalog.error = CatalogRefused("Unexpected response code: 403 (no)")
-    scene.registrar.forget(service(), lambda: None)
+    scene.registrar.deregister(service(), lambda: None)
     scene.run(20)
     assert scene.new_lines() == [
         "info: Deregistering service: web",

@@ -14,7 +14,7 @@ from cp.catalog.protocol import (
     CatalogRefused,
     CatalogUnreachable,
 )
-from cp.catalog.registrar import GRACE, Registrar
+from cp.catalog.registrar import DEREGISTRATION_GRACE, Registrar
 from tests.unit.catalog.fakes import DOWN, Deaf, service
 from tests.unit.catalog.scene import Scene
 
@@ -39,7 +39,7 @@ def test_nothing_is_sent_between_checks(scene: Scene) -> None:
 
 def test_a_service_with_an_initial_status_is_registered_before_its_first_check(scene: Scene) -> None:
     slow = service(initial_status="critical")
-    scene.registrar.want(slow, "")
+    scene.registrar.register(slow, "")
     assert scene.run(60) == ["register web-box critical"]
     assert scene.new_lines() == ["info: Registering service web with initial status set to critical"]
     assert scene.passes(slow) == ["passing web-box"]
@@ -47,7 +47,7 @@ def test_a_service_with_an_initial_status_is_registered_before_its_first_check(s
 
 def test_the_first_registration_is_tried_until_it_succeeds(scene: Scene) -> None:
     scene.catalog.error = DOWN
-    scene.registrar.want(service(initial_status="critical"), "")
+    scene.registrar.register(service(initial_status="critical"), "")
     assert 100 < len(scene.run(1800)) < 200
     scene.catalog.error = None
     assert scene.run(15) == ["register web-box critical"]
@@ -55,30 +55,30 @@ def test_the_first_registration_is_tried_until_it_succeeds(scene: Scene) -> None
 
 def test_an_announcement_that_is_repeated_or_comes_late_changes_nothing(scene: Scene) -> None:
     slow = service(initial_status="critical")
-    scene.registrar.want(slow, "")
+    scene.registrar.register(slow, "")
     scene.run()
-    scene.registrar.want(slow, "")
+    scene.registrar.register(slow, "")
     assert scene.run() == []
     scene.passes(slow)
-    scene.registrar.want(slow, "")
+    scene.registrar.register(slow, "")
     assert scene.run() == []
     assert scene.catalog.known == {"web-box": "passing"}
 
 
-def test_an_announcement_after_a_removal_that_failed_registers_again(scene: Scene) -> None:
+def test_an_announcement_after_a_deregistration_that_failed_registers_again(scene: Scene) -> None:
     slow = service(initial_status="critical")
     scene.passes(slow)
     scene.catalog.error = DOWN
-    scene.registrar.forget(slow)
+    scene.registrar.deregister(slow)
     scene.run(60)
     scene.catalog.error = None
-    scene.registrar.want(slow, "")
+    scene.registrar.register(slow, "")
     assert scene.run() == ["register web-box critical"]
 
 
 def test_failed_checks_are_reported_with_their_output(scene: Scene) -> None:
     scene.passes()
-    scene.registrar.want(service(), "critical", "disk full")
+    scene.registrar.register(service(), "critical", "disk full")
     assert scene.run() == ["critical web-box disk full"]
     assert scene.passes() == ["passing web-box"]
 
@@ -101,7 +101,7 @@ def test_a_new_address_is_registered(scene: Scene) -> None:
 
 def test_an_address_that_changes_during_the_registration_is_registered(scene: Scene) -> None:
     moved = service(address="10.0.0.2")
-    once = iter([lambda: scene.registrar.want(moved, "passing")])
+    once = iter([lambda: scene.registrar.register(moved, "passing")])
     scene.catalog.on_call = lambda verb: next(once, lambda: None)()
     assert scene.passes() == ["register web-box passing", "register web-box passing", "passing web-box"]
 
@@ -179,12 +179,12 @@ def test_many_services_together_do_not_flood_a_catalogue_that_is_down(scene: Sce
     scene.catalog.error = DOWN
     for _ in range(10):
         for each in services:
-            scene.registrar.want(each, "passing")
+            scene.registrar.register(each, "passing")
         scene.run(10)
     # Each new check may try, but never more often than four times a second.
     assert len(scene.run(0)) == 0
     for each in services:
-        scene.registrar.want(each, "passing")
+        scene.registrar.register(each, "passing")
     assert len(scene.run(10)) <= 41
 
 
@@ -198,12 +198,12 @@ def test_a_passing_check_older_than_the_ttl_is_never_sent(scene: Scene) -> None:
     assert scene.passes() == ["passing web-box"]
 
 
-def test_removal_of_a_service(scene: Scene) -> None:
+def test_deregistration_of_a_service(scene: Scene) -> None:
     scene.passes()
     scene.new_lines()
     gone: list[str] = []
-    scene.registrar.forget(service(), lambda: gone.append("web"))
-    scene.registrar.forget(service(), lambda: gone.append("web again"))
+    scene.registrar.deregister(service(), lambda: gone.append("web"))
+    scene.registrar.deregister(service(), lambda: gone.append("web again"))
     assert scene.run(3600) == ["deregister web-box"]
     assert gone == ["web", "web again"]
     assert scene.new_lines() == ["info: Deregistering service: web"]
@@ -211,12 +211,12 @@ def test_removal_of_a_service(scene: Scene) -> None:
 
 
 def test_a_service_that_was_never_registered_is_still_removed(scene: Scene) -> None:
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     assert scene.run() == ["deregister web-box"]
     assert scene.new_lines() == []
 
 
-def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> None:
+def test_only_the_deregistration_of_a_registered_service_is_logged(scene: Scene) -> None:
     refused, unknown = CatalogRefused("403 (Permission denied)"), CatalogUnreachable("did not answer within 10 s")
     nowhere = CatalogNotConnected("cannot reach it: connection refused")
 
@@ -224,7 +224,7 @@ def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> Non
         for error in errors:
             scene.catalog.error = error
             scene.passes(seconds=30)
-        scene.registrar.forget(service())
+        scene.registrar.deregister(service())
         scene.run()
         is_logged = "info: Deregistering service: web" in scene.new_lines()
         scene.catalog.error = None
@@ -243,17 +243,17 @@ def test_only_the_removal_of_a_registered_service_is_logged(scene: Scene) -> Non
     assert removed(CatalogGarbage("no answer of a catalogue"))
 
 
-def test_an_earlier_removal_is_not_logged_again(scene: Scene) -> None:
+def test_an_earlier_deregistration_is_not_logged_again(scene: Scene) -> None:
     scene.passes()
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     scene.run()
     scene.new_lines()
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     assert scene.run() == ["deregister web-box"]
     assert scene.new_lines() == []
 
 
-def test_a_removal_of_a_forgotten_service_is_not_logged(scene: Scene) -> None:
+def test_a_deregistration_of_a_forgotten_service_is_not_logged(scene: Scene) -> None:
     scene.passes()
     scene.catalog.known.clear()
     scene.catalog.on_call = lambda verb: setattr(
@@ -261,17 +261,17 @@ def test_a_removal_of_a_forgotten_service_is_not_logged(scene: Scene) -> None:
     )
     scene.passes(seconds=30)
     scene.new_lines()
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     scene.run()
     assert scene.new_lines() == []
 
 
-def test_a_removal_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Scene) -> None:
+def test_a_deregistration_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Scene) -> None:
     scene.passes()
     scene.new_lines()
     gone: list[str] = []
     scene.catalog.error = DOWN
-    scene.registrar.forget(service(), lambda: gone.append("web"))
+    scene.registrar.deregister(service(), lambda: gone.append("web"))
     scene.run()
     assert gone == ["web"]
     assert scene.new_lines() == ["info: Deregistering service: web", f"info: Deregistering failed: {DOWN}"]
@@ -282,7 +282,7 @@ def test_a_removal_that_fails_lets_its_caller_go_on_and_is_tried_again(scene: Sc
     assert gone == ["web"]
 
 
-def test_all_waiting_removals_go_on_when_the_first_finds_the_catalogue_down(scene: Scene) -> None:
+def test_all_waiting_deregistrations_go_on_when_the_first_finds_the_catalogue_down(scene: Scene) -> None:
     gone: list[str] = []
     known_by_then: list[list[str]] = []
 
@@ -292,47 +292,47 @@ def test_all_waiting_removals_go_on_when_the_first_finds_the_catalogue_down(scen
 
     scene.catalog.error = DOWN
     scene.catalog.on_call = call
-    scene.registrar.forget(service("a"), lambda: gone.append("a"))
-    scene.registrar.forget(service("b"), lambda: gone.append("b"))
+    scene.registrar.deregister(service("a"), lambda: gone.append("a"))
+    scene.registrar.deregister(service("b"), lambda: gone.append("b"))
     scene.run()
     assert known_by_then == [[], ["a", "b"]]
 
 
-def test_removals_come_before_everything_else(scene: Scene) -> None:
-    scene.registrar.want(service("a"), "passing")
-    scene.registrar.want(service("b"), "passing")
-    scene.registrar.forget(service("c"))
+def test_deregistrations_come_before_everything_else(scene: Scene) -> None:
+    scene.registrar.register(service("a"), "passing")
+    scene.registrar.register(service("b"), "passing")
+    scene.registrar.deregister(service("c"))
     assert scene.run()[0] == "deregister c-box"
 
 
-def test_a_removal_does_not_wait_for_the_end_of_an_outage_pause(scene: Scene) -> None:
+def test_a_deregistration_does_not_wait_for_the_end_of_an_outage_pause(scene: Scene) -> None:
     scene.catalog.error = DOWN
     scene.passes(service("a", ttl=600), seconds=300)
-    scene.registrar.forget(service("b"))
+    scene.registrar.deregister(service("b"))
     assert scene.run() == ["deregister b-box"]
 
 
-def test_a_service_that_is_wanted_again_is_registered_after_its_removal(scene: Scene) -> None:
+def test_a_service_that_is_wanted_again_is_registered_after_its_deregistration(scene: Scene) -> None:
     old, new = service(port=80), service(port=81)
     scene.passes(old)
-    scene.registrar.forget(old)
-    scene.registrar.want(new, "passing")
+    scene.registrar.deregister(old)
+    scene.registrar.register(new, "passing")
     assert scene.run() == ["deregister web-box", "register web-box passing", "passing web-box"]
 
 
-def test_a_removal_that_could_not_be_done_is_given_up_when_the_service_is_wanted_again(scene: Scene) -> None:
+def test_a_deregistration_that_could_not_be_done_is_given_up_when_the_service_is_wanted_again(scene: Scene) -> None:
     scene.passes()
     scene.catalog.error = DOWN
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     scene.run(60)
     scene.catalog.error = None
     assert scene.passes() == ["passing web-box"]
 
 
 def test_a_desired_state_that_changes_during_a_call_is_applied_after_it(scene: Scene) -> None:
-    once = iter([lambda: scene.registrar.forget(service())])
+    once = iter([lambda: scene.registrar.deregister(service())])
     scene.catalog.on_call = lambda verb: next(once, lambda: None)()
-    scene.registrar.want(service(), "passing")
+    scene.registrar.register(service(), "passing")
     assert scene.run() == ["register web-box passing", "deregister web-box"]
     assert scene.catalog.known == {}
 
@@ -341,23 +341,23 @@ def test_desired_states_do_not_pile_up_behind_a_call_that_hangs(scene: Scene) ->
     def many(verb: str) -> None:
         scene.catalog.on_call = lambda verb: None
         for _ in range(1000):
-            scene.registrar.want(service(), "passing")
+            scene.registrar.register(service(), "passing")
 
     scene.passes()
     scene.catalog.on_call = many
     assert scene.passes() == ["passing web-box", "passing web-box"]
 
 
-def test_a_removal_breaks_off_a_call_that_hangs(scene: Scene) -> None:
+def test_a_deregistration_breaks_off_a_call_that_hangs(scene: Scene) -> None:
     """The call of one service hangs, another is to go: after a short grace the call is cut, and repeated later."""
     scene.passes(service("slow"))
 
     def hang(verb: str) -> None:
         scene.catalog.on_call = lambda verb: None
-        scene.registrar.forget(service("gone"))
+        scene.registrar.deregister(service("gone"))
         scene.loop.turn()
         assert scene.catalog.interrupted == 0
-        scene.clock.time += GRACE
+        scene.clock.time += DEREGISTRATION_GRACE
         scene.loop.turn()
         assert scene.catalog.interrupted == 1
         raise CatalogClosed("broken off")
@@ -369,25 +369,25 @@ def test_a_removal_breaks_off_a_call_that_hangs(scene: Scene) -> None:
 
 def test_a_call_that_ends_by_itself_is_not_broken_off(scene: Scene) -> None:
     scene.passes(service("slow"))
-    once = iter([lambda: scene.registrar.forget(service("gone"))])
+    once = iter([lambda: scene.registrar.deregister(service("gone"))])
     scene.catalog.on_call = lambda verb: next(once, lambda: None)()
     scene.passes(service("slow"))
-    scene.clock.time += GRACE
+    scene.clock.time += DEREGISTRATION_GRACE
     scene.loop.turn()
     assert scene.catalog.interrupted == 0
 
 
-def test_a_removal_is_not_broken_off_for_another_removal(scene: Scene) -> None:
+def test_a_deregistration_is_not_broken_off_for_another_deregistration(scene: Scene) -> None:
     scene.passes(service("slow"))
 
     def heartbeat(verb: str) -> None:
-        scene.registrar.forget(service("first"))
-        scene.catalog.on_call = removal
+        scene.registrar.deregister(service("first"))
+        scene.catalog.on_call = deregistration
 
-    def removal(verb: str) -> None:
+    def deregistration(verb: str) -> None:
         scene.catalog.on_call = lambda verb: None
-        scene.registrar.forget(service("second"))
-        scene.clock.time += GRACE
+        scene.registrar.deregister(service("second"))
+        scene.clock.time += DEREGISTRATION_GRACE
         scene.loop.turn()
 
     scene.catalog.on_call = heartbeat
@@ -514,14 +514,14 @@ def test_nothing_is_done_after_the_stop(scene: Scene) -> None:
     scene.passes()
     scene.registrar.stop()
     gone: list[str] = []
-    scene.registrar.want(service(), "passing")
-    scene.registrar.forget(service(), lambda: gone.append("web"))
+    scene.registrar.register(service(), "passing")
+    scene.registrar.deregister(service(), lambda: gone.append("web"))
     assert scene.run(60) == []
     assert gone == ["web"]
     assert scene.catalog.closed
 
 
-def test_without_a_thread_a_removal_is_not_waited_for(scene: Scene) -> None:
+def test_without_a_thread_a_deregistration_is_not_waited_for(scene: Scene) -> None:
     """The container may have no free process. The next change of the desired state tries again."""
 
     def refuse(run: Callable[[], None], arguments: tuple[()]) -> None:
@@ -532,8 +532,8 @@ def test_without_a_thread_a_removal_is_not_waited_for(scene: Scene) -> None:
     )
     gone: list[str] = []
     registrar.start()
-    registrar.want(service(), "passing")
-    registrar.forget(service(), lambda: gone.append("web"))
+    registrar.register(service(), "passing")
+    registrar.deregister(service(), lambda: gone.append("web"))
     scene.loop.turn()
     assert gone == ["web"]
     assert [line for line in scene.new_lines() if "thread" in line] == [

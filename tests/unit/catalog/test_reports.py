@@ -15,7 +15,7 @@ def test_a_heartbeat_is_confirmed_with_the_time_at_which_it_was_sent(scene: Scen
 
 
 def test_an_initial_status_is_confirmed_by_the_registration(scene: Scene) -> None:
-    scene.registrar.want(service(initial_status="warning"), "")
+    scene.registrar.register(service(initial_status="warning"), "")
     scene.run()
     assert scene.new_reports()[-1] == "confirmed web-box 10.0.0.1:80 warning 1000"
 
@@ -43,19 +43,19 @@ def test_an_entry_that_the_catalogue_forgot_is_reported_as_gone(scene: Scene) ->
     scene.new_reports()
     scene.catalog.known.clear()
     scene.passes()
-    assert scene.new_reports() == ["removed web-box", "confirmed web-box 10.0.0.1:80 passing 1000"]
+    assert scene.new_reports() == ["absent web-box", "confirmed web-box 10.0.0.1:80 passing 1000"]
 
 
 def test_a_removal_is_reported_once_it_is_done(scene: Scene) -> None:
     scene.passes()
     scene.new_reports()
     scene.catalog.error = DOWN
-    scene.registrar.forget(service())
+    scene.registrar.deregister(service())
     scene.run()
     assert scene.new_reports() == [f"failed registration: {DOWN}"]
     scene.catalog.error = None
     scene.run(1)
-    assert scene.new_reports() == ["answered registration", "removed web-box"]
+    assert scene.new_reports() == ["answered registration", "absent web-box"]
 
 
 def test_a_thread_that_cannot_be_started_is_an_outage(scene: Scene) -> None:

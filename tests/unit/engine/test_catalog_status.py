@@ -118,7 +118,7 @@ def test_an_entry_with_the_old_address_does_not_confirm_the_new_one(facts: Facts
 
 def test_a_service_that_the_catalogue_has_forgotten_is_not_registered(facts: Facts) -> None:
     facts.confirm()
-    facts.catalog.removed(WEB)
+    facts.catalog.absent(WEB)
     assert facts.seen() == "not yet"
 
 
@@ -130,7 +130,7 @@ def test_a_removed_service_is_shown_until_the_catalogue_confirms_the_removal(fac
     facts.fail()
     facts.time += 10
     assert facts.seen(wanted=False) == "unreachable 10"
-    facts.catalog.removed(WEB)
+    facts.catalog.absent(WEB)
     assert facts.seen(wanted=False) == "no"
 
 

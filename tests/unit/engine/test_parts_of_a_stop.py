@@ -51,7 +51,7 @@ class Parts:
         self.registry = SimpleNamespace(jobs=jobs, unfinished=unfinished, ends_in_stop=lambda *_: True)
         discovery = Story(world, "discovery")
         self.registrations = Story(
-            world, "registrations", removing=True, discovery=discovery, is_desired=lambda _: True
+            world, "registrations", is_deregistering=True, discovery=discovery, is_desired=lambda _: True
         )
         self.watches = Story(world, "watches")
         self.termination = Story(world, "termination", end_leftovers=lambda: False)
@@ -76,7 +76,7 @@ def test_maintenance_withdraws_services_and_forgets_checks() -> None:
     parts = Parts()
     maintenance = parts.maintenance()
     assert maintenance.set(True)
-    assert parts.story() == ["watches pause True", "health forget", "registrations withdraw"]
+    assert parts.story() == ["watches pause True", "health forget", "registrations deregister_unawaited"]
     assert (maintenance.active, maintenance.set(True), parts.story()) == (True, False, [])
 
 
@@ -103,7 +103,7 @@ def test_stop_deregisters_before_it_ends_jobs() -> None:
     shutdown.begin(parts.plan)
     assert parts.story() == [
         *("changes abandon", "termination renew 10.0", "watches stop", "registrations wait_no_longer"),
-        *("app quiesce", "app end_overdue", "registrations remove"),
+        *("app quiesce", "app end_overdue", "registrations deregister"),
     ]
     assert (parts.phase.name, shutdown.is_requested) == (DEREGISTERING, False)
 
@@ -131,7 +131,7 @@ def test_stop_waits_for_the_catalogue_no_longer_than_a_part_of_its_budget(stop_t
 
 def test_loop_ends_after_the_last_job_and_run() -> None:
     parts = Parts()
-    parts.registrations.set(removing=False)
+    parts.registrations.set(is_deregistering=False)
     shutdown = parts.shutdown()
     shutdown.begin(parts.plan)
     parts.registry.unfinished.clear()
@@ -159,7 +159,7 @@ def test_nothing_advances_before_the_services_are_deregistered() -> None:
 
 def test_jobs_that_end_last_end_when_only_they_are_left() -> None:
     parts = Parts(plan=job("app", stops_last=True))
-    parts.registrations.set(removing=False)
+    parts.registrations.set(is_deregistering=False)
     parts.registry.ends_in_stop = lambda *_: False
     parts.shutdown().begin(parts.plan)
     assert parts.story()[-1] == "app stop"

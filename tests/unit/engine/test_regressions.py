@@ -168,7 +168,7 @@ def test_stop_goes_on_although_the_side_of_the_catalogue_fails(monkeypatch: pyte
         raise OSError("too many open files")
 
     world = World(app(), service()).start()
-    monkeypatch.setattr(world.discovery, "forget", failing)
+    monkeypatch.setattr(world.discovery, "deregister", failing)
     with pytest.raises(OSError, match="too many"):  # which the real loop reports
         world.terminate()
     world.advance(2)

@@ -253,7 +253,7 @@ class FakeDiscovery:
     def start(self) -> None:
         self._world.note("catalogue opened")
 
-    def want(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
+    def register(self, service: plan.Service, status: str, output: str = "", *, age: float = 0.0) -> None:
         self._world.note(f"{status} {service.name}")
         self.wanted[service.id] = service
         self.ages[service.id] = age
@@ -265,14 +265,14 @@ class FakeDiscovery:
             at = self._world.loop.elapsed()
             self._world.loop.post(self.facts.confirmed, service, status or service.initial_status, at, service.id)
 
-    def forget(self, service: plan.Service, done: Callable[[], None]) -> None:
+    def deregister(self, service: plan.Service, done: Callable[[], None]) -> None:
         self._world.note(f"deregister {service.name}")
         if self.delay is not None:
-            self._world.loop.call_later(self.delay, self._removed, service, done)
+            self._world.loop.call_later(self.delay, self._deregistered, service, done)
 
-    def _removed(self, service: plan.Service, done: Callable[[], None]) -> None:
+    def _deregistered(self, service: plan.Service, done: Callable[[], None]) -> None:
         if self.facts is not None and not self.down:
-            self.facts.removed(service)
+            self.facts.absent(service)
         done()
 
     def watch(self, watch: plan.Watch, report: Report, memory: list[Any] | None) -> FakeWatcher:
