@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from cp.catalog.desired_service import DEREGISTER, HEARTBEAT, LOOK, REGISTER, Action, DesiredService
 from cp.catalog.id_claim import FREE, LOST, MOVED, THEIRS
-from cp.catalog.outage import Outage, span
+from cp.catalog.outage import Outage
 from cp.catalog.protocol import CatalogClosed, CatalogForgotten, CatalogNotConnected, CatalogRefused
 from cp.plan import PASSING, REGISTRATION
+from cp.platform.text import duration_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,11 +162,13 @@ class DesiredState:
     def _log_ends(self, now: float) -> None:
         lasted = self.outage.over(now)
         if lasted is not None:
-            self._notice("info", f"Catalogue reachable again after {span(lasted)}")
+            self._notice("info", f"Catalogue reachable again after {duration_text(lasted)}")
         for desired in self._services.values():
             lasted = desired.outage.over(now)
             if lasted is not None and desired.present:
-                self._notice("info", f"Service registration works again: {desired.service.name}, after {span(lasted)}")
+                self._notice(
+                    "info", f"Service registration works again: {desired.service.name}, after {duration_text(lasted)}"
+                )
 
     def _stale(self, desired: DesiredService, now: float) -> bool:
         """Whether a passing check is older than the ttl. The next check makes the service due again."""
@@ -225,7 +228,7 @@ class DesiredState:
         self._reports.absent(desired.service)
         if not desired.present:
             if desired.outage.under_way and was_there:  # this service leaves the table, so its end is logged now
-                lasted = span(now - desired.outage.since)
+                lasted = duration_text(now - desired.outage.since)
                 self._notice("info", f"Service deregistered: {desired.service.name}, after {lasted}")
             desired.due = desired.deregisters_first = False
             self._services.pop(desired.service.id, None)

@@ -146,16 +146,6 @@ class Outage:
         return self.recovered - self.since
 
 
-def span(seconds: float) -> str:
-    """A duration for people."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{max(seconds, 0.0):.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def in_words(error: Exception) -> str:
     """An unexpected exception in words: an error of this program or of a library, or a machine without memory."""
     if isinstance(error, MemoryError):

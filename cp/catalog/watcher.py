@@ -6,11 +6,12 @@ import time
 from _thread import start_new_thread
 
 from cp.catalog.instrumented import LONGER
-from cp.catalog.outage import CALM, LONGEST, SHORTEST, Outage, in_words, span
+from cp.catalog.outage import CALM, LONGEST, SHORTEST, Outage, in_words
 from cp.catalog.protocol import CatalogError, CatalogRefused
 from cp.catalog.reports import Reports
 from cp.catalog.snapshot import Snapshot
 from cp.catalog.wakeup import Wakeup
+from cp.platform.text import duration_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Watcher:
         self._outage.worked(now)
         lasted = self._outage.over(now)
         if lasted is not None:
-            self._loop.post(self._log.info, f"{self._watch.name} can be queried again after {span(lasted)}")
+            self._loop.post(self._log.info, f"{self._watch.name} can be queried again after {duration_text(lasted)}")
         return self._took(snapshot, asked_at, first)
 
     def _took(self, snapshot: Snapshot, asked_at: float, first: bool) -> float:

@@ -30,7 +30,7 @@ def printable(text: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """Format a time span with its two largest units: `3m12s`."""
+    """Format a duration for a column, with its two largest units: `3m12s`."""
     whole = max(int(seconds), 0)
     if whole < 60:
         return f"{whole}s"
@@ -78,7 +78,7 @@ def job_details(answer: Data, now: float) -> str:
     lines = [
         ("name", _text(job, "name")),
         ("state", f"{_text(job, 'state')} ({_text(job, 'about').replace('`', '')})"),
-        ("since", f"{_text(job, 'since')} ({_span(job)})"),
+        ("since", f"{_text(job, 'since')} ({_age_of(job)})"),
         ("main", "yes" if job.get("main") is True else "no"),
         ("pid", _text(job, "pid")),
     ]
@@ -142,7 +142,15 @@ def seconds_of(text: str) -> float | None:
 def _row(job: dict[str, Data], now: float) -> tuple[str, ...]:
     health = _object(job.get("health"))
     pid, restarts = _text(job, "pid"), _text(job, "restarts")
-    return _text(job, "name"), _text(job, "state"), pid, _span(job), restarts, _text(health, "status"), _about(job, now)
+    return (
+        _text(job, "name"),
+        _text(job, "state"),
+        pid,
+        _age_of(job),
+        restarts,
+        _text(health, "status"),
+        _about(job, now),
+    )
 
 
 def _about(job: dict[str, Data], now: float) -> str:
@@ -187,7 +195,7 @@ def _watch_row(watch: dict[str, Data]) -> tuple[str, ...]:
     tag, datacenter = watch.get("tag"), watch.get("datacenter")
     name = _text(watch, "name") + (f"[{_text(watch, 'tag')}]" if tag else "")
     name += f"@{_text(watch, 'datacenter')}" if datacenter else ""
-    return name, _text(watch, "instances"), _span(watch), _text(watch, "about")
+    return name, _text(watch, "instances"), _age_of(watch), _text(watch, "about")
 
 
 def _watch_colour(watch: dict[str, Data]) -> str:
@@ -239,7 +247,7 @@ def _names(value: Data) -> str:
     return ", ".join(printable(each) for each in value if isinstance(each, str)) if isinstance(value, list) else ""
 
 
-def _span(job: dict[str, Data]) -> str:
+def _age_of(job: dict[str, Data]) -> str:
     seconds = job.get("seconds")
     return age(seconds) if isinstance(seconds, int | float) and abs(seconds) < 1e12 else NOTHING
 

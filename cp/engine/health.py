@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cp.engine.events import CHANGE, CHECK, Code
 from cp.plan import CRITICAL, PASSING
+from cp.platform.text import duration_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,15 +174,5 @@ class Health:
         if since is None:
             return "debug", f"{health.label}: {self.job} is healthy"
         count = "1 failure" if failures == 1 else f"{failures} failures"
-        text = f"{health.label}: {self.job} is healthy again after {_span(now - since)} and {count}"
+        text = f"{health.label}: {self.job} is healthy again after {duration_text(now - since)} and {count}"
         return "info" if health.logs_failures else "debug", text
-
-
-def _span(seconds: float) -> str:
-    """A duration for people."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -4,7 +4,7 @@ Python encodes file names, arguments and variables by the locale. A configuratio
 another encoding children would get other bytes than the configuration has. Inside the program everything is text. Bytes
 that are not UTF-8 are surrogate escapes, and are written back unchanged.
 
-It also formats errors of the system: `no such file or directory`.
+It also formats errors of the system, `no such file or directory`, and durations.
 """
 
 from __future__ import annotations
@@ -70,6 +70,16 @@ def reason_of_fd(error: OSError) -> str:
     if error.errno == errno.ENOSPC:  # a full disk has nothing to do with it
         return "the limit fs.epoll.max_user_watches is reached"
     return reason_of(error)
+
+
+def duration_text(seconds: float) -> str:
+    """Format a duration for a line of the log: `1.5 s`, `3 min 12 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{max(seconds, 0.0):.1f} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def decoded_by_python(text: str) -> str:

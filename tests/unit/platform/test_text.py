@@ -68,3 +68,19 @@ def test_an_lc_ctype_that_python_did_not_add_stays(monkeypatch: pytest.MonkeyPat
     assert "LC_CTYPE" not in text.process_environment()
     monkeypatch.setenv("LC_CTYPE", "de_DE.UTF-8")
     assert text.process_environment()["LC_CTYPE"] == "de_DE.UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-1.0, "0.0 s"),  # a clock that went back
+        (0.0, "0.0 s"),
+        (12.34, "12.3 s"),
+        (59.6, "1 min 0 s"),
+        (3599.0, "59 min 59 s"),
+        (3600.0, "1 h 0 min"),
+        (90_000.0, "25 h 0 min"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, shown: str) -> None:
+    assert text.duration_text(seconds) == shown
