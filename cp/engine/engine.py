@@ -5,7 +5,7 @@ from __future__ import annotations
 from cp.engine.events import Code, Event
 from cp.engine.job import Job
 from cp.engine.maintenance import Maintenance
-from cp.engine.phase import LEAVING, RUNNING, STARTING, Phase
+from cp.engine.phase import KILLING, RUNNING, STARTING, Phase
 from cp.engine.registrations import Registrations
 from cp.engine.registry import JobRegistry
 from cp.engine.reload import ChangeQueue
@@ -191,9 +191,9 @@ class Engine:
         return self._registry.dependents(job)
 
     def comes_too_late(self, job: Job) -> bool:
-        leaving = self.phase.name == LEAVING
-        if leaving or job.trigger.pending:
-            return leaving
+        killing = self.phase.name == KILLING
+        if killing or job.trigger.pending:
+            return killing
         return self._registry.comes_too_late(job) or (self.stopping and self._registry.waits_in_vain(job))
 
     def failed(self, job: Job, code: int) -> None:
@@ -213,7 +213,7 @@ class Engine:
         """A hook has run and waits for the end of others of that name. Those that end already need not wait for it."""
         if hook.state == State.WAITING:
             for source in self._registry.with_source(hook.plan.when.source):
-                source.completed(hook)
+                source.dependent_done(hook)
 
     def review_waiting(self, ended: Job | None = None) -> None:
         """Look for jobs whose event cannot come any more, after this one has ended or after jobs were replaced."""
@@ -239,12 +239,12 @@ class Engine:
                 job.end_overdue()
 
     def _after_completion(self, job: Job) -> None:
-        if self.stopping and self.phase.name != LEAVING and job.runs.count and job.plan.when.code == Code.STOPPING:
+        if self.stopping and self.phase.name != KILLING and job.runs.count and job.plan.when.code == Code.STOPPING:
             # The jobs that waited for the hook get the full budget: others may have spent it meanwhile.
             self._termination.renew(self.plan.stop_timeout)
         # Not all jobs: thousands may end together.
         for source in self._registry.with_source(job.plan.when.source):
-            source.completed(job)
+            source.dependent_done(job)
         job.has_ended = True
         for hook in self._registry.waiting_hooks(job, stopping=self.stopping):
             hook.stop()  # its event cannot come any more

@@ -278,7 +278,7 @@ class Job:
         if self.is_hook and self.state == State.RUNNING and run is not None and run.timed_out:
             self.interrupt()
 
-    def completed(self, other: Job) -> None:
+    def dependent_done(self, other: Job) -> None:
         """A job that waits for `stopping` of this one is complete, or has run and waits for others of the same name."""
         if other.name in self.awaited:
             self.awaited.discard(other.name)

@@ -6,20 +6,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Literal
 
-    PhaseName = Literal["starting", "running", "deregistering", "stopping", "leaving"]
+    PhaseName = Literal["starting", "running", "deregistering", "stopping", "killing"]
 
 STARTING: Final = "starting"  # until the first processes run
 RUNNING: Final = "running"
 DEREGISTERING: Final = "deregistering"  # a stop has begun and waits, for a limited time, until no service is registered
 STOPPING: Final = "stopping"  # the jobs end
-LEAVING: Final = "leaving"  # everything is killed, and nothing is waited for but that
+KILLING: Final = "killing"  # everything is killed, and nothing is waited for but that
 
 MOVES: dict[PhaseName, tuple[PhaseName, ...]] = {
     STARTING: (RUNNING, DEREGISTERING),
     RUNNING: (DEREGISTERING,),
-    DEREGISTERING: (STOPPING, LEAVING),
-    STOPPING: (LEAVING,),
-    LEAVING: (),
+    DEREGISTERING: (STOPPING, KILLING),
+    STOPPING: (KILLING,),
+    KILLING: (),
 }
 
 
@@ -39,9 +39,9 @@ class Phase:
     @property
     def is_stopping(self) -> bool:
         """Whether a stop has begun. After that, only the phases of a stop follow."""
-        return self.name in (DEREGISTERING, STOPPING, LEAVING)
+        return self.name in (DEREGISTERING, STOPPING, KILLING)
 
     @property
     def ends_jobs(self) -> bool:
         """Whether a stop has got to the jobs: the services are deregistered, or the time for that is over."""
-        return self.name in (STOPPING, LEAVING)
+        return self.name in (STOPPING, KILLING)

@@ -291,7 +291,7 @@ class ChangeQueue:
             if job.runs.current is run:
                 self._leave_out(job)
                 for source in self._registry.with_source(job.plan.when.source):
-                    source.completed(job)  # a hook has used up its time
+                    source.dependent_done(job)  # a hook has used up its time
                 return
 
     def _leave_out(self, job: Job) -> None:

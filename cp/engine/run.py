@@ -185,7 +185,7 @@ class Run:
         if self._draining:
             return  # `_drained` continues when the rest of its output is read
         if self._exit_code is not None:
-            self._pursue()
+            self._end_holders()
         elif not was_interrupted and (obstacle := self.obstacle()):
             self._context.log.warning(f"cannot tell {self.label} to end: {obstacle}", self.log_fields)
 
@@ -238,7 +238,7 @@ class Run:
         if not self._reading:
             self._end()
         elif self.interrupted:
-            self._pursue()
+            self._end_holders()
         elif self._wait_for_output:
             self._grace = self._context.loop.call_later(OUTPUT_GRACE, self.look)
         else:
@@ -246,25 +246,26 @@ class Run:
 
     # --- a run that does not end
 
-    def _pursue(self) -> None:
+    def _end_holders(self) -> None:
         """Send the signal to the processes that have its output open too, and wait for them."""
         if self._grace is not None:
             self._grace.cancel()
         if any(reader.is_held for reader in self._readers):
-            self._seek(self._number)
+            self._find_holders(self._number)
         else:
             self._end()
 
     def look(self) -> None:
         """Search for the processes that have its output open, for a later `holder`."""
         if self.exited and not self.interrupted:
-            self._seek(0)
+            self._find_holders(0)
 
-    def _seek(self, number: int) -> None:
+    def _find_holders(self, number: int) -> None:
+        """Search for the processes that have its output open, and send them the signal; 0 only searches."""
         if self._background is None and self._process is not None:
             from cp.engine.background import OutputHolders
 
-            self._background = OutputHolders(self._context, self._process, self._readers, self._sought)
+            self._background = OutputHolders(self._context, self._process, self._readers, self._search_ended)
         if self._background is not None:
             self._background.send(number)
 
@@ -278,7 +279,7 @@ class Run:
         if processes.is_forbidden(process):
             self._context.log.warning(f"{self.label} {LEFT_ANOTHER_USER}", self.log_fields)
 
-    def _sought(self) -> None:
+    def _search_ended(self) -> None:
         left = self._background
         if self._ended or not self.interrupted or left is None:
             return

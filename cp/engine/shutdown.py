@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.engine.events import Code, Event
 from cp.engine.exit_status import NOT_ENDED, Exit
-from cp.engine.phase import DEREGISTERING, LEAVING, STOPPING
+from cp.engine.phase import DEREGISTERING, KILLING, STOPPING
 from cp.engine.states import State
 from cp.engine.termination import KILL_LIMIT
 from cp.engine.trigger import missed
@@ -86,7 +86,7 @@ class Shutdown:
                 if job.is_hook:
                     job.interrupt()
         elif self._requests == 3:
-            self._leave("asked to stop for the third time")
+            self._kill_everything("asked to stop for the third time")
 
     def begin(self, current: plan.Plan) -> None:
         """Stop the engine, unless a stop has begun."""
@@ -105,7 +105,9 @@ class Shutdown:
         # The timers come first: they continue the stop if anything fails on the way to the catalogue.
         loop.call_later(self._limit, self.end_jobs)
         if current.shutdown_timeout:
-            loop.call_later(current.shutdown_timeout, self._leave, "the stop took longer than shutdownTimeout")
+            loop.call_later(
+                current.shutdown_timeout, self._kill_everything, "the stop took longer than shutdownTimeout"
+            )
         context.bus.publish(Event(Code.SHUTDOWN, GLOBAL))
         self._watches.stop()
         self._registrations.wait_no_longer()
@@ -146,7 +148,7 @@ class Shutdown:
         elif not unfinished and not self._context.runs and not self._termination.end_leftovers():
             self._context.loop.call_soon(self._finish)  # after the delivery of the last event
 
-    def _leave(self, why: str) -> None:
+    def _kill_everything(self, why: str) -> None:
         """Kill everything, and finish when it is gone. Nothing else is waited for, hooks included."""
         self._context.log.warning(f"killing everything: {why}")
         self._context.loop.call_later(KILL_LIMIT, self._finish)
@@ -154,8 +156,8 @@ class Shutdown:
             if job.is_hook and job.state in (State.WAITING, State.HELD):
                 job.stop()
         jobs_end = self._phase.ends_jobs
-        if self._phase.name != LEAVING:
-            self._phase.move(LEAVING)
+        if self._phase.name != KILLING:
+            self._phase.move(KILLING)
         self._termination.kill_everything()
         if not jobs_end:
             self._end_jobs()

@@ -66,7 +66,7 @@ FAULTS: dict[str, Change] = {
     "a held job waits for its event": (Job, "hold", lambda job: None),
     "no restart has a pause before it": (Backoff, "pause_after", lambda backoff, seconds: 0.0),
     "nobody waits for hooks": (JobRegistry, "dependents", lambda registry, job: []),
-    "nobody receives that a hook is done": (Job, "completed", lambda job, other: None),
+    "nobody receives that a hook is done": (Job, "dependent_done", lambda job, other: None),
     "nothing is killed when the budget is spent": (Termination, "_spent", lambda termination: None),
     "what is to be killed gets SIGTERM": (
         Termination,

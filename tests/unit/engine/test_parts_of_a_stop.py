@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from cp.engine.maintenance import Maintenance
-from cp.engine.phase import DEREGISTERING, LEAVING, RUNNING, STOPPING, Phase
+from cp.engine.phase import DEREGISTERING, KILLING, RUNNING, STOPPING, Phase
 from cp.engine.shutdown import SAME_REQUEST, Shutdown
 from cp.engine.states import State
 from tests.unit.engine.plans import advertised, job
@@ -181,7 +181,7 @@ def test_second_request_interrupts_hooks_and_a_third_one_kills_everything() -> N
 
     parts.world.advance(SAME_REQUEST)
     shutdown.request(SIGTERM, parts.plan)
-    assert parts.phase.name == LEAVING
+    assert parts.phase.name == KILLING
     assert parts.story()[:2] == ["app stop", "termination kill_everything"]
     parts.world.advance(2.0)
     assert parts.world.over
@@ -191,7 +191,7 @@ def test_stop_is_limited_by_shutdown_timeout() -> None:
     parts = Parts()
     parts.shutdown().begin(parts.plan.replace(shutdown_timeout=5.0))
     parts.world.advance(5.0)
-    assert parts.phase.name == LEAVING
+    assert parts.phase.name == KILLING
     assert parts.world.log.lines[-1] == "warning: killing everything: the stop took longer than shutdownTimeout"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.engine.phase import DEREGISTERING, LEAVING, MOVES, RUNNING, STARTING, STOPPING, Phase
+from cp.engine.phase import DEREGISTERING, KILLING, MOVES, RUNNING, STARTING, STOPPING, Phase
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, job
 
@@ -24,11 +24,11 @@ def test_every_phase_is_reached_from_the_first_one() -> None:
     reached: set[PhaseName] = {STARTING}
     for _ in MOVES:
         reached |= {to for name in reached for to in MOVES[name]}
-    assert reached == set(MOVES) == {STARTING, RUNNING, DEREGISTERING, STOPPING, LEAVING}
+    assert reached == set(MOVES) == {STARTING, RUNNING, DEREGISTERING, STOPPING, KILLING}
 
 
 @pytest.mark.parametrize("to", [STARTING, RUNNING])
-@pytest.mark.parametrize("name", [DEREGISTERING, STOPPING, LEAVING])
+@pytest.mark.parametrize("name", [DEREGISTERING, STOPPING, KILLING])
 def test_a_stop_is_never_taken_back(name: PhaseName, to: PhaseName) -> None:
     phase = at(name)
     with pytest.raises(RuntimeError, match=f"cannot move from {name} to {to}"):
@@ -43,7 +43,7 @@ def test_a_stop_is_never_taken_back(name: PhaseName, to: PhaseName) -> None:
         (RUNNING, False, False),
         (DEREGISTERING, True, False),
         (STOPPING, True, True),
-        (LEAVING, True, True),
+        (KILLING, True, True),
     ],
 )
 def test_phases_of_a_stop(name: PhaseName, is_stopping: bool, ends_jobs: bool) -> None:
@@ -80,7 +80,7 @@ def test_third_request_exits_in_every_phase_of_the_stop() -> None:
     world.advance(2.0)
     for _ in range(3):
         world.terminate()
-    assert world.engine.phase.name == LEAVING
+    assert world.engine.phase.name == KILLING
 
 
 def test_stop_before_the_first_process_runs_is_not_taken_for_a_start() -> None:
