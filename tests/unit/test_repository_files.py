@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
-PINNED = re.compile(r"actions/[a-z-]+@(v\d+|[0-9a-f]{40})")
+DEPENDABOT = ROOT / ".github" / "dependabot.yml"
+PINNED = re.compile(r"actions/[a-z-]+@[0-9a-f]{40}")
 SCRIPT = re.compile(r"(?<![\w/])(?:\./)?((?:scripts|\.ci)/[\w.-]+)")
 
 
@@ -49,7 +50,7 @@ def mistakes(workflow: Any) -> Iterator[str]:
             if ("uses" in step) == ("run" in step):
                 yield f"{name}: a step has either uses or run"
             if "uses" in step and not PINNED.fullmatch(step["uses"]):
-                yield f"{name}: {step['uses']} is not an action of GitHub's in a fixed version"
+                yield f"{name}: {step['uses']} is not an action of GitHub's at a fixed commit"
             is_checkout = step.get("uses", "").startswith("actions/checkout@")
             if is_checkout and step.get("with", {}).get("persist-credentials") is not False:
                 yield f"{name}: the token stays in the checkout, where all that runs later can read it"
@@ -79,16 +80,16 @@ def with_a_step_that_does_nothing(workflow: Any) -> None:
     workflow["jobs"]["all"]["steps"].append({"name": "nothing"})
 
 
-def with_an_action_in_any_version(workflow: Any) -> None:
-    workflow["jobs"]["all"]["steps"].append({"uses": "actions/setup-python@main"})
+def with_an_action_at_a_tag(workflow: Any) -> None:
+    workflow["jobs"]["all"]["steps"].append({"uses": "actions/setup-python@v5"})
 
 
 def with_a_checkout_that_keeps_the_token(workflow: Any) -> None:
-    workflow["jobs"]["all"]["steps"].append({"uses": "actions/checkout@v4"})
+    workflow["jobs"]["all"]["steps"].append({"uses": f"actions/checkout@{'0' * 40}"})
 
 
 def with_a_stranger_s_action(workflow: Any) -> None:
-    workflow["jobs"]["all"]["steps"].append({"uses": "somebody/something@v1"})
+    workflow["jobs"]["all"]["steps"].append({"uses": f"somebody/something@{'0' * 40}"})
 
 
 def with_a_missing_script(workflow: Any) -> None:
@@ -109,7 +110,7 @@ def with_all_permissions(workflow: Any) -> None:
         without_runs_on,
         without_steps,
         with_a_step_that_does_nothing,
-        with_an_action_in_any_version,
+        with_an_action_at_a_tag,
         with_a_checkout_that_keeps_the_token,
         with_a_stranger_s_action,
         with_a_missing_script,
@@ -122,6 +123,26 @@ def test_a_malformed_workflow_is_found(damage: Callable[[Any], None]) -> None:
     damage(damaged)
 
     assert len(list(mistakes(damaged))) == 1
+
+
+def test_an_action_has_its_version_beside_its_commit() -> None:
+    lines = [line.strip(" -") for path in WORKFLOWS for line in path.read_text().splitlines() if "uses:" in line]
+    found = [re.fullmatch(r"uses: (actions/[a-z-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", line) for line in lines]
+
+    assert None not in found, lines
+    pins = {match.groups() for match in found if match}
+    assert len(pins) == len({action for action, *_ in pins}), "an action has the same version everywhere"
+
+
+def test_dependabot_proposes_newer_actions_and_packages_each_week() -> None:
+    settings = load(DEPENDABOT)
+
+    assert settings["version"] == 2
+    assert {each["package-ecosystem"]: each["directory"] for each in settings["updates"]} == {
+        "github-actions": "/",
+        "pip": "/",
+    }
+    assert all(each["schedule"] == {"interval": "weekly"} for each in settings["updates"])
 
 
 def test_every_supported_python_is_tested_and_released() -> None:
@@ -184,16 +205,16 @@ def test_the_hooks_are_the_checks_of_the_tests() -> None:
     [repository] = load(ROOT / ".pre-commit-config.yaml")["repos"]
     hooks = {hook["id"]: hook for hook in repository["hooks"]}
 
-    assert list(hooks) == ["ruff", "ruff-format", "mypy", "codespell", "words", "workflows"]
+    assert list(hooks) == ["ruff", "ruff-format", "mypy", "codespell", "words", "workflows", "dependabot"]
     assert [found for hook in hooks.values() for found in missing_scripts(hook["entry"])] == []
 
 
-def test_ci_and_the_hooks_check_workflows_with_the_same_version() -> None:
-    needed = re.compile(r"check-jsonschema==\S+?(?=[\s\]])")
+def test_ci_and_the_hooks_check_the_same_schemas_with_the_same_version() -> None:
     texts = [(ROOT / name).read_text() for name in (".pre-commit-config.yaml", ".github/workflows/ci.yml")]
 
-    assert len({tuple(needed.findall(text)) for text in texts}) == 1
-    assert all(len(needed.findall(text)) == 1 for text in texts)
+    for text in texts:
+        assert set(re.findall(r"--builtin-schema (\S+)", text)) == {"vendor.github-workflows", "vendor.dependabot"}
+    assert len({version for text in texts for version in re.findall(r"check-jsonschema==[\d.]+", text)}) == 1
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
