@@ -122,6 +122,8 @@ def test_maintenance_is_shown_of_the_same_jobs_in_every_view(pilot: StartPilot, 
     assert views.started.run("-maintenance", "enable").code == 0
 
     assert (views.of("app"), views.of("plain"), views.of("done")) == ({"maintenance"}, {"maintenance"}, {"-"})
+    assert [views.row(name)[1] for name in ("app", "plain", "done")] == ["running", "running", "complete"]
+    assert views.started.run("-jobs").stdout.startswith("in maintenance\nNAME ")
 
 
 def test_readiness_says_why_not(pilot: StartPilot, port: Port) -> None:
