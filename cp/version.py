@@ -7,7 +7,7 @@ import sys
 
 from cp import __version__
 
-COMMIT = ""  # written by the build
+COMMIT = ""  # written by the build of the archive; empty in a wheel
 
 
 def describe() -> str:

@@ -104,6 +104,15 @@ def test_each_prints_the_same_version(program: list[str]) -> None:
     assert done.stdout.startswith(f"Version: {__version__}\n")
 
 
+def test_only_the_archive_knows_its_commit(program: list[str], request: pytest.FixtureRequest) -> None:
+    printed = subprocess.run([*program, "-version"], env={"PATH": PATH}, capture_output=True, text=True, check=True)
+    [commit] = re.findall(r"^GitHash: (.*)$", printed.stdout, re.M)
+
+    # An archive that is built outside of git has none either.
+    pattern = "([0-9a-f]{12}(-dirty)?)?" if request.node.callspec.params["program"] == "archive" else ""
+    assert re.fullmatch(pattern, commit), "an empty line, and never an invented commit"
+
+
 @pytest.mark.smoke
 def test_each_ends_with_the_exit_code_of_the_application_as_pid_1(program: list[str], tmp_path: Path) -> None:
     done = subprocess.run(
