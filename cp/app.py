@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from cp import __version__
@@ -22,7 +21,6 @@ from cp.engine.signals import handle_signals
 from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
 from cp.log.redaction import Secrets
-from cp.plan import ConsulSettings, EtcdSettings
 from cp.platform.text import decoded_by_python, file_of, process_environment, reason_of, to_bytes
 
 TYPE_CHECKING = False
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
 
 # What a module raises if descriptors or memory are exhausted while it is imported or does its work.
 SCARCE = (OSError, ImportError, MemoryError)
-
-# Modules that the clients of Consul and etcd import later, and that a minimal Python may lack. The start looks for
-# them, and refuses a configuration that could never work.
-FOR_HTTP = ("http", "json", "queue")
 
 # Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop may
 # need. Both take some milliseconds, in which ContainerPilot could not react to an application that ends at once. No
@@ -111,12 +105,11 @@ class Configuration:
             version=__version__,
             secrets=self.log.secrets,
         )
-        if isinstance(loaded.catalog, (ConsulSettings, EtcdSettings)):
-            for name in FOR_HTTP:
-                if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
-                    from cp.catalog.http.urllib3_subset import missing_module
+        if loaded.catalog is not None:
+            from cp.catalog.discovery import missing_for
 
-                    raise ConfigError([missing_module(name)])
+            if (missing := missing_for(loaded.catalog)) is not None:
+                raise ConfigError([missing])
         return loaded
 
 

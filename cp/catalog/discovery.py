@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import allocate_lock
 
 from cp.plan import DirectorySettings
@@ -20,6 +21,22 @@ if TYPE_CHECKING:
     from cp.engine.loop import Loop
     from cp.engine.ports import CatalogFacts, Instance, Log, Report
     from cp.plan import ConsulSettings, EtcdSettings, Service, Status, Watch
+
+
+# Modules that the clients of Consul and etcd import later, and that a minimal Python may lack.
+HTTP_MODULES = ("http", "json", "queue")
+
+
+def missing_for(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> str | None:
+    """Why this Python can never use the catalogue; None if it has all modules. Imports none of them."""
+    if isinstance(settings, DirectorySettings):
+        return None
+    for name in HTTP_MODULES:
+        if name not in sys.modules and not any(finder.find_spec(name, None) for finder in sys.meta_path):
+            from cp.catalog.http.urllib3_subset import missing_module
+
+            return missing_module(name)
+    return None
 
 
 class NoDiscovery:

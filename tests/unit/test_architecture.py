@@ -22,7 +22,7 @@ MOST_LOOSE_MODULES = 8  # beside the packages of cp/
 ROOMS: dict[str, tuple[str, ...]] = {
     "cli": ("app", "config", "config/json5", "control", "encoding", "json_fallback", "log", "platform", "version"),
     "app": (
-        *("catalog", "catalog/http", "config", "cp", "engine", "engine/loop", "engine/ports", "http", "log", "plan"),
+        *("catalog", "config", "cp", "engine", "engine/loop", "engine/ports", "http", "log", "plan"),
         *("platform", "servers"),
     ),
     "servers": ("config", "control", "engine", "log", "plan", "telemetry"),
