@@ -145,14 +145,13 @@ class Registrar:
             return
         with self._lock:
             waiting = self._desired_state.untried_deregistrations()
-            old = [each for each in self._workers if each.action in actions and each.catalog is not None]
+            old = [each for each in self._workers if each.action in actions and each.client.is_open]
             old.sort(key=lambda worker: worker.action is None or worker.action.desired not in waiting)
             own = sum(worker.action is not None and worker.action.desired in waiting for worker in old)
             missing = len(waiting) - sum(worker.action is None for worker in self._workers)
             interrupted = old[: max(own, missing)]
             for worker in interrupted:
-                if worker.catalog is not None:
-                    worker.catalog.interrupt()
+                worker.client.interrupt()
             missing -= len(interrupted)
         for _ in range(missing):
             self._start_worker()
@@ -192,7 +191,7 @@ class Registrar:
         with self._lock:
             resting = [worker for worker in self._workers if worker.action is None]
         for worker in resting:
-            worker.ring()
+            worker.wake()
 
     def _schedule_check(self) -> None:
         if not self._check_is_due:
@@ -224,7 +223,7 @@ class Registrar:
                 self._desired_state.ended(action, error, now)
             alone = len(self._workers) == 1
         if worker is not self._first and not alone:
-            self._first.ring()  # it waits for the time of the next attempt
+            self._first.wake()  # it waits for the time of the next attempt
 
     def dismiss(self, worker: RegistrarWorker) -> None:
         """End this worker if calls have been fast for long enough: the first one makes them all."""

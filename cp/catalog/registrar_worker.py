@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.catalog.desired_service import HEARTBEAT, LOOK, REGISTER
+from cp.catalog.lazy_client import LazyClient
 from cp.catalog.outage import LONGEST, in_words
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
 from cp.catalog.wakeup import Wakeup
@@ -32,10 +33,9 @@ class RegistrarWorker:
 
     def __init__(self, dispatcher: Dispatcher, open: Callable[[], Catalog], idle: float | None = None) -> None:
         self._dispatcher = dispatcher
-        self._open = open
         self._idle = idle
         self._wakeup: Wakeup | None = None
-        self.catalog: Catalog | None = None
+        self.client = LazyClient(open)
         self.action: Action | None = None  # the call under way; guarded by the registrar's lock
         self.stopped = False
 
@@ -53,16 +53,15 @@ class RegistrarWorker:
             self._wakeup = None
             raise
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         if self._wakeup is not None:
             self._wakeup.ring()
 
     def stop(self) -> None:
         """Make the call under way fail. The thread ends by itself; nothing waits for it."""
         self.stopped = True
-        if self.catalog is not None:
-            self.catalog.close()
-        self.ring()
+        self.client.close()
+        self.wake()
 
     # --- on the worker's thread
 
@@ -70,7 +69,7 @@ class RegistrarWorker:
         wakeup = self._wakeup
         assert wakeup is not None
         try:
-            self._warm_up()
+            self.client.warm_up()
             while not self.stopped:
                 try:
                     pause = self.step()
@@ -80,8 +79,7 @@ class RegistrarWorker:
                 if not self.stopped:
                     self._rest(wakeup, pause)
         finally:
-            if self.catalog is not None:
-                self.catalog.close()
+            self.client.close()
             wakeup.close()
 
     def _rest(self, wakeup: Wakeup, pause: float | None) -> None:
@@ -90,12 +88,6 @@ class RegistrarWorker:
         else:
             wakeup.wait(self._idle)
             self._dispatcher.dismiss(self)
-
-    def _warm_up(self) -> None:
-        try:
-            self._opened()
-        except Exception:  # whatever it is, the first call fails as well and reports it
-            return
 
     def step(self) -> float | None:
         """Make all calls that are due. Returns the seconds until the next; None: until the desired state changes."""
@@ -109,7 +101,7 @@ class RegistrarWorker:
 
     def _attempt(self, action: Action) -> CatalogError | None:
         try:
-            catalog = self._opened()
+            catalog = self.client.get()
             if action.verb == REGISTER:
                 catalog.register(action.service, action.status)
             elif action.verb == HEARTBEAT:
@@ -123,10 +115,3 @@ class RegistrarWorker:
         except Exception as error:  # an error of this program or of a library must not end registration
             return CatalogUnreachable(in_words(error))
         return None
-
-    def _opened(self) -> Catalog:
-        if self.catalog is None:
-            self.catalog = self._open()
-            if self.stopped:  # `stop` may have run before the catalogue was open
-                self.catalog.close()
-        return self.catalog

@@ -6,6 +6,7 @@ import time
 from _thread import start_new_thread
 
 from cp.catalog.instrumented import LONGER
+from cp.catalog.lazy_client import LazyClient
 from cp.catalog.outage import CALM, LONGEST, SHORTEST, Outage, in_words
 from cp.catalog.protocol import CatalogError, CatalogRefused
 from cp.catalog.reports import Reports
@@ -59,7 +60,6 @@ class Watcher:
         shared: Failures | None = None,
     ) -> None:
         self._watch = watch
-        self._open = open
         self._loop = loop
         self._log = log
         self._report = report
@@ -80,7 +80,7 @@ class Watcher:
         self._begin = 0.0
         # Both: written once, or by one side.
         self._wakeup: Wakeup | None = None
-        self._catalog: Catalog | None = None
+        self._client = LazyClient(open)
         self._stopped = False
 
     # --- on the loop's thread
@@ -121,11 +121,9 @@ class Watcher:
         """Report nothing any more, and end the query under way. Nothing waits for the thread."""
         self._stopped = True
         self._reports.close()
-        catalog, wakeup = self._catalog, self._wakeup
-        if catalog is not None:
-            catalog.close()
-        if wakeup is not None:
-            wakeup.ring()
+        self._client.close()
+        if self._wakeup is not None:
+            self._wakeup.ring()
 
     def _saw(self, snapshot: Snapshot) -> None:
         self._latest = snapshot
@@ -144,22 +142,15 @@ class Watcher:
         wakeup = self._wakeup
         assert wakeup is not None
         try:
-            self._warm_up()
+            self._client.warm_up()
             pause = self._begin - self._clock()
             while not self._stopped:
                 wakeup.wait(pause)
                 if not self._stopped:
                     pause = self.step()
         finally:
-            if self._catalog is not None:
-                self._catalog.close()
+            self._client.close()
             wakeup.close()
-
-    def _warm_up(self) -> None:
-        try:
-            self._opened()
-        except Exception:  # whatever it is, the first query fails as well and reports it
-            return
 
     def step(self) -> float:
         """Make one query. Returns the seconds until the next one."""
@@ -216,7 +207,7 @@ class Watcher:
         return max(GATHER, min(pause, LONGEST_GATHER, self._watch.interval) * (0.5 + 0.5 * self._random()))
 
     def _ask(self, max_wait: float) -> tuple[list[Any], object]:
-        catalog = self._opened()
+        catalog = self._client.get()
         if self._cursor is None or not self._watch.push:
             return catalog.instances(self._watch)
         return catalog.wait_for_change(self._watch, self._cursor, max_wait)
@@ -235,10 +226,3 @@ class Watcher:
         if retry_after > 0:
             return max(pause, self._watch.interval)
         return pause if self._watch.push else self._watch.interval
-
-    def _opened(self) -> Catalog:
-        if self._catalog is None:
-            self._catalog = self._open()
-            if self._stopped:  # `stop` may have run before the catalogue was open
-                self._catalog.close()
-        return self._catalog

@@ -188,7 +188,7 @@ def test_a_change_is_reported_within_a_tenth_of_a_second(etcd: Etcd, party: Part
     delays: list[float] = []
     for number in range(2, 7):
         # Two reports are a quarter of a second apart; then the next question is open.
-        party.live.until(lambda: _is_listening(watcher._catalog))
+        party.live.until(lambda: _is_listening(watcher._client.get()))
         etcd.enter(api, name, number)
         written = time.monotonic()
         party.live.until(lambda number=number: len(reports.last or []) == number)  # type: ignore[misc]
