@@ -133,8 +133,8 @@ _HEALTH = Key(
         Key(
             "failures",
             "integer",
-            "After this number of failures in a row the service is reported as critical at once. With 0 the `ttl` runs "
-            "out.",
+            "After this number of failures in a row, ContainerPilot reports the service as critical. With 0 it does "
+            "not, and the `ttl` runs out.",
             3,
             default=0,
             least=0,
@@ -224,7 +224,7 @@ _JOBS = Key(
         Key(
             "stopTimeout",
             "duration",
-            "The time by which the jobs that wait for `stopping` of this job may delay its end. 0 means no limit.",
+            "How long the jobs that wait for `stopping` of this job may delay its end. 0 means no limit.",
             "20s",
         ),
         _HEALTH,
@@ -286,7 +286,7 @@ _WATCHES = Key(
         Key(
             "interval",
             "seconds",
-            "The time between two queries, where the catalogue cannot report changes.",
+            "The time between two queries, if the catalogue cannot report changes.",
             10,
             required=True,
             least=1,
@@ -296,7 +296,7 @@ _WATCHES = Key(
         Key(
             "mode",
             "string",
-            '`"push"`: the catalogue reports changes where it can; `"poll"`: a query each `interval`, and at no other '
+            '`"push"`: the catalogue reports changes if it can; `"poll"`: a query each `interval`, and at no other '
             "time.",
             "poll",
             default="push",

@@ -65,8 +65,8 @@ _SERVICES = Key(
         Key(
             "failures",
             "integer",
-            "After this number of failures in a row the service is reported as critical at once. With 0 the `ttl` runs "
-            "out.",
+            "After this number of failures in a row, ContainerPilot reports the service as critical. With 0 it does "
+            "not, and the `ttl` runs out.",
             3,
             default=0,
             least=0,
@@ -94,7 +94,7 @@ _BACKENDS = Key(
         Key(
             "poll",
             "seconds",
-            "The time until the first query, and between two queries where the catalogue cannot report changes.",
+            "The time until the first query, and between two queries if the catalogue cannot report changes.",
             5,
             required=True,
             least=1,
@@ -117,7 +117,7 @@ _BACKENDS = Key(
         Key(
             "mode",
             "string",
-            '`"push"`: the catalogue reports changes where it can; `"poll"`: a query each `poll` seconds, and at no '
+            '`"push"`: the catalogue reports changes if it can; `"poll"`: a query each `poll` seconds, and at no '
             "other time.",
             "poll",
             default="push",
@@ -259,7 +259,7 @@ _TELEMETRY = telemetry(
                 Key(
                     "poll",
                     "seconds",
-                    "The time between two values. Without it there is a warning.",
+                    "The time between two values. ContainerPilot warns if it is missing.",
                     30,
                     default=10,
                     least=1,

@@ -122,7 +122,7 @@ def settings(dialect: str) -> tuple[Key, ...]:
         Key(
             "dialect",
             "string",
-            "The dialect, where [the keys do not decide it](configuration.md#which-dialect).",
+            "The dialect, if [the keys do not decide it](configuration.md#which-dialect).",
             dialect,
             values=("services", "jobs"),
             since=NEW,
@@ -160,7 +160,7 @@ def metric_keys(*, has_default_help: bool) -> tuple[Key, ...]:
         Key(
             "help",
             "string",
-            "What the metric counts, for the people who read it.",
+            "The description of the metric for its readers.",
             "orders taken",
             required=not has_default_help,
             default_words="type and name" if has_default_help else "",
@@ -182,7 +182,7 @@ def of_consul(needs: tuple[str, ...], since: Mapping[str, str] | None = None) ->
     return Key(
         "consul",
         "object",
-        "What Consul alone needs to know of the service. It has no effect on other catalogues.",
+        "Settings of the service that only Consul has. Other catalogues ignore them.",
         {"deregisterCriticalServiceAfter": "90m"},
         needs=needs,
         since=since,
@@ -190,14 +190,14 @@ def of_consul(needs: tuple[str, ...], since: Mapping[str, str] | None = None) ->
             Key(
                 "enableTagOverride",
                 "boolean",
-                "Others may change the tags in Consul.",
+                "Whether other programs may change the tags in Consul.",
                 True,
                 default=False,
             ),
             Key(
                 "deregisterCriticalServiceAfter",
                 "duration with a unit",
-                "Consul removes the service after it was critical for this time.",
+                "Consul removes the service when it has been critical for this time.",
                 "90m",
             ),
         ),
