@@ -11,12 +11,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
+    from typing import Final, Literal
 
     from cp.log.channels import Channel, Loop, Timer
 else:
     from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
 STDOUT, STDERR = "standard output", "standard error"
+
+# Why new records are dropped.
+DOES_NOT_FIT: Final = "does not fit"  # one did not, and more than HIGH_WATER bytes have been kept since then
+NOT_READ: Final = "not read"  # nobody reads, and something has been kept since then
+
+# Where the rest is of a record that the channel has taken in part.
+REST_KEPT: Final = "rest kept"  # it is the first entry of the buffer
+REST_LOST: Final = "rest lost"
 
 # A pipe takes up to so many bytes at once or none, so the application's writes cannot split a line (pipe(7)).
 _PIPE_BUF = 4096
@@ -39,25 +48,22 @@ class Sink:
 
     __slots__ = (
         "_appended",
+        "_batching",
         "_buffer",
         "_buffered",
         "_channel",
-        "_discarding",
-        "_full",
-        "_held",
+        "_drops",
         "_is_broken",
+        "_longest_stall",
         "_loop",
         "_lost",
         "_notes",
         "_on_pressure",
-        "_pressed",
-        "_pressed_at",
-        "_progressed",
+        "_partial",
+        "_pressure_since",
+        "_progressed_at",
         "_reason",
-        "_split",
-        "_stall",
         "_timer",
-        "_torn",
         "_watching",
         "_written",
         "name",
@@ -75,21 +81,18 @@ class Sink:
         self._on_pressure: Callable[[bool], object] | None = None
         self._buffer: deque[bytes] = deque()
         self._buffered = 0  # bytes
-        self._split = False  # the first entry of the buffer is the rest of a record whose beginning was written
-        self._torn = False  # the last written record is incomplete, and its rest is lost
+        self._partial: Literal["rest kept", "rest lost"] | None = None  # None: the last written record is complete
         self._lost = 0  # records that were lost and not reported yet
         self._appended = 0  # the number of records that were added to the buffer
         self._written = 0  # the number of records that left it
         self._notes: deque[tuple[int, int]] = deque()  # notes in the buffer: number of the record, lost records
-        self._full = False  # a record did not fit, and more than HIGH_WATER has been kept since then
+        self._drops: Literal["does not fit", "not read"] | None = None  # None: new records are kept
         self._reason = ""  # why records were lost, if the channel gave an error
-        self._progressed = 0.0  # the time at which the channel took something, or was first full
-        self._stall = 0.0  # seconds; the longest time without progress since the last note
-        self._watching = False
-        self._discarding = False
-        self._held = False
-        self._pressed = False
-        self._pressed_at = 0.0
+        self._progressed_at = 0.0  # the time at which the channel took something, or was first full
+        self._longest_stall = 0.0  # seconds; the longest time without progress since the last note
+        self._watching = False  # the loop reports when the channel is writable
+        self._batching = False  # between `hold(True)` and `hold(False)`
+        self._pressure_since: float | None = None  # when less output was requested; None: it is not
         self._timer: Timer | None = None
 
     def attach(self, loop: Loop, on_pressure: Callable[[bool], object] | None = None) -> None:
@@ -100,12 +103,12 @@ class Sink:
 
     def write(self, record: bytes) -> None:
         """Write a record, which ends with a line feed, or keep it, or drop it."""
-        if self._held:
+        if self._batching:
             if not self._watching and self._buffered + len(record) > self.LIMIT:
                 self._flush()
             if self._has_room(len(record)):
                 if not self._buffer:
-                    self._progressed = self._now()
+                    self._progressed_at = self._now()
                     if self._lost:
                         self._announce()
                 self._append(record)
@@ -120,8 +123,9 @@ class Sink:
                 if taken < 0:
                     self._lost += 1
                     return
-                self._split = taken > 0
-                self._progressed = self._now()
+                if taken:
+                    self._partial = REST_KEPT
+                self._progressed_at = self._now()
                 self._append(record[taken:])
                 self._flush()
                 return
@@ -136,7 +140,7 @@ class Sink:
 
     def hold(self, held: bool) -> None:
         """After `hold(True)` records are only kept, and `hold(False)` writes them together."""
-        self._held = held
+        self._batching = held
         if not held and self._buffer:
             if self._watching:
                 self._settle()
@@ -181,16 +185,17 @@ class Sink:
 
     def _has_room(self, size: int) -> bool:
         """Whether a record of this size can be kept."""
-        if self._discarding:
-            return False
-        if self._full:
-            if self._buffered > self.HIGH_WATER:
+        drops = self._drops
+        if drops is not None:
+            if drops == NOT_READ or self._buffered > self.HIGH_WATER:
                 return False
-            self._full = False
+            self._drops = None
             if self._lost:
                 self._announce()
-        self._full = self._buffered + size > self.LIMIT
-        return not self._full
+        if self._buffered + size <= self.LIMIT:
+            return True
+        self._drops = DOES_NOT_FIT
+        return False
 
     def _append(self, record: bytes) -> None:
         self._buffer.append(record)
@@ -199,7 +204,7 @@ class Sink:
 
     def _announce(self) -> None:
         """Append a note about the lost records, in their place."""
-        seconds = round(self._stall)
+        seconds = round(self._longest_stall)
         reason = self._reason or (
             f"{self.name} was not read for {seconds} s" if seconds else f"{self.name} was read too slowly"
         )
@@ -215,9 +220,11 @@ class Sink:
             lines, error = failure
             self._lost += lines
             self._reason = reason_of(error)
-        torn = self._torn
+        partial = self._partial  # nearly always None, which is the fastest to look at: this runs for each line
+        if partial is not None and partial == REST_LOST:
+            data = b"\n" + data
         try:
-            taken = self._channel.write(b"\n" + data if torn else data)
+            taken = self._channel.write(data)
         except BlockingIOError:
             return 0
         except OSError as error:
@@ -227,8 +234,8 @@ class Sink:
             self._is_broken = True
             return -1
         self._is_broken = False
-        if torn and taken:
-            self._torn = False
+        if partial is not None and partial == REST_LOST and taken:
+            self._partial = None
             taken -= 1
         return taken
 
@@ -243,14 +250,14 @@ class Sink:
             if not taken:
                 break
             now = self._now()
-            self._stall = max(self._stall, now - self._progressed)
-            self._progressed = now
+            self._longest_stall = max(self._longest_stall, now - self._progressed_at)
+            self._progressed_at = now
             self._consume(taken)
             if not self._buffer:
-                self._discarding = self._full = False
+                self._drops = None
                 if self._lost:
                     self._announce()
-                self._stall = 0.0
+                self._longest_stall = 0.0
         self._settle()
 
     def _chunk(self) -> bytes:
@@ -270,10 +277,11 @@ class Sink:
         self._buffered -= taken
         while taken:
             head = buffer.popleft()
-            self._split = taken < len(head)
-            if self._split:
+            if taken < len(head):
+                self._partial = REST_KEPT
                 buffer.appendleft(head[taken:])
                 return
+            self._partial = None
             taken -= len(head)
             self._written += 1
             if self._notes and self._notes[0][0] == self._written:
@@ -285,9 +293,9 @@ class Sink:
         self._reason = reason
         self._notes.clear()
         self._written = self._appended
-        self._torn = self._torn or self._split
-        self._split = False
-        self._discarding = self._full = False
+        if self._partial is not None:
+            self._partial = REST_LOST
+        self._drops = None
         self._buffer.clear()
         self._buffered = 0
         self._settle()
@@ -306,34 +314,37 @@ class Sink:
         elif self._watching and not self._buffer:
             self._channel.unwatch(loop)
             self._watching = False
-        if self._pressed:
+        if self._pressure_since is not None:
             if self._buffered <= self.LOW_WATER:
-                self._press(False)
-        elif self._buffered > self.HIGH_WATER and not self._discarding:
-            self._press(True)
+                self._end_pressure()
+        elif self._buffered > self.HIGH_WATER and self._drops != NOT_READ:
+            self._begin_pressure(loop)
 
-    def _press(self, on: bool) -> None:
-        self._pressed = on
+    def _begin_pressure(self, loop: Loop) -> None:
+        self._pressure_since = now = loop.now()
+        self._timer = loop.call_at(now + self.PATIENCE, self._check_progress)
+        if self._on_pressure is not None:
+            self._on_pressure(True)
+
+    def _end_pressure(self) -> None:
+        self._pressure_since = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if on and self._loop is not None:
-            self._pressed_at = self._loop.now()
-            self._timer = self._loop.call_at(self._pressed_at + self.PATIENCE, self._check_progress)
         if self._on_pressure is not None:
-            self._on_pressure(on)
+            self._on_pressure(False)
 
     def _check_progress(self) -> None:
         """End the pressure and drop new records if nothing was read for PATIENCE seconds."""
-        if self._loop is None:
+        if self._loop is None or self._pressure_since is None:
             return
-        deadline = max(self._progressed, self._pressed_at) + self.PATIENCE
+        deadline = max(self._progressed_at, self._pressure_since) + self.PATIENCE
         if self._loop.now() < deadline:
             self._timer = self._loop.call_at(deadline, self._check_progress)
             return
         self._timer = None
-        self._discarding = True
-        self._press(False)
+        self._drops = NOT_READ
+        self._end_pressure()
 
 
 def open_sink(output: str) -> Sink:
