@@ -258,6 +258,33 @@ def test_output_of_the_application_comes_between_lines_not_inside_them() -> None
     assert max(wire.sizes) <= select.PIPE_BUF
 
 
+def test_after_a_reader_that_did_not_read_new_lines_wait_until_all_old_ones_are_read() -> None:
+    class Small(Sink):
+        LIMIT = 400
+        HIGH_WATER = 250
+        LOW_WATER = 150
+
+    again = errno_error(errno.EAGAIN)
+    loop, asked = FakeLoop(), list[bool]()
+    wire = Wire(*[again] * 4)
+    sink = Small(wire)
+    sink.attach(loop, asked.append)
+    for _ in range(3):
+        sink.write(LINE)
+    loop.advance(Small.PATIENCE)
+    assert asked == [True, False]
+    wire.script = [2 * len(LINE), again]
+    assert wire.watcher is not None
+    wire.watcher()
+    assert wire.data == LINE * 2
+    sink.write(b"dropped, though it fits\n")
+    wire.watcher()
+    assert wire.data == LINE * 3 + b"1 log line was lost: standard output was not read for 10 s\n"
+    sink.write(b"kept\n")
+    assert wire.data.endswith(b"10 s\nkept\n")
+    assert asked == [True, False]
+
+
 # --- a reader that goes away
 
 
@@ -333,6 +360,29 @@ def test_a_line_cut_by_a_full_disk_does_not_swallow_the_next_one() -> None:
     sink.write(b"first line\n")
     sink.write(b"second line\n")
     assert wire.data == b"fir\n1 log line was lost: no space left on device\nsecond line\n"
+
+
+@pytest.mark.parametrize("taken_at_first", [1, 5, 1000], ids=["the line feed alone", "a part", "all"])
+def test_a_cut_line_is_followed_by_one_line_feed(taken_at_first: int) -> None:
+    wire = Wire(3, errno_error(errno.ENOSPC), taken_at_first, errno_error(errno.EAGAIN))
+    sink = Sink(wire)
+    for line in (b"first line\n", b"second line\n", b"third line\n", b"fourth line\n"):
+        sink.write(line)
+    lost = b"1 log line was lost: no space left on device\n"
+    assert wire.data == b"fir\n" + lost + b"second line\nthird line\nfourth line\n"
+
+
+def test_a_line_whose_rest_came_later_is_not_cut() -> None:
+    again, full = errno_error(errno.EAGAIN), errno_error(errno.ENOSPC)
+    wire = Wire(3, again, 1000, again, full)
+    sink = Sink(wire)
+    sink.write(b"first line\n")
+    assert wire.data == b"fir"
+    sink.write(b"second line\n")
+    assert wire.data == b"first line\nsecond line\n"
+    sink.write(b"third line\n")  # lost
+    sink.write(b"fourth line\n")
+    assert wire.data.partition(b"second line\n")[2] == b"1 log line was lost: no space left on device\nfourth line\n"
 
 
 def test_a_note_that_does_not_fit_is_not_forgotten() -> None:
