@@ -69,7 +69,7 @@ class Scanner:
         return self.refused_because(last if last >= 0 else self.end - 1, "unexpected end of JSON input", *hints)
 
     def refused_because(self, offset: int, reason: str, *hints: str) -> JsonError:
-        """An error at offset `offset`."""
+        """An error at `offset`."""
         return JsonError(self.text[: self.end], offset, reason, hints)
 
     def relax(self, what: str, expected: str, offset: int = -1) -> None:
