@@ -42,11 +42,11 @@ def endpoint_of(text: str, key: str, scheme: str = "http") -> Endpoint:
 
 
 class Response:
-    """Status, headers (names in lower case) and body."""
+    """Status, headers (their names in any case) and body."""
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.status = status
         self.headers = headers
         self.body = body
@@ -201,10 +201,7 @@ class HttpClient:
         """Read the rest of the response."""
         if response.status < 200:  # the final response would follow, and be taken for that to the next request
             raise CatalogGarbage(f"{self._name} answered with status {response.status}, which nobody asked for")
-        headers: dict[str, str] = {}
-        for name, value in response.headers.items():
-            name, value = name.lower(), " ".join(value.split())
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers = response.headers
         body = b""
         try:
             if len(set(headers.get("content-length", "").replace(" ", "").split(","))) > 1:
@@ -224,7 +221,8 @@ class HttpClient:
     def _read(self, response: BaseHTTPResponse, largest: int) -> bytes:
         body = bytearray()
         # Not read() or stream(): they take a chunk of a negative length for an endless one.
-        while piece := response.read1(READ_SIZE):
+        # Do not call read1() for the end of a body of known length: the response to each heartbeat has no body at all.
+        while response.length_remaining != 0 and (piece := response.read1(READ_SIZE)):
             body += piece
             if len(body) > largest:
                 body.clear()  # the error's traceback would keep it

@@ -38,7 +38,7 @@ class Token:
     def value(self) -> str:
         """The token; empty if there is none. CatalogRefused if its file cannot be read."""
         token = (self._from_file() if self._file else "") or self._token
-        if not token.isascii() or not all(c.isprintable() for c in token):
+        if not (token.isascii() and token.isprintable()):
             raise CatalogRefused(f"cannot use {self.key}: a token is one line of printable ASCII characters")
         return token
 

@@ -36,7 +36,7 @@ class LineStream:
         self.has_begun = False
 
     def receive_head(self, headers: Mapping[str, str]) -> bool:
-        """The headers of the response, with names in lower case. True: read no further."""
+        """The headers of the response, their names in any case. True: read no further."""
         return False
 
     def receive_line(self, line: bytes) -> bool:

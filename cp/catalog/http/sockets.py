@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # A server that is gone without a packet is noticed after 15 + 3 x 5 seconds of silence, even during a long poll.
 KEEP_ALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
 
+# Seconds. The kernel counts the time of a wait in milliseconds, so a closer timeout has the same effect.
+SAME_TIMEOUT = 0.001
+
 # What urllib3 and http.client mean by their exceptions, by name.
 KNOWN = {"IncompleteRead": "the answer ends too early", "InvalidHeader": "it gives several lengths"}
 
@@ -43,12 +46,24 @@ class DeadlineSocket(socket.socket):
 
     deadline: Deadline
 
+    def settimeout(self, seconds: float | None) -> None:
+        """Do nothing: urllib3 would set its own timeout twice for each request."""
+
+    def limit(self, seconds: float) -> None:
+        """Set the timeout of the next calls.
+
+        A change costs a system call and lets another thread take the interpreter, so a needless one is left out.
+        """
+        current = self.gettimeout()
+        if current is None or abs(current - seconds) >= SAME_TIMEOUT:
+            super().settimeout(seconds)
+
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        self.settimeout(self.deadline.left())
+        self.limit(self.deadline.left())
         return super().recv_into(*args, **kwargs)
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        self.settimeout(self.deadline.left())  # of the whole call
+        self.limit(self.deadline.left())  # of the whole call
         super().sendall(*args, **kwargs)
 
     def dup(self) -> DeadlineSocket:
@@ -70,7 +85,7 @@ def open_socket(
     connected = DeadlineSocket(family, socket.SOCK_STREAM, protocol)
     connected.deadline = deadline
     try:
-        connected.settimeout(limit)
+        connected.limit(limit)
         if family != socket.AF_UNIX:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

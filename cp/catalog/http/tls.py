@@ -52,7 +52,7 @@ def wrap(
 ) -> socket.socket:
     """The connection with TLS on it, after the handshake. OSError. `server_name` is whom the certificate must name."""
     deadline: Deadline = connected.deadline
-    connected.settimeout(deadline.left())  # of the whole handshake
+    connected.limit(deadline.left())  # of the whole handshake
     wrapped: Any = urllib3_tls.ssl_wrap_socket(
         connected, server_hostname=server_name.partition("%")[0].rstrip("."), ssl_context=context
     )

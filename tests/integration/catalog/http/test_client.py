@@ -206,6 +206,19 @@ def test_a_server_that_keeps_no_connections(serve: Any, client: Any) -> None:
     assert [http.request("GET", "/", headers={}).body for _ in range(3)] == [b"whole"] * 3
 
 
+@pytest.mark.parametrize("body", [b"", b"ok"])
+def test_a_body_of_known_length_is_not_read_beyond_its_end(serve: Any, client: Any, body: bytes) -> None:
+    class Body:
+        length_remaining = len(body)
+
+        def read1(self, amount: int) -> bytes:
+            assert self.length_remaining, "this call is needless"
+            self.length_remaining = 0
+            return body
+
+    assert client(serve(says(OK)))._read(Body(), 10) == body
+
+
 def test_a_chunked_answer(serve: Any, client: Any) -> None:
     server = serve(says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"))
     http = client(server)
