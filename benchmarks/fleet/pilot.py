@@ -23,6 +23,8 @@ class _Loop:
     def post(self, callback: Callable[..., object], *arguments: Any) -> None:
         callback(*arguments)
 
+    post_lazily = post
+
     def call_later(self, delay: float, callback: Callable[..., object], *arguments: Any) -> Any:
         raise NotImplementedError("only a watcher that gets no thread waits")
 

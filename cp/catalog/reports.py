@@ -27,8 +27,11 @@ class Reports:
 
     def confirmed(self, service: Service, status: Status, at: float, id: str) -> None:
         """See `CatalogListener` in engine/ports.py. It also means that the catalogue answers."""
+        # Of a service that the catalogue has confirmed before, this is an age that those see who look in. The loop does
+        # not wake up for it at each heartbeat.
+        post = self._loop.post_lazily if self._last == SUCCESS else self._loop.post
         self._last = SUCCESS
-        self._post(self._listener.confirmed, service, status, at, id)
+        post(self._deliver, self._listener.confirmed, service, status, at, id)
 
     def absent(self, service: Service) -> None:
         self._post(self._listener.absent, service)

@@ -112,4 +112,4 @@ class Context:
     def catalog_called(self, verb: str, seconds: float, failed: bool) -> None:
         """A call to the catalogue is over. Also for other threads."""
         if self.observer is not None:
-            self.loop.post(self.observer.catalog_called, verb, seconds, failed)
+            self.loop.post_lazily(self.observer.catalog_called, verb, seconds, failed)

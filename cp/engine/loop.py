@@ -27,6 +27,8 @@ else:
 
 # Calls that run in one turn: a burst of calls must not starve a signal.
 READY_BATCH = 1000
+# Calls that wait for the next turn of the loop; if there are more, the loop wakes up for them.
+MOST_LAZY = 100
 # Seconds after which a turn makes no more calls: the checks of 200 jobs may all be due at once.
 TURN = 0.002
 # Descriptors that are served in one turn. The kernel returns ready ones in rotation, so that those which are left out
@@ -128,6 +130,15 @@ class Loop:
         """Call from another thread: the callback runs on the loop's."""
         self._posted.append((callback, arguments))
         self._wake()
+
+    def post_lazily(self, callback: Callable[..., object], *arguments: Any) -> None:
+        """Like `post`, for what nothing waits for: the callback runs in the next turn, but does not begin one.
+
+        A turn makes these calls before it serves clients, so they see no difference.
+        """
+        self._posted.append((callback, arguments))
+        if len(self._posted) >= MOST_LAZY:
+            self._wake()
 
     def _wake(self) -> None:
         try:

@@ -22,10 +22,12 @@ class Timer(Protocol):
 
 
 class Loop(Protocol):
-    """The part of the loop that threads need. Only `post` may be called on another thread than the loop's."""
+    """The part of the loop that threads need. Other threads than the loop's may call `post` and `post_lazily` only."""
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer: ...
     def post(self, callback: Callable[..., object], *args: Any) -> None: ...
+    def post_lazily(self, callback: Callable[..., object], *args: Any) -> None:
+        """Post a call that only has to be made before somebody looks in: the loop does not wake up for it."""
 
 
 class Log(Protocol):

@@ -31,6 +31,8 @@ class LiveLoop(FakeLoop):
         super().post(callback, *args)
         self._news.set()
 
+    post_lazily = post
+
     def next(self) -> None:
         assert self._news.wait(LONG)
         self._news.clear()

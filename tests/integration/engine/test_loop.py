@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 
-from cp.engine.loop import CLIENT_SHARE, CLIENT_TURN, STOPPING_SHARE, TURN, Loop
+from cp.engine.loop import CLIENT_SHARE, CLIENT_TURN, MOST_LAZY, STOPPING_SHARE, TURN, Loop
 
 STEP = 0.0001  # seconds; one piece of work for a client
 
@@ -111,6 +112,22 @@ def test_clients_come_last_in_a_turn(scene: Scene, handled: Callable[[Loop, Call
     assert scene.done[:5] == ["signal", "posted", "timer", "call", "descriptor"]
     loop.run_once()
     assert sorted(set(scene.done[5:])) == ["client", "descriptor", "pieces"]
+
+
+def test_a_lazy_call_waits_for_the_next_turn_and_comes_before_clients(scene: Scene) -> None:
+    def wakes_up() -> bool:
+        return bool(select.select([scene.loop._wake_read], [], [], 0)[0])
+
+    for _ in range(MOST_LAZY - 1):
+        scene.loop.post_lazily(scene.work, "lazy")
+    assert not wakes_up()
+    scene.loop.add_client(scene.readable(), lambda: scene.work("client"))
+    scene.loop.run_once()
+    assert scene.turns() == ["lazy", "client"]
+
+    for _ in range(MOST_LAZY):
+        scene.loop.post_lazily(scene.work, "lazy")
+    assert wakes_up()
 
 
 def test_clients_get_all_the_time_that_the_engine_leaves(scene: Scene) -> None:

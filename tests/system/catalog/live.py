@@ -51,6 +51,8 @@ class Live:
     def post(self, callback: Callable[..., object], *args: Any) -> None:
         self._posted.put((callback, args))
 
+    post_lazily = post
+
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> Timer:
         timer = Timer(time.monotonic() + delay, lambda: callback(*args))
         self._timers.append(timer)

@@ -51,8 +51,13 @@ class FakeLoop:
         self._clock = clock
         self._posted: list[Callable[[], object]] = []
         self._timers: list[FakeTimer] = []
+        self.wakeups = 0
 
     def post(self, callback: Callable[..., object], *args: Any) -> None:
+        self.wakeups += 1
+        self._posted.append(lambda: callback(*args))
+
+    def post_lazily(self, callback: Callable[..., object], *args: Any) -> None:
         self._posted.append(lambda: callback(*args))
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> FakeTimer:

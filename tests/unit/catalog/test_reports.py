@@ -75,3 +75,17 @@ def test_nothing_arrives_after_the_end_not_even_what_was_on_its_way() -> None:
     reports.close()
     loop.turn()
     assert facts.lines == []
+
+
+def test_the_loop_wakes_up_for_the_first_confirmation_and_not_for_each_heartbeat() -> None:
+    facts, loop = Facts(), FakeLoop(Clock())
+    reports = Reports(loop, facts)
+    for at in (1000, 1005, 1010):
+        reports.confirmed(service(), "passing", at, "web-box")
+    assert loop.wakeups == 1
+    loop.turn()
+    assert facts.lines == [f"confirmed web-box 10.0.0.1:80 passing {at}" for at in (1000, 1005, 1010)]
+
+    reports.failed("down")
+    reports.confirmed(service(), "passing", 1015, "web-box")
+    assert loop.wakeups == 3

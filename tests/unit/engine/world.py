@@ -54,7 +54,7 @@ class VirtualLoop:
     def call_soon(self, callback: Callable[..., object], *arguments: Any) -> None:
         self._ready.append((callback, arguments))
 
-    post = call_soon
+    post = post_lazily = call_soon
 
     def call_steps(self, steps: Iterator[object]) -> None:
         self._ready.append((self._step, (steps,)))
