@@ -36,8 +36,8 @@ class Environment:
     def unset(self, name: str) -> None:
         self._variables.pop(name, None)
 
-    def withdraw(self, name: str, value: str) -> None:
-        """Unset it, unless its value has changed."""
+    def unset_unless_changed(self, name: str, value: str) -> None:
+        """Unset it if it still has this value."""
         if self._variables.get(name) == value:
             self.unset(name)
 

@@ -154,7 +154,7 @@ class Engine:
         """Complete a change: the jobs that it replaces have ended, and `fresh` takes their place."""
         old, self.plan = self.plan, loaded
         for name, value in old.environ:
-            self._context.environment.withdraw(name, value)  # `_install` sets those of the new plan
+            self._context.environment.unset_unless_changed(name, value)  # `_install` sets those of the new plan
         if loaded.catalog != old.catalog:
             self.watches.stop()
             self._registrations.move(loaded)

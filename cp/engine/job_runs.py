@@ -65,7 +65,7 @@ class JobRuns:
         self.current = None
         if not job.keep_pid_variables:
             for name in job.pid_variables:
-                self._context.environment.withdraw(name, str(run.pid))
+                self._context.environment.unset_unless_changed(name, str(run.pid))
         now = self._context.loop.now()
         if code is None:
             self.last_exit = Exit(job, NOT_ENDED, now, error="it did not end")
