@@ -53,6 +53,8 @@ class Processes:
         self._groups: set[int] = set()  # groups whose leader is gone while members may be left
         self._groups_limit = GROUPS_LIMIT
         self._null = _open_null()
+        self._environ: Mapping[str, str] = {}  # that of the last start
+        self._environ_bytes: dict[bytes, bytes] = {}  # and what the kernel got
         self._all_signals = sorted(_signal.valid_signals() - {_signal.SIGKILL, _signal.SIGSTOP})
         self._terminal: Terminal | None = None  # once a child has got one
         self._sweeping = 0  # running processes whose group is swept
@@ -90,7 +92,7 @@ class Processes:
             pid = os.posix_spawn(
                 to_bytes(path),
                 [to_bytes(argument) for argument in command],
-                {to_bytes(name): to_bytes(value) for name, value in environ.items()},
+                self._encoded(environ),
                 file_actions=actions,
                 setpgroup=0,
                 setsigmask=(),
@@ -110,6 +112,13 @@ class Processes:
         if terminal is not None:
             terminal.give(pid)
         return process
+
+    def _encoded(self, environ: Mapping[str, str]) -> dict[bytes, bytes]:
+        """The environment for the kernel. Checks of health have the same one each time, with dozens of variables."""
+        if environ != self._environ:
+            self._environ_bytes = {to_bytes(name): to_bytes(value) for name, value in environ.items()}
+            self._environ = environ
+        return self._environ_bytes
 
     def signal(self, process: Process, number: int, *, group: bool) -> bool:
         """Send a signal to a process or its whole group; False if no process is left that receives it.
