@@ -188,8 +188,10 @@ class Importer:
     def _load(self, names: tuple[str, ...]) -> None:
         """Import these modules at once; each needs only modules before it. Importing them one by one through importlib
         takes a millisecond more for an application."""
-        if "importtime" in sys._xoptions:
-            return  # -X importtime shows the time of each import, so import them one by one
+        if "importtime" in sys._xoptions or (
+            not sys.flags.ignore_environment and os.environ.get("PYTHONPROFILEIMPORTTIME")
+        ):
+            return  # Python shows the time of each import, so import them one by one
         modules = []
         for name in names:
             if name not in sys.modules and (spec := self.find_spec(name)):
@@ -201,8 +203,17 @@ class Importer:
         for module in modules:
             package, _, name = module.__name__.rpartition(".")
             setattr(sys.modules[package], name, module)
-        for module in modules:
-            self.exec_module(module)
+        done = 0
+        try:
+            for module in modules:
+                self.exec_module(module)
+                done += 1
+        finally:
+            for module in modules[done:]:  # after an error: the next import must not find modules without content
+                package, _, name = module.__name__.rpartition(".")
+                if package in sys.modules:
+                    vars(sys.modules[package]).pop(name, None)
+                del sys.modules[module.__name__]
 
     def get_code(self, name: str) -> CodeType:
         code = self._modules[name][1]

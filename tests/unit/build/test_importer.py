@@ -19,10 +19,12 @@ from build.entry._bootstrap.importer import DamagedArchive, Importer, OpenArchiv
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+    from types import ModuleType
 
 TEXTS = {
     "example/__init__.py": "NAME = __name__\n",
     "example/inner.py": "from example import NAME\n\n\ndef fail():\n    raise ValueError('é')  # here\n",
+    "example/later.py": "",
     "empty.py": "",
 }
 
@@ -42,10 +44,14 @@ def read_only_sources(name: str) -> bytes:
     return tar(TEXTS)
 
 
+class WithAttributes(Importer):
+    """Its methods can be replaced by a test."""
+
+
 @pytest.fixture
 def importer() -> Iterator[Importer]:
     """One that has only sources, in force for the test."""
-    found = Importer("relative/containerpilot.pyz", read_only_sources, 0, modules_of(TEXTS), ())
+    found = WithAttributes("relative/containerpilot.pyz", read_only_sources, 0, modules_of(TEXTS), ())
     before = set(sys.modules)
     sys.meta_path.insert(0, found)
     yield found
@@ -99,6 +105,28 @@ def test_module_can_be_imported_again(importer: Importer) -> None:
     import example as again
 
     assert again is not example
+
+
+def test_modules_executed_in_one_go_can_be_imported_again_after_an_error(importer: Importer) -> None:
+    """A short lack of memory, for example. The module that failed and those after it have no content yet."""
+    import example
+
+    attempts = iter([MemoryError("too little"), None])
+
+    def execute(module: ModuleType) -> None:
+        if module.__name__ == "example.inner" and (error := next(attempts)) is not None:
+            raise error
+        ordinary(module)
+
+    ordinary = importer.exec_module
+    importer.exec_module = execute  # type: ignore[method-assign]
+    with pytest.raises(MemoryError):
+        importer._load(("example.inner", "example.later"))
+
+    assert {"example.inner", "example.later"}.isdisjoint(sys.modules)
+    assert not {"inner", "later"} & set(dir(example))
+    inner = importlib.import_module("example.inner")
+    assert inner.NAME == "example"
 
 
 def test_traceback_shows_the_text_of_the_line(importer: Importer) -> None:
