@@ -258,6 +258,10 @@ class Program:
             check_reload(self._engine.plan, loaded, configuration.environment.get())
         except DoesNotFit as error:
             raise ConfigError([f"{configuration.source.name}: {error}"]) from None
+        if loaded.catalog is not None:
+            from cp.catalog.discovery import import_modules
+
+            import_modules()
         self._serve_as_planned(loaded, lambda: self._apply(loaded))
         return loaded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 
-from cp.plan import DirectorySettings
+from cp.plan import REGISTRATION, DirectorySettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Modules that the clients of Consul and etcd import later, and that a minimal Python may lack.
 HTTP_MODULES = ("http", "json", "queue")
+RETRY = 5.0  # seconds until the next attempt to import what watches need
 
 
 def missing_for(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> str | None:
@@ -37,6 +38,12 @@ def missing_for(settings: ConsulSettings | EtcdSettings | DirectorySettings) -> 
 
             return missing_module(name)
     return None
+
+
+def import_modules() -> None:
+    """Import what a start postpones: a reload that cannot import it is refused, as long as nothing has changed."""
+    import cp.catalog.registrar
+    import cp.catalog.watcher  # noqa: F401
 
 
 class NoDiscovery:
@@ -77,8 +84,56 @@ class SharedResolver:
             return self._resolver
 
 
+class PostponedWatcher:
+    """Stands for a watcher whose modules cannot be imported now. `make` makes the watcher, and is repeated until it
+    can."""
+
+    def __init__(self, loop: Loop, make: Callable[[], Watcher], memory: list[Instance] | None) -> None:
+        self._loop = loop
+        self._make = make
+        self._memory = memory or []
+        self._watcher: Watcher | None = None
+        self._paused = False
+        self._stopped = False
+
+    @property
+    def memory(self) -> list[Instance]:
+        return self._memory if self._watcher is None else self._watcher.memory
+
+    def start(self) -> None:
+        if self._stopped:
+            return
+        try:
+            self._watcher = self._make()
+        except Exception:  # the first attempt was reported
+            self._loop.call_later(RETRY, self.start)
+            return
+        self._watcher.start()
+        if self._paused:
+            self._watcher.pause()
+
+    def pause(self) -> None:
+        self._paused = True
+        if self._watcher is not None:
+            self._watcher.pause()
+
+    def resume(self) -> None:
+        self._paused = False
+        if self._watcher is not None:
+            self._watcher.resume()
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._watcher is not None:
+            self._watcher.stop()
+
+
 class Discovery:
-    """Opens the catalogue off the loop, once the application runs; nothing is imported for it before."""
+    """Opens the catalogue off the loop, once the application runs; nothing is imported for it before.
+
+    If its modules cannot be imported, because memory is exhausted or the archive is damaged, the catalogue counts as
+    unreachable: no call raises.
+    """
 
     def __init__(
         self,
@@ -102,43 +157,63 @@ class Discovery:
         self._guard = allocate_lock()
         self._unusable: Seen | None = None  # what no client can use; made when the first client needs it
         self._registrar: Registrar | None = None
+        self._started = False
+        self._failure = ""  # why the modules could not be imported, last
         self._shared: Failures | None = None  # of all who use the catalogue; made when the first of them is
         self._informed = ""  # the latest choice that a client reported; all clients choose the same
 
     def start(self) -> None:
-        self._opened().start()
+        self._started = True
+        if self._registrar is not None:
+            self._registrar.start()
+        else:
+            self._opened()
 
     def register(self, service: Service, status: Status, output: str = "", *, age: float = 0.0) -> None:
-        self._opened().register(service, status, output, age)
+        """Without a registrar, the next check that passes is the next attempt."""
+        if (registrar := self._opened()) is not None:
+            registrar.register(service, status, output, age)
 
     def deregister(self, service: Service, done: Callable[[], None]) -> None:
-        self._opened().deregister(service, done)
+        """Without a registrar, nothing was registered."""
+        if (registrar := self._opened()) is not None:
+            registrar.deregister(service, done)
+        else:
+            self._loop.call_soon(done)
 
-    def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher:
-        from cp.catalog.watcher import Watcher
+    def watch(self, watch: Watch, report: Report, memory: list[Instance] | None) -> Watcher | PostponedWatcher:
+        def make() -> Watcher:
+            from cp.catalog.watcher import Watcher
 
-        return Watcher(
-            watch,
-            lambda: self._open(watch.source),
-            self._loop,
-            self._log,
-            report,
-            listener=self._facts,
-            memory=memory,
-            random=self._random,
-            shared=self._failures(),
-        )
+            return Watcher(
+                watch,
+                lambda: self._open(watch.source),
+                self._loop,
+                self._log,
+                report,
+                listener=self._facts,
+                memory=memory,
+                random=self._random,
+                shared=self._failures(),
+            )
+
+        try:
+            return make()
+        except Exception as error:
+            self._failed(watch.source, error)
+            return PostponedWatcher(self._loop, make, memory)
 
     def stop(self) -> None:
         if self._registrar is not None:
             self._registrar.stop()
 
-    def _opened(self) -> Registrar:
-        if self._registrar is None:
+    def _opened(self) -> Registrar | None:
+        if self._registrar is not None:
+            return self._registrar
+        try:
             from cp.catalog.registrar import Registrar
-            from cp.plan import REGISTRATION
 
-            self._registrar = Registrar(
+            registrar = Registrar(
                 lambda: self._open(REGISTRATION),
                 self._loop,
                 self._log,
@@ -147,7 +222,21 @@ class Discovery:
                 clock=self._loop.elapsed,
                 shared=self._failures(),
             )
-        return self._registrar
+        except Exception as error:
+            self._failed(REGISTRATION, error)
+            return None
+        self._registrar = registrar
+        if self._started:
+            registrar.start()
+        return registrar
+
+    def _failed(self, who: str, error: Exception) -> None:
+        """The modules of the catalogue cannot be imported now."""
+        why = str(error) or type(error).__name__
+        self._facts.failed(who, why, answered=False)
+        if why != self._failure:
+            self._failure = why
+            self._log.error(f"cannot use the catalogue: {why}")
 
     def _failures(self) -> Failures:
         from cp.catalog.outage import Failures

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.jobs.configs import app, config, job
+from tests.system.jobs.configs import advertised, app, config, job
 from tests.system.pilot import interpreter, namespaces
 from tests.system.scripts import forever, until_term
 from tests.system.test_archive import magic, rewritten, run
@@ -138,6 +138,47 @@ def test_flipped_bit_anywhere_ends_with_1_or_harms_nothing(built_archive: Path, 
 
 
 # --- while the program runs
+
+
+@pytest.mark.parametrize("ends_by_itself", [True, False])
+def test_catalogue_whose_modules_are_damaged_counts_as_unreachable_and_the_application_runs(
+    pilot: StartPilot, copy: Path, built_archive: Path, tmp_path: Path, ends_by_itself: bool
+) -> None:
+    """A start does not read these modules, since the application does not need them."""
+    with_a_hole(built_archive, copy, f"_bootstrap/code/cp.catalog-{magic()}.bin")
+    command = ["sh", "-c", f"read line < {tmp_path}/go; exit 3"] if ends_by_itself else until_term(code=3)
+    main = advertised("app", command, main=True, initial_status="passing")
+    after = job("after", "true", when={"source": "watch.other", "once": "changed"})
+    os.mkfifo(tmp_path / "go")
+    plan = config(main, after, watches=[{"name": "other", "interval": 1}], directory=str(tmp_path / "catalogue"))
+
+    started = pilot(plan)
+    started.wait_for_line(f".*cannot use the catalogue: {re.escape(str(copy))} is damaged; copy it again")
+
+    assert "unreachable since" in started.ask("GET", "/v3/jobs").json["catalogue"]["about"]
+    if ends_by_itself:
+        (tmp_path / "go").write_text("now\n")
+        assert started.wait_exit() == 3
+    else:
+        started.wait_for_mark("app")
+        assert started.stop() == 3
+    assert "internal error" not in started.output()
+
+
+def test_a_reload_that_adds_a_catalogue_is_refused_if_its_modules_cannot_be_read(
+    pilot: StartPilot, copy: Path, built_archive: Path, tmp_path: Path
+) -> None:
+    started = pilot(config(app()))
+    started.wait_for_mark("app")
+    assert started.ask("GET", "/v3/jobs").status == 200
+    copy.write_bytes(zeros(built_archive))
+
+    started.configure(json.dumps(config(app(), watches=[{"name": "other", "interval": 1}], directory=str(tmp_path))))
+    answer = started.ask("POST", "/v3/reload")
+
+    assert (answer.status, answer.json["error"]) == (422, f"cannot reload: {copy} {OVERWRITTEN}")
+    assert [each["state"] for each in started.ask("GET", "/v3/jobs").json["jobs"]] == ["running"]
+    assert started.stop() == 0
 
 
 def zeros(archive: Path) -> bytes:
