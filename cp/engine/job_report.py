@@ -98,9 +98,9 @@ def describe_watch(engine: Engine, watch: Watch, reach: Reachability, now: float
 
 
 def _about_watch(engine: Engine, watch: Watch, reach: Reachability, *, is_known: bool) -> str:
-    failure = engine.catalog_status.failures.get(watch.source)
-    if engine.watches.has_ended:
+    if engine.stopping:  # which ends all watches
         return "ended"
+    failure = engine.catalog_status.failures.get(watch.source)
     if not engine.watches.has_begun(watch):
         code, source = watch.starts_on
         return f"waits for {code}" if source == GLOBAL else _waits_for(code, source)

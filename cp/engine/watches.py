@@ -30,7 +30,6 @@ class Watches:
         self._slots: dict[plan.Watch, int] = {}  # the number of each watch among those of its source
         self._reported_at: dict[plan.Watch, float] = {}  # the time of the last report of each followed watch
         self._paused = False
-        self.has_ended = False
 
     def apply(self, watches: tuple[plan.Watch, ...]) -> None:
         """Follow these watches from now on. Unchanged ones go on, others stop, and new ones start with their event."""
@@ -86,9 +85,9 @@ class Watches:
                     watcher.resume()
 
     def stop(self) -> None:
+        """Stop all watchers. Only `apply` follows watches again: a reload does that at another catalogue."""
         self._stop_all_but(())
         self._waiting = []
-        self.has_ended = True
 
     def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:

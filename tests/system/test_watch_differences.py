@@ -127,6 +127,32 @@ def test_a_reload_that_ends_the_run_loses_no_change(pilot: StartPilot, tmp_path:
 
 
 @pytest.mark.parametrize("dialect", ["jobs", "services"])
+def test_jobs_shows_a_working_watch_after_a_reload_that_changes_the_catalogue(
+    pilot: StartPilot, tmp_path: Path, dialect: str
+) -> None:
+    for path in ("first", "second"):
+        Folder(tmp_path / path).put(path[0])
+    configure = jobs_dialect if dialect == "jobs" else services_dialect
+    started = pilot(configure(str(tmp_path / "first")), forever() if dialect == "services" else ())
+    assert received(started, 1) == "f +f -"
+
+    def about() -> str:
+        (watch,) = started.ask("GET", "/v3/jobs").json["watches"]
+        return f"{watch['instances']} {watch['about']}"
+
+    assert about() == "1 up to date"
+    started.configure(configure(str(tmp_path / "second")))
+    assert started.run("-reload").code == 0
+    go(started)
+    assert received(started, 2) == "s +s -f"
+
+    assert about() == "1 up to date"
+    rows = started.run("-jobs").stdout.splitlines()
+    assert any(re.match(r"db +1 +\d+s  up to date$", row) for row in rows)
+    assert rows[-1] == f"catalogue: directory at {tmp_path / 'second'}, reachable"
+
+
+@pytest.mark.parametrize("dialect", ["jobs", "services"])
 def test_jobs_shows_the_watch_and_the_catalogue(pilot: StartPilot, tmp_path: Path, dialect: str) -> None:
     folder = Folder(tmp_path / "catalogue")
     config = (jobs_dialect if dialect == "jobs" else services_dialect)(str(tmp_path / "catalogue"))

@@ -99,6 +99,23 @@ def test_a_watch_that_has_not_begun_shows_the_reason() -> None:
     assert one(world)[2] == "not asked yet"
 
 
+def test_watches_work_on_after_a_reload_that_changes_the_catalogue() -> None:
+    waits = watch("web").replace(starts_on=("exitSuccess", "preStart"))
+    world = JobsWorld(job("app"), watches=(watch(), waits), catalog=FOLDER).start()
+    report(world, A)
+    for path in ("/other", "/third"):
+        world.reload(job("app"), watches=(watch(), waits), catalog=DirectorySettings(path=path))
+        waiting = (None, "waits for exitSuccess of preStart")
+        assert [(each["instances"], each["about"]) for each in shown(world)] == [(None, "not asked yet"), waiting]
+        world.engine.catalog_status.answered("watch.db")
+        report(world, A, B)
+        assert [(each["instances"], each["about"]) for each in shown(world)] == [(2, "up to date"), waiting]
+    world.maintenance(True)
+    assert shown(world)[0]["about"] != "ended"
+    world.terminate()
+    assert [each["about"] for each in shown(world)] == ["ended"] * 2
+
+
 def test_watches_have_ended_in_a_stop() -> None:
     waits = watch("web").replace(starts_on=("exitSuccess", "preStart"))
     world = JobsWorld(job("app"), watches=(watch(), waits), catalog=FOLDER).start()
