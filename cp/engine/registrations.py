@@ -46,7 +46,7 @@ class Registrations:
         self._open = open_discovery
         self._all_deregistered = all_deregistered
         self._desired: dict[str, _Desired] = {}  # by id
-        self._deregistering: set[str] = set()  # ids whose deregistration is waited for
+        self._deregistering: dict[str, object] = {}  # by id: the deregistrations that are waited for
         self.catalog_status = CatalogStatus(context.loop.elapsed, context.loop.now)
         self.discovery: Discovery = open_discovery(first, self.catalog_status)
 
@@ -68,12 +68,14 @@ class Registrations:
     def deregister(self, service: plan.Service) -> None:
         """Deregister it, unless a deregistration of it has not ended."""
         if service.id not in self._deregistering:
-            self._deregistering.add(service.id)
+            awaited = self._deregistering[service.id] = object()
             self._desired.pop(service.id, None)
-            self.discovery.deregister(service, lambda: self._deregistered(service.id))
+            self.discovery.deregister(service, lambda: self._deregistered(service.id, awaited))
 
-    def _deregistered(self, service_id: str) -> None:
-        self._deregistering.discard(service_id)
+    def _deregistered(self, service_id: str, awaited: object) -> None:
+        if self._deregistering.get(service_id) is not awaited:
+            return  # nobody waits for it any more, perhaps for a later one: its catalogue may be the old one
+        del self._deregistering[service_id]
         if not self._deregistering:
             self._all_deregistered()
 

@@ -312,3 +312,19 @@ def test_stop_waits_until_the_last_service_is_removed() -> None:
     assert world.story("SIGTERM web") == []
     world.advance(0.2)
     assert world.story("SIGTERM web") == ["SIGTERM web"]
+
+
+def test_stop_does_not_take_an_earlier_deregistration_for_its_own() -> None:
+    """Before a reload the service was deregistered from a slow catalogue, which answers during the stop."""
+    web = job("web", service=advertised("web"), health=check("web"))
+    world = JobsWorld(job("app"), web, catalog=OLD)
+    world.start().discovery.delay = 5
+    world.advance(1.2)
+    world.reload(job("app"), web.replace(command=("other",)), catalog=NEW)
+    world.advance(4.6)
+    world.discovery.delay = 0.7
+    world.terminate()
+    world.advance(0.6)
+    assert world.story("SIGTERM app", "SIGTERM other") == []
+    world.advance(0.2)
+    assert world.story("SIGTERM app", "SIGTERM other") == ["SIGTERM app", "SIGTERM other"]
