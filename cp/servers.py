@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cp.engine.history import History
     from cp.log.log import Log
     from cp.plan import Plan
-    from cp.telemetry.port import TelemetryPort
+    from cp.telemetry.endpoint import TelemetryEndpoint
 
 
 class Servers:
@@ -32,7 +32,7 @@ class Servers:
         self._log = log
         admin = Admin(context, engine, history, hint_at_name)
         self._control = ControlPlane(context.loop, log, admin, environ, on_answer=context.control_answered)
-        self._telemetry: TelemetryPort | None = None
+        self._telemetry: TelemetryEndpoint | None = None
 
     def use(self, loaded: Plan, accept: Callable[[], object] = lambda: None) -> None:
         """From now on serve what the plan says, which `accept` may still refuse by raising.
@@ -47,9 +47,9 @@ class Servers:
             if loaded.telemetry is None:
                 accept()
                 return
-            from cp.telemetry.port import TelemetryPort
+            from cp.telemetry.endpoint import TelemetryEndpoint
 
-            self._telemetry = TelemetryPort(self._context, self._engine, self._log)
+            self._telemetry = TelemetryEndpoint(self._context, self._engine, self._log)
         self._telemetry.use(loaded.telemetry, accept)
 
     def close(self) -> None:

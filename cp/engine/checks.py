@@ -112,9 +112,9 @@ class Check:
     def _publish(self, code: int, error: str) -> None:
         source = self._plan.source
         if source:
-            exit_code: EventCode = Code.EXIT_FAILED if code else Code.EXIT_SUCCESS
+            event_code: EventCode = Code.EXIT_FAILED if code else Code.EXIT_SUCCESS
             job = self._health.job
-            self._context.bus.publish(Event(exit_code, source, kind=CHECK, job=job))
+            self._context.bus.publish(Event(event_code, source, kind=CHECK, job=job))
             if code:
                 self._context.bus.publish(Event(Code.ERROR, error, kind=CHECK, job=job))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.jobs.health import is_raw, read_health
+from cp.config.jobs.process import PROCESS_KEYS, read_stdin, read_success_codes, refuse_two_readers
 from cp.config.jobs.restarts import read_restarts, refuse_unlimited_each
-from cp.config.jobs.run import RUN_KEYS, read_stdin, read_success_codes, refuse_two_readers
 from cp.config.jobs.service import read_service
 from cp.config.jobs.triggers import SIGNAL_EVENT, read_trigger
 from cp.config.names import pid_variable
@@ -35,7 +35,7 @@ _KEYS = (
     "tags",
     "consul",
     "logging",
-    *RUN_KEYS,
+    *PROCESS_KEYS,
 )
 TELEMETRY_HEARTBEAT, TELEMETRY_TTL = 5.0, 15  # seconds
 

@@ -10,8 +10,8 @@ from cp.config.json5.parser import EXTRA_COMMA
 from cp.config.names import ip_variable
 from cp.config.services.backends import read_backends
 from cp.config.services.hooks import HOOK_KEYS, read_hooks, start_event
-from cp.config.services.registered import read_services
 from cp.config.services.scope import Scope
+from cp.config.services.service import read_services
 from cp.config.services.tasks import read_coprocesses, read_tasks
 from cp.config.settings import (
     ADD_A_CATALOG,

@@ -10,7 +10,7 @@ import pytest
 from cp.engine.context import Context, Environment
 from cp.engine.events import Bus
 from cp.engine.loop import Loop
-from cp.telemetry.port import TelemetryError, TelemetryPort
+from cp.telemetry.endpoint import TelemetryEndpoint, TelemetryError
 from tests.integration.control.serving import FakeLog
 from tests.integration.full_epoll import WHY, descriptors, fill
 from tests.unit.telemetry.test_observer import SERVED
@@ -28,7 +28,7 @@ def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() ->
         log=nothing,
         random=nothing,
     )
-    telemetry = TelemetryPort(host, nothing, cast("Any", FakeLog()))
+    telemetry = TelemetryEndpoint(host, nothing, cast("Any", FakeLog()))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     settings = SERVED.replace(port=port)

@@ -1,4 +1,4 @@
-"""The telemetry port of the plan: opened before the plan is accepted, closed when the plan is replaced.
+"""The telemetry endpoint: its port is opened before a plan is accepted, and closed when the plan is replaced.
 
 Imported only if the plan has telemetry.
 """
@@ -26,7 +26,7 @@ class TelemetryError(ServeError):
     """The port of the plan is not available. The text is a sentence for people."""
 
 
-class TelemetryPort:
+class TelemetryEndpoint:
     """Serves the telemetry of the current plan."""
 
     def __init__(self, context: Context, engine: Engine, log: Log) -> None:

@@ -1,4 +1,4 @@
-"""The standard input of a job's process, and its exit codes that count as success."""
+"""The process of a job: its standard input, and the exit codes that count as success."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from cp.config.fields import Fields
     from cp.plan import Job
 
-RUN_KEYS = ("stdin", "successExitCodes")
+PROCESS_KEYS = ("stdin", "successExitCodes")
 
 
 def read_stdin(fields: Fields, *, main: bool) -> str:
