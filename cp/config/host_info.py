@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
 
 class HostInfo:
-    """`hostname` is part of each service's id; `version` is ContainerPilot's. `addresses` reads the addresses of this
-    machine. It is called at most once, and only if a choice depends on them."""
+    """`version` is ContainerPilot's. `addresses` reads the addresses of this machine. It is called at most once, and
+    only if a choice depends on them."""
 
-    __slots__ = ("_addresses", "_known", "hostname", "version")
+    __slots__ = ("_addresses", "_hostname", "_known", "version")
 
     def __init__(self, hostname: str, addresses: Callable[[], list[Address]], version: str = "") -> None:
-        self.hostname = hostname
+        self._hostname = hostname
         self.version = version
         self._addresses = addresses
         self._known: list[Address] | None = None
+
+    def service_id(self, name: str) -> str:
+        """The id of a service of this name in the catalogue, if the configuration does not name one."""
+        return f"{name}-{self._hostname}"
 
     def address(self, fields: Fields, default: tuple[str, ...], advice: str) -> str:
         """The address that `interfaces` selects, or `default` without it. Adds an error and returns "" if none matches.

@@ -68,7 +68,7 @@ def read_service(fields: Fields, name: str, ttl: int, host_info: HostInfo) -> Se
         )
     return Service(
         name=name,
-        id=_id(fields) or f"{name}-{host_info.hostname}",
+        id=_id(fields) or host_info.service_id(name),
         address=host_info.address(fields, DEFAULT_INTERFACES, ON_DEFAULT_INTERFACES),
         port=port,
         ttl=ttl,

@@ -36,7 +36,7 @@ def read_telemetry(root: Fields, host_info: HostInfo, *, has_catalog: bool) -> R
     telemetry = TelemetrySettings(address=address, port=port, job=TELEMETRY_JOB, metrics=_read_metrics(fields))
     service = Service(
         name=TELEMETRY_JOB,
-        id=f"{TELEMETRY_JOB}-{host_info.hostname}",
+        id=host_info.service_id(TELEMETRY_JOB),
         address=address,
         port=port,
         ttl=TELEMETRY_TTL,

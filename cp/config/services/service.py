@@ -25,7 +25,7 @@ def read_services(root: Fields, scope: Scope) -> list[Job]:
     ids: dict[str, int] = {}
     for fields in root.objects("services", _KEYS):
         name = read_name(fields, kind="service")
-        service_id = f"{name}-{scope.host_info.hostname}"
+        service_id = scope.host_info.service_id(name)
         ids[service_id] = ids.get(service_id, 0) + 1
         if name and ids[service_id] > 1:
             first, service_id = service_id, f"{service_id}-{ids[service_id]}"

@@ -41,7 +41,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
         fields.error("servicename", "must not be blank: leave it out for 'containerpilot'")
     elif "=" in name:
         fields.error("servicename", "must not have '=' in it: the name is part of an environment variable's")
-    service_id = _free_id(f"{name}-{scope.host_info.hostname}", services)
+    service_id = _free_id(scope.host_info.service_id(name), services)
     if any(job.service is not None and job.service.name == name for job in services):
         fields.warning(
             "servicename",
