@@ -1,4 +1,4 @@
-"""Modules that are missing for good, which the start refuses, and modules that cannot be imported now."""
+"""Modules that are permanently missing, which the start refuses, and modules that cannot be imported now."""
 
 from __future__ import annotations
 
