@@ -270,16 +270,18 @@ def test_app_that_stops_itself_gives_the_shell_its_terminal(pilot: StartPilot, t
 
 
 @pytest.mark.parametrize(
-    "pipeline",
+    ("pipeline", "has_terminal"),
     [
-        '(while :; do echo fed; sleep 0.1; done) | "$@"',
-        '"$@" | cat >/dev/null',
-        '"$@" | {program} -config "{{}}" cat >/dev/null',
-        '"$@" </dev/null',
+        ('(mark other; while :; do echo fed; sleep 0.1; done) | "$@"', False),
+        ('"$@" | (mark other; cat >/dev/null)', True),
+        ('"$@" | (mark other; exec {program} -config "{{}}" cat >/dev/null)', True),
+        ('mark other; "$@" </dev/null', False),
     ],
     ids=["fed", "feeding", "two of us", "no terminal to read"],
 )
-def test_control_z_stops_a_whole_pipeline(pilot: StartPilot, terminal: Terminal, pipeline: str) -> None:
+def test_control_z_stops_a_whole_pipeline(
+    pilot: StartPilot, terminal: Terminal, pipeline: str, has_terminal: bool
+) -> None:
     app = sh("mark app\nwhile :; do sleep 0.02; echo words; done")
     program = f"{interpreter()} {archive()}"
     script = f"{pipeline.format(program=program)}; mark shell; read -r word; mark $word; fg >/dev/null; mark end"
@@ -287,7 +289,11 @@ def test_control_z_stops_a_whole_pipeline(pilot: StartPilot, terminal: Terminal,
     started.wait_for_mark("app")
     app_pid = next(pid for pid in started.family() if proc.command_line(pid).startswith("/bin/sh -c"))
 
-    terminal.type(b"\x1a")
+    started.wait_for_mark("other")  # a process that the shell starts after Ctrl-Z would not be stopped
+    if has_terminal:
+        press_control_z(started, terminal)
+    else:
+        terminal.type(b"\x1a")
     started.wait_for_mark("shell")
     started.wait_for(lambda: proc.state(app_pid) == "T", what="the stop of the application")
     terminal.type(b"to-the-shell\n")
