@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -93,5 +95,12 @@ class Box:
         return self.exec(*PROGRAM, *arguments, **options)
 
     def close(self) -> None:
-        self._process.kill()  # and with it its child, and with that all others
+        # Its PID 1, and with that all others. `unshare --kill-child` does so too, but not for one that became another
+        # user (prctl(2), PR_SET_PDEATHSIG).
+        for init in proc.children(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(init, signal.SIGKILL)
+        self._process.kill()
         self._process.wait()
+        marks = f"MARKS={self.environ['MARKS']}"
+        wait_for(lambda: not proc.with_environment(marks), what="the end of all processes")
