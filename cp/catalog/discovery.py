@@ -199,7 +199,7 @@ class Discovery:
 
         try:
             return make()
-        except Exception as error:
+        except Exception as error:  # as in `_opened`
             self._failed(watch.source, error)
             return PostponedWatcher(self._loop, make, memory)
 
@@ -222,10 +222,10 @@ class Discovery:
                 clock=self._loop.elapsed,
                 shared=self._failures(),
             )
-        except Exception as error:
+        except Exception as error:  # an import can fail in every way, and the move of a job must go on
             self._failed(REGISTRATION, error)
             return None
-        self._registrar = registrar
+        self._registrar, self._failure = registrar, ""
         if self._started:
             registrar.start()
         return registrar

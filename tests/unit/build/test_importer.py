@@ -107,6 +107,17 @@ def test_module_can_be_imported_again(importer: Importer) -> None:
     assert again is not example
 
 
+def test_the_package_of_the_jobs_dialect_brings_its_modules_along(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("build.entry._bootstrap.importer.JOBS", "example")
+    importer._jobs = ("example", "example.later")
+
+    import example
+
+    assert sys.modules["example.later"] is example.later
+
+
 def test_modules_executed_in_one_go_can_be_imported_again_after_an_error(importer: Importer) -> None:
     """A short lack of memory, for example. The module that failed and those after it have no content yet."""
     import example
