@@ -11,7 +11,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cp.catalog.http.resolver import Resolver
     from cp.catalog.instrumented import Observe
     from cp.catalog.outage import Failures
     from cp.catalog.protocol import Catalog
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from cp.engine.loop import Loop
     from cp.engine.ports import CatalogFacts, Instance, Log, Report
     from cp.plan import ConsulSettings, EtcdSettings, Service, Status, Watch
+    from cp.platform.resolver import Resolver
 
 
 # Modules that the clients of Consul and etcd import later, and that a minimal Python may lack.
@@ -78,7 +78,7 @@ class SharedResolver:
     def get(self) -> Resolver:
         with self._guard:
             if self._resolver is None:
-                from cp.catalog.http.resolver import Resolver
+                from cp.platform.resolver import Resolver
 
                 self._resolver = Resolver()
             return self._resolver

@@ -9,10 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Catalog
     from cp.catalog.unusable_entries import Seen
     from cp.plan import EtcdSettings
+    from cp.platform.resolver import Resolver
 
 
 def open_catalog(

@@ -6,7 +6,7 @@ from cp.catalog.desired_service import HEARTBEAT, LOOK, REGISTER
 from cp.catalog.lazy_client import LazyClient
 from cp.catalog.outage import LONGEST, in_words
 from cp.catalog.protocol import CatalogError, CatalogUnreachable
-from cp.catalog.wakeup import Wakeup
+from cp.platform.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

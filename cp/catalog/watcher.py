@@ -11,8 +11,8 @@ from cp.catalog.outage import CALM, LONGEST, SHORTEST, Outage, in_words
 from cp.catalog.protocol import CatalogError, CatalogRefused
 from cp.catalog.reports import Reports
 from cp.catalog.snapshot import Snapshot
-from cp.catalog.wakeup import Wakeup
 from cp.platform.text import duration_text
+from cp.platform.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

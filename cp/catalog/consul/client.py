@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cp.catalog.http.client import Response
-    from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Instance
     from cp.plan import ConsulSettings, Service, Status, Watch
+    from cp.platform.resolver import Resolver
 
 QUOTED_BODY = 500  # characters of a response in a message
 QUOTED_ID = 100

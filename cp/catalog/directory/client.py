@@ -20,10 +20,10 @@ from cp.catalog.protocol import (
     CatalogUnreachable,
     Instance,
 )
-from cp.catalog.wakeup import Wakeup
 from cp.plan import PASSING
 from cp.platform.inotify import Inotify
 from cp.platform.text import file_of, from_bytes, reason_of, to_bytes
+from cp.platform.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

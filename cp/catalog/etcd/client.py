@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from cp.catalog.http.client import Response
-    from cp.catalog.http.resolver import Resolver
     from cp.catalog.protocol import Instance
     from cp.catalog.unusable_entries import Seen
     from cp.plan import EtcdSettings, Service, Status, Watch
+    from cp.platform.resolver import Resolver
 
     T = TypeVar("T")
     Api = Etcd2 | Etcd3

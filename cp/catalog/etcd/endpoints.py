@@ -7,9 +7,9 @@ from _thread import allocate_lock
 from base64 import b64encode
 
 from cp.catalog.http.client import HttpClient, endpoint_of
-from cp.catalog.http.resolver import Resolver
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
 from cp.log.redaction import without
+from cp.platform.resolver import Resolver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from _thread import allocate_lock
 from cp.catalog.http.connection import open_tunnel
 from cp.catalog.http.dialing import Dialer, NameTimeout
 from cp.catalog.http.proxy import proxy_for
-from cp.catalog.http.resolver import Resolver
 from cp.catalog.http.sockets import Deadline, open_unix, origin, reason
 from cp.catalog.http.tls import tls_context, wrap
 from cp.catalog.http.urllib3_subset import load_urllib3
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogGarbage, CatalogNotConnected, CatalogUnreachable
-from cp.catalog.wakeup import Wakeup
 from cp.config.endpoint import FORMS, EndpointError, parse_endpoint
+from cp.platform.resolver import Resolver
+from cp.platform.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

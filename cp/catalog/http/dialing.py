@@ -5,16 +5,16 @@ from __future__ import annotations
 import socket
 import time
 
-from cp.catalog.http.resolver import numeric
 from cp.catalog.http.sockets import open_socket
-from cp.catalog.wakeup import Wakeup
+from cp.platform.resolver import numeric
+from cp.platform.wakeup import Wakeup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cp.catalog.http.resolver import Lookup, Peer, Resolver
     from cp.catalog.http.sockets import Deadline, DeadlineSocket
+    from cp.platform.resolver import Lookup, Peer, Resolver
 
     Watch = Callable[[socket.socket | Wakeup | None], None]
 

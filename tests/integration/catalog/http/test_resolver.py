@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cp.catalog.http.client import HttpClient
-from cp.catalog.http.resolver import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
 from cp.catalog.protocol import CatalogClosed, CatalogError, CatalogUnreachable
-from cp.catalog.wakeup import Wakeup
 from cp.config.endpoint import Endpoint
 from cp.plan import Tls
+from cp.platform.resolver import LOST, MOST_NAMES, Peer, Resolver, look_up, numeric
+from cp.platform.wakeup import Wakeup
 from tests.integration.catalog.http.test_client import LONG, OK, in_background, says, serve
 from tests.unit.catalog.fakes import Clock
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from cp.catalog.wakeup import Wakeup
+    from cp.platform.wakeup import Wakeup
 
     StartThread = Callable[..., object]
 
@@ -73,7 +73,7 @@ def _peers(found: Sequence[tuple[Any, ...]]) -> list[Peer]:
 class Lookup:
     """One look-up of a name, under way or over. Any number of threads may wait for it."""
 
-    __slots__ = ("_guard", "_waiting", "began", "error", "is_over", "peers")
+    __slots__ = ("_callbacks", "_guard", "_waiting", "began", "error", "is_over", "peers")
 
     def __init__(self, began: float) -> None:
         self.began = began
@@ -82,6 +82,15 @@ class Lookup:
         self.is_over = False  # once true, the other attributes do not change any more
         self._guard = allocate_lock()
         self._waiting: list[Wakeup] = []
+        self._callbacks: list[Callable[[Lookup], object]] = []
+
+    def call(self, callback: Callable[[Lookup], object]) -> None:
+        """Call back when it is over, on any thread; at once if it is over already. The callback must not block."""
+        with self._guard:
+            if not self.is_over:
+                self._callbacks.append(callback)
+                return
+        callback(self)
 
     def wait(self, wakeup: Wakeup, seconds: float) -> None:
         """Wait until the look-up is over, another thread rings `wakeup`, or the time is over."""
@@ -102,6 +111,8 @@ class Lookup:
             self.is_over = True
             for wakeup in self._waiting:
                 wakeup.ring()
+        for callback in self._callbacks:
+            callback(self)
 
 
 class Resolver:
