@@ -1,0 +1,89 @@
+"""What all checks without a process share: one time limit, one result, and the words for it."""
+
+from __future__ import annotations
+
+from cp.probes.connector import Connector
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Callable
+
+    from cp.engine.loop import Loop, Timer
+    from cp.platform.resolver import Resolver
+
+    # Receives whether the check passed, and its output: one line.
+    OnEnd = Callable[[bool, str], object]
+
+
+def duration_text(seconds: float) -> str:
+    """A short time in words: `12 ms`, `1.5 s`."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def place_text(host: str, port: int) -> str:
+    """A host and its port as in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Probe:
+    """One check of one server. `on_end` is called once, never from inside of `start`, and not after `cancel`.
+
+    A subclass goes on in `_connected`, and calls `_end` with its result.
+    """
+
+    __slots__ = ("_began", "_connector", "_is_over", "_loop", "_on_end", "_timeout", "_timer", "_what")
+
+    def __init__(self, loop: Loop, resolver: Resolver, what: str, timeout: float | None, on_end: OnEnd) -> None:
+        """`what` is checked, for messages; `timeout` in seconds, for all of it."""
+        self._loop = loop
+        self._what = what
+        self._timeout = timeout
+        self._on_end = on_end
+        self._connector = Connector(loop, resolver, self._connected, self._not_connected)
+        self._timer: Timer | None = None
+        self._is_over = False
+        self._began = 0.0
+
+    def start(self, host: str, port: int, socket: str) -> None:
+        """Connect to a unix socket, or to a host where `socket` is empty."""
+        self._began = self._loop.now()
+        if self._timeout is not None:
+            self._timer = self._loop.call_later(self._timeout, self._timed_out)
+        if socket:
+            self._connector.begin_at_file(socket)
+        else:
+            self._connector.begin(host, port)
+
+    def cancel(self) -> None:
+        """End it without a result."""
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._connector.close()
+        self._close()
+
+    def _connected(self, connected: _socket.socket) -> None:
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        """Close the connection, if there is one."""
+
+    def _waits_for(self) -> str:
+        """What has not come yet, for the message about the time limit."""
+        return self._connector.waits_for
+
+    def _not_connected(self, why: str) -> None:
+        self._end(False, why)
+
+    def _timed_out(self) -> None:
+        self._end(False, f"timeout: no {self._waits_for()} within {duration_text(self._timeout or 0.0)}")
+
+    def _end(self, passed: bool, why: str) -> None:
+        if self._is_over:
+            return
+        self.cancel()
+        self._loop.call_soon(self._on_end, passed, f"{self._what}: {why}")
+
+    def _took(self) -> str:
+        return duration_text(self._loop.now() - self._began)
