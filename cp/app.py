@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cp import plan
-    from cp.engine.ports import CatalogFacts, Discovery
+    from cp.engine.ports import CatalogFacts, Discovery, Probe, RunMonitor
     from cp.platform.address import Address
+    from cp.probes.factory import Probes
     from cp.servers import Servers
 
 
@@ -174,6 +175,7 @@ class Program:
         self._inherited = inherited
         self._log = log = configuration.log
         self._servers: Servers | None = None
+        self._probes: Probes | None = None
         _keep_descriptors()
         self._loop = loop = Loop(on_error=self._report_bug)
         outputs = Outputs(loop, log.hold, log.warning)
@@ -190,6 +192,8 @@ class Program:
             bus=bus,
             log=log,
             random=_random,
+            open_probe=self._open_probe,
+            open_monitor=self._open_monitor,
             masked=log.masked,
         )
         log.secrets.on_output_change = outputs.mask_with
@@ -303,6 +307,28 @@ class Program:
             return discovery.NoDiscovery(self._loop)
         observe = self._context.catalog_called
         return discovery.Discovery(wanted.catalog, self._loop, self._log, _random, facts, observe, self._resolver)
+
+    # --- checks without a process, and readiness
+
+    def _open_probe(
+        self,
+        probe: plan.HttpProbe | plan.SocketProbe,
+        address: str,
+        timeout: float | None,
+        on_end: Callable[[bool, str], object],
+    ) -> Probe:
+        if self._probes is None:
+            from cp.probes.factory import Probes
+
+            self._probes = Probes(self._loop, self._resolver.get())
+        return self._probes.start(probe, address, timeout, on_end)
+
+    def _open_monitor(
+        self, job: plan.Job, on_ready: Callable[[], None], on_failure: Callable[[str, plan.OnFailure, bool], None]
+    ) -> RunMonitor:
+        from cp.readiness.monitor import Monitor
+
+        return Monitor(self._loop, self._log, job, on_ready, on_failure)
 
     # --- after the start
 

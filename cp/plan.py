@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     # fmt: off
     EventCode = Literal[  # `engine.events.Code`. "" = no event. Configurations may name "quit", which nothing sends.
         "", "startup", "shutdown", "exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy",
-        "changed", "timerExpired", "enterMaintenance", "exitMaintenance", "error", "signal", "metric", "quit",
+        "changed", "timerExpired", "ready", "enterMaintenance", "exitMaintenance", "error", "signal", "metric", "quit",
     ]
     # fmt: on
     EventKind = Literal["", "check", "change"]  # for the history
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     Level = Literal["debug", "info", "warning", "error", "fatal", "panic"]
     Status = Literal["", "passing", "warning", "critical"]  # of a service in a catalogue; "" = none yet
     MetricKind = Literal["counter", "gauge", "histogram", "summary"]
+    OnFailure = Literal["none", "restart", "stop"]  # what a job does with a run that fails while its process lives
+    ReadyKind = Literal["notify", "log", "fd", "health", "file"]
 else:
 
     class _Meta(type):
@@ -108,6 +110,11 @@ KEEP = "keep"  # nothing: for the application, preStart
 REPLACE = "replace"  # stops and starts it
 WHEN_CHANGED = "when-changed"  # stops and starts it if its compiled form differs
 
+# What a job does with a run that fails while its process lives. In all cases but NOTHING the process is terminated.
+NOTHING: Final = "none"
+RESTART: Final = "restart"  # `restarts` decides, as after any exit
+STOP_JOB: Final = "stop"  # the job is complete
+
 # The statuses of a service in a catalogue.
 PASSING: Final = "passing"
 WARNING: Final = "warning"
@@ -129,22 +136,82 @@ class When(Record):
     timeout: float | None = None  # seconds after which the job gives up waiting for the event
 
 
-class Health(Record):
-    """A repeated health check. Without a command it only sends heartbeats."""
+class Tls(Record):
+    """Client settings of TLS. Paths of files may be empty: unset."""
+
+    ca_file: str = ""
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    server_name: str = ""
+    verify: bool = True
+
+
+class HttpProbe(Record):
+    """A request to the application, and the response that it must give."""
+
+    host: str  # "": the address with which the job is registered, otherwise localhost
+    port: int
+    socket: str = ""  # the path of a unix socket, instead of a host
+    https: bool = False
+    target: str = "/"
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    statuses: tuple[tuple[int, int], ...] = ((200, 299),)  # ranges, with both ends
+    contains: str = ""  # a part of the body
+    tls: Tls = Tls()
+
+
+class SocketProbe(Record):
+    """A server that must accept connections, at a TCP port or a unix socket."""
+
+    host: str = ""  # "": the address with which the job is registered, otherwise localhost
+    port: int = 0
+    socket: str = ""
+
+
+class Check(Record):
+    """A repeated health check. Without a command and a probe it is a heartbeat: it only confirms the registration."""
 
     label: str  # in messages, such as "app.health"
     interval: float
+    name: str = ""  # among several checks of a job
     command: tuple[str, ...] | None = None
+    probe: HttpProbe | SocketProbe | None = None  # a check without a process
     timeout: float | None = None
     timeout_text: str = ""  # as it is written in the configuration
+    start_period: float = (
+        0.0  # seconds from the start of a run, in which failures do not count before the first success
+    )
+    start_interval: float = 0.0  # seconds between two checks until then; 0: `interval`
+    failures: int = 1  # so many in a row make it unhealthy
+    passes: int = 1  # so many in a row make it healthy again
+    critical_after: int = 0  # so many failures in a row are reported to the catalogue as critical; 0: never
+    on_unhealthy: OnFailure = "none"
     output: str = LOG
     log_fields: tuple[tuple[str, str], ...] = ()
     log_pid: bool = False  # its lines in the log have the field `pid`
     source: str = ""  # the source of the events for its exits; "": it has none
-    failures: int = 0  # the number of failures in a row that are reported as critical; 0: never
     logs_failures: bool = False  # failed checks, and changes of health, are logged above level debug
     unstartable: str = "unable to start"  # the beginning of the message for a check that cannot be started
-    trusted: bool = False  # without a command: healthy from the first heartbeat on, instead of unknown
+    trusted: bool = False  # a heartbeat: it makes the job healthy, instead of leaving its health unknown
+
+    @property
+    def is_heartbeat(self) -> bool:
+        return self.command is None and self.probe is None
+
+
+class Ready(Record):
+    """How the process of a job reports that it is ready."""
+
+    kind: ReadyKind
+    text: str = ""  # log: a part of a line of its output
+    fd: int = 0  # fd: the descriptor on which it writes a newline
+    path: str = ""  # file: a file that is newer than the start of the run
+    timeout: float | None = None  # seconds from the start of a run
+    timeout_text: str = ""  # as it is written in the configuration
+    on_timeout: OnFailure = "none"
 
 
 class Service(Record):
@@ -193,7 +260,13 @@ class Job(Record):
     pid_variables: tuple[str, ...] = ()  # set to its pid in the environment of processes that start later
     keep_pid_variables: bool = False  # also after the process has exited
     pauses_in_maintenance: bool = False  # ignores triggers in maintenance
-    health: Health | None = None
+    health: tuple[Check, ...] = ()
+    ready: Ready | None = None  # None: ready when it is healthy for the first time, or without a check, when it runs
+    watchdog: float | None = None  # seconds within which the process must send WATCHDOG=1
+    watchdog_text: str = ""  # as it is written in the configuration
+    announces_ready: bool = False  # publish `ready` once in each run
+    counted: bool = False  # ContainerPilot is ready only while this job is
+    keeps_notify_socket: bool = False  # its process notifies our own supervisor: NOTIFY_SOCKET is passed on
     service: Service | None = None
     always_healthy: bool = False  # it represents ContainerPilot itself, which is healthy while it answers
     metric: str = ""  # its standard output is a value of this metric; then `output` is only for standard error
@@ -213,17 +286,6 @@ class Watch(Record):
     starts_on: tuple[EventCode, str] = ("startup", "global")  # code and source of an event
     pauses_in_maintenance: bool = False
     remembers: bool = False  # its last snapshot survives a reload even if the watch changed
-
-
-class Tls(Record):
-    """Client settings of TLS to a catalogue. Paths of files may be empty: unset."""
-
-    ca_file: str = ""
-    ca_path: str = ""
-    client_cert: str = ""
-    client_key: str = ""
-    server_name: str = ""
-    verify: bool = True
 
 
 class ConsulSettings(Record):
@@ -316,5 +378,6 @@ class Plan(Record):
     stop_timeout: float = 5.0  # the budget of a stop; negative: SIGKILL at once
     shutdown_timeout: float | None = None  # the limit of a whole stop, hooks included
     environ: tuple[tuple[str, str], ...] = ()  # added to the environment of all children
+    withheld: tuple[str, ...] = ()  # variables of our own environment that children do not inherit
     signals: tuple[tuple[str, str], ...] = ()  # ("SIGHUP", RELOAD), …; all others go to the main job
     warnings: tuple[str, ...] = ()  # for the user, each with its place in the configuration

@@ -82,8 +82,7 @@ def warn_about_unmasked_output(root: Fields, logging: LoggingSettings, jobs: Ite
         for job in jobs:
             if job.command is not None and job.output == INHERIT:
                 past.append(job.label or job.name)
-            if job.health is not None and job.health.command is not None and job.health.output == INHERIT:
-                past.append(job.health.label)
+            past += [check.label for check in job.health if check.command is not None and check.output == INHERIT]
         if past:
             *most, last = past
             names = f"{', '.join(most)} and {last}" if most else last

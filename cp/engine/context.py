@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from cp.engine.events import Bus
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
-    from cp.engine.ports import JobLog, Observer, Terminable
+    from cp.engine.ports import JobLog, Observer, OpenMonitor, OpenProbe, Terminable
     from cp.engine.process import Processes
 
 
@@ -19,11 +19,12 @@ class Environment:
     `on_set(name, value)` is called for each variable before a child receives it.
     """
 
-    __slots__ = ("_on_set", "_variables")
+    __slots__ = ("_on_set", "_variables", "withheld")
 
     def __init__(self, initial: Mapping[str, str], on_set: Callable[[str, str], object] | None = None) -> None:
         self._variables: dict[str, str] = {}
         self._on_set = on_set
+        self.withheld: tuple[str, ...] = ()  # inherited variables that children do not get
         for name, value in initial.items():
             if name:  # an entry such as "=C:=C:\\" has no name, and no child could be started with it
                 self.set(name, value)
@@ -51,7 +52,10 @@ class Environment:
         if self._on_set is not None:
             for name, value in own.items():
                 self._on_set(name, value)
-        return {**self._variables, **own}
+        if not self.withheld:
+            return {**self._variables, **own}
+        inherited = {name: value for name, value in self._variables.items() if name not in self.withheld}
+        return {**inherited, **own}
 
 
 class Context:
@@ -65,9 +69,12 @@ class Context:
         "loop",
         "masked",
         "observer",
+        "open_monitor",
+        "open_probe",
         "outputs",
         "processes",
         "random",
+        "readiness_changed",
         "run_ended",
         "run_overdue",
         "run_stuck",
@@ -85,6 +92,8 @@ class Context:
         bus: Bus,
         log: JobLog,
         random: Callable[[], float],
+        open_probe: OpenProbe,
+        open_monitor: OpenMonitor,
         masked: Callable[[str], str] = str,
     ) -> None:
         self.loop = loop
@@ -95,6 +104,9 @@ class Context:
         self.log = log
         self.random = random  # a number in [0, 1), for jitter
         self.masked = masked  # masks secrets in texts that users see
+        self.open_probe = open_probe  # for checks without a process
+        self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
+        self.readiness_changed: Callable[[], object] = bool  # a job became ready, or is not ready any more
         self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
         # The engine replaces these five by its own, for the budget of its stops.

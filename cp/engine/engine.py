@@ -99,6 +99,11 @@ class Engine:
         return self._maintenance.active
 
     @property
+    def kill_after(self) -> float:
+        """Seconds that the process of a failed run has after its stop signal."""
+        return self.plan.stop_timeout
+
+    @property
     def masked(self) -> Callable[[str], str]:
         """Masks secrets in texts that users see."""
         return self._context.masked

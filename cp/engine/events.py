@@ -30,6 +30,7 @@ class Code:
     UNHEALTHY: Final = "unhealthy"
     CHANGED: Final = "changed"
     TIMER_EXPIRED: Final = "timerExpired"
+    READY: Final = "ready"
     ENTER_MAINTENANCE: Final = "enterMaintenance"
     EXIT_MAINTENANCE: Final = "exitMaintenance"
     ERROR: Final = "error"

@@ -83,8 +83,9 @@ def _commands(plan: Plan) -> Iterator[tuple[str, Sequence[str]]]:
     for job in plan.jobs:
         if job.command is not None:
             yield job.name, job.command
-        if job.health is not None and job.health.command is not None:
-            yield job.health.label, job.health.command
+        for check in job.health:
+            if check.command is not None:
+                yield check.label, check.command
 
 
 def _too_long(environ: Pairs) -> str:

@@ -44,13 +44,13 @@ class Exit:
 
     __slots__ = ("at", "code", "error", "succeeded")
 
-    def __init__(self, job: plan.Job, code: int, at: float, *, error: str = "", timed_out: bool = False) -> None:
+    def __init__(self, job: plan.Job, code: int, at: float, *, error: str = "", is_failure: bool = False) -> None:
+        """`is_failure`: we ended it, because its time was over or because it had failed."""
         self.code = code
         self.at = at
         self.error = error
-        # What we killed because its time was over, and what never ran, is a failure whatever its code.
-        excused = not timed_out and not error and shell_code(code) in job.success_codes
-        self.succeeded = code == 0 or excused
+        # What we ended because it failed, and what never ran, is a failure whatever its code.
+        self.succeeded = not is_failure and not error and (code == 0 or shell_code(code) in job.success_codes)
 
     @property
     def text(self) -> str:
@@ -59,4 +59,4 @@ class Exit:
     @property
     def outside(self) -> int:
         """The exit code of ContainerPilot, if this was the main job."""
-        return 0 if self.succeeded else shell_code(self.code)
+        return 0 if self.succeeded else shell_code(self.code) or 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from cp.engine.checks import Check
+from cp.engine.checks import Checks
 from cp.engine.events import Code, Event
 from cp.engine.health import Health
 from cp.engine.job_runs import JobRuns
+from cp.engine.readiness import Readiness
 from cp.engine.restart_policy import RestartPolicy
 from cp.engine.states import MOVES, STOPPING_STATES, State
 from cp.engine.timers import Ticker
 from cp.engine.trigger import Trigger
+from cp.plan import NOTHING, PASSING, STOP_JOB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +29,8 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """Runs one job of a plan.
-
-    `triggered`, `ticked`, `ended` and `stop` are what can happen to it. Each makes at most one move at a time, through
-    `_move`. Others learn of a move by events, never by a call from inside of a move.
-    """
+    """Runs one job of a plan. `triggered`, `ticked`, `ended` and `stop` are what can happen to it. Each makes at most
+    one move at a time, through `_move`. Others learn of a move by events, never by a call from inside of a move."""
 
     def __init__(self, context: Context, supervisor: Supervisor[Job], job_plan: plan.Job) -> None:
         self.plan = job_plan
@@ -41,7 +40,8 @@ class Job:
         self.since = context.loop.now()
         self.runs = JobRuns(context)
         self.restarts = RestartPolicy(job_plan, context.random)
-        self.health = Health(self.name, job_plan.health, always=job_plan.always_healthy)
+        self.health = Health(self.name, job_plan.health, self.since, always=job_plan.always_healthy)
+        self.readiness = Readiness(context, job_plan, self._became_ready, self.fail_run)
         self.trigger = Trigger(job_plan)
         self.skip: Skip | None = None  # why it is skipped
         self.has_ended = False  # it is complete, and its last event is delivered
@@ -51,10 +51,9 @@ class Job:
         self.awaited: set[str] = set()  # by name: the jobs that wait for its `stopping` and are not complete
         self._timer: Timer | None = None
         self._ticker = Ticker(context.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
-        health = job_plan.health
-        self._check: Check | None = None
-        if health is not None:
-            self._check = Check(context, health, self.health, self._is_checked, self._checked)
+        address = job_plan.service.address if job_plan.service is not None else ""
+        self._checks = Checks(context, self.health, address, self._is_checked, self._checked)
+        self._completes = False  # the current run is the last one
 
     def arm(self) -> None:
         """From now on events start it."""
@@ -83,6 +82,12 @@ class Job:
     @property
     def last_exit(self) -> Exit | None:
         return self.runs.last_exit
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its current run is ready."""
+        lives = self.state == State.ACTIVE or (self.state == State.RUNNING and self.runs.pid > 0)
+        return lives and self.readiness.since is not None
 
     # --- starting
 
@@ -120,7 +125,7 @@ class Job:
         if paused or self.state in (State.RUNNING, State.PAUSING):
             self.trigger.remember(event)
         elif self.state == State.ACTIVE:
-            self.health.reset()
+            self._reset_health()
         else:
             self._begin(event)
 
@@ -156,22 +161,25 @@ class Job:
                 self._halt()
 
     def _start_check(self) -> None:
-        if not self.started and self._check is not None:
-            self._check.start()
+        if not self.started:
+            self._checks.start()
         self.started = True
 
     def _start(self, event: Event | None) -> None:
         """Start a run for an event; without one, repeat the last run."""
-        self.health.reset()
+        self._reset_health()
+        self._checks.run_started()
         self.runs.count += 1
         job = self.plan
         if job.command is None:
             self._move(State.ACTIVE)
-            return
-        self._move(State.RUNNING)
-        environ = self.trigger.prepare(event, self._context.log.warning)
-        if self.runs.start(job, job.command, environ, self.ended):
+        else:
+            self._move(State.RUNNING)
+            environ = self.trigger.prepare(event, self._context.log.warning)
+            if not self.runs.start(job, job.command, environ, self.ended, self.readiness.monitor):
+                return
             self.trigger.started()
+        self.readiness.run_started(is_checked=self.health.has_checks)
 
     # --- ending
 
@@ -181,6 +189,7 @@ class Job:
         if run is None:
             return
         end = self.runs.end(self.plan, run, code, self._context.masked(start_error))
+        self.readiness.run_ended()
         if code is not None:
             self._publish(Code.EXIT_SUCCESS if end.succeeded else Code.EXIT_FAILED)
             if not end.succeeded:
@@ -188,7 +197,7 @@ class Job:
                 if self.plan.fatal and (run.timed_out or not run.interrupted):
                     self._context.loop.call_soon(self._supervisor.failed, self, code)
         if self.state in STOPPING_STATES:
-            self.health.reset()  # what has ended is not healthy
+            self._reset_health()  # what has ended is not healthy
         if self.state == State.TERMINATING:
             self._finish()
         elif self.state != State.DRAINING:
@@ -197,7 +206,9 @@ class Job:
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
         """Decide what follows a run that ended by itself: run again now or later, wait, or be complete."""
         stopping = self._supervisor.stopping
-        if self._ticker is not None and not stopping:
+        if self._completes:
+            self._halt()
+        elif self._ticker is not None and not stopping:
             self._move(State.SCHEDULED)
             if self.trigger.take() is not None:
                 self.ticked()
@@ -215,7 +226,7 @@ class Job:
             self._halt()
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:
-        self.health.process_ended()
+        self.health.process_ended(self._context.loop.now())
         self._move(State.PAUSING)
         self._timer = self._context.loop.call_later(seconds, then)
 
@@ -255,8 +266,7 @@ class Job:
             self._cancel_timer()
         if self._ticker is not None:
             self._ticker.stop()
-        if self._check is not None:
-            self._check.stop()
+        self._checks.stop()
         if not self.is_hook:
             self.trigger.forget()
         elif self.state == State.PAUSING and self.awaits_event:
@@ -289,7 +299,7 @@ class Job:
         self.trigger.close()
         self.quiesce()
         if self.runs.current is None:
-            self.health.reset()  # what has ended is not healthy
+            self._reset_health()  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.deregister(self.plan.service)
         announces = asked or self._supervisor.stopping or self.plan.stopping_on_exit
@@ -326,21 +336,48 @@ class Job:
 
     def _finish(self) -> None:
         self._move(State.COMPLETE)
+        self.readiness.close()
         if self.started or self.plan.announces_unstarted:
             self._publish(Code.STOPPED)
         self._supervisor.completed(self)
 
-    # --- health
+    # --- health and readiness
+
+    def fail_run(self, why: str, then: plan.OnFailure, abort: bool = False) -> None:
+        """The current run has failed though its process lives: terminate it. `then` is RESTART, and `restarts` decides,
+        or STOP_JOB. With `abort` the process gets SIGABRT, which leaves a core dump or a traceback."""
+        run = self.runs.current
+        if run is not None and not run.exited and not run.failure and self.state == State.RUNNING:
+            self._completes = then == STOP_JOB
+            run.fail(why, self._supervisor.kill_after, abort=abort, group=self.plan.stop_group)
+
+    def _reset_health(self) -> None:
+        self.health.reset(self._context.loop.now())
 
     def _is_checked(self) -> bool:
-        is_suspended = self._supervisor.stopping or self._supervisor.maintenance
-        return not (is_suspended or self.state == State.PAUSING or self.state in STOPPING_STATES)
+        if self._supervisor.stopping or self._supervisor.maintenance:
+            return False
+        return self.state not in (State.PAUSING, *STOPPING_STATES) and not self.runs.is_failing
 
     def _checked(self, follows: Consequence, output: str) -> None:
         if follows.event:
             self._publish(follows.event, follows.kind)
-        if self.plan.service is not None and follows.reported:
+        if follows.event == Code.HEALTHY:
+            self.readiness.was_healthy()
+        if self.plan.service is not None and follows.reported and self.readiness.may_register:
             self._supervisor.register(self.plan.service, follows.reported, output)
+        if follows.action != NOTHING:
+            self.fail_run("onUnhealthy", follows.action)
+
+    def _became_ready(self) -> None:
+        if self.state in STOPPING_STATES:
+            return
+        if self.plan.announces_ready:
+            self._publish(Code.READY)
+        service, latest = self.plan.service, self.health.latest
+        if service is not None and self.plan.ready is not None and self.health.announced == Code.HEALTHY:
+            # Its check has passed already, and did not register it.
+            self._supervisor.register(service, PASSING, latest.output if latest is not None else "")
 
     # --- moving
 

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.engine.catalog_status import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
-    from cp.engine.health import HealthStatus
+    from cp.engine.health import CheckState, HealthStatus
     from cp.engine.job import Job
     from cp.plan import DirectorySettings, Watch
 
@@ -216,9 +216,11 @@ def why_not_healthy(job: Job) -> str:
 
     The output of the check and errors of the system are not in it: they may be for operators only.
     """
-    failures, end = job.health.failures, job.last_exit
-    if job.health.status == UNHEALTHY:
-        return "1 check failed" if failures == 1 else f"{failures} checks in a row failed"
+    latest, end = job.health.latest, job.last_exit
+    if job.health.status == UNHEALTHY and latest is not None:
+        which = f"check {latest.plan.name}: " if latest.plan.name else ""
+        failures = latest.failures
+        return which + ("1 check failed" if failures == 1 else f"{failures} checks in a row failed")
     if end is None or end.succeeded:
         failed = ""
     elif end.error:
@@ -259,13 +261,21 @@ def health_status(engine: Engine, job: Job) -> HealthStatus:
 
 
 def _health(engine: Engine, job: Job, wall: float) -> dict[str, object] | None:
-    status = health_status(engine, job)
-    if job.plan.health is None and not job.plan.always_healthy and status != MAINTENANCE:
+    status, latest = health_status(engine, job), job.health.latest
+    if latest is None and not job.plan.always_healthy and status != MAINTENANCE:
         return None
-    return {
-        "status": status,
-        "output": job.health.output[:OUTPUT_SHOWN],
-        "failures": job.health.failures,
-        "at": _moment_of(job.health.checked_at, wall),
-        "since": _moment_of(job.health.since, wall),
-    }
+    answer: dict[str, object] = {"status": status, **_check(latest, wall), "since": _moment_of(job.health.since, wall)}
+    if latest is not None and latest.plan.name:
+        answer["checks"] = [
+            {"name": check.plan.name, "status": check.verdict or UNKNOWN, **_check(check, wall)}
+            for check in job.health.checks
+        ]
+    return answer
+
+
+def _check(check: CheckState | None, wall: float) -> dict[str, object]:
+    """The last result of a check; without one, of a job that nothing checks."""
+    if check is None:
+        return {"output": "", "failures": 0, "at": None}
+    output = check.output[:OUTPUT_SHOWN]
+    return {"output": output, "failures": check.failures, "at": _moment_of(check.checked_at, wall)}

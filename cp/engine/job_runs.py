@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cp.engine.exit_status import NOT_ENDED, Exit
-from cp.engine.process import StartError
+from cp.engine.process import NOT_EXECUTABLE, StartError
 from cp.engine.run import Run
+from cp.platform.text import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.context import Context
-    from cp.engine.ports import JobLog
+    from cp.engine.ports import JobLog, RunMonitor
 
 
 LONGEST_VALUE = 1000  # characters of the output that is a metric's value; longer output is an error
@@ -39,6 +40,7 @@ class JobRuns:
         command: tuple[str, ...],
         environ: tuple[tuple[str, str], ...],
         on_end: Callable[[int | None, str], object],
+        monitor: RunMonitor | None = None,
     ) -> bool:
         """Start a run. False if the command cannot be started.
 
@@ -49,7 +51,10 @@ class JobRuns:
         run = self.current = _new_run(context, job, command, lambda code: on_end(code, ""))
         self.started_at = context.loop.now()
         try:
-            run.start(environ)
+            if monitor is None:
+                run.start(environ)
+            else:
+                _start_with(monitor, run, environ)
         except StartError as error:
             context.log.error(f"unable to start {run.label}: {error}", job.log_fields)
             context.loop.call_soon(on_end, error.code, str(error))
@@ -70,7 +75,8 @@ class JobRuns:
         if code is None:
             self.last_exit = Exit(job, NOT_ENDED, now, error="it did not end")
         else:
-            self.last_exit = Exit(job, code, now, error=start_error, timed_out=run.timed_out)
+            failed = run.timed_out or bool(run.failure)
+            self.last_exit = Exit(job, code, now, error=start_error, is_failure=failed)
             report_exit(self._context.log, job, run, self.last_exit)
         return self.last_exit
 
@@ -78,6 +84,11 @@ class JobRuns:
     def pid(self) -> int:
         """The process id; 0 if there is no process, or it has exited and only its output is waited for."""
         return self.current.pid if self.current is not None and not self.current.exited else 0
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the run counts as failed, and its process is about to be ended for that."""
+        return self.current is not None and bool(self.current.failure)
 
     @property
     def has_succeeded(self) -> bool:
@@ -122,6 +133,17 @@ class CapturedOutput:
         return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
+def _start_with(monitor: RunMonitor, run: Run, environ: tuple[tuple[str, str], ...]) -> None:
+    """Start a run that a monitor follows. Raises StartError."""
+    try:
+        variables, run.descriptors = monitor.prepare()
+    except (OSError, ImportError, MemoryError) as error:  # no descriptor is left
+        raise StartError(f"cannot prepare `ready`: {reason_of(error)}", NOT_EXECUTABLE) from None
+    run.on_line = monitor.on_line
+    run.start((*environ, *variables))
+    monitor.run_started()
+
+
 def _new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: Callable[[int | None], object]) -> Run:
     began = context.loop.now()
     captured = CapturedOutput() if job.metric else None
@@ -162,7 +184,7 @@ def report_exit(log: JobLog, job: plan.Job, run: Run, end: Exit) -> None:
         log.debug(f"{run.label} exited {how}", run.log_fields)
         return
     message = f"{run.label} {job.failure_text.format(code=max(end.code, -1), reason=end.text)}"
-    is_ours = run.interrupted and not run.timed_out and not job.main
+    is_ours = run.interrupted and not (run.timed_out or run.failure or job.main)
     is_logged = end.error and job.failure_level == "error"  # as a start that failed
     level = "debug" if is_ours or is_logged else job.failure_level
     getattr(log, level)(message, run.log_fields)

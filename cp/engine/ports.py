@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from cp.plan import Plan, Service, Status, Watch
+from cp.plan import HttpProbe, OnFailure, Plan, Service, SocketProbe, Status, Watch
+from cp.plan import Job as JobPlan
 
 Job = TypeVar("Job")  # the class of the jobs
 Fields = tuple[tuple[str, str], ...]  # names and values
@@ -68,6 +69,58 @@ class Terminable(Protocol):
         """Why it has not ended after a signal; empty if no reason is known."""
 
 
+class Probe(Protocol):
+    """A health check without a process that has begun."""
+
+    def cancel(self) -> None:
+        """End it without a result."""
+
+
+# Begins the check of a server; the address of the job's registration may be empty, and the time limit is in seconds.
+# The last argument is called once, with whether the check passed and its output in one line, and not from inside of the
+# call.
+OpenProbe = Callable[[HttpProbe | SocketProbe, str, float | None, Callable[[bool, str], object]], Probe]
+
+
+class RunMonitor(Protocol):
+    """Follows the runs of one job: whether its process is ready, and whether it still reports in time."""
+
+    def prepare(self) -> tuple[Fields, tuple[tuple[int, int], ...]]:
+        """Get ready for a run: variables for its process, and descriptors, ours and the process's.
+
+        OSError if something cannot be opened. `run_started` or `run_ended` comes next.
+        """
+
+    def run_started(self) -> None:
+        """The process has started; our copies of the descriptors are not needed any more."""
+
+    @property
+    def on_line(self) -> Callable[[str], object] | None:
+        """Receives each line of its output; None: the lines do not matter."""
+
+    def was_healthy(self) -> None:
+        """The job is healthy."""
+
+    def run_ended(self) -> None:
+        """The process has exited, or could not start."""
+
+    def close(self) -> None:
+        """No run follows."""
+
+    @property
+    def status(self) -> str:
+        """What the process last reported about itself; empty if nothing."""
+
+    @property
+    def waits_for(self) -> str:
+        """What its process has to do to be ready, as a phrase: `READY=1 on its notify socket`."""
+
+
+# Makes the monitor of a job. `on_ready()` is called when a run becomes ready. `on_failure(why, then, abort)` is called
+# when a run fails although its process lives; `abort`: the process gets SIGABRT, to leave a trace.
+OpenMonitor = Callable[[JobPlan, Callable[[], None], Callable[[str, OnFailure, bool], None]], RunMonitor]
+
+
 class Supervisor(Protocol[Job]):
     """What a job needs from the engine that owns it."""
 
@@ -77,6 +130,10 @@ class Supervisor(Protocol[Job]):
     def stop_unasked(self) -> bool: ...
     @property
     def maintenance(self) -> bool: ...
+    @property
+    def kill_after(self) -> float:
+        """Seconds from the stop signal to SIGKILL; negative: SIGKILL at once."""
+
     def register(self, service: Service, status: Status, output: str) -> None: ...
     def deregister(self, service: Service) -> None: ...
     def dependents(self, job: Job) -> list[Job]: ...

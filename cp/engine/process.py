@@ -72,12 +72,14 @@ class Processes:
         stdout: int = 1,
         stderr: int = 2,
         sweep: bool = False,
+        descriptors: Sequence[tuple[int, int]] = (),
     ) -> Process:
         """Start a command; `on_exit(code)` is called once from `reap`, with -N for a death by signal N.
 
         `stdin` is what it reads: INHERIT for our own standard input, a path, or "" for nothing. If our own is a
         terminal, a child that inherits it gets our foreground, too, until it exits. `sweep`: what is left of
-        the group when the leader exits gets a SIGTERM. Raises StartError.
+        the group when the leader exits gets a SIGTERM. `descriptors` are further ones for the child: ours, which are
+        not among the child's numbers, and the child's. Raises StartError.
         """
         path = find_executable(command[0], environ.get("PATH", ""))
         terminal = self._find_terminal() if stdin == INHERIT else None
@@ -86,6 +88,8 @@ class Processes:
         for target, fd in ((0, reads), (1, stdout), (2, stderr)):
             if fd != target:
                 actions.append((os.POSIX_SPAWN_DUP2, fd, target))
+        for fd, target in descriptors:
+            actions.append((os.POSIX_SPAWN_DUP2, fd, target))
         try:
             # posix_spawn: no copy of our memory, safe with threads. The mask and the dispositions that Python and we
             # changed (SIGPIPE ignored, signals handled) are put back in the child.

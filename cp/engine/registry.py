@@ -40,8 +40,8 @@ class JobRegistry:
         self.unfinished[job] = None
         self._triggers.setdefault(job.trigger.key, []).append(job)
         self._named.setdefault(job.source, []).append(job)
-        if job.plan.health is not None:
-            self._checked.setdefault(job.plan.health.source, []).append(job)
+        for source in _sources_of_checks(job):
+            self._checked.setdefault(source, []).append(job)
 
     def remove(self, job: Job) -> None:
         """Remove a job that is complete, and forget its events."""
@@ -51,8 +51,8 @@ class JobRegistry:
         named.remove(job)
         if not named:
             del self._named[job.source]
-        if job.plan.health is not None:
-            self._checked[job.plan.health.source].remove(job)
+        for source in _sources_of_checks(job):
+            self._checked[source].remove(job)
         for code in LASTING:
             if not any(_has_sent(other, code) for other in named):
                 self._happened.pop((code, job.source), None)
@@ -69,8 +69,7 @@ class JobRegistry:
     def waiters(self, job: Job) -> list[Job]:
         """The jobs that an event of a job's life, or of its check, starts."""
         keys: list[Key] = [(code, job.source) for code in OF_A_LIFE]
-        if job.plan.health is not None and job.plan.health.source:
-            keys += [(code, job.plan.health.source) for code in EXITS]
+        keys += [(code, source) for source in _sources_of_checks(job) for code in EXITS]
         return [waiter for key in keys for waiter in self._triggers.get(key, ())]
 
     # --- events
@@ -173,6 +172,11 @@ class JobRegistry:
                 chain[source] = None
                 todo.append(source)
         return True
+
+
+def _sources_of_checks(job: Job) -> set[str]:
+    """The sources of the events of its checks' exits."""
+    return {check.source for check in job.plan.health if check.source}
 
 
 def _has_sent(job: Job, code: EventCode) -> bool:

@@ -23,6 +23,7 @@ else:
     import _signal  # the C module: `signal` imports enum
 
 LEFT_ANOTHER_USER = "left something in the background that cannot be signalled: operation not permitted"
+_BY_FORCE = (0, _signal.SIGABRT, _signal.SIGTERM, _signal.SIGKILL)
 OUTPUT_GRACE = 0.2  # seconds that an exit waits for output that background children hold open
 
 
@@ -58,6 +59,9 @@ class Run:
         self.timed_out = False
         self.last_line = ""  # of its output
         self.interrupted = False  # it received a signal to end from us
+        self.failure = ""  # why it counts as failed although its process did not end by itself
+        self.on_line: Callable[[str], object] | None = None  # receives its lines as well
+        self.descriptors: tuple[tuple[int, int], ...] = ()  # for the process: ours, and the number that it has there
         self._context = context
         self._on_end = on_end
         self._output = output
@@ -78,6 +82,7 @@ class Run:
         self._number = 0  # of the last signal to end it
         self._background: OutputHolders | None = None  # the processes that it left with its output open
         self._limit: Timer | None = None
+        self._kill_timer: Timer | None = None  # of a run that has failed
         self._grace: Timer | None = None
 
     @property
@@ -116,6 +121,7 @@ class Run:
                 stdin=self._stdin,
                 stdout=stdout,
                 stderr=stderr,
+                descriptors=self.descriptors,
                 # With `wait_for_output`, a background child that has the output open is a part of the run.
                 sweep=self._sweep and not self._wait_for_output,
             )
@@ -158,6 +164,23 @@ class Run:
         pipes.append(write_end)
         return write_end
 
+    def fail(self, why: str, kill_after: float, *, abort: bool, group: bool) -> None:
+        """It has failed: end it, with SIGKILL after so many seconds; at once if they are negative."""
+        self.failure = why
+        if kill_after >= 0 and abort:
+            self._interrupt(_signal.SIGABRT, group=group)
+            self.signal(_signal.SIGCONT, group=group)
+        elif kill_after >= 0:
+            self.terminate(group=group)
+        self._kill_timer = self._context.loop.call_later(max(0.0, kill_after), self._kill_failed, kill_after)
+
+    def _kill_failed(self, seconds: float) -> None:
+        self._kill_timer = None
+        if not self._ended:
+            if seconds > 0:
+                self._context.log.info(f"Killing Process {self.pid}: {self.label} did not end within {seconds:g} s")
+            self.kill()
+
     def terminate(self, *, group: bool) -> None:
         self._interrupt(_signal.SIGTERM, group=group)
         # A process that Ctrl-Z has stopped reacts to no other signal.
@@ -178,7 +201,7 @@ class Run:
     def _interrupt(self, number: int, *, group: bool) -> None:
         was_interrupted, self.interrupted = self.interrupted, True
         # A later SIGTERM does not replace the SIGKILL for the processes that it left.
-        self._number = max(self._number, number, key=(0, _signal.SIGTERM, _signal.SIGKILL).index)
+        self._number = max(self._number, number, key=_BY_FORCE.index)
         for reader in self._readers:
             self._context.outputs.read_urgently(reader)  # it cannot end while it waits until we read
         self.signal(number, group=group)
@@ -201,6 +224,8 @@ class Run:
 
     def _line(self, line: str) -> None:
         self.last_line = line
+        if self.on_line is not None:
+            self.on_line(line)
         self._context.log.child_output(line, self.log_fields)
 
     def _time_is_up(self) -> None:
@@ -338,6 +363,8 @@ class Run:
             self._background.close()
         if self._grace is not None:
             self._grace.cancel()
+        if self._kill_timer is not None:
+            self._kill_timer.cancel()
         # The time limit also applies to background processes that have the output open.
         if self._limit is not None and not self._reading:
             self._limit.cancel()

@@ -37,6 +37,13 @@ class Ticker:
             self._timer.cancel()
             self._timer = None
 
+    def change(self, interval: float) -> None:
+        """From now on tick at this interval. If it differs, the next tick is one interval from now."""
+        if interval != self._interval:
+            self._interval = interval
+            if self._timer is not None:
+                self.start(interval)
+
     def _tick(self) -> None:
         late = self._loop.now() - self._next
         self._next += self._interval * (1 + max(0, int(late / self._interval)))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 EXITS: Final = (Code.EXIT_SUCCESS, Code.EXIT_FAILED)
 HOOKED: Final = (Code.STOPPING, Code.STOPPED, Code.SHUTDOWN)  # what hooks wait for
 # Events that a job sends only while it lives. It sends `stopping` and `stopped` in any case.
-OF_A_LIFE: Final = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.TIMER_EXPIRED)
+OF_A_LIFE: Final = (*EXITS, Code.HEALTHY, Code.UNHEALTHY, Code.READY, Code.TIMER_EXPIRED)
 # It is not an error if these do not come.
 OF_A_FAILURE = (Code.EXIT_FAILED, Code.UNHEALTHY, Code.TIMER_EXPIRED)
 # What the source of an event did not do if the event has not come.
@@ -50,6 +50,7 @@ DID_NOT = {
     Code.STOPPED: "stop",
     Code.HEALTHY: "become healthy",
     Code.UNHEALTHY: "become unhealthy",
+    Code.READY: "become ready",
     Code.CHANGED: "change",
 }
 

@@ -185,7 +185,7 @@ class Observer:
         ]
 
     def _checked(self) -> list[Job]:
-        return [job for job in self._in_order() if job.plan.health is not None and job.plan.health.command is not None]
+        return [job for job in self._in_order() if job.health.has_checks]
 
     def _in_order(self) -> list[Job]:
         found = map(self._engine.jobs.get, (job.name for job in self._engine.plan.jobs))

@@ -86,8 +86,8 @@ class Life:
         self.remembered = False
         if uses_event and not (when.each and not self.hook):
             self.event_left = False
-        if not self.begun and self.job.health is not None:
-            self.first_check, self.last_check = self.model.now + self.job.health.interval, self.model.now
+        if not self.begun and self.job.health:
+            self.first_check, self.last_check = self.model.now + self.job.health[0].interval, self.model.now
         self.begun = True
         if when.interval:
             self.tick = self.model.now + (when.delay or when.interval)

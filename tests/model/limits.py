@@ -85,7 +85,7 @@ class Budget:
             of_check = process.name != job.name and before in self._terminated
             expect(given_up or of_check, "one process", f"{process.name}: another runs since {before.began - 100:g} s")
         self.running[process.name] = process
-        timeout = job.timeout if process.name == job.name else job.health.timeout if job.health else None
+        timeout = job.timeout if process.name == job.name else job.health[0].timeout if job.health else None
         if timeout:
             self._limits[process] = process.began + timeout
 

@@ -69,14 +69,17 @@ class Registrations:
         """A check has ended, and that counts."""
         counts = self._is_checked(life) and life.checked_in == life.interruptions
         expect(counts, "checks", f"{life} is found {'healthy' if passed else 'unhealthy'}")
-        life.status = "healthy" if passed else "unhealthy"
-        service, health = life.job.service, life.job.health
+        service, (health,) = life.job.service, life.job.health
         life.failures = 0 if passed else life.failures + 1
-        if service is None or health is None:
+        if passed:
+            life.status = "healthy"
+        elif life.failures >= health.failures:
+            life.status = "unhealthy"
+        if service is None:
             return
         if passed:
             self._wanted[service.id] = "passing"
-        elif health.failures and life.failures >= health.failures:
+        elif health.critical_after and life.failures >= health.critical_after:
             self._wanted[service.id] = "critical"
 
     # --- what the engine tells the catalogue
@@ -84,7 +87,7 @@ class Registrations:
     def catalog_called(self, service: plan.Service, status: str) -> None:
         life = next((each for each in self._model.lives.values() if each.job.service == service), None)
         expect(life is not None and self._counts(life), "registered", f"{service.name} is registered: {life}")
-        if life is not None and status == "passing" and life.job.health and life.job.health.command is None:
+        if life is not None and status == "passing" and life.job.health and life.job.health[0].is_heartbeat:
             self.check_started(life.name)  # a heartbeat alone
             self._wanted[service.id] = "passing"
 
@@ -109,8 +112,8 @@ class Registrations:
     def rests(self) -> None:
         model = self._model
         for life in model.lives.values():
-            health = life.job.health
-            seen = health is not None and (health.command is not None or life.job.service is not None)
+            health = life.job.health[0] if life.job.health else None
+            seen = health is not None and (not health.is_heartbeat or life.job.service is not None)
             if health is None or not seen or not self._is_checked(life):
                 continue
             running = f"check-{life.name}" in model.budget.running

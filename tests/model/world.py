@@ -24,6 +24,7 @@ from tests.model.clock import AT_ONCE, ModelLoop
 from tests.model.model import Model
 from tests.model.rules import Broken, expect
 from tests.model.scenario import Child, Scenario, Step, compiled
+from tests.unused_parts import UNUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -133,6 +134,7 @@ class World:
             bus=self.bus,
             log=QuietLog(self),
             random=lambda: 0.5,
+            **UNUSED,
         )
         self.engine = ObservedEngine(
             self.context,
@@ -159,8 +161,9 @@ class World:
         for job in found.jobs:
             if job.command is not None:
                 self.names[job.command[0]] = job.name
-            if job.health is not None and job.health.command is not None:
-                self.names[job.health.command[0]] = f"check-{job.name}"
+            for check in job.health:
+                if check.command is not None:
+                    self.names[check.command[0]] = f"check-{job.name}"
         return found
 
     def _receive(self, who: int, code: str, source: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.plan import INHERIT, LOG, Health
+from cp.plan import INHERIT, LOG, Check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _KEYS = ("exec", "interval", "ttl", "timeout", "failures", "logging")
 
 
-def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
+def read_health(job: Fields, name: str) -> tuple[Check | None, int]:
     """The health check of a job, and the seconds for which a successful one counts; None and 0 without `health`.
 
     ContainerPilot 3 does not have `failures`: after that number of failed checks in a row the service is reported as
@@ -36,7 +36,7 @@ def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
     if timeout is None:
         timeout = interval * durations.SECOND, f"{interval}s"
     label = f"check.{name}"
-    return Health(
+    return Check(
         label=label,
         interval=float(interval),
         command=command,
@@ -46,7 +46,8 @@ def read_health(job: Fields, name: str) -> tuple[Health | None, int]:
         log_fields=(("check", label),),
         log_pid=True,
         source=label if command is not None else "",
-        failures=failures or 0,
+        failures=failures or 1,
+        critical_after=failures or 0,
         logs_failures=True,
     ), ttl
 

@@ -9,7 +9,7 @@ from cp.config.jobs.restarts import read_restarts, refuse_unlimited_each
 from cp.config.jobs.service import read_service
 from cp.config.jobs.triggers import SIGNAL_EVENT, read_trigger
 from cp.config.names import pid_variable
-from cp.plan import INHERIT, LOG, Health, Job
+from cp.plan import INHERIT, LOG, Check, Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
     if health is None and fields.integer("port"):
         if name == TELEMETRY_JOB:
             label = f"check.{name}"
-            health, ttl = Health(label=label, interval=TELEMETRY_HEARTBEAT), TELEMETRY_TTL
+            health, ttl = Check(label=label, interval=TELEMETRY_HEARTBEAT), TELEMETRY_TTL
         else:
             fields.error(
                 "health",
@@ -117,7 +117,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         failure_level="error",
         failure_text="exited with error: {reason}",
         pid_variables=(pid_variable(name),) if command is not None else (),
-        health=health,
+        health=(health,) if health is not None else (),
         service=service,
     )
     return ReadJob(job, fields, trigger)

@@ -60,8 +60,9 @@ def _sources(jobs: list[ReadJob], watches: list[Watch], *, has_telemetry: bool) 
     for watch in watches:
         sources[watch.source] = ("changed", *_STATUSES)
     for read in jobs:
-        if read.job.health is not None and read.job.health.source:
-            sources[read.job.health.source] = _EXITS
+        for check in read.job.health:
+            if check.source:
+                sources[check.source] = _EXITS
     others = set(sources)
     for read in jobs:
         name = read.source
@@ -83,7 +84,7 @@ def _events_of(job: Job) -> tuple[str, ...]:
         *(_EXITS if job.command is not None else ()),
         "stopping",
         "stopped",
-        *(_STATUSES if job.health is not None and job.health.source else ()),
+        *(_STATUSES if any(not check.is_heartbeat for check in job.health) else ()),
         *(("timerExpired",) if job.when.timeout is not None else ()),
     )
 

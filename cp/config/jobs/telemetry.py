@@ -14,7 +14,7 @@ from cp.config.shared_telemetry import (
     read_port,
 )
 from cp.encoding.prometheus import GAUGE, KINDS, NAME_RULE
-from cp.plan import Health, Job, Metric, Service, TelemetrySettings, When
+from cp.plan import Check, Job, Metric, Service, TelemetrySettings, When
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def read_telemetry(root: Fields, host_info: HostInfo, *, has_catalog: bool) -> R
         label=TELEMETRY_JOB,
         when=When(code="startup", source="global"),
         log_fields=(("job", TELEMETRY_JOB),),
-        health=Health(label=f"check.{TELEMETRY_JOB}", interval=TELEMETRY_HEARTBEAT) if has_catalog else None,
+        health=(Check(label=f"check.{TELEMETRY_JOB}", interval=TELEMETRY_HEARTBEAT),) if has_catalog else (),
         service=service if has_catalog else None,
         always_healthy=True,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cp.config import durations
 from cp.config.services.scope import read_name
-from cp.plan import REPLACE, Health, Job, Service
+from cp.plan import REPLACE, Check, Job, Service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _service_job(fields: Fields, scope: Scope, name: str, service_id: str) -> Jo
         name=scope.unique(name),
         label=name,
         when=scope.at_start(),
-        health=_health(fields, name, service_id, float(poll)),
+        health=(_health(fields, name, service_id, float(poll)),),
         service=Service(
             name=name,
             id=service_id,
@@ -74,7 +74,7 @@ def _service_job(fields: Fields, scope: Scope, name: str, service_id: str) -> Jo
 _NO_OBJECT = ": in this dialect `health` is the command itself, with `poll`, `ttl` and `timeout` beside it"
 
 
-def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
+def _health(fields: Fields, name: str, service_id: str, poll: float) -> Check:
     prefix = f"Could not parse `health` in service {name}: "
     command = fields.command("health", prefix, of_object=_NO_OBJECT)
     if not fields.has("health") and fields.has("timeout"):
@@ -87,14 +87,14 @@ def _health(fields: Fields, name: str, service_id: str, poll: float) -> Health:
     failures = fields.integer("failures")
     if failures is not None and failures < 0:
         fields.error("failures", f"`failures` must be >= 0 in service {name}, but is {failures}")
-    return Health(
+    return Check(
         label=f"{name}.health",
         interval=poll,
         command=command,
         timeout=durations.seconds(limit[0]) if limit is not None and limit[0] > 0 else None,
         timeout_text=limit[1] if limit is not None and limit[0] > 0 else "",
         log_fields=(("process", "health"), ("serviceName", name), ("serviceID", service_id)),
-        failures=failures or 0,
+        critical_after=failures or 0,
         unstartable="Unable to start",
         trusted=command is None,
     )

@@ -13,7 +13,7 @@ from cp.config.shared_telemetry import (
     read_port,
 )
 from cp.encoding.prometheus import GAUGE, KINDS, NAME_RULE
-from cp.plan import INHERIT, REPLACE, Health, Job, Metric, Service, TelemetrySettings
+from cp.plan import INHERIT, REPLACE, Check, Job, Metric, Service, TelemetrySettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def read_telemetry(root: Fields, scope: Scope, services: list[Job], *, has_catal
         name=scope.unique(name),
         label=name,
         when=scope.at_start(),
-        health=Health(label=f"{name}.health", interval=float(poll)) if has_catalog else None,
+        health=(Check(label=f"{name}.health", interval=float(poll)),) if has_catalog else (),
         service=Service(name=name, id=service_id, address=address, port=port, ttl=ttl, tags=tags, separate_check=True)
         if has_catalog
         else None,

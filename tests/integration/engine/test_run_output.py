@@ -15,6 +15,7 @@ from cp.engine.loop import Loop
 from cp.engine.output import CAPACITY, READ_LINES, Outputs
 from cp.engine.process import Processes
 from cp.engine.run import Run
+from tests.unused_parts import UNUSED
 
 LINE_TAKES = 0.000004  # seconds of logging
 
@@ -53,6 +54,7 @@ class Scene:
             bus=Bus(self.loop.call_steps),
             log=cast("Any", self),
             random=lambda: 0.5,
+            **UNUSED,
         )
 
     def start(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Any, **more: Any) -> Child:

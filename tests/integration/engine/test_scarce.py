@@ -15,6 +15,7 @@ from cp.engine.process import StartError
 from cp.engine.run import Run
 from cp.engine.watch_variables import ENVIRONMENT_LIMIT, _to_text
 from tests.integration.full_epoll import WHY, descriptors, fill
+from tests.unused_parts import UNUSED
 
 if TYPE_CHECKING:
     from typing import Any
@@ -103,6 +104,7 @@ def test_a_run_whose_second_pipe_cannot_be_watched_is_not_started_and_leaves_not
         bus=nothing,
         log=nothing,
         random=nothing,
+        **UNUSED,
     )
     before = descriptors()
     fill(outputs, "_epoll").room = 1

@@ -14,6 +14,7 @@ from cp.telemetry.endpoint import TelemetryEndpoint, TelemetryError
 from tests.integration.control.serving import FakeLog
 from tests.integration.full_epoll import WHY, descriptors, fill
 from tests.unit.telemetry.test_observer import SERVED
+from tests.unused_parts import UNUSED
 
 
 def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() -> None:
@@ -27,6 +28,7 @@ def test_a_port_that_cannot_be_watched_is_refused_and_leaves_nothing_behind() ->
         bus=Bus(loop.call_steps),
         log=nothing,
         random=nothing,
+        **UNUSED,
     )
     telemetry = TelemetryEndpoint(host, nothing, cast("Any", FakeLog()))
     with socket.create_server(("127.0.0.1", 0)) as taken:

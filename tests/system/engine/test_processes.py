@@ -24,6 +24,7 @@ from cp.plan import INHERIT
 from cp.platform.prctl import become_subreaper
 from tests.system import proc
 from tests.system.pilot import wait_for
+from tests.unused_parts import UNUSED
 
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 
@@ -163,6 +164,7 @@ def test_a_stopped_process_can_be_terminated(scene: Scene) -> None:
         bus=Bus(scene.loop.call_steps),
         log=Log(),
         random=lambda: 0.5,
+        **UNUSED,
     )
     run = Run(host, ("sleep", "60"), "sleeper", scene.exits.append, output=INHERIT)
     run.start()

@@ -9,7 +9,7 @@ import pytest
 
 from cp.config.load import load
 from cp.config.source import Source
-from cp.plan import INHERIT, REPLACE, Health, Metric, Plan, Service, TelemetrySettings, When
+from cp.plan import INHERIT, REPLACE, Check, Metric, Plan, Service, TelemetrySettings, When
 from tests.unit.config.loading import ETH0, job, load_dict, load_jobs, load_text, names
 
 METRIC = {"namespace": "org", "subsystem": "app", "name": "zed", "help": "gauge of zeds in org app", "type": "gauge"}
@@ -42,7 +42,7 @@ def test_telemetry_is_a_job_that_is_listed_last_and_has_the_programs_version_as_
     last = plan.jobs[-1]
     assert last.command is None
     assert last.when == When(code="startup", source="global")
-    assert last.health == Health(label="check.containerpilot", interval=5.0)
+    assert last.health == (Check(label="check.containerpilot", interval=5.0),)
     assert last.always_healthy
     assert last.service == Service(
         name="containerpilot", id="containerpilot-host", address="10.0.0.7", port=9090, ttl=15, tags=("a", "4.1")
@@ -65,7 +65,7 @@ def test_without_a_catalogue_it_is_served_and_not_registered() -> None:
     plan = load_text('{"jobs": [], "telemetry": {"interfaces": "lo"}}')
 
     (one,) = plan.jobs
-    assert (one.name, one.service, one.health) == ("containerpilot", None, None)
+    assert (one.name, one.service, one.health) == ("containerpilot", None, ())
     assert served(plan).address == "127.0.0.1"
     assert dict(plan.environ) == {"CONTAINERPILOT_CONTAINERPILOT_IP": "127.0.0.1"}
 
@@ -110,7 +110,7 @@ def test_in_the_services_dialect_it_is_the_last_of_the_services() -> None:
         tags=("a",),
         separate_check=True,
     )
-    assert last.health == Health(label="containerpilot.health", interval=5.0)
+    assert last.health == (Check(label="containerpilot.health", interval=5.0),)
     assert last.always_healthy
     assert (last.pauses_in_maintenance, last.reload) == (True, REPLACE)
     assert dict(plan.environ)["CONTAINERPILOT_CONTAINERPILOT_IP"] == "10.0.0.7"
@@ -123,8 +123,7 @@ def test_the_keys_that_were_never_documented() -> None:
 
     me = job(plan, "me")
     assert me.service is not None
-    assert me.health is not None
-    assert (me.service.ttl, me.health.interval) == (20, 6.0)
+    assert (me.service.ttl, me.health[0].interval) == (20, 6.0)
     assert (served(plan).path, served(plan).job, served(plan).address) == ("/m", "me", "127.0.0.1")
     assert dict(plan.environ)["CONTAINERPILOT_ME_IP"] == "127.0.0.1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from cp.plan import INHERIT, KEEP, REPLACE, Health, Job, Service, Watch, When
+from cp.plan import INHERIT, KEEP, REPLACE, Check, Job, Service, Watch, When
 
 if TYPE_CHECKING:
     from cp.plan import EventCode, Status
@@ -56,9 +56,9 @@ def task(seconds: float, **changes: Any) -> Job:
 def service(check: str | None = None, *, poll: float = 1, name: str = "web", **changes: Any) -> Job:
     command = (check,) if check else None
     saying = {"output": INHERIT, "unstartable": "Unable to start", **changes}
-    health = Health(label=f"{name}.health", interval=poll, command=command, **saying)
+    health = Check(label=f"{name}.health", interval=poll, command=command, **saying)
     address = Service(name=name, id=f"{name}-host", address="10.0.0.1", port=80, ttl=10)
-    return Job(name=name, when=STARTUP, health=health, service=address, pauses_in_maintenance=True, reload=REPLACE)
+    return Job(name=name, when=STARTUP, health=(health,), service=address, pauses_in_maintenance=True, reload=REPLACE)
 
 
 def backend(name: str = "db") -> tuple[Watch, Job]:
@@ -87,6 +87,9 @@ def job(name: str, when: When = STARTUP, **changes: Any) -> Job:
         "failure_text": "exited with error: {reason}",
         "pid_variables": (f"CONTAINERPILOT_{name.upper()}_PID",),
     }
+    if "health" in changes:
+        health = changes["health"]
+        changes["health"] = () if health is None else (health,) if isinstance(health, Check) else health
     return Job(**{**fields, **changes})
 
 
@@ -102,12 +105,12 @@ def every(seconds: float) -> When:
     return When(code="startup", source="global", interval=seconds)
 
 
-def check(name: str, command: str | None = "check", interval: float = 1, **changes: Any) -> Health:
+def check(name: str, command: str | None = "check", interval: float = 1, **changes: Any) -> Check:
     """The health check of the job of this name."""
     source = f"check.{name}" if command else ""
     words = (command,) if command else None
     saying = {"output": INHERIT, "logs_failures": True, **changes}
-    return Health(label=f"check.{name}", source=source, interval=interval, command=words, **saying)
+    return Check(label=f"check.{name}", source=source, interval=interval, command=words, **saying)
 
 
 def advertised(name: str, initial_status: str = "") -> Service:

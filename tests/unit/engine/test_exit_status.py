@@ -16,9 +16,9 @@ from tests.unit.engine.plans import STARTUP, app, check, job, once
 from tests.unit.engine.world import FakeLog
 
 
-def ended(code: int, *success: int, error: str = "", timed_out: bool = False) -> Exit:
+def ended(code: int, *success: int, error: str = "", is_failure: bool = False) -> Exit:
     plan = Job(name="app", when=STARTUP, success_codes=success)
-    return Exit(plan, code, 0.0, error=error, timed_out=timed_out)
+    return Exit(plan, code, 0.0, error=error, is_failure=is_failure)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def ended(code: int, *success: int, error: str = "", timed_out: bool = False) ->
         (ended(-9, 143), False, 137),
         (ended(-64, 192), True, 0),
         (ended(127, 127, error="not found"), False, 127),
-        (ended(-9, 137, timed_out=True), False, 137),
+        (ended(-9, 137, is_failure=True), False, 137),
     ],
 )
 def test_a_success_and_the_events_that_others_see(end: Exit, succeeded: bool, outside: int) -> None:
@@ -104,8 +104,10 @@ def test_end_is_reported_as_loudly_as_it_matters(
     plan: Job, code: int, error: str, how: dict[str, bool], line: str
 ) -> None:
     log = FakeLog()
-    run = SimpleNamespace(**{"label": plan.name, "log_fields": (), "interrupted": False, "timed_out": False, **how})
-    report_exit(log, plan, cast("Any", run), Exit(plan, code, 0.0, error=error, timed_out=run.timed_out))
+    run = SimpleNamespace(
+        **{"label": plan.name, "log_fields": (), "interrupted": False, "timed_out": False, "failure": "", **how}
+    )
+    report_exit(log, plan, cast("Any", run), Exit(plan, code, 0.0, error=error, is_failure=run.timed_out))
     assert log.lines == [line]
 
 

@@ -35,7 +35,7 @@ def test_a_failing_check_sends_nothing_to_the_catalogue() -> None:
 
 
 def test_so_many_failures_in_a_row_are_critical_and_one_success_is_passing() -> None:
-    world = World(app(), service("check", failures=2))
+    world = World(app(), service("check", critical_after=2))
     world.processes.termination["check"] = (0.1, 1)
     world.start().advance(3.5)
     assert world.story("critical") == ["critical web"] * 2
@@ -113,7 +113,7 @@ def test_a_check_that_outlives_the_process_says_nothing_about_the_next_one(code:
     assert world.state("web") == "running"
     assert world.story("passing", "critical") == []
     assert world.seen("web")["health"]["status"] == "unknown"
-    assert world.engine.jobs["web"].health.failures == 0
+    assert world.engine.jobs["web"].health.checks[0].failures == 0
     world.advance(lasts + 1)
     assert world.seen("web")["health"]["status"] == ("unhealthy" if code else "healthy")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from cp.engine.health import HEALTHY, LOGGED_FAILURES, SHOWN_OUTPUT, UNHEALTHY, UNKNOWN, Health, Result
-from cp.plan import Health as Check
+from cp.engine.health import HEALTHY, LOGGED_FAILURES, SHOWN_OUTPUT, UNHEALTHY, UNKNOWN, Consequence, Health, Result
+from cp.plan import Check
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import app, check, job, service
 from tests.unit.engine.world import World
@@ -184,12 +186,21 @@ def test_the_services_dialect_logs_each_check_that_cannot_be_started_or_runs_too
 PLAN = Check(label="check.app", interval=1.0, command=("check",), logs_failures=True)
 
 
+def checked_job(**changes: Any) -> Health:
+    return Health("app", (PLAN.replace(**changes),), 0.0)
+
+
+def take(health: Health, result: Result, now: float) -> Consequence:
+    """The job's one check ends with this result."""
+    return health.take(health.checks[0], result, now)
+
+
 def failure(output: str = "", reason: str = "exit status 3") -> Result:
     return Result(output, reason, f"check.app exited with error: {reason}")
 
 
 def test_status_failures_and_the_reported_state() -> None:
-    health = Health("app", PLAN.replace(failures=2))
+    health = checked_job(critical_after=2)
     steps = [
         (failure(), UNHEALTHY, 1, ""),
         (failure(), UNHEALTHY, 2, "critical"),
@@ -197,21 +208,21 @@ def test_status_failures_and_the_reported_state() -> None:
         (failure("ill"), UNHEALTHY, 1, ""),
     ]
     for now, (result, status, failures, reported) in enumerate(steps):
-        follows = health.checked(result, float(now))
-        assert (health.status, health.failures, health.output) == (status, failures, result.output)
+        follows = take(health, result, float(now))
+        assert (health.status, health.checks[0].failures, health.checks[0].output) == (status, failures, result.output)
         assert (follows.event, follows.reported) == (status, reported)
-    health.reset()
-    assert (health.status, health.failures) == (UNKNOWN, 1)
-    health.forget()
-    assert health.failures == 0
+    health.reset(9.0)
+    assert (health.status, health.checks[0].failures) == (UNKNOWN, 1)
+    health.forget(9.0)
+    assert health.checks[0].failures == 0
 
 
 def test_the_last_output_is_the_reason_and_a_long_one_is_cut() -> None:
-    assert Health("app", PLAN).checked(failure("no database"), 0).lines[1] == (
+    assert take(checked_job(), failure("no database"), 0).lines[1] == (
         "warning",
         "check.app: app is unhealthy: no database",
     )
-    _, text = Health("app", PLAN).checked(failure("x" * 5000), 0).lines[1]
+    _, text = take(checked_job(), failure("x" * 5000), 0).lines[1]
     assert text == f"check.app: app is unhealthy: {'x' * SHOWN_OUTPUT}…"
 
 
@@ -227,20 +238,20 @@ def test_the_last_output_is_the_reason_and_a_long_one_is_cut() -> None:
     ],
 )
 def test_how_long_an_outage_lasted(seconds: float, words: str) -> None:
-    health = Health("app", PLAN)
-    health.checked(failure(), 10.0)
-    level, text = health.checked(Result("ok"), 10.0 + seconds).lines[-1]
+    health = checked_job()
+    take(health, failure(), 10.0)
+    level, text = take(health, Result("ok"), 10.0 + seconds).lines[-1]
     assert (level, text) == ("info", f"check.app: app is healthy again after {words} and 1 failure")
 
 
 def test_since_when_it_is_so() -> None:
-    health = Health("app", PLAN)
+    health = checked_job()
     seen = []
     for now, result in enumerate([failure(), failure(), Result("ok"), Result("ok"), failure()], 10):
-        health.checked(result, float(now))
+        take(health, result, float(now))
         seen.append(health.since)
     assert seen == [10.0, 10.0, 12.0, 12.0, 14.0]
-    health.reset()
+    health.reset(9.0)
     assert (health.status, health.since) == (UNKNOWN, None)
 
 
@@ -253,14 +264,14 @@ def test_operators_are_shown_since_when() -> None:
 
 
 def test_time_of_the_last_change_of_health_does_not_move_with_each_check() -> None:
-    health = Health("app", PLAN)
+    health = checked_job()
     since = []
     for now, result in enumerate([Result(""), Result(""), failure(), failure(), Result("")]):
-        health.checked(result, float(now))
+        take(health, result, float(now))
         since.append(health.since)
     assert since == [0.0, 0.0, 2.0, 2.0, 4.0]
 
 
 def test_output_that_is_just_not_too_long_is_shown_whole() -> None:
-    _, text = Health("app", PLAN).checked(failure("x" * SHOWN_OUTPUT), 0).lines[1]
+    _, text = take(checked_job(), failure("x" * SHOWN_OUTPUT), 0).lines[1]
     assert text == f"check.app: app is unhealthy: {'x' * SHOWN_OUTPUT}"

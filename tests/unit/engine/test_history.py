@@ -96,7 +96,7 @@ def test_events_of_one_job_are_its_checks_and_errors_too() -> None:
 
 def test_jobs_of_one_name_have_their_own_events() -> None:
     first = job("app", health=check("app"))
-    second = first.replace(name="app#2", source="app", command=("second",), health=check("app", "second-check"))
+    second = first.replace(name="app#2", source="app", command=("second",), health=(check("app", "second-check"),))
     world = JobsWorld(first, second)
     world.processes.termination |= {"check": (0.1, 0), "second-check": (0.1, 1)}
     world.start().advance(1.5)

@@ -125,7 +125,7 @@ def test_a_service_whose_checks_fail_lapses_when_its_ttl_is_over(views: Views) -
 
 
 def test_a_service_that_failed_too_often_is_critical() -> None:
-    views = Views(health=check("app", failures=3), code=1)
+    views = Views(health=check("app", critical_after=3), code=1)
     views.world.advance(2.5)
     assert views.registered() == "not yet"
     views.world.advance(1)

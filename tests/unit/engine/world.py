@@ -19,6 +19,7 @@ from cp.engine.process import Process, Processes, StartError
 from cp.engine.reload import ChangeRefused
 from cp.engine.shutdown import SAME_REQUEST
 from cp.plan import REGISTRATION
+from tests.unused_parts import UNUSED
 
 if TYPE_CHECKING:
     from cp.engine.ports import CatalogFacts, Report
@@ -308,6 +309,7 @@ class World:
             bus=self.bus,
             log=self.log,
             random=lambda: 0.5,
+            **UNUSED,
         )
         self.engine = Engine(
             self.context,

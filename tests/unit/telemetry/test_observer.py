@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from cp import plan
 from cp.engine.job_report import OUTPUT_SHOWN
-from cp.plan import INHERIT, Health, Job, Metric, TelemetrySettings, Watch, When
+from cp.plan import INHERIT, Check, Job, Metric, TelemetrySettings, Watch, When
 from cp.telemetry.observer import Observer
 from tests.unit.engine.jobs_world import JobsWorld, refusal
 
@@ -21,7 +21,7 @@ def job(name: str, **more: Any) -> Job:
 
 def checked(name: str, **more: Any) -> Job:
     return job(
-        name, health=Health(label=f"check.{name}", interval=5.0, command=(f"{name}-check",), output=INHERIT), **more
+        name, health=(Check(label=f"check.{name}", interval=5.0, command=(f"{name}-check",), output=INHERIT),), **more
     )
 
 
@@ -285,7 +285,7 @@ def test_an_impossible_metric_is_logged_and_the_others_work() -> None:
 
 def test_the_output_of_a_check_is_shown_up_to_a_limit() -> None:
     world = JobsWorld(checked("app")).start()
-    world.engine.jobs["app"].health.output = "x" * 60_000
+    world.engine.jobs["app"].health.checks[0].output = "x" * 60_000
 
     health = world.seen("app")["health"]
 

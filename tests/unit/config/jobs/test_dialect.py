@@ -401,8 +401,8 @@ def test_a_job_called_containerpilot_needs_no_health_check() -> None:
     one = load_job(name="containerpilot", port=9090)
 
     assert one.service is not None
-    assert one.health is not None
-    assert (one.service.ttl, one.health.interval, one.health.command) == (15, 5.0, None)
+    (health,) = one.health
+    assert (one.service.ttl, health.interval, health.command) == (15, 5.0, None)
 
 
 def test_names_that_events_cannot_distinguish_give_a_warning() -> None:

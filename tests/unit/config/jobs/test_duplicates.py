@@ -41,7 +41,7 @@ def test_services_of_one_name_have_ids_of_their_own() -> None:
     assert names(plan) == ["web", "web#2", "web#3", "web#4"]
     assert ids(plan) == ["web-host", "web-host-2", "web-host-3"]
     assert {job.service.name for job in plan.jobs if job.service is not None} == {"web"}
-    assert {job.health.source for job in plan.jobs if job.health is not None} == {"check.web"}
+    assert {check.source for job in plan.jobs for check in job.health} == {"check.web"}
 
 
 def test_the_only_service_of_a_name_has_the_id_that_it_has_alone() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cp.plan import INHERIT, LOG, WHEN_CHANGED, Health, Job, Service, When
+from cp.plan import INHERIT, LOG, WHEN_CHANGED, Check, Job, Service, When
 from tests.unit.config.loading import errors_of_jobs, load_job, load_jobs, names, warnings_of_jobs
 
 AT_STARTUP = When(code="startup", source="global")
@@ -20,8 +20,8 @@ def service(**keys: Any) -> Service:
     return found
 
 
-def health(**keys: Any) -> Health:
-    read = load_job(health={**HEALTH, **keys}).health
+def health(**keys: Any) -> Check:
+    (read,) = load_job(health={**HEALTH, **keys}).health
     assert read is not None
     return read
 
@@ -251,7 +251,7 @@ def test_a_job_without_a_process_may_be_there_for_its_events() -> None:
 
 
 def test_a_health_check_with_all_its_keys() -> None:
-    assert health(exec="/bin/check A1 A2", timeout="5s", failures=3, logging={"raw": True}) == Health(
+    assert health(exec="/bin/check A1 A2", timeout="5s", failures=3, logging={"raw": True}) == Check(
         label="check.app",
         interval=10.0,
         command=("/bin/check", "A1", "A2"),
@@ -262,6 +262,7 @@ def test_a_health_check_with_all_its_keys() -> None:
         log_pid=True,
         source="check.app",
         failures=3,
+        critical_after=3,
         logs_failures=True,
     )
 

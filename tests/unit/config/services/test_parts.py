@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cp.plan import LOG, REPLACE, Health, Job, Service, Watch, When
+from cp.plan import LOG, REPLACE, Check, Job, Service, Watch, When
 from tests.unit.config.loading import job, load_dict, names
 
 AT_STARTUP = When(code="startup", source="global")
@@ -31,14 +31,16 @@ def test_a_service_is_a_job_without_a_process() -> None:
         name="web",
         label="web",
         when=AT_STARTUP,
-        health=Health(
-            label="web.health",
-            interval=10.0,
-            command=("/bin/check", "web"),
-            timeout=1.5,
-            timeout_text="1500ms",
-            log_fields=(("process", "health"), ("serviceName", "web"), ("serviceID", "web-host")),
-            unstartable="Unable to start",
+        health=(
+            Check(
+                label="web.health",
+                interval=10.0,
+                command=("/bin/check", "web"),
+                timeout=1.5,
+                timeout_text="1500ms",
+                log_fields=(("process", "health"), ("serviceName", "web"), ("serviceID", "web-host")),
+                unstartable="Unable to start",
+            ),
         ),
         service=Service(
             name="web",
@@ -57,31 +59,27 @@ def test_a_service_is_a_job_without_a_process() -> None:
 
 
 def test_a_service_without_a_health_check_only_sends_heartbeats() -> None:
-    for health in (service().health, service(health=None).health):
-        assert health is not None
+    for (health,) in (service().health, service(health=None).health):
         assert (health.command, health.interval, health.timeout) == (None, 10.0, None)
 
 
 @pytest.mark.parametrize("timeout", ["", "0", 0, None], ids=repr)
 def test_a_timeout_of_zero_means_no_limit(timeout: Any) -> None:
-    health = service(health="/bin/true", timeout=timeout).health
+    (health,) = service(health="/bin/true", timeout=timeout).health
 
-    assert health is not None
     assert (health.timeout, health.timeout_text) == (None, "")
 
 
 def test_a_number_is_a_timeout_in_seconds() -> None:
-    health = service(health="/bin/true", timeout=5).health
+    (health,) = service(health="/bin/true", timeout=5).health
 
-    assert health is not None
     assert (health.timeout, health.timeout_text) == (5.0, "5")
 
 
 def test_failures_in_a_row_may_be_reported() -> None:
-    health = service(health="/bin/true", failures=3).health
+    (health,) = service(health="/bin/true", failures=3).health
 
-    assert health is not None
-    assert health.failures == 3
+    assert (health.failures, health.critical_after) == (1, 3)
 
 
 def test_numbers_may_be_strings_and_keys_may_have_any_case() -> None:
