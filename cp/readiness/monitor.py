@@ -84,7 +84,9 @@ class Monitor:
     def _is_too_late(self, ready: plan.Ready) -> None:
         self._limit = None
         job = self._job
-        self._log.warning(f"{job.label} is not ready within {ready.timeout_text}: no {self.waits_for}", job.log_fields)
+        self._log.warning(
+            f"{job.label} is not ready after {ready.timeout_text}: it waits for {self.waits_for}", job.log_fields
+        )
         if ready.on_timeout != NOTHING:
             self._on_failure("ready.timeout", ready.on_timeout, False)
 

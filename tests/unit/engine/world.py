@@ -19,7 +19,7 @@ from cp.engine.process import Process, Processes, StartError
 from cp.engine.reload import ChangeRefused
 from cp.engine.shutdown import SAME_REQUEST
 from cp.plan import REGISTRATION
-from tests.unused_parts import UNUSED
+from cp.readiness.monitor import Monitor
 
 if TYPE_CHECKING:
     from cp.engine.ports import CatalogFacts, Report
@@ -190,6 +190,27 @@ class FakeOutputs:
         pass
 
 
+class FakeProbe:
+    """A check without a process: it ends as `results` says for its port, or not at all."""
+
+    def __init__(self, world: World, port: int, on_end: Callable[[bool, str], object]) -> None:
+        world.note(f"probe {port}")
+        self.cancelled = False
+        self._world = world
+        self._on_end = on_end
+        if port in world.probes:
+            seconds, passed, text = world.probes[port]
+            world.loop.call_later(seconds, self._end, passed, text)
+
+    def _end(self, passed: bool, text: str) -> None:
+        if not self.cancelled:
+            self._on_end(passed, text)
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self._world.note("probe cancelled")
+
+
 class FakeLog:
     """Keeps what was logged, with its level."""
 
@@ -300,6 +321,8 @@ class World:
         self.history = History(lambda: 0.0)
         self.bus.subscribe(self.history.record)
         self.next_plan: plan.Plan | None = None
+        self.probes: dict[int, tuple[float, bool, str]] = {}  # by port: after how long they end, and how
+        self.monitors: dict[str, Monitor] = {}  # by the name of the job
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
         self.context = Context(
             loop=cast("Loop", self.loop),
@@ -309,7 +332,8 @@ class World:
             bus=self.bus,
             log=self.log,
             random=lambda: 0.5,
-            **UNUSED,
+            open_probe=self._open_probe,
+            open_monitor=self._open_monitor,
         )
         self.engine = Engine(
             self.context,
@@ -322,6 +346,13 @@ class World:
     def _open_discovery(self, wanted: plan.Plan, facts: CatalogFacts) -> FakeDiscovery:
         self.discovery.facts = facts
         return self.discovery
+
+    def _open_probe(self, probe: Any, address: str, timeout: float | None, on_end: Any) -> FakeProbe:
+        return FakeProbe(self, probe.port, on_end)
+
+    def _open_monitor(self, job: plan.Job, on_ready: Any, on_failure: Any) -> Monitor:
+        self.monitors[job.name] = monitor = Monitor(cast("Loop", self.loop), self.log, job, on_ready, on_failure)
+        return monitor
 
     def _trace(self, event: Event) -> None:
         self.events.append(f"{event.code} {event.source}")
