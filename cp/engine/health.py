@@ -102,8 +102,8 @@ class CheckState:
             self.failures = 0  # they belong to one run; with a limit of 1 this number is only for people
 
     def forget(self) -> None:
-        """Maintenance hides the end of an outage."""
-        self.failures, self._unhealthy_since = 0, None
+        """Maintenance starts. It hides the end of an outage; the run and its start period go on."""
+        self.verdict, self.passes, self.failures, self._unhealthy_since = "", 0, 0, None
 
     @property
     def is_failing(self) -> bool:
@@ -213,7 +213,7 @@ class Health:
 
     def reset(self, now: float) -> None:
         """A run starts or has ended: earlier results say nothing about the next one."""
-        self.announced, self.since, self._trusted = "", None, False
+        self._clear()
         for check in self.checks:
             check.reset(now)
 
@@ -222,11 +222,14 @@ class Health:
         self.reset(now)
         self.processes += 1
 
-    def forget(self, now: float) -> None:
+    def forget(self) -> None:
         """Maintenance starts: earlier results say nothing about what comes after it."""
-        self.reset(now)
+        self._clear()
         for check in self.checks:
             check.forget()
+
+    def _clear(self) -> None:
+        self.announced, self.since, self._trusted = "", None, False
 
     def take(self, check: CheckState, result: Result, now: float) -> Consequence:
         """Count the result of one of the checks, which ended at `now`."""

@@ -52,7 +52,7 @@ class Maintenance:
     def _deregister_all(self) -> None:
         """Deregister all services, and forget the results of checks."""
         for job in self._registry.jobs.values():
-            job.health.forget(self._context.loop.now())
+            job.health.forget()
             if job.plan.service is not None:
                 self._context.log.info(f"Marking for maintenance: {job.plan.service.name}")
                 self._registrations.deregister_unawaited(job.plan.service)

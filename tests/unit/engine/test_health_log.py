@@ -213,7 +213,7 @@ def test_status_failures_and_the_reported_state() -> None:
         assert (follows.event, follows.reported) == (status, reported)
     health.reset(9.0)
     assert (health.status, health.checks[0].failures) == (UNKNOWN, 1)
-    health.forget(9.0)
+    health.forget()
     assert health.checks[0].failures == 0
 
 

@@ -76,7 +76,7 @@ def test_maintenance_withdraws_services_and_forgets_checks() -> None:
     parts = Parts()
     maintenance = parts.maintenance()
     assert maintenance.set(True)
-    assert parts.story() == ["watches pause True", "health forget 0.0", "registrations deregister_unawaited"]
+    assert parts.story() == ["watches pause True", "health forget", "registrations deregister_unawaited"]
     assert (maintenance.active, maintenance.set(True), parts.story()) == (True, False, [])
 
 

@@ -97,6 +97,13 @@ def test_failures_in_the_start_period_do_not_count_before_the_first_success() ->
     assert app.events(*[("a", BAD)] * 6)[-2:] == [("", ""), ("unhealthy", "")]
 
 
+def test_maintenance_does_not_start_the_start_period_again() -> None:
+    app = Job({"start_period": 5.5})
+    app.events(("a", GOOD))
+    app.health.forget()
+    assert app.events(("a", BAD)) == [("unhealthy", "")]
+
+
 def test_the_action_follows_once_when_a_check_becomes_unhealthy() -> None:
     app = Job({"failures": 2, "on_unhealthy": "restart"}, {"on_unhealthy": "none"})
     actions = [app.take(name, BAD).action for name in "babaa"]
