@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from cp.engine.process import Processes
 
 
+class ChangeRefused(Exception):
+    """A configuration that does not load; the text says why."""
+
+
 class Environment:
     """The environment of children: the one that ContainerPilot inherited, and the engine's additions; not `os.environ`.
 

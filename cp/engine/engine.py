@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from cp.engine.changes import Changes
 from cp.engine.events import Code, Event
 from cp.engine.job import Job
 from cp.engine.maintenance import Maintenance
 from cp.engine.phase import KILLING, RUNNING, STARTING, Phase
 from cp.engine.registrations import Registrations
 from cp.engine.registry import JobRegistry
-from cp.engine.reload import ChangeQueue
 from cp.engine.shutdown import ExitCode, Shutdown
-from cp.engine.skipping import SkippedJobs
 from cp.engine.states import State
 from cp.engine.termination import Termination
 from cp.engine.watches import Watches
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp import plan
-    from cp.engine.catalog_status import CatalogStatus, RegistrationStatus
+    from cp.engine.catalog_facts import RegistrationStatus
+    from cp.engine.catalog_status import CatalogStatus
     from cp.engine.context import Context
     from cp.engine.ports import OpenDiscovery, Terminable
     from cp.engine.reload import Change
@@ -56,8 +56,7 @@ class Engine:
         self.watches = Watches(context, self._registrations)
         self._registry = JobRegistry(self.watches.seen)
         self._termination = Termination(context, first.stop_timeout, self.progress, self._stuck)
-        self.changes = ChangeQueue(self, self._registry, self._registrations, self._termination, load, context)
-        self._skipping = SkippedJobs(self._registry, context.log, self._main_was_skipped)
+        self.changes = Changes(self, self._registry, self._registrations, self._termination, load, context)
         self._maintenance = Maintenance(context, self.phase, self._registry, self._registrations, self.watches)
         self._shutdown = Shutdown(
             context,
@@ -222,8 +221,15 @@ class Engine:
 
     def review_waiting(self, ended: Job | None = None) -> None:
         """Look for jobs whose event cannot come any more, after this one has ended or after jobs were replaced."""
-        if not self.stopping and self.changes.current is None:
-            self._skipping.review(ended)
+        if self.stopping or self.changes.current is not None:
+            return
+        if ended is None or self._registry.waiters(ended):
+            try:
+                from cp.engine.skipping import SkippedJobs  # most plans have no job that waits for another one
+            except (ImportError, OSError, MemoryError) as error:
+                self._context.log.error(f"cannot look for jobs that wait in vain: {error or 'out of memory'}")
+                return
+            SkippedJobs(self._registry, self._context.log, self._main_was_skipped).review(ended)
 
     def _main_was_skipped(self, skip: Skip) -> None:
         self._exit_code.main_skipped(skip.exit_code)

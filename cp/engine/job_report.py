@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cp.engine.catalog_status import DEREGISTERING, LAPSED, NOT_YET
+from cp.engine.catalog_facts import DEREGISTERING, LAPSED, NOT_YET
 from cp.engine.health import MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, STOPPING_STATES, State
@@ -12,7 +12,7 @@ from cp.plan import GLOBAL, REGISTRATION, ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.engine.catalog_status import Reachability, RegistrationStatus
+    from cp.engine.catalog_facts import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
     from cp.engine.health import CheckState, HealthStatus
     from cp.engine.job import Job
