@@ -329,12 +329,21 @@ class Program:
 
         return Monitor(self._loop, self._log, job, on_ready, on_failure)
 
+    def _announce_readiness(self) -> None:
+        try:
+            # ContainerPilot 2 logs no such line.
+            is_shown = self._first.dialect == "jobs"
+            self._engine.readiness.announce(self._inherited.get("NOTIFY_SOCKET", ""), is_shown=is_shown)
+        except SCARCE as error:
+            self._log.warning(f"cannot report when ContainerPilot is ready: {_reason(error)}")
+
     # --- after the start
 
     def _after_start(self) -> None:
         """Do what the application's start did not need."""
         self._loop.call_later(SERVE_AFTER, self._serve_late)
         self._loop.call_later(SERVE_AFTER, _prepare)
+        self._loop.call_later(SERVE_AFTER, self._announce_readiness)
         import gc
 
         gc.freeze()

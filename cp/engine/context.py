@@ -110,7 +110,8 @@ class Context:
         self.masked = masked  # masks secrets in texts that users see
         self.open_probe = open_probe  # for checks without a process
         self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
-        self.readiness_changed: Callable[[], object] = bool  # a job became ready, or is not ready any more
+        # A job, by its name, may have become ready or unready, or has moved. Empty: jobs were replaced.
+        self.readiness_changed: Callable[[str], object] = bool
         self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
         # The engine replaces these five by its own, for the budget of its stops.

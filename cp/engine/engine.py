@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cp.engine.catalog_status import CatalogStatus
     from cp.engine.context import Context
     from cp.engine.ports import OpenDiscovery, Terminable
+    from cp.engine.program_readiness import ProgramReadiness
     from cp.engine.reload import Change
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
@@ -49,8 +50,10 @@ class Engine:
     ) -> None:
         self.plan = first
         self.phase = Phase()
+        self.started_at = 0.0
         self._context = context
         self._on_started = started
+        self._readiness: ProgramReadiness | None = None
         self._exit_code = ExitCode(context.log)
         self._registrations = Registrations(context, first, open_discovery, self._deregistered)
         self.watches = Watches(context, self._registrations)
@@ -116,9 +119,19 @@ class Engine:
         """The state of a job's registration; None if the job has no service."""
         return self._registrations.standing(job, is_suspended=self.stopping or self.maintenance)
 
+    @property
+    def readiness(self) -> ProgramReadiness:
+        """The readiness of ContainerPilot as a whole, which nothing follows before the first use."""
+        if self._readiness is None:
+            from cp.engine.program_readiness import ProgramReadiness
+
+            self._readiness = ProgramReadiness(self._context, self)
+        return self._readiness
+
     # --- starting
 
     def start(self) -> None:
+        self.started_at = self._context.loop.now()
         self._install(self.plan.jobs, None)
         self._context.bus.publish(Event(Code.STARTUP, GLOBAL))
         self._context.loop.call_soon(self._after_start)
@@ -165,6 +178,7 @@ class Engine:
             self._registrations.discovery.start()
         self._registrations.wait_no_longer()
         self._install(fresh, change)
+        self._context.readiness_changed("")
         self.review_waiting()
         self._context.loop.call_soon(self.progress)
 

@@ -388,6 +388,7 @@ class Job:
         self.state = state
         self.skip = None
         self.since = self._context.loop.now()
+        self._context.readiness_changed(self.name)
 
     def _publish(self, code: plan.EventCode, kind: plan.EventKind = "") -> None:
         self._context.bus.publish(Event(code, self.source, kind=kind, job=self.name))

@@ -57,7 +57,7 @@ class Readiness:
             self.monitor.run_ended()
         if self.since is not None:
             self.since = None
-            self._context.readiness_changed()
+            self._context.readiness_changed(self._plan.name)
 
     def close(self) -> None:
         """No run follows."""
@@ -69,4 +69,4 @@ class Readiness:
         if self.since is None:
             self.since = self._context.loop.now()
             self._on_ready()
-            self._context.readiness_changed()
+            self._context.readiness_changed(self._plan.name)
