@@ -9,13 +9,14 @@ from cp import __version__
 from cp.config.errors import ConfigError
 from cp.config.load import load as load_plan
 from cp.config.source import Source, read
-from cp.engine.context import ChangeRefused, Context, Environment
+from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
+from cp.engine.reload import ChangeRefused
 from cp.engine.signals import handle_signals
 from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
@@ -27,18 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cp import plan
-    from cp.engine.ports import CatalogFacts, Discovery, Probe, RunMonitor
+    from cp.engine.ports import CatalogFacts, Discovery, MonitorListener, Probe, RunMonitor
     from cp.platform.address import Address
     from cp.probes.factory import Probes
+    from cp.readiness.factory import Monitors
     from cp.servers import Servers
 
 
 # What a module raises if descriptors or memory are exhausted while it is imported or does its work.
 SCARCE = (OSError, ImportError, MemoryError)
 
-# Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop or a
-# change may need. Both take some milliseconds, in which ContainerPilot could not react to an application that ends at
-# once. No client starts faster.
+# Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop may
+# need. Both take some milliseconds, in which ContainerPilot could not react to an application that ends at once. No
+# client starts faster.
 SERVE_AFTER = 0.01
 
 
@@ -175,6 +177,7 @@ class Program:
         self._log = log = configuration.log
         self._servers: Servers | None = None
         self._probes: Probes | None = None
+        self._monitors: Monitors | None = None
         _keep_descriptors()
         self._loop = loop = Loop(on_error=self._report_bug)
         outputs = Outputs(loop, log.hold, log.warning)
@@ -218,6 +221,8 @@ class Program:
         self._loop.run()
         if self._servers is not None:
             self._servers.close()
+        if self._monitors is not None:
+            self._monitors.close()
         self._log.finish(self._engine.plan.stop_timeout)
         return self._engine.exit_code
 
@@ -322,28 +327,19 @@ class Program:
             self._probes = Probes(self._loop, self._resolver.get())
         return self._probes.start(probe, address, timeout, on_end)
 
-    def _open_monitor(
-        self, job: plan.Job, on_ready: Callable[[], None], on_failure: Callable[[str, plan.OnFailure, bool], None]
-    ) -> RunMonitor:
-        from cp.readiness.monitor import Monitor
+    def _open_monitor(self, job: plan.Job, listener: MonitorListener) -> RunMonitor:
+        if self._monitors is None:
+            from cp.readiness.factory import Monitors
 
-        return Monitor(self._loop, self._log, job, on_ready, on_failure)
-
-    def _announce_readiness(self) -> None:
-        try:
-            # ContainerPilot 2 logs no such line.
-            is_shown = self._first.dialect == "jobs"
-            self._engine.readiness.announce(self._inherited.get("NOTIFY_SOCKET", ""), is_shown=is_shown)
-        except SCARCE as error:
-            self._log.warning(f"cannot report when ContainerPilot is ready: {_reason(error)}")
+            self._monitors = Monitors(self._loop, self._log, self._inherited, self._log.masked)
+        return self._monitors.open(job, listener)
 
     # --- after the start
 
     def _after_start(self) -> None:
         """Do what the application's start did not need."""
         self._loop.call_later(SERVE_AFTER, self._serve_late)
-        self._loop.call_later(SERVE_AFTER, _prepare)
-        self._loop.call_later(SERVE_AFTER, self._announce_readiness)
+        self._loop.call_later(SERVE_AFTER, _prepare_stop)
         import gc
 
         gc.freeze()
@@ -379,12 +375,10 @@ def _become_reaper(log: Log) -> None:
         log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
 
 
-def _prepare() -> None:
-    """Import what a stop or a change may need, since no memory or descriptor may be left by then."""
+def _prepare_stop() -> None:
+    """Import what a stop may need, since no descriptor may be left to read it with by then."""
     try:
-        import cp.engine.leftovers
-        import cp.engine.reload
-        import cp.engine.skipping  # noqa: F401
+        import cp.engine.leftovers  # noqa: F401
     except SCARCE:
         pass  # it may be possible later
 

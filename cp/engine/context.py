@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from cp.engine.process import Processes
 
 
-class ChangeRefused(Exception):
-    """A configuration that does not load; the text says why."""
-
-
 class Environment:
     """The environment of children: the one that ContainerPilot inherited, and the engine's additions; not `os.environ`.
 
@@ -110,8 +106,7 @@ class Context:
         self.masked = masked  # masks secrets in texts that users see
         self.open_probe = open_probe  # for checks without a process
         self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
-        # A job, by its name, may have become ready or unready, or has moved. Empty: jobs were replaced.
-        self.readiness_changed: Callable[[str], object] = bool
+        self.readiness_changed: Callable[[], object] = bool  # a job became ready, or is not ready any more
         self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
         # The engine replaces these five by its own, for the budget of its stops.

@@ -116,9 +116,21 @@ class RunMonitor(Protocol):
         """What its process has to do to be ready, as a phrase: `READY=1 on its notify socket`."""
 
 
-# Makes the monitor of a job. `on_ready()` is called when a run becomes ready. `on_failure(why, then, abort)` is called
-# when a run fails although its process lives; `abort`: the process gets SIGABRT, to leave a trace.
-OpenMonitor = Callable[[JobPlan, Callable[[], None], Callable[[str, OnFailure, bool], None]], RunMonitor]
+class MonitorListener(Protocol):
+    """Receives what a monitor finds out."""
+
+    def became_ready(self) -> None:
+        """The run is ready; once in each run."""
+
+    def is_stopping(self) -> None:
+        """The process has announced that it is about to end: its readiness is over."""
+
+    def has_failed(self, why: str, then: OnFailure, abort: bool) -> bool:
+        """The run has failed although its process lives; `abort`: the process gets SIGABRT, to leave a trace. False if
+        it is about to end already."""
+
+
+OpenMonitor = Callable[[JobPlan, MonitorListener], RunMonitor]
 
 
 class Supervisor(Protocol[Job]):

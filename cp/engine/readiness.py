@@ -15,24 +15,27 @@ class Readiness:
     """`since` is when the current run became ready, and None before that. `on_ready()` is called then.
 
     Without `ready` a run is ready when the job is healthy for the first time, or where nothing checks it, when it has
-    started. `monitor` follows the process of a job that has `ready` or a watchdog; `on_failure` is for the monitor.
+    started. `monitor` follows the process of a job that has `ready` or a watchdog, and this is its listener:
+    `on_failure(why, then, abort)` is called when the monitor finds that the run has failed.
     """
 
-    __slots__ = ("_context", "_on_ready", "_plan", "monitor", "since")
+    __slots__ = ("_context", "_is_over", "_on_ready", "_plan", "has_failed", "monitor", "since")
 
     def __init__(
         self,
         context: Context,
         job: plan.Job,
         on_ready: Callable[[], None],
-        on_failure: Callable[[str, OnFailure, bool], None],
+        on_failure: Callable[[str, OnFailure, bool], bool],
     ) -> None:
         self.since: float | None = None
+        self.has_failed = on_failure
+        self._is_over = False  # the process has announced its end
         self._context = context
         self._plan = job
         self._on_ready = on_ready
         follows = job.ready is not None or job.watchdog is not None
-        self.monitor = context.open_monitor(job, self._reached, on_failure) if follows else None
+        self.monitor = context.open_monitor(job, self) if follows else None
 
     @property
     def may_register(self) -> bool:
@@ -43,21 +46,20 @@ class Readiness:
 
     def run_started(self, *, is_checked: bool) -> None:
         if self._plan.ready is None and not is_checked:
-            self._reached()
+            self.became_ready()
 
     def was_healthy(self) -> None:
         """All checks pass."""
         if self._plan.ready is None:
-            self._reached()
+            self.became_ready()
         elif self.monitor is not None:
             self.monitor.was_healthy()
 
     def run_ended(self) -> None:
         if self.monitor is not None:
             self.monitor.run_ended()
-        if self.since is not None:
-            self.since = None
-            self._context.readiness_changed(self._plan.name)
+        self._is_over = False
+        self._end()
 
     def close(self) -> None:
         """No run follows."""
@@ -65,8 +67,19 @@ class Readiness:
         if self.monitor is not None:
             self.monitor.close()
 
-    def _reached(self) -> None:
-        if self.since is None:
+    def is_stopping(self) -> None:
+        """The process has announced its end: the run does not become ready again."""
+        self._is_over = True
+        self._end()
+
+    def _end(self) -> None:
+        if self.since is not None:
+            self.since = None
+            self._context.readiness_changed()
+
+    def became_ready(self) -> None:
+        """The run is ready."""
+        if self.since is None and not self._is_over:
             self.since = self._context.loop.now()
             self._on_ready()
-            self._context.readiness_changed(self._plan.name)
+            self._context.readiness_changed()

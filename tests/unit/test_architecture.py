@@ -248,7 +248,9 @@ def test_the_page_has_the_same_table() -> None:
     assert rows == {room: set(allowed) for room, allowed in ROOMS.items()}
 
 
-@pytest.mark.parametrize("room", ["engine", "catalog", "http", "control", "telemetry", "cli", "log", "config"])
+@pytest.mark.parametrize(
+    "room", ["engine", "readiness", "catalog", "http", "control", "telemetry", "cli", "log", "config"]
+)
 def test_the_page_describes_every_module_of_a_room(room: str) -> None:
     """The table "Inside `cp/ROOM/`" has each module of the folder, and no others."""
     page = PAGE.read_text()

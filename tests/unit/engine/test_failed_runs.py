@@ -126,6 +126,11 @@ def test_ready_comes_once_in_each_run_and_starts_others() -> None:
     world.advance(0.1)
     read("listening")
     world.loop.settle()
+    assert world.count("ready app") == 1, "that line is of something that the first run left in the background"
+    read = world.monitors["app"].on_line
+    assert read is not None
+    read("listening")
+    world.loop.settle()
     assert world.count("ready app") == 2
 
 

@@ -9,19 +9,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
-from cp.engine.context import ChangeRefused, Context, Environment
+from cp.engine.context import Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop, Timer
 from cp.engine.output import Outputs
 from cp.engine.process import Process, Processes, StartError
+from cp.engine.reload import ChangeRefused
 from cp.engine.shutdown import SAME_REQUEST
 from cp.plan import REGISTRATION
 from cp.readiness.monitor import Monitor
 
 if TYPE_CHECKING:
-    from cp.engine.ports import CatalogFacts, Report
+    from cp.engine.ports import CatalogFacts, MonitorListener, Report
 
 
 class VirtualLoop:
@@ -305,6 +306,86 @@ class FakeDiscovery:
         self._world.note("catalogue closed")
 
 
+class FakeSources:
+    """The ways on which the processes of one job report that they are ready.
+
+    `send` gives an assignment to the socket, and `queue` leaves it there until somebody reads what is pending.
+    """
+
+    def __init__(self, world: World, job: str) -> None:
+        self._world = world
+        self._job = job
+        self._on_assignment: Any = None
+        self._pending: list[tuple[str, str]] = []
+        self._on_newline: Any = None
+        self._on_closed: Any = None
+        self._on_found: Any = None
+        self.address = f"/run/{job}"
+        self.descriptors: tuple[tuple[int, int], ...] = ()
+        self.error = ""
+
+    def send(self, *assignments: str) -> None:
+        for each in assignments:
+            name, _, value = each.partition("=")
+            self._on_assignment(name, value)
+        self._world.loop.settle()
+
+    def queue(self, assignment: str) -> None:
+        name, _, value = assignment.partition("=")
+        self._pending.append((name, value))
+
+    def newline(self) -> None:
+        self._on_newline()
+        self._world.loop.settle()
+
+    def hang_up(self) -> None:
+        self._on_closed()
+
+    def write_file(self) -> None:
+        self._on_found()
+        self._world.loop.settle()
+
+    # --- as the monitor sees it
+
+    def notify(self, on_assignment: Any, on_refused: Any) -> FakeSources:
+        if self._world.refuses is not None:
+            raise self._world.refuses
+        self._world.note(f"open socket of {self._job}")
+        self._on_assignment = on_assignment
+        return self
+
+    def read_pending(self) -> None:
+        pending, self._pending = self._pending, []
+        for name, value in pending:
+            self._on_assignment(name, value)
+
+    def pipe(self, number: int, on_newline: Any, on_closed: Any) -> FakeSources:
+        if self._world.refuses is not None:
+            raise self._world.refuses
+        self._on_newline, self._on_closed = on_newline, on_closed
+        self.descriptors = ((90, number),)
+        return self
+
+    def started(self) -> None:
+        self._world.note(f"close our end of {self._job}")
+
+    def file(self, path: str, on_found: Any) -> FakeSources:
+        self._on_found = on_found
+        return self
+
+    def start(self) -> None:
+        self._world.note(f"look for the file of {self._job}")
+
+    def stop(self) -> None:
+        self._world.note(f"look no more for the file of {self._job}")
+
+    def status(self, text: str) -> str:
+        return text
+
+    def close(self) -> None:
+        self._world.note(f"close {self._job}")
+
+
 class World:
     """An engine with everything around it; `happened` is the story of a test, in order."""
 
@@ -322,6 +403,8 @@ class World:
         self.next_plan: plan.Plan | None = None
         self.probes: dict[int, tuple[float, bool, str]] = {}  # by port: after how long they end, and how
         self.monitors: dict[str, Monitor] = {}  # by the name of the job
+        self.sources: dict[str, FakeSources] = {}  # by the name of the job
+        self.refuses: OSError | None = None  # why no source can be opened
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
         self.context = Context(
             loop=cast("Loop", self.loop),
@@ -349,8 +432,9 @@ class World:
     def _open_probe(self, probe: Any, address: str, timeout: float | None, on_end: Any) -> FakeProbe:
         return FakeProbe(self, probe.port, on_end)
 
-    def _open_monitor(self, job: plan.Job, on_ready: Any, on_failure: Any) -> Monitor:
-        self.monitors[job.name] = monitor = Monitor(cast("Loop", self.loop), self.log, job, on_ready, on_failure)
+    def _open_monitor(self, job: plan.Job, listener: MonitorListener) -> Monitor:
+        sources = self.sources[job.name] = FakeSources(self, job.name)
+        self.monitors[job.name] = monitor = Monitor(cast("Loop", self.loop), self.log, job, listener, sources)
         return monitor
 
     def _trace(self, event: Event) -> None:
