@@ -238,6 +238,8 @@ class Program:
         self._bus.trace = self._trace if log.enabled("debug") else None
         log.secrets.mask_in_output(loaded.logging.mask, self._configuration.environment.get())
         log.secrets.watch(getattr(loaded.catalog, "token_file", ""))
+        environment = self._configuration.environment
+        environment.withheld = environment.unchanged(loaded.withheld, self._inherited)
         for warning in loaded.warnings:
             log.warning(warning)
         if log.enabled("debug"):

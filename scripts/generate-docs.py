@@ -120,7 +120,7 @@ def keys(dialect: str, path: str = "") -> str:
 
 def default_of(key: Key) -> str:
     if key.required:
-        return "required"
+        return f"required {key.required}" if isinstance(key.required, str) else "required"
     if key.default_key:
         return f"`{key.default_key}`"
     return key.default_words or ("none" if key.default is None else written(key.default))

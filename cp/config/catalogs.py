@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cp.config import durations
-from cp.config.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint
-from cp.config.fields import show
+from cp.config.endpoint import FORMS, CredentialsError, EndpointError, parse_endpoint, refusal_of
 from cp.config.json5.parser import kind
 from cp.plan import ConsulSettings, DirectorySettings, EtcdSettings, Tls
 
@@ -101,7 +100,7 @@ def _consul_settings(
         endpoint = parse_endpoint(address, "https" if wants_tls else "http")
     except EndpointError as error:
         fix = "set CONSUL_HTTP_AUTH=NAME:PASSWORD" if isinstance(error, CredentialsError) else f"expected {FORMS}"
-        holder.error(key, _with_value(f"cannot use the address{origin}", address, str(error), fix))
+        holder.error(key, refusal_of(f"cannot use the address{origin}", address, str(error), fix))
         endpoint = parse_endpoint(_DEFAULT_ADDRESS)
     _warn_about_consul(holder, key, endpoint, origin)
 
@@ -118,7 +117,7 @@ def _consul_settings(
         namespace=setting("namespace", ""),
         partition=setting("partition", ""),
         datacenter=setting("datacenter", ""),
-        tls=_tls(fields, environ),
+        tls=read_tls(fields, environ),
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
     )
@@ -138,17 +137,8 @@ def _text_of(endpoint: Endpoint) -> str:
     return endpoint.origin if endpoint.socket else str(endpoint).partition("://")[2]
 
 
-def _with_value(prefix: str, text: str, why: str, fix: str) -> str:
-    """A message about an address, in which the part before the last @, perhaps a password, is replaced."""
-    before, separator, rest = text.rpartition("@")
-    if separator:
-        scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
-        text = f"{scheme}…@{rest}"
-    quoted = f"'{text}'" if text.isprintable() else show(text)
-    return f"{prefix} {quoted}: {why}; {fix}"
-
-
-def _tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
+def read_tls(fields: Fields | None, environ: Mapping[str, str]) -> Tls:
+    """The object `tls`; `environ` may have variables of Consul for it."""
     inner = fields.object("tls", _TLS_KEYS) if fields is not None else None
 
     def setting(name: str, variable: str) -> str:
@@ -195,7 +185,7 @@ def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
         preferred_api=preferred_api,
         username=fields.string("username"),
         password=fields.string("password"),
-        tls=_tls(fields, {}),
+        tls=read_tls(fields, {}),
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
     )
@@ -225,7 +215,7 @@ def _endpoint(fields: Fields, offset: int, text: str) -> str:
     except EndpointError as error:
         has_password = isinstance(error, CredentialsError)
         fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"
-        fields.problems.error(offset, key_path, _with_value("cannot use the endpoint", text, str(error), fix))
+        fields.problems.error(offset, key_path, refusal_of("cannot use the endpoint", text, str(error), fix))
         return text
     if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
         why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"

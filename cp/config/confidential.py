@@ -20,6 +20,10 @@ if TYPE_CHECKING:
         def starred(self, text: str, /) -> str: ...
 
 
+# Parts of the names of headers that have secrets, in small letters.
+_CREDENTIALS = ("authorization", "cookie", "token", "key", "secret", "password")
+
+
 def note_secrets(root: Value, environ: Mapping[str, str], secrets: Secrets) -> None:
     """Learn the secrets of a whole document, before it is checked for errors."""
     for key in ("consul", "etcd"):
@@ -32,6 +36,33 @@ def note_secrets(root: Value, environ: Mapping[str, str], secrets: Secrets) -> N
                 secrets.add_url(f"{key}[{number}]", url)
     for name in _texts(_member(_member(root, "logging"), "mask")):
         _note_variable(name, environ, secrets)
+    for number, http in enumerate(_checks_by_http(root)):
+        for url in (*_texts(http), *_texts(_member(http, "url"))):
+            # A name and a password are refused there; the path and the query may have an @.
+            authority = url.removeprefix("http://").removeprefix("https://").partition("/")[0].partition("?")[0]
+            secrets.add_url(f"jobs.health.http[{number}]", authority)
+        headers = _member(http, "headers")
+        if headers is not None and isinstance(headers.data, dict):
+            for name, value in headers.data.items():
+                if any(word in name.lower() for word in _CREDENTIALS):
+                    for secret in _texts(value):
+                        secrets.add(f"jobs.health.http[{number}].headers.{name}", secret)
+
+
+def _checks_by_http(root: Value) -> Iterator[Value]:
+    """The values of `http` of all health checks of the jobs dialect."""
+    for job in _elements(_member(root, "jobs")):
+        for check in _elements(_member(job, "health")):
+            http = _member(check, "http")
+            if http is not None:
+                yield http
+
+
+def _elements(value: Value | None) -> list[Value]:
+    """The elements of an array, or the one value."""
+    if value is None:
+        return []
+    return value.data if isinstance(value.data, list) else [value]
 
 
 def note_named_variables(text: str, environ: Mapping[str, str], secrets: Secrets) -> None:

@@ -78,6 +78,16 @@ def parse_endpoint(text: str, scheme: str = "http") -> Endpoint:
     )
 
 
+def refusal_of(prefix: str, text: str, why: str, fix: str) -> str:
+    """A message about an address, in which the part before the last @, perhaps a password, is replaced."""
+    before, separator, rest = text.rpartition("@")
+    if separator:
+        scheme = next((scheme for scheme in ("http://", "https://") if before.lower().startswith(scheme)), "")
+        text = f"{scheme}…@{rest}"
+    quoted = f"'{text}'" if text.isprintable() else repr(text)
+    return f"{prefix} {quoted}: {why}; {fix}"
+
+
 def _unix(path: str) -> Endpoint:
     if not path:
         raise EndpointError("the path of the socket is missing")

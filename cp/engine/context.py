@@ -24,13 +24,15 @@ class Environment:
     def __init__(self, initial: Mapping[str, str], on_set: Callable[[str, str], object] | None = None) -> None:
         self._variables: dict[str, str] = {}
         self._on_set = on_set
-        self.withheld: tuple[str, ...] = ()  # inherited variables that children do not get
+        self.withheld: tuple[str, ...] = ()  # inherited variables that children do not get, unless they are set again
         for name, value in initial.items():
             if name:  # an entry such as "=C:=C:\\" has no name, and no child could be started with it
                 self.set(name, value)
 
     def set(self, name: str, value: str) -> None:
         self._variables[name] = value
+        if name in self.withheld:
+            self.withheld = tuple(other for other in self.withheld if other != name)
         if self._on_set is not None:
             self._on_set(name, value)
 
@@ -42,19 +44,26 @@ class Environment:
         if self._variables.get(name) == value:
             self.unset(name)
 
+    def unchanged(self, names: Iterable[str], inherited: Mapping[str, str]) -> tuple[str, ...]:
+        """Those of the names that are set, and still have the inherited value."""
+        values = self._variables
+        return tuple(name for name in names if name in values and values[name] == inherited.get(name))
+
     def get(self) -> dict[str, str]:
         """A copy, for the templates of a configuration."""
         return dict(self._variables)
 
-    def compose(self, extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-        """The environment of a child that starts now."""
+    def compose(self, extra: Iterable[tuple[str, str]] = (), passed_on: str = "") -> dict[str, str]:
+        """The environment of a child that starts now. `passed_on` is a withheld variable that this child gets."""
         own = dict(extra)
         if self._on_set is not None:
             for name, value in own.items():
                 self._on_set(name, value)
         if not self.withheld:
             return {**self._variables, **own}
-        inherited = {name: value for name, value in self._variables.items() if name not in self.withheld}
+        inherited = {
+            name: value for name, value in self._variables.items() if name not in self.withheld or name == passed_on
+        }
         return {**inherited, **own}
 
 

@@ -174,6 +174,8 @@ def _new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: 
         log_pid=job.log_pid,
         on_printed=captured.line if captured is not None else None,
     )
+    if job.keeps_notify_socket:
+        run.passed_on = "NOTIFY_SOCKET"
     return run
 
 

@@ -16,7 +16,7 @@ import pytest
 from cp.config import dialect
 from cp.config.errors import ConfigError
 from cp.config.load import load as load_plan
-from cp.config.reference.jobs import EVENTS
+from cp.config.reference.job_when import EVENTS
 from cp.config.reference.tree import ROOTS, inside, walk
 from cp.config.source import Source
 from cp.control.routes import ControlRoutes
@@ -123,7 +123,7 @@ def test_the_pages_have_the_table_of_each_object() -> None:
         for dialect, path in re.findall(r"^<!-- generated: keys (\w+) ?(\S*) -->$", page.read_text(), re.M)
     }
     objects = {(of, inside(path, key)) for of in ROOTS for path, key in walk(of) if key.keys}
-    elsewhere = {("services", "etcd.tls"), ("jobs", "jobs[].health.logging")}
+    elsewhere = {("services", "etcd.tls"), ("jobs", "jobs[].health.logging"), ("jobs", "jobs[].health.http.tls")}
     elsewhere |= {("jobs", path) for path in ("consul", "consul.tls", "etcd", "etcd.tls")}
     assert shown == {(of, "") for of in ROOTS} | objects - elsewhere
 

@@ -43,6 +43,8 @@ _KEYS = (
     "shutdownTimeout",
     "dialect",
 )
+# What a supervisor passes to ContainerPilot itself: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
+_WITHHELD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 _SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", EVENT), ("SIGUSR1", REOPEN_LOG))
 
 
@@ -103,6 +105,7 @@ def compile_jobs(
         stop_timeout=stop_timeout,
         shutdown_timeout=shutdown_timeout,
         environ=tuple(environ_of_all),
+        withheld=_WITHHELD,
         signals=_SIGNALS,
         warnings=problems.warnings,
     )

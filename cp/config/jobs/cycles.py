@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # The events that only a started job publishes, and those that a stop publishes.
 EXITS = ("exitSuccess", "exitFailed")
-_OF_A_RUN = (*EXITS, "healthy", "unhealthy")
+_OF_A_RUN = (*EXITS, "healthy", "unhealthy", "ready")
 _OF_A_STOP = ("stopping", "stopped")
 
 

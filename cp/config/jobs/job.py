@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cp.config.fields import Fields
     from cp.config.host_info import HostInfo
     from cp.config.jobs.triggers import ReadTrigger
+    from cp.plan import When
 
 TELEMETRY_JOB = "containerpilot"  # the name of the job for telemetry; a job with this name is always healthy
 
@@ -28,6 +29,8 @@ _KEYS = (
     "timeout",
     "stopTimeout",
     "health",
+    "ready",
+    "watchdog",
     "port",
     "id",
     "initial_status",
@@ -37,6 +40,8 @@ _KEYS = (
     "logging",
     *PROCESS_KEYS,
 )
+# The events of a stop and of a maintenance.
+_IN_SPECIAL_CASES = ("stopping", "stopped", "shutdown", "enterMaintenance", "exitMaintenance")
 TELEMETRY_HEARTBEAT, TELEMETRY_TTL = 5.0, 15  # seconds
 
 
@@ -64,6 +69,7 @@ def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
     for read in jobs:
         if not read.fields.has("exec"):
             _warn_of_no_process(read, waited_for)
+    _decide_about_readiness(jobs)
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
         read.fields.error("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
@@ -76,11 +82,15 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
     if not name.strip():
         fields.error("name", "'name' must not be blank")
     printable = name if name.isprintable() else repr(name)[1:-1]  # a message is one line
-    health, ttl = read_health(fields, printable)
-    if health is None and fields.integer("port"):
+    trigger = read_trigger(fields, printable)
+    restarts = read_restarts(fields, printable, default=None if trigger.interval else 0)
+    if restarts is None and trigger.when.each and trigger.when.code != SIGNAL_EVENT:
+        refuse_unlimited_each(fields, printable)
+    health, ttl = read_health(fields, printable, restarts)
+    if not health and fields.integer("port"):
         if name == TELEMETRY_JOB:
             label = f"check.{name}"
-            health, ttl = Check(label=label, interval=TELEMETRY_HEARTBEAT), TELEMETRY_TTL
+            health, ttl = (Check(label=label, interval=TELEMETRY_HEARTBEAT),), TELEMETRY_TTL
         else:
             fields.error(
                 "health",
@@ -88,14 +98,16 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
                 'add it, such as "health": {"exec": "/bin/check", "interval": 10, "ttl": 25}',
             )
     service = read_service(fields, name, ttl, host_info)
-    trigger = read_trigger(fields, printable)
-    restarts = read_restarts(fields, printable, default=None if trigger.interval else 0)
-    if restarts is None and trigger.when.each and trigger.when.code != SIGNAL_EVENT:
-        refuse_unlimited_each(fields, printable)
     timeout, timeout_text = _timeout(fields, printable, trigger)
     command = fields.command("exec", f"unable to create job[{printable}].exec: ")
     raw = is_raw(fields)
     main = _is_main(fields)
+    ready, watchdog, watchdog_text = None, None, ""
+    if fields.has("ready") or fields.has("watchdog"):
+        from cp.config.jobs.ready import read_ready, read_watchdog
+
+        ready = read_ready(fields, printable, health, restarts)
+        watchdog, watchdog_text = read_watchdog(fields, printable)
     job = Job(
         name=name,
         label=name,
@@ -117,10 +129,32 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         failure_level="error",
         failure_text="exited with error: {reason}",
         pid_variables=(pid_variable(name),) if command is not None else (),
-        health=(health,) if health is not None else (),
+        health=health,
+        ready=ready,
+        watchdog=watchdog,
+        watchdog_text=watchdog_text,
+        keeps_notify_socket=main and ready is None and watchdog is None,
         service=service,
     )
     return ReadJob(job, fields, trigger)
+
+
+def _decide_about_readiness(jobs: list[ReadJob]) -> None:
+    """Whether a job publishes `ready`, and whether ContainerPilot is ready only while the job is."""
+    awaited = {read.trigger.when.source for read in jobs if read.trigger.when.code == "ready"}
+    for read in jobs:
+        job = read.job
+        announces = job.ready is not None or read.source in awaited
+        has_check = any(not check.is_heartbeat for check in job.health) and not job.always_healthy
+        read.job = job.replace(
+            announces_ready=announces,
+            counted=(job.ready is not None or job.main or has_check) and _starts_on_its_own(job.when),
+        )
+
+
+def _starts_on_its_own(when: When) -> bool:
+    """Whether it is normal that the job runs once, from a time on: at the start, or after an event that comes once."""
+    return not (when.each or when.interval) and when.code not in _IN_SPECIAL_CASES
 
 
 def _warn_of_no_process(read: ReadJob, waited_for: set[str]) -> None:

@@ -38,7 +38,7 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
             return int(digits)
         given = show(data)[1:-1]
     fields.error("restarts", f"job[{name}].restarts field '{given}' invalid: {why}")
-    return 0
+    return 1  # not 0, which other keys refuse
 
 
 def refuse_unlimited_each(fields: Fields, name: str) -> None:

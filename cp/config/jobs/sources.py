@@ -18,8 +18,8 @@ _STATUSES = ("healthy", "unhealthy")
 _NEEDED = {
     "exitSuccess": "exec",
     "exitFailed": "exec",
-    "healthy": "health.exec",
-    "unhealthy": "health.exec",
+    "healthy": "health.exec` or `health.http",
+    "unhealthy": "health.exec` or `health.http",
     "timerExpired": "when.timeout",
 }
 
@@ -86,6 +86,7 @@ def _events_of(job: Job) -> tuple[str, ...]:
         "stopped",
         *(_STATUSES if any(not check.is_heartbeat for check in job.health) else ()),
         *(("timerExpired",) if job.when.timeout is not None else ()),
+        "ready",  # also without a process: when it has started
     )
 
 

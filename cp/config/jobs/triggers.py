@@ -18,7 +18,7 @@ SIGNALS = ("SIGHUP", "SIGUSR2")
 SIGNAL_EVENT: Final = "signal"
 
 _CODES: tuple[EventCode, ...] = (
-    *("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "changed"),
+    *("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "ready", "timerExpired", "changed"),
     *GLOBAL_EVENTS,
     "error",
     "quit",

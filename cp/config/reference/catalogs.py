@@ -7,17 +7,16 @@ from cp.config.reference.key import NEW, NEW_IN_JOBS, NEW_IN_SERVICES, Key
 _CATALOGS = ("consul", "etcd", "directory")
 
 
-def _tls(*, of_consul: bool) -> Key:
+def tls(meaning: str, *, of_consul: bool = False) -> Key:
+    """The key `tls` of a client. That of Consul has variables of the environment as well."""
+
     def variable(name: str) -> str:
         return name if of_consul else ""
 
     return Key(
         "tls",
         "object",
-        "How ContainerPilot connects to Consul with `https`."
-        if of_consul
-        else "How ContainerPilot connects to etcd with `https`: the keys of [`tls` of Consul](configuration.md#consul) "
-        "without their variables.",
+        meaning,
         {"cafile": "/etc/ssl/catalogue-ca.pem"},
         since=NEW_IN_SERVICES if of_consul else NEW,
         keys=(
@@ -134,7 +133,7 @@ _CONSUL = (
         default_words="the agent's",
         since=NEW,
     ),
-    _tls(of_consul=True),
+    tls("How ContainerPilot connects to Consul with `https`.", of_consul=True),
     *_TIMES,
 )
 
@@ -164,7 +163,10 @@ _ETCD = (
     ),
     Key("username", "string", "The user in etcd.", "containerpilot", since=NEW),
     Key("password", "string", "The password of this user.", "4f6c1a2b", secret=True, since=NEW),
-    _tls(of_consul=False),
+    tls(
+        "How ContainerPilot connects to etcd with `https`: the keys of [`tls` of Consul](configuration.md#consul) "
+        "without their variables."
+    ),
     *_TIMES,
 )
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from cp.config.reference.catalogs import CATALOGS
+from cp.config.reference.job_health import HEALTH, LOGGING
+from cp.config.reference.job_ready import READY, WATCHDOG
+from cp.config.reference.job_when import WHEN
 from cp.config.reference.key import JOBS, NEW, Key
 from cp.config.reference.shared import (
     LAST_PORT,
@@ -13,135 +16,6 @@ from cp.config.reference.shared import (
     of_consul,
     settings,
     telemetry,
-)
-
-# The events that may start a job. `quit` never comes; ContainerPilot 3 accepted it.
-EVENTS = (
-    *("exitSuccess", "exitFailed", "stopping", "stopped", "healthy", "unhealthy", "timerExpired", "changed"),
-    *("startup", "shutdown", "enterMaintenance", "exitMaintenance", "error", "quit", "SIGHUP", "SIGUSR2"),
-)
-
-_LOGGING = Key(
-    "logging",
-    "object",
-    "[Where the output](jobs.md#logging) of the job or of its check goes.",
-    {"raw": True},
-    keys=(
-        Key(
-            "raw",
-            "boolean",
-            "The output goes directly to the standard output and error of ContainerPilot, not through the log.",
-            True,
-            default=False,
-        ),
-    ),
-)
-
-_WHEN = Key(
-    "when",
-    "object",
-    "[The event or the interval](jobs.md#when) that starts the job.",
-    {"source": "prepare", "once": "exitSuccess"},
-    default_words="at the start, once",
-    keys=(
-        Key(
-            "once",
-            "string",
-            "Starts the job when [this event](jobs.md#events) comes for the first time.",
-            "exitSuccess",
-            values=EVENTS,
-            needs=("source",),
-            excludes=("each", "interval"),
-        ),
-        Key(
-            "each",
-            "string",
-            "Starts the job each time [this event](jobs.md#events) comes.",
-            "exitSuccess",
-            values=EVENTS,
-            needs=("source",),
-            excludes=("once", "interval"),
-        ),
-        Key(
-            "source",
-            "string",
-            "Who sends the event: a job, `check.JOB`, `watch.NAME`, `SIGHUP` or `SIGUSR2`. An event of `global` needs "
-            "none.",
-            "prepare",
-            default_words='`"global"` for its events',
-            needs=("once", "each"),
-            excludes=("interval",),
-        ),
-        Key(
-            "interval",
-            "duration",
-            "Runs the job at the start, and then again after each interval.",
-            "10m",
-            least="1ms",
-            excludes=("source", "once", "each", "timeout"),
-        ),
-        Key(
-            "timeout",
-            "duration",
-            "The time limit of the wait for the event. After it the event is `timerExpired`, and the job is done. If "
-            "it is the main job, everything stops with exit code 1.",
-            "5m",
-            needs=("once", "each"),
-            excludes=("interval",),
-        ),
-    ),
-)
-
-_HEALTH = Key(
-    "health",
-    "object",
-    "[The health check](jobs.md#health). A job with a `port` needs one.",
-    {"exec": ["/app/check.sh", "--quick"], "interval": 5, "ttl": 15},
-    keys=(
-        Key(
-            "exec",
-            "command",
-            "The job is healthy if this command exits with 0. Without it ContainerPilot sends heartbeats, there are no "
-            "events, and the health is `unknown`, as in ContainerPilot 3.8.",
-            ["/app/check.sh", "--quick"],
-        ),
-        Key(
-            "interval",
-            "seconds",
-            "The time between two checks. The first check runs one `interval` after the first start of the job.",
-            10,
-            required=True,
-            least=1,
-        ),
-        Key(
-            "ttl",
-            "seconds",
-            "The entry in the catalogue lapses if no check has passed for this time. It should be longer than "
-            "`interval`.",
-            15,
-            required=True,
-            least=1,
-        ),
-        Key(
-            "timeout",
-            "duration",
-            "The time limit of one check. After it ContainerPilot kills the check, and the check has failed. 0 means "
-            "no limit.",
-            "2s",
-            default_key="interval",
-        ),
-        Key(
-            "failures",
-            "integer",
-            "After this number of failures in a row, ContainerPilot reports the service as critical. With 0 it does "
-            "not, and the `ttl` runs out.",
-            3,
-            default=0,
-            least=0,
-            since=NEW,
-        ),
-        _LOGGING,
-    ),
 )
 
 _JOBS = Key(
@@ -165,7 +39,7 @@ _JOBS = Key(
             "other jobs wait for.",
             ["/app/server", "--port", "8000"],
         ),
-        _WHEN,
+        WHEN,
         Key(
             "main",
             "boolean",
@@ -227,7 +101,9 @@ _JOBS = Key(
             "How long the jobs that wait for `stopping` of this job may delay its end. 0 means no limit.",
             "20s",
         ),
-        _HEALTH,
+        HEALTH,
+        READY,
+        WATCHDOG,
         Key(
             "port",
             "integer",
@@ -265,7 +141,7 @@ _JOBS = Key(
             needs=("port",),
         ),
         of_consul(("port",)),
-        _LOGGING,
+        LOGGING,
     ),
 )
 

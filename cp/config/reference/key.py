@@ -56,7 +56,7 @@ class Key:
 
     Default: `default` is a value that means the same as no key, None is "nothing happens"; `default_key` is the key
     beside this one whose value is taken; `default_words` is what people read instead, where the default depends on
-    something else. `required` keys have none.
+    something else. `required` keys have none; a text says when they are required.
 
     Values: `values` are the strings that are allowed; with `open_values` they are those with a meaning of their own
     beside others; with `any_case` they are compared without regard to case. `least` and `most` are inclusive.
@@ -104,7 +104,7 @@ class Key:
         default: Json | None = None,
         default_key: str = "",
         default_words: str = "",
-        required: bool = False,
+        required: bool | str = False,
         values: tuple[str, ...] = (),
         open_values: bool = False,
         any_case: bool = False,

@@ -26,8 +26,9 @@ def _walk(prefix: str, keys: tuple[Key, ...]) -> Iterator[tuple[str, Key]]:
 
 
 def inside(path: str, key: Key) -> str:
-    """The path of the object that holds the keys inside of a key: its own, or that of the elements of its array."""
-    return f"{path}[]" if "array of objects" in key.types else path
+    """The path of the object that holds the keys inside of a key: its own, or that of the elements of its array.
+    Where one object may stand for an array of them, it is that of the object."""
+    return f"{path}[]" if "array of objects" in key.types and "object" not in key.types else path
 
 
 def keys_of(dialect: str, path: str) -> tuple[Key, ...]:

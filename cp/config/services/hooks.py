@@ -41,6 +41,7 @@ def read_hooks(
         command=arguments or None,
         stdin=INHERIT,
         main=True,
+        counted=bool(arguments),
         stop_group=False,
         stopping_on_exit=False,
         announces_unstarted=False,

@@ -66,6 +66,7 @@ def _service_job(fields: Fields, scope: Scope, name: str, service_id: str) -> Jo
             enable_tag_override=inner.boolean("enableTagOverride") if inner is not None else False,
             deregister_critical_after=_deregister_after(inner, name) if inner is not None else "",
         ),
+        counted=fields.has("health"),
         pauses_in_maintenance=True,
         reload=REPLACE,
     )

@@ -116,7 +116,7 @@ def test_an_event_that_one_of_them_sends_is_sent() -> None:
 
 def test_an_event_that_neither_sends_is_warned_of_with_each_event_once() -> None:
     (messages,) = warned({"name": "a", "exec": "x"}, {"name": "a", "exec": "y"}, after("healthy", "a"))
-    assert messages.endswith("it sends only exitSuccess, exitFailed, stopping, stopped")
+    assert messages.endswith("it sends only exitSuccess, exitFailed, stopping, stopped, ready")
 
 
 def test_a_circle_that_another_job_of_the_same_name_breaks_is_accepted() -> None:

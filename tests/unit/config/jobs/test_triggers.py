@@ -132,7 +132,7 @@ def test_without_an_event_a_job_starts_at_once(when: Any) -> None:
     [
         (
             "db",
-            "'db' sends exitSuccess, exitFailed, stopping, stopped, healthy, unhealthy: name one in `once` or `each`",
+            "'db' sends exitSuccess, exitFailed, stopping, stopped, healthy, unhealthy, ready: name one",
         ),
         ("watch.mq", "'watch.mq' sends changed, healthy, unhealthy: name one in `once` or `each`"),
         ("global", "'global' sends startup, shutdown, enterMaintenance, exitMaintenance: name one in `once` or `each`"),
@@ -245,7 +245,7 @@ def test_the_error_is_reported_where_the_source_is_written() -> None:
         ({"source": "db", "once": "changed"}, "'db' never sends `changed`: it sends only exitSuccess, exitFailed, sto"),
         (
             {"source": "idle", "once": "healthy"},
-            "'idle' never sends `healthy` (a job with `health.exec` would): it sends only stopping, stopped",
+            "'idle' never sends `healthy` (a job with `health.exec` or `health.http` would): it sends only stopping",
         ),
         ({"source": "idle", "once": "exitSuccess"}, "'idle' never sends `exitSuccess` (a job with `exec` would)"),
         ({"source": "db", "once": "timerExpired"}, "'db' never sends `timerExpired` (a job with `when.timeout` would)"),

@@ -81,6 +81,20 @@ def loaded(
     return Outcome(plan, (), plan.warnings)
 
 
+# What the job of a key needs so that its example has an effect, and its values are accepted.
+BESIDE: dict[str, dict[str, Any]] = {
+    "jobs[].health.ttl": {"port": 8000},
+    "jobs[].health.onUnhealthy": {"restarts": "unlimited"},
+    "jobs[].ready.onTimeout": {"restarts": "unlimited"},
+    "jobs[].ready.health": {"health": {"tcp": ":8000", "interval": 1}},
+}
+# A job has exactly one of these: the one that it has without the key.
+ALTERNATIVES: dict[str, tuple[str, Any]] = {
+    "jobs[].ready.notify": ("log", "ready"),
+    **dict.fromkeys((f"jobs[].ready.{kind}" for kind in ("log", "fd", "health", "file")), ("notify", True)),
+}
+
+
 def with_key(dialect: str, path: str, value: Any, *, needs: bool = True) -> dict[str, Any]:
     """The configuration in which the key at `path` has this value, or is ABSENT. The objects around it are the examples
     of the table. `needs`: with the keys that this key needs beside it, otherwise without."""
@@ -102,6 +116,11 @@ def with_key(dialect: str, path: str, value: Any, *, needs: bool = True) -> dict
     if not needs:
         for name in key.needs:
             at.pop(name, None)
+    if value is ABSENT and path in ALTERNATIVES:
+        other, instead = ALTERNATIVES[path]
+        at[other] = instead
+    if path in BESIDE:
+        root["jobs"][0].update(copy.deepcopy(BESIDE[path]))
     return root
 
 

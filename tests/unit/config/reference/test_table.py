@@ -98,7 +98,7 @@ def test_the_example_loads_without_a_complaint_and_has_an_effect(dialect: str, p
 @of_all
 def test_exactly_the_required_keys_are_missed(dialect: str, path: str) -> None:
     without = loaded(dialect, with_key(dialect, path, ABSENT))
-    required = KEYS[dialect, path].required or (dialect, path) in SOMETIMES_REQUIRED
+    required = bool(KEYS[dialect, path].required) or (dialect, path) in SOMETIMES_REQUIRED
     assert bool(without.errors_at(path)) == required
     assert bool(without.errors) == required
 
@@ -137,7 +137,7 @@ CONDITIONAL: list[tuple[str, str, dict[str, Any], Any]] = [
     *((dialect, "consul.scheme", {}, "http") for dialect in ROOTS),
 ]
 # Defaults in words that the system, Consul, etcd or the place of the socket decides: the plan has nothing there.
-DECIDED_LATER = {"cafile", "capath", "servername", "datacenter", "dc", "api", "socket"}
+DECIDED_LATER = {"cafile", "capath", "servername", "datacenter", "dc", "api", "socket", "startInterval"}
 
 
 @pytest.mark.parametrize(("dialect", "path", "beside", "default"), CONDITIONAL)
@@ -167,7 +167,7 @@ def test_each_default_in_words_is_tested(dialect: str, path: str) -> None:
     assert all(before in NOTHING for before, _ in differences(without, written).values())
 
 
-NOTHING = (None, "", (), 0, 0.0, False)
+NOTHING = (None, "", b"", (), 0, 0.0, False)
 # What a key changes although it has no default.
 CONSEQUENCES = {
     (SERVICES, "services[].health"): {"trusted"},  # nothing says that the service is not healthy
@@ -179,6 +179,9 @@ CONSEQUENCES = {
     (JOBS, "telemetry.metrics[].subsystem"): {"name", "help", "lookups"},
     (JOBS, "jobs[].when.once"): {"code", "source"},  # the default is one of `when`
     (JOBS, "jobs[].when.each"): {"code", "source"},
+    **{(JOBS, f"jobs[].ready.{kind}"): {"kind"} for kind in ("log", "fd", "health", "file")},
+    (JOBS, "jobs[].ready.notify"): {"kind", "text"},
+    (JOBS, "jobs[].health.name"): {"label", "log_fields"},
 }
 
 
@@ -227,6 +230,7 @@ TYPES: dict[str, tuple[set[str], set[str]]] = {
 # Their readers take nothing for what it is not.
 STRICT = {"consul", "dialect", "directory", "etcd.endpoints", "logging.mask", "control.users"}
 STRICT |= {"jobs[].restarts", "coprocesses[].restarts"}
+STRICT |= {"jobs[].health.http", "jobs[].health.http.url", "jobs[].health.http.status"}
 TYPE_ERROR = re.compile(
     r"not an? (boolean|number|string|array|object)|must be (a whole number|true or false), not"
     r"|time: (invalid duration|missing unit|unknown unit)|an argument is a string|no endpoints available"
@@ -254,6 +258,7 @@ def test_readers_accept_and_refuse_the_types_of_the_table(dialect: str, path: st
 
 # The fields of a plan that are times.
 TIMES = {"interval", "delay", "timeout", "timeout_text", "ttl", "stop_timeout", "shutdown_timeout"}
+TIMES |= {"start_period", "start_interval", "watchdog", "watchdog_text"}
 TIMES |= {"connect_timeout", "read_timeout", "deregister_critical_after"}
 
 
@@ -261,11 +266,9 @@ TIMES |= {"connect_timeout", "read_timeout", "deregister_critical_after"}
 def test_seconds_and_durations_are_the_keys_that_set_times(dialect: str, path: str) -> None:
     types = KEYS[dialect, path].types
     unit = "s" if "duration with a unit" in types else ""
-    seven, eight = (with_key(dialect, path, f"{number}{unit}") for number in (7, 8))
-    if path == "jobs[].health.ttl":  # it is that of the registration
-        for configuration in (seven, eight):
-            configuration["jobs"][0]["port"] = 8000
-    one, other = loaded(dialect, seven).plan, loaded(dialect, eight).plan
+    least = KEYS[dialect, path].least
+    first = max(7, least) if isinstance(least, int) else 7
+    one, other = (loaded(dialect, with_key(dialect, path, f"{first + more}{unit}")).plan for more in (0, 1))
     assert one is not None
     assert other is not None
     changed = {at.rpartition(".")[2] for at in differences(one, other)}

@@ -100,6 +100,7 @@ def test_the_application() -> None:
         command=("/bin/app", "-v"),
         stdin=INHERIT,
         main=True,
+        counted=True,
         stop_group=False,
         stopping_on_exit=False,
         announces_unstarted=False,

@@ -53,6 +53,7 @@ def test_a_service_is_a_job_without_a_process() -> None:
             enable_tag_override=True,
             deregister_critical_after="40m",
         ),
+        counted=True,
         pauses_in_maintenance=True,
         reload=REPLACE,
     )
