@@ -75,7 +75,8 @@ class JobRuns:
         if code is None:
             self.last_exit = Exit(job, NOT_ENDED, now, error="it did not end")
         else:
-            failed = run.timed_out or bool(run.failure)
+            # After a process that ended with 0, the time limit killed only what it had left in the background.
+            failed = bool(run.failure) or (run.timed_out and code != 0)
             self.last_exit = Exit(job, code, now, error=start_error, is_failure=failed)
             report_exit(self._context.log, job, run, self.last_exit)
         return self.last_exit

@@ -74,3 +74,13 @@ def test_nothing_is_known_without_a_run() -> None:
         "",
         False,
     )
+
+
+def test_the_time_limit_of_what_a_process_left_is_no_failure_of_a_process_that_succeeded() -> None:
+    scene = Runs()
+    assert scene.start()
+    run = scene.runs.current
+    assert run is not None
+    run.timed_out = True
+    assert scene.runs.end(scene.plan, run, 0, "").succeeded
+    assert not scene.runs.end(scene.plan.replace(success_codes=(137,)), run, -9, "").succeeded
