@@ -21,7 +21,8 @@ The content of the archive, and its readers:
                             of each start saves 1.2 MB of the archive. It also has modules that only some starts need,
                             each compressed separately
         PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported: those that some runs of
-                            starts.py import before they end, and, compressed together, all others
+                            starts.py import before they end, and the names of all others
+        rare.bin            these others, for all Pythons: each module compressed separately, for all Pythons together
     _bootstrap/sources.tar  all sources in one file, because each file of an archive costs every start 10 microseconds
     _bootstrap/native/orjson-MACHINE.xz  orjson's native files, see native.py
     site-packages/          names, versions and licences of what is in the archive
@@ -48,7 +49,7 @@ from shiv.bootstrap.environment import Environment  # type: ignore[import-untype
 from shiv.constants import BUILD_AT_TIMESTAMP_FORMAT  # type: ignore[import-untyped]
 
 from build import ROOT, BuildError, materials, native, pythons, write
-from build.blobs import arrange, write_blobs
+from build.blobs import arrange, pack_rare, write_blobs
 from build.revision import commit, commit_time
 from build.sources import Source, sources, tar, their_sources
 from build.starts import find_starts
@@ -66,9 +67,9 @@ SHEBANG = "/usr/bin/env python3\n# coding: the-file-is-damaged--copy-containerpi
 # The file that has the commit of the build, and the beginning of its line.
 COMMIT_FILE = "cp/version.py"
 NO_COMMIT = b'COMMIT = ""'
-# Every start reads these files, so they are not compressed, and a subcommand does not load zlib. The native files are
-# compressed already.
-NOT_COMPRESSED = ("_bootstrap/code/start-", "_bootstrap/native/")
+# Every start reads these files, so they are not compressed, and a subcommand does not load zlib. The contents of the
+# others are compressed already.
+NOT_COMPRESSED = ("_bootstrap/code/start-", "_bootstrap/code/rare.bin", "_bootstrap/native/")
 
 
 def stage_ours(folder: Path) -> list[Source]:
@@ -91,9 +92,11 @@ def stage_bootstrap(folder: Path, ours: list[Source], theirs: list[Source], foun
     write(all_sources, tar(bootstrap + ours + theirs))
     [importer] = (each for each in bootstrap if each.module == "_bootstrap.importer")
     blobs = arrange(importer, ours + theirs, find_starts(all_sources))
+    rare = {}
     for python in found:
-        write_blobs(folder / "code", blobs, python)
+        rare[python.magic] = write_blobs(folder / "code", blobs, python)
         print(f"    bytecode for CPython {python}", flush=True)
+    write(folder / "code" / "rare.bin", pack_rare(rare))
 
 
 def stage_licences(folder: Path, parts: list[materials.Part]) -> None:

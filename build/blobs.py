@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import subprocess
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 COMPILER = ROOT / "build" / "bytecode.py"
 # Without columns, which draw the carets in tracebacks, the code is a quarter smaller, in the archive and in memory.
 OPTIONS = ("-S", "-s", "-B", "-W", "ignore", "-X", "no_debug_ranges")
+# Packages that running programs do not import: data for tools, and the parts of urllib3 that only its fallback needs.
+WITHOUT_BYTECODE = ("cp.config.reference", "urllib3")
+# Modules that only the type checker reads.
+PROTOCOLS = ".ports"
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ def arrange(importer: Source, modules: Iterable[Source], starts: Starts) -> list
     subcommand = tuple(left.pop(name) for name in starts.subcommand)
     early = [*starts.application, *(name for name in starts.others if package_of(name) == "cp")]
     application = tuple(left.pop(name) for name in early if name in left)
+    packages = {package: tuple(left[name] for name in left if package_of(name) == package) for package in PACKAGES}
+    rare = (each for package in PACKAGES if package != JOBS for each in rare_ones(packages[package], starts.all))
     return [
         Blob("start", "start", starts.application, (importer, *subcommand)),
         Blob("application", "application", starts.application, application),
@@ -51,11 +59,23 @@ def arrange(importer: Source, modules: Iterable[Source], starts: Starts) -> list
                 package,
                 "dialect" if package == JOBS else "package",
                 starts.jobs if package == JOBS else starts.all,
-                tuple(left[name] for name in left if package_of(name) == package),
+                modules,
             )
-            for package in PACKAGES
+            for package, modules in packages.items()
         ),
+        Blob("rare", "rare", (), tuple(each for each in rare if has_bytecode(each.module))),
     ]
+
+
+def rare_ones(modules: tuple[Source, ...], sought: tuple[str, ...]) -> list[Source]:
+    """The modules of a package that no kind of start imports; none if it is not known which ones are needed first."""
+    rare = [each for each in modules if each.module not in sought]
+    return rare if len(rare) < len(modules) else []
+
+
+def has_bytecode(name: str) -> bool:
+    """Whether a module that no start imports has bytecode. The others are compiled when something imports them."""
+    return not name.endswith(PROTOCOLS) and not f"{name}.".startswith(tuple(f"{each}." for each in WITHOUT_BYTECODE))
 
 
 def package_of(name: str) -> str:
@@ -63,11 +83,33 @@ def package_of(name: str) -> str:
     return next(package for package in PACKAGES if f"{name}.".startswith(f"{package}."))
 
 
-def write_blobs(folder: Path, blobs: list[Blob], python: Python) -> None:
-    """Compile and write the blobs for this Python. Raises BuildError."""
+def write_blobs(folder: Path, blobs: list[Blob], python: Python) -> dict[str, bytes]:
+    """Compile and write the blobs for this Python. Return the code of the rare modules. Raises BuildError."""
+    rare: dict[str, bytes] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for blob, content in zip(blobs, pool.map(lambda blob: compile_blob(blob, python), blobs), strict=True):
-            write(folder / blob.file(python), content)
+            if blob.kind == "rare":
+                rare = marshal.loads(content)
+            else:
+                write(folder / blob.file(python), content)
+    return rare
+
+
+def pack_rare(codes: dict[int, dict[str, bytes]]) -> bytes:
+    """The file of the rare modules, for all Pythons: magic number -> name of a module -> its code.
+
+    The codes of one module are compressed together, because they have their texts and names in common: half the size.
+    Those of the newest Python come first, so it unpacks the least.
+    """
+    order = sorted(codes, reverse=True)
+    packed: dict[str, tuple[dict[int, tuple[int, int]], bytes]] = {}
+    for name in codes[order[0]]:
+        places, end = {}, 0
+        for magic in order:
+            begin, end = end, end + len(codes[magic][name])
+            places[magic] = begin, end
+        packed[name] = places, zlib.compress(b"".join(codes[magic][name] for magic in order), 9)
+    return marshal.dumps(packed, 2)  # the format without references, which other objects of this process would change
 
 
 def compile_blob(blob: Blob, python: Python) -> bytes:

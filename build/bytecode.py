@@ -7,9 +7,9 @@ The marshalled result goes to standard output. The first argument selects it; th
   needed, and read faster in one go. Those that are not named are marshalled, since only a subcommand needs them.
 - `application`: a pair of the names, in the order in which the modules can be executed (those of `start` too), and such
   a dictionary, in which modules that are not named are marshalled code that unpacks itself: few applications need them.
-- `package`: a pair of `{name: (is it a package, marshalled code)}` of those that are named, and such a dictionary of
-  the others, marshalled and compressed, since most applications need none of them. Where none is named the first one
-  has all, and the second one is empty.
+- `package`: a pair of `{name: (is it a package, marshalled code)}` of those that are named, or of all if none is, and
+  `{name: (is it a package, None)}` of the others: most applications need none of them.
+- `rare`: `{name: marshalled code}`.
 - `dialect`: such a pair as for `package`, in which modules that are named are code that is not marshalled one by one.
   The second one has the names, in the order in which the modules can be executed.
 
@@ -189,13 +189,21 @@ def compile_line(line: str) -> tuple[str, bool, CodeType]:
 
 
 def pack_package(names: list[str], lines: list[str]) -> bytes:
-    modules = {name: (package, marshal.dumps(code)) for name, package, code in map(compile_line, lines)}
-    if not any(name in names for name in modules):  # it is not known which ones are needed first
-        return marshal.dumps((modules, b""))
-    rest = {name: module for name, module in modules.items() if name not in names}
-    return marshal.dumps(
-        ({name: modules[name] for name in modules if name in names}, compressed(rest) if rest else b"")
-    )
+    kept, others = [], {}
+    for line in lines:
+        name, kind, _ = line.split("\t", 2)
+        if name in names:
+            kept.append(line)
+        else:
+            others[name] = kind == "package", None
+    if not kept:  # it is not known which ones are needed first
+        kept, others = lines, {}
+    modules = {name: (package, marshal.dumps(code)) for name, package, code in map(compile_line, kept)}
+    return marshal.dumps((modules, others))
+
+
+def pack_rare(names: list[str], lines: list[str]) -> bytes:
+    return marshal.dumps({name: marshal.dumps(code) for name, _, code in map(compile_line, lines)})
 
 
 def pack_dialect(names: list[str], lines: list[str]) -> bytes:
@@ -240,10 +248,14 @@ def hashed(value: tuple[Any, ...]) -> bytes:
 
 
 def main(arguments: list[str], lines: list[str]) -> bytes:
-    pack = {"start": pack_start, "application": pack_application, "package": pack_package, "dialect": pack_dialect}[
-        arguments[0]
-    ]
-    return pack(arguments[1:], lines)
+    kinds = {
+        "start": pack_start,
+        "application": pack_application,
+        "package": pack_package,
+        "rare": pack_rare,
+        "dialect": pack_dialect,
+    }
+    return kinds[arguments[0]](arguments[1:], lines)
 
 
 if __name__ == "__main__":

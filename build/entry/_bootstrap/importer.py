@@ -2,9 +2,10 @@
 
 For each CPython of the build, the archive has several files of bytecode: `start`, which `__main__` has read already and
 which is all that a subcommand needs; `application`, read for the start of an application; and one for each of PACKAGES,
-read when one of its modules is imported first. The last kind has two parts: what most applications need soon, and the
-rest, which is read when a module of it is imported. The package JOBS is executed as a whole instead, in the start of an
-application that has this dialect. Other Pythons use `sources.tar`.
+read when one of its modules is imported first. The last kind has what most applications need soon, and only the names
+of the other modules: the bytecode of these is in `rare`, one file for all Pythons, or they are compiled from the
+sources. The package JOBS is executed as a whole instead, in the start of an application that has this dialect. Other
+Pythons use `sources.tar`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any, NoReturn
 
-    # name -> (is it a package, what to execute: code, marshalled code, a source, or None once it has been executed)
+    # name -> (is it a package, what to execute: code, marshalled code, a source, or None: rare, or executed before)
     Modules = dict[str, tuple[bool, CodeType | bytes | str | None]]
 
 # The import of one of these modules shows whether an application or a subcommand will run.
@@ -33,6 +34,7 @@ VERSION = "cp.version"  # of all modules in `start`, a subcommand does not need 
 JOBS = "cp.config.jobs"
 # The packages with a file of bytecode of their own; a package precedes the one that contains it.
 PACKAGES = (JOBS, "cp.config.template", "cp.catalog", "cp", "h11", "urllib3")
+RARE = "_bootstrap/code/rare.bin"
 SOURCES = "_bootstrap/sources.tar"
 # The replacements for modules of the standard library until the program begins, see entry/stand_ins.
 STAND_INS = ("_stand_in", "contextlib", "functools", "types", "warnings")
@@ -111,8 +113,7 @@ class OpenArchive:
 
 class Importer:
     """Finds and loads the archive's modules for importlib and linecache. `later` has the packages whose file of
-    bytecode is read when one of their modules is not in `modules`; without `later`, `modules` has all of them. Of such
-    a file only what most applications need stays in memory, until another module of it is imported."""
+    bytecode is read when one of their modules is not in `modules`; without `later`, `modules` has all of them."""
 
     __slots__ = ("_application", "_archive", "_jobs", "_later", "_magic", "_modules", "_start", "read")
 
@@ -139,16 +140,13 @@ class Importer:
                 break
             if f"{name}.".startswith(f"{package}."):
                 # Two threads may do this at once. The second one only repeats it.
-                modules, rest = self._read(package)
+                modules, others = self._read(package)
                 if package == JOBS:
-                    self._jobs, rest = rest, b""
-                if rest and name not in modules:
-                    import zlib
-
-                    modules, rest = {**modules, **marshal.loads(zlib.decompress(rest))}, b""
+                    self._jobs = others
+                else:
+                    modules.update(others)
                 self._add(modules)
-                if not rest:
-                    self._later = tuple(each for each in self._later if each != package)
+                self._later = tuple(each for each in self._later if each != package)
         if name not in self._modules and name.startswith("cp."):
             self._read_application()
         if name not in self._modules:
@@ -218,10 +216,20 @@ class Importer:
     def get_code(self, name: str) -> CodeType:
         code = self._modules[name][1]
         if code is None:
-            code = self.get_source(name)
+            code = self._rare(name) or self.get_source(name)
         if isinstance(code, str):
             return compile(code, f"containerpilot.pyz/{self._file(name)}", "exec", dont_inherit=True)
         return marshal.loads(code) if isinstance(code, bytes) else code
+
+    def _rare(self, name: str) -> bytes | None:
+        """The marshalled code of a rare module; None if the archive has only its source."""
+        if not self._magic:
+            return None
+        import zlib
+
+        places, packed = marshal.loads(self.read(RARE)).get(name, ({}, b""))
+        begin, end = places.get(self._magic, (0, 0))
+        return zlib.decompressobj().decompress(packed, end)[begin:end] if end else None
 
     def get_source(self, name: str) -> str:
         return sources(self.read)[self._file(name)]

@@ -35,4 +35,4 @@ def test_the_same_modules_give_the_same_bytes(tmp_path: Path) -> None:
 
     assert first == second
     modules, others = marshal.loads(first)
-    assert (list(modules), others) == (["example"], b"")
+    assert (list(modules), others) == (["example"], {})

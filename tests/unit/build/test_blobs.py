@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from build import BuildError
-from build.blobs import Blob, arrange
+from build.blobs import Blob, arrange, pack_rare
+from build.entry._bootstrap.importer import RARE, Importer
 from build.sources import Source
 from build.starts import Notes, Starts, read
 
@@ -76,6 +77,27 @@ def test_jobs_dialect_has_a_file_that_is_executed_in_the_order_of_its_start() ->
 
     assert {*names(jobs)} == {*STARTS.jobs, "cp.config.jobs.telemetry"}
     assert (jobs.kind, jobs.needed) == ("dialect", STARTS.jobs)
+
+
+def test_modules_that_no_start_imports_are_rare_and_some_have_no_bytecode() -> None:
+    more = ("cp.rare", "cp.ports", "cp.config.reference.key", "cp.catalog.rare", "urllib3.rare", "h11.known")
+
+    assert names(arranged(*more)["rare"]) == ["cp.catalog.rare", "cp.rare"]
+
+
+def test_rare_module_of_each_python_is_found_again() -> None:
+    codes = {
+        3439: {"cp.rare": b"old" * 1000, "cp.other": b"?"},
+        3666: {"cp.rare": b"new" * 2000, "cp.other": b"!" * 10},
+        3495: {"cp.rare": b"between", "cp.other": b"."},
+    }
+    content = pack_rare(codes)
+
+    assert content == pack_rare(dict(reversed(codes.items())))
+    for magic, modules in codes.items():
+        importer = Importer("archive", lambda name: {RARE: content}[name], magic, {}, ())
+        assert {name: importer._rare(name) for name in modules} == modules
+        assert importer._rare("cp.config.reference") is None
 
 
 def test_notes_of_a_run(tmp_path: Path) -> None:
