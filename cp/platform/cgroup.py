@@ -13,42 +13,46 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LARGEST_FILE = 1 << 20  # bytes of a file in /proc; a machine with thousands of mounts has that
+LARGEST_READ = 1 << 16  # bytes
+MOST_READS = 1000  # of a file; a machine with thousands of mounts needs some hundred
 NO_LIMIT = 1 << 60  # bytes from which on a limit of version 1 means none
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
 class Counters:
-    """`out_of_memory`: processes that the kernel killed for the memory limit. `pids_limit`: processes that could not
-    be started because of the limit of processes."""
+    """`out_of_memory`: processes that the kernel killed for lack of memory; None where it does not count them.
+    `pids_limit`: processes that could not be started because of the limit of processes."""
 
     __slots__ = ("out_of_memory", "pids_limit")
 
-    def __init__(self, out_of_memory: int = 0, pids_limit: int = 0) -> None:
+    def __init__(self, out_of_memory: int | None = None, pids_limit: int = 0) -> None:
         self.out_of_memory = out_of_memory
         self.pids_limit = pids_limit
 
 
 class ControlGroup:
-    """`proc` and `root` are replaced in tests."""
+    """`proc` and `root` are replaced in tests. All answers come from files of the kernel, which never block."""
 
     __slots__ = ("_memory", "_pids")
 
     def __init__(self, proc: str = "/proc/self", root: str = "") -> None:
         folders = dict(_folders(_text(f"{proc}/cgroup"), _text(f"{proc}/mountinfo")))
-        self._memory = root + folders.get("memory", "") if "memory" in folders else ""
-        self._pids = root + folders.get("pids", "") if "pids" in folders else ""
+        self._memory = root + folders["memory"] if "memory" in folders else ""
+        self._pids = root + folders["pids"] if "pids" in folders else ""
 
     def counters(self) -> Counters:
-        """The present numbers; 0 where the machine does not count."""
-        kills = _values(f"{self._memory}/memory.events") or _values(f"{self._memory}/memory.oom_control")
-        return Counters(kills.get("oom_kill", 0), _values(f"{self._pids}/pids.events").get("max", 0))
+        """The present numbers."""
+        kills = _values(self._memory, "memory.events") or _values(self._memory, "memory.oom_control")
+        return Counters(kills.get("oom_kill"), _values(self._pids, "pids.events").get("max", 0))
 
     def memory_limit(self) -> int | None:
         """The limit in bytes; None if there is none."""
-        text = _text(f"{self._memory}/memory.max") or _text(f"{self._memory}/memory.limit_in_bytes")
-        number = text.strip()
-        return int(number) if number.isdecimal() and int(number) < NO_LIMIT else None
+        limit = _number(self._memory, "memory.max") or _number(self._memory, "memory.limit_in_bytes")
+        return limit if limit is not None and limit < NO_LIMIT else None
+
+    def pids_limit(self) -> int | None:
+        """The highest number of processes and threads; None if there is no limit."""
+        return _number(self._pids, "pids.max")
 
 
 def size_text(size: int) -> str:
@@ -65,35 +69,42 @@ def _folders(groups: str, mounts: str) -> Iterator[tuple[str, str]]:
     for line in groups.splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         for each in controllers.split(","):
-            ours[each.removeprefix("name=")] = path
-    for line in mounts.splitlines():
-        fields = line.split()
-        if "-" not in fields[6:]:
-            continue
-        kind, _, options = [*fields[fields.index("-", 6) + 1 :], "", "", ""][:3]
-        root, place = _unescaped(fields[3]), _unescaped(fields[4])
-        if kind == "cgroup2" and "" in ours:
-            folder = place + _below(ours[""], root)
+            ours[each] = path
+    found = tuple(_mounted(mounts))
+    for kind, _, root, place in found:
+        if kind == "cgroup2" and "" in ours and (folder := _below(ours[""], root)) is not None:
             # In a hybrid hierarchy version 1 has the controllers; its mounts come later and replace these.
-            yield "memory", folder
-            yield "pids", folder
+            yield "memory", place + folder
+            yield "pids", place + folder
+    for kind, options, root, place in found:
+        for controller in ("memory", "pids"):
+            if kind == "cgroup" and controller in options and controller in ours:
+                folder = _below(ours[controller], root)
+                if folder is not None:
+                    yield controller, place + folder
+
+
+def _mounted(mounts: str) -> Iterator[tuple[str, list[str], str, str]]:
+    """Each mount of control groups: its kind, its options, the group at its top, and its place."""
     for line in mounts.splitlines():
         fields = line.split()
-        if "-" not in fields[6:]:
-            continue
-        kind, _, options = [*fields[fields.index("-", 6) + 1 :], "", "", ""][:3]
-        root, place = _unescaped(fields[3]), _unescaped(fields[4])
-        for controller in ("memory", "pids"):
-            if kind == "cgroup" and controller in options.split(",") and controller in ours:
-                yield controller, place + _below(ours[controller], root)
+        if "-" in fields[6:]:
+            kind, _, options = [*fields[fields.index("-", 6) + 1 :], "", "", ""][:3]
+            if kind in ("cgroup", "cgroup2"):
+                yield kind, options.split(","), _unescaped(fields[3]), _unescaped(fields[4]).rstrip("/")
 
 
-def _below(path: str, root: str) -> str:
-    """A group's path below the group that is mounted; empty if that is the group itself, or above it."""
-    if path == root or ".." in path.split("/"):
+def _below(path: str, root: str) -> str | None:
+    """A group's path below the group at the top of a mount; None if the mount does not show the group.
+
+    With a namespace of control groups a path may begin with `/..`: that is a group outside of it.
+    """
+    if path == root:
         return ""
     prefix = root.rstrip("/") + "/"
-    return f"/{path.removeprefix(prefix)}".rstrip("/") if path.startswith(prefix) else ""
+    if ".." in path.split("/") or not path.startswith(prefix):
+        return None
+    return f"/{path.removeprefix(prefix)}".rstrip("/")
 
 
 def _unescaped(text: str) -> str:
@@ -103,10 +114,20 @@ def _unescaped(text: str) -> str:
     return text
 
 
-def _values(path: str) -> dict[str, int]:
+def _values(folder: str, name: str) -> dict[str, int]:
     """A file with a name and a number on each line; empty if it cannot be read."""
-    pairs = (line.split() for line in _text(path).splitlines())
+    pairs = (line.split() for line in _text_in(folder, name).splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}
+
+
+def _number(folder: str, name: str) -> int | None:
+    """A file with one number; None if it cannot be read or has another text, such as `max`."""
+    text = _text_in(folder, name).strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _text_in(folder: str, name: str) -> str:
+    return _text(f"{folder}/{name}") if folder else ""
 
 
 def _text(path: str) -> str:
@@ -115,7 +136,11 @@ def _text(path: str) -> str:
     except OSError:
         return ""
     try:
-        return from_bytes(os.read(descriptor, LARGEST_FILE))
+        parts: list[bytes] = []
+        # One read returns about a page of /proc/self/mountinfo.
+        while (part := os.read(descriptor, LARGEST_READ)) and len(parts) < MOST_READS:
+            parts.append(part)
+        return from_bytes(b"".join(parts))
     except OSError:
         return ""
     finally:
