@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cp import plan
     from cp.engine.ports import CatalogFacts, Discovery, MonitorListener, Probe, RunMonitor
     from cp.platform.address import Address
+    from cp.platform.cgroup import ControlGroup
     from cp.probes.factory import Probes
     from cp.readiness.factory import Monitors
     from cp.servers import Servers
@@ -197,6 +198,7 @@ class Program:
             open_probe=self._open_probe,
             open_monitor=self._open_monitor,
             masked=log.masked,
+            open_group=_open_group,
         )
         log.secrets.on_output_change = outputs.mask_with
         self._apply(first)
@@ -342,6 +344,7 @@ class Program:
         """Do what the application's start did not need."""
         self._loop.call_later(SERVE_AFTER, self._serve_late)
         self._loop.call_later(SERVE_AFTER, _prepare_stop)
+        self._loop.call_later(SERVE_AFTER, self._context.watch_deaths)
         import gc
 
         gc.freeze()
@@ -383,6 +386,12 @@ def _prepare_stop() -> None:
         import cp.engine.leftovers  # noqa: F401
     except SCARCE:
         pass  # it may be possible later
+
+
+def _open_group() -> ControlGroup:
+    from cp.platform.cgroup import ControlGroup
+
+    return ControlGroup()
 
 
 def _random() -> float:

@@ -257,6 +257,7 @@ class Job(Record):
     log_pid: bool = False  # its lines in the log have the field `pid`
     failure_level: Level = "debug"  # the level at which a failed run is logged
     failure_text: str = "exited ({code}): {reason}"  # the message of a failed run, after its label
+    names_causes: bool = False  # this message names every known cause; otherwise only a limit of the kernel
     pid_variables: tuple[str, ...] = ()  # set to its pid in the environment of processes that start later
     keep_pid_variables: bool = False  # also after the process has exited
     pauses_in_maintenance: bool = False  # ignores triggers in maintenance

@@ -175,7 +175,10 @@ def _exit(last: dict[str, Data], now: float) -> str:
     killed = isinstance(code, int) and code < 0
     what = f"killed by signal {str(code)[1:]}" if killed else f"exited {_text(last, 'code')}"
     when = _ago(last.get("at"), now)
-    return f"{what} ({_text(last, 'text')}){f' {when}' if when else ''}"
+    text, cause = _text(last, "text"), _text(last, "cause") if last.get("cause") else ""
+    if cause:  # which says more than the text of an exit, but not more than why a command could not be started
+        text = cause if text.startswith(("signal: ", "exit status ")) else f"{text}: {cause}"
+    return f"{what} ({text}){f' {when}' if when else ''}"
 
 
 def _failed(last: dict[str, Data]) -> bool:

@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from cp.engine.cause_of_death import Deaths, Group
     from cp.engine.events import Bus
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
@@ -71,7 +72,9 @@ class Context:
     """The services that jobs, checks and runs use."""
 
     __slots__ = (
+        "_open_group",
         "bus",
+        "deaths",
         "environment",
         "kill",
         "log",
@@ -88,6 +91,7 @@ class Context:
         "run_overdue",
         "run_stuck",
         "runs",
+        "stop_reason",
         "terminate",
     )
 
@@ -104,6 +108,7 @@ class Context:
         open_probe: OpenProbe,
         open_monitor: OpenMonitor,
         masked: Callable[[str], str] = str,
+        open_group: Callable[[], Group] | None = None,
     ) -> None:
         self.loop = loop
         self.processes = processes
@@ -115,15 +120,30 @@ class Context:
         self.masked = masked  # masks secrets in texts that users see
         self.open_probe = open_probe  # for checks without a process
         self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
+        self._open_group = open_group  # for the causes of deaths; None: they are not known
         self.readiness_changed: Callable[[], object] = bool  # a job became ready, or is not ready any more
         self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
-        # The engine replaces these five by its own, for the budget of its stops.
+        self.deaths: Deaths | None = None  # from soon after the start
+        self.stop_reason: Callable[[], str] = str  # why runs are ended now; empty: for no reason of the engine
+        # The engine replaces that and these five by its own, for the budget of its stops.
         self.terminate: Callable[[Terminable, bool], None] = lambda run, group: run.terminate(group=group)
         self.kill: Callable[[Terminable], None] = lambda run: run.kill()
         self.run_ended: Callable[[Terminable], None] = self.runs.discard
         self.run_stuck: Callable[[Terminable], None] = lambda run: run.give_up()  # a run does not end
         self.run_overdue: Callable[[], None] = lambda: None  # a run's own time limit has killed it
+
+    def watch_deaths(self, *, is_late: bool = False) -> Deaths | None:
+        """Look at the kernel's counters for the first time, or with `is_late` after a death; the result knows the
+        causes of deaths. None if that is not possible."""
+        if self.deaths is None and self._open_group is not None:
+            try:
+                from cp.engine.cause_of_death import Deaths
+
+                self.deaths = Deaths(self._open_group(), self.loop.now, is_late=is_late)
+            except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone
+                return None
+        return self.deaths
 
     def control_answered(self, path: str, status: int) -> None:
         """The control plane has answered a request."""

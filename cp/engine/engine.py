@@ -74,6 +74,7 @@ class Engine:
         context.run_ended = self._termination.ended
         context.run_stuck = self._termination.stuck
         context.run_overdue = self._overdue
+        context.stop_reason = self._stop_reason
         context.bus.subscribe(self._deliver)
 
     @property
@@ -242,6 +243,13 @@ class Engine:
         for job in self.jobs.values():
             if self.stopping or (change is not None and job.name in change.retiring):
                 job.end_overdue()
+
+    def _stop_reason(self) -> str:
+        """Why runs are ended now, as `cause_of_death.STOPS` has it."""
+        if self.stopping:
+            return "kill" if self.phase.name == KILLING else "stop"
+        change = self.changes.current
+        return "" if change is None else "reload" if change.is_reload else "request"
 
     def _after_completion(self, job: Job) -> None:
         if self.stopping and self.phase.name != KILLING and job.runs.count and job.plan.when.code == Code.STOPPING:

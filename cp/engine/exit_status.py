@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp import plan
 
+PASSED_ON = "signal"  # the reason of a signal that is not meant to end a run
 NOT_ENDED = 1  # exit code of a process that lives, if we go on without it: we may not signal it
 
 SIGNAL_WORDS = {
@@ -39,16 +40,28 @@ def shell_code(code: int) -> int:
     return code if code >= 0 else 128 - code
 
 
+class Cause:
+    """Why a run ended. `code` is one of a few words, the value of a label. `is_limit`: the kernel enforced a limit."""
+
+    __slots__ = ("code", "is_limit", "text")
+
+    def __init__(self, code: str, text: str, *, is_limit: bool = False) -> None:
+        self.code = code
+        self.text = text
+        self.is_limit = is_limit
+
+
 class Exit:
     """The end of a run. `code` is -N after a death by signal N; `error` is why the command could not be started."""
 
-    __slots__ = ("at", "code", "error", "succeeded")
+    __slots__ = ("at", "cause", "code", "error", "succeeded")
 
     def __init__(self, job: plan.Job, code: int, at: float, *, error: str = "", is_failure: bool = False) -> None:
         """`is_failure`: we ended it, because its time was over or because it had failed."""
         self.code = code
         self.at = at
         self.error = error
+        self.cause: Cause | None = None  # None: it ended by itself, or nothing is known
         # What we ended because it failed, and what never ran, is a failure whatever its code.
         self.succeeded = not is_failure and not error and (code == 0 or shell_code(code) in job.success_codes)
 

@@ -246,7 +246,15 @@ def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
     end = job.last_exit
     if end is None:
         return None
-    return {"code": end.code, "success": end.succeeded, "text": end.text, "at": moment_text(wall + end.at)}
+    cause = end.cause
+    return {
+        "code": end.code,
+        "success": end.succeeded,
+        "text": end.text,
+        "at": moment_text(wall + end.at),
+        "cause": cause and cause.text,
+        "causeCode": cause and cause.code,
+    }
 
 
 def _moment_of(at: float | None, wall: float) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.engine.exit_status import NOT_ENDED, Exit
+from cp.engine.exit_status import NOT_ENDED, PASSED_ON, Exit
 from cp.engine.process import NOT_EXECUTABLE, StartError
 from cp.engine.run import Run
 from cp.platform.text import reason_of
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.context import Context
+    from cp.engine.exit_status import Cause
     from cp.engine.ports import JobLog, RunMonitor
 
 
@@ -25,7 +26,7 @@ class JobRuns:
     `current` is the run whose end has not come yet, `last_exit` the end of the one before it.
     """
 
-    __slots__ = ("_context", "count", "current", "last_exit", "started_at")
+    __slots__ = ("_context", "_hits", "count", "current", "last_exit", "started_at")
 
     def __init__(self, context: Context) -> None:
         self.current: Run | None = None
@@ -33,6 +34,7 @@ class JobRuns:
         self.count = 0
         self.started_at = 0.0  # the last one
         self._context = context
+        self._hits: int | None = None  # how often the limit of processes was reached, at the start of the run
 
     def start(
         self,
@@ -50,6 +52,7 @@ class JobRuns:
         context = self._context
         run = self.current = _new_run(context, job, command, lambda code: on_end(code, ""))
         self.started_at = context.loop.now()
+        self._hits = context.deaths.limit_hits() if context.deaths is not None else None
         try:
             if monitor is None:
                 run.start(environ)
@@ -78,8 +81,18 @@ class JobRuns:
             # After a process that ended with 0, the time limit killed only what it had left in the background.
             failed = bool(run.failure) or (run.timed_out and code != 0)
             self.last_exit = Exit(job, code, now, error=start_error, is_failure=failed)
+            self.last_exit.cause = cause = self._cause(job, run, self.last_exit)
+            if cause is not None and self._context.observer is not None:
+                self._context.observer.job_died(job.name, cause.code)
             report_exit(self._context.log, job, run, self.last_exit)
         return self.last_exit
+
+    def _cause(self, job: plan.Job, run: Run, end: Exit) -> Cause | None:
+        # An application that succeeds at once does not wait for an import.
+        deaths = self._context.deaths if end.succeeded else self._context.watch_deaths(is_late=True)
+        if deaths is None:
+            return None
+        return deaths.cause(job, run, end, deaths.first_hits if self._hits is None else self._hits)
 
     @property
     def pid(self) -> int:
@@ -113,7 +126,12 @@ class JobRuns:
 
     def signal(self, number: int, *, group: bool) -> bool:
         """Send a signal to the process, or to its group; False if nobody received it."""
-        return self.current is not None and self.current.signal(number, group=group)
+        run = self.current
+        if run is None or not run.signal(number, group=group):
+            return False
+        if not run.exited:
+            run.sent[number] = PASSED_ON
+        return True
 
 
 class CapturedOutput:
@@ -187,6 +205,8 @@ def report_exit(log: JobLog, job: plan.Job, run: Run, end: Exit) -> None:
         log.debug(f"{run.label} exited {how}", run.log_fields)
         return
     message = f"{run.label} {job.failure_text.format(code=max(end.code, -1), reason=end.text)}"
+    if end.cause is not None and (job.names_causes or end.cause.is_limit):
+        message += f" ({end.cause.text})"
     is_ours = run.interrupted and not (run.timed_out or run.failure or job.main)
     is_logged = end.error and job.failure_level == "error"  # as a start that failed
     level = "debug" if is_ours or is_logged else job.failure_level

@@ -59,6 +59,7 @@ class Run:
         self.timed_out = False
         self.last_line = ""  # of its output
         self.interrupted = False  # it received a signal to end from us
+        self.sent: dict[int, str] = {}  # the signals that its process received from us, and why
         self.failure = ""  # why it counts as failed although its process did not end by itself
         self.on_line: Callable[[str], object] | None = None  # receives its lines as well
         self.descriptors: tuple[tuple[int, int], ...] = ()  # for the process: ours, and the number that it has there
@@ -205,6 +206,8 @@ class Run:
         self._number = max(self._number, number, key=_BY_FORCE.index)
         for reader in self._readers:
             self._context.outputs.read_urgently(reader)  # it cannot end while it waits until we read
+        if not self.exited:
+            self.sent[number] = self._context.stop_reason()
         self.signal(number, group=group)
         if self._draining:
             return  # `_drained` continues when the rest of its output is read

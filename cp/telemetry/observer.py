@@ -84,6 +84,9 @@ class Observer:
         self._metrics.count(own.JOB_EXITS, job, str(code))
         self._metrics.observe(own.JOB_RUN_SECONDS, seconds, job)
 
+    def job_died(self, job: str, cause: str) -> None:
+        self._metrics.count(own.JOB_DEATHS, job, cause)
+
     def check_ended(self, job: str, seconds: float) -> None:
         self._metrics.observe(own.CHECK_SECONDS, seconds, job)
 

@@ -128,6 +128,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         log_pid=True,
         failure_level="error",
         failure_text="exited with error: {reason}",
+        names_causes=True,
         pid_variables=(pid_variable(name),) if command is not None else (),
         health=health,
         ready=ready,

@@ -28,6 +28,12 @@ JOB_STARTS = _counter("job_starts", "count of processes started, restarts includ
 JOB_EXITS = _counter(
     "job_exits", "count of processes that ended, by job and exit code (-N: of signal N)", "job", "code"
 )
+JOB_DEATHS = _counter(
+    "job_deaths",
+    "count of processes that did not end by themselves, or reached a limit, by job and cause",
+    "job",
+    "cause",
+)
 JOB_RESTARTS = _counter("job_restarts", "count of restarts, by job", "job")
 JOB_RUN_SECONDS = Definition(
     name="containerpilot_job_run_seconds",
@@ -74,6 +80,7 @@ OWN = (
     WATCH_INSTANCES,
     JOB_STARTS,
     JOB_EXITS,
+    JOB_DEATHS,
     JOB_RESTARTS,
     JOB_RUN_SECONDS,
     JOB_HEALTH,

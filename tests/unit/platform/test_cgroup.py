@@ -1,4 +1,4 @@
-"""The control group of this process, in folders that stand in for /proc and /sys."""
+"""The control group of this process, read from folders that replace /proc and /sys."""
 
 from __future__ import annotations
 

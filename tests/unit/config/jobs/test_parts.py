@@ -46,6 +46,7 @@ def test_a_job_with_a_process() -> None:
         log_pid=True,
         failure_level="error",
         failure_text="exited with error: {reason}",
+        names_causes=True,
         pid_variables=("CONTAINERPILOT_APP_PID",),
         reload=WHEN_CHANGED,
     )
