@@ -8,7 +8,7 @@ import os
 import stat
 
 from cp.plan import LONGEST_SOCKET_PATH
-from cp.platform.text import to_bytes
+from cp.platform.text import from_bytes, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,15 +88,12 @@ class SocketFolder:
             if not _is_private(folder, self._user):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         for name in os.listdir(to_bytes(folder)):
-            remove_unserved(to_bytes(folder) + b"/" + name)
+            remove_unserved(f"{folder}/{from_bytes(name)}")
 
     def remove(self, address: str) -> None:
         """Remove the file of a socket."""
         if not address.startswith("@"):
-            try:
-                os.unlink(to_bytes(address))
-            except OSError:
-                pass  # somebody has cleaned up
+            _unlink(address)
 
     def close(self) -> None:
         """Remove the folder, unless another instance uses it."""
@@ -112,16 +109,21 @@ def _is_private(folder: str, user: int) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == user and stat.S_IMODE(found.st_mode) == FOLDER_MODE
 
 
-def remove_unserved(peer: bytes) -> None:
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(to_bytes(path))
+    except OSError:
+        pass  # somebody has cleaned up
+
+
+def remove_unserved(path: str) -> None:
     """Remove a socket whose process is gone. The kernel knows it, in whatever PID namespace that process was."""
     probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC)
     try:
-        probe.connect(peer)
+        if stat.S_ISSOCK(os.lstat(to_bytes(path)).st_mode):  # the kernel refuses a connection to a plain file, too
+            probe.connect(to_bytes(path))
     except ConnectionRefusedError:
-        try:
-            os.unlink(peer)
-        except OSError:
-            pass
+        _unlink(path)
     except OSError:
         pass
     finally:
