@@ -9,14 +9,13 @@ from cp import __version__
 from cp.config.errors import ConfigError
 from cp.config.load import load as load_plan
 from cp.config.source import Source, read
-from cp.engine.context import Context, Environment
+from cp.engine.context import ChangeRefused, Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
-from cp.engine.reload import ChangeRefused
 from cp.engine.signals import handle_signals
 from cp.log.channels import NULL_DEVICE
 from cp.log.log import Log, LogError
@@ -39,9 +38,9 @@ if TYPE_CHECKING:
 # What a module raises if descriptors or memory are exhausted while it is imported or does its work.
 SCARCE = (OSError, ImportError, MemoryError)
 
-# Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop may
-# need. Both take some milliseconds, in which ContainerPilot could not react to an application that ends at once. No
-# client starts faster.
+# Seconds from the start until the control socket is made in its usual place, and modules are imported that a stop or a
+# change may need. Both take some milliseconds, in which ContainerPilot could not react to an application that ends at
+# once. No client starts faster.
 SERVE_AFTER = 0.01
 
 
@@ -305,10 +304,7 @@ class Program:
                 self._log.warning(f"cannot serve the control socket: {_reason(error)}: going on without it")
 
     def _open_discovery(self, wanted: plan.Plan, facts: CatalogFacts) -> Discovery:
-        """The discovery of a plan, which opens nothing yet.
-
-        `facts` receives what the catalogue answers, on the loop's thread.
-        """
+        """The discovery of a plan, which opens nothing yet. `facts` receives the answers, on the loop's thread."""
         from cp.catalog import discovery
 
         if wanted.catalog is None:
@@ -338,13 +334,19 @@ class Program:
             self._monitors = Monitors(self._loop, self._log, self._inherited, self._log.masked)
         return self._monitors.open(job, listener)
 
+    def _announce_readiness(self) -> None:
+        try:
+            is_shown = self._first.dialect == "jobs"  # ContainerPilot 2 logs no such line
+            self._engine.readiness.announce(self._inherited.get("NOTIFY_SOCKET", ""), is_shown=is_shown)
+        except SCARCE as error:
+            self._log.warning(f"cannot report when ContainerPilot is ready: {_reason(error)}")
+
     # --- after the start
 
     def _after_start(self) -> None:
         """Do what the application's start did not need."""
-        self._loop.call_later(SERVE_AFTER, self._serve_late)
-        self._loop.call_later(SERVE_AFTER, _prepare_stop)
-        self._loop.call_later(SERVE_AFTER, self._context.watch_deaths)
+        for call in (self._serve_late, _prepare, self._context.watch_deaths, self._announce_readiness):
+            self._loop.call_later(SERVE_AFTER, call)
         import gc
 
         gc.freeze()
@@ -365,11 +367,8 @@ def _keep_descriptors() -> None:
 
 
 def _become_reaper(log: Log) -> None:
-    """Become the parent of our children's orphans where we are not PID 1.
-
-    This comes before the first start, though it takes half a millisecond: a daemon that the first job leaves at once
-    would get another parent and outlive us.
-    """
+    """Become the parent of our children's orphans where we are not PID 1. This comes before the first start, though it
+    takes half a millisecond: a daemon that the first job leaves at once would get another parent and outlive us."""
     if os.getpid() == 1:
         return
     try:
@@ -380,10 +379,12 @@ def _become_reaper(log: Log) -> None:
         log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
 
 
-def _prepare_stop() -> None:
-    """Import what a stop may need, since no descriptor may be left to read it with by then."""
+def _prepare() -> None:
+    """Import what a stop or a change may need, since no memory or descriptor may be left by then."""
     try:
-        import cp.engine.leftovers  # noqa: F401
+        import cp.engine.leftovers
+        import cp.engine.reload
+        import cp.engine.skipping  # noqa: F401
     except SCARCE:
         pass  # it may be possible later
 

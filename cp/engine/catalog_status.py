@@ -1,67 +1,23 @@
 """What is known of the catalogue: whether it answers, and which registrations it has confirmed.
 
-Every view of the running program (control plane, telemetry) shows these facts. The catalogue's threads report them to
-the loop; nothing here queries the catalogue. Ages are measured on a clock that counts the time of a suspension too:
-while the machine slept, registrations lapsed.
+Every view of the running program (control plane, telemetry) shows these facts, in the words of `catalog_facts.py`. The
+catalogue's threads report them to the loop; nothing here queries the catalogue. Ages are measured on a clock that
+counts the time of a suspension too: while the machine slept, registrations lapsed.
 """
 
 from __future__ import annotations
 
 from _thread import allocate_lock
 
-from cp.plan import REGISTRATION, STATUSES
+from cp.plan import REGISTRATION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Final, Literal
 
     from cp import plan
+    from cp.engine.catalog_facts import Reachability, RegistrationStatus
     from cp.plan import Status
-
-    # What may be true of a service: the status that the catalogue has confirmed, or one of the words below.
-    RegistrationState = Status | Literal["not yet", "unreachable", "refused", "lapsed", "taken", "deregistering", "no"]
-
-
-# What may be true of a service, besides the status that the catalogue has confirmed within the last `ttl`.
-NOT_YET: Final = "not yet"
-UNREACHABLE: Final = "unreachable"
-REFUSED: Final = "refused"
-LAPSED: Final = "lapsed"
-TAKEN: Final = "taken"
-DEREGISTERING: Final = "deregistering"
-ABSENT: Final = "no"
-
-# Seconds after which an answer is overdue: usually, and while a registration has lapsed for want of one.
-PATIENCE, LAPSED_PATIENCE = 2.0, 0.25
-
-
-class RegistrationStatus:
-    """What is true of one service: `state` is one of the words above.
-
-    `since` is when a state that is a failure began, `why` the error behind it, `confirmed_at` the time of the last
-    confirmation, `id` the one in the catalogue; times are on the clock of the facts.
-    """
-
-    __slots__ = ("confirmed_at", "id", "since", "state", "why")
-
-    def __init__(
-        self,
-        state: RegistrationState,
-        since: float | None = None,
-        why: str = "",
-        confirmed_at: float | None = None,
-        id: str = "",
-    ) -> None:
-        self.id = id
-        self.state = state
-        self.since = since
-        self.why = why
-        self.confirmed_at = confirmed_at
-
-    @property
-    def is_registered(self) -> bool:
-        return self.state in STATUSES
 
 
 class Failure:
@@ -87,24 +43,6 @@ class _Entry:
         self.status: Status = ""
         self.at = 0.0
         self.refused: Failure | None = None
-
-
-class Reachability:
-    """Whether the catalogue answers, at one moment.
-
-    `has_failed`: a call has ended without an answer, and its part of the program has had none since. `overdue` has
-    those who wait for an answer for too long, and when it was due. `is_reachable` is whether everyone who asks gets an
-    answer, and in time; None: nobody has got one yet. `since` is when it became so.
-    """
-
-    __slots__ = ("has_failed", "is_reachable", "overdue", "since")
-
-    def __init__(self, verdict: bool | None, changed_at: float | None, overdue: dict[str, float]) -> None:
-        self.has_failed = verdict is False
-        self.overdue = overdue
-        self.is_reachable = False if overdue else verdict
-        since = [changed_at] if changed_at is not None and (self.has_failed or not overdue) else []
-        self.since = min([*since, *overdue.values()], default=None)
 
 
 class _Unanswered:
@@ -284,6 +222,8 @@ class CatalogStatus:
     @property
     def reach(self) -> Reachability:
         """Whether the catalogue answers now. An answer may come while somebody looks: ask once for what is shown."""
+        from cp.engine.catalog_facts import LAPSED_PATIENCE, PATIENCE, Reachability
+
         has_lapsed = any(entry.status and self._has_lapsed(entry) for entry in self._entries.values())
         patience = {REGISTRATION: LAPSED_PATIENCE} if has_lapsed else {}
         waited = self.awaited.overdue(lambda who: patience.get(who, PATIENCE))
@@ -313,24 +253,8 @@ class CatalogStatus:
 
     def standing(self, service: plan.Service, *, wanted: bool) -> RegistrationStatus:
         """What is true of a service now; `wanted`: it should be registered, or will be when its check passes."""
+        from cp.engine.catalog_facts import standing
+
         entry = self._entries.get(service.id)
         known = entry if entry is not None and (entry.service == service or not wanted) else None
-        confirmed_at = known.at if known is not None and known.status else None
-        if known is not None and confirmed_at is not None and not self._has_lapsed(known):
-            return RegistrationStatus(known.status if wanted else DEREGISTERING, None, "", confirmed_at, known.id)
-        if not wanted and confirmed_at is None:
-            return RegistrationStatus(ABSENT)
-        if known is not None and known.taken is not None:
-            since, place = known.taken
-            return RegistrationStatus(TAKEN, since, f"{place} is registered under the id {service.id}")
-        failure = self._failures.get(REGISTRATION)
-        lapsed_at = known.at + known.service.ttl if known is not None and confirmed_at is not None else None
-        if failure is not None and lapsed_at is not None and lapsed_at < failure.since:
-            return RegistrationStatus(LAPSED, lapsed_at, failure.why, confirmed_at)  # before there was an outage
-        if failure is not None:
-            return RegistrationStatus(UNREACHABLE, failure.since, failure.why, confirmed_at)
-        if known is not None and known.refused is not None:
-            return RegistrationStatus(REFUSED, known.refused.since, known.refused.why, confirmed_at)
-        if lapsed_at is not None:
-            return RegistrationStatus(LAPSED, lapsed_at, "", confirmed_at)
-        return RegistrationStatus(NOT_YET)
+        return standing(service.id, known, self._failures.get(REGISTRATION), self._elapsed(), wanted=wanted)

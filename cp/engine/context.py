@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from cp.engine.process import Processes
 
 
+class ChangeRefused(Exception):
+    """A configuration that does not load; the text says why."""
+
+
 class Environment:
     """The environment of children: the one that ContainerPilot inherited, and the engine's additions; not `os.environ`.
 
@@ -121,7 +125,8 @@ class Context:
         self.open_probe = open_probe  # for checks without a process
         self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
         self._open_group = open_group  # for the causes of deaths; None: they are not known
-        self.readiness_changed: Callable[[], object] = bool  # a job became ready, or is not ready any more
+        # A job, by its name, may have become ready or unready, or has moved. Empty: jobs were replaced.
+        self.readiness_changed: Callable[[str], object] = bool
         self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
         self.deaths: Deaths | None = None  # from soon after the start

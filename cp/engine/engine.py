@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from cp.engine.changes import Changes
 from cp.engine.events import Code, Event
 from cp.engine.job import Job
 from cp.engine.maintenance import Maintenance
 from cp.engine.phase import KILLING, RUNNING, STARTING, Phase
 from cp.engine.registrations import Registrations
 from cp.engine.registry import JobRegistry
-from cp.engine.reload import ChangeQueue
 from cp.engine.shutdown import ExitCode, Shutdown
-from cp.engine.skipping import SkippedJobs
 from cp.engine.states import State
 from cp.engine.termination import Termination
 from cp.engine.watches import Watches
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cp import plan
-    from cp.engine.catalog_status import CatalogStatus, RegistrationStatus
+    from cp.engine.catalog_facts import RegistrationStatus
+    from cp.engine.catalog_status import CatalogStatus
     from cp.engine.context import Context
     from cp.engine.ports import OpenDiscovery, Terminable
+    from cp.engine.program_readiness import ProgramReadiness
     from cp.engine.reload import Change
     from cp.engine.trigger import Skip
     from cp.engine.watch_variables import Found
@@ -49,15 +50,16 @@ class Engine:
     ) -> None:
         self.plan = first
         self.phase = Phase()
+        self.started_at = 0.0
         self._context = context
         self._on_started = started
+        self._readiness: ProgramReadiness | None = None
         self._exit_code = ExitCode(context.log)
         self._registrations = Registrations(context, first, open_discovery, self._deregistered)
         self.watches = Watches(context, self._registrations)
         self._registry = JobRegistry(self.watches.seen)
         self._termination = Termination(context, first.stop_timeout, self.progress, self._stuck)
-        self.changes = ChangeQueue(self, self._registry, self._registrations, self._termination, load, context)
-        self._skipping = SkippedJobs(self._registry, context.log, self._main_was_skipped)
+        self.changes = Changes(self, self._registry, self._registrations, self._termination, load, context)
         self._maintenance = Maintenance(context, self.phase, self._registry, self._registrations, self.watches)
         self._shutdown = Shutdown(
             context,
@@ -118,9 +120,19 @@ class Engine:
         """The state of a job's registration; None if the job has no service."""
         return self._registrations.standing(job, is_suspended=self.stopping or self.maintenance)
 
+    @property
+    def readiness(self) -> ProgramReadiness:
+        """The readiness of ContainerPilot as a whole, which nothing follows before the first use."""
+        if self._readiness is None:
+            from cp.engine.program_readiness import ProgramReadiness
+
+            self._readiness = ProgramReadiness(self._context, self)
+        return self._readiness
+
     # --- starting
 
     def start(self) -> None:
+        self.started_at = self._context.loop.now()
         self._install(self.plan.jobs, None)
         self._context.bus.publish(Event(Code.STARTUP, GLOBAL))
         self._context.loop.call_soon(self._after_start)
@@ -167,6 +179,7 @@ class Engine:
             self._registrations.discovery.start()
         self._registrations.wait_no_longer()
         self._install(fresh, change)
+        self._context.readiness_changed("")
         self.review_waiting()
         self._context.loop.call_soon(self.progress)
 
@@ -223,8 +236,15 @@ class Engine:
 
     def review_waiting(self, ended: Job | None = None) -> None:
         """Look for jobs whose event cannot come any more, after this one has ended or after jobs were replaced."""
-        if not self.stopping and self.changes.current is None:
-            self._skipping.review(ended)
+        if self.stopping or self.changes.current is not None:
+            return
+        if ended is None or self._registry.waiters(ended):
+            try:
+                from cp.engine.skipping import SkippedJobs  # most plans have no job that waits for another one
+            except (ImportError, OSError, MemoryError) as error:
+                self._context.log.error(f"cannot look for jobs that wait in vain: {error or 'out of memory'}")
+                return
+            SkippedJobs(self._registry, self._context.log, self._main_was_skipped).review(ended)
 
     def _main_was_skipped(self, skip: Skip) -> None:
         self._exit_code.main_skipped(skip.exit_code)

@@ -346,8 +346,7 @@ class Job:
     def fail_run(self, why: str, then: plan.OnFailure, abort: bool = False) -> bool:
         """The current run has failed though its process lives: terminate it. `then` is RESTART, and `restarts` decides,
         or STOP_JOB. With `abort` the process gets SIGABRT, which leaves a trace. False if no run can fail now."""
-        run = self.runs.current
-        if run is None or run.exited or run.failure or self.state != State.RUNNING:
+        if (run := self.runs.current) is None or run.exited or run.failure or self.state != State.RUNNING:
             return False
         self._completes = then == STOP_JOB
         run.fail(why, self._supervisor.kill_after, abort=abort, group=self.plan.stop_group)
@@ -390,6 +389,7 @@ class Job:
         self.state = state
         self.skip = None
         self.since = self._context.loop.now()
+        self._context.readiness_changed(self.name)
 
     def _publish(self, code: plan.EventCode, kind: plan.EventKind = "") -> None:
         self._context.bus.publish(Event(code, self.source, kind=kind, job=self.name))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from cp.engine.catalog_status import DEREGISTERING, LAPSED, NOT_YET
-from cp.engine.health import MAINTENANCE, UNHEALTHY, UNKNOWN
+from cp.engine.catalog_facts import DEREGISTERING, LAPSED, NOT_YET
+from cp.engine.health import HEALTHY, MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, STOPPING_STATES, State
 from cp.plan import GLOBAL, REGISTRATION, ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cp.engine.catalog_status import Reachability, RegistrationStatus
+    from cp.engine.catalog_facts import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
     from cp.engine.health import CheckState, HealthStatus
     from cp.engine.job import Job
@@ -232,10 +232,31 @@ def why_not_healthy(job: Job) -> str:
     if _waits_for_output(job):
         about = "its process has exited; its output is open"
     elif job.state in (State.RUNNING, State.ACTIVE):
-        about = "no check has ended yet"
+        about = "no check has ended yet" if job.health.has_checks else ""
+        about = "; ".join(filter(None, (about, _waits_to_be_ready(job)))) or IN_SHORT[job.state]
     else:
         about = _in_words(job)
     return f"{about}; last run: {failed}" if failed else about
+
+
+def why_not_in_service(engine: Engine, job: Job) -> str:
+    """Why a job is not ready, or not healthy, as the rest of a sentence about it; empty if it is both."""
+    status = health_status(engine, job)
+    if job.skip is not None:
+        return f"is skipped: it {job.skip.reason}"
+    if job.health.has_checks and status != HEALTHY:
+        return f"is {status}: {why_not_healthy(job)}"
+    if not job.is_ready:
+        waits = _waits_to_be_ready(job) if job.state in (State.RUNNING, State.ACTIVE) else ""
+        return f"is not ready: {waits or why_not_healthy(job)}"
+    return ""
+
+
+def _waits_to_be_ready(job: Job) -> str:
+    """What its process still has to do to be ready; empty if it need not do anything."""
+    monitor = job.readiness.monitor
+    waits = monitor.waits_for if monitor is not None and job.runs.pid else ""
+    return f"waits for {waits}" if waits else ""
 
 
 def _waits_for(code: str, source: str) -> str:

@@ -75,11 +75,11 @@ class Readiness:
     def _end(self) -> None:
         if self.since is not None:
             self.since = None
-            self._context.readiness_changed()
+            self._context.readiness_changed(self._plan.name)
 
     def became_ready(self) -> None:
         """The run is ready."""
         if self.since is None and not self._is_over:
             self.since = self._context.loop.now()
             self._on_ready()
-            self._context.readiness_changed()
+            self._context.readiness_changed(self._plan.name)

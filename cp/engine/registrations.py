@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cp import plan
-    from cp.engine.catalog_status import RegistrationStatus
+    from cp.engine.catalog_facts import RegistrationStatus
     from cp.engine.context import Context
     from cp.engine.job import Job
     from cp.engine.ports import Discovery, OpenDiscovery

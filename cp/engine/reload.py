@@ -1,4 +1,4 @@
-"""Changes of a running engine: reloads, and the starts and stops that an operator requests.
+"""The queue of changes: reloads, and the starts and stops that an operator requests.
 
 All are of one kind: some jobs end as at a shutdown, with their hooks, and when they are gone others take their place.
 One change is made at a time; the next waits for its turn.
@@ -6,6 +6,7 @@ One change is made at a time; the next waits for its turn.
 
 from __future__ import annotations
 
+from cp.engine.context import ChangeRefused
 from cp.engine.events import Code, Event
 from cp.engine.registrations import differ_in_address
 from cp.engine.states import STOPPING_STATES, State
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from cp.engine.context import Context
     from cp.engine.job import Job
-    from cp.engine.ports import Done, Terminable
+    from cp.engine.ports import Done
     from cp.engine.registrations import Registrations
     from cp.engine.registry import JobRegistry
     from cp.engine.termination import Termination
@@ -44,10 +45,6 @@ else:
 
 STOPPING = "ContainerPilot is stopping"
 WAITING_LIMIT = 1000  # changes that may wait for their turn
-
-
-class ChangeRefused(Exception):
-    """A configuration that does not load; the text says why."""
 
 
 class Change:
@@ -258,7 +255,7 @@ class ChangeQueue:
             if job.state == State.COMPLETE:
                 self._context.loop.call_soon(self._ended_before, job)  # after the delivery of its events
             elif job.name in self._late:
-                self._leave_out(job)
+                self.leave_out(job)
             elif not job.is_hook:
                 job.stop()
             else:
@@ -285,16 +282,9 @@ class ChangeQueue:
             started, held = late
             self._ask(lambda dones: self._replace(job.name, dones, started=started, held=held), [])
 
-    def stuck(self, run: Terminable) -> None:
-        """A run does not end. A change goes on without its job, and is refused as far as that is concerned."""
-        for job in self._registry.jobs.values():
-            if job.runs.current is run:
-                self._leave_out(job)
-                for source in self._registry.with_source(job.plan.when.source):
-                    source.dependent_done(job)  # a hook has used up its time
-                return
-
-    def _leave_out(self, job: Job) -> None:
+    def leave_out(self, job: Job) -> None:
+        """The run of a job does not end. The change goes on without the job, and is refused as far as the job is
+        concerned."""
         change = self.current
         if change is not None and job.name in change.retiring:
             change.retiring.discard(job.name)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cp import plan
+    from cp.engine.changes import Changes
     from cp.engine.context import Context
     from cp.engine.job import Job
     from cp.engine.phase import Phase
     from cp.engine.ports import Log
     from cp.engine.registrations import Registrations
     from cp.engine.registry import JobRegistry
-    from cp.engine.reload import ChangeQueue
     from cp.engine.termination import Termination
     from cp.engine.watches import Watches
 
@@ -52,7 +52,7 @@ class Shutdown:
         registrations: Registrations,
         watches: Watches,
         termination: Termination,
-        changes: ChangeQueue,
+        changes: Changes,
         exit_code: ExitCode,
     ) -> None:
         self.is_requested = False

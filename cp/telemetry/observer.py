@@ -8,7 +8,8 @@ from __future__ import annotations
 from cp import __version__
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY
-from cp.engine.job_report import catalog_place, catalog_text, health_status, registered_text, why_not_healthy
+from cp.engine.job_report import catalog_place, catalog_text, health_status, registered_text, why_not_in_service
+from cp.engine.program_readiness import counts
 from cp.engine.states import State
 from cp.plan import PASSING
 from cp.telemetry.metrics import own
@@ -173,19 +174,25 @@ class Observer:
             if standing is not None and self._status(job) == HEALTHY and not standing.is_registered:
                 yield f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}"
 
-    def not_ready(self) -> list[str]:
-        """The reasons why ContainerPilot is not ready, one line each; none if every checked job is healthy."""
+    def not_ready(self) -> Iterator[str]:
+        """The reasons why ContainerPilot is not ready, one line each; none if all counted and all checked jobs are in
+        service.
+
+        A checked job still matters after it has failed, is skipped, or was stopped on request: without it, this
+        instance should get no traffic. The announcement and the clients of -wait do not wait for such a job.
+        """
         if self._engine.stopping:
-            return ["stopping"]
-        if self._engine.maintenance:
-            return ["in maintenance"]
-        return [
-            f"{job.name} is {status}: {why_not_healthy(job)}"
-            if job.skip is None
-            else f"{job.name} is skipped: it {job.skip.reason}"
-            for job in self._checked()
-            if (status := self._status(job)) != HEALTHY and not (job.state == State.COMPLETE and job.runs.has_succeeded)
-        ]
+            yield "stopping"
+        elif self._engine.maintenance:
+            yield "in maintenance"
+        else:
+            for job in self._in_order():
+                if job.health.has_checks:
+                    matters = not (job.state == State.COMPLETE and job.runs.has_succeeded)
+                else:
+                    matters = counts(self._engine, job)
+                if matters and (why := why_not_in_service(self._engine, job)):
+                    yield f"{job.name} {why}"
 
     def _checked(self) -> list[Job]:
         return [job for job in self._in_order() if job.health.has_checks]

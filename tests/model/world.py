@@ -8,14 +8,13 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from cp.engine.admin import Admin, NotPossible
-from cp.engine.context import Context, Environment
+from cp.engine.context import ChangeRefused, Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
-from cp.engine.reload import ChangeRefused
 from cp.engine.signals import act_on
 from cp.plan import RELOAD
 from tests.model.catalog import FakeDiscovery

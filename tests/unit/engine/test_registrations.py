@@ -220,7 +220,7 @@ def test_another_catalogue_gets_a_lapsed_service_as_before_its_first_check(initi
 def test_a_catalogue_that_is_down_takes_no_instance_out_of_service(views: Views) -> None:
     views.world.discovery.down = True
     views.world.advance(30)
-    assert views.observer.not_ready() == []
+    assert list(views.observer.not_ready()) == []
     assert next(views.observer.remarks()).startswith("catalogue: unreachable since ")
 
 
@@ -257,7 +257,7 @@ def test_an_answer_that_is_overdue_is_shown_in_every_view(monkeypatch: pytest.Mo
     assert str(shown["about"]).endswith(f"{shown['since'][:-5]}Z")
     assert shown["failing"] == {REGISTRATION: {"since": shown["since"], "error": "no answer yet"}}
     assert next(views.observer.remarks()) == f"catalogue: {shown['about']}"
-    assert views.observer.not_ready() == []
+    assert list(views.observer.not_ready()) == []
     assert views.registered() == "passing"
     views.checks(1)
     views.world.advance(12)

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from cp import plan
-from cp.engine.context import Context, Environment
+from cp.engine.context import ChangeRefused, Context, Environment
 from cp.engine.engine import Engine
 from cp.engine.events import Bus, Event
 from cp.engine.history import History
 from cp.engine.loop import Loop, Timer
 from cp.engine.output import Outputs
 from cp.engine.process import Process, Processes, StartError
-from cp.engine.reload import ChangeRefused
 from cp.engine.shutdown import SAME_REQUEST
 from cp.plan import REGISTRATION
 from cp.readiness.monitor import Monitor

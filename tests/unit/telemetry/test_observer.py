@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from cp import plan
 from cp.engine.job_report import OUTPUT_SHOWN
-from cp.plan import INHERIT, Check, Job, Metric, TelemetrySettings, Watch, When
+from cp.plan import INHERIT, Check, Job, Metric, Ready, TelemetrySettings, Watch, When
 from cp.telemetry.observer import Observer
 from tests.unit.engine.jobs_world import JobsWorld, refusal
 
@@ -90,7 +90,7 @@ def test_checks_are_timed_and_health_is_shown() -> None:
     observed = Observed(checked("app"))
     observed.world.advance(5)
     assert observed.value('containerpilot_job_health{job="app"}') == "0"
-    assert observed.observer.not_ready() == ["app is unknown: no check has ended yet"]
+    assert list(observed.observer.not_ready()) == ["app is unknown: no check has ended yet"]
 
     observed.world.advance(2)
     observed.world.exit("app-check", 0)
@@ -98,9 +98,9 @@ def test_checks_are_timed_and_health_is_shown() -> None:
 
     assert observed.value('containerpilot_job_health{job="app"}') == "1"
     assert observed.value('containerpilot_check_seconds_sum{job="app"}') == "2"
-    assert observed.observer.not_ready() == []
+    assert list(observed.observer.not_ready()) == []
     observed.world.maintenance(True)
-    assert observed.observer.not_ready() == ["in maintenance"]
+    assert list(observed.observer.not_ready()) == ["in maintenance"]
 
 
 def test_a_gauge_goes_with_its_job() -> None:
@@ -120,13 +120,17 @@ def test_a_successful_job_counts_as_ready() -> None:
     observed.world.exit("badly", 1)
     observed.world.advance(0)
 
-    assert observed.observer.not_ready() == ["badly is unknown: exited 1"]
+    assert list(observed.observer.not_ready()) == ["badly is unknown: exited 1"]
 
 
 def test_an_unready_job_shows_the_reason() -> None:
     late = checked("late").replace(when=When(code="healthy", source="app"))
     observed = Observed(job("first"), checked("app", restarts=None), late)
-    world, why = observed.world, observed.observer.not_ready
+    world = observed.world
+
+    def why() -> list[str]:
+        return list(observed.observer.not_ready())
+
     assert why() == ["app is unknown: no check has ended yet", "late is unknown: waits for healthy of app"]
 
     world.advance(5)
@@ -145,12 +149,43 @@ def test_an_unready_job_shows_the_reason() -> None:
     assert why()[0] == "app is unknown: is about to be restarted; last run: exited 3"
 
 
+def test_a_counted_job_without_checks_is_waited_for() -> None:
+    late = job("late", counted=True).replace(when=When(code="exitSuccess", source="migrate"))
+    app = job("app", counted=True, ready=Ready(kind="log", text="listening"))
+    observed = Observed(job("migrate"), late, app, job("other").replace(when=When(code="signal", source="SIGHUP")))
+    world = observed.world
+    assert list(observed.observer.not_ready()) == [
+        "late is not ready: waits for exitSuccess of migrate",
+        "app is not ready: waits for a line of its output with 'listening'",
+    ]
+
+    world.exit("migrate")
+    read = world.monitors["app"].on_line
+    assert read is not None
+    read("listening")
+    assert list(observed.observer.not_ready()) == []
+
+    world.ask("stop", "late")
+    world.exit("app", 1)
+    assert list(observed.observer.not_ready()) == []  # they are out of use
+
+
+def test_a_checked_job_that_must_also_report_its_readiness() -> None:
+    observed = Observed(checked("app", counted=True, ready=Ready(kind="log", text="listening")))
+    assert list(observed.observer.not_ready()) == [
+        "app is unknown: no check has ended yet; waits for a line of its output with 'listening'"
+    ]
+    observed.world.advance(5)
+    observed.world.exit("app-check", 0)
+    assert list(observed.observer.not_ready()) == ["app is not ready: waits for a line of its output with 'listening'"]
+
+
 def test_a_job_that_cannot_be_started_is_not_ready_and_hides_the_error_of_the_system() -> None:
     observed = Observed(checked("app", restarts=1), job("other"))
     observed.world.processes.missing.add("app")
     observed.world.exit("app", 3)
     observed.world.advance(30)
-    assert observed.observer.not_ready() == ["app is unknown: could not be started"]
+    assert list(observed.observer.not_ready()) == ["app is unknown: could not be started"]
 
 
 def test_maintenance_is_shown_of_the_same_jobs_in_every_view() -> None:
@@ -196,11 +231,11 @@ def test_a_process_that_a_stop_has_ended_is_unknown_in_every_view() -> None:
 
 def test_it_is_not_ready_while_it_stops() -> None:
     observed = Observed(job("app"))
-    assert observed.observer.not_ready() == []
+    assert list(observed.observer.not_ready()) == []
 
     observed.world.terminate()
 
-    assert observed.observer.not_ready() == ["stopping"]
+    assert list(observed.observer.not_ready()) == ["stopping"]
 
 
 def test_instances_of_watches_are_shown() -> None:
