@@ -29,10 +29,18 @@ class ClientError(Exception):
 
 
 class NoServer(ClientError):
-    """No server listens at any of the paths, or none that this user may trust."""
+    """No server listens at any of the paths, or none that this user may trust. `may_start`: one may listen later."""
+
+    def __init__(self, text: str, *, may_start: bool = False) -> None:
+        super().__init__(text)
+        self.may_start = may_start
 
 
-class CutOff(ClientError):
+class ConnectionLost(ClientError):
+    """The server took the connection and gave no answer."""
+
+
+class CutOff(ConnectionLost):
     """The answer is incomplete."""
 
 
@@ -48,6 +56,7 @@ class ControlConnection:
         self._buffer = b""
         self._read = 0
         tried = []
+        may_start = False
         for path in paths:
             # In a folder that everybody may write to, another user may listen here to receive secrets.
             if len(paths) > 1 and path != USUAL and _is_foreign(path):
@@ -57,6 +66,8 @@ class ControlConnection:
                 self._socket = self._connect(path)
             except (OSError, ValueError) as error:
                 tried.append(f"{_printable(path)}: {_reason(error)}")
+                # EAGAIN: the queue of the server is full.
+                may_start |= isinstance(error, (FileNotFoundError, ConnectionRefusedError, BlockingIOError))
                 continue
             # The file may have been replaced since _is_foreign.
             if len(paths) > 1 and path != USUAL and _is_strangers(self._socket):
@@ -65,7 +76,7 @@ class ControlConnection:
                 continue
             self.path = _printable(path)
             return
-        raise NoServer(f"cannot connect to {', nor to '.join(tried)}{hint}")
+        raise NoServer(f"cannot connect to {', nor to '.join(tried)}{hint}", may_start=may_start)
 
     def _connect(self, path: str) -> _socket.socket:
         connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC)
@@ -123,8 +134,8 @@ class ControlConnection:
             raise TimeoutError
         self._socket.settimeout(rest)
 
-    def _silent(self) -> ClientError:
-        return ClientError(f"no answer at {self.path} in time: ContainerPilot is stuck, stopped, or still starting")
+    def _silent(self) -> ConnectionLost:
+        return ConnectionLost(f"no answer at {self.path} in time: ContainerPilot is stuck, stopped, or still starting")
 
     # -- the answer
 
@@ -191,7 +202,7 @@ class ControlConnection:
         if not data:
             if self._read:
                 raise CutOff(f"the answer at {self.path} was cut off: ContainerPilot may have ended meanwhile")
-            raise ClientError(f"{self.path} closed the connection without an answer: ContainerPilot may be stopping")
+            raise ConnectionLost(f"{self.path} closed the connection without an answer: ContainerPilot may be stopping")
         self._buffer += data
 
     def _not_containerpilot(self, line: bytes) -> ClientError:

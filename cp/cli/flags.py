@@ -46,8 +46,13 @@ Flags that query a running ContainerPilot. Use one at a time. -config names the 
         with -events: do not exit, and print new events as they happen
   -job NAME
         print all details of one job
+  -wait [NAME...]
+        wait until ContainerPilot is ready, or these jobs; the exit code is 0 then, and 1 if they do not become ready.
+        ContainerPilot may start later
+  -timeout duration
+        with -wait: wait no longer than this, such as 60s; then print what is not ready (default: no limit)
   -json
-        with -jobs, -job or -events: print JSON
+        with -jobs, -job, -events or -wait: print JSON
   -start NAME, -stop NAME, -restart NAME
         start, stop or restart a job
   -signal NAME=SIGNAL
@@ -70,6 +75,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "jobs": ("config", "json"),
     "events": ("config", "job", "follow", "json"),
     "job": ("config", "json"),
+    "wait": ("config", "timeout", "json"),
     "start": ("config",),
     "stop": ("config",),
     "restart": ("config",),
@@ -77,8 +83,11 @@ WITH: dict[str, tuple[str, ...]] = {
     "": ("config", "allow-second"),  # none of them: run the application
 }
 COMMANDS = tuple(filter(None, WITH))
-BOOLEANS = ("allow-second", "template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json")
-STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart")
+BOOLEANS = (
+    *("allow-second", "template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json", "wait"),
+)
+STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart", "timeout")
+NAMING = ("wait",)  # the commands that take the other words of the command line as names of jobs
 PAIRS = ("putenv", "putmetric", "signal")
 FLAGS = tuple(name for name in (*BOOLEANS, *STRINGS, *PAIRS) if name != "h")
 ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # their attributes of Options, if the name differs

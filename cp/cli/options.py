@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.cli.flags import ATTRIBUTES, BOOLEANS, COMMANDS, FALSE, FLAGS, PAIRS, STRINGS, TRUE, WITH, printable
+from cp.cli.flags import ATTRIBUTES, BOOLEANS, COMMANDS, FALSE, FLAGS, NAMING, PAIRS, STRINGS, TRUE, WITH, printable
 
 
 class FlagError(Exception):
@@ -12,12 +12,18 @@ class FlagError(Exception):
 class Options:
     """The parsed command line."""
 
-    __slots__ = ("allow_second", "arguments", "config", "follow", "given", "help", "json", "out", *COMMANDS)
+    __slots__ = (
+        *("allow_second", "arguments", "config", "follow", "given", "help", "json", "names", "out"),
+        *("seconds", "timeout", *COMMANDS),
+    )
 
     def __init__(self) -> None:
         self.config = ""
         self.out = "-"
         self.arguments: tuple[str, ...] = ()
+        self.names: tuple[str, ...] = ()  # of jobs, for one of NAMING
+        self.timeout = ""
+        self.seconds: float | None = None  # of the timeout
         self.given: list[str] = []  # the names of the flags, each once; a boolean only if it is true
         self.help = False
         self.allow_second = False
@@ -37,6 +43,7 @@ class Options:
         self.events = False
         self.follow = False
         self.json = False
+        self.wait = False
 
     def command(self) -> str:
         """The one of COMMANDS on the command line; empty: run the application."""
@@ -44,12 +51,19 @@ class Options:
 
 
 def parse(argv: list[str]) -> Options:
-    """Parse flags as Go's package flag does. Raises FlagError."""
+    """Parse flags as Go's package flag does. After one of NAMING, flags and names of jobs may come in any order.
+
+    Raises FlagError.
+    """
     options = Options()
     position = 0
     while position < len(argv):
         argument = argv[position]
         if len(argument) < 2 or not argument.startswith("-"):
+            if options.command() in NAMING:
+                options.names += (argument,)
+                position += 1
+                continue
             break
         position += 1
         if argument == "--":
@@ -73,7 +87,12 @@ def parse(argv: list[str]) -> Options:
             _note(options, name, True)
         else:
             raise FlagError(f"flag provided but not defined: -{printable(name)}{_hint_at_flag(name)}")
-    options.arguments = tuple(argv[position:])
+    if options.command() in NAMING:
+        options.names += tuple(argv[position:])
+        if "" in options.names:
+            raise _invalid(options.command(), "", "name a job")
+    else:
+        options.arguments = tuple(argv[position:])
     _check(options)
     return options
 
@@ -103,12 +122,29 @@ def _set(options: Options, name: str, value: str) -> None:
         options.signal = (job, sent)
     elif name == "maintenance" and value not in ("enable", "disable"):
         raise _invalid(name, value, "use enable or disable")
+    elif name == "timeout":
+        _refuse_second(options, name, value, options.timeout)
+        options.seconds = _seconds(value)
+        options.timeout = f"{value}s" if value[-1:].isdigit() else value
     elif not value and name not in ("config", "out"):
         raise _invalid(name, value, "name a job")
     else:
         if name != "config":  # an image has one in its entry point, and the user's own follows it
             _refuse_second(options, name, value, getattr(options, name))
         setattr(options, name, value)
+
+
+def _seconds(value: str) -> float:
+    """The seconds of a duration."""
+    from cp.config.durations import DurationError, parse, seconds
+
+    try:
+        found = parse(value)
+    except DurationError as error:
+        raise _invalid("timeout", value, error.hint) from None
+    if found < 0:
+        raise _invalid("timeout", value, "it is negative")
+    return seconds(found)
 
 
 def _refuse_second(options: Options, name: str, value: str, before: str) -> None:

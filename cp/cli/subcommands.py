@@ -37,6 +37,10 @@ def run(command: str, options: Options) -> int:
             from cp.cli.follow import follow
 
             return follow(paths, hint, events_of(options.job), options.json)
+        if command == "wait":
+            from cp.cli.wait import wait
+
+            return wait(paths, hint, options.names, options.seconds, options.timeout, options.json)
         method, target, body = _request_of(command, options)
         status, answer = exchange(paths, method, target, body, hint=hint)
         if 200 <= status < 300 and status != 202:

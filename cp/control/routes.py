@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 from cp.control.event_stream import Feed, of_query, shape, wants_stream
+from cp.control.ready import ReadyRoute
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.encoding import percent
 from cp.engine.admin import NotPossible
@@ -85,6 +86,7 @@ class ControlRoutes:
         self._limit = limit
         self._long_answers = LongAnswers(loop)
         self._feed = Feed(loop, admin.history)
+        self._ready = ReadyRoute(loop, admin, self._long_answers, limit)
         self._large: deque[Iterator[None]] = deque()  # requests with large bodies, which are read one after the other
         self._fixed: dict[str, tuple[str, Callable[[Call], Steps]]] = {
             "/v3/environ": ("POST", self._environ),
@@ -96,6 +98,7 @@ class ControlRoutes:
             "/v3/ping": ("", lambda call: call.reply(_DONE)),
             "/v3/jobs": ("GET", lambda call: self._answer_long(call, "jobs", admin.overview)),
             "/v3/events": ("GET", self._events),
+            "/v3/ready": ("GET", self._ready.handle),
         }
         self._of_a_job: dict[str, tuple[str, Callable[[Call, str], Steps]]] = {
             "": ("GET", self._job),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cp.engine.context import Context
     from cp.engine.engine import Engine
     from cp.engine.ports import Done
+    from cp.engine.program_readiness import Outcome
 
 
 class NotPossible(Exception):
@@ -66,6 +67,40 @@ class Admin:
     def nearest(self, name: str) -> str:
         """A hint at the job that the user probably meant."""
         return self._suggest(name, self._engine.jobs)
+
+    # --- to wait
+
+    def wait_until_ready(self, names: tuple[str, ...], on_end: Callable[[Outcome], object]) -> Callable[[], None]:
+        """Wait until these jobs are ready, or without names, ContainerPilot as a whole. The result ends the wait early.
+
+        `on_end` is called once, and never from inside of this call. Raises NotPossible for a name that no job has.
+        """
+        for name in names:
+            if name not in self._engine.jobs:
+                raise NotPossible(f"there is no job '{name}'{self.nearest(name)}")
+        return self._engine.readiness.wait(names, on_end)
+
+    def readiness(self, names: tuple[str, ...], outcome: Outcome) -> dict[str, object]:
+        """The end of such a wait: which jobs are not ready, and why. `jobs` is an iterator."""
+        from cp.engine.job_report import why_not_ready
+
+        engine = self._engine
+        if outcome == "timeout":  # it may have become ready in this moment
+            outcome = engine.readiness.outcome(names) or outcome
+        unready = engine.readiness.unready(names) if outcome != "ready" else []
+        jobs = ((name, engine.jobs.get(name)) for name in unready)
+        return {
+            "ready": outcome == "ready",
+            "outcome": outcome,
+            "maintenance": engine.maintenance,
+            "stopping": engine.stopping,
+            "jobs": (
+                {"name": name, "state": job.state, "about": why_not_ready(engine, job)}
+                if job is not None
+                else {"name": name, "state": None, "about": "is not in the configuration any more"}
+                for name, job in jobs
+            ),
+        }
 
     # --- to act on a job
 

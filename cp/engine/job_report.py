@@ -252,6 +252,13 @@ def why_not_in_service(engine: Engine, job: Job) -> str:
     return ""
 
 
+def why_not_ready(engine: Engine, job: Job) -> str:
+    """The same for a client that waits for the job. What only a request, or a reload, starts again has its state."""
+    if job.state in (State.HELD, State.COMPLETE):
+        return f"is {job.state}: {why_not_healthy(job)}"
+    return why_not_in_service(engine, job) or "is about to be ready"
+
+
 def _waits_to_be_ready(job: Job) -> str:
     """What its process still has to do to be ready; empty if it need not do anything."""
     monitor = job.readiness.monitor

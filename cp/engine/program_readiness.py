@@ -93,16 +93,31 @@ class ProgramReadiness:
             self._note(name)
         return lambda: self._forget(wait)
 
-    def is_ready(self, names: tuple[str, ...]) -> bool:
-        """Whether a wait for these jobs would end now with READY."""
-        return self._outcome_of(names) == READY
+    def outcome(self, names: tuple[str, ...]) -> Outcome | None:
+        """How a wait for these jobs would end now; None: it would go on."""
+        engine = self._engine
+        if not names:
+            if engine.stopping:
+                return STOPPING
+            return READY if self._out_of_service.is_none() and not engine.maintenance else None
+        is_done = has_ended_well if engine.stopping else is_ready
+        undone = [job for job in map(engine.jobs.get, names) if job is None or not is_done(job)]
+        if not undone:
+            return READY
+        if engine.stopping:
+            return STOPPING
+        changes = engine.changes.current is not None
+        if any(not changes if job is None else is_out_of_use(engine, job) for job in undone):
+            return ENDED
+        return None
 
-    def not_ready(self, names: tuple[str, ...]) -> list[Job]:
-        """The jobs that such a wait waits for."""
+    def unready(self, names: tuple[str, ...]) -> list[str]:
+        """The jobs that such a wait waits for, by name."""
+        jobs, counted = self._engine.jobs, (job.name for job in self._engine.plan.jobs if job.counted)
         if names:
-            return [job for job in map(self._engine.jobs.get, names) if job is not None and not is_ready(job)]
-        found = map(self._engine.jobs.get, (job.name for job in self._engine.plan.jobs if job.counted))
-        return [job for job in found if job is not None and counts(self._engine, job) and not is_in_service(job)]
+            return [name for name in names if name not in jobs or not is_ready(jobs[name])]
+        found = [jobs[name] for name in counted if name in jobs]
+        return [job.name for job in found if counts(self._engine, job) and not is_in_service(job)]
 
     # --- what has changed
 
@@ -135,7 +150,7 @@ class ProgramReadiness:
         outcomes: dict[tuple[str, ...], Outcome | None] = {}
         for wait in waits:
             if wait.names not in outcomes:
-                outcomes[wait.names] = self._outcome_of(wait.names)
+                outcomes[wait.names] = self.outcome(wait.names)
             if (outcome := outcomes[wait.names]) is not None and wait in self._waits:
                 self._forget(wait)
                 wait.on_end(outcome)
@@ -150,23 +165,6 @@ class ProgramReadiness:
                 waits.pop(wait, None)
                 if not waits:
                     del self._waits_of[name]
-
-    def _outcome_of(self, names: tuple[str, ...]) -> Outcome | None:
-        engine = self._engine
-        if not names:
-            if engine.stopping:
-                return STOPPING
-            return READY if self._out_of_service.is_none() and not engine.maintenance else None
-        is_done = has_ended_well if engine.stopping else is_ready
-        undone = [job for job in map(engine.jobs.get, names) if job is None or not is_done(job)]
-        if not undone:
-            return READY
-        if engine.stopping:
-            return STOPPING
-        changes = engine.changes.current is not None
-        if any(not changes if job is None else is_out_of_use(engine, job) for job in undone):
-            return ENDED
-        return None
 
     # --- the announcement
 

@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cp.control.server import ControlServer
 from cp.control.socket_file import open_listener
@@ -14,6 +14,9 @@ from cp.engine.admin import NotPossible
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
 from tests.limits import DEADLINE
+
+if TYPE_CHECKING:
+    from cp.control.ports import Outcome
 
 
 class Answer(NamedTuple):
@@ -85,6 +88,7 @@ class FakeOperator:
         self.fault = ""  # with which it refuses
         self.waits = False  # whether what takes time takes it, until `finish`
         self._open: list[Callable[[str], object]] = []
+        self.waiting: list[tuple[tuple[str, ...], Callable[[Outcome], object]]] = []  # for the jobs to be ready
 
     def overview(self) -> dict[str, object]:
         return {
@@ -99,6 +103,21 @@ class FakeOperator:
 
     def nearest(self, name: str) -> str:
         return " (did you mean 'app'?)" if name == "ap" else ""
+
+    def wait_until_ready(self, names: tuple[str, ...], on_end: Callable[[Outcome], object]) -> Callable[[], None]:
+        for name in names:
+            if name not in self.jobs:
+                raise NotPossible(f"there is no job '{name}'{self.nearest(name)}")
+        entry = (names, on_end)
+        self.waiting.append(entry)
+        return lambda: self.waiting.remove(entry) if entry in self.waiting else None
+
+    def end_wait(self, outcome: Outcome) -> None:
+        self.waiting.pop(0)[1](outcome)
+
+    def readiness(self, names: tuple[str, ...], outcome: Outcome) -> dict[str, object]:
+        jobs = ({"name": name, "state": "running", "about": "is not ready"} for name in names or self.jobs)
+        return {"ready": outcome == "ready", "outcome": outcome, "jobs": jobs if outcome != "ready" else []}
 
     def start_job(self, name: str, done: Callable[[str], object]) -> None:
         self._note_request(done, "start", name)

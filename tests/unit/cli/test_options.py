@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cp.cli.flags import COMMANDS, FLAGS, USAGE
+from cp.cli.flags import COMMANDS, FLAGS, NAMING, USAGE
 from cp.cli.options import FlagError, parse
 
 NO_PAIR = "flag value 'FOO' was not in the format 'key=val'"
@@ -29,6 +29,7 @@ NO_PAIR = "flag value 'FOO' was not in the format 'key=val'"
         (["-restart", "app"], "restart"),
         (["-signal", "app=HUP"], "signal"),
         (["-events", "-follow"], "events"),
+        (["-wait"], "wait"),
     ],
 )
 def test_flags_select_the_command(arguments: list[str], command: str) -> None:
@@ -55,6 +56,8 @@ GIVEN = {
     "stop": ["-stop", "a"],
     "restart": ["-restart", "a"],
     "signal": ["-signal", "a=1"],
+    "wait": ["-wait"],
+    "timeout": ["-timeout", "60s"],
 }
 # What each flag means to each subcommand, by hand: a new flag has to be put here, too.
 EFFECTS = {
@@ -63,7 +66,8 @@ EFFECTS = {
     ("out", "template"),
     ("follow", "events"),
     ("job", "events"),
-    *(("json", command) for command in ("jobs", "job", "events")),
+    *(("json", command) for command in ("jobs", "job", "events", "wait")),
+    ("timeout", "wait"),
 }
 
 
@@ -86,12 +90,31 @@ def test_every_flag_with_every_subcommand() -> None:
 
 
 def test_no_subcommand_has_arguments_and_a_start_has() -> None:
-    for command in COMMANDS:
+    for command in sorted({*COMMANDS} - {*NAMING}):
         for arguments in (["x"], [""], ["-"], ["--", "-ping"], ["x", "-help"]):
             with pytest.raises(FlagError, match=f"-{command} takes .* would have no effect: ."):
                 parse([*GIVEN[command], *arguments])
         assert parse([*GIVEN[command], "--"]).arguments == ()
     assert parse(["-config", "x", "app", "-ping", "x"]).arguments == ("app", "-ping", "x")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "seconds"),
+    [
+        (["-wait"], (), None),
+        (["-wait", "-timeout", "60s"], (), 60.0),
+        (["-wait", "app", "db"], ("app", "db"), None),
+        (["-wait", "app", "-timeout=500ms", "db"], ("app", "db"), 0.5),
+        (["-timeout", "3", "--wait", "app", "-config", "x"], ("app",), 3.0),
+        (["-wait", "app", "-timeout", "0", "--", "-b", "c"], ("app", "-b", "c"), 0.0),
+        (["-wait", "-timeout", "1h30m", "-"], ("-",), 5400.0),
+    ],
+)
+def test_wait_takes_names_and_flags_in_any_order(
+    arguments: list[str], names: tuple[str, ...], seconds: float | None
+) -> None:
+    options = parse(arguments)
+    assert (options.command(), options.names, options.seconds, options.arguments) == ("wait", names, seconds, ())
 
 
 def test_a_boolean_that_is_false_is_as_if_it_were_not_there() -> None:
@@ -137,8 +160,14 @@ def test_signal_of_a_job_whose_name_has_an_equals_sign() -> None:
         (["-ping=maybe"], 'invalid boolean value "maybe" for -ping: use true or false'),
         (["-follow"], "-follow has no effect without -events"),
         (["-jobs", "-follow"], "-follow has no effect with -jobs: it goes with -events"),
-        (["-ping", "-json"], "-json has no effect with -ping: it goes with -jobs, -events or -job"),
-        (["-json", "app"], "-json has no effect without -jobs, -events or -job"),
+        (["-ping", "-json"], "-json has no effect with -ping: it goes with -jobs, -events, -job or -wait"),
+        (["-json", "app"], "-json has no effect without -jobs, -events, -job or -wait"),
+        (["-ping", "-timeout", "1s"], "-timeout has no effect with -ping: it goes with -wait"),
+        (["-wait", "-timeout", "soon"], 'invalid value "soon" for flag -timeout: write seconds, such as 10, or'),
+        (["-wait", "-timeout", "-1s"], 'invalid value "-1s" for flag -timeout: it is negative'),
+        (["-wait", "-timeout", "1s", "-timeout", "2s"], "give it once: it is 1s already"),
+        (["-wait", "app", ""], 'invalid value "" for flag -wait: name a job'),
+        (["-wait", "-jobs"], "cannot use -jobs and -wait together: run containerpilot once for each"),
         (["-out", "x", "app"], "-out has no effect without -template"),
         (["-allow-second", "-ping"], "-allow-second has no effect with -ping: it goes with a start"),
         (["-stop", "e", "-restart", "m"], "cannot use -stop and -restart together: run containerpilot once for"),
