@@ -17,17 +17,16 @@ from cp.engine.loop import Loop
 from cp.engine.output import Outputs
 from cp.engine.process import Processes
 from cp.engine.signals import handle_signals
-from cp.log.channels import NULL_DEVICE
-from cp.log.log import Log, LogError
+from cp.log.log import Log, LogError, report_fatal
 from cp.log.redaction import Secrets
-from cp.platform.text import decoded_by_python, file_of, process_environment, reason_of, to_bytes
+from cp.platform.text import decoded_by_python, file_of, process_environment, reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from cp import plan
-    from cp.engine.ports import CatalogFacts, Discovery, MonitorListener, Probe, RunMonitor
+    from cp.engine.ports import CatalogFacts, Discovery, MonitorListener, RunMonitor
     from cp.platform.address import Address
     from cp.platform.cgroup import ControlGroup
     from cp.probes.factory import Probes
@@ -112,6 +111,11 @@ class Configuration:
 
             if (missing := missing_for(loaded.catalog)) is not None:
                 raise ConfigError([missing])
+        if loaded.has_probes:
+            from cp.probes import modules
+
+            if (missing := modules.missing_for(loaded)) is not None:
+                raise ConfigError([missing])
         return loaded
 
 
@@ -119,30 +123,6 @@ def _local_addresses() -> list[Address]:
     from cp.platform.netlink import local_addresses
 
     return local_addresses()
-
-
-def report_fatal(log: Log, message: str) -> None:
-    """Log what ends the program, and print it on standard error too if the log is on neither standard stream."""
-    log.fatal(message)
-    log.flush()
-    if not _is_seen(log):
-        try:  # not sys.stderr, which is None if it was closed
-            os.write(2, to_bytes(f"{log.masked(message)}\n"))
-        except OSError:
-            pass
-
-
-def _is_seen(log: Log) -> bool:
-    """Whether a fatal line of the log appears on a standard stream: the log is no other file, and not turned off."""
-    if not log.enabled("fatal"):
-        return False
-    try:
-        streams = {"stdout": os.fstat(1), "stderr": os.fstat(2)}
-        goes_to = streams.get(log.output) or os.stat(to_bytes(log.output))
-    except OSError:
-        return False
-    is_stream = any(os.path.samestat(goes_to, stream) for stream in streams.values())
-    return is_stream and goes_to.st_rdev != NULL_DEVICE
 
 
 class _CannotStart(Exception):
@@ -194,7 +174,7 @@ class Program:
             bus=bus,
             log=log,
             random=_random,
-            open_probe=self._open_probe,
+            open_probe=lambda *arguments: self._get_probes().start(*arguments),
             open_monitor=self._open_monitor,
             masked=log.masked,
             open_group=_open_group,
@@ -273,6 +253,7 @@ class Program:
             from cp.catalog.discovery import import_modules
 
             import_modules()
+        self._prepare_probes(loaded, at_once=True)
         self._serve_as_planned(loaded, lambda: self._apply(loaded))
         return loaded
 
@@ -314,18 +295,17 @@ class Program:
 
     # --- checks without a process, and readiness
 
-    def _open_probe(
-        self,
-        probe: plan.HttpProbe | plan.SocketProbe,
-        address: str,
-        timeout: float | None,
-        on_end: Callable[[bool, str], object],
-    ) -> Probe:
+    def _get_probes(self) -> Probes:
         if self._probes is None:
             from cp.probes.factory import Probes
 
             self._probes = Probes(self._loop, self._resolver.get())
-        return self._probes.start(probe, address, timeout, on_end)
+        return self._probes
+
+    def _prepare_probes(self, wanted: plan.Plan, *, at_once: bool) -> None:
+        """Import what the checks need, before the first one is due."""
+        if wanted.has_probes:
+            self._get_probes().prepare(wanted, at_once=at_once)
 
     def _open_monitor(self, job: plan.Job, listener: MonitorListener) -> RunMonitor:
         if self._monitors is None:
@@ -345,11 +325,22 @@ class Program:
 
     def _after_start(self) -> None:
         """Do what the application's start did not need."""
-        for call in (self._serve_late, _prepare, self._context.watch_deaths, self._announce_readiness):
+        for call in (self._serve_late, self._prepare, self._context.watch_deaths, self._announce_readiness):
             self._loop.call_later(SERVE_AFTER, call)
         import gc
 
         gc.freeze()
+
+    def _prepare(self) -> None:
+        """Import what a stop, a change or a check may need, since no memory or descriptor may be left by then."""
+        try:
+            import cp.engine.leftovers
+            import cp.engine.reload
+            import cp.engine.skipping  # noqa: F401
+
+            self._prepare_probes(self._first, at_once=False)
+        except SCARCE:
+            pass  # it may be possible later
 
 
 def _keep_descriptors() -> None:
@@ -377,16 +368,6 @@ def _become_reaper(log: Log) -> None:
         become_subreaper()
     except SCARCE as error:
         log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
-
-
-def _prepare() -> None:
-    """Import what a stop or a change may need, since no memory or descriptor may be left by then."""
-    try:
-        import cp.engine.leftovers
-        import cp.engine.reload
-        import cp.engine.skipping  # noqa: F401
-    except SCARCE:
-        pass  # it may be possible later
 
 
 def _open_group() -> ControlGroup:

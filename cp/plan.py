@@ -382,3 +382,8 @@ class Plan(Record):
     withheld: tuple[str, ...] = ()  # variables of our own environment that children do not inherit
     signals: tuple[tuple[str, str], ...] = ()  # ("SIGHUP", RELOAD), …; all others go to the main job
     warnings: tuple[str, ...] = ()  # for the user, each with its place in the configuration
+
+    @property
+    def has_probes(self) -> bool:
+        """Whether a check needs no process."""
+        return any(check.probe is not None for job in self.jobs for check in job.health)

@@ -180,10 +180,22 @@ class Loop:
         if self._writers.pop(fd, None) is not None:
             self._watch(fd)
 
+    def forget(self, fd: int) -> None:
+        """Remove reader and writer of a descriptor that is closed next: the kernel drops it from epoll then.
+
+        Not for a descriptor that has a duplicate, in this process or in another one.
+        """
+        self._readers.pop(fd, None)
+        self._writers.pop(fd, None)
+
     def _add(self, callbacks: dict[int, Any], fd: int, callback: Callable[[], object]) -> None:
+        is_known = fd in self._readers or fd in self._writers
         callbacks[fd] = callback
         try:
-            self._watch(fd)
+            if is_known:
+                self._watch(fd)
+            else:
+                self._epoll.register(fd, select.EPOLLIN if callbacks is self._readers else select.EPOLLOUT)
         except OSError:
             del callbacks[fd]
             raise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
+from cp.log.channels import NULL_DEVICE
 from cp.log.redaction import Secrets
 from cp.log.sink import lost_lines, open_sink
 from cp.plan import LoggingSettings
@@ -331,3 +333,27 @@ def _json_string(text: str) -> str:
     if "<" in quoted or ">" in quoted or "&" in quoted:
         quoted = quoted.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return quoted
+
+
+def report_fatal(log: Log, message: str) -> None:
+    """Log what ends the program, and print it on standard error too if the log is on neither standard stream."""
+    log.fatal(message)
+    log.flush()
+    if not _is_seen(log):
+        try:  # not sys.stderr, which is None if it was closed
+            os.write(2, to_bytes(f"{log.masked(message)}\n"))
+        except OSError:
+            pass
+
+
+def _is_seen(log: Log) -> bool:
+    """Whether a fatal line of the log appears on a standard stream: the log is no other file, and not turned off."""
+    if not log.enabled("fatal"):
+        return False
+    try:
+        streams = {"stdout": os.fstat(1), "stderr": os.fstat(2)}
+        goes_to = streams.get(log.output) or os.stat(to_bytes(log.output))
+    except OSError:
+        return False
+    is_stream = any(os.path.samestat(goes_to, stream) for stream in streams.values())
+    return is_stream and goes_to.st_rdev != NULL_DEVICE

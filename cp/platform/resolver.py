@@ -6,7 +6,7 @@ interrupted. So it runs on separate threads: one at a time for each name, for an
 
 from __future__ import annotations
 
-import socket
+import _socket
 import time
 from _thread import allocate_lock, start_new_thread
 
@@ -52,14 +52,14 @@ def numeric(host: str) -> list[Peer]:
     if not host.isascii():
         return []
     try:
-        return _peers(socket.getaddrinfo(_encoded(host), 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+        return _peers(_socket.getaddrinfo(_encoded(host), 0, type=_socket.SOCK_STREAM, flags=_socket.AI_NUMERICHOST))
     except (OSError, ValueError):
         return []
 
 
 def look_up(name: str) -> list[Peer]:
     """Blocks. OSError, or a ValueError of the codec of international names."""
-    return _peers(socket.getaddrinfo(_encoded(name), 0, type=socket.SOCK_STREAM))
+    return _peers(_socket.getaddrinfo(_encoded(name), 0, type=_socket.SOCK_STREAM))
 
 
 def _encoded(host: str) -> bytes | str:
@@ -92,6 +92,12 @@ class Lookup:
                 return
         callback(self)
 
+    def forget(self, callback: Callable[[Lookup], object]) -> None:
+        """Do not call back any more. A call that another thread makes right now may still come."""
+        with self._guard:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+
     def wait(self, wakeup: Wakeup, seconds: float) -> None:
         """Wait until the look-up is over, another thread rings `wakeup`, or the time is over."""
         with self._guard:
@@ -111,7 +117,8 @@ class Lookup:
             self.is_over = True
             for wakeup in self._waiting:
                 wakeup.ring()
-        for callback in self._callbacks:
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
             callback(self)
 
 

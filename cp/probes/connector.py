@@ -6,8 +6,8 @@ import _socket
 import errno
 import os
 
-from cp.platform.resolver import Peer, numeric
-from cp.platform.text import reason_of, to_bytes
+from cp.platform.resolver import Peer
+from cp.platform.text import reason_of, reason_of_fd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cp.engine.loop import Loop, Timer
     from cp.platform.resolver import Lookup, Resolver
+    from cp.probes.target import Target
 
 # Seconds until the next address is tried beside the one that has not answered yet (RFC 8305).
 NEXT_ADDRESS = 0.25
@@ -24,14 +25,10 @@ SLOW_LOOKUP = 0.25
 # Seconds until the next attempt at a unix socket whose queue of connections is full: the kernel reports no end of that.
 QUEUE_FULL = 0.05
 MOST_ADDRESSES = 16  # of one name
-
-# What the name means everywhere (RFC 6761). A look-up would need a thread for each check.
-LOCALHOST = (
-    Peer(_socket.AF_INET, _socket.IPPROTO_TCP, ("127.0.0.1", 0)),
-    Peer(_socket.AF_INET6, _socket.IPPROTO_TCP, ("::1", 0, 0, 0)),
-)
+FIRST_DYNAMIC_PORT = 1024  # the kernel may give any port from here on to a client
 
 _FLAGS = _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+_UNDER_WAY = (errno.EINPROGRESS, errno.EALREADY)
 
 
 class Connector:
@@ -43,17 +40,15 @@ class Connector:
 
     __slots__ = (
         "_attempts",
-        "_awaits_lookup",
         "_failure",
-        "_host",
-        "_is_over",
+        "_is_queue_full",
         "_lookup",
         "_loop",
         "_on_connected",
         "_on_failed",
         "_peers",
-        "_port",
         "_resolver",
+        "_target",
         "_timer",
         "_tried",
     )
@@ -62,113 +57,123 @@ class Connector:
         self,
         loop: Loop,
         resolver: Resolver,
+        target: Target,
         on_connected: Callable[[_socket.socket], object],
         on_failed: Callable[[str], object],
     ) -> None:
         self._loop = loop
         self._resolver = resolver
-        self._on_connected = on_connected
-        self._on_failed = on_failed
-        self._host = ""
-        self._port = 0
-        self._lookup: Lookup | None = None
-        self._awaits_lookup = False
+        self._target = target
+        self._on_connected: Callable[[_socket.socket], object] | None = on_connected  # None: closed
+        self._on_failed: Callable[[str], object] | None = on_failed
+        self._lookup: Lookup | None = None  # the one that is awaited
         self._peers: list[Peer] = []  # that were not tried yet
         self._tried: list[Peer] = []
         self._attempts: dict[_socket.socket, Peer | None] = {}  # under way
         self._failure = ""  # the first one: a server's first address is the usual one
+        self._is_queue_full = False
         self._timer: Timer | None = None
-        self._is_over = False
 
-    def begin(self, host: str, port: int) -> None:
-        """Connect to one of the addresses of a name, or to an IPv4 or IPv6 address without brackets."""
-        self._host, self._port = host, port
-        peers: Sequence[Peer] = LOCALHOST if host == "localhost" else numeric(host)
-        if peers:
-            self._try(peers)
-            return
-        if good := self._resolver.good(host):
-            self._timer = self._loop.call_later(SLOW_LOOKUP, self._try, good)
-        self._awaits_lookup = True
-        self._lookup = self._resolver.start(host)
-        self._lookup.call(lambda lookup: self._loop.post(self._looked_up, lookup))
+    def begin(self) -> None:
+        target = self._target
+        if target.path:
+            self._attempt(_socket.AF_UNIX, 0, target.path, None)
+        elif target.peers:
+            self._try(target.peers)
+        else:
+            if good := self._resolver.good(target.host):
+                self._timer = self._loop.call_later(SLOW_LOOKUP, self._try, good)
+            self._lookup = self._resolver.start(target.host)
+            self._lookup.call(self._look_up_is_over)
 
     @property
     def waits_for(self) -> str:
         """What has not come yet, for the message about a time limit."""
-        if self._awaits_lookup and not self._attempts:
-            return f"address for the name '{self._host}'"
-        return "connection"
-
-    def begin_at_file(self, path: str) -> None:
-        """Connect to a unix socket."""
-        self._attempt(_socket.AF_UNIX, 0, to_bytes(path), None)
+        if self._lookup is not None and not self._attempts:
+            return f"address for the name '{self._target.host}'"
+        return "place in its queue of connections" if self._is_queue_full else "connection"
 
     def close(self) -> None:
         """End all attempts."""
-        self._is_over = True
+        self._on_connected = self._on_failed = None
+        if self._lookup is not None:
+            self._lookup.forget(self._look_up_is_over)
+            self._lookup = None
         self._cancel_timer()
         for attempt in tuple(self._attempts):
             self._drop(attempt)
 
     # --- the name
 
+    def _look_up_is_over(self, lookup: Lookup) -> None:
+        """On any thread."""
+        self._loop.post(self._looked_up, lookup)
+
     def _looked_up(self, lookup: Lookup) -> None:
-        self._awaits_lookup = False
-        if self._is_over:
+        if self._on_connected is None:
             return
+        self._lookup = None
         if lookup.error is None:
             self._try(lookup.peers)
         elif not self._attempts and not self._peers:
-            self._fail(self._failure or f"no address for the name '{self._host}': {reason_of(lookup.error)}")
+            self._fail(self._failure or f"no address for the name '{self._target.host}': {reason_of(lookup.error)}")
 
     # --- its addresses
 
     def _try(self, peers: Sequence[Peer]) -> None:
-        """Try these, and the last good ones of the name too, if they are being tried already."""
+        """Try these, beside the last good ones of the name if those are being tried already."""
         self._peers = [peer for peer in peers[:MOST_ADDRESSES] if peer not in self._tried]
         self._try_next()
 
     def _try_next(self) -> None:
         self._cancel_timer()
         if not self._peers:
-            if not self._attempts and not self._awaits_lookup:
+            if not self._attempts and self._lookup is None:
                 self._fail(self._failure)
             return
         peer = self._peers.pop(0)
         self._tried.append(peer)
         if self._peers:
             self._timer = self._loop.call_later(NEXT_ADDRESS, self._try_next)
-        self._attempt(peer.family, peer.protocol, peer.at(self._port), peer)
+        self._attempt(peer.family, peer.protocol, peer.at(self._target.port), peer)
 
     def _attempt(self, family: int, protocol: int, address: Any, peer: Peer | None) -> None:
         try:
             attempt = _socket.socket(family, _FLAGS, protocol)
         except OSError as error:
-            self._attempt_failed(reason_of(error))
+            self._attempt_failed(f"cannot open a socket: {reason_of(error)}")
             return
-        self._attempts[attempt] = peer
         try:
             code = attempt.connect_ex(address)
             if code == errno.EINPROGRESS:
-                self._loop.add_writer(attempt.fileno(), lambda: self._answered(attempt))
+                # On the loopback it is connected already. To ask costs less than a turn of the loop.
+                code = attempt.connect_ex(address)
+            if code in _UNDER_WAY:
+                self._attempts[attempt] = peer
+                self._loop.add_writer(attempt.fileno(), lambda: self._answered(attempt, address))
                 return
-        except OSError as error:
-            code = error.errno or errno.EINVAL
-        except (ValueError, OverflowError):
-            code = errno.EINVAL
-        if code == errno.EAGAIN and family == _socket.AF_UNIX:
-            self._drop(attempt)
-            self._timer = self._loop.call_later(QUEUE_FULL, self._attempt, family, protocol, address, peer)
+        except OSError as error:  # epoll accepts no more, or the address is not one
+            self._attempts.pop(attempt, None)
+            attempt.close()
+            self._attempt_failed(reason_of_fd(error))
         else:
+            if code == errno.EAGAIN and family == _socket.AF_UNIX:
+                attempt.close()
+                self._is_queue_full = True
+                self._timer = self._loop.call_later(QUEUE_FULL, self._attempt, family, protocol, address, peer)
+                return
+            self._attempts[attempt] = peer
             self._settle(attempt, code)
 
-    def _answered(self, attempt: _socket.socket) -> None:
-        self._settle(attempt, attempt.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR))
+    def _answered(self, attempt: _socket.socket, address: Any) -> None:
+        """An attempt under way may have ended: ask the kernel, since the call may be for an earlier descriptor."""
+        code = attempt.connect_ex(address)
+        if code not in _UNDER_WAY:
+            self._settle(attempt, 0 if code == errno.EISCONN else code)
 
     def _settle(self, attempt: _socket.socket, code: int) -> None:
         """An attempt has ended, with the number of its error or with 0."""
-        if not code and _is_connected_to_itself(attempt):
+        if not code and self._target.port >= FIRST_DYNAMIC_PORT and _is_connected_to_itself(attempt):
             code = errno.ECONNREFUSED
         if code:
             self._drop(attempt)
@@ -176,22 +181,26 @@ class Connector:
             return
         peer = self._attempts.pop(attempt)
         self._loop.remove_writer(attempt.fileno())
-        if peer is not None and self._lookup is not None:
-            self._resolver.connected(self._host, peer, self._lookup.peers or self._tried)
+        if peer is not None and not self._target.peers:
+            self._resolver.connected(self._target.host, peer, [*self._tried, *self._peers])
+        on_connected = self._on_connected
         self.close()
-        self._on_connected(attempt)
+        assert on_connected is not None  # there are no attempts after `close`
+        on_connected(attempt)
 
     def _attempt_failed(self, why: str) -> None:
         self._failure = self._failure or why
         self._try_next()
 
     def _fail(self, why: str) -> None:
+        on_failed = self._on_failed
         self.close()
-        self._on_failed(why)
+        if on_failed is not None:
+            on_failed(why)
 
     def _drop(self, attempt: _socket.socket) -> None:
         del self._attempts[attempt]
-        self._loop.remove_writer(attempt.fileno())
+        self._loop.forget(attempt.fileno())
         attempt.close()
 
     def _cancel_timer(self) -> None:
@@ -203,6 +212,6 @@ class Connector:
 def _is_connected_to_itself(connected: _socket.socket) -> bool:
     """Whether both ends are this socket: the kernel may choose the server's port for the client if nobody listens."""
     try:
-        return connected.family != _socket.AF_UNIX and connected.getsockname() == connected.getpeername()
+        return bool(connected.getsockname() == connected.getpeername())
     except OSError:  # it is closed already, which reading will show
         return False

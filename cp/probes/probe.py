@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from cp.engine.loop import Loop, Timer
     from cp.platform.resolver import Resolver
+    from cp.probes.target import Target
 
     # Receives whether the check passed, and its output: one line.
     OnEnd = Callable[[bool, str], object]
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
 
 def duration_text(seconds: float) -> str:
     """A short time in words: `12 ms`, `1.5 s`."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def place_text(host: str, port: int) -> str:
-    """A host and its port as in a URL."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
 
 
 class Probe:
@@ -32,42 +28,40 @@ class Probe:
     A subclass goes on in `_connected`, and calls `_end` with its result.
     """
 
-    __slots__ = ("_began", "_connector", "_is_over", "_loop", "_on_end", "_timeout", "_timer", "_what")
+    __slots__ = ("_began", "_connector", "_is_over", "_loop", "_on_end", "_target", "_timeout", "_timer")
 
-    def __init__(self, loop: Loop, resolver: Resolver, what: str, timeout: float | None, on_end: OnEnd) -> None:
-        """`what` is checked, for messages; `timeout` in seconds, for all of it."""
+    def __init__(self, loop: Loop, resolver: Resolver, target: Target, timeout: float | None, on_end: OnEnd) -> None:
+        """`timeout` in seconds, for all of the check."""
         self._loop = loop
-        self._what = what
+        self._target = target
         self._timeout = timeout
-        self._on_end = on_end
-        self._connector = Connector(loop, resolver, self._connected, self._not_connected)
+        self._on_end: OnEnd | None = on_end
+        self._connector = Connector(loop, resolver, target, self._connected, self._not_connected)
         self._timer: Timer | None = None
         self._is_over = False
         self._began = 0.0
 
-    def start(self, host: str, port: int, socket: str) -> None:
-        """Connect to a unix socket, or to a host where `socket` is empty."""
-        self._began = self._loop.now()
+    def start(self) -> None:
+        """Begin the check."""
+        self._began = now = self._loop.now()
         if self._timeout is not None:
-            self._timer = self._loop.call_later(self._timeout, self._timed_out)
-        if socket:
-            self._connector.begin_at_file(socket)
-        else:
-            self._connector.begin(host, port)
+            self._timer = self._loop.call_at(now + self._timeout, self._timed_out)
+        self._begin()
 
     def cancel(self) -> None:
-        """End it without a result."""
-        self._is_over = True
-        if self._timer is not None:
-            self._timer.cancel()
-        self._connector.close()
-        self._close()
+        """End it without a result, even if there is one that was not delivered yet."""
+        self._on_end = None
+        if not self._is_over:
+            self._release()
+
+    def _begin(self) -> None:
+        self._connector.begin()
 
     def _connected(self, connected: _socket.socket) -> None:
         raise NotImplementedError
 
     def _close(self) -> None:
-        """Close the connection, if there is one."""
+        """Close what the subclass has opened."""
 
     def _waits_for(self) -> str:
         """What has not come yet, for the message about the time limit."""
@@ -82,8 +76,21 @@ class Probe:
     def _end(self, passed: bool, why: str) -> None:
         if self._is_over:
             return
-        self.cancel()
-        self._loop.call_soon(self._on_end, passed, f"{self._what}: {why}")
+        self._release()
+        self._loop.call_soon(self._deliver, passed, why)
+
+    def _release(self) -> None:
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._connector.close()
+        self._close()
+
+    def _deliver(self, passed: bool, why: str) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(passed, f"{self._target.what}: {why}")
 
     def _took(self) -> str:
         return duration_text(self._loop.now() - self._began)

@@ -1,81 +1,55 @@
-"""TLS for checks: contexts, which are made off the loop, and streams that have no socket."""
+"""TLS for checks: how a context is made, streams that have no socket, and the words for what fails.
+
+Imported off the loop (modules.py): importing `ssl` takes 30 ms.
+"""
 
 from __future__ import annotations
 
 import ssl
-from _thread import start_new_thread
 
 from cp.platform.text import reason_of, to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cp.engine.loop import Loop
     from cp.plan import Tls
 
-    # Receives the context, or None and the reason.
-    OnContext = Callable[[ssl.SSLContext | None, str], object]
-
+# What OpenSSL says of bytes that are not TLS.
+NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "UNKNOWN_PROTOCOL")
 PIECE = 1 << 16  # bytes of one read from the stream
 
 
-class Contexts:
-    """One context for all checks with the same settings: each holds the certificates of all authorities."""
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._made: dict[Tls, ssl.SSLContext] = {}
-        self._awaited: dict[Tls, list[OnContext]] = {}
-
-    def get(self, tls: Tls, on_context: OnContext) -> None:
-        """Call back with the context, at once if there is one: reading its files may take long."""
-        if (made := self._made.get(tls)) is not None:
-            on_context(made, "")
-            return
-        waiting = self._awaited.setdefault(tls, [])
-        waiting.append(on_context)
-        if len(waiting) == 1:
-            try:
-                start_new_thread(self._make, (tls,))
-            except RuntimeError as error:
-                self._end(tls, None, str(error))
-
-    def forget(self, tls: Tls) -> None:
-        """Make it again for the next check: a handshake has failed, and its files may have changed since."""
-        self._made.pop(tls, None)
-
-    def _make(self, tls: Tls) -> None:
-        try:
-            made, why = new_context(tls), ""
-        except Exception as error:
-            made, why = None, reason_of(error) if isinstance(error, OSError) else str(error)
-        self._loop.post(self._end, tls, made, why)
-
-    def _end(self, tls: Tls, made: ssl.SSLContext | None, why: str) -> None:
-        if made is not None:
-            self._made[tls] = made
-        else:
-            files = ", ".join(name for name in (tls.ca_file, tls.ca_path, tls.client_cert, tls.client_key) if name)
-            why = f"cannot set up TLS{f' with {files}' if files else ''}: {why}"
-        for on_context in self._awaited.pop(tls, ()):
-            on_context(made, why)
-
-
 def new_context(tls: Tls) -> ssl.SSLContext:
-    """A context for the client side. Blocks. OSError or ValueError."""
+    """A context for the client side. Blocks. OSError or ValueError, with the name of the file that is the reason."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif tls.ca_file or tls.ca_path:
-        context.load_verify_locations(_file(tls.ca_file), _file(tls.ca_path))
+        with _naming(tls.ca_file, tls.ca_path):
+            context.load_verify_locations(_file(tls.ca_file), _file(tls.ca_path))
     else:
         context.load_default_certs()
     if tls.client_cert:
-        # Without a password at hand OpenSSL would ask for it on the terminal.
-        context.load_cert_chain(to_bytes(tls.client_cert), _file(tls.client_key), lambda: "")
+        with _naming(tls.client_cert, tls.client_key):
+            # Without a password at hand OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(to_bytes(tls.client_cert), _file(tls.client_key), lambda: "")
     return context
+
+
+class _naming:
+    """Adds the names of files to an error: those of `ssl` have none."""
+
+    def __init__(self, *files: str) -> None:
+        self._files = ", ".join(file for file in files if file)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ssl.SSLError):
+            raise ValueError(f"{self._files}: {_words(error)}") from None
+        if isinstance(error, (OSError, ValueError)):
+            raise ValueError(f"{self._files}: {reason_of(error)}") from None
 
 
 def _file(path: str) -> bytes | None:
@@ -85,16 +59,17 @@ def _file(path: str) -> bytes | None:
 class TlsStream:
     """The client's side of one connection: takes and gives the bytes on the wire. All methods may raise ssl.SSLError.
 
-    `is_ready`: the handshake has ended.
+    `is_ready`: the handshake has ended. `is_closed`: the server sends nothing any more.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "is_ready")
+    __slots__ = ("_incoming", "_outgoing", "_tls", "is_closed", "is_ready")
 
     def __init__(self, context: ssl.SSLContext, server_name: str) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
         self.is_ready = False
+        self.is_closed = False
 
     def shake(self) -> None:
         """Begin or continue the handshake."""
@@ -118,11 +93,11 @@ class TlsStream:
         try:
             while piece := self._tls.read(PIECE):
                 text += piece
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            self.is_closed = True
+        except ssl.SSLWantReadError:
             pass
-        except ssl.SSLEOFError:
-            if not text and data:
-                raise
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):  # in order, or by the end of the connection alone
+            self.is_closed = True
         return bytes(text)
 
     def write(self, text: bytes) -> None:
@@ -134,8 +109,17 @@ class TlsStream:
 
 
 def reason_of_tls(error: Exception) -> str:
-    """One line about a failed handshake."""
+    """One line about a failed connection with TLS."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not valid: {error.verify_message}"
-    words = (getattr(error, "reason", "") or str(error)).replace("_", " ").lower()
-    return f"TLS: {words}"
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return "the server closed the connection within the TLS handshake"
+    if isinstance(error, ssl.SSLError):
+        hint = ": it may speak http, not https" if error.reason in NOT_TLS else ""
+        return f"TLS: {_words(error)}{hint}"
+    return reason_of(error)
+
+
+def _words(error: ssl.SSLError) -> str:
+    """OpenSSL's reason; `PEM_R_NO_START_LINE` and the like have no sentence."""
+    return (error.reason or str(error)).replace("_", " ").lower()

@@ -249,7 +249,8 @@ def test_the_page_has_the_same_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["engine", "readiness", "catalog", "http", "control", "telemetry", "cli", "log", "config"]
+    "room",
+    ["engine", "readiness", "probes", "catalog", "http", "control", "telemetry", "cli", "log", "config"],
 )
 def test_the_page_describes_every_module_of_a_room(room: str) -> None:
     """The table "Inside `cp/ROOM/`" has each module of the folder, and no others."""
