@@ -30,7 +30,7 @@ def read_statuses(http: Fields) -> Ranges:
     for index, element in enumerate(value.data):
         if element.data is not None:
             found.update(_of_value(http, element, f"{path}[{index}]"))
-    if not found:
+    if all(element.data is None for element in value.data):
         http.error("status", f"has no status: name one, {_FORMS}")
     return tuple(sorted(found)) or _DEFAULT
 

@@ -348,15 +348,31 @@ any_value: st.SearchStrategy[Any] = st.recursive(
     | st.integers()
     | st.floats()
     | st.text()
-    | st.sampled_from(["1s", "/bin/x", "never", "unlimited", "app", "global", "SIGHUP", "exitSuccess", "eth0"]),
+    | st.sampled_from(["1s", "/bin/x", "never", "unlimited", "app", "global", "SIGHUP", "exitSuccess", "eth0"])
+    | st.sampled_from([":80", "http://a/b", "unix:///a:/b", "restart", "stop", "2xx", "ready"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=5,
 )
 keys_of_a_job = ["name", "exec", "port", "initial_status", "interfaces", "tags", "timeout", "stopTimeout", "restarts"]
 any_when = st.dictionaries(st.sampled_from(["interval", "source", "once", "each", "timeout"]), any_value)
-any_health = st.dictionaries(st.sampled_from(["exec", "interval", "ttl", "timeout", "failures", "logging"]), any_value)
+keys_of_http = ["url", "method", "headers", "body", "status", "contains", "tls"]
+any_http = any_value | st.dictionaries(st.sampled_from(keys_of_http), any_value)
+ways_of_a_check = {"exec": any_value, "http": any_http, "tcp": any_value, "unix": any_value}
+keys_of_a_check = ["name", "interval", "ttl", "timeout", "failures", "passes", "startPeriod", "startInterval"]
+any_check = st.fixed_dictionaries(
+    {}, optional={**ways_of_a_check, **dict.fromkeys([*keys_of_a_check, "onUnhealthy", "logging"], any_value)}
+)
+any_health = any_check | st.lists(any_check, max_size=3)
+keys_of_ready = ["notify", "log", "fd", "health", "file", "timeout", "onTimeout"]
+any_ready = any_value | st.dictionaries(st.sampled_from(keys_of_ready), any_value)
 any_job = st.fixed_dictionaries(
-    {}, optional={**dict.fromkeys(keys_of_a_job, any_value), "when": any_when | any_value, "health": any_health}
+    {},
+    optional={
+        **dict.fromkeys([*keys_of_a_job, "watchdog"], any_value),
+        "when": any_when | any_value,
+        "health": any_health,
+        "ready": any_ready,
+    },
 )
 any_watch = st.dictionaries(st.sampled_from(["name", "interval", "tag", "dc", "mode"]), any_value)
 any_telemetry = st.dictionaries(st.sampled_from(["port", "interfaces", "tags", "metrics"]), any_value)
