@@ -98,9 +98,7 @@ class JobRegistry:
         event = self._happened.get(key)
         reports = {report.slot: report for report in (*self._seen_by_watches(key), *missed)}
         events = [event] if event is not None else list(reports.values())
-        if not events and any(
-            job.health.announced == key[0] for job in self.with_source(key[1])
-        ):  # healthy or unhealthy
+        if not events and any(_is_in_state(other, key[0]) for other in self.with_source(key[1])):
             events = [Event(*key)]
         for event in events:
             job.triggered(event)
@@ -177,6 +175,11 @@ class JobRegistry:
 def _sources_of_checks(job: Job) -> set[str]:
     """The sources of the events of its checks' exits."""
     return {check.source for check in job.plan.health if check.source}
+
+
+def _is_in_state(job: Job, code: EventCode) -> bool:
+    """Whether a job is what an event announces: healthy, unhealthy or ready."""
+    return job.is_ready if code == Code.READY else job.health.announced == code
 
 
 def _has_sent(job: Job, code: EventCode) -> bool:

@@ -229,6 +229,8 @@ class ChangeQueue:
         replaced = []
         for job in self._registry.jobs.values():
             planned = new.get(job.name)
+            if planned is not None and planned == job.plan.replace(announces_ready=planned.announces_ready):
+                job.plan = planned  # only other jobs have begun to wait for its readiness, or wait no more
             if job.plan.reload == KEEP or (job.plan.reload == WHEN_CHANGED and planned == job.plan):
                 continue
             if job.plan.reload == WHEN_CHANGED and planned is not None and differ_in_address(job.plan, planned):

@@ -141,6 +141,18 @@ def test_new_job_on_a_healthy_one_starts_at_once_and_not_on_one_that_was_healthy
     assert world.starts("later") == []
 
 
+def test_new_job_on_a_ready_one_starts_at_once_and_the_ready_one_goes_on() -> None:
+    """With the first job that waits for it, the plan of a job says that it publishes `ready`."""
+    world = JobsWorld(job("app"), job("starting", health=check("starting"))).start()
+    announcing = (job("app", announces_ready=True), job("starting", health=check("starting"), announces_ready=True))
+    waiting = (job("late", once("ready", "app")), job("later", once("ready", "starting")))
+    world.reload(*announcing, *waiting)
+    assert world.starts() == ["app", "starting", "late"]
+    world.processes.termination["check"] = (0.1, 0)
+    world.advance(1.5)
+    assert world.starts("later") == ["later"], "it publishes `ready` from now on"
+
+
 @pytest.mark.parametrize(("code", "instances"), [("changed", 1), ("healthy", 1), ("unhealthy", 0)])
 def test_new_job_on_a_watch_is_started_by_its_last_report(code: str, instances: int) -> None:
     db = watch("db")
