@@ -21,12 +21,9 @@ CATALOG_KEYS = ("consul", "etcd", "directory")
 _DEFAULT_ADDRESS = "127.0.0.1:8500"
 # Ends of paths that people copy from elsewhere. With them, every request would have a wrong path.
 _CONSUL_PATHS = ("/v1", "/ui")
-_ETCD_PATHS = ("/v2", "/v2/keys", "/v3", "/v3beta")
 _TIMES = ("connectTimeout", "readTimeout")
 _TLS_KEYS = ("cafile", "capath", "clientcert", "clientkey", "servername", "verify")
 _CONSUL_KEYS = ("address", "scheme", "token", "tokenfile", "namespace", "partition", "datacenter", "tls", *_TIMES)
-_ETCD_FORMS = "http://host:port, or https, and perhaps a path"
-_ETCD_KEYS = ("endpoints", "prefix", "api", "username", "password", "tls", *_TIMES)
 
 
 def read_catalog(root: Fields, environ: Mapping[str, str], *, preferred_etcd_api: str = "v3") -> Settings | None:
@@ -171,59 +168,12 @@ def _timeouts(fields: Fields | None) -> tuple[float, float]:
 
 
 def _etcd(root: Fields, preferred_api: str) -> EtcdSettings | None:
-    fields = root.object("etcd", _ETCD_KEYS)
+    from cp.config.etcd import KEYS, read_etcd
+
+    fields = root.object("etcd", KEYS)
     if fields is None:
         return None
-    api = fields.string("api")
-    if api not in ("", "v2", "v3"):
-        fields.error("api", f'must be "v2" or "v3", not {fields.written("api")}: leave it out to query the server')
-    connect_timeout, read_timeout = _timeouts(fields)
-    return EtcdSettings(
-        endpoints=_endpoints(fields),
-        prefix=fields.string("prefix") or "/containerpilot",
-        api=api,
-        preferred_api=preferred_api,
-        username=fields.string("username"),
-        password=fields.string("password"),
-        tls=read_tls(fields, {}),
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-    )
-
-
-def _endpoints(fields: Fields) -> tuple[str, ...]:
-    value = fields.value("endpoints")
-    if value is None or not isinstance(value.data, str | list):
-        found = f", not {kind(value)}" if value is not None else ""
-        fields.error("endpoints", f'Must provide etcd endpoints{found}, such as "endpoints": ["http://etcd:2379"]')
-        return ()
-    given = [value] if isinstance(value.data, str) else value.data
-    endpoints = [(one.offset, one.data) for one in given if isinstance(one.data, str)]
-    if not endpoints:
-        fields.error("endpoints", 'client: no endpoints available: name one, such as ["http://etcd:2379"]')
-    return tuple(_endpoint(fields, offset, text.strip()) for offset, text in endpoints)
-
-
-def _endpoint(fields: Fields, offset: int, text: str) -> str:
-    key_path = fields.key_path_of("endpoints")
-    try:
-        endpoint = parse_endpoint(text)
-        if "://" not in text:
-            raise EndpointError("the scheme is missing")
-        if endpoint.socket:
-            raise EndpointError("etcd does not listen on a unix socket")
-    except EndpointError as error:
-        has_password = isinstance(error, CredentialsError)
-        fix = "set etcd.username and etcd.password" if has_password else f"expected {_ETCD_FORMS}"
-        fields.problems.error(offset, key_path, refusal_of("cannot use the endpoint", text, str(error), fix))
-        return text
-    if endpoint.scheme == "http" and not endpoint.port_given and not endpoint.path:
-        why = "the endpoint names no port, so port 80 is used; etcd itself listens on 2379"
-        fields.problems.warning(offset, key_path, why)
-    if endpoint.path.endswith(_ETCD_PATHS):
-        why = "the endpoint ends in a path of etcd's own, which ContainerPilot adds itself"
-        fields.problems.warning(offset, key_path, why)
-    return str(endpoint)
+    return read_etcd(fields, preferred_api, _timeouts(fields), read_tls(fields, {}))
 
 
 def _directory(root: Fields) -> DirectorySettings | None:

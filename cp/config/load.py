@@ -151,9 +151,13 @@ def _parse(
     if document.root.data is None:
         document.root = Value({}, document.root.offset)  # null is the same as nothing
     if secrets is not None:
-        from cp.config.confidential import note_secrets
+        from cp.config.confidential import member, note_secrets
 
         note_secrets(document.root, environ, secrets)
+        if member(document.root, "jobs") is not None:
+            from cp.config.jobs.confidential import note_secrets_of_checks
+
+            note_secrets_of_checks(document.root, secrets)
     origin = (lambda offset: template().of_value(offset)) if text is not source.text else None
     problems = Problems(document, name, note, masked, origin)
     if not isinstance(document.root.data, dict):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cp.engine.changes import Changes
 from cp.engine.events import Code, Event
 from cp.engine.job import Job
-from cp.engine.maintenance import Maintenance
 from cp.engine.phase import KILLING, RUNNING, STARTING, Phase
 from cp.engine.registrations import Registrations
 from cp.engine.registry import JobRegistry
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from cp.engine.catalog_facts import RegistrationStatus
     from cp.engine.catalog_status import CatalogStatus
     from cp.engine.context import Context
+    from cp.engine.maintenance import Maintenance
     from cp.engine.ports import OpenDiscovery, Terminable
     from cp.engine.program_readiness import ProgramReadiness
     from cp.engine.reload import Change
@@ -60,7 +60,7 @@ class Engine:
         self._registry = JobRegistry(self.watches.seen)
         self._termination = Termination(context, first.stop_timeout, self.progress, self._stuck)
         self.changes = Changes(self, self._registry, self._registrations, self._termination, load, context)
-        self._maintenance = Maintenance(context, self.phase, self._registry, self._registrations, self.watches)
+        self._maintenance: Maintenance | None = None  # before the first time
         self._shutdown = Shutdown(
             context,
             self.phase,
@@ -99,7 +99,7 @@ class Engine:
 
     @property
     def maintenance(self) -> bool:
-        return self._maintenance.active
+        return self._maintenance is not None and self._maintenance.active
 
     @property
     def kill_after(self) -> float:
@@ -289,6 +289,12 @@ class Engine:
 
     def set_maintenance(self, active: bool) -> bool:
         """Enter or leave maintenance; False if that changes nothing, or a stop has begun."""
+        if self._maintenance is None:
+            from cp.engine.maintenance import Maintenance
+
+            self._maintenance = Maintenance(
+                self._context, self.phase, self._registry, self._registrations, self.watches
+            )
         return self._maintenance.set(active)
 
     def request_stop(self, number: int) -> None:
