@@ -31,7 +31,7 @@ def _others(way: str) -> tuple[str, ...]:
 _HTTP = Key(
     "http",
     ("string", "object"),
-    "[A URL](jobs.md#http), or an object with a URL. The check passes if the response has the right status.",
+    "[A URL](health.md#http), or an object with a URL. The check passes if the response has the right status.",
     {"url": "https://localhost:8443/health", "contains": "ok"},
     excludes=_others("http"),
     since=NEW,
@@ -136,7 +136,7 @@ HEALTH = Key(
         Key(
             "startPeriod",
             "duration",
-            "[The time after the start of the process](jobs.md#the-start) in which failures do not count, until the "
+            "[The time after the start of the process](health.md#the-start) in which failures do not count, until the "
             "first check passes.",
             "30s",
             default="0s",
@@ -176,7 +176,7 @@ HEALTH = Key(
         Key(
             "onUnhealthy",
             "string",
-            "[What the job does](jobs.md#onunhealthy) when this check makes it unhealthy: `restart` terminates the "
+            "[What the job does](health.md#consequences) when this check makes it unhealthy: `restart` terminates the "
             "process, and `restarts` decides what follows; `stop` ends the job.",
             "stop",
             default="none",
