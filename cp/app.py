@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cp import plan
     from cp.engine.ports import CatalogFacts, Discovery, MonitorListener, RunMonitor
     from cp.platform.address import Address
-    from cp.platform.cgroup import ControlGroup
     from cp.probes.factory import Probes
     from cp.readiness.factory import Monitors
     from cp.servers import Servers
@@ -177,7 +176,7 @@ class Program:
             open_probe=lambda *arguments: self._get_probes().start(*arguments),
             open_monitor=self._open_monitor,
             masked=log.masked,
-            open_group=_open_group,
+            watches_deaths=True,
         )
         log.secrets.on_output_change = outputs.mask_with
         self._apply(first)
@@ -368,12 +367,6 @@ def _become_reaper(log: Log) -> None:
         become_subreaper()
     except SCARCE as error:
         log.warning(f"cannot become the reaper of orphans: {_reason(error)}")
-
-
-def _open_group() -> ControlGroup:
-    from cp.platform.cgroup import ControlGroup
-
-    return ControlGroup()
 
 
 def _random() -> float:

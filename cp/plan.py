@@ -333,6 +333,7 @@ class LoggingSettings(Record):
     level: Level = "info"
     format: str = "plain"  # plain (default of the services dialect), job (default of the jobs dialect), text, json
     output: str = "stdout"  # stdout, stderr or a path
+    ends_in_termination_log: bool = False  # with the last lines of the main job's output
     mask: tuple[str, ...] = ()  # variables whose values are masked in the output of jobs
 
 
@@ -378,6 +379,7 @@ class Plan(Record):
     telemetry: TelemetrySettings | None = None
     stop_timeout: float = 5.0  # the budget of a stop; negative: SIGKILL at once
     shutdown_timeout: float | None = None  # the limit of a whole stop, hooks included
+    termination_log: str = ""  # the file that receives why the main job failed
     environ: tuple[tuple[str, str], ...] = ()  # added to the environment of all children
     withheld: tuple[str, ...] = ()  # variables of our own environment that children do not inherit
     signals: tuple[tuple[str, str], ...] = ()  # ("SIGHUP", RELOAD), …; all others go to the main job

@@ -22,6 +22,7 @@ ADD_A_CATALOG = 'add one of consul, etcd or directory, such as "consul": "localh
 
 _NOT_IN_NAMES = "=$*?{}[] \t\n"  # characters that names of variables do not have in practice
 _LOGGING_KEYS = ("level", "format", "output", "mask")
+_TERMINATION_LOG = "terminationLog"
 _LEVELS: dict[str, Level] = {
     "debug": "debug",
     "info": "info",
@@ -35,8 +36,9 @@ _DEFAULT_STOP_TIMEOUT = 5
 
 
 def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: str, to_file: bool) -> LoggingSettings:
-    """Read `logging`. `default_format` is the meaning of the format `default`; `to_file`: the output may be a path."""
-    fields = root.object("logging", _LOGGING_KEYS)
+    """Read `logging`. `default_format` is the meaning of the format `default`; `to_file`: the output may be a path, and
+    lines may go to the termination log."""
+    fields = root.object("logging", (*_LOGGING_KEYS, _TERMINATION_LOG) if to_file else _LOGGING_KEYS)
     if fields is None:
         return LoggingSettings(format=default_format)
     formats = {"default": default_format, "text": "text", "json": "json"}
@@ -48,6 +50,7 @@ def read_logging(root: Fields, environ: Mapping[str, str], *, default_format: st
         level=_choice(fields, "level", "Unknown log level", _LEVELS, "info"),
         format=_choice(fields, "format", "Unknown log format", formats, default_format),
         output=output,
+        ends_in_termination_log=to_file and fields.boolean(_TERMINATION_LOG),
         mask=_read_mask(fields, environ),
     )
 
@@ -91,6 +94,18 @@ def warn_about_unmasked_output(root: Fields, logging: LoggingSettings, jobs: Ite
                 f"`mask` has no effect on the output of {names}: it goes directly to ContainerPilot's own standard "
                 f"output and error, and not through the log{fix}",
             )
+
+
+def warn_about_termination_log(root: Fields, logging: LoggingSettings, jobs: Iterable[Job]) -> None:
+    """Warn if the output of the main job cannot go to the termination log, although it should."""
+    if logging.ends_in_termination_log:
+        for job in jobs:
+            if job.main and job.output == INHERIT:
+                root.warning(
+                    "logging",
+                    f"`{_TERMINATION_LOG}` has no effect: the output of {job.label} goes directly to ContainerPilot's "
+                    "own standard output and error, and not through the log; remove `raw: true`",
+                )
 
 
 def _choice(fields: Fields, key: str, prefix: str, choices: dict[str, T], default: T) -> T:

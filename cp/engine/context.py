@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cp.engine.cause_of_death import Deaths, Group
+    from cp.engine.cause_of_death import Deaths
     from cp.engine.events import Bus
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
@@ -76,10 +76,11 @@ class Context:
     """The services that jobs, checks and runs use."""
 
     __slots__ = (
-        "_open_group",
+        "_watches_deaths",
         "bus",
         "deaths",
         "environment",
+        "keeps_lines",
         "kill",
         "log",
         "loop",
@@ -112,7 +113,7 @@ class Context:
         open_probe: OpenProbe,
         open_monitor: OpenMonitor,
         masked: Callable[[str], str] = str,
-        open_group: Callable[[], Group] | None = None,
+        watches_deaths: bool = False,
     ) -> None:
         self.loop = loop
         self.processes = processes
@@ -124,7 +125,8 @@ class Context:
         self.masked = masked  # masks secrets in texts that users see
         self.open_probe = open_probe  # for checks without a process
         self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
-        self._open_group = open_group  # for the causes of deaths; None: they are not known
+        self._watches_deaths = watches_deaths  # otherwise causes of deaths are known only if `deaths` is set
+        self.keeps_lines = False  # runs of the main job keep the last lines of their output
         # A job, by its name, may have become ready or unready, or has moved. Empty: jobs were replaced.
         self.readiness_changed: Callable[[str], object] = bool
         self.runs: set[Terminable] = set()  # started and not ended
@@ -141,11 +143,12 @@ class Context:
     def watch_deaths(self, *, is_late: bool = False) -> Deaths | None:
         """Look at the kernel's counters for the first time, or with `is_late` after a death; the result knows the
         causes of deaths. None if that is not possible."""
-        if self.deaths is None and self._open_group is not None:
+        if self.deaths is None and self._watches_deaths:
             try:
                 from cp.engine.cause_of_death import Deaths
+                from cp.platform.cgroup import ControlGroup
 
-                self.deaths = Deaths(self._open_group(), self.loop.now, is_late=is_late)
+                self.deaths = Deaths(ControlGroup(), self.loop.now, is_late=is_late)
             except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone
                 return None
         return self.deaths

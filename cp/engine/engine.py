@@ -145,6 +145,7 @@ class Engine:
         self._registrations.discovery.start()
 
     def _install(self, fresh: list[plan.Job] | tuple[plan.Job, ...], change: Change | None) -> None:
+        self._context.keeps_lines = self.plan.logging.ends_in_termination_log
         for name, value in self.plan.environ:
             self._context.environment.set(name, value)
         jobs = [Job(self._context, self, job) for job in fresh]

@@ -9,14 +9,18 @@ from cp.platform.text import reason_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections import deque
+    from collections.abc import Callable, Iterable
 
     from cp import plan
     from cp.engine.context import Context
     from cp.engine.exit_status import Cause
     from cp.engine.ports import JobLog, RunMonitor
+else:
+    from _collections import deque  # the C type alone: `collections` is not imported before the application runs
 
 
+KEPT_LINES = 50  # of the output of the main job; the termination log takes as many as fit
 LONGEST_VALUE = 1000  # characters of the output that is a metric's value; longer output is an error
 
 
@@ -26,11 +30,12 @@ class JobRuns:
     `current` is the run whose end has not come yet, `last_exit` the end of the one before it.
     """
 
-    __slots__ = ("_context", "_hits", "count", "current", "last_exit", "started_at")
+    __slots__ = ("_context", "_hits", "count", "current", "last_exit", "last_lines", "started_at")
 
     def __init__(self, context: Context) -> None:
         self.current: Run | None = None
         self.last_exit: Exit | None = None
+        self.last_lines: Iterable[str] = ()  # of the output of the run before
         self.count = 0
         self.started_at = 0.0  # the last one
         self._context = context
@@ -71,6 +76,7 @@ class JobRuns:
     def end(self, job: plan.Job, run: Run, code: int | None, start_error: str) -> Exit:
         """The current run has ended, or could not start."""
         self.current = None
+        self.last_lines = run.kept or ()
         if not job.keep_pid_variables:
             for name in job.pid_variables:
                 self._context.environment.unset_unless_changed(name, str(run.pid))
@@ -195,7 +201,17 @@ def _new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: 
     )
     if job.keeps_notify_socket:
         run.passed_on = "NOTIFY_SOCKET"
+    if job.main:
+        run.kept = deque(maxlen=KEPT_LINES)
     return run
+
+
+def failure_message(job: plan.Job, end: Exit) -> str:
+    """The message about a failed run."""
+    message = f"{job.label or job.name} {job.failure_text.format(code=max(end.code, -1), reason=end.text)}"
+    if end.cause is not None and (job.names_causes or end.cause.is_limit):
+        message += f" ({end.cause.text})"
+    return message
 
 
 def report_exit(log: JobLog, job: plan.Job, run: Run, end: Exit) -> None:
@@ -204,9 +220,7 @@ def report_exit(log: JobLog, job: plan.Job, run: Run, end: Exit) -> None:
         how = "without error" if end.code == 0 else f"with {end.text}, which counts as a success"
         log.debug(f"{run.label} exited {how}", run.log_fields)
         return
-    message = f"{run.label} {job.failure_text.format(code=max(end.code, -1), reason=end.text)}"
-    if end.cause is not None and (job.names_causes or end.cause.is_limit):
-        message += f" ({end.cause.text})"
+    message = failure_message(job, end)
     is_ours = run.interrupted and not (run.timed_out or run.failure or job.main)
     is_logged = end.error and job.failure_level == "error"  # as a start that failed
     level = "debug" if is_ours or is_logged else job.failure_level

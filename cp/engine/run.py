@@ -11,6 +11,7 @@ from cp.platform.text import reason_of_fd
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
+    from collections import deque
     from collections.abc import Callable, Iterator
 
     from cp.engine.background import OutputHolders
@@ -24,6 +25,7 @@ else:
 
 LEFT_ANOTHER_USER = "left something in the background that cannot be signalled: operation not permitted"
 _BY_FORCE = (0, _signal.SIGABRT, _signal.SIGTERM, _signal.SIGKILL)
+LONGEST_KEPT = 1000  # characters of a line
 OUTPUT_GRACE = 0.2  # seconds that an exit waits for output that background children hold open
 
 
@@ -60,6 +62,7 @@ class Run:
         self.last_line = ""  # of its output
         self.interrupted = False  # it received a signal to end from us
         self.sent: dict[int, str] = {}  # the signals that its process received from us, and why
+        self.kept: deque[str] | None = None  # the last lines of its output, if it keeps them
         self.failure = ""  # why it counts as failed although its process did not end by itself
         self.on_line: Callable[[str], object] | None = None  # receives its lines as well
         self.descriptors: tuple[tuple[int, int], ...] = ()  # for the process: ours, and the number that it has there
@@ -228,6 +231,8 @@ class Run:
 
     def _line(self, line: str) -> None:
         self.last_line = line
+        if self.kept is not None and self._context.keeps_lines:
+            self.kept.append(line[:LONGEST_KEPT])
         if self.on_line is not None:
             self.on_line(line)
         self._context.log.child_output(line, self.log_fields)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cp.engine.events import Code, Event
 from cp.engine.exit_status import NOT_ENDED, Exit
 from cp.engine.phase import DEREGISTERING, KILLING, STOPPING
@@ -9,6 +11,7 @@ from cp.engine.states import State
 from cp.engine.termination import KILL_LIMIT
 from cp.engine.trigger import missed
 from cp.plan import GLOBAL
+from cp.platform.text import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class Shutdown:
     """
 
     __slots__ = (
-        *("_began", "_changes", "_context", "_exit_code", "_limit", "_phase", "_registrations", "_registry"),
+        *("_began", "_changes", "_context", "_exit_code", "_limit", "_phase", "_plan", "_registrations", "_registry"),
         *("_requested_at", "_requests", "_termination", "_watches", "is_requested"),
     )
 
@@ -67,6 +70,7 @@ class Shutdown:
         self._requests = 0
         self._requested_at = 0.0  # the last time
         self._began = 0.0
+        self._plan: plan.Plan | None = None  # that of the stop
         self._limit = 0.0  # seconds that it waits for the catalogue
 
     def request(self, number: int, current: plan.Plan) -> None:
@@ -94,6 +98,7 @@ class Shutdown:
             return
         context, loop = self._context, self._context.loop
         self._phase.move(DEREGISTERING)
+        self._plan = current
         self.is_requested = self._requests > 0
         self._began = loop.now()
         self._limit = min(DEREGISTER_LIMIT, max(0.0, current.stop_timeout) / 4)
@@ -164,9 +169,22 @@ class Shutdown:
 
     def _finish(self) -> None:
         self._exit_code.left_running(self._registry.jobs.values())
+        self._report_failure()
         self._registrations.discovery.stop()
         self._context.processes.kill_left_groups()
         self._context.loop.stop()
+
+    def _report_failure(self) -> None:
+        """Report why the main job failed in the file for that, if there is one."""
+        plan = self._plan
+        if plan is None or not plan.termination_log or not self._exit_code.value:
+            return
+        try:
+            os.stat(to_bytes(plan.termination_log))
+            from cp.engine.termination_log import report
+        except (OSError, ImportError, MemoryError):
+            return  # there is no such file: this is not Kubernetes
+        report(plan.termination_log, self._registry.jobs.values(), self._context)
 
 
 class ExitCode:

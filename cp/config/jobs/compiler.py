@@ -19,6 +19,7 @@ from cp.config.settings import (
     read_shutdown_timeout,
     read_stop_timeout,
     warn_about_repeated_keys,
+    warn_about_termination_log,
     warn_about_unmasked_output,
 )
 from cp.plan import EVENT, REOPEN_LOG, STOP, Plan
@@ -45,6 +46,7 @@ _KEYS = (
 )
 # What a supervisor passes to ContainerPilot itself: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3).
 _WITHHELD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
+_TERMINATION_LOG = "/dev/termination-log"  # the default of terminationMessagePath in Kubernetes
 _SIGNALS = (("SIGTERM", STOP), ("SIGINT", STOP), ("SIGHUP", EVENT), ("SIGUSR2", EVENT), ("SIGUSR1", REOPEN_LOG))
 
 
@@ -84,6 +86,7 @@ def compile_jobs(
     warn_about_cycles(jobs)
     _need_catalog(root, jobs)
     warn_about_unmasked_output(root, logging, [read.job for read in jobs], "; to mask it, remove `raw: true`")
+    warn_about_termination_log(root, logging, [read.job for read in jobs])
     problems.check()
     if not jobs and not has_telemetry:  # after the check: `jbos` may be an error
         root.warning("jobs", "there are no jobs, so nothing is run")
@@ -104,6 +107,7 @@ def compile_jobs(
         telemetry=None if telemetry is None else telemetry.telemetry,
         stop_timeout=stop_timeout,
         shutdown_timeout=shutdown_timeout,
+        termination_log=_TERMINATION_LOG,
         environ=tuple(environ_of_all),
         withheld=_WITHHELD,
         signals=_SIGNALS,

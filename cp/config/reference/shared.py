@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cp.config.reference.key import JOBS, NEW, NEW_IN_SERVICES, Key
+from cp.config.reference.key import JOBS, NEW, NEW_IN_JOBS, NEW_IN_SERVICES, Key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +11,19 @@ if TYPE_CHECKING:
 LAST_PORT = 65535
 LAST_USER = 2**32 - 2
 MOST_RESTARTS = 10**9 - 1
+
+
+_TERMINATION_LOG = (
+    Key(
+        "terminationLog",
+        "boolean",
+        "Whether [the termination log](exits.md#the-termination-log) also has the last lines of the output of the main "
+        "job.",
+        True,
+        default=False,
+        since=NEW_IN_JOBS,
+    ),
+)
 
 
 def _logging(dialect: str) -> Key:
@@ -60,6 +73,7 @@ def _logging(dialect: str) -> Key:
                 ["DB_PASSWORD"],
                 since=NEW,
             ),
+            *(_TERMINATION_LOG if dialect == JOBS else ()),
         ),
     )
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.size import FULL
+from tests.system.exhaustion.cgroups import ControlGroup, new_group
 from tests.system.exhaustion.limits import (
     ends_well,
     is_registered,
@@ -18,7 +16,6 @@ from tests.system.exhaustion.limits import (
     wait_for_two_ticks,
 )
 from tests.system.jobs.configs import job
-from tests.system.pilot import wait_for
 from tests.system.scripts import forever, python
 
 if TYPE_CHECKING:
@@ -39,48 +36,19 @@ Limit = list[str]
 @pytest.fixture
 def pids_cgroup() -> Iterator[Callable[[int], Limit]]:
     """A cgroup with at most so many processes; what is in it at the end is killed."""
-    made: list[Path] = []
+    made: list[ControlGroup] = []
 
     def make(number: int) -> Limit:
-        folder = next(iter(_places()), None)
-        if folder is None:
+        group = new_group("pids", ("pids.max",))
+        if group is None:
             pytest.skip("needs a pids cgroup, and none can be made here")
-        made.append(folder)
-        (folder / "pids.max").write_text(str(number))
-        return ["sh", "-c", f'echo $$ >"{folder}/cgroup.procs" && exec "$@"', "sh"]
+        made.append(group)
+        group.limit_processes(number)
+        return group.enter
 
     yield make
-    for folder in made:
-        wait_for(functools.partial(_killed, folder), what="the end of the cgroup")
-        folder.rmdir()
-
-
-def _places() -> Iterator[Path]:
-    """A new cgroup in the hierarchy of pids (version 1), or in ours (version 2)."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers not in ("pids", ""):
-            continue
-        root = Path("/sys/fs/cgroup", controllers)
-        folder = root / path.lstrip("/") / f"containerpilot-test-{os.getpid()}"
-        try:
-            folder.mkdir()
-        except OSError:
-            continue
-        if (folder / "pids.max").exists():
-            yield folder
-        else:
-            folder.rmdir()
-
-
-def _killed(folder: Path) -> bool:
-    pids = (folder / "cgroup.procs").read_text().split()
-    for pid in pids:
-        try:
-            os.kill(int(pid), 9)
-        except ProcessLookupError:
-            continue
-    return not pids
+    for group in made:
+        group.remove()
 
 
 def test_a_start_that_fails_is_logged_and_repeated(pilot: StartPilot) -> None:

@@ -45,11 +45,10 @@ class Deadly(JobsWorld):
     def __init__(self, *jobs: Any, **settings: Any) -> None:
         super().__init__(*jobs, **settings)
         self.group = FakeGroup()
-        self.context._open_group = lambda: self.group
 
     def start(self) -> Deadly:
+        self.context.deaths = Deaths(self.group, self.loop.now)
         super().start()
-        self.context.watch_deaths()
         return self
 
     def last(self, name: str) -> Exit:
@@ -98,19 +97,41 @@ def test_where_nothing_is_counted_both_are_possible() -> None:
     assert world.cause("app") == ("killed", KILLED_OR_MEMORY)
 
 
-def test_a_death_before_the_first_look_counts_all_kills_as_its_own() -> None:
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Deadly:
+    """The application has started, and nothing has looked at the counters yet."""
     world = Deadly(named())
+    monkeypatch.setattr("cp.platform.cgroup.ControlGroup", lambda: world.group)
+    world.context._watches_deaths = True
     JobsWorld.start(world)
+    return world
+
+
+def test_a_death_before_the_first_look_counts_all_kills_as_its_own(late: Deadly) -> None:
+    world = late
     world.group.hits = 0
     world.exit("app", KILL)
     assert world.cause("app") == ("oom", OOM)
 
 
-def test_a_success_before_the_first_look_looks_at_nothing() -> None:
-    world = Deadly(named())
-    JobsWorld.start(world)
-    world.exit("app", 0)
-    assert (world.cause("app"), world.context.deaths) == (None, None)
+def test_a_success_before_the_first_look_looks_at_nothing(late: Deadly) -> None:
+    late.exit("app", 0)
+    assert (late.cause("app"), late.context.deaths) == (None, None)
+
+
+def test_the_first_look_makes_the_numbers_before_it_meaningless(late: Deadly) -> None:
+    late.context.watch_deaths()
+    late.exit("app", KILL)
+    assert late.cause("app") == ("killed", KILLED)
+
+
+def test_no_memory_for_the_module_is_no_cause(late: Deadly, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted() -> FakeGroup:
+        raise MemoryError
+
+    monkeypatch.setattr("cp.platform.cgroup.ControlGroup", exhausted)
+    late.exit("app", KILL)
+    assert late.cause("app") is None
 
 
 def test_processes_that_die_together_each_have_their_cause() -> None:

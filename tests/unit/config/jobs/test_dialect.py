@@ -247,10 +247,25 @@ def test_clients_need_not_know_the_users_of_the_control_socket(socket: str) -> N
             LoggingSettings(level="info", format="job", output="/var/log/App.log"),
         ),
         ({"output": "STDERR"}, LoggingSettings(level="info", format="job", output="stderr")),
+        ({"terminationLog": True}, LoggingSettings(format="job", ends_in_termination_log=True)),
+        ({"terminationlog": "false"}, LoggingSettings(format="job")),
     ],
 )
 def test_logging(written: Any, logging: LoggingSettings) -> None:
     assert load_jobs(logging=written).logging == logging
+
+
+def test_termination_log() -> None:
+    assert load_jobs().termination_log == "/dev/termination-log"
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_output_that_cannot_go_to_the_termination_log(raw: bool) -> None:
+    plan = load_jobs(
+        {"name": "app", "exec": "true", "main": True, "logging": {"raw": raw}}, logging={"terminationLog": True}
+    )
+    assert len(plan.warnings) == raw
+    assert all("`terminationLog` has no effect: the output of app goes directly" in each for each in plan.warnings)
 
 
 @pytest.mark.parametrize(
