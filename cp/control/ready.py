@@ -6,7 +6,7 @@ from cp.control.event_stream import of_query
 from cp.encoding import percent
 from cp.engine.admin import NotPossible
 from cp.http.long_answers import gathered, json_parts
-from cp.http.messages import Response, refusal
+from cp.http.messages import Response, answer, refusal
 from cp.platform.text import from_bytes
 
 TYPE_CHECKING = False
@@ -56,6 +56,9 @@ class ReadyRoute:
         def ended(outcome: Outcome) -> None:
             if timer is not None:
                 timer.cancel()
+            if outcome == "stopping":  # at once: the program may end in a moment
+                call.reply(answer(503, {**self._admin.readiness(names, outcome), "jobs": []}))
+                return
             self._long_answers.ask(f"ready {outcome} {names}", lambda: self._make(names, outcome), call.reply)
 
         try:

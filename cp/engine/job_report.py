@@ -245,6 +245,8 @@ def why_not_in_service(engine: Engine, job: Job) -> str:
     if job.skip is not None:
         return f"is skipped: it {job.skip.reason}"
     if job.health.has_checks and status != HEALTHY:
+        if status == MAINTENANCE:
+            return "is not checked in maintenance"
         return f"is {status}: {why_not_healthy(job)}"
     if not job.is_ready:
         waits = _waits_to_be_ready(job) if job.state in (State.RUNNING, State.ACTIVE) else ""
