@@ -87,7 +87,7 @@ def limits() -> str:
         ("time until 202", seconds(PATIENCE), "the request continues"),
         ("changes that wait for their turn", str(WAITING_LIMIT), "409; 422 for a reload"),
         ("path of the socket", f"{LONGEST_SOCKET_PATH} bytes", "the configuration is refused"),
-        ("time that a flag waits", seconds(TIMEOUT), "exit code 1; not for `-follow`"),
+        ("time that a flag waits", seconds(TIMEOUT), "exit code 1; not for `-follow` and `-wait`"),
         ("answer that a flag reads", size(LARGEST_ANSWER), "exit code 1"),
     ]
     lines = ["| what | limit | beyond the limit |", "| --- | --- | --- |"]

@@ -311,6 +311,7 @@ def test_hundreds_of_jobs_become_ready_and_a_client_learns_it(pilot: StartPilot,
     )
     waiting = waiters.start(started.folder, *IN_TIME)
     assert end_of(waiting) == (0, "")
+    started.wait_for_line("ready after")
     assert started.output().count("ready after") == 1
 
 
