@@ -202,6 +202,11 @@ class Health:
         return MAINTENANCE if maintenance and not self._always else self.status
 
     @property
+    def all_pass(self) -> bool:
+        """Whether the job is healthy, and each check has passed last."""
+        return self.announced == HEALTHY and not any(check.failures for check in self.checks)
+
+    @property
     def has_checks(self) -> bool:
         return any(not check.plan.is_heartbeat for check in self.checks)
 
@@ -262,4 +267,4 @@ class Health:
         if result.failure:
             limit = check.plan.critical_after
             return CRITICAL if limit and check.failures >= limit else ""
-        return PASSING if self.announced == HEALTHY and not any(other.failures for other in self.checks) else ""
+        return PASSING if self.all_pass else ""

@@ -132,7 +132,9 @@ class Job:
     def _begin(self, event: Event) -> None:
         self.trigger.use(event)
         self._cancel_timer()
-        self._start_check()
+        if not self.started:
+            self._checks.start()
+        self.started = True
         when = self.plan.when
         if self._ticker is not None:
             self._ticker.start(when.delay or when.interval or 0.0)
@@ -159,11 +161,6 @@ class Job:
             else:
                 self._context.log.debug(f"interval expired but restart not permitted: {self.name}")
                 self._halt()
-
-    def _start_check(self) -> None:
-        if not self.started:
-            self._checks.start()
-        self.started = True
 
     def _start(self, event: Event | None) -> None:
         """Start a run for an event; without one, repeat the last run."""
@@ -346,9 +343,11 @@ class Job:
     def fail_run(self, why: str, then: plan.OnFailure, abort: bool = False) -> bool:
         """The current run has failed though its process lives: terminate it. `then` is RESTART, and `restarts` decides,
         or STOP_JOB. With `abort` the process gets SIGABRT, which leaves a trace. False if no run can fail now."""
-        if (run := self.runs.current) is None or run.exited or run.failure or self.state != State.RUNNING:
+        run, ends = self.runs.current, self._supervisor.stopping and not self.is_hook
+        if run is None or run.exited or run.failure or ends or self.state != State.RUNNING:
             return False
         self._completes = then == STOP_JOB
+        self.readiness.is_stopping()
         run.fail(why, self._supervisor.kill_after, abort=abort, group=self.plan.stop_group)
         return True
 
@@ -376,7 +375,7 @@ class Job:
         if self.plan.announces_ready:
             self._publish(Code.READY)
         service, latest = self.plan.service, self.health.latest
-        if service is not None and self.plan.ready is not None and self.health.announced == Code.HEALTHY:
+        if service is not None and self.plan.ready is not None and self.health.all_pass:
             # Its check has passed already, and did not register it.
             self._supervisor.register(service, PASSING, latest.output if latest is not None else "")
 

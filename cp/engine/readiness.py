@@ -30,7 +30,7 @@ class Readiness:
     ) -> None:
         self.since: float | None = None
         self.has_failed = on_failure
-        self._is_over = False  # the process has announced its end
+        self._is_over = True  # no run can become ready: none lives, or its process is about to end
         self._context = context
         self._plan = job
         self._on_ready = on_ready
@@ -45,6 +45,7 @@ class Readiness:
         return self._plan.ready is None or self.since is not None or bool(service and service.initial_status)
 
     def run_started(self, *, is_checked: bool) -> None:
+        self._is_over = False
         if self._plan.ready is None and not is_checked:
             self.became_ready()
 
@@ -58,8 +59,7 @@ class Readiness:
     def run_ended(self) -> None:
         if self.monitor is not None:
             self.monitor.run_ended()
-        self._is_over = False
-        self._end()
+        self.is_stopping()
 
     def close(self) -> None:
         """No run follows."""
@@ -68,11 +68,8 @@ class Readiness:
             self.monitor.close()
 
     def is_stopping(self) -> None:
-        """The process has announced its end: the run does not become ready again."""
+        """The process is about to end, or has ended: the run does not become ready again."""
         self._is_over = True
-        self._end()
-
-    def _end(self) -> None:
         if self.since is not None:
             self.since = None
             self._context.readiness_changed(self._plan.name)
