@@ -48,7 +48,8 @@ class Program(NamedTuple):
     """A program, the package that has it as /usr/bin/NAME, and the releases that have the package.
 
     `needs` has further packages, to be unpacked with all dependencies. Without `needs` only the package itself is
-    unpacked, because the machine's own libraries are sufficient. `finish` is called with the folder of unpacked files.
+    unpacked, because the machine's own libraries are sufficient. `finish` is called with the folder of unpacked
+    files, and may move the program to its place.
     """
 
     title: str  # for people
@@ -206,11 +207,35 @@ def fetch(program: Program, folder: Path, uri: str, release: Release, keyring: K
         else:
             apt.get("download", program.package)
         apt.unpack(work / "unpacked")
+        program.finish(work / "unpacked")
         if not (work / "unpacked/usr/bin" / program.name).is_file():
             raise Refused(f"the package has no /usr/bin/{program.name}")
-        program.finish(work / "unpacked")
         shutil.rmtree(folder, ignore_errors=True)
         (work / "unpacked").rename(folder)
+
+
+# The script may be moved, and called through links. `--argv0`: Python must see the script as its program, because a
+# link to the script may belong to a virtual environment.
+START = """\
+#!/bin/sh
+self=$(readlink -f -- "$0")
+usr=${{self%/bin/*}}
+exec "$usr/{loader}" --library-path "$usr/{libraries}" --argv0 "$0" "$usr/bin/{program}" "$@"
+"""
+
+
+def start_with_own_libraries(folder: Path, name: str) -> None:
+    """Replace the program by a script that starts it with the libraries in `folder`, and move the program beside it."""
+    usr = folder / "usr"
+    found = sorted(usr.glob("lib/*/ld-linux*.so.*"))
+    if not found:
+        raise Refused("the packages have no dynamic loader")
+    real = usr / "bin" / f"{name}.real"
+    script = usr / "bin" / name
+    script.rename(real)
+    loader = found[0].relative_to(usr)
+    script.write_text(START.format(loader=loader, libraries=loader.parent, program=real.name))
+    script.chmod(0o755)
 
 
 def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
@@ -250,7 +275,7 @@ def find(program: Program, folder: Path, suits: Callable[[str], bool]) -> Path:
 def version(path: str | Path, command: str) -> str:
     """The first line that the program prints about its version."""
     done = subprocess.run([path, command], capture_output=True, text=True, check=True)
-    return done.stdout.partition("\n")[0]
+    return (done.stdout or done.stderr).partition("\n")[0]
 
 
 def main(program: Program, suits: Callable[[str], bool] = lambda path: True) -> NoReturn:

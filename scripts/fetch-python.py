@@ -13,12 +13,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import debian
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The releases of distributions that have each version.
 RELEASES = {
@@ -29,15 +25,6 @@ RELEASES = {
     "3.14": {"debian": debian.Release("sid", "main")},
     "3.15": {"debian": debian.Release("sid", "main")},
 }
-
-# The script may be moved, and called through links. `--argv0`: Python must see the script as its program, because a
-# link to the script may belong to a virtual environment.
-START = """\
-#!/bin/sh
-self=$(readlink -f -- "$0")
-usr=${{self%/bin/*}}
-exec "$usr/{loader}" --library-path "$usr/{libraries}" --argv0 "$0" "$usr/bin/{program}" "$@"
-"""
 
 
 def program(version: str) -> debian.Program:
@@ -51,22 +38,8 @@ def program(version: str) -> debian.Program:
         releases=RELEASES[version],
         version_command="--version",
         needs=(f"lib{name}-stdlib",),
-        finish=lambda folder: start_with_own_libraries(folder, name),
+        finish=lambda folder: debian.start_with_own_libraries(folder, name),
     )
-
-
-def start_with_own_libraries(folder: Path, name: str) -> None:
-    """Replace the program by a script, and move the program beside it."""
-    usr = folder / "usr"
-    found = sorted(usr.glob("lib/*/ld-linux*.so.*"))
-    if not found:
-        raise debian.Refused("the packages have no dynamic loader")
-    real = usr / "bin" / f"{name}.real"
-    script = usr / "bin" / name
-    script.rename(real)
-    loader = found[0].relative_to(usr)
-    script.write_text(START.format(loader=loader, libraries=loader.parent, program=real.name))
-    script.chmod(0o755)
 
 
 def usable(path: str) -> bool:

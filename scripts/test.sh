@@ -8,8 +8,8 @@
 #              CHECKS  0: do not check the sources
 #              COVERAGE  1: also measure the branch coverage of the unit and integration tests, and fail if it is below
 #                        the limit in pyproject.toml
-# It installs the test tools into .cache/, and a Consul, an etcd, a Prometheus and an openssl, unless those on PATH are
-# suitable. It builds the archive in dist/. Unit and integration tests alone need only the test tools.
+# It installs the test tools into .cache/, and a Consul, an etcd, a Prometheus, an nginx, a Redis and an openssl, unless
+# those on PATH are suitable. It builds the archive in dist/. Unit and integration tests alone need only the test tools.
 #
 # The tests marked `timing` run last, one after the other, because other tests would disturb their measurements. On a
 # shared machine, only they may fail and pass when they are repeated, at most twice.
@@ -44,7 +44,9 @@ if [ -n "$needs_servers" ]; then
     ETCD=$("$tests/bin/python" scripts/fetch-etcd.py) || exit 1
     PROMETHEUS=$("$tests/bin/python" scripts/fetch-prometheus.py) || exit 1
     OPENSSL=$("$tests/bin/python" scripts/fetch-openssl.py) || exit 1
-    export CONSUL ETCD PROMETHEUS OPENSSL
+    NGINX=$("$tests/bin/python" scripts/fetch-nginx.py) || exit 1
+    REDIS_SERVER=$("$tests/bin/python" scripts/fetch-redis-server.py) || exit 1
+    export CONSUL ETCD PROMETHEUS OPENSSL NGINX REDIS_SERVER
     PYTHON=$python scripts/build-zipapp.sh >&2
 fi
 

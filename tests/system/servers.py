@@ -44,7 +44,7 @@ def halt(pid: int) -> None:
 def find_server(name: str) -> Path:
     """The program of this name: what the variable NAME names, what scripts/fetch-NAME.py fetched, or that on PATH.
     Without it a test fails: a suite that is green because it could not test is worse than none."""
-    variable = name.upper()
+    variable = name.upper().replace("-", "_")
     if named := os.environ.get(variable):
         return Path(named)
     fetched = ROOT / ".cache" / name / "usr" / "bin" / name

@@ -38,7 +38,7 @@ def test_python_is_started_by_the_loader_that_came_with_it(script: Any, tmp_path
     libraries = f"usr/lib/{machine}-linux-gnu"
     program(tmp_path / "work/usr/bin/python3.14", "the program")
     program(tmp_path / f"work/{libraries}/ld-linux-{machine}.so.2", '#!/bin/sh\nprintf "%s\\n" "$0" "$@"\n')
-    script.start_with_own_libraries(tmp_path / "work", "python3.14")
+    script.debian.start_with_own_libraries(tmp_path / "work", "python3.14")
     folder = (tmp_path / "work").rename(tmp_path / "a place")
     (tmp_path / "link").symlink_to(folder / "usr/bin/python3.14")
 
@@ -55,7 +55,7 @@ def test_packages_without_a_loader_are_refused(script: Any, tmp_path: Path) -> N
     program(tmp_path / "usr/bin/python3.14", "the program")
 
     with pytest.raises(script.debian.Refused, match="no dynamic loader"):
-        script.start_with_own_libraries(tmp_path, "python3.14")
+        script.debian.start_with_own_libraries(tmp_path, "python3.14")
 
 
 def test_every_supported_version_has_a_distribution_that_packages_it(script: Any) -> None:

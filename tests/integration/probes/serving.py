@@ -77,11 +77,15 @@ class World:
     def timers(self) -> int:
         return sum(timer.callback is not None for timer in self.loop._timers)
 
+    def _under_way(self) -> bool:
+        """Whether a thread imports modules or reads the settings of TLS."""
+        return bool(self.probes._modules._awaited or self.probes._contexts._awaited)
+
     def verify_rest(self, before: set[str]) -> None:
         """Nothing of the checks is left: no descriptor, registration, timer or thread, and nothing went wrong."""
         for server in self._servers:
             server.close()
-        self.loop.run_once() if self.loop._posted or self.loop._ready else None
+        self.turn_until(lambda: not (self.loop._posted or self.loop._ready or self._under_way()))
         assert not self.errors
         assert not self.loop._readers
         assert not self.loop._writers

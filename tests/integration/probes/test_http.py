@@ -247,7 +247,7 @@ def test_chunks_of_one_byte_without_an_end_leave_the_loop_time_for_others(world:
 
     text = check(world, world.serve(handle), contains="y")
 
-    assert re.fullmatch(r"failed: 200 OK in N ms, but the first 2\d KiB of the body do not contain 'y'", text)
+    assert re.fullmatch(r"failed: 200 OK in N ms, but the first \d+ KiB of the body do not contain 'y'", text)
     assert turns > 100
 
 
