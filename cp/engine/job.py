@@ -344,7 +344,7 @@ class Job:
         """The current run has failed though its process lives: terminate it. `then` is RESTART, and `restarts` decides,
         or STOP_JOB. With `abort` the process gets SIGABRT, which leaves a trace. False if no run can fail now."""
         run, ends = self.runs.current, self._supervisor.stopping and not self.is_hook
-        if run is None or run.exited or run.failure or ends or self.state != State.RUNNING:
+        if run is None or not self.runs.pid or run.failure or ends or self.state != State.RUNNING:
             return False
         self._completes = then == STOP_JOB
         self.readiness.is_stopping()

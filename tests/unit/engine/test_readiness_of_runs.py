@@ -73,3 +73,20 @@ def test_a_service_that_becomes_ready_after_a_check_has_failed_waits_for_the_nex
     world.processes.termination["check"] = (0.01, 0)
     world.advance(1)
     assert world.story("passing") == ["passing app"]
+
+
+def test_a_run_that_could_not_start_does_not_fail_a_second_time() -> None:
+    every_second = When(code="startup", source="global", interval=1.0)
+    slow = check("app", "check", on_unhealthy="stop")
+    world = JobsWorld(job("app", every_second, restarts=None, health=slow), job("other"))
+    world.processes.termination |= {"app": (0.1, 0), "check": (0.5, 1)}
+    world.start().advance(1.2)
+    world.processes.missing.add("app")
+    world.loop.advance(0.2)
+    world.loop.calls = 0
+    job_ = world.engine.jobs["app"]
+    job_.ticked()
+    assert (job_.state, job_.runs.pid) == ("running", 0)
+    assert not job_.fail_run("onUnhealthy", "stop")
+    world.advance(3)
+    assert world.state("app") == "scheduled"
