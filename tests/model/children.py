@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.model.world import World
 
-TERM, KILL, CONT, WINCH = 15, 9, 18, 28
+ABRT, TERM, KILL, CONT, WINCH = 6, 15, 9, 18, 28
 REASONS = {"ENOENT": ("executable file not found in $PATH", 127), "EAGAIN": ("resource temporarily unavailable", 126)}
 IN_GROUP = ("obedient", "stubborn")  # of what a process leaves; daemons have a session of their own
 LEFT_RUNS_FOR = 1.5  # seconds that an obedient child in the background has its output open, if it is let
@@ -195,6 +195,8 @@ class FakeProcesses:
         number = self._counts[word] = self._counts.get(word, 0) + 1
         child = world.scenario.children.get(word, (Child(), Child()))[number > 1]
         name = world.names.get(word, word)
+        if name.startswith("check-") and world.reports.is_turned(name.removeprefix("check-")):
+            child = child._replace(code=0 if child.code else 1)
         world.process_starts(name, child)
         if child.start:
             text, code = REASONS.get(child.start, REASONS["EAGAIN"])
@@ -203,6 +205,7 @@ class FakeProcesses:
         process = FakeProcess(world, 1000 + len(self.all), name, child, on_exit, sweep)
         self.all.append(process)
         world.model.process_began(process)
+        world.reports.process_began(process, is_first=number == 1)
         for end in {others.get("stdout", 1), others.get("stderr", 2)} - {1, 2}:
             reader = world.outputs.by_end[end]
             reader.process = process
@@ -218,7 +221,7 @@ class FakeProcesses:
     def signal(self, process: FakeProcess, number: int, *, group: bool) -> bool:
         by_hand = number == KILL and not group
         swept = process.seen and not (process.left and process.holds_output)  # it is what it left that is meant
-        if number in (TERM, KILL) and not by_hand and not swept:
+        if number in (TERM, KILL, ABRT) and not by_hand and not swept:
             self._world.process_signalled(process, number, group)
         return process.take(number, group)
 

@@ -6,8 +6,9 @@ from random import Random
 
 from hypothesis import strategies as st
 
+from tests.model.more import CHECKS, MANNER_BYTES, PLAN_BYTES, PROBE_BYTES
 from tests.model.rules import Broken
-from tests.model.scenario import CHILD_BYTES, JOB_BYTES, SHARED_BYTES, STEP_BYTES, Scenario, decode
+from tests.model.scenario import CHILD_BYTES, JOB_BYTES, SHARED_BYTES, STEP_BYTES, Rest, Scenario, decode
 from tests.model.world import World
 
 MOST_JOBS, MOST_STEPS, MOST_RELOADS, COMMANDS = 5, 12, 2, 10
@@ -18,28 +19,53 @@ PIECES = (
     (0, MOST_STEPS, STEP_BYTES),
     (1, 1, 1 + SHARED_BYTES),
 )
-SIZE = sum(1 + most * size for _, most, size in PIECES)
+# Checks without a process, readiness and watchdogs came later.
+MORE_PIECES = (
+    *[(MOST_JOBS, MOST_JOBS, PLAN_BYTES)] * (1 + MOST_RELOADS),
+    (MOST_JOBS, MOST_JOBS, MANNER_BYTES),
+    (CHECKS * MOST_JOBS, CHECKS * MOST_JOBS, PROBE_BYTES),
+    (0, MOST_STEPS, STEP_BYTES),
+)
+
+
+def _size(pieces: tuple[tuple[int, int, int], ...]) -> int:
+    return sum(1 + most * size for _, most, size in pieces)
+
+
+SIZE, MORE_SIZE = _size(PIECES), 1 + _size(MORE_PIECES)
 
 
 def scenarios(dialect: str) -> st.SearchStrategy[Scenario]:
     """In one draw: hypothesis plays every second example with zeros for all draws but the first ones."""
-    return st.binary(min_size=SIZE, max_size=SIZE).map(lambda data: from_bytes(dialect, data))
+    size = SIZE if dialect == "services" else SIZE + MORE_SIZE
+    return st.binary(min_size=size, max_size=size).map(lambda data: from_bytes(dialect, data))
 
 
-def from_seed(seed: int) -> Scenario:
-    """The scenario of this number: always the same one."""
-    return from_bytes("services" if seed % 4 == 3 else "jobs", Random(seed).randbytes(SIZE))
+def from_seed(seed: int, *, more: bool = True) -> Scenario:
+    """The scenario of this number: always the same one. Without `more` it is the one of a time before that."""
+    chance = Random(seed)
+    data = chance.randbytes(SIZE)  # first: the rest does not change these
+    return from_bytes("services" if seed % 4 == 3 else "jobs", data + (chance.randbytes(MORE_SIZE) if more else b""))
 
 
 def from_bytes(dialect: str, data: bytes) -> Scenario:
     """Zeros are the simplest choice everywhere, and the least of everything."""
-    pieces: list[list[bytes]] = []
-    for least, most, size in PIECES:
-        number, data, rest = data[0], data[1 : 1 + most * size], data[1 + most * size :]
-        pieces.append([data[at : at + size] for at in range(0, len(data), size)][: least + number % (most - least + 1)])
-        data = rest
-    *plans, children, steps, (shared,) = pieces
-    return decode(dialect, plans[0], plans[1 : 1 + shared[0] % (1 + MOST_RELOADS)], children, steps, shared[1:])
+    *plans, children, steps, (shared,) = _cut(data[:SIZE], PIECES)
+    rest, others = None, data[SIZE:]
+    if dialect == "jobs" and others and others[0] % 3:
+        *more_plans, manners, probes, more_steps = _cut(others[1:], MORE_PIECES)
+        rest = Rest(more_plans, manners, probes, more_steps)
+    number = 1 + shared[0] % (1 + MOST_RELOADS)
+    return decode(dialect, plans[0], plans[1:number], children, steps, shared[1:], rest)
+
+
+def _cut(data: bytes, pieces: tuple[tuple[int, int, int], ...]) -> list[list[bytes]]:
+    found: list[list[bytes]] = []
+    for least, most, size in pieces:
+        number, piece, data = data[0], data[1 : 1 + most * size], data[1 + most * size :]
+        parts = [piece[at : at + size] for at in range(0, len(piece), size)]
+        found.append(parts[: least + number % (most - least + 1)])
+    return found
 
 
 def registrar_scenario_from_seed(seed: int) -> tuple[int, list[bytes]]:

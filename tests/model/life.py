@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.model.checks import HealthLife
 from tests.model.limits import Pauses
 from tests.model.rules import SOON, Broken, expect
 
 if TYPE_CHECKING:
     from cp import plan
     from tests.model.model import Model
+    from tests.model.runs import Failure
 
 WAITING, HELD, SCHEDULED, RUNNING, ACTIVE = "waiting", "held", "scheduled", "running", "active"
 PAUSING, DRAINING, TERMINATING, COMPLETE = "pausing", "draining", "terminating", "complete"
@@ -25,7 +27,7 @@ class Life:
         self.state = HELD if held else WAITING
         self.since = self.born = model.now
         self.hook = job.command is not None and job.when.code in ("stopping", "stopped", "shutdown")
-        self.starts = self.restarts = self.failures = 0
+        self.starts = self.restarts = 0
         self.restarts_left = job.restarts
         self.event_left = True  # its event may start it; once, unless it is an `each`
         self.remembered = self.had_remembered = False  # an event that came while it ran
@@ -37,21 +39,34 @@ class Life:
         self.due = 0.0  # the end of a pause
         self.interruptions = 0  # how many pauses there were, in which it has no process
         self.resumed_at = 0.0  # the end of the last one
-        self.checked_in = 0  # how many there had been when its last check began
         self.restarting = False  # and then it is started; otherwise it waits
         self.tick = 0.0  # when the next one comes
         self.ticks = 0  # that came at this moment
         self.started_at = -1.0
         self.extra_tick = 0  # one may be remembered: it came at the moment at which this run began
-        self.first_check = self.last_check = 0.0
         self.awaited: set[str] = set()
         self.drained_by = 0.0
         self.exit_code: int | None = None
-        self.status = ""
+        self.health = HealthLife(job.health, self.since)
+        self.expected: list[str] = []  # events about its health that must come next
+        self.ready = self.was_ready = False  # in the current run
+        self.ready_at = 0.0
+        self.readiness_is_over = False  # its process has announced its end
+        self.failure: Failure | None = None  # of the current run, whose process is about to end for it
+        self.silent_since: float | None = None  # if its watchdog counts
+        self.silent_unseen = 0.0  # seconds since then in which we were suspended
         self.end_was_announced = False
 
     def __repr__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    @property
+    def is_ending(self) -> bool:
+        return self.state in ENDING
+
+    @property
+    def is_ready(self) -> bool:
+        return self.ready and self.failure is None and not self.is_ending
 
     def move(self, state: str) -> None:
         if self.state == PAUSING:
@@ -62,7 +77,7 @@ class Life:
         self.due, self.restarting = self.model.now + seconds, restarting
         if seconds or restarting:
             self.interruptions += 1
-            self.status = ""
+            self.health.reset(self.model.now)
         self.move(PAUSING)
 
     # --- starting
@@ -77,7 +92,7 @@ class Life:
         if self.state in (RUNNING, PAUSING) or (model.maintenance and job.pauses_in_maintenance and job.when.each):
             self.remembered = True
         elif self.state == ACTIVE:
-            self.status = ""
+            self.health.reset(self.model.now)
         else:
             self.begin("its event")
 
@@ -86,8 +101,9 @@ class Life:
         self.remembered = False
         if uses_event and not (when.each and not self.hook):
             self.event_left = False
-        if not self.begun and self.job.health:
-            self.first_check, self.last_check = self.model.now + self.job.health[0].interval, self.model.now
+        if not self.begun:
+            for check in self.health.checks:
+                check.first, check.last = self.model.now + check.pace, self.model.now
         self.begun = True
         if when.interval:
             self.tick = self.model.now + (when.delay or when.interval)
@@ -95,14 +111,16 @@ class Life:
             self.move(SCHEDULED)
         elif self.job.command is None:
             self.starts += 1
-            self.status = ""
+            self.health.reset(self.model.now)
             self.move(ACTIVE)
+            self.model.runs.began(self)
         else:
             self.owed = why
 
     def spawned(self) -> None:
         """A process of it was started, or could not be."""
         over = self.state == PAUSING and self.due <= self.model.now + SOON
+        self.catches_up_with_readiness()
         by_hand = not self.owed and self.state == SCHEDULED and self.model.changes.may_start_by_hand(self)
         if by_hand:
             self.started_by_hand()
@@ -120,8 +138,16 @@ class Life:
         self.owed = ""
         self.starts += 1
         self.started_at = self.model.now
-        self.status = ""
+        self.health.reset(self.model.now)
         self.move(RUNNING)
+
+    def catches_up_with_readiness(self) -> None:
+        """What it waits for was ready before it began, in the same moment; the event is still on its way."""
+        code, source = self.job.when.code, self.job.when.source
+        sender = self.model.lives.get(source)
+        begins = self.born == self.model.now and self.state == WAITING and not self.owed
+        if begins and code == "ready" and sender is not None and sender.is_ready:
+            self.receive(code, source)
 
     def started_by_hand(self) -> None:
         if self.state == PAUSING:
@@ -165,9 +191,14 @@ class Life:
     def exited(self, code: int, *, failed_start: bool) -> None:
         """Its process has ended."""
         expect(self.state in (RUNNING, DRAINING, TERMINATING), "exits", f"{self} has ended, and did not run")
-        self.exit_code = code
+        failure = self.failure
+        self.exit_code = code if failure is None else code or 1
+        self.resumed_at = self.resumed_at if failure is None else self.model.now  # it is checked again
+        self.model.runs.ended(self)
         if self.state == TERMINATING:
             self.over = "it was terminated"
+        elif self.state == RUNNING and failure is not None and failure.then == "stop":
+            self.over = "its run has failed"
         elif self.state == RUNNING:
             self.after_run(failed_start=failed_start)
 

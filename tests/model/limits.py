@@ -82,10 +82,11 @@ class Budget:
         before = self.running.get(process.name)
         if before is not None and before.alive:
             given_up = before.doomed_at is not None and self._model.now >= before.doomed_at + GIVEN_UP - SOON
-            of_check = process.name != job.name and before in self._terminated
-            expect(given_up or of_check, "one process", f"{process.name}: another runs since {before.began - 100:g} s")
+            is_check = process.name != job.name and before in self._terminated
+            expect(given_up or is_check, "one process", f"{process.name}: another runs since {before.began - 100:g} s")
         self.running[process.name] = process
-        timeout = job.timeout if process.name == job.name else job.health[0].timeout if job.health else None
+        of_check = next((check.timeout for check in job.health if check.command is not None), None)
+        timeout = job.timeout if process.name == job.name else of_check
         if timeout:
             self._limits[process] = process.began + timeout
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.model.checks import Checks, command_of
 from tests.model.life import COMPLETE, ENDING, EXITS, HELD, PAUSING, RUNNING, WAITING, Life
 from tests.model.limits import Budget
 from tests.model.registrations import Registrations
 from tests.model.requests import Changes
 from tests.model.rules import SOON, expect
+from tests.model.runs import Runs
 from tests.model.skips import SKIPPED, Skips
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Model:
         self.last_code = ""
         self.budget = Budget(self, first.stop_timeout)
         self.registrations = Registrations(self)
+        self.checks = Checks(self)
+        self.runs = Runs(self)
         self.skips = Skips(self)
         self.codes: dict[str, int] = {}  # of processes that have ended, whose exit was not announced yet
         self.failed_starts: set[str] = set()
@@ -73,6 +77,8 @@ class Model:
         life = self.lives.get(source)
         if code == "shutdown":
             self.stop_begins()
+        elif code in EXITS and source.startswith("check."):
+            self.checks.command_ended(self.lives[source.removeprefix("check.")], code == "exitSuccess")
         elif life is None:
             return
         elif code in EXITS:
@@ -86,15 +92,27 @@ class Model:
             waited = life.state == WAITING and not life.begun
             expect(waited and self.now + SOON >= life.born + (life.job.when.timeout or 0), "ends", f"{life} gave up")
             life.end_was_announced = True
-        elif code in ("healthy", "unhealthy"):
-            self.registrations.checked(life, code == "healthy")
+        elif code in ("healthy", "unhealthy", "ready"):
+            self.announced_health(life, code)
+
+    def announced_health(self, life: Life, code: str) -> None:
+        if code != "ready" and not any(check.source or check.probe for check in life.job.health):
+            self.checks.ended(life, 0, code == "healthy")  # in the services dialect nobody receives the exit itself
+        if code == "ready":
+            life.catches_up_with_readiness()
+        by_hand = code == "ready" and life.state in (WAITING, HELD) and self.changes.may_start_by_hand(life)
+        if by_hand and life.job.command is None:
+            life.begin("a request", uses_event=not life.hook)
+        expect(life.expected[:1] == [code], "health", f"{life} is {code}, expected: {life.expected}")
+        del life.expected[0]
 
     def announced_exit(self, life: Life, code: str) -> None:
         ended, process = self.codes.pop(life.name, None), self.budget.running.get(life.name)
         if ended is None:  # it was given up
             expect(process and process.doomed_at is not None, "exits", f"{life}: {code}, and it runs")
             ended = -9
-        expect((ended == 0) == (code == "exitSuccess"), "exits", f"{life}: {code} for {ended}")
+        succeeded = ended == 0 and life.failure is None
+        expect(succeeded == (code == "exitSuccess"), "exits", f"{life}: {code} for {ended}")
         fatal = ended != 0 and life.job.fatal and not self.budget.was_interrupted(life.name)
         failed_start = life.name in self.failed_starts
         self.failed_starts.discard(life.name)
@@ -115,6 +133,7 @@ class Model:
 
     def completes(self, life: Life) -> None:
         life.stopped()
+        self.runs.ended(life)
         self.registrations.ends(life)
         if self.stopping and not self.left and life.starts and life.job.when.code == "stopping":
             self.budget.renew(self.plan.stop_timeout)
@@ -174,7 +193,8 @@ class Model:
         self.maintenance = wanted
         self.registrations.maintained(wanted)
         for life in self.lives.values():
-            life.status = "" if wanted else life.status
+            if wanted:
+                life.health.forget()
             if not wanted and life.remembered and life.state not in (RUNNING, PAUSING):
                 life.remembered = False
                 life.receive(life.job.when.code, life.job.when.source)
@@ -235,7 +255,8 @@ class Model:
 
     def spawned(self, name: str, child: Child) -> None:
         if name.startswith("check-"):
-            self.registrations.check_started(name)
+            life = self.lives[name.removeprefix("check-")]
+            self.checks.started(life, command_of(life))
         else:
             self.lives[name].spawned()
             if child.start:
@@ -244,16 +265,25 @@ class Model:
                 self.changes.cannot_start(self.lives[name])
 
     def process_began(self, process: FakeProcess) -> None:
-        self.budget.began(process, self.lives[process.name.removeprefix("check-")].job)
+        life = self.lives[process.name.removeprefix("check-")]
+        self.budget.began(process, life.job)
+        if process.name == life.name:
+            self.runs.began(life)
 
     def process_ended(self, process: FakeProcess, code: int) -> None:
-        if self.budget.running.get(process.name) is process and not process.name.startswith("check-"):
+        if self.budget.running.get(process.name) is not process:
+            return
+        if process.name.startswith("check-"):
+            self.checks.codes[process.name.removeprefix("check-")] = code
+        else:
             self.codes[process.name] = code
 
     def process_signalled(self, process: FakeProcess, number: int) -> None:
         life = self.lives.get(process.name)
         if process.name in self.budget.running_hooks():
             self.last_hook = self.now
+        if life is not None and self.runs.signalled(life, process, number):
+            return
         timed_out = self.budget.process_signalled(process, number)
         if life is not None and self.budget.running.get(process.name) is process and not timed_out:
             ending = self.stop_reasons or self.stopping or self.changes.is_replaced(life)
@@ -282,13 +312,16 @@ class Model:
         if self.stop_reasons or self.all_are_done():
             expect(self.stopping, "stop", f"it does not begin: {self.stop_reasons or 'all jobs are done'}")
         self.budget.rests()
+        self.checks.rests()
+        self.runs.rests()
         self.registrations.rests()
         if self.stopping:
             self.stop_rests()
 
-    def slept(self) -> None:
+    def slept(self, seconds: float) -> None:
         """We were suspended: a stop could not go on meanwhile."""
         self.last_hook = self.now
+        self.runs.slept(seconds)
 
     def stop_rests(self) -> None:
         running = self.budget.running_hooks()

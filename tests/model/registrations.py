@@ -21,16 +21,21 @@ class Registrations:
         self._confirmed_at: dict[str, float] = {}  # when deregistrations will be confirmed
         self._waited_for: set[str] = set()  # by the stop
         self._collecting = False
-        self._counting_since = 0.0
+        self.counting_since = 0.0  # the end of the last maintenance
 
     def _counts(self, life: Life) -> bool:
         model = self._model
         return not (model.stopping or model.maintenance or life.state in (HELD, *ENDING))
 
-    def _is_checked(self, life: Life) -> bool:
+    def is_checked(self, life: Life) -> bool:
         """Before a restart there is no process to check. No event is sent when such a pause ends in waiting."""
         waits = life.state == PAUSING and not life.restarting and life.due <= self._model.now + SOON
-        return life.begun and (waits or life.state != PAUSING) and self._counts(life)
+        return life.begun and not life.failure and (waits or life.state != PAUSING) and self._counts(life)
+
+    def may_be(self, life: Life) -> bool:
+        """Whether a service is registered when it is healthy: when it is ready, too, or registered anyway."""
+        service = life.job.service
+        return service is not None and bool(life.job.ready is None or life.ready or service.initial_status)
 
     def begin(self, lives: list[Life]) -> None:
         """New jobs: those with an initial status are registered at once."""
@@ -45,11 +50,10 @@ class Registrations:
 
     def maintained(self, wanted: bool) -> None:
         for life in self._model.lives.values():
-            life.failures = 0
             if wanted:
                 self.ends(life)
         if not wanted:
-            self._counting_since = self._model.now
+            self.counting_since = self._model.now
             self.begin(list(self._model.lives.values()))
 
     def stop(self) -> None:
@@ -57,38 +61,22 @@ class Registrations:
         self._collecting = True
         self._waited_for.clear()
 
-    # --- checks
-
-    def check_started(self, name: str) -> None:
-        life = self._model.lives[name.removeprefix("check-")]
-        due = self._model.now >= life.first_check - SOON
-        expect(due and self._is_checked(life), "checks", f"{life} is checked")
-        life.last_check, life.checked_in = self._model.now, life.interruptions
-
-    def checked(self, life: Life, passed: bool) -> None:
-        """A check has ended, and that counts."""
-        counts = self._is_checked(life) and life.checked_in == life.interruptions
-        expect(counts, "checks", f"{life} is found {'healthy' if passed else 'unhealthy'}")
-        service, (health,) = life.job.service, life.job.health
-        life.failures = 0 if passed else life.failures + 1
-        if passed:
-            life.status = "healthy"
-        elif life.failures >= health.failures:
-            life.status = "unhealthy"
-        if service is None:
-            return
-        if passed:
-            self._wanted[service.id] = "passing"
-        elif health.critical_after and life.failures >= health.critical_after:
-            self._wanted[service.id] = "critical"
+    def reported(self, life: Life, status: str) -> None:
+        """Checks found this, and it is for the catalogue if the service is there."""
+        if life.job.service is not None and self.may_be(life) and self._counts(life):
+            self._wanted[life.job.service.id] = status
 
     # --- what the engine tells the catalogue
 
     def catalog_called(self, service: plan.Service, status: str) -> None:
         life = next((each for each in self._model.lives.values() if each.job.service == service), None)
         expect(life is not None and self._counts(life), "registered", f"{service.name} is registered: {life}")
-        if life is not None and status == "passing" and life.job.health and life.job.health[0].is_heartbeat:
-            self.check_started(life.name)  # a heartbeat alone
+        if life is None or not status:
+            return
+        lives = life.failure is None or life.failure.at == self._model.now  # a check may find both
+        expect(self.may_be(life) and lives, "registered", f"{service.name} is {status}: {life} is not ready")
+        if status == "passing" and life.job.health and life.job.health[0].is_heartbeat:
+            self._model.checks.started(life, 0)  # a heartbeat alone
             self._wanted[service.id] = "passing"
 
     def deregistered(self, service: plan.Service, delay: float | None) -> None:
@@ -111,14 +99,6 @@ class Registrations:
 
     def rests(self) -> None:
         model = self._model
-        for life in model.lives.values():
-            health = life.job.health[0] if life.job.health else None
-            seen = health is not None and (not health.is_heartbeat or life.job.service is not None)
-            if health is None or not seen or not self._is_checked(life):
-                continue
-            running = f"check-{life.name}" in model.budget.running
-            late = model.now > max(life.last_check, life.resumed_at, self._counting_since) + health.interval + SOON
-            expect(running or not late, "checks", f"{life} was not checked for longer than its interval")
         found: dict[str, str] = {}
         for catalog in model.world.catalogs:
             found.update(catalog.wanted)

@@ -72,6 +72,9 @@ class Changes:
     def loaded(self, new: plan.Plan) -> None:
         """A reload reads the configuration; this is what differs."""
         jobs = {job.name: job for job in new.jobs}
+        for name, life in self.model.lives.items():
+            if name in jobs and jobs[name] == life.job.replace(announces_ready=jobs[name].announces_ready):
+                life.job = jobs[name]  # only somebody waits for its `ready` now, or not any more
         differ = {
             name
             for name, life in self.model.lives.items()
@@ -155,10 +158,11 @@ class Changes:
         code, source = life.job.when.code, life.job.when.source
         if (code, source) in self._happened | self._missed or (code == "exitSuccess" and source in skipped):
             life.receive(code, source)
-        elif source.startswith("watch.") or code in ("healthy", "unhealthy"):
+        elif source.startswith("watch.") or code in ("healthy", "unhealthy", "ready"):
             sender = self.model.lives.get(source)
             reported = not moved and self.model.world.watch_says(code, source)
-            if reported or (sender is not None and sender.status == code):
+            is_ready = code == "ready" and sender is not None and sender.is_ready
+            if reported or is_ready or (sender is not None and sender.health.status == code):
                 life.receive(code, source)
         elif life.hook and not self.model.can_come(life):
             life.over = "what it waits for has been"

@@ -25,6 +25,8 @@ PROMISES = {
     "exits": "each end of a process is one exit event, of the right kind",
     "registered": "a registration is wanted only while its job runs and is healthy, and then it is",
     "checks": "health checks run at their interval, one at a time, and only while they count",
+    "health": "a job is healthy when all checks have passed, and ready once in each run: then these events come",
+    "fails": "a run fails for a reason, gets the signal to end, and is a failure whatever its code",
     "instances": "who applies the added and removed instances of each run of a job has the list that the last one gets",
     "changes": "a change replaces what differs, when it has ended; the client gets one answer",
     "exit code": "our exit code is the one that the page says",

@@ -7,33 +7,18 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from cp.config.load import load
 from cp.config.source import Source
 from cp.plan import Plan
-
-Choice = TypeVar("Choice")
+from tests.model import more
+from tests.model.tape import Tape
 
 NAMES = ("app", "web", "fix", "pre", "out")
 SERVICE_NAMES = ("www", "api")
 WATCH = "db"
 JOB_BYTES, STEP_BYTES, CHILD_BYTES, SHARED_BYTES = 18, 4, 8, 12
-
-
-class Tape:
-    """Choices out of bytes; when they are used up, the first one always."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def number(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1] if self._at <= len(self._data) else 0
-
-    def of(self, *choices: Choice) -> Choice:
-        return choices[self.number() % len(choices)]
 
 
 class Child(NamedTuple):
@@ -78,13 +63,14 @@ class Scenario(NamedTuple):
     timers_first: bool  # before the ends of processes in the same instant
     in_batches: bool  # all timers of an instant before anything that follows from them
     churns: bool  # the watch reports other instances after each step
+    more: more.More = more.NOTHING
 
     def __repr__(self) -> str:
         rows = [f"configuration {number}: {text}" for number, text in enumerate(self.texts)]
         for command, (first, later) in self.children.items():
             rows.append(f"{command:<12} {first}" + (f"; later ones: {later}" if later != first else ""))
         order = f"timers first: {self.timers_first}, in batches: {self.in_batches}, churns: {self.churns}"
-        return "\n".join([*rows, order])
+        return "\n".join([*rows, *([str(self.more)] if self.more != more.NOTHING else []), order])
 
 
 # --- configurations
@@ -150,10 +136,12 @@ def _job(data: bytes, name: str, names: tuple[str, ...], version: str) -> dict[s
     return job
 
 
-def _jobs_text(jobs: list[bytes], main: int, shared: bytes, version: str) -> str:
+def _jobs_text(jobs: list[bytes], main: int, shared: bytes, version: str, rest: list[bytes]) -> str:
     names = NAMES[: max(1, len(jobs))]
     described = [_job(data, name, names, version) for data, name in zip(jobs, names, strict=False)]
-    checked = {f"check.{job['name']}" for job in described if "exec" in job.get("health", {})}
+    for number, data in enumerate(rest[: len(described)]):
+        more.add(described[number], data, number, names)
+    checked = {f"check.{job['name']}" for job in described if '"check-' in json.dumps(job)}
     for job in described:
         source = job.get("when", {}).get("source", "")
         if source.startswith("check.") and source not in checked:
@@ -250,9 +238,9 @@ _STEPS = (
 _WAITS = (0.0, 0.05, 0.3, 1.0, 0.0, 0.1, 2.5, 6.0)
 
 
-def _step(data: bytes, names: tuple[str, ...], plans: int) -> Step:
+def _step(data: bytes, names: tuple[str, ...], plans: int, kinds: tuple[str, ...] = _STEPS) -> Step:
     tape = Tape(data)
-    what, after, name, number = tape.of(*_STEPS), tape.of(*_WAITS), tape.of(*names), tape.number()
+    what, after, name, number = tape.of(*kinds), tape.of(*_WAITS), tape.of(*names), tape.number()
     if what == "exit":
         number = (0, 0, 1, -15)[number % 4]
     elif what == "reload":
@@ -266,6 +254,23 @@ def _step(data: bytes, names: tuple[str, ...], plans: int) -> Step:
     return Step(after, what, name, number)
 
 
+class Rest(NamedTuple):
+    """The bytes of `more`: of the jobs of each configuration, of processes and probes, and of more steps."""
+
+    plans: list[list[bytes]]
+    manners: list[bytes]
+    probes: list[bytes]
+    steps: list[bytes]
+
+    def jobs(self, number: int) -> list[bytes]:
+        """Mostly a reload leaves a job as it was."""
+        if not self.plans:
+            return []
+        return [
+            own if own[-1] % 3 == 2 else first for first, own in zip(self.plans[0], self.plans[number], strict=True)
+        ]
+
+
 def decode(
     dialect: str,
     first: list[bytes],
@@ -273,9 +278,10 @@ def decode(
     children: list[bytes],
     steps: list[bytes],
     shared: bytes,
+    rest: Rest | None = None,
 ) -> Scenario:
     """`first` and `others`: the jobs of the configurations; `children`: how processes behave. In the order of names."""
-    tape = Tape(shared)
+    tape, rest = Tape(shared), rest or Rest([], [], [], [])
     odd = tape.number()
     main = tape.number() % (2 * len(NAMES))
     settings = [bytes([tape.number(), tape.number(), tape.number()]) for _ in range(1 + len(others))]
@@ -288,17 +294,20 @@ def decode(
         names = NAMES[: max(1, len(first))]
         commands = [*NAMES, *(f"check-{name}" for name in NAMES)]
         texts = [
-            _jobs_text(jobs or first, main, settings[number], f"v{number}" if number else "")
+            _jobs_text(jobs or first, main, settings[number], f"v{number}" if number else "", rest.jobs(number))
             for number, jobs in enumerate([first, *others])
         ]
     blank = bytes(2 * CHILD_BYTES)
     drawn = [*children, *[blank] * len(commands)]
     used = {word for text in texts for word in commands if f'"{word}"' in text} | {"app"}
+    usual = [_step(data, names, len(texts)) for data in steps]
+    others_too = [_step(data, names, len(texts), more.STEPS) for data in rest.steps]
     return Scenario(
         tuple(texts),
         {c: _pair(data, c) for c, data in zip(commands, drawn, strict=False) if c in used},
-        tuple(_step(data, names, len(texts)) for data in steps),
+        tuple(more.merged(usual, others_too)),
         bool(odd & 1),
         bool(odd & 2),
         bool(odd & 4),
+        more.decode(NAMES, " ".join(texts), rest.manners, rest.probes) if rest.plans else more.NOTHING,
     )

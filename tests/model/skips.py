@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.model.model import Model
 
 SKIPPED = "skipped"
-OF_A_LIFE = (*EXITS, "healthy", "unhealthy", "timerExpired")
+OF_A_LIFE = (*EXITS, "healthy", "unhealthy", "ready", "timerExpired")
 
 
 class Skips:

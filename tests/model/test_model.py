@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, seed, settings
 
-from cp.engine.checks import Check
+from cp.engine.checks import Check, Checks
 from cp.engine.engine import Engine
-from cp.engine.health import Health
+from cp.engine.health import CheckState, Health, Result
 from cp.engine.job import Job
+from cp.engine.job_runs import JobRuns
+from cp.engine.readiness import Readiness
 from cp.engine.registry import JobRegistry
 from cp.engine.restart_policy import RestartPolicy
 from cp.engine.run import Run
@@ -22,8 +23,11 @@ from cp.engine.states import STOPPING_STATES, State
 from cp.engine.termination import Termination
 from cp.engine.timers import Backoff
 from cp.engine.trigger import Trigger
+from cp.readiness.monitor import Monitor
+from cp.readiness.watchdog import Watchdog
 from tests.model.children import FakeProcesses
 from tests.model.drawing import from_seed, play, scenarios
+from tests.model.reports import FakeProbe
 from tests.model.scenario import Scenario
 from tests.size import FULL
 
@@ -48,7 +52,7 @@ def test_the_engine_always_does_what_the_model_expects(dialect: str, part: int) 
 
 @pytest.mark.parametrize("number", FOUND)
 def test_bugs_that_the_soak_found_are_fixed(number: int) -> None:
-    play(from_seed(number))
+    play(from_seed(number, more=False))  # they are older than `more`
 
 
 def test_a_seed_is_always_the_same_scenario() -> None:
@@ -58,7 +62,32 @@ def test_a_seed_is_always_the_same_scenario() -> None:
 
 # --- the model finds what is wrong
 
-Change = tuple[type, str, Callable[..., Any]]
+took, ended, failed = CheckState.take, JobRuns.end, Job.fail_run
+
+
+def below_the_threshold(check: CheckState, result: Result, now: float) -> Any:
+    lines = took(check, result, now)
+    check.verdict = "unhealthy" if check.failures else check.verdict
+    return lines
+
+
+def after_one_success(check: CheckState, result: Result, now: float) -> Any:
+    check.passes = 9
+    return took(check, result, now)
+
+
+def without_its_failure(runs: JobRuns, job: Any, run: Run, code: int | None, start_error: str) -> Any:
+    run.failure = ""
+    return ended(runs, job, run, code, start_error)
+
+
+def ready_again(readiness: Readiness) -> None:
+    """As if nothing had been so far."""
+    readiness.since = readiness._context.loop.now()
+    readiness._on_ready()
+
+
+Change = tuple[type, str, Any]
 
 FAULTS: dict[str, Change] = {
     "an event that came while the process ran is lost": (Job, "_wait_again", lambda job: job._move(State.WAITING)),
@@ -93,6 +122,42 @@ FAULTS: dict[str, Change] = {
     "a job waits for what can no longer come": (SkippedJobs, "review", lambda skipping, ended=None: None),
     "a skipped job does not wait again": (Job, "wait", lambda job, skip=None: skip and job._move(State.SKIPPED)),
     "our exit code is not that of the main job": (ExitCode, "main_completed", lambda exit_code, main, stopping: None),
+    "an unhealthy job is not restarted": (Job, "fail_run", lambda job, why, then, abort=False: why == "onUnhealthy"),
+    "failures below the threshold count": (CheckState, "take", below_the_threshold),
+    "successes below the threshold count": (
+        CheckState,
+        "take",
+        after_one_success,
+    ),
+    "the start period is ignored": (CheckState, "is_starting", lambda check, now: False),
+    "the start interval is ignored": (Checks, "run_started", lambda checks: None),
+    "a job is healthy when one of its checks is": (
+        Health,
+        "_verdict",
+        lambda health: "healthy" if any(check.verdict == "healthy" for check in health.checks) else "unhealthy",
+    ),
+    "a run keeps the failures of the one before": (CheckState, "reset", lambda check, now: None),
+    "ready comes twice": (Readiness, "became_ready", ready_again),
+    "a run is ready before its process says so": (
+        Readiness,
+        "run_started",
+        lambda readiness, is_checked: readiness.became_ready(),
+    ),
+    "a service is registered before it is ready": (Readiness, "may_register", True),
+    "a run that is not ready in time goes on": (Monitor, "_is_too_late", lambda monitor, ready: None),
+    "a ready run has a time limit still": (Monitor, "_cancel_limit", lambda monitor: None),
+    "the watchdog never fires": (Watchdog, "start", lambda watchdog: None),
+    "the watchdog receives nothing": (Watchdog, "reported", lambda watchdog: None),
+    "a failed run counts as a success": (JobRuns, "end", without_its_failure),
+    "a failed run is not killed": (Run, "_kill_failed", lambda run, seconds: None),
+    "a job with `stop` is restarted": (
+        Job,
+        "fail_run",
+        lambda job, why, then, abort=False: failed(job, why, "restart", abort),
+    ),
+    "a check runs while a failed run ends": (JobRuns, "is_failing", False),
+    "a run that has failed becomes ready": (Readiness, "is_stopping", lambda readiness: None),
+    "a probe goes on after its job": (FakeProbe, "cancel", lambda probe: None),
     "what was left in the background stays": (Termination, "end_leftovers", lambda termination: False),
     "a daemon outlives its job": (FakeProcesses, "holders", lambda processes, *_, **__: iter(())),
 }

@@ -21,9 +21,9 @@ from tests.model.catalog import FakeDiscovery
 from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses
 from tests.model.clock import AT_ONCE, ModelLoop
 from tests.model.model import Model
+from tests.model.reports import Reports
 from tests.model.rules import Broken, expect
 from tests.model.scenario import Child, Scenario, Step, compiled
-from tests.unused_parts import UNUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,6 +63,7 @@ class ObservedEngine(Engine):
 class QuietLog:
     def __init__(self, world: World) -> None:
         self._world = world
+        self.timed_out: tuple[str, float] = "", 0.0  # whose time limit was over last, and when
 
     def debug(self, message: str, fields: Any = ()) -> None:
         if message.startswith("job ") and " -> " in message:
@@ -70,10 +71,15 @@ class QuietLog:
             before, _, after = move.partition(" -> ")
             self._world.moves[before, after] = self._world.moves.get((before, after), 0) + 1
 
+    def warning(self, message: str, fields: Any = ()) -> None:
+        label, limit, _ = message.partition(" timeout after ")
+        if limit:
+            self.timed_out = label, self._world.loop.time
+
     def info(self, message: str, fields: Any = ()) -> None:
         pass
 
-    warning = error = child_output = info
+    error = child_output = info
 
 
 class Given:
@@ -112,6 +118,8 @@ class World:
         self.counts = {"events": 0, "processes": 0, "stops": 0, "reloads": 0, "requests": 0}
         self.names: dict[str, str] = {}
         self.given = Given()
+        self.log = QuietLog(self)
+        self.was_late = False  # we were suspended once: what is due at a time may have come late
         self.received: list[list[tuple[str, str]]] = [[], [], []]  # by three subscribers
         self.sent: list[tuple[str, str]] = []
         self.instants = 0
@@ -121,6 +129,7 @@ class World:
         first = self._plan(0)
         self.processes = FakeProcesses(self)
         self.outputs = FakeOutputs()
+        self.reports = Reports(self)
         self.catalogs: list[FakeDiscovery] = []
         self.bus = ObservedBus(self)
         self.model = Model(self, first)
@@ -131,9 +140,10 @@ class World:
             outputs=cast("Outputs", self.outputs),
             environment=Environment({"PATH": "/bin"}),
             bus=self.bus,
-            log=QuietLog(self),
+            log=self.log,
             random=lambda: 0.5,
-            **UNUSED,
+            open_probe=self.reports.open_probe,
+            open_monitor=self.reports.open_monitor,
         )
         self.engine = ObservedEngine(
             self.context,
@@ -184,7 +194,7 @@ class World:
         self.model.spawned(name, child)
 
     def process_signalled(self, process: FakeProcess, number: int, group: bool) -> None:
-        name = {15: "SIGTERM", 9: "SIGKILL"}[number]
+        name = {15: "SIGTERM", 9: "SIGKILL", 6: "SIGABRT"}[number]
         self.note(f"    {name} to {process.name}{' and its group' if group else ''}")
         self.model.process_signalled(process, number)
 
@@ -245,8 +255,9 @@ class World:
     def jump(self, seconds: float) -> None:
         """We were suspended meanwhile: everything comes late, the ends of processes first, then all timers at once."""
         self.loop.settle()
+        self.was_late = True
         self.loop.time += seconds
-        self.model.slept()
+        self.model.slept(seconds)
         self.model.moment_begins()
         while self._agenda and self._agenda[0][0] <= self.loop.time:
             _, _, callback, arguments = heapq.heappop(self._agenda)
@@ -301,6 +312,7 @@ class World:
         expect(
             alike and (self.model.left or len(received) == len(self.sent)), "one order", f"{self.received}, {self.sent}"
         )
+        expect(self.model.left or not self.reports.left(), "nothing left", f"{self.reports.left()}")
         alive = [each.name for each in self.processes.all if each.left or not (each.reaped or each.child.hangs)]
         expect(not alive, "nothing left", f"{alive} live")
         hanging = {reader for each in self.processes.all if not each.reaped for reader in each.readers}
@@ -360,6 +372,14 @@ class World:
         elif what == "signal":
             with contextlib.suppress(NotPossible):
                 self.admin.signal_job(name, step.number)
+        elif what == "turn":
+            self.reports.turn(name)
+        elif what == "prints":
+            for process in self.processes.all:
+                if process.name == name:
+                    self.reports.prints(process)
+        elif what.endswith("=1"):
+            self.reports.notify(name, what)
         elif what == "report":
             for watcher in tuple(self.catalogs[-1].watchers):
                 watcher.send_report(step.number)
