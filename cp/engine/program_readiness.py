@@ -117,7 +117,7 @@ class ProgramReadiness:
         if names:
             return [name for name in names if name not in jobs or not is_ready(jobs[name])]
         found = [jobs[name] for name in counted if name in jobs]
-        return [job.name for job in found if counts(self._engine, job) and not is_in_service(job)]
+        return [job.name for job in found if not is_in_service(job) and counts(self._engine, job)]
 
     # --- what has changed
 
@@ -226,7 +226,7 @@ class UnreadyJob:
         for _ in self._names:
             name = self._names[self._position]
             job = engine.jobs.get(name)
-            if job is not None and counts(engine, job) and not self._holds(job):
+            if job is not None and not self._holds(job) and counts(engine, job):
                 self.name = name
                 return False
             self._position = (self._position + 1) % len(self._names)
@@ -249,7 +249,7 @@ def is_out_of_use(engine: Running, job: Job) -> bool:
 
 def is_in_service(job: Job) -> bool:
     """Whether the job is ready, and healthy if it is checked."""
-    return job.is_ready and (not job.health.has_checks or job.health.status == HEALTHY)
+    return job.is_ready and (job.health.status == HEALTHY or not job.health.has_checks)
 
 
 def has_ended_well(job: Job) -> bool:

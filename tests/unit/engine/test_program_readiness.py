@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cp.engine import program_readiness
-from cp.plan import INHERIT, Check, Job, Ready, When
+from cp.plan import INHERIT, Check, Job, Ready, Service, When
 from tests.unit.engine.jobs_world import JobsWorld
 
 START = When(code="startup", source="global")
@@ -171,6 +171,17 @@ def test_a_stop_ends_all_waits() -> None:
     assert waiting.wait("task") == ["ready"]
 
 
+def test_a_wait_does_not_outlast_the_beginning_of_a_stop() -> None:
+    """No job ends before the catalogue has answered."""
+    service = Service(name="app", id="app", address="127.0.0.1", port=80, ttl=10, initial_status="passing")
+    waiting = Waiting(checked("app", service=service))
+    waiting.world.discovery.delay = None
+    waited = [waiting.wait(), waiting.wait("app")]
+    waiting.world.terminate()
+    assert waiting.world.state("app") == "running"
+    assert waited == [["stopping"], ["stopping"]]
+
+
 @pytest.mark.parametrize(("code", "outcome"), [(0, "ready"), (3, "ended")])
 def test_a_named_job_that_has_ended_ends_the_wait(code: int, outcome: str) -> None:
     waiting = Waiting(job("task", counted=False), job("app"))
@@ -242,14 +253,14 @@ def test_a_client_that_leaves_leaves_nothing() -> None:
 def test_a_thousand_jobs_are_looked_at_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many clients wait, and in whatever order the jobs become ready."""
     looks = 0
-    original = program_readiness.counts
+    original = program_readiness.is_in_service
 
     def counted(*arguments: Any) -> bool:
         nonlocal looks
         looks += 1
         return original(*arguments)
 
-    monkeypatch.setattr(program_readiness, "counts", counted)
+    monkeypatch.setattr(program_readiness, "is_in_service", counted)
     count = 1000
     names = [f"job{number}" for number in range(count)]
     waiting = Waiting(*(job(name, When(code="ready", source=f"s{name}")) for name in names))
