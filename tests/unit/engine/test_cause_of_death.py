@@ -356,3 +356,12 @@ def test_counters_are_not_asked_about_a_success() -> None:
     deaths._group = Unreadable()
     world.exit("app", 0)
     assert world.cause("app") is None
+
+
+def test_signal_to_what_an_exited_process_left_did_not_end_it() -> None:
+    world = Deadly(named()).start()
+    run = world.engine.jobs["app"].runs.current
+    assert run is not None
+    run._exit_code = 3  # and its output is still open
+    run.terminate(group=True)
+    assert run.sent == {}
