@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from cp.engine.cause_of_death import Deaths
     from cp.engine.events import Bus
+    from cp.engine.job_output import JobOutput
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
     from cp.engine.ports import JobLog, Observer, OpenMonitor, OpenProbe, Terminable
@@ -80,6 +81,7 @@ class Context:
         "bus",
         "deaths",
         "environment",
+        "job_output",
         "keeps_lines",
         "kill",
         "log",
@@ -131,6 +133,7 @@ class Context:
         self.readiness_changed: Callable[[str], object] = bool
         self.runs: set[Terminable] = set()  # started and not ended
         self.observer: Observer | None = None
+        self.job_output: JobOutput | None = None  # the last lines of jobs; None: they have printed nothing
         self.deaths: Deaths | None = None  # from soon after the start
         self.stop_reason: Callable[[], str] = str  # why runs are ended now; empty: for no reason of the engine
         # The engine replaces that and these five by its own, for the budget of its stops.
@@ -152,6 +155,14 @@ class Context:
             except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone
                 return None
         return self.deaths
+
+    def open_output(self) -> JobOutput:
+        """The last lines of jobs, to add to them or to follow them."""
+        if self.job_output is None:
+            from cp.engine.job_output import JobOutput
+
+            self.job_output = JobOutput(self.outputs)
+        return self.job_output
 
     def control_answered(self, path: str, status: int) -> None:
         """The control plane has answered a request."""

@@ -181,6 +181,8 @@ class Engine:
         self._registrations.wait_no_longer()
         self._install(fresh, change)
         self._context.readiness_changed("")
+        if self._context.job_output is not None:
+            self._context.job_output.keep_only(job.name for job in loaded.jobs)
         self.review_waiting()
         self._context.loop.call_soon(self.progress)
 

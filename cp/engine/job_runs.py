@@ -203,6 +203,7 @@ def _new_run(context: Context, job: plan.Job, command: tuple[str, ...], on_end: 
         run.passed_on = "NOTIFY_SOCKET"
     if job.main:
         run.kept = deque(maxlen=KEPT_LINES)
+    run.kept_for = job.name
     return run
 
 

@@ -41,7 +41,18 @@ WARNING_PAUSE = 60.0  # seconds between two lines in the log about such pipes
 class LineReader:
     """Reads one pipe of a child and passes on its lines, without their ends; the last one also if it has no end."""
 
-    __slots__ = ("_expected", "_on_end", "_on_line", "_outputs", "_partial", "_size", "fd", "is_urgent", "label")
+    __slots__ = (
+        "_expected",
+        "_on_end",
+        "_on_line",
+        "_outputs",
+        "_partial",
+        "_size",
+        "fd",
+        "is_urgent",
+        "keep",
+        "label",
+    )
 
     def __init__(
         self, outputs: Outputs, fd: int, on_line: Callable[[str], object], on_end: Callable[[], object] | None
@@ -55,6 +66,9 @@ class LineReader:
         self.fd = fd
         self.is_urgent = False  # it is read under pressure as well
         self.label = ""  # of the run whose output it is
+        # Receives the same once more, many lines at once: bytes, and the number of lines in them, after which the
+        # beginning of another line may follow.
+        self.keep: Callable[[bytes, int], object] | None = None
 
     def read(self) -> int:
         """Read what is there, up to READ_SIZE bytes or about READ_LINES lines. How many bytes; 0 if there are none, now
@@ -69,23 +83,29 @@ class LineReader:
         if not data:
             self.close()
             return 0
+        taken = len(data)
         matcher = self._outputs.matcher
-        lines = (self._partial + data).split(b"\n") if matcher is None else self._masked_lines(matcher, data)
+        data = self._partial + data if matcher is None else self._masked_lines(matcher, data)
+        lines = data.split(b"\n")
         self._partial = lines.pop()
         self._size = min(READ_SIZE, max(2 * READ_LINES, size * READ_LINES // len(lines))) if lines else READ_SIZE
         self._outputs.hold(True)
         try:
             for line in lines:
                 self._pass_on(line)
+            if lines and self.keep is not None:
+                self.keep(data, len(lines))
             if matcher is not None:
                 self._pass_on_masked_pieces(matcher)
             else:
                 # Its end may still come, as LF or CRLF: a line of exactly this size has no empty piece after it.
                 while len(self._partial) > LINE_LIMIT + 1:
-                    self._partial = self._pass_on_piece(self._partial)
+                    piece, self._partial = self._partial, self._pass_on_piece(self._partial)
+                    if self.keep is not None:
+                        self.keep(piece[: len(piece) - len(self._partial)], 1)
         finally:
             self._outputs.hold(False)
-        return len(data)
+        return taken
 
     @property
     def is_held(self) -> bool:
@@ -109,19 +129,22 @@ class LineReader:
             if taken == size:
                 yield
 
-    def _masked_lines(self, matcher: Matcher, data: bytes) -> list[bytes]:
+    def _masked_lines(self, matcher: Matcher, data: bytes) -> bytes:
         """The lines that end in these new bytes, without secrets, and the beginning of the next one as it is."""
         ended, newline, rest = data.rpartition(b"\n")
         if not newline:
-            return [self._partial + data]
+            return self._partial + data
         masked, self._expected = matcher.masked_lines(self._partial + ended, self._expected)
-        return [*masked.split(b"\n"), rest]
+        return masked + newline + rest
 
     def _pass_on_masked_pieces(self, matcher: Matcher) -> None:
         while size := matcher.cut(self._partial, LINE_LIMIT):
             _, whole = from_beginning(self._partial[:size])
             size = whole or size
-            self._on_line(from_bytes(matcher.masked(self._partial[:size])))
+            piece = matcher.masked(self._partial[:size])
+            self._on_line(from_bytes(piece))
+            if self.keep is not None:
+                self.keep(piece, 1)
             self._partial = self._partial[size:]
             self._expected = ()
 
@@ -152,6 +175,8 @@ class LineReader:
             if matcher is not None:
                 self._partial, _ = matcher.masked_lines(self._partial, self._expected)
             self._pass_on(self._partial)
+            if self.keep is not None:
+                self.keep(self._partial, 1)
             self._partial = b""
         if self._on_end is not None:
             self._on_end()

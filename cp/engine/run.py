@@ -65,6 +65,7 @@ class Run:
         self.kept: deque[str] | None = None  # the last lines of its output, if it keeps them
         self.failure = ""  # why it counts as failed although its process did not end by itself
         self.on_line: Callable[[str], object] | None = None  # receives its lines as well
+        self.kept_for = ""  # the job whose last lines are these; "": they are not kept
         self.descriptors: tuple[tuple[int, int], ...] = ()  # for the process: ours, and the number that it has there
         self.passed_on = ""  # a variable of our own environment that other children do not get
         self._context = context
@@ -165,6 +166,8 @@ class Run:
         except OSError as error:
             raise StartError(f"cannot make a pipe for its output: {reason_of_fd(error)}", NOT_EXECUTABLE) from None
         reader.label = self.label
+        if self.kept_for and on_line == self._line:
+            reader.keep = self._keep
         self._readers.append(reader)
         pipes.append(write_end)
         return write_end
@@ -236,6 +239,17 @@ class Run:
         if self.on_line is not None:
             self.on_line(line)
         self._context.log.child_output(line, self.log_fields)
+
+    def _keep(self, data: bytes, count: int) -> None:
+        """Keep the first lines. Those that follow go to the memory of the job directly."""
+        try:
+            keep = self._context.open_output().of(self.kept_for).keep
+        except (OSError, ImportError, MemoryError):  # no descriptor is left for the import, or the archive is gone
+            return
+        for reader in self._readers:
+            if reader.keep is not None:
+                reader.keep = keep
+        keep(data, count)
 
     def _time_is_up(self) -> None:
         self._limit = None
