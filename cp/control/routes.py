@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 from cp.control.event_stream import Feed, of_query, shape, wants_stream
+from cp.control.log_stream import BadQuery, LogFeed, LogQuery, listed
 from cp.control.ready import ReadyRoute
 from cp.control.request_bodies import Unprocessable, environment_changes, metric_values, signal_number
 from cp.encoding import percent
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cp.control.ports import Admin, OnAnswer
     from cp.engine.loop import Loop, Timer
     from cp.engine.ports import Done, Log
-    from cp.http.exchange import Exchange
+    from cp.http.exchange import Exchange, ResponseStream
     from cp.http.messages import Request
 
     # The steps in which a body is read. A handler without a body returns None and answers at once, or later.
@@ -55,13 +56,15 @@ class Call:
     def answered(self) -> bool:
         return self._exchange.answered
 
-    def follow(self, feed: Feed, name: str) -> None:
+    def follow(self, add: Callable[[Callable[[], ResponseStream], str], None]) -> None:
+        """Answer with a stream, which `add` opens with its first argument; the second one is the last id that the
+        client has got."""
         self._count(200)
         if self.request.method == "HEAD":
             self._exchange.reply(Response(200, b"", EVENT_STREAM))
             return
         last_id = self.request.headers.get("last-event-id", "")
-        feed.add(lambda: self._exchange.stream(200, EVENT_STREAM), last_id, name)
+        add(lambda: self._exchange.stream(200, EVENT_STREAM), last_id)
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Set what is called if the client disconnects before its answer."""
@@ -87,6 +90,7 @@ class ControlRoutes:
         self._long_answers = LongAnswers(loop)
         self._feed = Feed(loop, admin.history)
         self._ready = ReadyRoute(loop, admin, self._long_answers, limit)
+        self._log_feed = LogFeed(loop, admin.open_output)
         self._large: deque[Iterator[None]] = deque()  # requests with large bodies, which are read one after the other
         self._fixed: dict[str, tuple[str, Callable[[Call], Steps]]] = {
             "/v3/environ": ("POST", self._environ),
@@ -99,6 +103,7 @@ class ControlRoutes:
             "/v3/jobs": ("GET", lambda call: self._answer_long(call, "jobs", admin.overview)),
             "/v3/events": ("GET", self._events),
             "/v3/ready": ("GET", self._ready.handle),
+            "/v3/logs": ("GET", self._logs),
         }
         self._of_a_job: dict[str, tuple[str, Callable[[Call, str], Steps]]] = {
             "": ("GET", self._job),
@@ -209,9 +214,31 @@ class ControlRoutes:
         if name and admin.job(name) is None and not admin.history.entries(name):  # a job of an earlier plan has entries
             call.reply(self._shown(name))
         elif wants_stream(call.request):
-            call.follow(self._feed, name)
+            call.follow(lambda open_stream, last_id: self._feed.add(open_stream, last_id, name))
         else:
             self._answer_long(call, f"events {name}", lambda: {"events": map(shape, admin.history.entries(name))})
+
+    def _logs(self, call: Call) -> None:
+        admin = self._admin
+        try:
+            query = LogQuery(call.request)
+        except BadQuery as error:
+            call.reply(_unprocessable(str(error)))
+            return
+        unknown = next((name for name in query.jobs if admin.job(name) is None), None)
+        if unknown is not None:
+            call.reply(self._shown(unknown))
+            return
+        jobs, notes = query.jobs or admin.names(), admin.output_notes(query.jobs)
+        if wants_stream(call.request):
+            call.follow(lambda open_stream, last_id: self._log_feed.add(open_stream, query, jobs, notes, last_id))
+            return
+
+        def make() -> Generator[None, None, Response]:
+            body = yield from gathered(listed(admin.output, query, jobs, notes), self._limit)
+            return Response(200, body)
+
+        self._long_answers.ask(f"logs {query.key}", make, call.reply)
 
     # --- one job
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cp.engine.context import Context
     from cp.engine.engine import Engine
+    from cp.engine.job_output import JobOutput
     from cp.engine.ports import Done
     from cp.engine.program_readiness import Outcome
 
@@ -101,6 +102,26 @@ class Admin:
                 for name, job in jobs
             ),
         }
+
+    def names(self) -> list[str]:
+        """The names of all jobs, in the order of the plan."""
+        return [job.name for job in self._engine.plan.jobs]
+
+    @property
+    def output(self) -> JobOutput | None:
+        """The last lines of jobs; None: they have printed nothing."""
+        return self._context.job_output
+
+    def open_output(self) -> JobOutput:
+        """The same, for a client that waits for the first one."""
+        return self._context.open_output()
+
+    def output_notes(self, names: list[str]) -> list[dict[str, object]]:
+        """Where the output of these jobs goes, for each whose lines are not kept. No names: of all that print."""
+        from cp.engine.job_report import where_output_goes
+
+        found = [job for job in self._engine.plan.jobs if job.name in names or (not names and job.command is not None)]
+        return [{"job": job.name, "about": text} for job in found if (text := where_output_goes(job))]
 
     # --- to act on a job
 

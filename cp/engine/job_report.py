@@ -8,10 +8,11 @@ from cp.engine.catalog_facts import DEREGISTERING, LAPSED, NOT_YET
 from cp.engine.health import HEALTHY, MAINTENANCE, UNHEALTHY, UNKNOWN
 from cp.engine.history import moment_text
 from cp.engine.states import MEANINGS, STOPPING_STATES, State
-from cp.plan import GLOBAL, REGISTRATION, ConsulSettings, EtcdSettings
+from cp.plan import GLOBAL, INHERIT, REGISTRATION, ConsulSettings, EtcdSettings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cp import plan
     from cp.engine.catalog_facts import Reachability, RegistrationStatus
     from cp.engine.engine import Engine
     from cp.engine.health import CheckState, HealthStatus
@@ -270,6 +271,15 @@ def _waits_to_be_ready(job: Job) -> str:
 
 def _waits_for(code: str, source: str) -> str:
     return f"waits for {source}" if code == "signal" else f"waits for {code} of {source}"
+
+
+def where_output_goes(job: plan.Job) -> str:
+    """A sentence about a job whose lines are not kept in memory; empty if they are."""
+    if job.command is None:
+        return "it runs no command"
+    if job.output == INHERIT:
+        return "its output goes to ContainerPilot's own standard output, unread"
+    return ""
 
 
 def _last_exit(job: Job, wall: float) -> dict[str, object] | None:

@@ -62,6 +62,11 @@ class ServerConnection:
         return self._outbox.kept()
 
     @property
+    def unsent(self) -> int:
+        """The number of bytes that the client has not read."""
+        return self._outbox.size
+
+    @property
     def evictable(self) -> bool:
         """Whether it may be closed to make room for another client: it waits for no answer."""
         return self.state in (READING, IDLE, LINGERING)
@@ -240,6 +245,8 @@ class ServerConnection:
             self._await_reader()
             if not self._outbox.size:
                 self._written()
+                if self._exchange is not None:
+                    self._exchange.drained()
 
     def _send(self) -> bool:
         """Send; whether the kernel took something."""

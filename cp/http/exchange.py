@@ -16,21 +16,30 @@ if TYPE_CHECKING:
         def begin_stream(self, status: int, content_type: str) -> bool: ...
         def send_piece(self, data: bytes) -> bool: ...
         def end_stream(self) -> None: ...
+        @property
+        def unsent(self) -> int: ...
         def close(self) -> None: ...
 
 
 class ResponseStream:
     """An answer of unknown length. `on_close` is called once when it ends, on either side.
 
-    `on_wind_up` is called before the server ends it, which is the last moment to send something.
+    `on_wind_up` is called before the server ends it, which is the last moment to send something. `on_drain` is called
+    when the client has read everything after it had not for a while.
     """
 
-    __slots__ = ("_connection", "on_close", "on_wind_up")
+    __slots__ = ("_connection", "on_close", "on_drain", "on_wind_up")
 
     def __init__(self, connection: ResponseWriter | None) -> None:
         self._connection = connection
         self.on_close: Callable[[], object] | None = None
         self.on_wind_up: Callable[[], object] | None = None
+        self.on_drain: Callable[[], object] | None = None
+
+    @property
+    def unread(self) -> int:
+        """How many bytes wait until the client reads."""
+        return 0 if self._connection is None else self._connection.unsent
 
     def send(self, data: bytes) -> bool:
         """Send it now, or when the client reads. False if the stream has ended, even because the client was slow."""
@@ -49,7 +58,7 @@ class ResponseStream:
     def ended(self) -> None:
         """Called by the connection when the stream is over."""
         self._connection = None
-        callback, self.on_close, self.on_wind_up = self.on_close, None, None
+        callback, self.on_close, self.on_wind_up, self.on_drain = self.on_close, None, None, None
         if callback is not None:
             callback()
 
@@ -95,6 +104,11 @@ class Exchange:
         """The server is about to end the answer."""
         if self._stream is not None and self._stream.on_wind_up is not None:
             self._stream.on_wind_up()
+
+    def drained(self) -> None:
+        """Called by the connection: the client has read all of a stream."""
+        if self._stream is not None and self._stream.on_drain is not None:
+            self._stream.on_drain()
 
     def ended(self) -> None:
         """Called by the connection: the answer is on its way, or the client has disconnected."""

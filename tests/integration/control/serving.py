@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cp.control.server import ControlServer
 from cp.control.socket_file import open_listener
 from cp.engine.admin import NotPossible
+from cp.engine.job_output import JobOutput
 from cp.engine.loop import Loop
 from cp.http.server import DEFAULT_LIMITS, Limits
 from tests.limits import DEADLINE
 
 if TYPE_CHECKING:
     from cp.control.ports import Outcome
+    from cp.engine.job_output import Matcher
 
 
 class Answer(NamedTuple):
@@ -71,6 +73,10 @@ class FakeHistory:
             follower(entry)
 
 
+class Masks:
+    matcher: Matcher | None = None
+
+
 class FakeOperator:
     """Does what a test says, and notes the requests."""
 
@@ -89,6 +95,20 @@ class FakeOperator:
         self.waits = False  # whether what takes time takes it, until `finish`
         self._open: list[Callable[[str], object]] = []
         self.waiting: list[tuple[tuple[str, ...], Callable[[Outcome], object]]] = []  # for the jobs to be ready
+        self.masks = Masks()
+        self.output: JobOutput | None = None
+
+    def names(self) -> list[str]:
+        return [*self.jobs]
+
+    def open_output(self) -> JobOutput:
+        if self.output is None:
+            self.output = JobOutput(self.masks)
+        return self.output
+
+    def output_notes(self, names: list[str]) -> list[dict[str, object]]:
+        raw = [name for name, job in self.jobs.items() if job.get("raw") and name in (names or self.jobs)]
+        return [{"job": name, "about": "unread"} for name in raw]
 
     def overview(self) -> dict[str, object]:
         return {
