@@ -42,8 +42,12 @@ Flags that query a running ContainerPilot. Use one at a time. -config names the 
         print all jobs: their states, what they wait for, and why they failed
   -events
         print the recent events; with -job NAME the events of this job, its checks and its errors
+  -logs [NAME...]
+        print the last lines of all jobs, or of these; ContainerPilot keeps up to 64 KiB of each job in memory
+  -lines N
+        with -logs: the number of lines, or all (default 100)
   -follow
-        with -events: do not exit, and print new events as they happen
+        with -events or -logs: do not exit, and print what is new
   -job NAME
         print all details of one job
   -wait [NAME...]
@@ -52,7 +56,7 @@ Flags that query a running ContainerPilot. Use one at a time. -config names the 
   -timeout duration
         with -wait: wait no longer than this, such as 60s; then print what is not ready (default: no limit)
   -json
-        with -jobs, -job, -events or -wait: print JSON
+        with -jobs, -job, -events, -logs or -wait: print JSON
   -start NAME, -stop NAME, -restart NAME
         start, stop or restart a job
   -signal NAME=SIGNAL
@@ -74,6 +78,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "ping": ("config",),
     "jobs": ("config", "json"),
     "events": ("config", "job", "follow", "json"),
+    "logs": ("config", "lines", "follow", "json"),
     "job": ("config", "json"),
     "wait": ("config", "timeout", "json"),
     "start": ("config",),
@@ -84,10 +89,24 @@ WITH: dict[str, tuple[str, ...]] = {
 }
 COMMANDS = tuple(filter(None, WITH))
 BOOLEANS = (
-    *("allow-second", "template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json", "wait"),
+    *(
+        "allow-second",
+        "template",
+        "version",
+        "help",
+        "h",
+        "reload",
+        "ping",
+        "jobs",
+        "events",
+        "follow",
+        "json",
+        "wait",
+        "logs",
+    ),
 )
-STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart", "timeout")
-NAMING = ("wait",)  # the commands that take the other words of the command line as names of jobs
+STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart", "timeout", "lines")
+NAMING = ("wait", "logs")  # the commands that take the other words of the command line as names of jobs
 PAIRS = ("putenv", "putmetric", "signal")
 FLAGS = tuple(name for name in (*BOOLEANS, *STRINGS, *PAIRS) if name != "h")
 ATTRIBUTES = {"h": "help", "allow-second": "allow_second"}  # their attributes of Options, if the name differs

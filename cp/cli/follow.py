@@ -1,4 +1,4 @@
-"""The flags -events -follow: prints events as they happen, from the server's stream (server-sent events)."""
+"""The flag -follow: prints events or lines as they come, from a stream of the server (server-sent events)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ EVENT_STREAM = "text/event-stream"
 _LONGEST_LINE = 1024 * 1024  # bytes
 
 
-def follow(paths: list[str], hint: str, target: str, as_json: bool) -> int:
-    """Print events until the server stops, nobody reads them, or a signal comes. Return the exit code.
+def follow_events(paths: list[str], hint: str, target: str, as_json: bool) -> int:
+    """Print events as they happen. Return the exit code. Raises ClientError."""
+    return follow(paths, hint, target, EventPrinter(as_json, counts=target == ALL))
+
+
+def follow(paths: list[str], hint: str, target: str, printer: StreamPrinter) -> int:
+    """Print a stream until the server stops, nobody reads, or a signal comes. Return the exit code.
 
     Raises ClientError if there is no answer, or no valid one.
     """
     for number in (_signal.SIGINT, _signal.SIGTERM):
         _signal.signal(number, _leave)
-    printer = Printer(as_json, counts=target == ALL)
     while True:
         last = printer.last_id
         try:
@@ -48,7 +52,7 @@ def follow(paths: list[str], hint: str, target: str, as_json: bool) -> int:
             raise
 
 
-def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
+def _follow(paths: list[str], hint: str, target: str, printer: StreamPrinter) -> int:
     """Print one answer of the server until it ends."""
     connection = ControlConnection(paths, monotonic() + TIMEOUT, hint)
     seen = f"Last-Event-ID: {printer.last_id}\r\n" if printer.last_id else ""
@@ -71,16 +75,16 @@ def _follow(paths: list[str], hint: str, target: str, printer: Printer) -> int:
         connection.close()
 
 
-class Printer:
-    """Formats a stream of events as lines for people or as JSON. The stream may continue after a disconnection."""
+class StreamPrinter:
+    """Formats a stream for people or as JSON. The stream may continue after a disconnection. `last_id` is the id of the
+    last event."""
 
-    def __init__(self, as_json: bool, *, counts: bool) -> None:
-        """`counts`: the stream has all events, so that a missing number is a lost event."""
+    def __init__(self, as_json: bool) -> None:
         self.last_id = ""
         self._as_json = as_json
-        self._counts = counts
         self._resumed = False
         self._id = ""
+        self._kind = b""
         self._unread = b""
         self._data = b""
 
@@ -92,29 +96,50 @@ class Printer:
     def take(self, piece: bytes) -> bytes:
         """Return the output for a piece of the stream."""
         *lines, self._unread = (self._unread + piece).split(b"\n")
-        output = b""
+        output = []
         for line in lines:
             line = line.removesuffix(b"\r")
             if line.startswith(b"data:"):
                 self._data += line.removeprefix(b"data:").removeprefix(b" ")
             elif line.startswith(b"id:"):
                 self._id = line.removeprefix(b"id:").strip().decode("ascii", "replace")
+            elif line.startswith(b"event:"):
+                self._kind = line.removeprefix(b"event:").strip()
             elif not line and self._data:
-                output += self._event()
+                data, self._data = self._data, b""
+                output.append(self._event(self._kind, data))
         if len(self._unread) + len(self._data) > _LONGEST_LINE:
             raise ClientError("cannot read its answer as a stream of events: a line is too long")
-        return output
+        return b"".join(output)
 
-    def _event(self) -> bytes:
-        data, self._data = self._data, b""
+    def _lost(self) -> int:
+        """How many numbers are missing since a disconnection, before this event."""
+        lost = 0
         if self._resumed and self._id.isdecimal() and self.last_id.isdecimal():
             lost = int(self._id) - int(self.last_id) - 1
             if lost < 0:
                 raise ClientError("another ContainerPilot answers")
-            if lost and self._counts:
-                events = "1 event is" if lost == 1 else f"{lost} events are"
-                complain(f"-events: {events} missing here: they happened faster than they were read\n")
         self.last_id = self._id
+        return lost
+
+    def _event(self, kind: bytes, data: bytes) -> bytes:
+        """Return the output for an event of this kind, whose id is `_id`."""
+        raise NotImplementedError
+
+
+class EventPrinter(StreamPrinter):
+    """Prints the events of ContainerPilot."""
+
+    def __init__(self, as_json: bool, *, counts: bool) -> None:
+        """`counts`: the stream has all events, so that a missing number is a lost event."""
+        super().__init__(as_json)
+        self._counts = counts
+
+    def _event(self, kind: bytes, data: bytes) -> bytes:
+        lost = self._lost()
+        if lost and self._counts:
+            events = "1 event is" if lost == 1 else f"{lost} events are"
+            complain(f"-events: {events} missing here: they happened faster than they were read\n")
         return data + b"\n" if self._as_json else event_line(read(data)).encode("utf-8", "replace")
 
 

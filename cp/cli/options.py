@@ -13,7 +13,7 @@ class Options:
     """The parsed command line."""
 
     __slots__ = (
-        *("allow_second", "arguments", "config", "follow", "given", "help", "json", "names", "out"),
+        *("allow_second", "arguments", "config", "follow", "given", "help", "json", "lines", "names", "out"),
         *("seconds", "timeout", *COMMANDS),
     )
 
@@ -44,6 +44,8 @@ class Options:
         self.follow = False
         self.json = False
         self.wait = False
+        self.logs = False
+        self.lines = ""  # how many, or all
 
     def command(self) -> str:
         """The one of COMMANDS on the command line; empty: run the application."""
@@ -122,6 +124,8 @@ def _set(options: Options, name: str, value: str) -> None:
         options.signal = (job, sent)
     elif name == "maintenance" and value not in ("enable", "disable"):
         raise _invalid(name, value, "use enable or disable")
+    elif name == "lines" and value != "all" and not (value.isascii() and value.isdecimal() and len(value) < 10):
+        raise _invalid(name, value, "give a number, or all")
     elif name == "timeout":
         _refuse_second(options, name, value, options.timeout)
         options.seconds = _seconds(value)

@@ -29,7 +29,7 @@ def formatted(command: str, answer: bytes) -> bytes:
     from time import time
 
     if command == "jobs":
-        width, colours = _terminal()
+        width, colours = terminal()
         text = jobs_table(data, time(), width=width, colours=colours)
     else:
         text = job_details(data, time()) if command == "job" else events_lines(data)
@@ -96,7 +96,7 @@ def _member(answer: bytes, *keys: str) -> str:
     return next((each for each in found if isinstance(each, str) and each), "")
 
 
-def _terminal() -> tuple[int, bool]:
+def terminal() -> tuple[int, bool]:
     """The width of the terminal on standard output, 0 without a terminal, and whether colours may be used."""
     try:
         if not os.isatty(1):

@@ -33,10 +33,17 @@ def run(command: str, options: Options) -> int:
     failed = f"-{command}: failed" if command == "ping" else f"-{command}: failed to run subcommand"
     try:
         paths, hint = socket_paths(options.config, process_environment())
-        if options.follow:
-            from cp.cli.follow import follow
+        if command == "logs":
+            from cp.cli.logs import logs
 
-            return follow(paths, hint, events_of(options.job), options.json)
+            query = "&".join(
+                [f"job={encoded(name)}" for name in options.names] + [f"lines={options.lines}"] * bool(options.lines)
+            )
+            return logs(paths, hint, query, options.names, follows=options.follow, as_json=options.json)
+        if options.follow:
+            from cp.cli.follow import follow_events
+
+            return follow_events(paths, hint, events_of(options.job), options.json)
         if command == "wait":
             from cp.cli.wait import wait
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from cp.engine.cause_of_death import Deaths
     from cp.engine.events import Bus
-    from cp.engine.job_output import JobOutput
+    from cp.engine.job_output import JobLines, JobOutput
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
     from cp.engine.ports import JobLog, Observer, OpenMonitor, OpenProbe, Terminable
@@ -155,6 +155,21 @@ class Context:
             except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone
                 return None
         return self.deaths
+
+    def keeper(self, job: str) -> Callable[[bytes, int], object]:
+        """What keeps the last lines of a job: bytes that were read, and the number of lines in them."""
+        lines: JobLines | None = None
+
+        def keep(data: bytes, count: int) -> None:
+            nonlocal lines
+            if lines is None:
+                try:
+                    lines = self.open_output().of(job)
+                except (OSError, ImportError, MemoryError):  # no descriptor is left, or the archive is gone
+                    return
+            lines.keep(data, count)
+
+        return keep
 
     def open_output(self) -> JobOutput:
         """The last lines of jobs, to add to them or to follow them."""

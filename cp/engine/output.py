@@ -66,7 +66,7 @@ class LineReader:
         self.fd = fd
         self.is_urgent = False  # it is read under pressure as well
         self.label = ""  # of the run whose output it is
-        # Receives the same once more, many lines at once: bytes, and the number of lines in them, after which the
+        # Receives the same lines, many of them at a time: bytes, and the number of lines in them, after which the
         # beginning of another line may follow.
         self.keep: Callable[[bytes, int], object] | None = None
 

@@ -167,7 +167,7 @@ class Run:
             raise StartError(f"cannot make a pipe for its output: {reason_of_fd(error)}", NOT_EXECUTABLE) from None
         reader.label = self.label
         if self.kept_for and on_line == self._line:
-            reader.keep = self._keep
+            reader.keep = self._context.keeper(self.kept_for)
         self._readers.append(reader)
         pipes.append(write_end)
         return write_end
@@ -239,17 +239,6 @@ class Run:
         if self.on_line is not None:
             self.on_line(line)
         self._context.log.child_output(line, self.log_fields)
-
-    def _keep(self, data: bytes, count: int) -> None:
-        """Keep the first lines. Those that follow go to the memory of the job directly."""
-        try:
-            keep = self._context.open_output().of(self.kept_for).keep
-        except (OSError, ImportError, MemoryError):  # no descriptor is left for the import, or the archive is gone
-            return
-        for reader in self._readers:
-            if reader.keep is not None:
-                reader.keep = keep
-        keep(data, count)
 
     def _time_is_up(self) -> None:
         self._limit = None
