@@ -40,6 +40,8 @@ Flags that query a running ContainerPilot. Use one at a time. -config names the 
         print ok if ContainerPilot answers
   -jobs
         print all jobs: their states, what they wait for, and why they failed
+  -status
+        print version, readiness, jobs, watches and the catalogue on one screen
   -events
         print the recent events; with -job NAME the events of this job, its checks and its errors
   -logs [NAME...]
@@ -47,7 +49,7 @@ Flags that query a running ContainerPilot. Use one at a time. -config names the 
   -lines N
         with -logs: the number of lines, or all (default 100)
   -follow
-        with -events or -logs: do not exit, and print what is new
+        with -events or -logs: do not exit, and print what is new; with -status: renew it each second
   -job NAME
         print all details of one job
   -wait [NAME...]
@@ -56,7 +58,7 @@ Flags that query a running ContainerPilot. Use one at a time. -config names the 
   -timeout duration
         with -wait: wait no longer than this, such as 60s; then print what is not ready (default: no limit)
   -json
-        with -jobs, -job, -events, -logs or -wait: print JSON
+        with -jobs, -job, -status, -events, -logs or -wait: print JSON
   -start NAME, -stop NAME, -restart NAME
         start, stop or restart a job
   -signal NAME=SIGNAL
@@ -77,6 +79,7 @@ WITH: dict[str, tuple[str, ...]] = {
     "putmetric": ("config",),
     "ping": ("config",),
     "jobs": ("config", "json"),
+    "status": ("config", "follow", "json"),
     "events": ("config", "job", "follow", "json"),
     "logs": ("config", "lines", "follow", "json"),
     "job": ("config", "json"),
@@ -89,21 +92,8 @@ WITH: dict[str, tuple[str, ...]] = {
 }
 COMMANDS = tuple(filter(None, WITH))
 BOOLEANS = (
-    *(
-        "allow-second",
-        "template",
-        "version",
-        "help",
-        "h",
-        "reload",
-        "ping",
-        "jobs",
-        "events",
-        "follow",
-        "json",
-        "wait",
-        "logs",
-    ),
+    *("allow-second", "template", "version", "help", "h", "reload", "ping", "jobs", "events", "follow", "json"),
+    *("wait", "logs", "status"),
 )
 STRINGS = ("config", "out", "maintenance", "job", "start", "stop", "restart", "timeout", "lines")
 NAMING = ("wait", "logs")  # the commands that take the other words of the command line as names of jobs

@@ -16,7 +16,7 @@ NOTHING = "-"
 HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
 WATCH_HEADINGS = ("WATCH", "INSTANCES", "SINCE", "ABOUT")
 _RIGHT = ("PID", "SINCE", "RESTARTS", "INSTANCES")  # aligned to the right
-_RED, _DIM, _PLAIN = "\033[31m", "\033[2m", "\033[0m"
+_RED, _GREEN, _DIM, _PLAIN = "\033[31m", "\033[32m", "\033[2m", "\033[0m"
 _ON_THE_WAY = ("waiting", "skipped", "pausing", "draining", "terminating")  # states whose text says what comes next
 _SHORTEST = 10  # characters; the minimum width of the last column
 _GAP = "  "
@@ -70,6 +70,19 @@ def jobs_table(answer: Data, now: float, *, width: int = 0, colours: bool = Fals
     return "".join(f"{line}\n" for line in lines)
 
 
+def status_screen(answer: Data, now: float, *, width: int = 0, colours: bool = False) -> str:
+    """Format the status of the program: a line about it, why it is not ready, and the tables of -jobs."""
+    found = _object(answer)
+    is_ready = found.get("ready") is True
+    reasons = found.get("notReady")
+    ready = "ready" if is_ready else "not ready"
+    if colours:
+        ready = f"{_GREEN if is_ready else _RED}{ready}{_PLAIN}"
+    lines = [f"ContainerPilot {_text(found, 'version')}, since {_text(found, 'since')} ({_age_of(found)}): {ready}"]
+    lines += [_cut(f"  {printable(str(each))}", width) for each in (reasons if isinstance(reasons, list) else [])]
+    return "".join(f"{line}\n" for line in [*lines, ""]) + jobs_table(answer, now, width=width, colours=colours)
+
+
 def job_details(answer: Data, now: float) -> str:
     """Format all details of one job, as lines `key: value`."""
     job = _object(answer)
@@ -97,6 +110,15 @@ def job_details(answer: Data, now: float) -> str:
         checked = _ago(health.get("at"), now)
         lines.append(("last check", f"{_text(health, 'at')}{f' ({checked})' if checked else ''}"))
         lines.append(("its output", _text(health, "output")))
+    for check in _objects(health.get("checks")):
+        failures = f", {_text(check, 'failures')} failures in a row" if check.get("failures") else ""
+        lines.append((f"check {_text(check, 'name')}", f"{_text(check, 'status')}{failures}: {_text(check, 'output')}"))
+    ready = _object(job.get("ready"))
+    if ready.get("since"):
+        lines.append(("ready since", _text(ready, "since")))
+    for key, name in (("waitsFor", "to be ready, waits for"), ("status", "reports")):
+        if ready.get(key):
+            lines.append((name, _text(ready, key)))
     if service:
         where = f"{_text(service, 'address')}:{_text(service, 'port')}"
         lines.append(("service", f"{_text(service, 'name')} at {where} (id {_text(service, 'id')})"))

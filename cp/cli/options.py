@@ -45,6 +45,7 @@ class Options:
         self.json = False
         self.wait = False
         self.logs = False
+        self.status = False
         self.lines = ""  # how many, or all
 
     def command(self) -> str:

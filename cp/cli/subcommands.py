@@ -40,6 +40,10 @@ def run(command: str, options: Options) -> int:
                 [f"job={encoded(name)}" for name in options.names] + [f"lines={options.lines}"] * bool(options.lines)
             )
             return logs(paths, hint, query, options.names, follows=options.follow, as_json=options.json)
+        if command == "status":
+            from cp.cli.status import status as print_status
+
+            return print_status(paths, hint, follows=options.follow, as_json=options.json)
         if options.follow:
             from cp.cli.follow import follow_events
 

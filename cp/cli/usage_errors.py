@@ -19,7 +19,7 @@ ONE_JOB = ("job", "start", "stop", "restart", "signal")
 FOR_A_JOB = {"jobs": "-job", "events": "-events -job"}  # the flags that do the same for one job
 
 # Other names of flags; then those that are names of programs as well.
-ALSO_CALLED = {"h": "help", "status": "jobs", "list": "jobs"}
+ALSO_CALLED = {"h": "help", "list": "jobs"}
 PROGRAMS = {"ps": "jobs", "ls": "jobs", "kill": "signal"}
 CONFIGURATIONS = (".json", ".json5")  # the suffixes of configuration files
 

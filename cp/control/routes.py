@@ -101,6 +101,7 @@ class ControlRoutes:
             "/v3/maintenance/disable": ("POST", lambda call: self._maintenance(call, wanted=False)),
             "/v3/ping": ("", lambda call: call.reply(_DONE)),
             "/v3/jobs": ("GET", lambda call: self._answer_long(call, "jobs", admin.overview)),
+            "/v3/status": ("GET", lambda call: self._answer_long(call, "status", admin.status)),
             "/v3/events": ("GET", self._events),
             "/v3/ready": ("GET", self._ready.handle),
             "/v3/logs": ("GET", self._logs),

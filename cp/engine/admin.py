@@ -59,6 +59,12 @@ class Admin:
             "jobs": (found for found in map(self.job, names) if found is not None),
         }
 
+    def status(self) -> dict[str, object]:
+        """What a person asks first. `notReady`, `watches` and `jobs` are iterators."""
+        from cp.engine.status_report import status
+
+        return status(self._engine, self._context.loop.now())
+
     def job(self, name: str) -> dict[str, object] | None:
         from cp.engine.job_report import describe
 

@@ -49,6 +49,7 @@ class Engine:
         started: Callable[[], None],
     ) -> None:
         self.plan = first
+        self.started_at = context.loop.now()
         self.phase = Phase()
         self.started_at = 0.0
         self._context = context

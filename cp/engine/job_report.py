@@ -53,6 +53,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "restarts": job.restarts.count,
         "restartsLeft": job.restarts.left,
         "lastExit": _last_exit(job, wall),
+        "ready": _ready(job, wall),
         "health": _health(engine, job, wall),
         "service": _service(engine, job),
     }
@@ -188,7 +189,7 @@ def _about(job: Job) -> str:
     if _waits_for_output(job) and job.runs.current is not None:
         job.runs.current.look()  # for the next query
         return f"its process has exited; {job.runs.current.holder()} has its output open"
-    about, obstacle = _in_words(job), job.runs.obstacle
+    about, obstacle = in_words(job), job.runs.obstacle
     return f"{about}; {obstacle}" if obstacle else about
 
 
@@ -196,7 +197,7 @@ def _waits_for_output(job: Job) -> bool:
     return job.state == State.RUNNING and not job.runs.pid and job.runs.current is not None
 
 
-def _in_words(job: Job) -> str:
+def in_words(job: Job) -> str:
     """The state of a job."""
     when = job.plan.when
     if job.state == State.WAITING:
@@ -236,7 +237,7 @@ def why_not_healthy(job: Job) -> str:
         about = "no check has ended yet" if job.health.has_checks else ""
         about = "; ".join(filter(None, (about, _waits_to_be_ready(job)))) or IN_SHORT[job.state]
     else:
-        about = _in_words(job)
+        about = in_words(job)
     return f"{about}; last run: {failed}" if failed else about
 
 
@@ -294,6 +295,18 @@ def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
         "at": moment_text(wall + end.at),
         "cause": cause and cause.text,
         "causeCode": cause and cause.code,
+    }
+
+
+def _ready(job: Job, wall: float) -> dict[str, object] | None:
+    """Whether the current run is ready, and what its process reports about itself; None: no run can be."""
+    if job.state not in (State.RUNNING, State.ACTIVE):
+        return None
+    monitor, since = job.readiness.monitor, job.readiness.since if job.is_ready else None
+    return {
+        "since": _moment_of(since, wall),
+        "waitsFor": _waits_to_be_ready(job).removeprefix("waits for ") if since is None else "",
+        "status": "" if monitor is None else monitor.status[:OUTPUT_SHOWN],
     }
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from cp import __version__
 from cp.engine.events import Code
 from cp.engine.health import HEALTHY
-from cp.engine.job_report import catalog_place, catalog_text, health_status, registered_text, why_not_in_service
-from cp.engine.program_readiness import counts
-from cp.engine.states import State
+from cp.engine.job_report import catalog_place, catalog_text, health_status, registered_text
+from cp.engine.status_report import in_order, not_ready, status
 from cp.plan import PASSING
 from cp.telemetry.metrics import own
 from cp.telemetry.metrics.registry import Metrics
@@ -114,7 +113,7 @@ class Observer:
         # A gauge is about the current moment: jobs and watches that are gone have no series.
         show(own.JOB_HEALTH, ((job.name, float(self._status(job) == HEALTHY)) for job in self._checked()))
         show(own.WATCH_INSTANCES, ((service, float(count)) for service, count in engine.watches.counts()))
-        standings = ((job.name, engine.standing(job)) for job in self._in_order())
+        standings = ((job.name, engine.standing(job)) for job in in_order(self._engine))
         show(own.JOB_REGISTERED, ((name, float(each.state == PASSING)) for name, each in standings if each is not None))
         settings, reachable = engine.plan.catalog, engine.catalog_status.is_reachable
         if settings is not None and reachable is not None:
@@ -126,7 +125,7 @@ class Observer:
     def status(self) -> dict[str, object]:
         """The answer to /status in the format of ContainerPilot 3, without secrets. It reads each job in its turn."""
         placed, others = [], []
-        for job in self._in_order():
+        for job in in_order(self._engine):
             place = job.plan.service or self._served(job)  # even if no catalogue is configured
             if place is None:
                 others.append(job)
@@ -142,7 +141,13 @@ class Observer:
         }
         if self._engine.plan.catalog is not None:
             answer["Catalog"] = catalog_text(self._engine, self._engine.catalog_status.reach)
-        return answer
+        return {**answer, **self._details()}
+
+    def _details(self) -> dict[str, object]:
+        """What -status shows. A decoder that ignores the case of names must not take these lists for those above."""
+        found = status(self._engine, self._context.loop.now(), is_public=True)
+        del found["version"]
+        return {{"jobs": "jobDetails", "watches": "watchDetails"}.get(key, key): found[key] for key in found}
 
     def _served(self, job: Job) -> Settings | None:
         """The settings of telemetry, if this is the job that represents it."""
@@ -169,37 +174,17 @@ class Observer:
             reach = self._engine.catalog_status.reach
             if reach.is_reachable is False:
                 yield f"catalogue: {catalog_text(self._engine, reach)}"
-        for job in self._in_order():
+        for job in in_order(self._engine):
             standing = None if job.plan.always_healthy else self._engine.standing(job)
             if standing is not None and self._status(job) == HEALTHY and not standing.is_registered:
                 yield f"{job.name} is healthy; registered: {registered_text(self._engine, standing)}"
 
     def not_ready(self) -> Iterator[str]:
-        """The reasons why ContainerPilot is not ready, one line each; none if all counted and all checked jobs are in
-        service.
-
-        A checked job still matters after it has failed, is skipped, or was stopped on request: without it, this
-        instance should get no traffic. The announcement and the clients of -wait do not wait for such a job.
-        """
-        if self._engine.stopping:
-            yield "stopping"
-        elif self._engine.maintenance:
-            yield "in maintenance"
-        else:
-            for job in self._in_order():
-                if job.health.has_checks:
-                    matters = not (job.state == State.COMPLETE and job.runs.has_succeeded)
-                else:
-                    matters = counts(self._engine, job)
-                if matters and (why := why_not_in_service(self._engine, job)):
-                    yield f"{job.name} {why}"
+        """The reasons why ContainerPilot is not ready, one line each; none if it is."""
+        return not_ready(self._engine)
 
     def _checked(self) -> list[Job]:
-        return [job for job in self._in_order() if job.health.has_checks]
-
-    def _in_order(self) -> list[Job]:
-        found = map(self._engine.jobs.get, (job.name for job in self._engine.plan.jobs))
-        return [job for job in found if job is not None]
+        return [job for job in in_order(self._engine) if job.health.has_checks]
 
 
 def _skipped(job: Job) -> dict[str, object]:

@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "telemetry/metrics": ("encoding", "platform"),
     "http": ("engine/loop", "engine/ports", "platform"),
-    "engine": ("engine/loop", "engine/ports", "json_fallback", "plan", "platform"),
+    "engine": ("cp", "engine/loop", "engine/ports", "json_fallback", "plan", "platform"),
     "engine/loop": (),
     "engine/ports": ("plan",),
     "probes": ("engine/loop", "engine/ports", "plan", "platform"),

@@ -118,6 +118,9 @@ class FakeOperator:
             "jobs": [*self.jobs.values()],
         }
 
+    def status(self) -> dict[str, object]:
+        return {"version": "1", "jobs": iter(self.jobs.values())}
+
     def job(self, name: str) -> dict[str, object] | None:
         return self.jobs.get(name)
 

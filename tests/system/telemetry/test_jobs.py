@@ -84,12 +84,12 @@ def test_the_status_has_jobs_services_and_watches_in_the_order_of_the_file(pilot
     answer = port.ask("/status")
 
     assert answer.body.startswith(b'{"Version":"')
-    assert answer.body.endswith(
+    assert (
         b'"Jobs":[{"Name":"myjob1","Status":"unknown"},{"Name":"myjob3","Status":"unknown"}],'
         b'"Services":[{"Name":"myjob2","Address":"192.168.1.100","Port":80,"Status":"unknown","Registered":"not yet"},'
         b'{"Name":"containerpilot","Address":"127.0.0.1","Port":%d,"Status":"healthy","Registered":"not yet"}],'
-        b'"Watches":["watch1","watch2"],"Catalog":"reachable"}\n' % port.number
-    )
+        b'"Watches":["watch1","watch2"],"Catalog":"reachable","since":"' % port.number
+    ) in answer.body
     assert port.ask("/status", "POST").status == 405
 
     assert started.run("-maintenance", "enable").code == 0
