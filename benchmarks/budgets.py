@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchmarks import checks
 from benchmarks.load import LAG
 from benchmarks.peers import PILOT, PILOT_SERVICE, PILOT_TLS, PYTHON
 from benchmarks.readers import DELAY, REACTION
@@ -78,6 +79,8 @@ BUDGETS = (
     Budget("… in the jobs dialect, median", ("watch of the jobs dialect", PILOT_SERVICE), 10, 6),
     Budget("… p99", ("watch of the jobs dialect", PILOT_SERVICE), 30, 30, share=0.99),
     Budget("loop lag of 200 jobs and 50 watches, p99", (LAG, PILOT), 20, 10, share=0.99),
+    Budget("200 native http checks a second, of a core", (checks.CPU, checks.NATIVE), 8, 5, " %"),
+    Budget("… loop lag, p99", (checks.LAG, checks.NATIVE), 5, 3, share=0.99),
     Budget("1000 jobs: delay of a stop by 30 readers of /metrics", (DELAY, PILOT), 50, 20),
     Budget("… signal → process meanwhile, p99", (REACTION, PILOT), 20, 10, share=0.99),
     Budget("size of the .pyz", ("size", PILOT), 4.5, 4, " MB"),

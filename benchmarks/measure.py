@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import consul, interpreters, latency, page, report, results
+from benchmarks.checks import measure_checks
 from benchmarks.fetching import Unavailable
 from benchmarks.flood import measure_floods
 from benchmarks.idle import measure_idle
@@ -31,7 +32,7 @@ from benchmarks.watch import measure_floor, measure_watch
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache/benchmarks"
 KEPT = CACHE / "results.json"
-SCENES = ("latency", "pythons", "subcommand", "orphans", "flood", "idle", "load", "readers", "watch")
+SCENES = ("latency", "pythons", "subcommand", "orphans", "flood", "idle", "load", "checks", "readers", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Effort:
     flood_megabytes: int
     idle_seconds: float
     load_seconds: float
+    check_seconds: float
     reader_rounds: int
     signals: int
     changes: int
@@ -57,12 +59,12 @@ class Effort:
 # The idle time is a multiple of the services' interval: each heartbeat then counts for as much as it should.
 QUICK = Effort(
     rounds=1, python_rounds=1, subcommand_rounds=3, reaping_rounds=1, flood_rounds=1, flood_megabytes=10,
-    idle_seconds=5, load_seconds=3, reader_rounds=1, signals=20, changes=6,
+    idle_seconds=5, load_seconds=3, check_seconds=3, reader_rounds=1, signals=20, changes=6,
     patience=0.2, patience_in_all=2, slow_too=False,
 )  # fmt: skip
 FULL = Effort(
     rounds=11, python_rounds=7, subcommand_rounds=31, reaping_rounds=5, flood_rounds=2, flood_megabytes=100,
-    idle_seconds=60, load_seconds=30, reader_rounds=5, signals=300, changes=100,
+    idle_seconds=60, load_seconds=30, check_seconds=15, reader_rounds=5, signals=300, changes=100,
     patience=2, patience_in_all=45, slow_too=True,
 )  # fmt: skip
 
@@ -169,6 +171,8 @@ def _scenes(
                 measure_idle(bench, candidates, seconds=effort.idle_seconds)
             elif scene == "load" and bench.agent is not None:
                 measure_load(bench, bench.agent, seconds=effort.load_seconds)
+            elif scene == "checks":
+                measure_checks(bench, seconds=effort.check_seconds)
             elif scene == "readers":
                 measure_readers(bench, rounds=effort.reader_rounds, signals=effort.signals)
             elif scene == "watch" and bench.agent is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import pythons
+from benchmarks import checks, pythons
 from benchmarks.budgets import BUDGETS
 from benchmarks.flood import ratios
 from benchmarks.load import LAG
@@ -52,6 +52,18 @@ COMPARED = (
             "flood pipe lost": "lost lines",
         },
         (PILOT, SUPERVISORD),
+    ),
+    (
+        "Health checks by HTTP, 200 a second",
+        {
+            checks.RATE: "checks a second",
+            checks.CPU: "own CPU, % of a core",
+            checks.WITH_CHILDREN: "with its children, %",
+            checks.STARTED: "processes started a second",
+            checks.LAG_MEDIAN: "an answer meanwhile, median, ms",
+            checks.LAG_P99: "p99, ms",
+        },
+        (checks.NATIVE, checks.CURL),
     ),
 )
 START_RATIO, START_WITHOUT_BYTECODE = 2.2, 90.0
