@@ -161,11 +161,11 @@ class CapturedOutput:
 def _start_with(monitor: RunMonitor, run: Run, environ: tuple[tuple[str, str], ...]) -> None:
     """Start a run that a monitor follows. Raises StartError."""
     try:
-        variables, run.descriptors = monitor.prepare()
+        run.variables, run.descriptors = monitor.prepare()
     except (OSError, ImportError, MemoryError) as error:  # no descriptor is left
         raise StartError(f"cannot prepare `ready`: {reason_of(error)}", NOT_EXECUTABLE) from None
     run.on_line = monitor.on_line
-    run.start((*environ, *variables))
+    run.start(environ)
     monitor.run_started()
 
 

@@ -67,6 +67,7 @@ class Run:
         self.on_line: Callable[[str], object] | None = None  # receives its lines as well
         self.kept_for = ""  # the job whose last lines are these; "": they are not kept
         self.descriptors: tuple[tuple[int, int], ...] = ()  # for the process: ours, and the number that it has there
+        self.variables: tuple[tuple[str, str], ...] = ()  # for the process, besides those of its event
         self.passed_on = ""  # a variable of our own environment that other children do not get
         self._context = context
         self._on_end = on_end
@@ -144,7 +145,7 @@ class Run:
             self._limit = context.loop.call_later(self._timeout, self._time_is_up)
 
     def _environ(self, extra: tuple[tuple[str, str], ...]) -> dict[str, str]:
-        environ = self._context.environment.compose(extra, self.passed_on)
+        environ = self._context.environment.compose((*extra, *self.variables), self.passed_on)
         if not extra:
             return environ
         # The lists of a watch can be long, and the rest of the environment may have grown since they were made.

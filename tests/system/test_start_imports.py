@@ -110,7 +110,14 @@ CONFIGURATIONS: dict[str, Any] = {
             }
         ]
     },
-    "readiness": {"jobs": [{"name": "app", "exec": MISSING, "ready": {"log": "ready", "timeout": "9s"}}]},
+    "readiness": {
+        "jobs": [
+            {"name": "app", "exec": MISSING, "ready": {"notify": True, "timeout": "9s"}, "watchdog": "30s"},
+            {"name": "fd", "exec": MISSING, "ready": {"fd": 3}},
+            {"name": "log", "exec": MISSING, "ready": {"log": "ready"}},
+            {"name": "file", "exec": MISSING, "ready": {"file": "/nonexistent/ready"}},
+        ]
+    },
     "json log": {"logging": {"format": "json", **TO_STDERR}, **ONE_SERVICE},
     "text log with debug": {"logging": {"format": "text", "level": "debug", **TO_STDERR}, **ONE_SERVICE},
     "a template": '{"logging": {"output": "{{ .NOTHING | default "stderr" }}"}, "tasks": [{{ range loop 2 }}'
