@@ -110,11 +110,6 @@ class Configuration:
 
             if (missing := missing_for(loaded.catalog)) is not None:
                 raise ConfigError([missing])
-        if loaded.has_probes:
-            from cp.probes import modules
-
-            if (missing := modules.missing_for(loaded)) is not None:
-                raise ConfigError([missing])
         return loaded
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from _thread import start_new_thread
 
 from cp import plan
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     # Receives why the modules cannot be imported; empty: they are imported.
     OnImported = Callable[[str], object]
 
+HINT = "install all of Python (on Debian and Ubuntu the package 'python3', not 'python3-minimal')"
 PLAIN, TLS = False, True  # for http, for https
 
 
@@ -59,6 +59,8 @@ class Modules:
         try:
             import_modules(kind)
             why = ""
+        except ModuleNotFoundError as error:
+            why = f"this Python's standard library lacks the module '{error.name}'; {HINT}"
         except Exception as error:  # an import can fail in every way, and the application must run on
             why = reason_of(error)
         self._loop.post(self._end, kind, why)
@@ -68,20 +70,6 @@ class Modules:
             self._imported.add(kind)
         for on_imported in self._awaited.pop(kind, {}):
             on_imported(f"cannot check: {why}" if why else "")
-
-
-def missing_for(wanted: plan.Plan) -> str | None:
-    """Why this Python can never make the checks of a plan; None if it has all modules. Imports none of them."""
-    if TLS in kinds(wanted) and not _is_there("ssl"):
-        return (
-            "cannot check https: this Python's standard library lacks the module 'ssl'; "
-            "install all of Python (on Debian and Ubuntu the package 'python3', not 'python3-minimal')"
-        )
-    return None
-
-
-def _is_there(name: str) -> bool:
-    return name in sys.modules or any(finder.find_spec(name, None) for finder in sys.meta_path)
 
 
 def kinds(wanted: plan.Plan) -> set[bool]:

@@ -122,6 +122,20 @@ CONFIGURATIONS: dict[str, Any] = {
     "text log with debug": {"logging": {"format": "text", "level": "debug", **TO_STDERR}, **ONE_SERVICE},
     "a template": '{"logging": {"output": "{{ .NOTHING | default "stderr" }}"}, "tasks": [{{ range loop 2 }}'
     '{{ if . }},{{ end }}{"name": "{{ printf "%02d" . }}", "command": "/bin/true", "frequency": "1h"}{{ end }}]}',
+    "native health checks": {
+        **JOBS,
+        "jobs": [
+            {
+                "name": "app",
+                "exec": MISSING,
+                "main": True,
+                "health": [
+                    {"name": "http", "http": "https://localhost:1/health", "interval": 1},
+                    {"name": "tcp", "tcp": ":1", "interval": 1},
+                ],
+            }
+        ],
+    },
     "a control socket": {**JOBS, "control": {"socket": SOCKET}},
     "telemetry": {**JOBS, "telemetry": {"port": PORT, "interfaces": "static:127.0.0.1"}},
     "JSON5": "{\n  // a comment\n  logging: {output: 'stderr'},\n  tasks: [],\n}",

@@ -105,3 +105,19 @@ def test_the_catalogue_shows_a_redis_that_ends(pilot: StartPilot, consul: Consul
     consul.wait_until_passing("redis", 0)
     started.wait_for(lambda: "connection refused" in output_in(consul, "redis"), what="the failure in Consul")
     assert "connection refused" in started.run("-job", "redis").stdout
+
+
+def test_a_reload_brings_the_first_native_checks_and_takes_them_away(pilot: StartPilot, nginx: Nginx) -> None:
+    started = pilot(checked({"exec": "true"}))
+    started.wait_for(lambda: started.jobs()["app"]["health"]["status"] == "healthy", what="the check by a command")
+
+    started.configure(checked({"http": f":{nginx.http}/health"}, {"http": f"unix://{nginx.socket}:/moved"}))
+    assert started.run("-reload").code == 0
+    started.wait_for_line(r"app is unhealthy: GET unix://.*:/moved: 301: redirects are not followed")
+    started.wait_for_line(r"check0 passed: GET http://localhost:\d+/health: 200 OK in \d+ ms")
+    started.configure(checked({"exec": "true"}))
+    assert started.run("-reload").code == 0
+    started.wait_for(lambda: started.jobs()["app"]["health"]["status"] == "healthy", what="the check by a command")
+
+    assert "internal error" not in started.output()
+    assert not [name for name in proc.descriptors(started.pid).values() if name.startswith("socket:")][4:]

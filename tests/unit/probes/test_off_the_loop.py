@@ -125,21 +125,31 @@ def test_who_has_left_is_not_called(loop: VirtualLoop, monkeypatch: pytest.Monke
     assert heard == ["cannot set up TLS: can't start new thread"]
 
 
+def test_a_module_that_this_python_lacks(loop: VirtualLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, heard = Threads(), list[str]()
+
+    def fail(kind: bool) -> None:
+        raise ModuleNotFoundError("No module named 'ssl'", name="ssl")
+
+    monkeypatch.setattr(modules, "import_modules", fail)
+    Modules(real(loop), threads.start).get(TLS, heard.append)
+    threads.run()
+    loop.settle()
+
+    assert heard[0].startswith("cannot check: this Python's standard library lacks the module 'ssl'; install all of ")
+
+
 def a_plan(*probes: HttpProbe | SocketProbe) -> plan.Plan:
     checks = tuple(Check(label="check.app", interval=1, probe=probe) for probe in probes)
     job = plan.Job(name="app", when=plan.When(code="startup", source="global"), health=checks)
     return plan.Plan(dialect="jobs", jobs=(job,))
 
 
-def test_what_a_plan_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_plan_needs() -> None:
     secure, insecure = HttpProbe(host="", port=443, https=True), HttpProbe(host="", port=80)
 
     assert modules.kinds(a_plan(SocketProbe(port=1))) == set()
     assert modules.kinds(a_plan(secure, insecure)) == {PLAIN, TLS}
-    assert modules.missing_for(a_plan(secure)) is None
-    monkeypatch.setattr(modules, "_is_there", lambda name: False)
-    assert "lacks the module 'ssl'" in (modules.missing_for(a_plan(secure)) or "")
-    assert modules.missing_for(a_plan(insecure)) is None
     assert a_plan(insecure).has_probes
     assert not a_plan().has_probes
 
