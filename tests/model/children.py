@@ -195,6 +195,9 @@ class FakeProcesses:
         number = self._counts[word] = self._counts.get(word, 0) + 1
         child = world.scenario.children.get(word, (Child(), Child()))[number > 1]
         name = world.names.get(word, word)
+        manners = world.scenario.more.manners.get(name)
+        if manners is not None and manners[number > 1].stays:
+            child = child._replace(lasts=None)
         if name.startswith("check-") and world.reports.is_turned(name.removeprefix("check-")):
             child = child._replace(code=0 if child.code else 1)
         world.process_starts(name, child)

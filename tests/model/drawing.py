@@ -54,7 +54,7 @@ def from_bytes(dialect: str, data: bytes) -> Scenario:
     rest, others = None, data[SIZE:]
     if dialect == "jobs" and others and others[0] % 3:
         *more_plans, manners, probes, more_steps = _cut(others[1:], MORE_PIECES)
-        rest = Rest(more_plans, manners, probes, more_steps)
+        rest = Rest(more_plans, manners, probes, more_steps, others[0] // 3)
     number = 1 + shared[0] % (1 + MOST_RELOADS)
     return decode(dialect, plans[0], plans[1:number], children, steps, shared[1:], rest)
 

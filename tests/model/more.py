@@ -11,7 +11,7 @@ from tests.model.tape import Tape
 
 READY_LINE = "now it is ready"
 FIRST_PORT, CHECKS = 1000, 3  # of a job there are so many at most
-PLAN_BYTES, MANNER_BYTES, PROBE_BYTES = 20, 6, 3
+PLAN_BYTES, MANNER_BYTES, PROBE_BYTES = 34, 7, 3
 
 
 class Manner(NamedTuple):
@@ -19,6 +19,7 @@ class Manner(NamedTuple):
 
     ready_after: float | None = None
     pings: float | None = None  # seconds between two messages to the watchdog
+    stays: bool = False  # it does not end by itself
 
     def __str__(self) -> str:
         ready = "never ready" if self.ready_after is None else f"ready after {self.ready_after:g} s"
@@ -83,6 +84,8 @@ def add(job: dict[str, Any], data: bytes, index: int, names: tuple[str, ...]) ->
         job["restarts"] = restarts
     if job.get("restarts") == "unlimited" and "each" in job.get("when", {}):
         job["restarts"] = 1
+    if tape.of(False, True) and not waits_for_ready:
+        job.pop("when", None)
     if checks and port and "port" not in job:
         job.update(port=80, interfaces="static:10.0.0.1")
 
@@ -105,7 +108,7 @@ def _add_checks(job: dict[str, Any], tape: Tape, probes: int, index: int) -> Non
             checks[-1]["timeout"] = timeout
     for number, check in enumerate(checks):
         check["name"] = "abc"[number]
-        on_unhealthy, failures, passes = tape.of("", "restart", "stop"), tape.of(0, 0, 1, 2), tape.of(1, 1, 2, 3)
+        on_unhealthy, failures, passes = tape.of("", "restart", "stop"), tape.of(0, 1, 1, 2), tape.of(1, 1, 2, 3)
         period, pace = tape.of("", "", "1500ms", "4s"), tape.of("", "200ms", "700ms")
         if number and tape.of(False, True):
             on_unhealthy = ""
@@ -130,8 +133,8 @@ def decode(names: tuple[str, ...], text: str, manners: list[bytes], probes: list
     """`text` is that of the configurations."""
     pairs: dict[str, tuple[Manner, Manner]] = {}
     for name, data in zip(names, manners, strict=False):
-        first, later = _manner(Tape(data[:2])), _manner(Tape(data[2:4]))
-        pairs[name] = first, later if data[4] % 2 else first
+        first, later = _manner(Tape(data[:3])), _manner(Tape(data[3:6]))
+        pairs[name] = first, later if data[6] % 2 else first
     ports = range(FIRST_PORT, FIRST_PORT + CHECKS * len(names))
     found = {port: _probe(Tape(data)) for port, data in zip(ports, probes, strict=False)}
     return More(
@@ -141,18 +144,21 @@ def decode(names: tuple[str, ...], text: str, manners: list[bytes], probes: list
 
 
 def _manner(tape: Tape) -> Manner:
-    return Manner(tape.of(0.05, 0.0, None, 0.7, 2.0), tape.of(0.3, 0.3, None, 1.0))
+    return Manner(tape.of(0.05, 0.0, None, 0.7, 2.0), tape.of(0.3, 0.3, None, 1.0), tape.of(True, True, True, False))
 
 
 def _probe(tape: Tape) -> ProbeManner:
     lasts = tape.of(0.0, 0.0, 0.05, 0.05, 0.6, 1.7, None)
-    return ProbeManner(lasts, tape.of(0, 0, 255, 0b10110100, 0b11110000, 0b00001111, tape.number()))
+    return ProbeManner(lasts, tape.of(0, 0, 255, 255, 0b10110100, 0b11110000, 0b00001111, tape.number()))
 
 
 STEPS = (
     *("turn", "turn", "turn", "READY=1", "prints", "WATCHDOG=1", "STOPPING=1", "exit", "stop", "restart"),
     *("maintenance on", "maintenance off", "reload", "SIGTERM", "jump"),
 )
+
+
+WAITS = (0.0, 4.0, 9.0)  # before the end
 
 
 def merged(first: list[Any], second: list[Any]) -> list[Any]:

@@ -91,6 +91,7 @@ class Reports:
         )
         count = self._counts[port] = self._counts.get(port, 0) + 1
         manner = world.scenario.more.probes[port]
+        world.counts["probes"] += 1
         world.note(f"    check {number} of {name} begins")
         world.model.checks.started(world.model.lives[name], number)
         opened = FakeProbe(self, name, number, on_end)

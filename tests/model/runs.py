@@ -98,14 +98,27 @@ class Runs:
         can = life.state == "running" and life.failure is None and self.process(life) is not None
         if can and (life.hook or not model.stopping):
             life.failure = Failure(why, then, model.now, model.plan.stop_timeout)
+            model.world.counts[f"failed: {why}"] += 1
 
-    def _due(self, life: Life, now: float) -> tuple[str, OnFailure] | None:
-        """Why its run has failed by now, if it is not ready or has been silent for too long."""
+    def _due(self, life: Life, now: float, number: int = KILL) -> tuple[str, OnFailure] | None:
+        """Why its run has failed by now, if it is not ready or has been silent for too long; the reason for this signal
+        if there are two."""
         ready, job = life.job.ready, life.job
         limit = ready.timeout if ready is not None and ready.on_timeout != "none" else None
-        if ready is not None and limit and not life.was_ready and now >= life.started_at + limit - SOON:
+        if (
+            ready is not None
+            and limit
+            and number != ABRT
+            and not life.was_ready
+            and now >= life.started_at + limit - SOON
+        ):
             return "ready.timeout", ready.on_timeout
-        if job.watchdog and life.silent_since is not None and now >= life.silent_since + job.watchdog - PRECISION:
+        if (
+            job.watchdog
+            and number != TERM
+            and life.silent_since is not None
+            and now >= life.silent_since + job.watchdog - PRECISION
+        ):
             return "watchdog", "restart"
         return None
 
@@ -117,7 +130,7 @@ class Runs:
         timed_out = number == KILL and model.world.log.timed_out == (life.name, now)
         timed_out = timed_out and not model.budget.overdue(process)  # the first of two SIGKILLs is for that
         if life.failure is None and not timed_out and (number != KILL or model.plan.stop_timeout < 0):
-            reason = self._due(life, now)
+            reason = self._due(life, now, number)
             if reason is not None:
                 self.fail(life, *reason)
         failure = life.failure

@@ -261,6 +261,7 @@ class Rest(NamedTuple):
     manners: list[bytes]
     probes: list[bytes]
     steps: list[bytes]
+    wait: int
 
     def jobs(self, number: int) -> list[bytes]:
         """Mostly a reload leaves a job as it was."""
@@ -281,7 +282,7 @@ def decode(
     rest: Rest | None = None,
 ) -> Scenario:
     """`first` and `others`: the jobs of the configurations; `children`: how processes behave. In the order of names."""
-    tape, rest = Tape(shared), rest or Rest([], [], [], [])
+    tape, rest = Tape(shared), rest or Rest([], [], [], [], 0)
     odd = tape.number()
     main = tape.number() % (2 * len(NAMES))
     settings = [bytes([tape.number(), tape.number(), tape.number()]) for _ in range(1 + len(others))]
@@ -302,10 +303,11 @@ def decode(
     used = {word for text in texts for word in commands if f'"{word}"' in text} | {"app"}
     usual = [_step(data, names, len(texts)) for data in steps]
     others_too = [_step(data, names, len(texts), more.STEPS) for data in rest.steps]
+    last = [Step(more.WAITS[rest.wait % 3], "nothing")] if rest.plans else []
     return Scenario(
         tuple(texts),
         {c: _pair(data, c) for c, data in zip(commands, drawn, strict=False) if c in used},
-        tuple(more.merged(usual, others_too)),
+        (*more.merged(usual, others_too), *last),
         bool(odd & 1),
         bool(odd & 2),
         bool(odd & 4),

@@ -90,7 +90,7 @@ def report(whole: Tally, first: int, seconds: float) -> None:
     counts, moves = whole.counts, whole.moves
     say(f"seed {first}, {seconds:.0f} s, {counts['examples'] / max(seconds, 0.001):.0f} examples a second\n")
     for what, number in counts.items():
-        say(f"  {what:<12} {number:>14,}\n")
+        say(f"  {what:<21} {number:>14,}\n")
     rows = [(before, after) for before, next_ones in MOVES.items() for after in next_ones]
     never = [f"{before} -> {after}" for before, after in rows if not moves[before, after]]
     say(f"  {'moves':<12} {sum(moves.values()):>14,}\n")

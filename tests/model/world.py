@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 from cp.engine.admin import Admin, NotPossible
@@ -115,7 +116,7 @@ class World:
         self.loop = ModelLoop()
         self.story: list[tuple[float, str]] = []
         self.moves: dict[tuple[str, str], int] = {}
-        self.counts = {"events": 0, "processes": 0, "stops": 0, "reloads": 0, "requests": 0}
+        self.counts = Counter[str]()
         self.names: dict[str, str] = {}
         self.given = Given()
         self.log = QuietLog(self)
@@ -181,6 +182,7 @@ class World:
     def published(self, event: Event) -> None:
         self.counts["events"] += 1
         self.counts["stops"] += event.code == "shutdown"
+        self.counts["ready runs"] += event.code == "ready"
         self.sent.append((event.code, event.source))
         self.note(f"    event {event.code} of {event.source}")
         self.model.published(event.code, event.source)
@@ -248,7 +250,7 @@ class World:
                 break
             self.loop.time = max(self.loop.time, min(moments))
             self.rest()
-        if not self.loop.stopped and self.loop.time < end:
+        if not self.loop.stopped and self.loop.time < end and self.instants < MOST_INSTANTS:  # else it is cut off
             self.loop.time = end
             self.rest()
 
