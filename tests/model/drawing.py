@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from tests.model.more import CHECKS, MANNER_BYTES, PLAN_BYTES, PROBE_BYTES
-from tests.model.rules import Broken
+from tests.model.rules import Broken, Unmodelled
 from tests.model.scenario import CHILD_BYTES, JOB_BYTES, SHARED_BYTES, STEP_BYTES, Rest, Scenario, decode
 from tests.model.world import World
 
@@ -79,6 +79,8 @@ def play(scenario: Scenario) -> World:
     world = World(scenario)
     try:
         world.play()
+    except Unmodelled:
+        world.counts["unmodelled"] += 1
     except Broken as broken:
         raise AssertionError(f"{broken}\n{world.table()}") from broken
     except Exception as error:  # whatever it is, what led to it is to be seen

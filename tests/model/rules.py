@@ -43,6 +43,10 @@ class Broken(AssertionError):
         self.promise = promise
 
 
+class Unmodelled(Exception):
+    """The scenario has come to something that the model does not describe: it ends here."""
+
+
 def expect(kept: object, promise: str, detail: str = "") -> None:
     if not kept:
         raise Broken(promise, detail)

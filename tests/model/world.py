@@ -23,7 +23,7 @@ from tests.model.children import FakeOutputs, FakeProcess, FakeProcesses
 from tests.model.clock import AT_ONCE, ModelLoop
 from tests.model.model import Model
 from tests.model.reports import Reports
-from tests.model.rules import Broken, expect
+from tests.model.rules import Broken, Unmodelled, expect
 from tests.model.scenario import Child, Scenario, Step, compiled
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class ObservedEngine(Engine):
         super().progress()
 
     def adopt(self, loaded: plan.Plan, fresh: list[plan.Job], change: Any) -> None:
+        if change.stuck:
+            raise Unmodelled("a job does not end, and the change goes on without it")
         self.world.model.changes.adopted(loaded, fresh, change)
         self.world.given.adopted(self.plan, loaded)
         super().adopt(loaded, fresh, change)
