@@ -18,8 +18,8 @@ The content of the archive, and its readers:
         start-MAGIC.bin     the bytecode that is read first, and all that a subcommand needs; not compressed, so that a
                             subcommand does not load zlib
         application-MAGIC.bin  the further bytecode for the start of an application; compressed, because one millisecond
-                            of each start saves 1.2 MB of the archive. It also has modules that only some starts need,
-                            each compressed separately
+                            of each start saves 1.2 MB of the archive. It also has modules that only some starts need
+                            or that are imported soon after a start, compressed a second time and unpacked one by one
         PACKAGE-MAGIC.bin   the other modules of a package, read when one of them is imported: those that some runs of
                             starts.py import before they end, and the names of all others
         rare.bin            these others, for all Pythons: each module compressed separately, for all Pythons together

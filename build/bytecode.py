@@ -5,13 +5,13 @@ The marshalled result goes to standard output. The first argument selects it; th
 
 - `start`: the first line is the importer. A pair of its code and `{name: (is it a package, code)}`: most of these are
   needed, and read faster in one go. Those that are not named are marshalled, since only a subcommand needs them.
-- `application`: a pair of the names, in the order in which the modules can be executed (those of `start` too), and such
-  a dictionary, in which modules that are not named are marshalled code that unpacks itself: few applications need them.
+- `application`: the names, in the order in which the modules can be executed (those of `start` too); such a dictionary
+  of the modules that are named; `{name: (is it a package, begin, end)}` of the others; and their marshalled code in
+  these places, compressed together: a start copies it, and does not unpack it.
 - `package`: a pair of `{name: (is it a package, marshalled code)}` of those that are named, or of all if none is, and
   `{name: (is it a package, None)}` of the others: most applications need none of them.
 - `rare`: `{name: marshalled code}`.
-- `dialect`: such a pair as for `package`, in which modules that are named are code that is not marshalled one by one.
-  The second one has the names, in the order in which the modules can be executed.
+- `dialect`: the same four parts as `application`.
 
 After the first two there is a hash (8 bytes), which `entry/__main__.py` and the importer check.
 
@@ -40,7 +40,6 @@ FUNCTIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef)
 DOCUMENTED = (_ast.Module, _ast.ClassDef, *FUNCTIONS)
 BLOCKS = ("body", "orelse", "finalbody")
 PARTS = ("handlers", "cases")  # which have blocks of their own
-UNPACK = 'exec(__import__("marshal").loads(__import__("zlib").decompress("PACKED")))'
 NO_COLUMNS, NO_LINE = 13, 15
 FUTURE_ANNOTATIONS = 0x1000000  # __future__.annotations.compiler_flag
 
@@ -207,9 +206,7 @@ def pack_rare(names: list[str], lines: list[str]) -> bytes:
 
 
 def pack_dialect(names: list[str], lines: list[str]) -> bytes:
-    modules = together(lines)
-    later = {name: (package, marshal.dumps(code)) for name, (package, code) in modules.items() if name not in names}
-    return marshal.dumps(({**modules, **later}, tuple(names)))
+    return marshal.dumps(pack_in_order(names, lines))
 
 
 def pack_start(names: list[str], lines: list[str]) -> bytes:
@@ -220,22 +217,23 @@ def pack_start(names: list[str], lines: list[str]) -> bytes:
 
 
 def pack_application(names: list[str], lines: list[str]) -> bytes:
-    modules = together(lines)
-    later = {name: (package, packed(code)) for name, (package, code) in modules.items() if name not in names}
-    return hashed((tuple(names), {**modules, **later}))
+    return hashed(pack_in_order(names, lines))
 
 
-def packed(code: CodeType) -> bytes:
-    """Marshalled code with the same effect, in half the space. Unpacking takes a tenth of a millisecond."""
-    unpack: Any = compile(UNPACK, code.co_filename, "eval", dont_inherit=True)
-    constants = tuple(compressed(code) if each == "PACKED" else each for each in unpack.co_consts)
-    return marshal.dumps(unpack.replace(co_consts=constants))
-
-
-def compressed(value: Any) -> bytes:
+def pack_in_order(names: list[str], lines: list[str]) -> tuple[Any, ...]:
     import zlib
 
-    return zlib.compress(marshal.dumps(value), 9)
+    modules: dict[str, tuple[bool, CodeType]] = {}
+    places: dict[str, tuple[bool, int, int]] = {}
+    packed, end = [], 0
+    for name, (package, code) in together(lines).items():
+        if name in names:
+            modules[name] = package, code
+        else:
+            packed.append(marshal.dumps(code))
+            begin, end = end, end + len(packed[-1])
+            places[name] = package, begin, end
+    return tuple(names), modules, places, zlib.compress(b"".join(packed), 9)
 
 
 def together(lines: list[str]) -> dict[str, tuple[bool, CodeType]]:

@@ -48,7 +48,7 @@ class Starts:
     subcommand: tuple[str, ...]  # imported by clients of the control socket
     application: tuple[str, ...]  # imported by an ordinary start before the application starts
     jobs: tuple[str, ...]  # the same, but only those of the jobs dialect's own package
-    others: tuple[str, ...]  # imported by a start with more features or a directory, until soon after that
+    others: tuple[str, ...]  # imported by a start with more features or another catalogue, until soon after that
     all: tuple[str, ...]  # imported by any of them until it ends, except the one with a directory
 
 
@@ -73,11 +73,12 @@ def find_starts(sources: Path) -> Starts:
         application = run_ordinary(sources, Path(folder))
         others, subcommand = run_with_features(sources, Path(folder))
         directory = run_with_directory(sources, Path(folder))
+        etcd = run_with_etcd(sources, Path(folder))
     return Starts(
         subcommand=subcommand.executed,
         application=application.before(0),
         jobs=tuple(name for name in others.before(0) if f"{name}.".startswith(f"{JOBS}.")),
-        others=tuple(sorted({*others.before(2), *directory.before(1)})),
+        others=tuple(sorted({*others.before(2), *directory.before(1), *etcd.before(0)})),
         all=tuple(sorted({*application.sought, *others.sought, *subcommand.sought})),
     )
 
@@ -149,6 +150,12 @@ def run_with_directory(sources: Path, folder: Path) -> Notes:
     }
     arguments = ["-allow-second", "-config", json.dumps(config)]
     return run(sources, folder / "with-directory", arguments)
+
+
+def run_with_etcd(sources: Path, folder: Path) -> Notes:
+    """Run a service with an etcd that nobody serves, for the same reason."""
+    config = {"etcd": {"endpoints": [f"http://{LOOPBACK}:1"]}, "services": [service(health="true", poll=1, ttl=5)]}
+    return run(sources, folder / "with-etcd", ["-allow-second", "-config", json.dumps(config), "true"])
 
 
 def recorded(sources: Path, notes: Path) -> list[str]:

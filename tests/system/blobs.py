@@ -22,11 +22,16 @@ def read(part):
 def size(code):
     return len(code if isinstance(code, bytes) else marshal.dumps(code))
 
+def names(part):
+    content = read(part)
+    return [*content[0]] if len(content) == 2 else [*content[1], *content[2]]
+
 archive = zipfile.ZipFile(sys.argv[1])
 _, start = read("start")
-order, application = read("application")
+order, application, later, _ = read("application")
 sizes = {name: size(code) for name, (_, code) in {**start, **application}.items()}
-print(json.dumps([list(start), list(application), order, sizes, [[*read(each)[0]] for each in sys.argv[2:]]]))
+application.update(later)
+print(json.dumps([list(start), list(application), order, sizes, [names(each) for each in sys.argv[2:]]]))
 """
 
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from types import CodeType, ModuleType
     from typing import Any, NoReturn
 
-    # name -> (is it a package, what to execute: code, marshalled code, a source, or None: rare, or executed before)
-    Modules = dict[str, tuple[bool, CodeType | bytes | str | None]]
+    # name -> (is it a package, what to execute: code, marshalled code, packed code and the place in it, a source, or
+    # None: rare, or executed before)
+    Modules = dict[str, tuple[bool, CodeType | bytes | tuple[bytes, int, int] | str | None]]
 
 # The import of one of these modules shows whether an application or a subcommand will run.
 APPLICATION, SUBCOMMAND = "cp.app", "cp.cli.subcommands"
@@ -140,12 +141,11 @@ class Importer:
                 break
             if f"{name}.".startswith(f"{package}."):
                 # Two threads may do this at once. The second one only repeats it.
-                modules, others = self._read(package)
                 if package == JOBS:
-                    self._jobs = others
+                    self._jobs = self._read_in_order(package)
                 else:
-                    modules.update(others)
-                self._add(modules)
+                    modules, others = self._read(package)
+                    self._add({**modules, **others})
                 self._later = tuple(each for each in self._later if each != package)
         if name not in self._modules and name.startswith("cp."):
             self._read_application()
@@ -175,9 +175,16 @@ class Importer:
 
     def _read_application(self) -> None:
         if self._application is None:
-            names, modules = self._read("application")
-            self._add(modules)
-            self._application = names
+            self._application = self._read_in_order("application")
+
+    def _read_in_order(self, part: str) -> tuple[str, ...]:
+        """Read the modules that are executed in one go, and return their names. The others stay packed."""
+        names: tuple[str, ...]
+        names, modules, places, packed = self._read(part)
+        for name, (package, *place) in places.items():
+            modules[name] = package, (packed, *place)
+        self._add(modules)
+        return names
 
     def _add(self, modules: Modules) -> None:
         """Add modules in place, because the caller of `start` still refers to the same dictionary."""
@@ -215,27 +222,35 @@ class Importer:
 
     def get_code(self, name: str) -> CodeType:
         code = self._modules[name][1]
+        if isinstance(code, CODE):
+            return code
         if code is None:
             code = self._rare(name) or self.get_source(name)
         if isinstance(code, str):
             return compile(code, f"containerpilot.pyz/{self._file(name)}", "exec", dont_inherit=True)
-        return marshal.loads(code) if isinstance(code, bytes) else code
+        unpacked: CodeType = marshal.loads(code if isinstance(code, bytes) else unpack(*code))
+        return unpacked
 
     def _rare(self, name: str) -> bytes | None:
         """The marshalled code of a rare module; None if the archive has only its source."""
         if not self._magic:
             return None
-        import zlib
-
         places, packed = marshal.loads(self.read(RARE)).get(name, ({}, b""))
-        begin, end = places.get(self._magic, (0, 0))
-        return zlib.decompressobj().decompress(packed, end)[begin:end] if end else None
+        place = places.get(self._magic)
+        return unpack(packed, *place) if place else None
 
     def get_source(self, name: str) -> str:
         return sources(self.read)[self._file(name)]
 
     def _file(self, name: str) -> str:
         return name.replace(".", "/") + ("/__init__.py" if self._modules[name][0] else ".py")
+
+
+def unpack(packed: bytes, begin: int, end: int) -> bytes:
+    """One of several texts that are compressed together. What is behind it is not unpacked."""
+    import zlib
+
+    return zlib.decompressobj().decompress(packed, end)[begin:]
 
 
 def sources(read: Callable[[str], bytes]) -> dict[str, str]:
@@ -268,6 +283,9 @@ def modules_of(texts: dict[str, str]) -> Modules:
 def magic_number() -> int:
     """The number that identifies the bytecode of this Python."""
     return int.from_bytes(MAGIC_NUMBER[:2], "little")
+
+
+CODE = type(magic_number.__code__)
 
 
 def start(archive: str, magic: int, modules: Modules) -> None:

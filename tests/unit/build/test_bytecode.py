@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from build import bytecode
+from build.entry._bootstrap.importer import unpack
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -161,17 +162,23 @@ def test_tracebacks_name_the_file_in_the_archive_and_the_line_in_the_source() ->
     assert (str(last.path), last.lineno + 1) == ("containerpilot.pyz/example.py", 5)
 
 
-def test_packed_module_is_the_same_when_it_is_executed() -> None:
-    code = bytecode.compile_module(b"def fail():\n    raise ValueError\nNAME = __name__\n" * 50, "example.py")
-    names = {"__name__": "example", "__builtins__": __builtins__}
-    packed = bytecode.packed(code)
+def test_modules_that_are_not_executed_in_one_go_are_packed_together(tmp_path: Path) -> None:
+    names = ["first", "second", "third"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"def fail():\n    raise ValueError\nNAME = {name!r}\n" * 50)
+    lines = [f"{name}\tmodule\t{tmp_path}/{name}.py\tcontainerpilot.pyz/{name}.py\n" for name in names]
 
-    exec(marshal.loads(packed), names)
+    order, modules, places, packed = bytecode.pack_in_order(["cp", "second"], lines)
 
-    assert len(packed) < len(marshal.dumps(code)) / 2
-    assert set(names) == {"__name__", "__builtins__", "fail", "NAME"}
-    assert names["NAME"] == "example"
-    assert names["fail"].__code__ == next(each for each in reversed(code.co_consts) if isinstance(each, CodeType))  # type: ignore[attr-defined]
+    assert order == ("cp", "second")
+    assert list(modules) == ["second"]
+    assert isinstance(modules["second"][1], CodeType)
+    assert list(places) == ["first", "third"]
+    for name, (is_package, begin, end) in places.items():
+        found: dict[str, Any] = {}
+        exec(marshal.loads(unpack(packed, begin, end)), found)
+        assert (is_package, found["NAME"]) == (False, name)
+    assert len(packed) < end / 3
 
 
 def lines(code: CodeType) -> list[tuple[str, int, int | None]]:
