@@ -154,7 +154,8 @@ def _parse(
         from cp.config.confidential import member, note_secrets
 
         note_secrets(document.root, environ, secrets)
-        if member(document.root, "jobs") is not None:
+        # The key may be in another case, or have escapes.
+        if ("http" in text.lower() or "\\" in text) and member(document.root, "jobs") is not None:
             from cp.config.jobs.confidential import note_secrets_of_checks
 
             note_secrets_of_checks(document.root, secrets)

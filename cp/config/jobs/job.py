@@ -69,7 +69,7 @@ def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
     for read in jobs:
         if not read.fields.has("exec"):
             _warn_of_no_process(read, waited_for)
-    _decide_about_readiness(jobs)
+    _announce_awaited_readiness(jobs)
     mains = [read for read in jobs if read.job.main]
     for read in mains[1:]:
         read.fields.error("main", f"'{mains[0].job.name}' is the main job already: there can be only one")
@@ -108,6 +108,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
 
         ready = read_ready(fields, printable, health, restarts)
         watchdog, watchdog_text = read_watchdog(fields, printable)
+    has_check = name != TELEMETRY_JOB and any(not check.is_heartbeat for check in health)
     job = Job(
         name=name,
         label=name,
@@ -134,23 +135,20 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         ready=ready,
         watchdog=watchdog,
         watchdog_text=watchdog_text,
+        announces_ready=ready is not None,
+        counted=(ready is not None or main or has_check) and _starts_on_its_own(trigger.when),
         keeps_notify_socket=main and ready is None and watchdog is None,
         service=service,
     )
     return ReadJob(job, fields, trigger)
 
 
-def _decide_about_readiness(jobs: list[ReadJob]) -> None:
-    """Whether a job publishes `ready`, and whether ContainerPilot is ready only while the job is."""
+def _announce_awaited_readiness(jobs: list[ReadJob]) -> None:
+    """Let the jobs publish `ready` for whose `ready` another job waits."""
     awaited = {read.trigger.when.source for read in jobs if read.trigger.when.code == "ready"}
     for read in jobs:
-        job = read.job
-        announces = job.ready is not None or read.source in awaited
-        has_check = any(not check.is_heartbeat for check in job.health) and not job.always_healthy
-        read.job = job.replace(
-            announces_ready=announces,
-            counted=(job.ready is not None or job.main or has_check) and _starts_on_its_own(job.when),
-        )
+        if read.source in awaited and not read.job.announces_ready:
+            read.job = read.job.replace(announces_ready=True)
 
 
 def _starts_on_its_own(when: When) -> bool:
