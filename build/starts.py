@@ -115,7 +115,8 @@ def run_with_features(sources: Path, folder: Path) -> tuple[Notes, Notes]:
         "control": {"socket": CONTROL},
         "jobs": [
             service(exec=["sleep", str(2 * RUN_TIMEOUT)], initial_status="passing", health=never),
-            {"name": "change", "exec": "true", "when": {"source": f"watch.{WATCHED}", "once": "changed"}},
+            # What it prints brings the memory of output. Its exit counts when the output is read.
+            {"name": "change", "exec": "echo changed", "when": {"source": f"watch.{WATCHED}", "once": "changed"}},
             {
                 "name": "clients",
                 "exec": ["sh", "-c", ask],
