@@ -160,6 +160,7 @@ def _start(fields: Fields, prefix: str) -> tuple[float, float]:
     """`startPeriod` and `startInterval` in seconds."""
     seconds = {"startPeriod": 0.0, "startInterval": 0.0}
     for key in seconds:
+        refuse_switch(fields, key)
         limit = fields.duration(key, f"unable to parse {prefix}.{key} '{fields.string(key)}': ")
         if limit is None:
             continue
@@ -171,6 +172,13 @@ def _start(fields: Fields, prefix: str) -> tuple[float, float]:
     if fields.has("startInterval") and not fields.has("startPeriod"):
         fields.warning("startInterval", "has no effect without `startPeriod`")
     return seconds["startPeriod"], seconds["startInterval"] if seconds["startPeriod"] else 0.0
+
+
+def refuse_switch(fields: Fields, key: str) -> None:
+    """Add an error for a boolean in place of a duration. For keys that ContainerPilot 3 has, `true` is `1`."""
+    value = fields.value(key)
+    if value is not None and isinstance(value.data, bool):
+        fields.error(key, f'must be a duration, such as "30s", not {fields.written(key)}')
 
 
 def _passes(fields: Fields, prefix: str) -> int:

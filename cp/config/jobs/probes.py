@@ -40,6 +40,8 @@ def read_http(fields: Fields) -> HttpProbe:
     if not _TOKEN.issuperset(method) or method in ("", "CONNECT"):
         http.error("method", f"must be a method of HTTP, such as GET, HEAD or POST, not {http.written('method')}")
     contains = http.string("contains")
+    if http.has("contains") and not contains:
+        http.error("contains", "must not be empty: each body would contain it. Is a variable empty?")
     if method == "HEAD" and contains:
         http.error("contains", "a response to HEAD has no body that could contain it: use GET")
     probe = HttpProbe(

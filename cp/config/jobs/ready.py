@@ -8,7 +8,7 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.fields import show
 from cp.config.jobs.failed_runs import read_on_failure
-from cp.config.jobs.health import is_raw
+from cp.config.jobs.health import is_raw, refuse_switch
 from cp.plan import NOTHING, Ready
 
 TYPE_CHECKING = False
@@ -64,6 +64,7 @@ def read_watchdog(job: Fields, name: str) -> tuple[float | None, str]:
 
 
 def _duration(fields: Fields, key: str, label: str) -> tuple[float | None, str]:
+    refuse_switch(fields, key)
     text = fields.string(key)
     limit = fields.duration(key, f"unable to parse {label} '{text}': ")
     if limit is None:

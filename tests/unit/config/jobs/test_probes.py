@@ -210,6 +210,7 @@ def test_statuses_that_are_refused(status: Any, text: str) -> None:
             "headers.content-length: cannot be set: ContainerPilot decides about the connection",
         ),
         ({"body": {"a": 1}}, "body: must be a string, not an object"),
+        ({"contains": ""}, "contains: must not be empty: each body would contain it. Is a variable empty?"),
         ({"contians": "x"}, "contians: unknown key (did you mean 'contains'?): '[0].health.http' has invalid keys: c"),
         ({"tls": {"ca": "x"}}, "tls.ca: unknown key (the keys here are cafile, capath, clientcert, clientkey, ser"),
     ],

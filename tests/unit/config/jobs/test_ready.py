@@ -72,6 +72,7 @@ def test_how_a_process_reports_that_it_is_ready(keys: dict[str, Any], read: Read
         ({"file": ""}, '.file: must be an absolute path, such as "/run/app.ready", not ""'),
         ({"health": True}, ".health: there is no `health`: it needs a check by `exec`, `http`, `tcp` or `unix`"),
         ({"notify": True, "timeout": "0s"}, ".timeout: job[app].ready.timeout '0s' cannot be less than 1ms"),
+        ({"notify": True, "timeout": True}, '.timeout: must be a duration, such as "30s", not true'),
         ({"notify": True, "timeout": "x"}, ".timeout: unable to parse job[app].ready.timeout 'x': time: invalid"),
         ({"notify": True, "onTimeout": "stop"}, '.onTimeout: needs a `timeout`, such as "timeout": "60s"'),
         (
@@ -119,6 +120,7 @@ def test_a_watchdog() -> None:
     ("written", "text"),
     [
         ("999us", "job[app].watchdog '999us' cannot be less than 1ms"),
+        (True, 'must be a duration, such as "30s", not true'),
         (-5, "job[app].watchdog '-5' cannot be less than 1ms"),
         ("soon", "unable to parse job[app].watchdog 'soon': time: invalid duration soon"),
     ],
