@@ -28,6 +28,9 @@ WITH_BODY = ("POST", "PUT", "PATCH")
 
 _BEGINNING = b"HTTP/"
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert, a handshake
+_HTTP2_TYPES = (4, 7)  # the frame with which a server begins: SETTINGS, or GOAWAY (RFC 9113, 3.4 and 4.1)
+_HTTP2_FRAME = 9  # bytes of the head of a frame
+_TOO_LARGE = 431  # h11's hint for a head of more than LARGEST_HEAD bytes
 _END = h11.EndOfMessage()
 
 
@@ -173,11 +176,13 @@ class Exchange:
 
     def _why_refused(self, error: h11.RemoteProtocolError, took: Callable[[], str]) -> str:
         if self._response is not None:
-            why = "is not complete" if self._is_closed else f"is not valid: {str(error)[:SHOWN_ERROR]}"
+            why = "is not complete" if self._is_closed else f"is not valid: {_text_of(error)}"
             return f"{self._status()} in {took()}, but the response {why}"
         if self._is_closed:
             return f"the server closed the connection {'within its' if self._received else 'without a'} response"
-        return f"the server does not answer in HTTP: {str(error)[:SHOWN_ERROR]}"
+        if error.error_status_hint == _TOO_LARGE:
+            return f"the response has more than {LARGEST_HEAD >> 10} KiB of headers"
+        return f"the server does not answer in HTTP: {_text_of(error)}"
 
     def _status(self) -> str:
         assert self._response is not None
@@ -203,7 +208,19 @@ class Exchange:
 def _why_other(data: bytes) -> str:
     if data.startswith(_TLS_RECORDS):
         return "the server answers in TLS: it may speak https, not http"
+    if len(data) >= _HTTP2_FRAME and data[3] in _HTTP2_TYPES and data[5:_HTTP2_FRAME] == bytes(4):
+        return "the server answers in HTTP/2, and checks use HTTP/1.1: use `tcp`, or `exec` with a client of HTTP/2"
     return f"the server does not answer in HTTP: {printable(data[:SHOWN_OTHER])}"
+
+
+def _text_of(error: h11.RemoteProtocolError) -> str:
+    """h11's error for people: without the notation of Python for bytes, and without its own words for a switch."""
+    text = str(error)
+    if "_SWITCH_UPGRADE" in text:
+        return "101: it switches to a protocol that nobody asked for"
+    return (
+        text.replace("bytearray(b", "").removesuffix(")")[:SHOWN_ERROR] if "bytearray(b" in text else text[:SHOWN_ERROR]
+    )
 
 
 def printable(data: bytes) -> str:

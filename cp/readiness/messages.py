@@ -16,7 +16,7 @@ def assignments(message: bytes) -> list[tuple[str, str]]:
     """
     text = message.removesuffix(b"\0")
     if b"\0" in text:
-        raise ValueError("with a NUL character")
+        raise ValueError("not a text: it has a NUL character")
     found: list[tuple[str, str]] = []
     for line in text.split(b"\n", MOST_LINES)[:MOST_LINES]:
         name, sign, value = line.partition(b"=")

@@ -188,9 +188,17 @@ BAD = {
     ),
     "a wrong chunk": (
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab",),
-        "200 OK in N ms, but the response is not valid: illegal chunk header",
+        "200 OK in N ms, but the response is not valid: illegal chunk header: 'zz\\r\\n'",
     ),
     "another protocol": ((b"SSH-2.0-OpenSSH_9.2\r\n",), "the server does not answer in HTTP: SSH-2.0-OpenSSH_9.2"),
+    "HTTP/2": (
+        (b"\0\0\x06\4\0\0\0\0\0" + b"\0\3\0\0\0\x64",),
+        "the server answers in HTTP/2, and checks use HTTP/1.1: ",
+    ),
+    "the end of HTTP/2": (
+        (b"\0\0\x08\7\0\0\0\0\0" + bytes(8),),
+        "the server answers in HTTP/2, and checks use HTTP/1.1: ",
+    ),
     "TLS": ((b"\x15\x03\x01\x00\x02\x02\x16",), "the server answers in TLS: it may speak https, not http"),
     "a part of the first word": ((b"HTT",), "the server closed the connection within its response"),
     "an impossible status": ((b"HTTP/1.1 abc OK\r\n\r\n",), "the server does not answer in HTTP: illegal status line"),
@@ -201,14 +209,17 @@ BAD = {
         (b"HTTP/1.1 200 OK\r\n", *[b"a: b\r\n" * 1000] * 20),
         "the response has more than 256 lines of headers",
     ),
-    "a header without an end": ((b"HTTP/1.1 200 OK\r\nA: ", b"b" * 300_000), "the server does not answer in HTTP: "),
+    "a header without an end": (
+        (b"HTTP/1.1 200 OK\r\nA: ", b"b" * 300_000),
+        "the response has more than 64 KiB of headers",
+    ),
     "interim responses without an end": (
         (b"HTTP/1.1 102 Processing\r\n\r\n" * 1000,),
         f"more than {MOST_INTERIM} interim responses",
     ),
     "another protocol that nobody asked for": (
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",),
-        "the server does not answer in HTTP: ",
+        "the server does not answer in HTTP: 101: it switches to a protocol that nobody asked for",
     ),
 }
 

@@ -29,7 +29,7 @@ def test_a_message_has_an_assignment_on_each_line(message: bytes, expected: list
 
 @pytest.mark.parametrize("message", [b"READY=1\0STATUS=x", b"\0READY=1", b"READY=1\0\0"])
 def test_a_message_with_a_nul_character_inside_is_no_text(message: bytes) -> None:
-    with pytest.raises(ValueError, match="with a NUL character"):
+    with pytest.raises(ValueError, match="not a text: it has a NUL character"):
         assignments(message)
 
 
