@@ -309,3 +309,18 @@ def test_the_credentials_of_a_request_are_secrets() -> None:
     assert "swordfish" not in masked
     assert "hunter2" not in masked
     assert "text/plain" in masked
+
+
+def test_the_credentials_in_the_query_of_a_url_are_secrets_unless_they_are_too_short_to_mask() -> None:
+    from cp.log.redaction import Secrets
+    from tests.unit.config.reference.table import loaded
+
+    secrets = Secrets()
+    http = {"url": ":80/x?a=visible&api_key=hunter2-hunter2&token=swordfish", "headers": {"X-Key": "1"}}
+    jobs = [
+        {"name": "app", "exec": "x", "health": {"interval": 5, "http": http}},
+        {"name": "other", "exec": "x", "health": {"interval": 5, "http": ":81/y?secret=crossword&key=1"}},
+    ]
+    loaded("jobs", {"jobs": jobs}, secrets=secrets)
+    text = "visible hunter2-hunter2 swordfish crossword 1"
+    assert secrets.masked(text) == "visible ******** ******** ******** 1"
