@@ -154,8 +154,13 @@ def run_with_directory(sources: Path, folder: Path) -> Notes:
 
 
 def run_with_etcd(sources: Path, folder: Path) -> Notes:
-    """Run a service with an etcd that nobody serves, for the same reason."""
-    config = {"etcd": {"endpoints": [f"http://{LOOPBACK}:1"]}, "services": [service(health="true", poll=1, ttl=5)]}
+    """Run a service with an etcd that nobody serves, and what few configurations have, for the same reason."""
+    config = {
+        "etcd": {"endpoints": [f"http://{LOOPBACK}:1"]},
+        "services": [service(health="true", poll=1, ttl=5)],
+        "backends": [{"name": WATCHED, "poll": RUN_TIMEOUT, "onChange": "true"}],
+        "tasks": [{"name": "task", "command": "true", "frequency": f"{RUN_TIMEOUT}s"}],
+    }
     return run(sources, folder / "with-etcd", ["-allow-second", "-config", json.dumps(config), "true"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from cp.engine.events import Code, Event
-from cp.engine.watch_variables import Found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from cp.engine.context import Context
     from cp.engine.ports import Instance, Watcher
     from cp.engine.registrations import Registrations
+    from cp.engine.watch_variables import Found
     from cp.plan import EventCode
 
 
@@ -92,6 +92,8 @@ class Watches:
     def _report(self, watch: plan.Watch, instances: list[Instance]) -> None:
         if watch not in self._watchers:
             return  # stopped before the report arrived
+        from cp.engine.watch_variables import Found  # a start has no report yet
+
         self._reported_at[watch] = self._context.loop.now()
         key = watch.source, self._slots[watch]
         self._found.pop(key, None)

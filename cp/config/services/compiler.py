@@ -8,11 +8,9 @@ from cp.config.fields import Fields
 from cp.config.host_info import HostInfo
 from cp.config.json5.parser import EXTRA_COMMA
 from cp.config.names import ip_variable
-from cp.config.services.backends import read_backends
 from cp.config.services.hooks import HOOK_KEYS, read_hooks, start_event
 from cp.config.services.scope import Scope
 from cp.config.services.service import read_services
-from cp.config.services.tasks import read_coprocesses, read_tasks
 from cp.config.settings import (
     ADD_A_CATALOG,
     read_logging,
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     from cp.config.errors import Problems
     from cp.config.json5.parser import Document
+    from cp.plan import Job, Watch
     from cp.platform.address import Address
 
 _KEYS = (
@@ -71,14 +70,24 @@ def compile_services(
     shutdown_timeout = read_shutdown_timeout(root)
     pre_start, app, pre_stop, post_stop = read_hooks(root, scope, arguments)
     services = read_services(root, scope)
-    watches, on_changes = read_backends(root, scope)
+    watches: list[Watch] = []
+    on_changes: list[Job] = []
+    tasks: list[Job] = []
+    coprocesses: list[Job] = []
+    if root.has("backends"):
+        from cp.config.services.backends import read_backends
+
+        watches, on_changes = read_backends(root, scope)
     telemetry = None
     if root.has("telemetry"):
         from cp.config.services.telemetry import read_telemetry
 
         telemetry = read_telemetry(root, scope, services, has_catalog=catalog is not None)
-    tasks = read_tasks(root, scope)
-    coprocesses = read_coprocesses(root, scope)
+    if root.has("tasks") or root.has("coprocesses"):
+        from cp.config.services.tasks import read_coprocesses, read_tasks
+
+        tasks = read_tasks(root, scope)
+        coprocesses = read_coprocesses(root, scope)
     _need_catalog(root)
     problems.check()
 
