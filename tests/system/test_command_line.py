@@ -165,7 +165,7 @@ def test_configuration_that_cannot_be_used_gives_1(pilot: StartPilot, arguments:
         (["jobs"], " (did you mean -jobs?)"),
         (["help"], " (did you mean -help?)"),
         (["version"], " (did you mean -version?)"),
-        (["status"], " (did you mean -jobs?)"),
+        (["status"], " (did you mean -status?)"),
         (["sleep", "1"], ""),
         (["/bin/sleep", "1"], ""),
         (["\N{ESCAPE}[31m.json"], r" (did you mean -config '\x1b[31m.json'?)"),
@@ -188,7 +188,8 @@ ONE_JOB = '{jobs: [{name: "app", exec: "echo app"}]}'
 
 
 @pytest.mark.parametrize(
-    ("word", "flag"), [("jobs", "jobs"), ("Reload", "reload"), ("help", "help"), ("status", "jobs"), ("start", "start")]
+    ("word", "flag"),
+    [("jobs", "jobs"), ("Reload", "reload"), ("help", "help"), ("status", "status"), ("start", "start")],
 )
 def test_a_flag_without_its_dash_starts_no_jobs(pilot: StartPilot, word: str, flag: str) -> None:
     done = pilot.run(word, "x", env={"CONTAINERPILOT": ONE_JOB})

@@ -60,7 +60,7 @@ def test_a_forgotten_dash_starts_nothing_a_second_time(box: Callable[..., Box], 
 
     for arguments, hint in (
         (["jobs"], "did you mean -jobs?"),
-        (["status"], "did you mean -jobs?"),
+        (["status"], "did you mean -status?"),
         (["relaod"], "did you mean -reload?"),
         (["allow-second", "sleep", "1000"], "did you mean -allow-second?"),
         (["help"], "did you mean -help?"),

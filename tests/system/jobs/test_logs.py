@@ -56,6 +56,7 @@ def follow(tmp_path: Path) -> Iterator[Callable[..., Following]]:
     started: list[Following] = []
 
     def begin(pilot: Pilot, *flags: str) -> Following:
+        pilot.wait_for(lambda: pilot.run("-ping").code == 0, what="the control socket")
         started.append(Following(pilot, tmp_path, *flags))
         return started[-1]
 
@@ -156,7 +157,6 @@ def test_a_flood_is_followed_and_every_line_is_printed_or_counted_as_missing(
     script = f"while [ ! -e go ]; do sleep 0.05; done; seq -f 'line %.0f {'x' * 80}' {count}; echo the end"
     running = pilot(config({"name": "app", "exec": sh(script)}))
     following = follow(running, "app", "-json")
-    running.wait_for(lambda: running.run("-ping").code == 0)
     (running.folder / "go").touch()
     running.wait_for_line("the end", timeout=120)
     running.wait_for(lambda: "the end" in following.text(), timeout=60)
