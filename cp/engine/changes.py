@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """Makes changes one after the other. `done("")` of each is called when it is made, `done(why)` if it is refused, or
-    if a process that it was to start cannot be started."""
+    """The front of `reload.ChangeQueue`, which describes the requests: most programs never change, so the queue is made
+    and imported for the first request."""
 
     __slots__ = ("_context", "_engine", "_load", "_queue", "_registrations", "_registry", "_termination")
 
