@@ -55,7 +55,7 @@ def pinging(word: str = "app", *, hangs_after: float | None = None) -> Command:
         "assert os.environ.get('WATCHDOG_PID', str(os.getpid())) == str(os.getpid())\n"
         "pause = int(os.environ['WATCHDOG_USEC']) / 2e6\n"
         "began = time.monotonic()\n"
-        f"notify('READY=1')\nmark('{word}')\n"
+        f"mark('{word}')\nnotify('READY=1')\n"  # in this order: who waits for `ready` may count the marks
         f"while {condition}:\n"
         "    notify('WATCHDOG=1')\n"
         "    time.sleep(pause)\n"
