@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import signal
 from typing import TYPE_CHECKING
 
@@ -274,7 +275,7 @@ def test_app_that_stops_itself_gives_the_shell_its_terminal(pilot: StartPilot, t
     [
         ('(mark other; exec yes fed) | "$@"', False),
         ('"$@" | (mark other; cat >/dev/null)', True),
-        ('"$@" | (mark other; exec {program} -config "{{}}" cat >/dev/null)', True),
+        ('"$@" | exec {program} -config "{{}}" sh -c {other}', True),
         ('mark other; "$@" </dev/null', False),
     ],
     ids=["fed", "feeding", "two of us", "no terminal to read"],
@@ -282,11 +283,13 @@ def test_app_that_stops_itself_gives_the_shell_its_terminal(pilot: StartPilot, t
 def test_control_z_stops_a_whole_pipeline(
     pilot: StartPilot, terminal: Terminal, pipeline: str, has_terminal: bool
 ) -> None:
-    # A shell that waits in vfork() for its child to execute a program cannot be stopped while the child is stopped. So
-    # none starts a child after its mark.
+    # A shell or a ContainerPilot that waits in vfork() for its child to execute a program cannot be stopped while the
+    # child is stopped. So none starts a child after its mark.
     app = sh("sleep 1000 &\nmark app\nwait")
     program = f"{interpreter()} {archive()}"
-    script = f"{pipeline.format(program=program)}; mark shell; read -r word; mark $word; fg >/dev/null; mark end"
+    other = shlex.quote(f"{PRELUDE}mark other; exec cat >/dev/null")
+    together = pipeline.format(program=program, other=other)
+    script = f"{together}; mark shell; read -r word; mark $word; fg >/dev/null; mark end"
     started = start_in_a_shell(pilot, terminal, app, script)
     started.wait_for_mark("app")
     app_pid = next(pid for pid in started.family() if proc.command_line(pid).startswith("/bin/sh -c"))

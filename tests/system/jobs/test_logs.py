@@ -142,7 +142,7 @@ def test_following_over_a_restart_and_a_reload_to_the_end(pilot: StartPilot, fol
     running.wait_for(lambda: following.text() == "up\n")
     running.run("-restart", "app")
     running.wait_for(lambda: following.text() == "up\nup\n")
-    reload(running, config({**job, "exec": sh("echo again; trap 'echo bye; exit' TERM; sleep 1000 & wait")}))
+    reload(running, config({**job, "exec": sh("trap 'echo bye; exit' TERM; echo again; sleep 1000 & wait")}))
     running.wait_for(lambda: following.text() == "up\nup\nagain\n")
     running.stop()
     assert following.process.wait(30) == 0
