@@ -6,6 +6,7 @@ from cp.engine.checks import Checks
 from cp.engine.events import Code, Event
 from cp.engine.health import Health
 from cp.engine.job_runs import JobRuns
+from cp.engine.job_stop import JobStop
 from cp.engine.readiness import Readiness
 from cp.engine.restart_policy import RestartPolicy
 from cp.engine.states import MOVES, STOPPING_STATES, State
@@ -48,12 +49,12 @@ class Job:
         self._context = context
         self._supervisor = supervisor
         self.started = False
-        self.awaited: set[str] = set()  # by name: the jobs that wait for its `stopping` and are not complete
         self._timer: Timer | None = None
         self._ticker = Ticker(context.loop, job_plan.when.interval, self.ticked) if job_plan.when.interval else None
         address = job_plan.service.address if job_plan.service is not None else ""
         self._checks = Checks(context, self.health, address, self._is_checked, self._checked)
         self._completes = False  # the current run is the last one
+        self._stop = JobStop(context, supervisor, self, self._move, self._publish)
 
     def arm(self) -> None:
         """From now on events start it."""
@@ -195,9 +196,7 @@ class Job:
                     self._context.loop.call_soon(self._supervisor.failed, self, code)
         if self.state in STOPPING_STATES:
             self._reset_health()  # what has ended is not healthy
-        if self.state == State.TERMINATING:
-            self._finish()
-        elif self.state != State.DRAINING:
+        if not self._stop.run_ended():
             self._after_run(self._context.loop.now() - self.runs.started_at, failed_start=bool(start_error))
 
     def _after_run(self, seconds: float, *, failed_start: bool) -> None:
@@ -259,8 +258,7 @@ class Job:
 
     def quiesce(self) -> None:
         """Start no more runs or checks; the process goes on. A hook still runs for its own event."""
-        if self.state != State.DRAINING:  # its stopTimeout limits a stop of everything too
-            self._cancel_timer()
+        self._cancel_timer()
         if self._ticker is not None:
             self._ticker.stop()
         self._checks.stop()
@@ -285,58 +283,24 @@ class Job:
         if self.is_hook and self.state == State.RUNNING and run is not None and run.timed_out:
             self.interrupt()
 
+    @property
+    def awaited(self) -> set[str]:
+        """By name, the jobs that wait for its `stopping` and are not complete."""
+        return self._stop.awaited
+
     def dependent_done(self, other: Job) -> None:
         """A job that waits for `stopping` of this one is complete, or has run and waits for others of the same name."""
-        if other.name in self.awaited:
-            self.awaited.discard(other.name)
-            if not self.awaited and self.state == State.DRAINING:
-                self._terminate()
+        self._stop.dependent_done(other)
 
     def _halt(self, *, asked: bool = False) -> None:
+        """Start no more runs; end the process if one runs."""
         self.trigger.close()
         self.quiesce()
         if self.runs.current is None:
             self._reset_health()  # what has ended is not healthy
         if self.plan.service is not None:
             self._supervisor.deregister(self.plan.service)
-        announces = asked or self._supervisor.stopping or self.plan.stopping_on_exit
-        if not (announces and (self.started or self.plan.announces_unstarted)):
-            self._terminate_or_finish()
-            return
-        self._move(State.DRAINING)
-        self._publish(Code.STOPPING)
-        self.awaited = {job.name for job in self._supervisor.dependents(self)}
-        if not self.awaited:
-            self._terminate()
-        elif self.plan.stop_timeout:
-            self._timer = self._context.loop.call_later(self.plan.stop_timeout, self._waited_for_dependents)
-
-    def _waited_for_dependents(self) -> None:
-        self._timer = None
-        self.awaited.clear()
-        if self.state == State.DRAINING:
-            self._terminate()
-
-    def _terminate(self) -> None:
-        self._cancel_timer()
-        self._terminate_or_finish()
-
-    def _terminate_or_finish(self) -> None:
-        if self.runs.current is None:
-            self._finish()
-            return
-        self._move(State.TERMINATING)
-        if self.plan.killed_unasked and self._supervisor.stop_unasked:
-            self._context.kill(self.runs.current)
-        else:
-            self._context.terminate(self.runs.current, self.plan.stop_group)
-
-    def _finish(self) -> None:
-        self._move(State.COMPLETE)
-        self.readiness.close()
-        if self.started or self.plan.announces_unstarted:
-            self._publish(Code.STOPPED)
-        self._supervisor.completed(self)
+        self._stop.begin(asked=asked)
 
     # --- health and readiness
 

@@ -28,7 +28,7 @@ IN_SHORT = {
     State.ACTIVE: "started",
     State.RUNNING: "runs",
     State.PAUSING: "is about to be restarted",
-    State.DRAINING: "is about to end",
+    State.STOPPING: "is about to end",
     State.TERMINATING: "has got SIGTERM",
     State.COMPLETE: "done",
 }
@@ -45,7 +45,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "state": job.state,
         "about": _about(job),
         "waitsFor": {"event": when.code, "source": when.source, "each": when.each} if waits and when.code else None,
-        "blockedBy": sorted(job.awaited) if job.state == State.DRAINING else [],
+        "blockedBy": sorted(job.awaited) if job.state == State.STOPPING else [],
         "pid": job.runs.pid or None,
         "since": moment_text(wall + job.since),
         "seconds": round(max(0.0, now - job.since), 3),
@@ -206,7 +206,7 @@ def in_words(job: Job) -> str:
         return f"waits for {when.code}" if when.source in ("global", when.code) else _waits_for(when.code, when.source)
     if job.skip is not None:
         return job.skip.reason
-    if job.state == State.DRAINING and job.awaited:
+    if job.state == State.STOPPING and job.awaited:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:
         return f"runs every {when.interval:g} s"

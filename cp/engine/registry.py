@@ -128,7 +128,7 @@ class JobRegistry:
         return [
             other
             for other in waiting
-            if other.is_hook and other is not job and other.state not in (State.HELD, State.DRAINING, State.COMPLETE)
+            if other.is_hook and other is not job and other.state not in (State.HELD, State.STOPPING, State.COMPLETE)
         ]
 
     def with_hooks(self, names: Iterable[str]) -> set[str]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.model.runs import Failure
 
 WAITING, HELD, SCHEDULED, RUNNING, ACTIVE = "waiting", "held", "scheduled", "running", "active"
-PAUSING, DRAINING, TERMINATING, COMPLETE = "pausing", "draining", "terminating", "complete"
-ENDING = (DRAINING, TERMINATING, COMPLETE)
+PAUSING, STOPPING, TERMINATING, COMPLETE = "pausing", "stopping", "terminating", "complete"
+ENDING = (STOPPING, TERMINATING, COMPLETE)
 EXITS = ("exitSuccess", "exitFailed")
 
 
@@ -45,7 +45,7 @@ class Life:
         self.started_at = -1.0
         self.extra_tick = 0  # one may be remembered: it came at the moment at which this run began
         self.awaited: set[str] = set()
-        self.drained_by = 0.0
+        self.stopping_until = 0.0
         self.exit_code: int | None = None
         self.health = HealthLife(job.health, self.since)
         self.expected: list[str] = []  # events about its health that must come next
@@ -190,7 +190,7 @@ class Life:
 
     def exited(self, code: int, *, failed_start: bool) -> None:
         """Its process has ended."""
-        expect(self.state in (RUNNING, DRAINING, TERMINATING), "exits", f"{self} has ended, and did not run")
+        expect(self.state in (RUNNING, STOPPING, TERMINATING), "exits", f"{self} has ended, and did not run")
         failure = self.failure
         self.exit_code = code if failure is None else code or 1
         self.resumed_at = self.resumed_at if failure is None else self.model.now  # it is checked again
@@ -267,9 +267,9 @@ class Life:
         expect(self.may_end(), "ends", f"{self} is about to end, and nobody requested it")
         self.awaited = {hook.name for hook in self.model.hooks_on(self, "stopping")}
         limit = self.job.stop_timeout
-        self.drained_by = self.model.now + limit if limit else float("inf")
+        self.stopping_until = self.model.now + limit if limit else float("inf")
         self.finish_waiting()
-        self.move(DRAINING)
+        self.move(STOPPING)
 
     def finish_waiting(self) -> None:
         self.had_remembered = self.had_remembered or self.remembered
@@ -279,16 +279,16 @@ class Life:
         """`stopped` was announced, or its end is not announced to anybody."""
         expect(self.state != COMPLETE, "event order", f"`stopped` of {self}")
         expect(self.state in ENDING or self.may_end(), "ends", f"{self} has ended, and nobody requested it")
-        if self.state == DRAINING:
+        if self.state == STOPPING:
             self.hooks_have_run()
         self.finish_waiting()
         self.move(COMPLETE)
 
     def terminated(self) -> None:
         requested_again = self.hook and self.model.requests_to_stop >= 2
-        if self.state == DRAINING and self.awaited and (self.model.left or requested_again):
+        if self.state == STOPPING and self.awaited and (self.model.left or requested_again):
             return  # it is killed with everything; or it is a hook itself, and not waited for any longer
-        if self.state == DRAINING:
+        if self.state == STOPPING:
             self.hooks_have_run()
             self.move(TERMINATING)
         else:
@@ -296,7 +296,7 @@ class Life:
             expect(allowed, "ends", f"the process of {self} was terminated")
 
     def hooks_have_run(self) -> None:
-        waited = self.model.now + SOON >= self.drained_by or self.model.left
+        waited = self.model.now + SOON >= self.stopping_until or self.model.left
         expect(waited or not self.awaited, "hooks first", f"{self} ends before {', '.join(self.awaited)}")
 
     # --- at rest
@@ -331,8 +331,8 @@ class Life:
         if timeout and self.state == WAITING and not self.begun and not self.model.stopping:
             late = now > self.born + timeout + SOON
             expect(self.end_was_announced or not late, "ends", f"{self} waits for longer than its timeout")
-        if self.state == DRAINING:
-            waits = self.awaited and now < self.drained_by + SOON
+        if self.state == STOPPING:
+            waits = self.awaited and now < self.stopping_until + SOON
             expect(waits, "ends", f"{self} waits for nobody")
 
     def compare(self, state: str, starts: int, restarts: int, left: int | None) -> None:

@@ -163,7 +163,7 @@ class Model:
             other
             for other in self.lives.values()
             if other.hook and other is not life and (other.job.when.code, other.job.when.source) == (code, life.name)
-            if other.state not in (HELD, "draining", COMPLETE)
+            if other.state not in (HELD, "stopping", COMPLETE)
         ]
 
     def can_come(self, hook: Life) -> bool:

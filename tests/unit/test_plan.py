@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cp.plan import Job, Record, When
+from cp.plan import Job, When
+from cp.record import Record
 
 
 class Point(Record):
@@ -54,7 +55,7 @@ def test_jobs_differ_if_anything_in_them_differs() -> None:
 
 
 PEP_649 = """
-from cp.plan import Record
+from cp.record import Record
 
 class Point(Record):
     x: Elsewhere  # a name that only type checkers know

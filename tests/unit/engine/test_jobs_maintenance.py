@@ -81,7 +81,7 @@ def test_job_whose_process_has_ended_in_a_stop_is_not_healthy(ends_first: str) -
     world.processes.termination["check"] = (0.1, 0)
     world.start().advance(1.2)
     world.terminate()
-    assert (world.state("app"), health(world)) == ("draining", "healthy")
+    assert (world.state("app"), health(world)) == ("stopping", "healthy")
     world.exit(ends_first)
     assert (world.pid("app"), health(world)) == (0, "unknown")
 

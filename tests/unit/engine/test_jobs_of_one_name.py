@@ -106,7 +106,7 @@ def test_a_dependent_of_one_of_them_is_skipped_when_all_have_ended() -> None:
 def test_a_hook_on_the_first_stopping_delays_both() -> None:
     world = JobsWorld(job("web"), twin(), job("pre", once("stopping", "web"))).start()
     world.terminate()
-    assert states(world, "web", "web#2", "pre") == ["draining", "draining", "running"]
+    assert states(world, "web", "web#2", "pre") == ["stopping", "stopping", "running"]
     world.exit("pre")
     assert world.over
     assert world.starts("pre") == ["pre"]
@@ -129,11 +129,11 @@ def test_a_hook_on_each_stopping_runs_again_before_they_get_their_signals(number
 def test_a_hook_on_each_stopping_does_not_delay_one_until_the_other_ends() -> None:
     world = JobsWorld(job("web"), twin(), job("pre", each("stopping", "web"))).start()
     world.exit("web")
-    assert states(world, "web", "pre") == ["draining", "running"]
+    assert states(world, "web", "pre") == ["stopping", "running"]
     world.exit("pre")
     assert states(world, "web", "web#2", "pre") == ["complete", "running", "waiting"]
     world.terminate()
-    assert states(world, "web#2", "pre") == ["draining", "running"]
+    assert states(world, "web#2", "pre") == ["stopping", "running"]
     world.exit("pre")
     assert world.over
 

@@ -109,7 +109,7 @@ class Story:
         if engine.maintenance or engine.stopping:
             assert not registered
         for name in registered:
-            assert engine.jobs[name].state not in ("held", "draining", "terminating", "complete"), name
+            assert engine.jobs[name].state not in ("held", "stopping", "terminating", "complete"), name
 
     def let_hooks_end(self, until: Callable[[], bool]) -> bool:
         """Whether it comes to that: each round ends all hooks that run, and is as long as a stop may be."""

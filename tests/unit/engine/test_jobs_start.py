@@ -179,7 +179,7 @@ def test_restart_of_a_job_ends_although_a_job_after_it_restarts_without_limit() 
 def test_stop_of_a_running_hook_ends_it() -> None:
     world = JobsWorld(*hooked(), job("other")).start()
     world.exit("app")
-    assert world.state("app") == "draining"
+    assert world.state("app") == "stopping"
     assert world.ask("stop", "pre") == DONE
     assert world.story("SIGTERM") == ["SIGTERM pre"]
     assert world.state("app") == "complete"

@@ -346,7 +346,7 @@ def test_result_of_a_check_that_outlives_the_checks_of_its_job_does_not_count(co
     world.start().advance(1)
     world.ask("stop", "app")
     world.exit("check", code)
-    assert world.state("app") == "draining"
+    assert world.state("app") == "stopping"
     assert [event for event in world.events if event.endswith(("healthy app", "check.app"))] == []
     assert world.story("passing", "critical") == []
 

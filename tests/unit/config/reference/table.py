@@ -12,8 +12,9 @@ from cp.config.load import load
 from cp.config.reference.key import JOBS, SERVICES, Key
 from cp.config.reference.tree import ROOTS, inside, walk
 from cp.config.source import Source
-from cp.plan import Job, Plan, Record
+from cp.plan import Job, Plan
 from cp.platform.address import Address
+from cp.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
