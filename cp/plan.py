@@ -63,6 +63,16 @@ class When(Record):
     timeout: float | None = None  # seconds after which the job gives up waiting for the event
 
 
+class Restarts(Record):
+    """Rules for the restarts of a job, besides their number. Without `per` the number is for the life of the job."""
+
+    per: float | None = None  # seconds: the number is for every time of this length
+    on_failure: bool = False  # only after a run that failed
+    pause: float | None = None  # seconds before every restart; None: as without rules
+    max_pause: float | None = None  # seconds to which the pauses grow after short runs; None: as without rules
+    delays: bool = False  # without a restart left, the job waits until one is; otherwise it is complete
+
+
 class Tls(Record):
     """Client settings of TLS. Paths of files may be empty: unset."""
 
@@ -168,6 +178,7 @@ class Job(Record):
     main: bool = False  # when it completes, ContainerPilot stops everything and exits with its code
     fatal: bool = False  # when it fails, ContainerPilot stops everything and exits with its code
     restarts: int | None = 0  # None = unlimited
+    restart_rules: Restarts | None = None
     success_codes: tuple[int, ...] = ()  # exit codes besides 0 that are a success; 128+N is a death by signal N
     timeout: float | None = None  # seconds of one run; then its process group is killed
     timeout_text: str = ""  # as it is written in the configuration

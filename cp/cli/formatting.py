@@ -88,6 +88,8 @@ def job_details(answer: Data, now: float) -> str:
     job = _object(answer)
     health, service, last = (_object(job.get(key)) for key in ("health", "service", "lastExit"))
     left = "any number" if job.get("restartsLeft") is None else _text(job, "restartsLeft")
+    per = job.get("restartsPer")
+    within = f" within {age(per)}" if isinstance(per, int | float) and 0 <= per < 1e12 else ""
     lines = [
         ("name", _text(job, "name")),
         ("state", f"{_text(job, 'state')} ({_text(job, 'about').replace('`', '')})"),
@@ -97,7 +99,9 @@ def job_details(answer: Data, now: float) -> str:
     ]
     if blocked := _names(job.get("blockedBy")):
         lines.append(("blocked by", blocked))
-    lines += [("starts", _text(job, "starts")), ("restarts", f"{_text(job, 'restarts')} ({left} left)")]
+    lines += [("starts", _text(job, "starts")), ("restarts", f"{_text(job, 'restarts')} ({left} left{within})")]
+    if next_start := job.get("nextStart"):
+        lines.append(("next start", printable(str(next_start))))
     if last:
         lines.append(("last exit", f"{_exit(last, now)} ({_text(last, 'at')})"))
     if health:
@@ -182,7 +186,7 @@ def _about(job: dict[str, Data], now: float) -> str:
     parts = []
     if health.get("status") == "unhealthy" and health.get("output"):
         parts.append(f"check: {_text(health, 'output')}")
-    if job.get("state") in _ON_THE_WAY:
+    if job.get("state") in _ON_THE_WAY or about.startswith("is not started again"):
         parts.append(about)
     if _failed(last):
         parts.append(_exit(last, now))

@@ -90,6 +90,11 @@ class Job:
         lives = self.state == State.ACTIVE or (self.state == State.RUNNING and self.runs.pid > 0)
         return lives and self.readiness.since is not None
 
+    @property
+    def next_start(self) -> float | None:
+        """When a pause before the next start ends; None: it does not pause."""
+        return self._timer.deadline if self.state == State.PAUSING and self._timer is not None else None
+
     # --- starting
 
     def hold(self) -> None:
@@ -157,7 +162,7 @@ class Job:
         if self.state == State.RUNNING:
             self.trigger.remember(tick)
         elif self.state == State.SCHEDULED:
-            if self.restarts.take(first=self.runs.count == 0):
+            if self.restarts.take_run(first=self.runs.count == 0):
                 self._start(tick)
             else:
                 self._context.log.debug(f"interval expired but restart not permitted: {self.name}")
@@ -197,34 +202,40 @@ class Job:
         if self.state in STOPPING_STATES:
             self._reset_health()  # what has ended is not healthy
         if not self._stop.run_ended():
-            self._after_run(self._context.loop.now() - self.runs.started_at, failed_start=bool(start_error))
+            self._after_run(self._context.loop.now() - self.runs.started_at, end)
 
-    def _after_run(self, seconds: float, *, failed_start: bool) -> None:
+    def _after_run(self, seconds: float, end: Exit) -> None:
         """Decide what follows a run that ended by itself: run again now or later, wait, or be complete."""
-        stopping = self._supervisor.stopping
+        stopping, now = self._supervisor.stopping, self._context.loop.now()
         if self._completes:
             self._halt()
         elif self._ticker is not None and not stopping:
             self._move(State.SCHEDULED)
             if self.trigger.take() is not None:
                 self.ticked()
-        elif not stopping and self.restarts.take():
-            self._pause(self.restarts.pause_after(seconds), self._restart)
+        elif not stopping and (start := self.restarts.next_start(now, seconds, failed=not end.succeeded)) is not None:
+            self._pause(start, self._restart)
+            if self.restarts.is_delayed:
+                text = f"starts again in {start - now:.0f} s: {self.restarts.used_up}"
+                self._context.log.warning(f"{self.plan.label or self.name} {text}", self.plan.log_fields)
         elif self.awaits_event:
             # Two jobs that cannot start, each triggered by the other's failure, must not keep the loop busy.
-            pause = self.restarts.pause_after(seconds) if failed_start and not stopping else 0.0
+            pause = self.restarts.pause_after(seconds) if end.error and not stopping else 0.0
             if pause:
-                self._pause(pause, self._wait_again)
+                self._pause(now + pause, self._wait_again)
             else:
                 self._wait_again()
         else:
             self._context.log.debug(f"job exited but restart not permitted: {self.name}")
+            if self.restarts.gave_up and not stopping:
+                text = f"is not started again: {self.restarts.used_up}"
+                self._context.log.warning(f"{self.plan.label or self.name} {text}", self.plan.log_fields)
             self._halt()
 
-    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
+    def _pause(self, until: float, then: Callable[[], None]) -> None:
         self.health.process_ended(self._context.loop.now())
         self._move(State.PAUSING)
-        self._timer = self._context.loop.call_later(seconds, then)
+        self._timer = self._context.loop.call_at(until, then)
 
     def _wait_again(self) -> None:
         event = self.trigger.take()
@@ -235,7 +246,7 @@ class Job:
             self._context.loop.call_soon(self._supervisor.waits_again, self)
 
     def _restart(self) -> None:
-        self.restarts.count += 1
+        self.restarts.restarted(self._context.loop.now())
         if self._context.observer is not None:
             self._context.observer.job_restarted(self.name)
         event = self.trigger.take()

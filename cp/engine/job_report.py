@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OUTPUT_SHOWN = 1000  # characters of the output of a check
 NO_ANSWER = "no answer yet"
+GAVE_UP = "is not started again"  # cli/formatting.py searches for it
 UNCERTAIN = "perhaps out of date"  # what a watch knows
 # Shorter than in the reference, since they are shown in a table.
 IN_SHORT = {
@@ -43,7 +44,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "name": job.name,
         "main": job.plan.main,
         "state": job.state,
-        "about": _about(job),
+        "about": _about(job, now),
         "waitsFor": {"event": when.code, "source": when.source, "each": when.each} if waits and when.code else None,
         "blockedBy": sorted(job.awaited) if job.state == State.STOPPING else [],
         "pid": job.runs.pid or None,
@@ -51,7 +52,9 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "seconds": round(max(0.0, now - job.since), 3),
         "starts": job.runs.count,
         "restarts": job.restarts.count,
-        "restartsLeft": job.restarts.left,
+        "restartsLeft": job.restarts.left(now),
+        "restartsPer": job.restarts.per,
+        "nextStart": _moment_of(job.next_start, wall),
         "lastExit": _last_exit(job, wall),
         "ready": _ready(job, wall),
         "health": _health(engine, job, wall),
@@ -185,11 +188,11 @@ def _second(engine: Engine, at: float | None) -> str:
     return "" if moment is None else f"{moment[:-5]}Z"
 
 
-def _about(job: Job) -> str:
+def _about(job: Job, now: float) -> str:
     if _waits_for_output(job) and job.runs.current is not None:
         job.runs.current.look()  # for the next query
         return f"its process has exited; {job.runs.current.holder()} has its output open"
-    about, obstacle = in_words(job), job.runs.obstacle
+    about, obstacle = _next_start(job, now) or in_words(job), job.runs.obstacle
     return f"{about}; {obstacle}" if obstacle else about
 
 
@@ -210,7 +213,18 @@ def in_words(job: Job) -> str:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:
         return f"runs every {when.interval:g} s"
+    if job.state == State.COMPLETE and job.restarts.gave_up:
+        return f"{GAVE_UP}: {job.restarts.used_up}"
     return IN_SHORT.get(job.state, MEANINGS[job.state])
+
+
+def _next_start(job: Job, now: float) -> str:
+    """When a job with rules for its restarts starts again; empty if it does not pause."""
+    start = job.next_start
+    if start is None or job.plan.restart_rules is None:
+        return ""
+    text = f"starts again in {max(0.0, start - now):.0f} s"
+    return f"{text}: {job.restarts.used_up}" if job.restarts.is_delayed else text
 
 
 def why_not_healthy(job: Job) -> str:

@@ -52,12 +52,19 @@ class Ticker:
 
 
 class Backoff:
-    """The pause before the next restart: none at first, then for short runs 0.1 s doubling to 10 s, ±10 %."""
+    """The pause before the next restart: none at first, then for short runs 0.1 s doubling to 10 s, ±10 %.
 
-    __slots__ = ("_pause", "_random", "_restarted")
+    With `least`, no pause is shorter, and the pauses double from there. With `most`, none is longer.
+    """
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    __slots__ = ("_first", "_least", "_longest", "_most", "_pause", "_random", "_restarted")
+
+    def __init__(self, random: Callable[[], float], least: float | None = None, most: float | None = None) -> None:
         self._random = random
+        self._least = least or 0.0
+        self._most = most
+        self._first = 2 * self._least or FIRST_PAUSE
+        self._longest = max(LONGEST_PAUSE, self._least) if most is None else most
         self._pause = 0.0
         self._restarted = False
 
@@ -66,6 +73,7 @@ class Backoff:
             self._pause, self._restarted = 0.0, False
         if not self._restarted or run_seconds >= SHORT_RUN:
             self._restarted = True
-            return 0.0
-        self._pause = min(max(FIRST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
-        return self._pause * (1 + JITTER * (2 * self._random() - 1))
+            return self._least
+        self._pause = min(max(self._first, 2 * self._pause), self._longest)
+        pause = max(self._least, self._pause * (1 + JITTER * (2 * self._random() - 1)))
+        return pause if self._most is None else min(pause, self._most)

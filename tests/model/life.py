@@ -29,13 +29,14 @@ class Life:
         self.hook = job.command is not None and job.when.code in ("stopping", "stopped", "shutdown")
         self.starts = self.restarts = 0
         self.restarts_left = job.restarts
+        self.restarted_at: list[float] = []
         self.event_left = True  # its event may start it; once, unless it is an `each`
         self.remembered = self.had_remembered = False  # an event that came while it ran
         self.begun = False
         self.owed = ""  # why it must be started at this moment
         self.came_for_its_event = False  # the last start
         self.over = ""  # why it must end at this moment
-        self.pauses = Pauses()
+        self.pauses = Pauses(job.restart_rules)
         self.due = 0.0  # the end of a pause
         self.interruptions = 0  # how many pauses there were, in which it has no process
         self.resumed_at = 0.0  # the end of the last one
@@ -159,6 +160,7 @@ class Life:
 
     def restart(self) -> None:
         self.restarts += 1
+        self.restarted_at.append(self.model.now)
         if self.remembered and not (self.job.when.each and not self.hook):
             self.event_left = False  # this is the run that it was remembered for
         self.remembered = False
@@ -186,6 +188,24 @@ class Life:
         self.restarts_left -= 1
         return True
 
+    def pause_before_restart(self, lasted: float) -> float | None:
+        """None: it is not restarted."""
+        rules, number = self.job.restart_rules, self.restarts_left
+        if rules is not None and rules.on_failure and self.exit_code == 0:
+            return None
+        if rules is None or rules.per is None or not number:
+            return self.pauses.after(lasted) if self.may_restart() else None
+        pause = self.pauses.after(lasted)
+        start = self.model.now + pause
+        if self.restarts_within(start) < number:
+            return pause
+        return sorted(self.restarted_at)[-number] + rules.per - self.model.now if rules.delays else None
+
+    def restarts_within(self, at: float) -> int:
+        """The number of its restarts that count at this time."""
+        per = self.job.restart_rules.per if self.job.restart_rules is not None else None
+        return 0 if per is None else sum(time + per > at for time in self.restarted_at)
+
     # --- ending
 
     def exited(self, code: int, *, failed_start: bool) -> None:
@@ -210,8 +230,8 @@ class Life:
             if self.remembered:
                 self.remembered = False
                 self.ticked()
-        elif not stopping and self.may_restart():
-            self.pause(self.pauses.after(lasted), restarting=True)
+        elif not stopping and (pause := self.pause_before_restart(lasted)) is not None:
+            self.pause(pause, restarting=True)
         elif self.waits_again():
             pause = self.pauses.after(lasted) if failed_start and not stopping else 0.0
             self.pause(pause, restarting=False)
@@ -335,6 +355,9 @@ class Life:
             waits = self.awaited and now < self.stopping_until + SOON
             expect(waits, "ends", f"{self} waits for nobody")
 
+    def left(self) -> int | None:
+        return self.restarts_left and max(0, self.restarts_left - self.restarts_within(self.model.now))
+
     def compare(self, state: str, starts: int, restarts: int, left: int | None) -> None:
         """Compares with the engine's report about the job."""
         if state == COMPLETE != self.state and self.ends_in_silence():
@@ -342,7 +365,7 @@ class Life:
         if state != self.state:
             raise Broken("states", f"{self} is {state}")
         if self.state == COMPLETE:  # what was left of its restarts when it was replaced is nobody's business
-            left = self.restarts_left
-        seen, counted = (starts, restarts, left), (self.starts, self.restarts, self.restarts_left)
+            left = self.left()
+        seen, counted = (starts, restarts, left), (self.starts, self.restarts, self.left())
         if seen != counted:
             raise Broken("restarts", f"{self}: starts, restarts, left are {seen}, not {counted}")

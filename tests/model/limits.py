@@ -15,9 +15,14 @@ KILL, GIVEN_UP, OUTPUT_GRACE = 9, 2.0, 0.2
 
 
 class Pauses:
-    """The first restart comes at once, and so does one after a run of a second; otherwise 0.1 s, doubling to 10 s."""
+    """The first restart comes at once, and so does one after a run of a second; otherwise 0.1 s, doubling to 10 s.
 
-    def __init__(self) -> None:
+    Rules for restarts may set the shortest pause and the longest one.
+    """
+
+    def __init__(self, rules: plan.Restarts | None) -> None:
+        self._least = (rules and rules.pause) or 0.0
+        self._most = max(10.0, self._least) if rules is None or rules.max_pause is None else rules.max_pause
         self.last = 0.0
         self.used = False
 
@@ -26,8 +31,8 @@ class Pauses:
             self.last, self.used = 0.0, False
         if not self.used or seconds >= 1:
             self.used = True
-            return 0.0
-        self.last = min(max(0.1, 2 * self.last), 10.0)
+            return self._least
+        self.last = min(max(2 * self._least or 0.1, 2 * self.last), self._most)
         return self.last
 
 

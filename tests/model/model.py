@@ -308,7 +308,7 @@ class Model:
         self.skips.rests({name for name, job in engine.jobs.items() if job.state == SKIPPED})
         for name, job in engine.jobs.items():
             state = self.skips.compare(self.lives[name], job.state)
-            self.lives[name].compare(state, job.runs.count, job.restarts.count, job.restarts.left)
+            self.lives[name].compare(state, job.runs.count, job.restarts.count, job.restarts.left(self.now))
         if self.stop_reasons or self.all_are_done():
             expect(self.stopping, "stop", f"it does not begin: {self.stop_reasons or 'all jobs are done'}")
         self.budget.rests()

@@ -86,8 +86,28 @@ def add(job: dict[str, Any], data: bytes, index: int, names: tuple[str, ...]) ->
         job["restarts"] = 1
     if tape.of(False, True) and not waits_for_ready:
         job.pop("when", None)
+    rules = tape.of(*_RULES)
+    if has_process and rules and "interval" not in job.get("when", {}):
+        job["restarts"] = _rules_for(job.get("when", {}), rules)
     if checks and port and "port" not in job:
         job.update(port=80, interfaces="static:10.0.0.1")
+
+
+_RULES: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"max": 2, "per": "3s"},
+    {"max": 1, "per": "2s", "then": "delay"},
+    {"max": 2, "per": "4s", "on": "failure", "then": "delay", "pause": "300ms"},
+    {"on": "failure", "pause": "200ms", "maxPause": "500ms"},
+)
+
+
+def _rules_for(when: dict[str, Any], rules: dict[str, Any]) -> dict[str, Any]:
+    """Those of the rules that go with the event."""
+    if "each" in when or "stopping" in when.values() or when.get("source") in ("SIGHUP", "SIGUSR2"):
+        rules = {key: value for key, value in rules.items() if key not in ("per", "then")}
+    return {"max": 2, **rules} if "each" in when else rules
 
 
 _READY = ("", "", "log", "notify", "health", "notify")

@@ -62,7 +62,7 @@ def test_a_seed_is_always_the_same_scenario() -> None:
 
 # --- the model finds what is wrong
 
-took, ended, failed = CheckState.take, JobRuns.end, Job.fail_run
+took, ended, failed, next_start = CheckState.take, JobRuns.end, Job.fail_run, RestartPolicy.next_start
 
 
 def below_the_threshold(check: CheckState, result: Result, now: float) -> Any:
@@ -81,6 +81,10 @@ def without_its_failure(runs: JobRuns, job: Any, run: Run, code: int | None, sta
     return ended(runs, job, run, code, start_error)
 
 
+def after_a_success(restarts: RestartPolicy, now: float, seconds: float, *, failed: bool) -> float | None:
+    return next_start(restarts, now, seconds, failed=True)
+
+
 def ready_again(readiness: Readiness) -> None:
     """As if nothing had been so far."""
     readiness.since = readiness._context.loop.now()
@@ -91,7 +95,10 @@ Change = tuple[type, str, Any]
 
 FAULTS: dict[str, Change] = {
     "an event that came while the process ran is lost": (Job, "_wait_again", lambda job: job._move(State.WAITING)),
-    "there is one restart more than there should be": (RestartPolicy, "take", lambda restarts, first=False: True),
+    "there is one restart more than there should be": (RestartPolicy, "_take", lambda restarts: True),
+    "an old restart still counts": (RestartPolicy, "_within", lambda restarts, now: restarts._recent),
+    "a job with `on: failure` is restarted after a success": (RestartPolicy, "next_start", after_a_success),
+    "a job does not wait for a restart to be left": (RestartPolicy, "_room_at", lambda restarts, start, *_: start),
     "a held job waits for its event": (Job, "hold", lambda job: None),
     "no restart has a pause before it": (Backoff, "pause_after", lambda backoff, seconds: 0.0),
     "nobody waits for hooks": (JobRegistry, "dependents", lambda registry, job: []),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from cp.config import durations
 from cp.config.jobs.health import is_raw, read_health
 from cp.config.jobs.process import PROCESS_KEYS, read_stdin, read_success_codes, refuse_two_readers
-from cp.config.jobs.restarts import read_restarts, refuse_unlimited_each
+from cp.config.jobs.restarts import read_restarts
 from cp.config.jobs.service import read_service
-from cp.config.jobs.triggers import SIGNAL_EVENT, read_trigger
+from cp.config.jobs.triggers import read_trigger
 from cp.config.names import pid_variable
 from cp.plan import INHERIT, LOG, Check, Job
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cp.config.fields import Fields
     from cp.config.host_info import HostInfo
     from cp.config.jobs.triggers import ReadTrigger
-    from cp.plan import When
+    from cp.plan import Restarts, When
 
 TELEMETRY_JOB = "containerpilot"  # the name of the job for telemetry; a job with this name is always healthy
 
@@ -83,9 +83,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         fields.error("name", "'name' must not be blank")
     printable = name if name.isprintable() else repr(name)[1:-1]  # a message is one line
     trigger = read_trigger(fields, printable)
-    restarts = read_restarts(fields, printable, default=None if trigger.interval else 0)
-    if restarts is None and trigger.when.each and trigger.when.code != SIGNAL_EVENT:
-        refuse_unlimited_each(fields, printable)
+    restarts, restart_rules = _restarts(fields, printable, trigger.when)
     health, ttl = read_health(fields, printable, restarts)
     if not health and fields.integer("port"):
         if name == TELEMETRY_JOB:
@@ -118,6 +116,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         always_healthy=name == TELEMETRY_JOB,
         stdin=read_stdin(fields, main=main),
         restarts=restarts,
+        restart_rules=restart_rules,
         success_codes=read_success_codes(fields),
         timeout=timeout,
         timeout_text=timeout_text,
@@ -141,6 +140,16 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         service=service,
     )
     return ReadJob(job, fields, trigger)
+
+
+def _restarts(fields: Fields, name: str, when: When) -> tuple[int | None, Restarts | None]:
+    """The number of restarts, None for no limit, and the rules for them, if there are any."""
+    value = fields.value("restarts")
+    if value is None or not isinstance(value.data, dict):
+        return read_restarts(fields, name, when), None
+    from cp.config.jobs.restart_rules import read_rules  # few jobs have any
+
+    return read_rules(fields, name, when)
 
 
 def _announce_awaited_readiness(jobs: list[ReadJob]) -> None:

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from cp.config.fields import show
+from cp.config.jobs.triggers import SIGNAL_EVENT
 from cp.config.json5.parser import kind
 from cp.encoding.go_numbers import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cp.config.fields import Fields
+    from cp.plan import When
 
 _DIGITS = 9  # the longest accepted number of restarts
 
 
-def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | None:
-    """The number of restarts; None for no limit. `default` is for a job without the key."""
-    value = fields.value("restarts")
+def read_restarts(fields: Fields, name: str, when: When) -> int | None:
+    """The number of restarts; None for no limit."""
+    if not fields.has("restarts"):
+        return None if when.interval else 0
+    number = read_number(fields, "restarts", name)
+    if number is None and when.each and when.code != SIGNAL_EVENT:
+        refuse_unlimited_each(fields, name)
+    return number
+
+
+def read_number(fields: Fields, key: str, name: str) -> int | None:
+    """A number of restarts; None for no limit."""
+    value = fields.value(key)
     if value is None:
-        return default
+        return None
     data = value.data
     why = 'accepts positive integers, "unlimited", or "never"'
     given = data if isinstance(data, str) and data.isprintable() else kind(value)
@@ -37,11 +49,11 @@ def read_restarts(fields: Fields, name: str, *, default: int | None) -> int | No
         if digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS:
             return int(digits)
         given = show(data)[1:-1]
-    fields.error("restarts", f"job[{name}].restarts field '{given}' invalid: {why}")
+    fields.error(key, f"job[{name}].restarts field '{given}' invalid: {why}")
     return 1  # not 0, which other keys refuse
 
 
-def refuse_unlimited_each(fields: Fields, name: str) -> None:
+def refuse_unlimited_each(fields: Fields, name: str, key: str = "restarts") -> None:
     """Refuse `unlimited` for a job with `each`: every event would start one more process that is restarted forever."""
     why = "may not be used when 'job.when.each' is set because it may result in infinite processes"
-    fields.error("restarts", f"job[{name}].restarts field 'unlimited' invalid: {why}")
+    fields.error(key, f"job[{name}].restarts field 'unlimited' invalid: {why}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from cp.config.reference.catalogs import CATALOGS
 from cp.config.reference.job_health import HEALTH, LOGGING
 from cp.config.reference.job_ready import READY, WATCHDOG
+from cp.config.reference.job_restarts import RESTARTS
 from cp.config.reference.job_when import WHEN
 from cp.config.reference.key import JOBS, NEW, Key
 from cp.config.reference.shared import (
     LAST_PORT,
-    MOST_RESTARTS,
     STOPS,
     TELEMETRY_PORT,
     metric_keys,
@@ -73,19 +73,7 @@ _JOBS = Key(
             needs=("exec",),
             since=NEW,
         ),
-        Key(
-            "restarts",
-            ("integer", "string"),
-            "[How many times](jobs.md#restarts) ContainerPilot starts the job again after it ends: a number, "
-            '`"unlimited"` or `"never"`.',
-            3,
-            default="never",
-            default_words='`"never"`; `"unlimited"` with `when.interval`',
-            values=("unlimited", "never"),
-            least=0,
-            most=MOST_RESTARTS,
-            needs=("exec",),
-        ),
+        RESTARTS,
         Key(
             "timeout",
             "duration",

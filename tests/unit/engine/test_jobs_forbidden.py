@@ -109,7 +109,7 @@ def test_renewed_restarts_are_those_of_a_reload_and_not_of_a_late_end() -> None:
     world.advance(LIMIT)
     world.exit("app")
     assert world.state("app") == "held"
-    assert world.engine.jobs["other"].restarts.left == 0
+    assert world.engine.jobs["other"].restarts.left(world.loop.time) == 0
 
 
 def test_whole_stop_goes_on_without_it_after_the_budget() -> None:

@@ -170,11 +170,11 @@ def test_once_with_two_restarts_ends_with_the_third_run() -> None:
     world = JobsWorld(job("app", once("changed", "watch.db"), restarts=2), idle()).start()
     for _ in range(2):
         world.publish("changed", "watch.db")
-    budgets = [world.engine.jobs["app"].restarts.left]
+    budgets = [world.engine.jobs["app"].restarts.left(world.loop.time)]
     for _ in range(3):
         world.exit("app", 1)
         world.advance(1)
-        budgets.append(world.engine.jobs["app"].restarts.left)
+        budgets.append(world.engine.jobs["app"].restarts.left(world.loop.time))
     assert budgets == [2, 1, 0, 0]
     assert world.state("app") == "complete"
 

@@ -106,7 +106,7 @@ def test_restart_budgets_are_renewed() -> None:
     world = JobsWorld(job("app", restarts=1), job("other")).start()
     world.exit("app")
     world.advance(0)
-    assert world.engine.jobs["app"].restarts.left == 0
+    assert world.engine.jobs["app"].restarts.left(world.loop.time) == 0
     world.reload(job("app", restarts=1), job("other"))
     world.exit("app")
     world.advance(1)
@@ -189,7 +189,7 @@ def test_configuration_that_does_not_load_changes_nothing() -> None:
     world.loop.settle()
     assert world.outcomes == ["the configuration does not load"]
     assert world.happened == []
-    assert world.engine.jobs["app"].restarts.left == 0
+    assert world.engine.jobs["app"].restarts.left(world.loop.time) == 0
     assert not world.engine.changes.current
 
 

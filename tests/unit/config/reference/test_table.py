@@ -138,6 +138,7 @@ CONDITIONAL: list[tuple[str, str, dict[str, Any], Any]] = [
 ]
 # Defaults in words that the system, Consul, etcd or the place of the socket decides: the plan has nothing there.
 DECIDED_LATER = {"cafile", "capath", "servername", "datacenter", "dc", "api", "socket", "startInterval"}
+DECIDED_LATER |= {"pause", "maxPause"}
 
 
 @pytest.mark.parametrize(("dialect", "path", "beside", "default"), CONDITIONAL)
@@ -229,7 +230,7 @@ TYPES: dict[str, tuple[set[str], set[str]]] = {
 }
 # Their readers take nothing for what it is not.
 STRICT = {"consul", "dialect", "directory", "etcd.endpoints", "logging.mask", "control.users"}
-STRICT |= {"jobs[].restarts", "coprocesses[].restarts"}
+STRICT |= {"jobs[].restarts", "jobs[].restarts.max", "coprocesses[].restarts"}
 STRICT |= {"jobs[].health.http", "jobs[].health.http.url", "jobs[].health.http.status"}
 TYPE_ERROR = re.compile(
     r"not an? (boolean|number|string|array|object)|must be (a whole number|true or false), not"
@@ -258,7 +259,7 @@ def test_readers_accept_and_refuse_the_types_of_the_table(dialect: str, path: st
 
 # The fields of a plan that are times.
 TIMES = {"interval", "delay", "timeout", "timeout_text", "ttl", "stop_timeout", "shutdown_timeout"}
-TIMES |= {"start_period", "start_interval", "watchdog", "watchdog_text"}
+TIMES |= {"start_period", "start_interval", "watchdog", "watchdog_text", "per", "pause", "max_pause"}
 TIMES |= {"connect_timeout", "read_timeout", "deregister_critical_after"}
 
 
