@@ -73,6 +73,18 @@ class Restarts(Record):
     delays: bool = False  # without a restart left, the job waits until one is; otherwise it is complete
 
 
+class Drain(Record):
+    """How long the process of a job goes on serving between its deregistration and its end.
+
+    Without `is_idle` that is `min` seconds. With it, it is as long as there are connections to the port of the job, but
+    from `min` to `max` seconds.
+    """
+
+    min: float
+    max: float
+    is_idle: bool = False
+
+
 class Tls(Record):
     """Client settings of TLS. Paths of files may be empty: unset."""
 
@@ -227,6 +239,7 @@ class Job(Record):
     counted: bool = False  # ContainerPilot is ready only while this job is
     keeps_notify_socket: bool = False  # its process notifies our own supervisor: NOTIFY_SOCKET is passed on
     service: Service | None = None
+    drain: Drain | None = None  # None: it ends as soon as it is deregistered
     always_healthy: bool = False  # it represents ContainerPilot itself, which is healthy while it answers
     metric: str = ""  # its standard output is a value of this metric; then `output` is only for standard error
     reload: str = WHEN_CHANGED

@@ -17,7 +17,14 @@ HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
 WATCH_HEADINGS = ("WATCH", "INSTANCES", "SINCE", "ABOUT")
 _RIGHT = ("PID", "SINCE", "RESTARTS", "INSTANCES")  # aligned to the right
 _RED, _GREEN, _DIM, _PLAIN = "\033[31m", "\033[32m", "\033[2m", "\033[0m"
-_ON_THE_WAY = ("waiting", "skipped", "pausing", "stopping", "terminating")  # states whose text says what comes next
+_ON_THE_WAY = (
+    "waiting",
+    "skipped",
+    "pausing",
+    "draining",
+    "stopping",
+    "terminating",
+)  # states whose text says what comes next
 _SHORTEST = 10  # characters; the minimum width of the last column
 _GAP = "  "
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cp.engine.job_output import JobLines, JobOutput
     from cp.engine.loop import Loop
     from cp.engine.output import Outputs
-    from cp.engine.ports import JobLog, Observer, OpenMonitor, OpenProbe, Terminable
+    from cp.engine.ports import CountConnections, JobLog, Observer, OpenMonitor, OpenProbe, Terminable
     from cp.engine.process import Processes
 
 
@@ -79,6 +79,7 @@ class Context:
     __slots__ = (
         "_watches_deaths",
         "bus",
+        "count_connections",
         "deaths",
         "environment",
         "job_output",
@@ -114,6 +115,7 @@ class Context:
         random: Callable[[], float],
         open_probe: OpenProbe,
         open_monitor: OpenMonitor,
+        count_connections: CountConnections | None = None,
         masked: Callable[[str], str] = str,
         watches_deaths: bool = False,
     ) -> None:
@@ -127,6 +129,7 @@ class Context:
         self.masked = masked  # masks secrets in texts that users see
         self.open_probe = open_probe  # for checks without a process
         self.open_monitor = open_monitor  # for jobs with `ready` or `watchdog`
+        self.count_connections = count_connections  # for drains; None: as `drain.py` does it
         self._watches_deaths = watches_deaths  # otherwise causes of deaths are known only if `deaths` is set
         self.keeps_lines = False  # runs of the main job keep the last lines of their output
         # A job, by its name, may have become ready or unready, or has moved. Empty: jobs were replaced.

@@ -8,7 +8,7 @@ from cp.engine.job import Job
 from cp.engine.phase import KILLING, RUNNING, STARTING, Phase
 from cp.engine.registrations import Registrations
 from cp.engine.registry import JobRegistry
-from cp.engine.shutdown import ExitCode, Shutdown
+from cp.engine.shutdown import ExitCode, Shutdown, deregister_limit
 from cp.engine.states import State
 from cp.engine.termination import Termination
 from cp.engine.watches import Watches
@@ -92,6 +92,10 @@ class Engine:
     @property
     def stopping(self) -> bool:
         return self.phase.is_stopping
+
+    @property
+    def ends_jobs(self) -> bool:
+        return self.phase.ends_jobs
 
     @property
     def stop_unasked(self) -> bool:
@@ -204,8 +208,15 @@ class Engine:
             self._registrations.register(service, status, output)
 
     def deregister(self, service: plan.Service) -> None:
-        if not self.phase.ends_jobs:  # a stop has deregistered all services by then
+        if not self.phase.has_deregistered:
             self._registrations.deregister(service)
+
+    def when_deregistered(self, service: plan.Service, call: Callable[[], object]) -> None:
+        self._registrations.when_deregistered(service, call)
+        self._context.loop.call_later(deregister_limit(self.plan), call)
+
+    def drained(self) -> None:
+        self._context.loop.call_soon(self.progress)
 
     def found(self, source: str) -> Found | None:
         return self.watches.found(source)

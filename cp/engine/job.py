@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.context import Context
+    from cp.engine.drain import Drain
     from cp.engine.exit_status import Exit
     from cp.engine.health import Consequence
     from cp.engine.loop import Timer
@@ -279,9 +280,27 @@ class Job:
             self._wait_again()
 
     def stop(self) -> None:
-        """Publish `stopping`, let the jobs that wait for it run, then terminate the process."""
-        if self.state not in STOPPING_STATES:
+        """Drain, publish `stopping`, let the jobs that wait for it run, then terminate the process. While it drains,
+        this ends the drain."""
+        if self.state == State.DRAINING:
+            self._stop.end_drain("ContainerPilot ends it now")
+        elif self.state not in STOPPING_STATES:
             self._halt(asked=True)
+
+    @property
+    def can_drain(self) -> bool:
+        """Whether a stop drains it now."""
+        return self._stop.can_drain
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether it waits for the end of its drain."""
+        return self.state == State.DRAINING and self.drain is not None and not self.drain.is_over
+
+    @property
+    def drain(self) -> Drain | None:
+        """The last drain; None if there was none."""
+        return self._stop.drain
 
     def interrupt(self) -> None:
         """Terminate the process of a hook now; what waits for the hook goes on after its end."""

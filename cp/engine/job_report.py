@@ -29,6 +29,7 @@ IN_SHORT = {
     State.ACTIVE: "started",
     State.RUNNING: "runs",
     State.PAUSING: "is about to be restarted",
+    State.DRAINING: "drains",
     State.STOPPING: "is about to end",
     State.TERMINATING: "has got SIGTERM",
     State.COMPLETE: "done",
@@ -47,6 +48,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "about": _about(job, now),
         "waitsFor": {"event": when.code, "source": when.source, "each": when.each} if waits and when.code else None,
         "blockedBy": sorted(job.awaited) if job.state == State.STOPPING else [],
+        "drain": _drain(job, wall),
         "pid": job.runs.pid or None,
         "since": moment_text(wall + job.since),
         "seconds": round(max(0.0, now - job.since), 3),
@@ -209,6 +211,8 @@ def in_words(job: Job) -> str:
         return f"waits for {when.code}" if when.source in ("global", when.code) else _waits_for(when.code, when.source)
     if job.skip is not None:
         return job.skip.reason
+    if job.state == State.DRAINING and job.drain is not None:
+        return job.drain.about
     if job.state == State.STOPPING and job.awaited:
         return f"is about to end; waits for {', '.join(sorted(job.awaited))}"
     if job.state == State.SCHEDULED and when.interval:
@@ -310,6 +314,14 @@ def _last_exit(job: Job, wall: float) -> dict[str, object] | None:
         "cause": cause and cause.text,
         "causeCode": cause and cause.code,
     }
+
+
+def _drain(job: Job, wall: float) -> dict[str, object] | None:
+    """The drain of a job that drains: the connections that are left, if they are counted, and its latest end."""
+    drain = job.drain
+    if drain is None or job.state != State.DRAINING:
+        return None
+    return {"connections": drain.connections, "endsBy": _moment_of(drain.ends_by, wall)}
 
 
 def _ready(job: Job, wall: float) -> dict[str, object] | None:

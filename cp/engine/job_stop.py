@@ -1,4 +1,4 @@
-"""The end of a job: `stopping` and the jobs that wait for it, then its process, then `stopped`."""
+"""The end of a job: its drain, `stopping` and the jobs that wait for it, then its process, then `stopped`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cp import plan
     from cp.engine.context import Context
+    from cp.engine.drain import Drain
     from cp.engine.job_runs import JobRuns
     from cp.engine.loop import Timer
     from cp.engine.ports import Supervisor
@@ -38,7 +39,7 @@ class JobStop:
     """Takes a job from its last run, or from a request to stop, to its completion. It moves the job by `move`, and
     sends its events by `publish`."""
 
-    __slots__ = ("_context", "_job", "_move", "_publish", "_supervisor", "_timer", "awaited")
+    __slots__ = ("_context", "_job", "_move", "_publish", "_supervisor", "_timer", "awaited", "drain")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class JobStop:
         publish: Callable[[EventCode], None],
     ) -> None:
         self.awaited: set[str] = set()  # by name: the jobs that wait for `stopping` and are not complete
+        self.drain: Drain | None = None
         self._context = context
         self._supervisor = supervisor
         self._job = job
@@ -57,8 +59,52 @@ class JobStop:
         self._timer: Timer | None = None
 
     def begin(self, *, asked: bool) -> None:
-        """The job starts no more runs. Publish `stopping`, let the jobs that wait for it run, and then terminate the
-        process. `asked`: somebody requested that, otherwise the job is done."""
+        """The job starts no more runs. Drain it, publish `stopping`, let the jobs that wait for it run, and then
+        terminate the process. `asked`: somebody requested that, otherwise the job is done."""
+        if not (asked and self._drains()):
+            self._announce(asked=asked)
+
+    @property
+    def can_drain(self) -> bool:
+        """Whether it has a process, or something else, that serves."""
+        job = self._job
+        if job.plan.drain is None or job.plan.service is None or self._supervisor.ends_jobs:
+            return False
+        return job.state == State.ACTIVE or (
+            job.state == State.RUNNING and job.runs.pid > 0 and not job.runs.is_failing
+        )
+
+    def _drains(self) -> bool:
+        """Begin the drain; False if there is none."""
+        plan, supervisor = self._job.plan, self._supervisor
+        if not self.can_drain or plan.drain is None or plan.service is None:
+            return False
+        try:
+            from cp.engine.drain import Drain
+        except (ImportError, OSError, MemoryError) as error:  # no descriptor is left, or the archive is gone
+            self._context.log.error(f"cannot drain {plan.name}: {error or 'out of memory'}", plan.log_fields)
+            return False
+        self._move(State.DRAINING)
+        self.drain = Drain(self._context, plan, plan.drain, self._drained)
+        if supervisor.stopping:
+            self.drain.begin()  # a stop has deregistered all services
+        else:
+            supervisor.when_deregistered(plan.service, self.drain.begin)
+        return True
+
+    def _drained(self) -> None:
+        if self._supervisor.stopping:
+            self._supervisor.drained()  # a stop ends no job before all have drained
+        else:
+            self._announce(asked=True)
+
+    def end_drain(self, why: str) -> None:
+        """End the drain if it is not over, and go on."""
+        if self.drain is not None:
+            self.drain.cut_short(why)
+        self._announce(asked=True)
+
+    def _announce(self, *, asked: bool) -> None:
         job, supervisor = self._job, self._supervisor
         announces = asked or supervisor.stopping or job.plan.stopping_on_exit
         if not (announces and self._is_announced):
@@ -83,6 +129,10 @@ class JobStop:
         """The process has ended. False if nothing stops the job."""
         if self._job.state == State.TERMINATING:
             self._finish()
+        elif self._job.state == State.DRAINING:
+            self.end_drain("its process has ended")
+            if self._supervisor.stopping:
+                self._supervisor.drained()
         return self._job.state in STOPPING_STATES
 
     @property

@@ -6,18 +6,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Literal
 
-    PhaseName = Literal["starting", "running", "deregistering", "stopping", "killing"]
+    PhaseName = Literal["starting", "running", "deregistering", "draining", "stopping", "killing"]
 
 STARTING: Final = "starting"  # until the first processes run
 RUNNING: Final = "running"
 DEREGISTERING: Final = "deregistering"  # a stop has begun and waits, for a limited time, until no service is registered
+DRAINING: Final = "draining"  # jobs with `drain` go on serving those who do not know yet that they are deregistered
 STOPPING: Final = "stopping"  # the jobs end
 KILLING: Final = "killing"  # everything is killed, and nothing is waited for but that
 
 MOVES: dict[PhaseName, tuple[PhaseName, ...]] = {
     STARTING: (RUNNING, DEREGISTERING),
     RUNNING: (DEREGISTERING,),
-    DEREGISTERING: (STOPPING, KILLING),
+    DEREGISTERING: (DRAINING, STOPPING, KILLING),
+    DRAINING: (STOPPING, KILLING),
     STOPPING: (KILLING,),
     KILLING: (),
 }
@@ -39,9 +41,14 @@ class Phase:
     @property
     def is_stopping(self) -> bool:
         """Whether a stop has begun. After that, only the phases of a stop follow."""
-        return self.name in (DEREGISTERING, STOPPING, KILLING)
+        return self.name in (DEREGISTERING, DRAINING, STOPPING, KILLING)
 
     @property
     def ends_jobs(self) -> bool:
-        """Whether a stop has got to the jobs: the services are deregistered, or the time for that is over."""
+        """Whether a stop has got to the jobs: drains are over, too."""
         return self.name in (STOPPING, KILLING)
+
+    @property
+    def has_deregistered(self) -> bool:
+        """Whether a stop has deregistered the services, or the time for that is over."""
+        return self.name in (DRAINING, STOPPING, KILLING)

@@ -82,6 +82,11 @@ class Probe(Protocol):
 OpenProbe = Callable[[HttpProbe | SocketProbe, str, float | None, Callable[[bool, str], object]], Probe]
 
 
+# Counts the connections to a port without blocking the loop. The last argument is called with their number, or with
+# None and the reason, and not from inside of the call. RuntimeError if that is not possible now.
+CountConnections = Callable[[Any, int, Callable[[int | None, str], object]], None]
+
+
 class RunMonitor(Protocol):
     """Follows the runs of one job: whether its process is ready, and whether it still reports in time."""
 
@@ -146,8 +151,18 @@ class Supervisor(Protocol[Job]):
     def kill_after(self) -> float:
         """Seconds from the stop signal to SIGKILL; negative: SIGKILL at once."""
 
+    @property
+    def ends_jobs(self) -> bool:
+        """Whether a stop of everything has got to the jobs, after all drains."""
+
     def register(self, service: Service, status: Status, output: str) -> None: ...
     def deregister(self, service: Service) -> None: ...
+    def when_deregistered(self, service: Service, call: Callable[[], object]) -> None:
+        """Call back when the deregistration of a service has ended, or the time for that is over; perhaps twice."""
+
+    def drained(self) -> None:
+        """The drain of a job is over, in a stop that waits for all drains."""
+
     def dependents(self, job: Job) -> list[Job]: ...
     def comes_too_late(self, job: Job) -> bool: ...
     def failed(self, job: Job, code: int) -> None: ...

@@ -46,7 +46,8 @@ class Registrations:
         self._open = open_discovery
         self._all_deregistered = all_deregistered
         self._desired: dict[str, _Desired] = {}  # by id
-        self._deregistering: dict[str, object] = {}  # by id: the deregistrations that are waited for
+        # By id: the deregistrations that are waited for, each with what is called at its end.
+        self._deregistering: dict[str, list[Callable[[], object]]] = {}
         self.catalog_status = CatalogStatus(context.loop.elapsed, context.loop.now)
         self.discovery: Discovery = open_discovery(first, self.catalog_status)
 
@@ -68,14 +69,24 @@ class Registrations:
     def deregister(self, service: plan.Service) -> None:
         """Deregister it, unless a deregistration of it has not ended."""
         if service.id not in self._deregistering:
-            awaited = self._deregistering[service.id] = object()
+            awaited = self._deregistering[service.id] = []
             self._desired.pop(service.id, None)
             self.discovery.deregister(service, lambda: self._deregistered(service.id, awaited))
 
-    def _deregistered(self, service_id: str, awaited: object) -> None:
+    def when_deregistered(self, service: plan.Service, call: Callable[[], object]) -> None:
+        """Call back when its deregistration has ended: at once, if none is waited for."""
+        awaited = self._deregistering.get(service.id)
+        if awaited is None:
+            call()
+        else:
+            awaited.append(call)
+
+    def _deregistered(self, service_id: str, awaited: list[Callable[[], object]]) -> None:
         if self._deregistering.get(service_id) is not awaited:
             return  # nobody waits for it any more, perhaps for a later one: its catalogue may be the old one
         del self._deregistering[service_id]
+        for call in awaited:
+            call()
         if not self._deregistering:
             self._all_deregistered()
 

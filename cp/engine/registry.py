@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cp.engine.trigger import Key
     from cp.plan import EventCode
 
+# A hook in these states does not delay the end of the job that it waits for: it may wait for the job itself.
+ENDING: Final = (State.HELD, State.DRAINING, State.STOPPING, State.COMPLETE)
 # Events that also start a job which a reload adds later.
 LASTING: Final = (Code.EXIT_SUCCESS, Code.EXIT_FAILED, Code.STOPPED)
 
@@ -125,11 +127,7 @@ class JobRegistry:
     def dependents(self, job: Job) -> list[Job]:
         """The hooks on a job's `stopping` that delay its end, without those that end: they may wait for the job."""
         waiting = self._triggers.get((Code.STOPPING, job.source), [])
-        return [
-            other
-            for other in waiting
-            if other.is_hook and other is not job and other.state not in (State.HELD, State.STOPPING, State.COMPLETE)
-        ]
+        return [other for other in waiting if other.is_hook and other is not job and other.state not in ENDING]
 
     def with_hooks(self, names: Iterable[str]) -> set[str]:
         """These jobs, their hooks, and the hooks of their hooks: a hook belongs to one life of its job."""
@@ -148,8 +146,8 @@ class JobRegistry:
             return not job.plan.stops_last
         if job.state in (State.WAITING, State.HELD):
             return self.waits_in_vain(job)
-        if job.state == State.PAUSING:
-            return True  # nothing is restarted any more
+        if job.state in (State.PAUSING, State.DRAINING):
+            return True  # nothing is restarted any more; a request has ended it
         # A hook on `stopped` that runs for a job which ended before the stop is treated like any other job.
         return job.plan.when.code == Code.STOPPED and job.since < stop_began and not job.awaits_event
 

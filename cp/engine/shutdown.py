@@ -6,7 +6,7 @@ import os
 
 from cp.engine.events import Code, Event
 from cp.engine.exit_status import NOT_ENDED, Exit
-from cp.engine.phase import DEREGISTERING, KILLING, STOPPING
+from cp.engine.phase import DEREGISTERING, DRAINING, KILLING, STOPPING
 from cp.engine.states import State
 from cp.engine.termination import KILL_LIMIT
 from cp.engine.trigger import missed
@@ -43,7 +43,18 @@ class Shutdown:
     """
 
     __slots__ = (
-        *("_began", "_changes", "_context", "_exit_code", "_limit", "_phase", "_plan", "_registrations", "_registry"),
+        *(
+            "_began",
+            "_changes",
+            "_context",
+            "_draining",
+            "_exit_code",
+            "_limit",
+            "_phase",
+            "_plan",
+            "_registrations",
+            "_registry",
+        ),
         *("_requested_at", "_requests", "_termination", "_watches", "is_requested"),
     )
 
@@ -72,9 +83,10 @@ class Shutdown:
         self._began = 0.0
         self._plan: plan.Plan | None = None  # that of the stop
         self._limit = 0.0  # seconds that it waits for the catalogue
+        self._draining: list[Job] = []
 
     def request(self, number: int, current: plan.Plan) -> None:
-        """A signal asks for a stop. A second one ends running hooks, a third one kills everything."""
+        """A signal asks for a stop. A second one ends drains and running hooks, a third one kills everything."""
         now = self._context.loop.now()
         if self._requests and now - self._requested_at < SAME_REQUEST:
             return
@@ -89,6 +101,8 @@ class Shutdown:
             for job in jobs:
                 if job.is_hook:
                     job.interrupt()
+            if self._phase.name == DRAINING:
+                self._end_drains()
         elif self._requests == 3:
             self._kill_everything("asked to stop for the third time")
 
@@ -101,7 +115,7 @@ class Shutdown:
         self._plan = current
         self.is_requested = self._requests > 0
         self._began = loop.now()
-        self._limit = min(DEREGISTER_LIMIT, max(0.0, current.stop_timeout) / 4)
+        self._limit = deregister_limit(current)
         context.log.debug("stopping")
         loop.hurry()
         context.outputs.hurry()
@@ -127,15 +141,29 @@ class Shutdown:
             self.end_jobs()
 
     def end_jobs(self) -> None:
-        """The services are deregistered, or the time for that is over: stop the jobs, if that has not begun."""
-        if self._phase.name == DEREGISTERING:
-            self._phase.move(STOPPING)
-            self._end_jobs()
-
-    def _end_jobs(self) -> None:
+        """The services are deregistered, or the time for that is over: let jobs drain, and stop all of them, if that
+        has not begun."""
+        if self._phase.name != DEREGISTERING:
+            return
         self._registrations.wait_no_longer()
         # Charge no more than the limit: ContainerPilot may have been suspended meanwhile.
         self._termination.charge(min(self._limit, self._context.loop.now() - self._began))
+        jobs = self._registry.jobs.values()
+        able = [job for job in jobs if job.can_drain and self._registry.ends_in_stop(job, self._began)]
+        self._draining = [*able, *(job for job in jobs if job.is_draining)]
+        if self._requests < 2 and self._draining:
+            self._phase.move(DRAINING)
+            for job in able:
+                job.stop()
+            self.advance()  # those that could not begin
+        else:
+            self._end_drains()
+
+    def _end_drains(self) -> None:
+        self._phase.move(STOPPING)
+        self._end_jobs()
+
+    def _end_jobs(self) -> None:
         # Decide for all jobs before the first one stops: hooks may wait for each other.
         for job in [job for job in self._registry.jobs.values() if self._registry.ends_in_stop(job, self._began)]:
             job.stop()
@@ -143,7 +171,10 @@ class Shutdown:
         self.advance()
 
     def advance(self) -> None:
-        """Take the next step, if the runs that it waits for have ended."""
+        """Take the next step, if the drains, or the runs, that it waits for have ended."""
+        if self._phase.name == DRAINING and not any(job.is_draining for job in self._draining):
+            self._end_drains()
+            return
         if not self._phase.ends_jobs:
             return
         unfinished = self._registry.unfinished
@@ -185,6 +216,11 @@ class Shutdown:
         except (OSError, ImportError, MemoryError):
             return  # there is no such file: this is not Kubernetes
         report(plan.termination_log, self._registry.jobs.values(), self._context)
+
+
+def deregister_limit(current: plan.Plan) -> float:
+    """Seconds for which jobs that end wait for their deregistration."""
+    return min(DEREGISTER_LIMIT, max(0.0, current.stop_timeout) / 4)
 
 
 class ExitCode:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     # fmt: off
     JobState = Literal[
         "waiting", "skipped", "held", "scheduled", "running", "active",
-        "pausing", "stopping", "terminating", "complete",
+        "pausing", "draining", "stopping", "terminating", "complete",
     ]
     # fmt: on
 
@@ -22,6 +22,7 @@ class State:
     RUNNING: Final = "running"
     ACTIVE: Final = "active"
     PAUSING: Final = "pausing"
+    DRAINING: Final = "draining"
     STOPPING: Final = "stopping"
     TERMINATING: Final = "terminating"
     COMPLETE: Final = "complete"
@@ -35,6 +36,7 @@ MEANINGS: dict[JobState, str] = {
     State.RUNNING: "its process runs",
     State.ACTIVE: "it is started; it has no process, only a health check or a registration",
     State.PAUSING: "it pauses between an exit, or a failed start, and the next start",
+    State.DRAINING: "it is deregistered, and its process goes on serving for the time of its `drain`",
     State.STOPPING: "`stopping` is published; the jobs that wait for it run",
     State.TERMINATING: "its process has got SIGTERM",
     State.COMPLETE: "it is done; only a request, or a reload that changes it, starts it again",
@@ -60,12 +62,20 @@ MOVES: dict[JobState, tuple[JobState, ...]] = {
     ),
     State.HELD: (State.SCHEDULED, State.RUNNING, State.ACTIVE, State.STOPPING, State.COMPLETE),
     State.SCHEDULED: (State.RUNNING, State.STOPPING),
-    State.RUNNING: (State.WAITING, State.SCHEDULED, State.PAUSING, State.STOPPING, State.COMPLETE),
-    State.ACTIVE: (State.STOPPING,),
+    State.RUNNING: (
+        State.WAITING,
+        State.SCHEDULED,
+        State.PAUSING,
+        State.DRAINING,
+        State.STOPPING,
+        State.COMPLETE,
+    ),
+    State.ACTIVE: (State.DRAINING, State.STOPPING),
     State.PAUSING: (State.WAITING, State.RUNNING, State.STOPPING),
+    State.DRAINING: (State.STOPPING,),
     State.STOPPING: (State.TERMINATING, State.COMPLETE),
     State.TERMINATING: (State.COMPLETE,),
     State.COMPLETE: (),
 }
 
-STOPPING_STATES: Final = (State.STOPPING, State.TERMINATING, State.COMPLETE)
+STOPPING_STATES: Final = (State.DRAINING, State.STOPPING, State.TERMINATING, State.COMPLETE)

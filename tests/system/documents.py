@@ -82,7 +82,7 @@ def steady(text: str) -> str:
     text = re.sub(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", "DATE TIME", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "DATETIME", text)
     text = re.sub(r"\b\d+[smhd](\d+[smh])?\b", "AGE", text)
-    before_pid = r'"pid": |^pid: |^DATETIME (?:\S+ )?|^\S.*  (?:running|stopping|terminating) +'
+    before_pid = r'"pid": |^pid: |^DATETIME (?:\S+ )?|^\S.*  (?:running|draining|stopping|terminating) +'
     text = re.sub(rf"({before_pid})\d+\b", r"\1PID", text, flags=re.M)
     text = re.sub(r'("seconds": )[\d.]+', r"\1SECONDS", text)
     return re.sub(r"  +", "  ", text)

@@ -74,7 +74,7 @@ def compile_jobs(
         from cp.config.jobs.telemetry import read_telemetry
 
         telemetry = read_telemetry(root, host_info, has_catalog=catalog is not None)
-    jobs = read_jobs(root, host_info)
+    jobs = read_jobs(root, host_info, shutdown_timeout)
     rename_duplicates(root, jobs, telemetry)
     of_telemetry = [] if telemetry is None else [(telemetry.job, None)]
     refuse_equal_ids([*((read.job, read.fields) for read in jobs), *of_telemetry])

@@ -37,6 +37,7 @@ _KEYS = (
     "interfaces",
     "tags",
     "consul",
+    "drain",
     "logging",
     *PROCESS_KEYS,
 )
@@ -58,13 +59,13 @@ class ReadJob:
         self.trigger = trigger
 
 
-def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
+def read_jobs(root: Fields, host_info: HostInfo, shutdown_timeout: float | None) -> list[ReadJob]:
     """The jobs in their order.
 
     ContainerPilot 3 does not have `main`: when this job completes, everything is stopped, and ContainerPilot exits with
     its exit code.
     """
-    jobs = [_read_job(fields, host_info) for fields in root.objects("jobs", _KEYS)]
+    jobs = [_read_job(fields, host_info, shutdown_timeout) for fields in root.objects("jobs", _KEYS)]
     waited_for = {read.trigger.when.source for read in jobs}
     for read in jobs:
         if not read.fields.has("exec"):
@@ -77,7 +78,7 @@ def read_jobs(root: Fields, host_info: HostInfo) -> list[ReadJob]:
     return jobs
 
 
-def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
+def _read_job(fields: Fields, host_info: HostInfo, shutdown_timeout: float | None) -> ReadJob:
     name = fields.string("name")
     if not name.strip():
         fields.error("name", "'name' must not be blank")
@@ -106,6 +107,11 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
 
         ready = read_ready(fields, printable, health, restarts)
         watchdog, watchdog_text = read_watchdog(fields, printable)
+    drain = None
+    if fields.has("drain"):
+        from cp.config.jobs.drain import read_drain
+
+        drain = read_drain(fields, printable, shutdown_timeout)
     has_check = name != TELEMETRY_JOB and any(not check.is_heartbeat for check in health)
     job = Job(
         name=name,
@@ -138,6 +144,7 @@ def _read_job(fields: Fields, host_info: HostInfo) -> ReadJob:
         counted=(ready is not None or main or has_check) and _starts_on_its_own(trigger.when),
         keeps_notify_socket=main and ready is None and watchdog is None,
         service=service,
+        drain=drain,
     )
     return ReadJob(job, fields, trigger)
 

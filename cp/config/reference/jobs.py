@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cp.config.reference.catalogs import CATALOGS
+from cp.config.reference.job_drain import DRAIN
 from cp.config.reference.job_health import HEALTH, LOGGING
 from cp.config.reference.job_ready import READY, WATCHDOG
 from cp.config.reference.job_restarts import RESTARTS
@@ -129,6 +130,7 @@ _JOBS = Key(
             needs=("port",),
         ),
         of_consul(("port",)),
+        DRAIN,
         LOGGING,
     ),
 )

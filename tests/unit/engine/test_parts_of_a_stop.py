@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from cp.engine.maintenance import Maintenance
-from cp.engine.phase import DEREGISTERING, KILLING, RUNNING, STOPPING, Phase
+from cp.engine.phase import DEREGISTERING, DRAINING, KILLING, RUNNING, STOPPING, Phase
 from cp.engine.shutdown import SAME_REQUEST, Shutdown
 from cp.engine.states import State
 from tests.unit.engine.plans import advertised, job
@@ -45,7 +45,14 @@ class Parts:
         health = Story(world, "health")
         self.job = Story(
             *(world, "app"),
-            **{"plan": job("app", service=advertised("app")), "is_hook": False, "health": health, **fields},
+            **{
+                "plan": job("app", service=advertised("app")),
+                "is_hook": False,
+                "health": health,
+                "can_drain": False,
+                "is_draining": False,
+                **fields,
+            },
         )
         jobs, unfinished = {"app": self.job}, {self.job: None}
         self.registry = SimpleNamespace(jobs=jobs, unfinished=unfinished, ends_in_stop=lambda *_: True)
@@ -127,6 +134,80 @@ def test_stop_waits_for_the_catalogue_no_longer_than_a_part_of_its_budget(stop_t
     parts.world.advance(0.01)
     assert parts.phase.name == STOPPING
     assert f"termination charge {limit}" in parts.story()
+
+
+class Draining:
+    """A job that drains at the first `stop()`, and ends at the second one."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.can_drain = True
+        self.is_draining = False
+        self.is_hook = False
+        self.plan = parts.job.plan
+        self._parts = parts
+        parts.job.set(can_drain=False)
+        parts.registry.jobs["other"] = self
+
+    def stop(self) -> None:
+        self._parts.world.note("other ends" if self.is_draining or not self.can_drain else "other drains")
+        self.is_draining, self.can_drain = self.can_drain, False
+
+    def __getattr__(self, method: str) -> Any:
+        return lambda *_: None
+
+
+def test_no_job_ends_before_all_have_drained() -> None:
+    parts = Parts()
+    other = Draining(parts)
+    shutdown = parts.shutdown()
+    shutdown.begin(parts.plan)
+    parts.story()
+    shutdown.end_jobs()
+    assert (parts.phase.name, parts.story()[-1]) == (DRAINING, "other drains")
+    shutdown.advance()
+    assert parts.story() == []
+    other.is_draining = False
+    shutdown.advance()
+    assert parts.phase.name == STOPPING
+    assert parts.story() == ["app stop", "other ends", "termination retry"]
+
+
+def test_second_request_ends_drains() -> None:
+    parts = Parts()
+    Draining(parts)
+    shutdown = parts.shutdown()
+    shutdown.request(SIGTERM, parts.plan)
+    shutdown.end_jobs()
+    parts.world.advance(SAME_REQUEST)
+    parts.story()
+    shutdown.request(SIGTERM, parts.plan)
+    assert (parts.phase.name, parts.story()) == (STOPPING, ["app stop", "other ends", "termination retry"])
+
+
+def test_second_request_before_the_drains_lets_none_begin() -> None:
+    parts = Parts()
+    Draining(parts)
+    shutdown = parts.shutdown()
+    shutdown.request(SIGTERM, parts.plan)
+    parts.world.advance(SAME_REQUEST)
+    shutdown.request(SIGTERM, parts.plan)
+    parts.story()
+    shutdown.end_jobs()
+    assert parts.phase.name == STOPPING
+    assert "app stop" in parts.story()
+
+
+def test_drains_are_not_charged_to_the_budget() -> None:
+    parts = Parts()
+    other = Draining(parts)
+    shutdown = parts.shutdown()
+    shutdown.begin(parts.plan)
+    parts.world.advance(0.2)
+    shutdown.end_jobs()
+    parts.world.advance(20.0)
+    other.is_draining = False
+    shutdown.advance()
+    assert [each for each in parts.story() if "charge" in each] == ["termination charge 0.2"]
 
 
 def test_loop_ends_after_the_last_job_and_run() -> None:

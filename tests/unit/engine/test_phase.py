@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cp.engine.phase import DEREGISTERING, KILLING, MOVES, RUNNING, STARTING, STOPPING, Phase
+from cp.engine.phase import DEREGISTERING, DRAINING, KILLING, MOVES, RUNNING, STARTING, STOPPING, Phase
 from tests.unit.engine.jobs_world import JobsWorld
 from tests.unit.engine.plans import advertised, check, job
 
@@ -24,11 +24,11 @@ def test_every_phase_is_reached_from_the_first_one() -> None:
     reached: set[PhaseName] = {STARTING}
     for _ in MOVES:
         reached |= {to for name in reached for to in MOVES[name]}
-    assert reached == set(MOVES) == {STARTING, RUNNING, DEREGISTERING, STOPPING, KILLING}
+    assert reached == set(MOVES) == {STARTING, RUNNING, DEREGISTERING, DRAINING, STOPPING, KILLING}
 
 
 @pytest.mark.parametrize("to", [STARTING, RUNNING])
-@pytest.mark.parametrize("name", [DEREGISTERING, STOPPING, KILLING])
+@pytest.mark.parametrize("name", [DEREGISTERING, DRAINING, STOPPING, KILLING])
 def test_a_stop_is_never_taken_back(name: PhaseName, to: PhaseName) -> None:
     phase = at(name)
     with pytest.raises(RuntimeError, match=f"cannot move from {name} to {to}"):
@@ -42,6 +42,7 @@ def test_a_stop_is_never_taken_back(name: PhaseName, to: PhaseName) -> None:
         (STARTING, False, False),
         (RUNNING, False, False),
         (DEREGISTERING, True, False),
+        (DRAINING, True, False),
         (STOPPING, True, True),
         (KILLING, True, True),
     ],

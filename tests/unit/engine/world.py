@@ -403,6 +403,8 @@ class World:
         self.probes: dict[int, tuple[float, bool, str]] = {}  # by port: after how long they end, and how
         self.monitors: dict[str, Monitor] = {}  # by the name of the job
         self.sources: dict[str, FakeSources] = {}  # by the name of the job
+        self.connections: dict[int, int | str] = {}  # by port; a text: why they cannot be counted
+        self.threads_left = True  # to count them on
         self.refuses: OSError | None = None  # why no source can be opened
         self.plan = plan.Plan(dialect="services", jobs=jobs, watches=watches, **settings)
         self.context = Context(
@@ -415,6 +417,7 @@ class World:
             random=lambda: 0.5,
             open_probe=self._open_probe,
             open_monitor=self._open_monitor,
+            count_connections=self._count_connections,
         )
         self.engine = Engine(
             self.context,
@@ -435,6 +438,13 @@ class World:
         sources = self.sources[job.name] = FakeSources(self, job.name)
         self.monitors[job.name] = monitor = Monitor(cast("Loop", self.loop), self.log, job, listener, sources)
         return monitor
+
+    def _count_connections(self, loop: object, port: int, then: Callable[[int | None, str], object]) -> None:
+        if not self.threads_left:
+            raise RuntimeError("can't start new thread")
+        found = self.connections.get(port, 0)
+        self.note(f"look at port {port}")
+        self.loop.call_soon(then, *((None, found) if isinstance(found, str) else (found, "")))
 
     def _trace(self, event: Event) -> None:
         self.events.append(f"{event.code} {event.source}")

@@ -132,6 +132,8 @@ CONDITIONAL: list[tuple[str, str, dict[str, Any], Any]] = [
     (JOBS, "jobs[].restarts", {"when": {"interval": "7s"}}, "unlimited"),
     (JOBS, "jobs[].timeout", {"when": {"interval": "7s"}}, "7s"),
     (JOBS, "jobs[].id", {}, "app-host"),
+    (JOBS, "jobs[].drain.min", {}, "2s"),
+    (JOBS, "jobs[].drain.max", {}, "30s"),
     (JOBS, "telemetry.metrics[].help", {}, "counter app_orders"),
     *((dialect, "consul.address", {}, "127.0.0.1:8500") for dialect in ROOTS),
     *((dialect, "consul.scheme", {}, "http") for dialect in ROOTS),
@@ -182,6 +184,7 @@ CONSEQUENCES = {
     (JOBS, "jobs[].when.each"): {"code", "source"},
     **{(JOBS, f"jobs[].ready.{kind}"): {"kind"} for kind in ("log", "fd", "health", "file")},
     (JOBS, "jobs[].ready.notify"): {"kind", "text"},
+    (JOBS, "jobs[].drain.until"): {"max"},
     (JOBS, "jobs[].health.name"): {"label", "log_fields"},
 }
 
@@ -259,7 +262,7 @@ def test_readers_accept_and_refuse_the_types_of_the_table(dialect: str, path: st
 
 # The fields of a plan that are times.
 TIMES = {"interval", "delay", "timeout", "timeout_text", "ttl", "stop_timeout", "shutdown_timeout"}
-TIMES |= {"start_period", "start_interval", "watchdog", "watchdog_text", "per", "pause", "max_pause"}
+TIMES |= {"start_period", "start_interval", "watchdog", "watchdog_text", "per", "pause", "max_pause", "min", "max"}
 TIMES |= {"connect_timeout", "read_timeout", "deregister_critical_after"}
 
 
