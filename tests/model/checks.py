@@ -117,6 +117,8 @@ class Checks:
         check.is_running, check.ended_at = False, model.now
         if not model.registrations.is_checked(life) or check.began_in != life.interruptions:
             return
+        if model.runs.failed_before(life):
+            return
         before = check.verdict
         event = life.health.take(check, passed, model.now)
         if event:

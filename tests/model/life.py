@@ -362,6 +362,11 @@ class Life:
         """Compares with the engine's report about the job."""
         if state == COMPLETE != self.state and self.ends_in_silence():
             self.model.completes(self)  # nobody receives an event
+        now = self.model.now
+        if state == WAITING and self.state == PAUSING and not self.restarting and self.due <= now + SOON:
+            # Its pause and the time before the stop were over in the same moment, in this order.
+            expect(self.model.stop_began >= now - SOON, "states", f"{self} is {state}")
+            self.move(WAITING)
         if state != self.state:
             raise Broken("states", f"{self} is {state}")
         if self.state == COMPLETE:  # what was left of its restarts when it was replaced is nobody's business

@@ -140,17 +140,22 @@ class Budget:
 
     # --- at rest
 
-    def rests(self) -> None:
+    def release_checks(self) -> None:
+        """Release the checks that have ended: nobody announces the end of every check."""
         now = self._model.now
         for name, process in tuple(self.running.items()):
-            if name.startswith("check-") and not process.alive:  # nobody announces the end of every check
+            if name.startswith("check-") and not process.alive:
                 is_terminated = process in self._terminated or process in self._timed_out
                 given_up = process.doomed_at is not None and now >= process.doomed_at + GIVEN_UP - SOON
                 over = now >= process.ended_at + OUTPUT_GRACE - SOON
                 if not process.holds_output or given_up or (over and not is_terminated):
                     self.released(name)
-                continue
-            limit = self._limits.get(process)
+
+    def rests(self) -> None:
+        now = self._model.now
+        self.release_checks()
+        for name, process in self.running.items():
+            limit = None if name.startswith("check-") and not process.alive else self._limits.get(process)
             expect(limit is None or now <= limit + SOON, "in time", f"{name} runs for longer than its timeout")
         spent = self.remaining <= SOON
         for process in tuple(self._terminated):

@@ -100,6 +100,18 @@ class Runs:
             life.failure = Failure(why, then, model.now, model.plan.stop_timeout)
             model.world.counts[f"failed: {why}"] += 1
 
+    def failed_before(self, life: Life) -> bool:
+        """Whether its run has failed in this moment, before what happens now. With a negative budget its SIGKILL comes
+        after that, so that only the engine knows this order."""
+        model = self._model
+        reason = self._due(life, model.now)
+        if reason is None or life.failure is not None or model.plan.stop_timeout >= 0:
+            return False
+        if not model.world.engine.jobs[life.name].runs.is_failing:
+            return False
+        self.fail(life, *reason)
+        return True
+
     def _due(self, life: Life, now: float, number: int = KILL) -> tuple[str, OnFailure] | None:
         """Why its run has failed by now, if it is not ready or has been silent for too long; the reason for this signal
         if there are two."""

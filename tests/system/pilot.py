@@ -117,7 +117,8 @@ class Pilot:
         self.pid = self._find_init() if self._is_wrapped else self.process.pid
 
     def _find_init(self) -> int:
-        """The pid, on this side, of the namespace's init: the only child of `unshare`, once it is our program."""
+        """The pid, on this side, of the namespace's init: the only child of `unshare`, once it is our program. 0 if it
+        has already ended."""
 
         def init() -> int | None:
             for pid in proc.children(self.process.pid):
@@ -126,10 +127,13 @@ class Pilot:
                 command = proc.command_line(pid)
                 if interpreter() in command and not command.startswith(("unshare ", "/bin/sh ")):
                     return pid
-            assert self.process.poll() is None, f"unshare failed: {self.errors()}"
-            return None
+            if self.process.poll() is None:
+                return None
+            assert not self.errors().startswith("unshare:"), f"unshare failed: {self.errors()}"
+            return 0
 
-        return self.wait_for(init, what="an init process") or 0
+        found = self.wait_for(lambda: None if (pid := init()) is None else [pid], what="an init process")
+        return found[0] if found else 0
 
     # --- what it does
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.system.scripts import mark, sh, until_term
+from tests.system.scripts import forever, mark, sh, until_term
 
 if TYPE_CHECKING:
     from tests.system.pilot_fixtures import StartPilot
@@ -27,14 +27,14 @@ def test_app_and_all_else_wait_for_pre_start(pilot: StartPilot) -> None:
     config = {
         "preStart": sh("sleep 0.3\nmark preStart"),
         "coprocesses": [{"command": mark("co")}],
-        "tasks": [{"command": mark("task"), "frequency": "50ms"}],
+        "tasks": [{"command": mark("task"), "frequency": "50ms", "timeout": "20s"}],
     }
 
-    started = pilot(config, sh("sleep 0.2"))
+    started = pilot(config, forever())
 
-    started.wait_exit()
+    for word in ("co", "task", "app"):
+        started.wait_for_mark(word)
     assert started.words()[0] == "preStart"
-    assert {"co", "task"} <= set(started.words())
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_task_does_not_overlap_with_itself(pilot: StartPilot) -> None:
 
 
 def test_failing_task_runs_again_and_says_nothing(pilot: StartPilot) -> None:
-    started = pilot({"tasks": [{"command": mark("task", "exit 3"), "frequency": "50ms"}]}, forever())
+    started = pilot({"tasks": [{"command": mark("task", "exit 3"), "frequency": "50ms", "timeout": "20s"}]}, forever())
 
     started.wait_for_mark("task", 3)
 
@@ -121,7 +121,7 @@ def test_task_that_runs_is_ended_by_a_stop(pilot: StartPilot) -> None:
 
 
 def test_task_that_is_not_running_is_not_killed_by_a_stop(pilot: StartPilot) -> None:
-    started = pilot({"tasks": [{"command": mark("task"), "frequency": "200ms"}]}, until_term())
+    started = pilot({"tasks": [{"command": mark("task"), "frequency": "200ms", "timeout": "20s"}]}, until_term())
     started.wait_for_mark("task", 2)
     settle(0.05)
 

@@ -78,10 +78,10 @@ def test_no_character_of_a_long_line_is_torn(pilot: StartPilot, format: str) -> 
 
 
 def test_level_warn_hides_the_output_of_children(pilot: StartPilot) -> None:
-    slow = job("slow", sh("echo hid$((1))den; mark printed; exec sleep 1000"), timeout="300ms")
+    slow = job("slow", sh("echo hid$((1))den; mark printed; exec sleep 1000"), timeout="3s")
     started = pilot(config(app(), slow, logging={"level": "warn"}))
 
-    started.wait_for_line("slow timeout after 300ms")
+    started.wait_for_line("slow timeout after 3s")
 
     assert started.count("printed") == 1
     assert "hid1den" not in started.output()

@@ -403,7 +403,7 @@ def test_an_answer_that_is_too_long(serve: Any, client: Any) -> None:
 
 
 def test_after_a_failure_the_next_call_uses_a_new_connection(serve: Any, client: Any) -> None:
-    http = client(serve(says(OK), lambda connection, request: None, says(OK)), read_timeout=0.2)
+    http = client(serve(says(OK), lambda connection, request: None, says(OK)), read_timeout=1.5)
     http.request("GET", "/", headers={})
     failure(http)
     assert http.request("GET", "/", headers={}).body == b"ok"
