@@ -53,7 +53,7 @@ C_MODULES = {
 # Limits for ContainerPilot's own modules in an ordinary start: a little more than it imports. Before you raise a
 # limit, look for modules that can be imported after the application's start.
 MOST_MODULES = 80
-MOST_BYTES = 535_000  # marshalled; CPython 3.15 has the largest
+MOST_BYTES = 556_000  # marshalled; CPython 3.15 has the largest
 
 MISSING = "/nonexistent/application"
 SERVICE = {"name": "app", "port": 8000, "health": "/bin/true", "poll": 1, "ttl": 5, "interfaces": "static:127.0.0.1"}

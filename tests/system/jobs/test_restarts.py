@@ -44,6 +44,7 @@ def test_with_delay_the_job_waits_for_its_window_and_every_view_says_so(pilot: S
     assert started.stop() == 0
 
 
+@pytest.mark.timing
 def test_a_window_that_is_over_has_room_again(pilot: StartPilot) -> None:
     rules = {"max": 1, "per": "700ms", "then": "delay", "maxPause": "1ms"}
     started = pilot(config(job("app", FAILS, restarts=rules)))
@@ -65,7 +66,7 @@ def test_on_failure_restarts_only_what_failed(pilot: StartPilot, code: int, word
 
 def test_a_silent_process_that_exits_with_0_is_restarted_on_failure(pilot: StartPilot) -> None:
     command = python("signal.signal(signal.SIGABRT, lambda *_: sys.exit(0))\nmark('run')\ntime.sleep(1000)")
-    started = pilot(config(job("app", command, watchdog="300ms", restarts={"max": 1, "on": "failure"}), app("other")))
+    started = pilot(config(job("app", command, watchdog="2s", restarts={"max": 1, "on": "failure"}), app("other")))
     started.wait_for_mark("run", 2)
 
 
@@ -84,6 +85,6 @@ def test_reload_leaves_an_unchanged_job_its_window(pilot: StartPilot) -> None:
 
 def test_timeouts_are_failures(pilot: StartPilot) -> None:
     rules = {"max": 1, "on": "failure"}
-    started = pilot(config(job("app", deaf(), timeout="200ms", restarts=rules), job("b", sh("sleep 1000"))))
+    started = pilot(config(job("app", deaf(), timeout="2s", restarts=rules), job("b", sh("sleep 1000"))))
     started.wait_for_mark("app", 2)
     started.wait_for_state("app", "complete")
