@@ -121,8 +121,9 @@ def test_app_killed_by_somebody_else_gives_137(pilot: StartPilot) -> None:
 
 def test_no_command_and_a_stop_gives_0(pilot: StartPilot) -> None:
     hooks = {hook: mark(hook) for hook in ("preStart", "preStop", "postStop")}
-    started = pilot({**hooks, "coprocesses": [{"command": mark("started")}]})
+    started = pilot({**hooks, "coprocesses": [{"command": mark("started")}], "logging": {"level": "DEBUG"}})
     started.wait_for_mark("started")
+    started.wait_for_line("job APP: waiting -> active$")  # the coprocess starts before it
     assert "received zero-length argument" in started.output()
 
     assert started.stop() == 0
