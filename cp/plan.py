@@ -96,24 +96,6 @@ class Tls(Record):
     verify: bool = True
 
 
-class Attributes(Record):
-    """What a process runs as. A field without a value leaves to the process what ContainerPilot itself has.
-
-    Names of users, folders and files stay as they are written: they are looked up again at each start, and relative
-    paths are relative to ContainerPilot's own folder.
-    """
-
-    user: str = ""  # USER or USER:GROUP, each a name or a number; a number that passwd does not know has a group
-    cwd: str = ""  # its folder
-    env: tuple[tuple[str, str | None], ...] = ()  # variables; None: it does not get this one
-    env_files: tuple[tuple[str, bool], ...] = ()  # paths, and whether the file may be missing
-    inherit_env: tuple[str, ...] | None = None  # names, and patterns with `*`, of what it inherits; None: all
-    umask: int | None = None
-    nice: int | None = None  # the niceness itself, not the difference to ours
-    oom_score_adj: int | None = None
-    limits: tuple[tuple[str, int | None, int | None], ...] = ()  # ("RLIMIT_NOFILE", soft, hard), …; None: unlimited
-
-
 class HttpProbe(Record):
     """A request to the application, and the response that it must give."""
 
@@ -163,7 +145,6 @@ class Check(Record):
     logs_failures: bool = False  # failed checks, and changes of health, are logged above level debug
     unstartable: str = "unable to start"  # the beginning of the message for a check that cannot be started
     trusted: bool = False  # a heartbeat: it makes the job healthy, instead of leaving its health unknown
-    attributes: Attributes | None = None  # those of its job that a check has too: no limits, nice, oom_score_adj
 
     @property
     def is_heartbeat(self) -> bool:
@@ -205,7 +186,6 @@ class Job(Record):
     command: tuple[str, ...] | None = None
     label: str = ""  # in messages, such as "task[backup]"
     stdin: str = ""  # its input: INHERIT, a path, or "" for nothing
-    attributes: Attributes | None = None  # what its process runs as; None: it has none
     source: str = ""  # the source of the job's events, which other jobs may share; "": its name
     main: bool = False  # when it completes, ContainerPilot stops everything and exits with its code
     fatal: bool = False  # when it fails, ContainerPilot stops everything and exits with its code

@@ -54,7 +54,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "config/template": ("encoding",),
     "log": ("encoding", "json_fallback", "plan", "platform"),
     "json_fallback": ("config/json5",),
-    "platform": ("record",),
+    "platform": (),
     "plan": ("record",),
     "record": (),
     "version": ("cp",),
