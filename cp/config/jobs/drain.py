@@ -5,9 +5,7 @@ Imported only for a job that has one.
 
 from __future__ import annotations
 
-from cp.config import durations
-from cp.config.fields import show
-from cp.config.jobs.health import refuse_switch
+from cp.config.jobs.values import read_choice, read_duration
 from cp.plan import Drain
 
 TYPE_CHECKING = False
@@ -29,7 +27,7 @@ def read_drain(job: Fields, name: str, shutdown_timeout: float | None) -> Drain 
         job.error("drain", "needs a `port`: only a job with a port is registered, and gets requests by the catalogue")
         return None
     is_object = isinstance(value.data, dict)
-    drain = _rules(job, name) if is_object else _fixed(_duration(job, "drain", f"job[{name}].drain"))
+    drain = _rules(job, name) if is_object else _fixed(_seconds(job, "drain", f"job[{name}].drain"))
     if drain is not None and shutdown_timeout and drain.max >= shutdown_timeout:
         text = f"may take {drain.max:g} s, but a stop takes at most {shutdown_timeout:g} s (`shutdownTimeout`): then "
         job.warning("drain", f"{text}everything is killed, so make `shutdownTimeout` longer, or the drain shorter")
@@ -44,17 +42,12 @@ def _rules(job: Fields, name: str) -> Drain | None:
     fields = job.object("drain", _KEYS)
     if fields is None:
         return None
-    least, most = (_duration(fields, key, f"job[{name}].drain.{key}") for key in ("min", "max"))
+    least, most = (_seconds(fields, key, f"job[{name}].drain.{key}") for key in ("min", "max"))
     if not fields.has("until"):
         if fields.has("max"):
             fields.error("max", 'needs "until": "idle": without it, `min` is the time that the drain takes')
         return _fixed(DEFAULT_MIN if least is None else least)
-    until = fields.string("until")
-    if until != _IDLE:
-        from cp.config.nearest import did_you_mean
-
-        hint = did_you_mean(until, (_IDLE,))
-        fields.error("until", f"must be {show(_IDLE)}, not {fields.written('until')}{hint}")
+    read_choice(fields, "until", (_IDLE,))
     if least is not None and most is not None and least > most:
         fields.error("min", f"is {fields.written('min')}, longer than `max`: make it at most {fields.written('max')}")
     if least is None:
@@ -62,12 +55,5 @@ def _rules(job: Fields, name: str) -> Drain | None:
     return Drain(min=least, max=max(DEFAULT_MAX, least) if most is None else most, is_idle=True)
 
 
-def _duration(fields: Fields, key: str, label: str) -> float | None:
-    refuse_switch(fields, key)
-    text = fields.string(key)
-    limit = fields.duration(key, f"unable to parse {label} '{text}': ")
-    if limit is None:
-        return None
-    if limit[0] < 0:
-        fields.error(key, f"{label} '{text}' must not be negative")
-    return durations.seconds(limit[0])
+def _seconds(fields: Fields, key: str, label: str) -> float | None:
+    return read_duration(fields, key, label, may_be_zero=True)[0]

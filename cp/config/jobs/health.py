@@ -159,26 +159,14 @@ def _on_unhealthy(fields: Fields, job: Fields, prefix: str, restarts: int | None
 def _start(fields: Fields, prefix: str) -> tuple[float, float]:
     """`startPeriod` and `startInterval` in seconds."""
     seconds = {"startPeriod": 0.0, "startInterval": 0.0}
-    for key in seconds:
-        refuse_switch(fields, key)
-        limit = fields.duration(key, f"unable to parse {prefix}.{key} '{fields.string(key)}': ")
-        if limit is None:
-            continue
-        if limit[0] < 0:
-            fields.error(key, f"must not be negative, but is {limit[1]}")
-        elif key == "startInterval" and limit[0] < durations.MILLISECOND:
-            fields.error(key, f"{prefix}.{key} '{limit[1]}' cannot be less than 1ms")
-        seconds[key] = durations.seconds(limit[0])
+    for key in filter(fields.has, seconds):
+        from cp.config.jobs.values import read_duration
+
+        may_be_zero = key == "startPeriod"
+        seconds[key] = read_duration(fields, key, f"{prefix}.{key}", may_be_zero=may_be_zero)[0] or 0.0
     if fields.has("startInterval") and not fields.has("startPeriod"):
         fields.warning("startInterval", "has no effect without `startPeriod`")
     return seconds["startPeriod"], seconds["startInterval"] if seconds["startPeriod"] else 0.0
-
-
-def refuse_switch(fields: Fields, key: str) -> None:
-    """Add an error for a boolean in place of a duration. For keys that ContainerPilot 3 has, `true` is `1`."""
-    value = fields.value(key)
-    if value is not None and isinstance(value.data, bool):
-        fields.error(key, f'must be a duration, such as "30s", not {fields.written(key)}')
 
 
 def _passes(fields: Fields, prefix: str) -> int:

@@ -5,10 +5,10 @@ Imported only for a configuration with one of them.
 
 from __future__ import annotations
 
-from cp.config import durations
 from cp.config.fields import show
 from cp.config.jobs.failed_runs import read_on_failure
-from cp.config.jobs.health import is_raw, refuse_switch
+from cp.config.jobs.health import is_raw
+from cp.config.jobs.values import read_duration
 from cp.plan import NOTHING, Ready
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def read_ready(job: Fields, name: str, health: tuple[Check, ...], restarts: int 
     if not job.has("exec"):
         job.error("ready", "needs an `exec`: without it there is no process that could become ready")
     on_timeout = read_on_failure(fields, "onTimeout", job, restarts) if fields.has("onTimeout") else NOTHING
-    timeout, timeout_text = _duration(fields, "timeout", f"job[{name}].ready.timeout")
+    timeout, timeout_text = read_duration(fields, "timeout", f"job[{name}].ready.timeout")
     if on_timeout != NOTHING and not fields.has("timeout"):
         fields.error("onTimeout", 'needs a `timeout`, such as "timeout": "60s"')
     given = sorted((kind for kind in _KINDS if _is_given(fields, kind)), key=fields.offset_of)
@@ -60,18 +60,7 @@ def read_watchdog(job: Fields, name: str) -> tuple[float | None, str]:
     """The time within which the process must report in seconds, and its text; None without a watchdog."""
     if job.has("watchdog") and not job.has("exec"):
         job.error("watchdog", "needs an `exec`: without it there is no process that could report")
-    return _duration(job, "watchdog", f"job[{name}].watchdog")
-
-
-def _duration(fields: Fields, key: str, label: str) -> tuple[float | None, str]:
-    refuse_switch(fields, key)
-    text = fields.string(key)
-    limit = fields.duration(key, f"unable to parse {label} '{text}': ")
-    if limit is None:
-        return None, ""
-    if limit[0] < durations.MILLISECOND:
-        fields.error(key, f"{label} '{text}' cannot be less than 1ms")
-    return durations.seconds(limit[0]), limit[1]
+    return read_duration(job, "watchdog", f"job[{name}].watchdog")
 
 
 def _is_given(fields: Fields, kind: ReadyKind) -> bool:

@@ -5,11 +5,9 @@ Imported only for a configuration with one.
 
 from __future__ import annotations
 
-from cp.config import durations
-from cp.config.fields import show
-from cp.config.jobs.health import refuse_switch
 from cp.config.jobs.restarts import read_number, refuse_unlimited_each
 from cp.config.jobs.triggers import SIGNAL_EVENT
+from cp.config.jobs.values import read_choice, read_duration
 from cp.plan import Restarts
 
 TYPE_CHECKING = False
@@ -34,10 +32,11 @@ def read_rules(job: Fields, name: str, when: When) -> tuple[int | None, Restarts
             "without `restarts` the job runs after each interval",
         )
     number = read_number(fields, "max", name)
-    per = _duration(fields, "per", name)
-    on_failure = _choice(fields, "on", _ON) == "failure"
-    pause, max_pause = _duration(fields, "pause", name), _duration(fields, "maxPause", name)
-    delays = _choice(fields, "then", _THEN) == "delay"
+    per, pause, max_pause = (
+        read_duration(fields, key, f"job[{name}].restarts.{key}")[0] for key in ("per", "pause", "maxPause")
+    )
+    on_failure = read_choice(fields, "on", _ON) == "failure"
+    delays = read_choice(fields, "then", _THEN) == "delay"
     if number is None and when.each and when.code != SIGNAL_EVENT:
         refuse_unlimited_each(fields, name, "max")
     if fields.has("per"):
@@ -62,27 +61,3 @@ def _check_window(fields: Fields, name: str, number: int | None, when: When) -> 
         is_missing = not fields.has("max") or fields.is_null("max")
         written = "which is missing" if is_missing else f"not {fields.written('max')}"
         fields.error("per", f'needs a number of at least 1 as `max`, {written}: write one, such as "max": 5')
-
-
-def _choice(fields: Fields, key: str, choices: tuple[str, ...]) -> str:
-    if not fields.has(key):
-        return ""
-    text = fields.string(key)
-    if text not in choices:
-        from cp.config.nearest import did_you_mean
-
-        known = " or ".join(show(choice) for choice in choices)
-        fields.error(key, f"must be {known}, not {fields.written(key)}{did_you_mean(text, choices)}")
-    return text
-
-
-def _duration(fields: Fields, key: str, name: str) -> float | None:
-    refuse_switch(fields, key)
-    text = fields.string(key)
-    label = f"job[{name}].restarts.{key}"
-    limit = fields.duration(key, f"unable to parse {label} '{text}': ")
-    if limit is None:
-        return None
-    if limit[0] < durations.MILLISECOND:
-        fields.error(key, f"{label} '{text}' cannot be less than 1ms")
-    return durations.seconds(limit[0])

@@ -100,7 +100,7 @@ def test_a_job_without_a_port_needs_no_ttl() -> None:
         ({**TCP, "start_period": 3}, ".start_period: unknown key (did you mean 'startPeriod'?): '[0].health' has inv"),
         ({**TCP, "on_unhealthy": "x"}, ".on_unhealthy: unknown key (did you mean 'onUnhealthy'?): '[0].health' has"),
         ({**TCP, "startPeriod": True}, '.startPeriod: must be a duration, such as "30s", not true'),
-        ({**TCP, "startPeriod": -1}, ".startPeriod: must not be negative, but is -1"),
+        ({**TCP, "startPeriod": -1}, ".startPeriod: job[app].health.startPeriod '-1' must not be negative"),
         (
             {**TCP, "startPeriod": "soon"},
             ".startPeriod: unable to parse job[app].health.startPeriod 'soon': time: invalid duration soon",
