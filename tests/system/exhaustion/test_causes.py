@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.system.pilot import Pilot
     from tests.system.pilot_fixtures import StartPilot
 
 LIMIT = 96 << 20  # bytes
@@ -27,6 +28,10 @@ GROW = f"def grow(*_):\n{''.join(f'    {line}' for line in GREEDY.splitlines(kee
 GROWS_ON_REQUEST = python(
     f"{GROW}signal.signal(signal.SIGUSR1, grow)\nprint('listening')\nmark('app')\nsignal.pause()\n"
 )
+
+# What counts from a first look at the counters on must happen after it.
+WAIT = "until [ -e go ]; do sleep 0.02; done; "
+WAIT_IN_PYTHON = "while not os.path.exists('go'):\n    time.sleep(0.02)\n"
 
 # A /dev with the devices that every container has, and a termination log as Kubernetes mounts it.
 DEV = """
@@ -74,6 +79,12 @@ def deaths(port: int) -> list[str]:
     return [line for line in lines if line.startswith("containerpilot_job_deaths{")]
 
 
+def go_on(started: Pilot) -> None:
+    """Let the processes with WAIT go on: ContainerPilot has looked at the counters, which it does before this line."""
+    started.wait_for_line("ready after")
+    (started.folder / "go").touch()
+
+
 def telemetry(port: int) -> dict[str, Any]:
     return {"telemetry": {"port": port, "interfaces": "static:127.0.0.1"}}
 
@@ -101,7 +112,8 @@ def test_application_that_a_real_memory_limit_kills(pilot: StartPilot, memory_cg
 def test_somebody_else_kills_in_a_group_with_a_real_memory_limit(
     pilot: StartPilot, memory_cgroup: ControlGroup
 ) -> None:
-    started = pilot(config(job("app", sh("sleep 0.2; kill -KILL $$"), main=True)), prefix=memory_cgroup.enter)
+    started = pilot(config(job("app", sh(f"{WAIT}kill -KILL $$"), main=True)), prefix=memory_cgroup.enter)
+    go_on(started)
     assert started.wait_exit() == 137
     started.wait_for_line(
         r"app exited with error: signal: killed \(killed by somebody else: the kernel counted no kill"
@@ -124,10 +136,11 @@ def test_termination_log_names_the_real_memory_limit(
     pilot: StartPilot, memory_cgroup: ControlGroup, message: Path
 ) -> None:
     started = pilot(
-        config(job("app", python("time.sleep(0.2)\n" + GREEDY), main=True)),
+        config(job("app", python(WAIT_IN_PYTHON + GREEDY), main=True)),
         init=True,
         prefix=with_message(message, *memory_cgroup.enter),
     )
+    go_on(started)
     assert started.wait_exit() == 137
     assert message.read_text() == f"app exited with error: signal: killed ({WHY})\n"
 
@@ -165,20 +178,24 @@ def test_application_that_a_memory_limit_kills_according_to_files_that_replace_t
     pilot: StartPilot, tmp_path: Path
 ) -> None:
     group, port = tmp_path / "group", free_port()
-    counted = f"sleep 0.2; sed -i 's/oom_kill 3/oom_kill 4/' {group}/memory.events; kill -KILL $$"
+    counted = f"{WAIT}sed -i 's/oom_kill 3/oom_kill 4/' {group}/memory.events; kill -KILL $$"
     started = pilot(
-        config(job("hog", sh(counted)), app(), **telemetry(port)), init=True, prefix=before(COUNTERS, GROUP=group)
+        config(job("hog", sh(counted)), app(main=True), **telemetry(port)),
+        init=True,
+        prefix=before(COUNTERS, GROUP=group),
     )
+    go_on(started)
     started.wait_for_line(rf"hog exited with error: signal: killed \({WHY}\)$")
     assert started.jobs()["hog"]["lastExit"]["causeCode"] == "oom"
     assert deaths(port) == ['containerpilot_job_deaths{job="hog",cause="oom"} 1']
-    assert started.stop() == 0
+    assert started.stop() == 143
 
 
 def test_limit_of_processes_according_to_files_that_replace_the_counters(pilot: StartPilot, tmp_path: Path) -> None:
     group = tmp_path / "group"
-    reached = f"sleep 0.2; echo 'max 7' >{group}/pids.events; exit 2"
+    reached = f"{WAIT}echo 'max 7' >{group}/pids.events; exit 2"
     started = pilot(config(job("app", sh(reached), main=True)), init=True, prefix=before(COUNTERS, GROUP=group))
+    go_on(started)
     assert started.wait_exit() == 2
     started.wait_for_line(r"app exited with error: exit status 2 \(the limit of 20 processes was reached\)$")
 
@@ -190,8 +207,9 @@ def test_limit_of_processes_of_a_real_group(pilot: StartPilot) -> None:
     try:
         group.limit_processes(40)
         forks = "try:\n    for _ in range(100):\n        if os.fork() == 0:\n            time.sleep(1000)\n"
-        script = f"time.sleep(0.2)\n{forks}except OSError:\n    os._exit(3)\n"
+        script = f"{WAIT_IN_PYTHON}{forks}except OSError:\n    os._exit(3)\n"
         started = pilot(config(job("app", python(script), main=True, logging={"raw": True})), prefix=group.enter)
+        go_on(started)
         assert started.wait_exit() == 3
         started.wait_for_line(r"app exited with error: exit status 3 \(the limit of 40 processes was reached\)$")
     finally:
