@@ -17,14 +17,8 @@ HEADINGS = ("NAME", "STATE", "PID", "SINCE", "RESTARTS", "HEALTH", "ABOUT")
 WATCH_HEADINGS = ("WATCH", "INSTANCES", "SINCE", "ABOUT")
 _RIGHT = ("PID", "SINCE", "RESTARTS", "INSTANCES")  # aligned to the right
 _RED, _GREEN, _DIM, _PLAIN = "\033[31m", "\033[32m", "\033[2m", "\033[0m"
-_ON_THE_WAY = (
-    "waiting",
-    "skipped",
-    "pausing",
-    "draining",
-    "stopping",
-    "terminating",
-)  # states whose text says what comes next
+# States whose text says what comes next.
+_ON_THE_WAY = ("waiting", "skipped", "pausing", "draining", "stopping", "terminating")
 _SHORTEST = 10  # characters; the minimum width of the last column
 _GAP = "  "
 
@@ -193,7 +187,7 @@ def _about(job: dict[str, Data], now: float) -> str:
     parts = []
     if health.get("status") == "unhealthy" and health.get("output"):
         parts.append(f"check: {_text(health, 'output')}")
-    if job.get("state") in _ON_THE_WAY or about.startswith("is not started again"):
+    if job.get("state") in _ON_THE_WAY or job.get("gaveUp") is True:
         parts.append(about)
     if _failed(last):
         parts.append(_exit(last, now))

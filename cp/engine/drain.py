@@ -29,7 +29,7 @@ class Drain:
     """
 
     __slots__ = (
-        *("_ends_at", "_count", "_job", "_limit", "_log", "_loop", "_next_look", "_on_over", "_plan", "_since"),
+        *("_count", "_job", "_limit", "_log", "_loop", "_next_look", "_on_over", "_plan", "_since"),
         *("connections", "is_over"),
     )
 
@@ -159,7 +159,7 @@ def count_on_thread(loop: Loop, port: int, then: Callable[[int | None, str], obj
         found, error = None, ""
         try:
             found = established(port)
-        except Exception as problem:
+        except (OSError, MemoryError) as problem:
             error = f"{TABLES[0]}: {reason_of(problem)}"
         loop.post(then, found, error)
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 OUTPUT_SHOWN = 1000  # characters of the output of a check
 NO_ANSWER = "no answer yet"
-GAVE_UP = "is not started again"  # cli/formatting.py searches for it
 UNCERTAIN = "perhaps out of date"  # what a watch knows
 # Shorter than in the reference, since they are shown in a table.
 IN_SHORT = {
@@ -56,6 +55,7 @@ def describe(engine: Engine, job: Job, now: float) -> dict[str, object]:
         "restarts": job.restarts.count,
         "restartsLeft": job.restarts.left(now),
         "restartsPer": job.restarts.per,
+        "gaveUp": job.restarts.gave_up,
         "nextStart": _moment_of(job.next_start, wall),
         "lastExit": _last_exit(job, wall),
         "ready": _ready(job, wall),
@@ -218,7 +218,7 @@ def in_words(job: Job) -> str:
     if job.state == State.SCHEDULED and when.interval:
         return f"runs every {when.interval:g} s"
     if job.state == State.COMPLETE and job.restarts.gave_up:
-        return f"{GAVE_UP}: {job.restarts.used_up}"
+        return f"is not started again: {job.restarts.used_up}"
     return IN_SHORT.get(job.state, MEANINGS[job.state])
 
 

@@ -88,3 +88,11 @@ def test_timeouts_are_failures(pilot: StartPilot) -> None:
     started = pilot(config(job("app", deaf(), timeout="2s", restarts=rules), job("b", sh("sleep 1000"))))
     started.wait_for_mark("app", 2)
     started.wait_for_state("app", "complete")
+
+
+def test_a_job_that_gave_up_says_so_in_the_table(pilot: StartPilot) -> None:
+    rules = {"max": 1, "per": "1h", "maxPause": "1ms"}
+    started = pilot(config(job("app", FAILS, restarts=rules), app("other")))
+    started.wait_for_state("app", "complete")
+
+    assert "is not started again: 1 restart in 1 hour; exited 3" in started.run("-jobs").stdout

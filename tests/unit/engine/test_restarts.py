@@ -66,7 +66,9 @@ def test_a_job_that_gave_up_says_so_and_can_be_started_by_hand() -> None:
         "complete",
         "is not started again: 1 restart in 10 s",
     )
+    assert described(world)["gaveUp"] is True
     assert world.ask("start", "app") == [""]
+    assert described(world)["gaveUp"] is False
     assert (world.state("app"), described(world)["restartsLeft"]) == ("running", 1)
 
 
