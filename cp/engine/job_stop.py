@@ -61,7 +61,7 @@ class JobStop:
     def begin(self, *, asked: bool) -> None:
         """The job starts no more runs. Drain it, publish `stopping`, let the jobs that wait for it run, and then
         terminate the process. `asked`: somebody requested that, otherwise the job is done."""
-        if not (asked and self._drains()):
+        if not self._drains():
             self._announce(asked=asked)
 
     @property
@@ -131,8 +131,6 @@ class JobStop:
             self._finish()
         elif self._job.state == State.DRAINING:
             self.end_drain("its process has ended")
-            if self._supervisor.stopping:
-                self._supervisor.drained()
         return self._job.state in STOPPING_STATES
 
     @property

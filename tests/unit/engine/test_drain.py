@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -279,6 +280,64 @@ def test_a_stop_of_everything_goes_on_with_the_drain_of_a_request() -> None:
     world.advance(6.2)
     assert world.over
     assert [line for line in messages(world) if "drains for" in line] == ["info: app drains for 5.0 s"]
+
+
+def test_a_stop_of_everything_waits_for_the_drain_of_a_request_alone() -> None:
+    world = world_of(app(), job("other"))
+    world.ask("stop", "app")
+    world.advance(2.0)
+    world.terminate()
+    world.advance(2.9)
+    assert (world.state("app"), world.story("SIGTERM")) == ("draining", [])
+    world.advance(0.2)
+    assert sorted(world.story("SIGTERM")) == ["SIGTERM app", "SIGTERM other"]
+    assert world.over
+
+
+def test_a_confirmation_that_comes_after_the_drain_changes_nothing() -> None:
+    world = world_of(app())
+    world.discovery.delay = 0.5
+    world.ask("stop", "app")
+    world.exit("app")
+    world.advance(10.0)
+    assert world.state("app") == "held"
+    assert [line for line in messages(world) if "drain" in line] == [
+        "info: app has drained for 0.0 s and stops draining: its process has ended"
+    ]
+
+
+def test_a_hook_that_drains_after_a_request_ends_in_a_stop() -> None:
+    hook = job("hook", once("stopping", "app"), service=advertised("hook"), health=check("hook"), drain=SHORT)
+    world = world_of(job("app"), hook)
+    assert world.ask("start", "hook") == [""]
+    world.ask("stop", "hook")
+    world.advance(1.0)
+    assert world.state("hook") == "draining"
+    world.terminate()
+    world.advance(4.5)
+    assert world.over
+
+
+def test_a_hook_that_drains_does_not_delay_the_end_of_its_job() -> None:
+    hook = job("hook", once("stopping", "app"), service=advertised("hook"), health=check("hook"), drain=SHORT)
+    world = world_of(job("app"), hook)
+    assert world.ask("start", "hook") == [""]
+    world.ask("stop", "hook")
+    world.advance(1.0)
+    assert world.state("hook") == "draining"
+    world.engine.jobs["app"].stop()
+    world.loop.settle()
+    assert (world.state("hook"), world.story("SIGTERM")) == ("draining", ["SIGTERM app"])
+
+
+def test_without_its_module_no_job_drains_and_the_others_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor is left to read it, for instance."""
+    world = world_of(app(), job("other"), stubborn=True)
+    monkeypatch.setitem(sys.modules, "cp.engine.drain", None)
+    world.terminate()
+    world.advance(0.1)
+    assert sorted(world.story("SIGTERM")) == ["SIGTERM app", "SIGTERM other"]
+    assert any(line.startswith("error: cannot drain app: ") for line in world.log.lines)
 
 
 def test_a_job_that_ends_by_itself_while_a_request_drains_it_is_held() -> None:
